@@ -1,0 +1,71 @@
+// Scaled dot-product attention without the T x T matrix (Dao et al., "FlashAttention", 2022), forward and
+// backward, and the form that reads a cache of keys and values in blocks.
+//
+// A row of a joint tensor holds heads side by side: head h of position t of sequence b starts at
+// data[(b*T + t) * stride + h*D]. So q, k and v may be slices of one [B*T, 3C] projection. Query head h reads
+// key head h / (heads / kv_heads). A result has the same bits for any number of threads and of sequences.
+#pragma once
+#include <cstdint>
+
+#include "base/thread_pool.hpp"
+#include "kernel/element.hpp"
+#include "machine/isa.hpp"
+
+namespace hone::kernel {
+
+struct HeadRows {  // const or not as the use says
+  void* data = nullptr;
+  std::int64_t stride = 0;  // elements from one position to the next
+};
+
+// Probabilities are dropped (and the kept ones scaled by 1/(1-p)) by philox(key; index of the pair), where the
+// pair is (sample, head, query, key) and sample = first_sample + b counts sequences of the whole step.
+struct Dropout {
+  float p = 0;
+  std::uint64_t key = 0;
+  std::int64_t first_sample = 0;
+};
+
+struct Attention {
+  std::int64_t B = 0, T = 0, S = 0;  // sequences, queries of each, keys of each
+  std::int64_t heads = 0, kv_heads = 0, D = 0;  // D <= 256
+  Element type = Element::f32;  // of q, k, v, o and their gradients
+  HeadRows q, k, v, o;
+  float* lse = nullptr;  // [B,heads,T] natural log of the sum of exponentials; written forward, read backward
+  float scale = 0;       // of the scores, usually 1/sqrt(D)
+  bool causal = false;   // query t sees keys 0..t (T == S)
+  const std::int32_t* lengths = nullptr;  // [B] keys that count in each sequence, the rest is padding; or null
+  Dropout dropout;
+};
+
+struct AttentionGradient {
+  Attention forward;  // o and lse as the forward pass wrote them
+  HeadRows d_o, d_q, d_k, d_v;
+};
+
+// Queries that follow what a cache holds: query t of sequence b stands at position lengths[b] + t and sees
+// cached keys 0..lengths[b]+t. The new keys and values are in the cache already. Cache: [blocks, block, kv_heads*D],
+// position p of sequence b in block table[b*table_stride + p/block].
+struct CachedAttention {
+  std::int64_t B = 0, T = 0;
+  std::int64_t heads = 0, kv_heads = 0, D = 0;
+  Element type = Element::f32;
+  HeadRows q, o;  // [B*T] rows
+  const void* cache_k = nullptr;
+  const void* cache_v = nullptr;
+  std::int64_t block = 0;
+  const std::int32_t* table = nullptr;
+  std::int64_t table_stride = 0;
+  const std::int32_t* lengths = nullptr;  // [B] positions before this call
+  float scale = 0;
+};
+
+std::int64_t scratch_bytes(const Attention&, Isa, int threads);
+std::int64_t scratch_bytes(const AttentionGradient&, Isa, int threads);
+std::int64_t scratch_bytes(const CachedAttention&, Isa, int threads);
+
+void run(const Attention&, Isa, ThreadPool&, void* scratch);
+void run(const AttentionGradient&, Isa, ThreadPool&, void* scratch);  // d_q, d_k, d_v are written, not added to
+void run(const CachedAttention&, Isa, ThreadPool&, void* scratch);
+
+}  // namespace hone::kernel

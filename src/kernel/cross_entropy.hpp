@@ -1,0 +1,37 @@
+// Cross-entropy of rows of logits against labels, and its gradient over the logits' own memory.
+#pragma once
+#include <cstdint>
+
+#include "base/thread_pool.hpp"
+#include "kernel/element.hpp"
+#include "machine/isa.hpp"
+
+namespace hone::kernel {
+
+constexpr std::int32_t ignored_label = -100;
+
+// loss[r] = lse[r] - logits[r, labels[r]], 0 where the label is ignored; lse = log of the sum of e^logits.
+struct CrossEntropy {
+  std::int64_t rows = 0, V = 0;
+  In logits;  // [rows,V]
+  std::int64_t stride = 0;
+  const std::int32_t* labels = nullptr;  // [rows]
+  float* loss = nullptr;                 // [rows]
+  float* lse = nullptr;                  // [rows]
+};
+
+// d_logits[r,v] = *scale * (e^(logits - lse) - [v == label]), 0 where ignored.
+struct CrossEntropyGradient {
+  std::int64_t rows = 0, V = 0;
+  In logits;
+  std::int64_t stride = 0;
+  const std::int32_t* labels = nullptr;
+  const float* lse = nullptr;
+  const float* scale = nullptr;  // one value: 1 / the tokens of the whole step
+  Out d_logits;                  // the logits' type and stride; may be the logits
+};
+
+void run(const CrossEntropy&, Isa, ThreadPool&);
+void run(const CrossEntropyGradient&, Isa, ThreadPool&);
+
+}  // namespace hone::kernel

@@ -1,0 +1,32 @@
+// Rows of a table by number, and the gradient of that.
+#pragma once
+#include <cstdint>
+
+#include "base/thread_pool.hpp"
+#include "kernel/element.hpp"
+#include "machine/isa.hpp"
+
+namespace hone::kernel {
+
+// y[r] = table[ids[r]] (+ addend[r]); ids are in range (the data room has checked them).
+struct Embedding {
+  std::int64_t rows = 0, C = 0;
+  const std::int32_t* ids = nullptr;  // [rows]
+  const float* table = nullptr;       // [V,C]
+  const float* addend = nullptr;      // [rows,C] or null
+  float* y = nullptr;                 // [rows,C]
+};
+
+// d_table[ids[r]] += dy[r], rows in order. Without accumulate the table is first zeroed.
+struct EmbeddingGradient {
+  std::int64_t rows = 0, C = 0, V = 0;
+  const std::int32_t* ids = nullptr;
+  const float* dy = nullptr;   // [rows,C]
+  float* d_table = nullptr;    // [V,C]
+  bool accumulate = false;
+};
+
+void run(const Embedding&, Isa, ThreadPool&);
+void run(const EmbeddingGradient&, Isa, ThreadPool&);
+
+}  // namespace hone::kernel

@@ -1,0 +1,139 @@
+// Vectors for the files in this folder, which are compiled once per instruction set with HONE_ISA naming the
+// namespace (portable, avx2, avx512). Everything here lives in that namespace and is always inlined, so that
+// no function compiled for a wide machine can be linked into code for a narrow one.
+//
+// F is a vector of `lanes` floats (16, 8 or 4); arithmetic operators work on it. -ffp-contract=off: a product
+// and a sum are rounded apart unless fma() is written.
+#pragma once
+#include <cstdint>
+#include <cstring>
+
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
+#define HONE_INLINE __attribute__((always_inline)) inline
+
+namespace hone::kernel::HONE_ISA {
+
+#if defined(__AVX512F__)
+constexpr int lanes = 16;
+#elif defined(__AVX2__)
+constexpr int lanes = 8;
+#else
+constexpr int lanes = 4;
+#endif
+
+typedef float F __attribute__((vector_size(lanes * 4)));
+typedef std::int32_t I __attribute__((vector_size(lanes * 4)));
+typedef std::uint32_t U __attribute__((vector_size(lanes * 4)));
+typedef std::uint16_t H __attribute__((vector_size(lanes * 2)));  // bf16 bits
+
+HONE_INLINE F splat(float x) { return F{} + x; }
+HONE_INLINE F load(const float* p) { F v; std::memcpy(&v, p, sizeof v); return v; }
+HONE_INLINE void store(float* p, F v) { std::memcpy(p, &v, sizeof v); }
+HONE_INLINE I bits(F v) { I r; std::memcpy(&r, &v, sizeof r); return r; }
+HONE_INLINE F as_float(I v) { F r; std::memcpy(&r, &v, sizeof r); return r; }
+HONE_INLINE F select(I mask, F yes, F no) { return as_float((bits(yes) & mask) | (bits(no) & ~mask)); }
+HONE_INLINE F max(F a, F b) { return a > b ? a : b; }
+HONE_INLINE F min(F a, F b) { return a < b ? a : b; }
+
+// a * b + c, rounded once where the machine can; the portable build rounds twice.
+HONE_INLINE F fma(F a, F b, F c) {
+#if defined(__AVX512F__)
+  return (F)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+#elif defined(__AVX2__)
+  return (F)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+#else
+  return a * b + c;
+#endif
+}
+
+HONE_INLINE F sqrt(F x) {
+#if defined(__AVX512F__)
+  return (F)_mm512_sqrt_ps((__m512)x);
+#elif defined(__AVX2__)
+  return (F)_mm256_sqrt_ps((__m256)x);
+#else
+  for (int i = 0; i < lanes; ++i) x[i] = __builtin_sqrtf(x[i]);
+  return x;
+#endif
+}
+
+// bf16 in memory is std::uint16_t here (the struct bf16 of base/types.hpp has the same layout).
+HONE_INLINE F load(const std::uint16_t* p) {
+  H h;
+  std::memcpy(&h, p, sizeof h);
+  const U wide = __builtin_convertvector(h, U) << 16;
+  F r;
+  std::memcpy(&r, &wide, sizeof r);
+  return r;
+}
+
+// Rounds to nearest even; NaN stays NaN. The AVX-512 instruction flushes denormals to zero; the others do not.
+HONE_INLINE H to_bf16(F v) {
+  U u;
+  std::memcpy(&u, &v, sizeof u);
+  const U rounded = (u + 0x7fffu + ((u >> 16) & 1u)) >> 16;
+  const U quiet = (u >> 16) | 0x40u;
+  const U nan = (U)((u & 0x7fffffffu) > 0x7f800000u);
+  return __builtin_convertvector((rounded & ~nan) | (quiet & nan), H);
+}
+HONE_INLINE void store(std::uint16_t* p, F v) {
+#if defined(__AVX512BF16__)
+  const __m256bh h = _mm512_cvtneps_pbh((__m512)v);
+  std::memcpy(p, &h, sizeof h);
+#else
+  const H h = to_bf16(v);
+  std::memcpy(p, &h, sizeof h);
+#endif
+}
+
+// Tails: the first n < lanes elements; the rest read as zero and are not written.
+template <class T>
+HONE_INLINE F load_first(const T* p, int n) {
+  T buffer[lanes] = {};
+  std::memcpy(buffer, p, static_cast<std::size_t>(n) * sizeof(T));
+  return load(buffer);
+}
+template <class T>
+HONE_INLINE void store_first(T* p, F v, int n) {
+  T buffer[lanes];
+  store(buffer, v);
+  std::memcpy(p, buffer, static_cast<std::size_t>(n) * sizeof(T));
+}
+
+// Sum of the lanes by halves: ((0+8)+(4+12))+..., one fixed tree.
+HONE_INLINE float sum(F v) {
+  float x[lanes];
+  store(x, v);
+  for (int width = lanes / 2; width > 0; width /= 2)
+    for (int i = 0; i < width; ++i) x[i] += x[i + width];
+  return x[0];
+}
+HONE_INLINE float max(F v) {
+  float x[lanes];
+  store(x, v);
+  for (int i = 1; i < lanes; ++i) x[0] = x[0] < x[i] ? x[i] : x[0];
+  return x[0];
+}
+
+// e^x for x in [-87, 88], clamped outside (so e^-inf is about 1e-38, not 0); relative error 1e-7.
+// 2^n * p(r), n = round(x log2 e), |r| <= ln2/2; p: Taylor to degree 6.
+HONE_INLINE F exp(F x) {
+  x = min(max(x, splat(-87.0f)), splat(88.0f));
+  const F magic = splat(12582912.0f);  // 1.5 * 2^23: adding it rounds to a whole number
+  const F n = fma(x, splat(1.44269504f), magic) - magic;
+  F r = fma(n, splat(-0.693359375f), x);
+  r = fma(n, splat(2.12194440e-4f), r);
+  F p = splat(1.0f / 720);
+  p = fma(p, r, splat(1.0f / 120));
+  p = fma(p, r, splat(1.0f / 24));
+  p = fma(p, r, splat(1.0f / 6));
+  p = fma(p, r, splat(0.5f));
+  p = fma(p, r, splat(1.0f));
+  p = fma(p, r, splat(1.0f));
+  return as_float(bits(p) + (__builtin_convertvector(n, I) << 23));
+}
+
+}  // namespace hone::kernel::HONE_ISA

@@ -1,0 +1,52 @@
+// The update: the global norm of the gradients, and AdamW (Loshchilov & Hutter, "Decoupled weight decay
+// regularization", 2019) in one pass over its streams.
+#pragma once
+#include <cstdint>
+#include <span>
+
+#include "base/thread_pool.hpp"
+#include "kernel/element.hpp"
+#include "machine/isa.hpp"
+
+namespace hone::kernel {
+
+// norm = sqrt(sum of squares over all gradients). Each gradient is cut into blocks of a fixed size from its
+// start; block sums are added in order in f64. Also clip_scale = min(1, clip / (norm + 1e-6)), 1 when clip <= 0,
+// as torch.nn.utils.clip_grad_norm_ does.
+struct GradientNorm {
+  struct Part {
+    const float* data = nullptr;
+    std::int64_t n = 0;
+  };
+  std::span<const Part> parts;
+  const float* clip = nullptr;
+  float* norm = nullptr;
+  float* clip_scale = nullptr;
+};
+
+// What the loop hands to every update node of a step, in this order, as one f32 input tensor.
+struct AdamWStep {
+  float lr, beta1, beta2, epsilon, weight_decay;
+  float correction1, correction2;  // 1 - beta^t
+};
+
+// g = gradient * *clip_scale; m = b1 m + (1-b1) g; v = b2 v + (1-b2) g^2;
+// w = w (1 - lr wd) - lr (m / c1) / (sqrt(v / c2) + eps); low = w rounded to bf16.
+struct AdamW {
+  std::int64_t n = 0;
+  float* w = nullptr;
+  const float* gradient = nullptr;
+  float* m = nullptr;
+  float* v = nullptr;
+  std::uint16_t* low = nullptr;  // or null
+  const AdamWStep* step = nullptr;
+  bool decay = true;
+  const float* clip_scale = nullptr;
+};
+
+std::int64_t scratch_bytes(const GradientNorm&);
+
+void run(const GradientNorm&, Isa, ThreadPool&, void* scratch);
+void run(const AdamW&, Isa, ThreadPool&);
+
+}  // namespace hone::kernel
