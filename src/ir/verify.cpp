@@ -15,8 +15,8 @@ class Verifier {
  public:
   explicit Verifier(const Program& p) : p_(p), made_(p.tensors.size(), false), replaced_(p.tensors.size(), false) {
     for (std::size_t i = 0; i < p.tensors.size(); ++i)
-      made_[i] = p.tensors[i].role != Role::activation && p.tensors[i].alias != Alias::version;
-    for (const Node& node : p.nodes)  // a state may also be made outright by a node: a weight's bf16 copy
+      made_[i] = p.tensors[i].role != Role::activation;
+    for (const Node& node : p.nodes)  // new versions, and states that a node makes outright: a weight's bf16 copy
       for (const TensorId id : node.outputs)
         if (id) made_[static_cast<std::size_t>(id.value)] = false;
   }
