@@ -1,4 +1,5 @@
 #include <chrono>
+#include <cmath>
 #include <stdexcept>
 
 #include "base/float_mode.hpp"
@@ -86,6 +87,32 @@ std::span<std::byte> Executor::bytes(const std::string& name) {
 
 std::span<const std::byte> Executor::output(std::size_t program, TensorId id) const {
   return {impl_->address(program, id), static_cast<std::size_t>(impl_->plan.programs()[program][id].type.bytes())};
+}
+
+namespace {
+
+// f32 and bf16 share their exponent bits: all ones is an infinity or NaN.
+bool finite(const Operand& o) {
+  const std::int64_t n = o.type.shape.elements();
+  if (o.strides != contiguous_strides(o.type.shape)) return true;  // a part: whoever reads the whole is asked
+  for (std::int64_t i = 0; i < n; ++i) {
+    if (o.type.dtype == DType::f32 && !std::isfinite(o.as<float>()[i])) return false;
+    if (o.type.dtype == DType::bf16 && (o.as<std::uint16_t>()[i] & 0x7f80u) == 0x7f80u) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+std::string Executor::first_not_finite(std::size_t program) {
+  const Program& p = impl_->plan.programs()[program];
+  for (std::size_t n = 0; n < p.nodes.size(); ++n) {
+    const Bound& b = impl_->bound[program][n];
+    b.run(b.call);
+    for (const Operand& o : b.call.out)
+      if (!finite(o)) return std::string(b.op) + " @" + p.nodes[n].name;
+  }
+  return {};
 }
 
 void Executor::profile(bool on) {

@@ -78,6 +78,10 @@ class Executor {
   void profile(bool on);
   std::map<std::string, double> profile_ms() const;
 
+  // Runs a program node by node and names the first whose output holds an infinity or NaN ("op @name"); empty
+  // when all are finite. For diagnosis after the fact.
+  std::string first_not_finite(std::size_t program);
+
   std::span<std::byte> arena();  // for tests that look at what was touched
   ThreadPool& pool();
 
