@@ -100,36 +100,38 @@ class HONE_API Progress {
   int shown_columns_ = 0;  // of the live line on screen, 0 when there is none
 };
 
-// ---- Plots: complete SVG documents that follow the reader's light or dark scheme.
+// ---- Plots: complete SVG documents that follow the reader's light or dark scheme. Every member of these
+// structs has an initialiser, so that naming only some of them draws no warning.
 
 struct Series {
-  std::string name;          // in the legend; empty: not there
-  std::vector<double> x, y;  // of equal length; a value that is not finite makes a gap
-  bool faint = false;        // thin and pale, in the colour of the series after it
+  std::string name{};            // in the legend; empty: not there
+  std::vector<double> x{}, y{};  // of equal length; a value that is not finite makes a gap
+  bool faint = false;            // thin and pale, in the colour of the series after it
 };
 
 struct LinePlot {
-  std::string title, x_label, y_label;
-  std::vector<Series> series;
+  std::string title{}, x_label{}, y_label{};
+  std::vector<Series> series{};
   bool log_y = false;  // values that are not positive make a gap
   int width = 880, height = 340;
 };
 
 struct BarSegment {
-  std::string name;
+  std::string name{};
   double value = 0;
 };
 
 struct Bar {
-  std::string name;
-  std::vector<BarSegment> segments;  // one beside the other; equal names have one colour and one legend entry
-  std::string label;                 // at the bar's end
+  std::string name{};
+  std::vector<BarSegment>
+      segments{};       // one beside the other; equal names have one colour and one legend entry
+  std::string label{};  // at the bar's end
 };
 
 struct BarPlot {
-  std::string title;
-  std::vector<Bar> bars;  // horizontal, top to bottom
-  double whole = 0;       // what the full width stands for; 0: the longest bar
+  std::string title{};
+  std::vector<Bar> bars{};  // horizontal, top to bottom
+  double whole = 0;         // what the full width stands for; 0: the longest bar
   int width = 880;
 };
 
@@ -142,22 +144,22 @@ struct RunReport {
   using Facts = std::vector<std::pair<std::string, std::string>>;  // (what, value), in the order to show
   static constexpr double unknown = std::numeric_limits<double>::quiet_NaN();
 
-  std::string title;     // "nano on The Adventures of ..."
-  std::string subtitle;  // when, on which machine
-  std::string command;   // exactly as it was typed
-  Facts model, options;
+  std::string title{};     // "nano on The Adventures of ..."
+  std::string subtitle{};  // when, on which machine
+  std::string command{};   // exactly as it was typed
+  Facts model{}, options{};
 
   std::int64_t steps = 0;
   double seconds = unknown;
-  Series train_loss, validation_loss;  // step -> nats a token; their names are given by the report
-  double bits_per_byte = unknown;      // of the held-out text
-  std::string prompt, sample;          // sample continues prompt
+  Series train_loss{}, validation_loss{};  // step -> nats a token; their names are given by the report
+  double bits_per_byte = unknown;          // of the held-out text
+  std::string prompt{}, sample{};          // sample continues prompt
 
-  std::vector<BarSegment> memory;  // the forecast's parts, bytes
+  std::vector<BarSegment> memory{};  // the forecast's parts, bytes
   double forecast_bytes = unknown, measured_bytes = unknown;
 
   double tokens_per_s = unknown, gflops = unknown, limit_gflops = unknown;
-  std::vector<BarSegment> op_ms;  // milliseconds of a step by op
+  std::vector<BarSegment> op_ms{};  // milliseconds of a step by op
 };
 
 // One self-contained page: no script, nothing from the network. What is unknown or empty is left out.

@@ -52,10 +52,10 @@ std::string draw_bar(const Bar& bar, const std::vector<LegendEntry>& colours, co
         std::find_if(colours.begin(), colours.end(), [&](const auto& e) { return e.text == segment.name; });
     // Neighbours are told apart by a hair of background as well as by hue.
     const double gap = bar.segments.size() > 1 && width > 3 ? 1.5 : 0;
-    s += fmt::format(
-        R"(<rect class="f{}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{}" rx="2"><title>{} {:.1f} %</title></rect>)",
-        colour->colour, x, top, std::max(1.0, width - gap), kBarHeight,
-        escape_markup(segment.name.empty() ? bar.name : segment.name), 100 * share);
+    s += fmt::format(R"(<rect class="f{}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{}" rx="2">)"
+                     "<title>{} {:.1f} %</title></rect>",
+                     colour->colour, x, top, std::max(1.0, width - gap), kBarHeight,
+                     escape_markup(segment.name.empty() ? bar.name : segment.name), 100 * share);
     x += width;
   }
   const double label_x = (scale.track ? scale.left + scale.pixels : x) + 8;

@@ -25,10 +25,10 @@ double last_finite(const std::vector<double>& v) {
 }
 
 std::string card(std::string_view name, const std::string& value, const std::string& note) {
-  return fmt::format(
-      R"(<div class="card"><div class="name">{}</div><div class="value">{}</div><div class="note">{}</div></div>)"
-      "\n",
-      escape_markup(name), escape_markup(value), escape_markup(note));
+  return fmt::format(R"(<div class="card"><div class="name">{}</div><div class="value">{}</div>)"
+                     R"(<div class="note">{}</div></div>)"
+                     "\n",
+                     escape_markup(name), escape_markup(value), escape_markup(note));
 }
 
 std::string cards(const RunReport& r) {

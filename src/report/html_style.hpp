@@ -23,13 +23,15 @@ p.note{margin:0 0 14px;font-size:14px}
 .card{padding:14px 16px}
 .card .name,.card .note{font-size:13px;line-height:1.4}
 .card .name{color:var(--soft)}
-.card .value{font-size:24px;line-height:1.35;font-weight:600;font-variant-numeric:tabular-nums;white-space:nowrap}
+.card .value{font-size:24px;line-height:1.35;font-weight:600;
+font-variant-numeric:tabular-nums;white-space:nowrap}
 section{padding:20px 23px;margin:16px 0 0;break-inside:avoid}
 section .hone-plot{display:block;margin:2px -8px 0;max-width:calc(100% + 16px)}
 blockquote{margin:10px 0 0;padding:2px 0 2px 18px;border-left:3px solid var(--line);white-space:pre-wrap;
 overflow-wrap:anywhere;font:16px/1.6 Georgia,"Noto Serif","Liberation Serif",serif}
 pre{margin:10px 0 0;padding:12px 14px;background:var(--code);border-radius:8px;white-space:pre-wrap;
-overflow-wrap:anywhere;font:13px/1.55 ui-monospace,"SF Mono",Menlo,"Noto Sans Mono","Liberation Mono",monospace}
+overflow-wrap:anywhere;
+font:13px/1.55 ui-monospace,"SF Mono",Menlo,"Noto Sans Mono","Liberation Mono",monospace}
 pre span{display:inline-block;max-width:100%}
 .columns{display:grid;grid-template-columns:repeat(auto-fit,minmax(300px,1fr));gap:0 40px;align-items:start}
 table{border-collapse:collapse;width:100%;font-size:14px;font-variant-numeric:tabular-nums}
@@ -40,7 +42,8 @@ td{text-align:right;overflow-wrap:anywhere}
 .numbers{max-width:460px}
 details{margin-top:14px;font-size:14px}
 summary{cursor:pointer;color:var(--soft)}
-@media (max-width:640px){.cards{grid-template-columns:repeat(2,1fr)}main{padding:24px 12px}section{padding:16px}}
+@media (max-width:640px){.cards{grid-template-columns:repeat(2,1fr)}
+main{padding:24px 12px}section{padding:16px}}
 )";
 
 }  // namespace hone

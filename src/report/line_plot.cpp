@@ -119,7 +119,7 @@ std::string draw_curve(const Curve& curve, const Frame& frame) {
   std::string path, dots;
   for (const auto& run : curve.runs) {
     const bool with_dots = !curve.series->faint && (run.size() == 1 || curve.points <= kMostDots);
-    const Run points = thinned(run, frame);
+    const Run points = with_dots ? run : thinned(run, frame);
     for (std::size_t i = 0; i < points.size(); ++i) {
       const double x = frame.px(points[i].x), y = frame.py(points[i].y);
       path += fmt::format("{}{:.1f} {:.1f}", i == 0 ? "M" : "L", x, y);

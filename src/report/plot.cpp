@@ -33,9 +33,10 @@ font-variant-numeric:tabular-nums;max-width:100%;height:auto}
 }  // namespace
 
 std::string open_svg(int width, int height, std::string_view title) {
-  std::string s = fmt::format(
-      R"(<svg class="hone-plot" xmlns="http://www.w3.org/2000/svg" viewBox="-{3} -{3} {0} {1}" width="{0}" height="{1}" role="img" aria-label="{2}">)",
-      width + 2 * kMargin, height + 2 * kMargin, escape_markup(title), kMargin);
+  std::string s =
+      fmt::format(R"(<svg class="hone-plot" xmlns="http://www.w3.org/2000/svg" viewBox="-{3} -{3} {0} {1}" )"
+                  R"(width="{0}" height="{1}" role="img" aria-label="{2}">)",
+                  width + 2 * kMargin, height + 2 * kMargin, escape_markup(title), kMargin);
   s += kStyle;
   for (int c = 0; c < kPlotColours; ++c) {
     s += fmt::format(".hone-plot .s{0}{{stroke:var(--c{0})}}.hone-plot .f{0}{{fill:var(--c{0})}}", c);
@@ -57,9 +58,10 @@ Legend draw_legend(const std::vector<LegendEntry>& entries, int left, int top, i
       x = left;
       y += kLegendRow;
     }
-    legend.svg += fmt::format(
-        R"(<rect class="f{}" x="{}" y="{}" width="{}" height="{}" rx="2"/><text class="soft" x="{}" y="{}">{}</text>)",
-        e.colour, x, y + 2, kSwatch, kSwatch, x + kSwatch + kGap, y + 12, escape_markup(e.text));
+    legend.svg +=
+        fmt::format(R"(<rect class="f{}" x="{}" y="{}" width="{}" height="{}" rx="2"/>)"
+                    R"(<text class="soft" x="{}" y="{}">{}</text>)",
+                    e.colour, x, y + 2, kSwatch, kSwatch, x + kSwatch + kGap, y + 12, escape_markup(e.text));
     legend.svg += '\n';
     x += taken + kBetween;
   }

@@ -57,8 +57,10 @@ std::string Progress::update(const ProgressStep& step) {
   const int columns = static_cast<int>(text_columns(text));
   const std::string rest(static_cast<std::size_t>(std::max(0, shown_columns_ - columns)), ' ');
   shown_columns_ = columns;
-  if (!options_.colour) return "\r" + text + rest;
-  return "\r\x1b[36m" + text + "\x1b[0m" + rest;
+  const auto from = text.find('['), to = text.find(']');
+  if (!options_.colour || from == std::string::npos) return "\r" + text + rest;
+  return "\r" + text.substr(0, from) + "\x1b[36m" + text.substr(from, to + 1 - from) + "\x1b[0m" +
+         text.substr(to + 1) + rest;
 }
 
 std::string Progress::interrupt() {

@@ -41,8 +41,8 @@ std::string tick_label(double v, int decimals) {
 
 Range widened(double low, double high) {
   const double size = std::max(std::abs(low), std::abs(high));
-  if (high - low > 1e-9 * size) return {low, high};
-  const double room = size > 0 ? 0.1 * size : 1;
+  if (high - low > std::max(1e-9 * size, 1e-150)) return {low, high};
+  const double room = size > 1e-149 ? 0.1 * size : 1;
   return {low - room, high + room};
 }
 
