@@ -20,7 +20,7 @@ std::string three_digits(double x) {
 template <class F>
 std::string signed_or_plain(double x, F f) {
   if (!std::isfinite(x)) return fmt::format("{}", x);
-  return x < 0 ? "-" + f(-x) : f(x);
+  return x < 0 ? fmt::format("-{}", f(-x)) : f(x);
 }
 
 std::string scaled(double x, double base, const char* const* units, std::size_t count) {

@@ -64,8 +64,8 @@ std::string shortened(std::string_view text, std::size_t columns) {
 
 std::string with_commas(double n) {
   std::string s = fmt::format("{:.0f}", std::abs(n));
-  for (int i = static_cast<int>(s.size()) - 3; i > 0; i -= 3) s.insert(static_cast<std::size_t>(i), ",");
-  return n < 0 && s != "0" ? "-" + s : s;
+  for (int i = static_cast<int>(s.size()) - 3; i > 0; i -= 3) s.insert(static_cast<std::size_t>(i), 1, ',');
+  return n < 0 && s != "0" ? fmt::format("-{}", s) : s;
 }
 
 std::string escape_markup(std::string_view text) {
