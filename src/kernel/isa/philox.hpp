@@ -6,13 +6,15 @@
 
 namespace hone::kernel::HONE_ISA {
 
-// hi, lo = the halves of a * m, lane by lane.
+// hi, lo = the halves of a * m, lane by lane. (Masked forms with all lanes set: the plain ones make g++ 12 warn of
+// an uninitialised operand, and the code is the same.)
 HONE_INLINE void multiply_wide(U a, std::uint32_t m, U& hi, U& lo) {
 #if defined(__AVX512F__)
   const __m512i x = (__m512i)a, y = _mm512_set1_epi32(static_cast<int>(m));
-  const __m512i even = _mm512_mul_epu32(x, y), odd = _mm512_mul_epu32(_mm512_srli_epi64(x, 32), y);
-  lo = (U)_mm512_mask_blend_epi32(0xaaaa, even, _mm512_slli_epi64(odd, 32));
-  hi = (U)_mm512_mask_blend_epi32(0xaaaa, _mm512_srli_epi64(even, 32), odd);
+  const __m512i even = _mm512_maskz_mul_epu32(0xff, x, y);
+  const __m512i odd = _mm512_maskz_mul_epu32(0xff, _mm512_maskz_srli_epi64(0xff, x, 32), y);
+  lo = (U)_mm512_mask_blend_epi32(0xaaaa, even, _mm512_maskz_slli_epi64(0xff, odd, 32));
+  hi = (U)_mm512_mask_blend_epi32(0xaaaa, _mm512_maskz_srli_epi64(0xff, even, 32), odd);
 #elif defined(__AVX2__)
   const __m256i x = (__m256i)a, y = _mm256_set1_epi32(static_cast<int>(m));
   const __m256i even = _mm256_mul_epu32(x, y), odd = _mm256_mul_epu32(_mm256_srli_epi64(x, 32), y);
@@ -30,14 +32,14 @@ HONE_INLINE void multiply_wide(U a, std::uint32_t m, U& hi, U& lo) {
 // The four words of lane 4q + j of c to words[(j * lanes / 4 + q) * 4].
 HONE_INLINE void store_transposed(const U (&c)[4], std::uint32_t* words) {
 #if defined(__AVX512F__)
-  const __m512i ab = _mm512_unpacklo_epi32((__m512i)c[0], (__m512i)c[1]);
-  const __m512i AB = _mm512_unpackhi_epi32((__m512i)c[0], (__m512i)c[1]);
-  const __m512i cd = _mm512_unpacklo_epi32((__m512i)c[2], (__m512i)c[3]);
-  const __m512i CD = _mm512_unpackhi_epi32((__m512i)c[2], (__m512i)c[3]);
-  _mm512_storeu_si512(words, _mm512_unpacklo_epi64(ab, cd));
-  _mm512_storeu_si512(words + 16, _mm512_unpackhi_epi64(ab, cd));
-  _mm512_storeu_si512(words + 32, _mm512_unpacklo_epi64(AB, CD));
-  _mm512_storeu_si512(words + 48, _mm512_unpackhi_epi64(AB, CD));
+  const __m512i ab = _mm512_maskz_unpacklo_epi32(0xffff, (__m512i)c[0], (__m512i)c[1]);
+  const __m512i AB = _mm512_maskz_unpackhi_epi32(0xffff, (__m512i)c[0], (__m512i)c[1]);
+  const __m512i cd = _mm512_maskz_unpacklo_epi32(0xffff, (__m512i)c[2], (__m512i)c[3]);
+  const __m512i CD = _mm512_maskz_unpackhi_epi32(0xffff, (__m512i)c[2], (__m512i)c[3]);
+  _mm512_storeu_si512(words, _mm512_maskz_unpacklo_epi64(0xff, ab, cd));
+  _mm512_storeu_si512(words + 16, _mm512_maskz_unpackhi_epi64(0xff, ab, cd));
+  _mm512_storeu_si512(words + 32, _mm512_maskz_unpacklo_epi64(0xff, AB, CD));
+  _mm512_storeu_si512(words + 48, _mm512_maskz_unpackhi_epi64(0xff, AB, CD));
 #elif defined(__AVX2__)
   const __m256i ab = _mm256_unpacklo_epi32((__m256i)c[0], (__m256i)c[1]);
   const __m256i AB = _mm256_unpackhi_epi32((__m256i)c[0], (__m256i)c[1]);

@@ -51,7 +51,7 @@ HONE_INLINE F fma(F a, F b, F c) {
 
 HONE_INLINE F sqrt(F x) {
 #if defined(__AVX512F__)
-  return (F)_mm512_sqrt_ps((__m512)x);
+  return (F)_mm512_maskz_sqrt_ps(0xffff, (__m512)x);  // the plain form makes g++ 12 warn
 #elif defined(__AVX2__)
   return (F)_mm256_sqrt_ps((__m256)x);
 #else
