@@ -15,11 +15,12 @@ const CrossEntropyTable& table(Isa isa) {
   return by_isa(isa, portable::cross_entropy_table, avx2::cross_entropy_table, avx512::cross_entropy_table);
 }
 
-// With s = rest + e^(x_label - max): lse = max + log s, loss = (max - x_label) + log s. Where the label is the
-// maximum s = 1 + rest, and log1p keeps the digits of a small loss.
+// With s = rest + e^(x_label - max): lse = max + log s, loss = (max - x_label) + log s. Where the label is
+// the maximum s = 1 + rest, and log1p keeps the digits of a small loss.
 void finish(const RowSum& s, bool ignored, float& loss, float& lse) {
   const double below = static_cast<double>(s.max) - s.label_logit;
-  const double log_sum = below == 0 ? std::log1p(s.rest) : std::log(s.rest + (ignored ? 0.0 : std::exp(-below)));
+  const double log_sum =
+      below == 0 ? std::log1p(s.rest) : std::log(s.rest + (ignored ? 0.0 : std::exp(-below)));
   lse = static_cast<float>(s.max + log_sum);
   loss = ignored ? 0.0f : static_cast<float>(below + log_sum);
 }

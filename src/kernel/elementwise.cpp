@@ -49,10 +49,11 @@ void run(const Cast& a, Isa isa, ThreadPool& pool) {
 // Rows are contiguous and so are their indices: one run of rows * columns elements.
 void run(const DropoutRows& a, Isa isa, ThreadPool& pool) {
   const auto threshold = static_cast<std::uint32_t>(std::lround(static_cast<double>(a.p) * 65536));
-  const DropoutElements elements{a.x,   a.y, 1 - a.p, threshold,
-                                 a.key, static_cast<std::uint64_t>(a.first_row * a.columns)};
+  const DropoutElements elements{a.x,       a.y,   1 - a.p,
+                                 threshold, a.key, static_cast<std::uint64_t>(a.first_row * a.columns)};
   const ElementwiseTable& f = table(isa);
-  by_tasks(a.rows * a.columns, pool, [&](std::int64_t first, std::int64_t n) { f.dropout(elements, first, n); });
+  by_tasks(a.rows * a.columns, pool,
+           [&](std::int64_t first, std::int64_t n) { f.dropout(elements, first, n); });
 }
 
 std::int64_t scratch_bytes(const ColumnSum&, int) { return 0; }

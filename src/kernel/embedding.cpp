@@ -23,7 +23,8 @@ void run(const Embedding& a, Isa isa, ThreadPool& pool) {
   });
 }
 
-// Rows may repeat an id, so they are not shared out: columns are, and each element's sum runs over rows in order.
+// Rows may repeat an id, so they are not shared out: columns are, and each element's sum runs over rows in
+// order.
 void run(const EmbeddingGradient& a, Isa isa, ThreadPool& pool) {
   if (!a.accumulate) {
     constexpr std::int64_t step = 65536;

@@ -8,13 +8,16 @@
 namespace hone::kernel {
 namespace {
 
-constexpr std::int64_t task_elements = 16384;  // 64 KB a stream: a few us of work, far more than a task's 0.1 us
+constexpr std::int64_t task_elements =
+    16384;  // 64 KB a stream: a few us of work, far more than a task's 0.1 us
 
 const NormTable& table(Isa isa) {
   return by_isa(isa, portable::norm_table, avx2::norm_table, avx512::norm_table);
 }
 
-std::int64_t pieces_per_sequence(const LayerNormGradient& a) { return divide_up(a.positions, piece_positions); }
+std::int64_t pieces_per_sequence(const LayerNormGradient& a) {
+  return divide_up(a.positions, piece_positions);
+}
 
 struct Piece {
   std::int64_t first_row, rows;
@@ -30,8 +33,8 @@ std::int64_t wave_pieces(const LayerNormGradient& a, int threads) {
   return std::min<std::int64_t>(a.sequences * pieces_per_sequence(a), std::max(64, 4 * threads));
 }
 
-// Where pieces are too few to keep every thread busy, rows are shared out for dx and then columns for the sums,
-// which reads dy and x twice. Either way gives the same bits.
+// Where pieces are too few to keep every thread busy, rows are shared out for dx and then columns for the
+// sums, which reads dy and x twice. Either way gives the same bits.
 bool by_columns(const LayerNormGradient& a, int threads) {
   return threads > 1 && a.sequences * pieces_per_sequence(a) < 2 * threads;
 }
@@ -58,9 +61,10 @@ void sum_by_columns(const LayerNormGradient& a, const NormGradientRows& rows, co
   });
 }
 
-void sum_by_pieces(const LayerNormGradient& a, const NormGradientRows& rows, const NormTable& f, ThreadPool& pool,
-                   float* partial) {
-  const std::int64_t C = a.C, pieces = a.sequences * pieces_per_sequence(a), wave = wave_pieces(a, pool.threads());
+void sum_by_pieces(const LayerNormGradient& a, const NormGradientRows& rows, const NormTable& f,
+                   ThreadPool& pool, float* partial) {
+  const std::int64_t C = a.C, pieces = a.sequences * pieces_per_sequence(a),
+                     wave = wave_pieces(a, pool.threads());
   if (!a.accumulate) {
     std::fill_n(a.dgamma, C, 0.0f);
     std::fill_n(a.dbeta, C, 0.0f);

@@ -1,4 +1,5 @@
-// What the tests of kernels share: buffers between guard zones, the instruction sets of this CPU, thread counts.
+// What the tests of kernels share: buffers between guard zones, the instruction sets of this CPU, thread
+// counts.
 #pragma once
 #include <gtest/gtest.h>
 
@@ -19,12 +20,15 @@ namespace hone::kernel {
 class Buffer {
  public:
   Buffer(Element type, std::int64_t n) : type_(type), n_(n), bytes_(2 * guard + size(), pattern) {}
-  Buffer(Element type, const std::vector<float>& values) : Buffer(type, static_cast<std::int64_t>(values.size())) {
+  Buffer(Element type, const std::vector<float>& values)
+      : Buffer(type, static_cast<std::int64_t>(values.size())) {
     for (std::int64_t i = 0; i < n_; ++i) set(i, values[static_cast<std::size_t>(i)]);
   }
   Buffer(const Buffer&) = default;
   ~Buffer() {
-    auto intact = [](auto first, auto last) { return std::all_of(first, last, [](auto b) { return b == pattern; }); };
+    auto intact = [](auto first, auto last) {
+      return std::all_of(first, last, [](auto b) { return b == pattern; });
+    };
     EXPECT_TRUE(intact(bytes_.begin(), bytes_.begin() + guard)) << "written before a buffer";
     EXPECT_TRUE(intact(bytes_.end() - guard, bytes_.end())) << "written behind a buffer";
   }

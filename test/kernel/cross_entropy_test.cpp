@@ -12,7 +12,12 @@ constexpr float infinity = std::numeric_limits<float>::infinity();
 
 struct Problem {
   Problem(std::int64_t rows_, std::int64_t V_, Element type_, float scale, Isa isa_)
-      : rows(rows_), V(V_), stride(V_ + 3), type(type_), isa(isa_), logits(type_, normals(rows_ * (V_ + 3), 1, scale)) {
+      : rows(rows_),
+        V(V_),
+        stride(V_ + 3),
+        type(type_),
+        isa(isa_),
+        logits(type_, normals(rows_ * (V_ + 3), 1, scale)) {
     Stream stream(2);
     for (std::int64_t r = 0; r < rows; ++r)
       labels.push_back(static_cast<std::int32_t>(stream.below(static_cast<std::uint64_t>(V))));
@@ -20,15 +25,26 @@ struct Problem {
 
   void forward(Buffer& loss, Buffer& lse, int threads) {
     ThreadPool pool(threads);
-    run({.rows = rows, .V = V, .logits = logits.in(), .stride = stride, .labels = labels.data(), .loss = loss.f32(),
+    run({.rows = rows,
+         .V = V,
+         .logits = logits.in(),
+         .stride = stride,
+         .labels = labels.data(),
+         .loss = loss.f32(),
          .lse = lse.f32()},
         isa, pool);
   }
   void backward(Buffer& lse, Buffer& d, int threads) {
     ThreadPool pool(threads);
     const float scale = 0.25f;
-    run({.rows = rows, .V = V, .logits = logits.in(), .stride = stride, .labels = labels.data(), .lse = lse.f32(),
-         .scale = &scale, .d_logits = d.out()},
+    run({.rows = rows,
+         .V = V,
+         .logits = logits.in(),
+         .stride = stride,
+         .labels = labels.data(),
+         .lse = lse.f32(),
+         .scale = &scale,
+         .d_logits = d.out()},
         isa, pool);
   }
   double exact_lse(std::int64_t r) const {
@@ -68,7 +84,8 @@ TEST(CrossEntropy, MatchesTheReference) {
             for (std::int64_t v = 0; v < V; ++v) {
               const double share = std::exp(p.logits[r * p.stride + v] - want);
               const double slope = 0.25 * (share - (v == p.label(r) ? 1 : 0));
-              ASSERT_NEAR(d[r * p.stride + v], slope, std::abs(slope) * rounding(type) + share * 3e-6 + 1e-37) << V;
+              ASSERT_NEAR(d[r * p.stride + v], slope, std::abs(slope) * rounding(type) + share * 3e-6 + 1e-37)
+                  << V;
             }
           }
         }
@@ -105,7 +122,8 @@ TEST(CrossEntropy, SameBitsForAnyThreadsAndInPlace) {
           Buffer loss2(Element::f32, p.rows), lse2(Element::f32, p.rows);
           q.forward(loss2, lse2, threads);
           q.backward(lse2, q.logits, threads);
-          EXPECT_TRUE(loss == loss2 && lse == lse2 && d == q.logits) << name(isa) << " " << V << " " << threads;
+          EXPECT_TRUE(loss == loss2 && lse == lse2 && d == q.logits)
+              << name(isa) << " " << V << " " << threads;
         }
       }
 }

@@ -10,11 +10,16 @@ namespace {
 
 double activation(Activation kind, double x) {
   switch (kind) {
-    case Activation::none: return x;
-    case Activation::relu: return x > 0 ? x : 0;
-    case Activation::gelu_new: return x / 2 * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
-    case Activation::gelu: return x / 2 * std::erfc(-x / std::sqrt(2.0));
-    case Activation::silu: return x / (1 + std::exp(-x));
+    case Activation::none:
+      return x;
+    case Activation::relu:
+      return x > 0 ? x : 0;
+    case Activation::gelu_new:
+      return x / 2 * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
+    case Activation::gelu:
+      return x / 2 * std::erfc(-x / std::sqrt(2.0));
+    case Activation::silu:
+      return x / (1 + std::exp(-x));
   }
   return 0;
 }
@@ -91,13 +96,21 @@ TEST(DropoutRows, DrawsWhatPhiloxDraws) {
     for (const Element type : elements)
       for (const std::int64_t columns : widths())
         // The last one makes the counter's low word overflow on the way.
-        for (const std::int64_t first_row : {std::int64_t{0}, std::int64_t{5}, ((std::int64_t{1} << 35) - 20) / columns}) {
+        for (const std::int64_t first_row :
+             {std::int64_t{0}, std::int64_t{5}, ((std::int64_t{1} << 35) - 20) / columns}) {
           const std::int64_t rows = 50;
           Buffer x(type, normals(rows * columns, 3));
           Buffer y(type, rows * columns), want(type, rows * columns);
           for (std::int64_t i = 0; i < rows * columns; ++i)
-            want.set(i, kept(key, static_cast<std::uint64_t>(first_row * columns + i), 0.1f) ? x[i] / (1 - 0.1f) : 0);
-          DropoutRows a{.rows = rows, .columns = columns, .x = x.in(), .y = y.out(), .p = 0.1f, .key = key,
+            want.set(i, kept(key, static_cast<std::uint64_t>(first_row * columns + i), 0.1f)
+                            ? x[i] / (1 - 0.1f)
+                            : 0);
+          DropoutRows a{.rows = rows,
+                        .columns = columns,
+                        .x = x.in(),
+                        .y = y.out(),
+                        .p = 0.1f,
+                        .key = key,
                         .first_row = first_row};
           run(a, isa, pool);
           EXPECT_TRUE(y == want) << name(isa) << " " << columns << " " << first_row;
@@ -112,7 +125,8 @@ TEST(DropoutRows, ARowHasItsBitsWhicheverRowsAreWithIt) {
     const std::int64_t rows = 40, columns = 1003;
     const Buffer x(Element::f32, normals(rows * columns, 3));
     Buffer whole(Element::f32, rows * columns);
-    DropoutRows a{.rows = rows, .columns = columns, .x = x.in(), .y = whole.out(), .p = 0.5f, .key = 7, .first_row = 3};
+    DropoutRows a{
+        .rows = rows, .columns = columns, .x = x.in(), .y = whole.out(), .p = 0.5f, .key = 7, .first_row = 3};
     ThreadPool one(1);
     run(a, isa, one);
     for (const int threads : {2, 3, 4}) {
@@ -143,12 +157,18 @@ TEST(DropoutRows, DropsEverythingAtOneAndNothingAtZero) {
   }
 }
 
-void column_sum(const Buffer& x, Element type, std::int64_t stride, std::int64_t first, std::int64_t sequences,
-                std::int64_t positions, std::int64_t columns, bool accumulate, Buffer& sum, Isa isa, int threads) {
+void column_sum(const Buffer& x, Element type, std::int64_t stride, std::int64_t first,
+                std::int64_t sequences, std::int64_t positions, std::int64_t columns, bool accumulate,
+                Buffer& sum, Isa isa, int threads) {
   ThreadPool pool(threads);
-  const ColumnSum a{.sequences = sequences, .positions = positions, .columns = columns,
-                    .x = {static_cast<const char*>(x.in().data) + first * positions * stride * bytes(type), type},
-                    .x_stride = stride, .sum = sum.f32(), .accumulate = accumulate};
+  const ColumnSum a{
+      .sequences = sequences,
+      .positions = positions,
+      .columns = columns,
+      .x = {static_cast<const char*>(x.in().data) + first * positions * stride * bytes(type), type},
+      .x_stride = stride,
+      .sum = sum.f32(),
+      .accumulate = accumulate};
   Buffer scratch(Element::f32, scratch_bytes(a, threads) / 4);
   run(a, isa, pool, scratch.f32());
 }

@@ -23,8 +23,13 @@ TEST(Embedding, GathersRows) {
         Buffer y(Element::f32, rows * C), want(Element::f32, rows * C);
         for (std::int64_t r = 0; r < rows; ++r)
           for (std::int64_t c = 0; c < C; ++c)
-            want.set(r * C + c, table[ids[static_cast<std::size_t>(r)] * C + c] + (add ? addend[r * C + c] : 0));
-        run({.rows = rows, .C = C, .ids = ids.data(), .table = table.f32(), .addend = add ? addend.f32() : nullptr,
+            want.set(r * C + c,
+                     table[ids[static_cast<std::size_t>(r)] * C + c] + (add ? addend[r * C + c] : 0));
+        run({.rows = rows,
+             .C = C,
+             .ids = ids.data(),
+             .table = table.f32(),
+             .addend = add ? addend.f32() : nullptr,
              .y = y.f32()},
             isa, pool);
         EXPECT_TRUE(y == want) << name(isa) << " " << C;
@@ -44,14 +49,20 @@ TEST(EmbeddingGradient, AddsRowsInOrderForAnyThreadsAndAnySplit) {
       for (const int threads : {1, 2, 3, 4}) {
         ThreadPool pool(threads);
         Buffer whole(Element::f32, V * C), split(Element::f32, V * C);
-        EmbeddingGradient a{.rows = rows, .C = C, .V = V, .ids = ids.data(), .dy = dy.f32(), .d_table = whole.f32()};
+        EmbeddingGradient a{
+            .rows = rows, .C = C, .V = V, .ids = ids.data(), .dy = dy.f32(), .d_table = whole.f32()};
         run(a, isa, pool);
         EXPECT_TRUE(whole == want) << name(isa) << " " << C << " " << threads;
         a.d_table = split.f32();
         a.rows = 33;
         run(a, isa, pool);
-        a = {.rows = rows - 33, .C = C, .V = V, .ids = ids.data() + 33, .dy = dy.f32() + 33 * C,
-             .d_table = split.f32(), .accumulate = true};
+        a = {.rows = rows - 33,
+             .C = C,
+             .V = V,
+             .ids = ids.data() + 33,
+             .dy = dy.f32() + 33 * C,
+             .d_table = split.f32(),
+             .accumulate = true};
         run(a, isa, pool);
         EXPECT_TRUE(split == want);
       }

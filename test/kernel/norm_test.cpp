@@ -16,16 +16,30 @@ struct Forward {
 
 struct Problem {
   Problem(std::int64_t sequences_, std::int64_t positions_, std::int64_t C_, Element type_)
-      : sequences(sequences_), positions(positions_), C(C_), rows(sequences_ * positions_), type(type_),
-        x(Element::f32, normals(rows * C, 1)), other(type, normals(rows * C, 2)),
-        gamma(Element::f32, normals(C, 3)), beta(Element::f32, normals(C, 4)) {}
+      : sequences(sequences_),
+        positions(positions_),
+        C(C_),
+        rows(sequences_ * positions_),
+        type(type_),
+        x(Element::f32, normals(rows * C, 1)),
+        other(type, normals(rows * C, 2)),
+        gamma(Element::f32, normals(C, 3)),
+        beta(Element::f32, normals(C, 4)) {}
 
   Forward forward(bool add, Isa isa, int threads) {
     ThreadPool pool(threads);
     Forward f{{Element::f32, rows * C}, {type, rows * C}, {Element::f32, rows}, {Element::f32, rows}};
     if (!add) f.sum = x;
-    run({.rows = rows, .C = C, .x = x.f32(), .addend = add ? other.in() : In{}, .sum = add ? f.sum.f32() : nullptr,
-         .gamma = gamma.f32(), .beta = beta.f32(), .y = f.y.out(), .mean = f.mean.f32(), .rstd = f.rstd.f32()},
+    run({.rows = rows,
+         .C = C,
+         .x = x.f32(),
+         .addend = add ? other.in() : In{},
+         .sum = add ? f.sum.f32() : nullptr,
+         .gamma = gamma.f32(),
+         .beta = beta.f32(),
+         .y = f.y.out(),
+         .mean = f.mean.f32(),
+         .rstd = f.rstd.f32()},
         isa, pool);
     return f;
   }
@@ -44,14 +58,16 @@ TEST(LayerNorm, MatchesTheReference) {
         for (std::int64_t r = 0; r < p.rows; ++r) {
           double mean = 0, variance = 0;
           for (std::int64_t c = 0; c < C; ++c) mean += f.sum[r * C + c] / static_cast<double>(C);
-          for (std::int64_t c = 0; c < C; ++c) variance += std::pow(f.sum[r * C + c] - mean, 2) / static_cast<double>(C);
+          for (std::int64_t c = 0; c < C; ++c)
+            variance += std::pow(f.sum[r * C + c] - mean, 2) / static_cast<double>(C);
           const double rstd = 1 / std::sqrt(variance + 1e-5f);
           ASSERT_NEAR(f.mean[r], mean, 1e-6);
           ASSERT_NEAR(f.rstd[r] / rstd, 1, C == 1 ? 1e-6 : 3e-6);
           for (std::int64_t c = 0; c < C; ++c) {
             ASSERT_EQ(f.sum[r * C + c], p.x[r * C + c] + p.other[r * C + c]);
             const double y = (f.sum[r * C + c] - mean) * rstd * p.gamma[c] + p.beta[c];
-            ASSERT_NEAR(f.y[r * C + c], y, (std::abs(y) + 1) * (rounding(type) + 5e-6)) << name(isa) << " " << C;
+            ASSERT_NEAR(f.y[r * C + c], y, (std::abs(y) + 1) * (rounding(type) + 5e-6))
+                << name(isa) << " " << C;
           }
         }
       }
@@ -76,8 +92,16 @@ TEST(LayerNorm, SumMayBeItsInput) {
     const Forward apart = p.forward(true, isa, 1);
     Forward f = apart;
     ThreadPool pool(2);
-    run({.rows = 5, .C = 100, .x = p.x.f32(), .addend = p.other.in(), .sum = p.x.f32(), .gamma = p.gamma.f32(),
-         .beta = p.beta.f32(), .y = f.y.out(), .mean = f.mean.f32(), .rstd = f.rstd.f32()},
+    run({.rows = 5,
+         .C = 100,
+         .x = p.x.f32(),
+         .addend = p.other.in(),
+         .sum = p.x.f32(),
+         .gamma = p.gamma.f32(),
+         .beta = p.beta.f32(),
+         .y = f.y.out(),
+         .mean = f.mean.f32(),
+         .rstd = f.rstd.f32()},
         isa, pool);
     f.sum = p.x;
     EXPECT_TRUE(f == apart);
@@ -91,21 +115,32 @@ struct Gradient {
 
 struct GradientProblem : Problem {
   GradientProblem(std::int64_t sequences_, std::int64_t positions_, std::int64_t C_, Element type_, Isa isa_)
-      : Problem(sequences_, positions_, C_, type_), isa(isa_), saved(forward(false, isa, 2)),
-        dy(type, normals(rows * C, 5)), addend(Element::f32, normals(rows * C, 6)) {}
+      : Problem(sequences_, positions_, C_, type_),
+        isa(isa_),
+        saved(forward(false, isa, 2)),
+        dy(type, normals(rows * C, 5)),
+        addend(Element::f32, normals(rows * C, 6)) {}
 
   Gradient empty() const { return {{Element::f32, rows * C}, {Element::f32, C}, {Element::f32, C}}; }
 
   // The gradient of `count` sequences from `first` on, into g.
-  void add(Gradient& g, bool with_addend, bool accumulate, std::int64_t first, std::int64_t count, int threads) {
+  void add(Gradient& g, bool with_addend, bool accumulate, std::int64_t first, std::int64_t count,
+           int threads) {
     ThreadPool pool(threads);
     const std::int64_t row = first * positions, at = row * C;
-    const LayerNormGradient a{
-        .sequences = count, .positions = positions, .C = C,
-        .dy = {static_cast<const char*>(dy.in().data) + at * bytes(type), type},
-        .x = x.f32() + at, .gamma = gamma.f32(), .mean = saved.mean.f32() + row, .rstd = saved.rstd.f32() + row,
-        .addend = with_addend ? addend.f32() + at : nullptr, .dx = g.dx.f32() + at,
-        .dgamma = g.dgamma.f32(), .dbeta = g.dbeta.f32(), .accumulate = accumulate};
+    const LayerNormGradient a{.sequences = count,
+                              .positions = positions,
+                              .C = C,
+                              .dy = {static_cast<const char*>(dy.in().data) + at * bytes(type), type},
+                              .x = x.f32() + at,
+                              .gamma = gamma.f32(),
+                              .mean = saved.mean.f32() + row,
+                              .rstd = saved.rstd.f32() + row,
+                              .addend = with_addend ? addend.f32() + at : nullptr,
+                              .dx = g.dx.f32() + at,
+                              .dgamma = g.dgamma.f32(),
+                              .dbeta = g.dbeta.f32(),
+                              .accumulate = accumulate};
     Buffer scratch(Element::f32, scratch_bytes(a, threads) / 4);
     run(a, isa, pool, scratch.f32());
   }
@@ -184,7 +219,8 @@ TEST(LayerNormGradient, SameBitsForAnyThreadsAndAnySplitOfSequences) {
     std::int64_t sequences, positions, C;
   };
   for (const Isa isa : isas())
-    for (const auto& [sequences, positions, C] : {Case{1, 300, 100}, Case{3, 513, 17}, Case{12, 256, 96}, Case{150, 1, 65}}) {
+    for (const auto& [sequences, positions, C] :
+         {Case{1, 300, 100}, Case{3, 513, 17}, Case{12, 256, 96}, Case{150, 1, 65}}) {
       GradientProblem p(sequences, positions, C, Element::bf16, isa);
       const Gradient whole = p.gradient(true, 1);
       for (const int threads : {2, 3, 4}) {
@@ -207,9 +243,17 @@ TEST(LayerNormGradient, FusedSumHasTheBitsOfGradientThenAdd) {
     EXPECT_TRUE(fused == apart);
     Gradient in_place = p.empty();
     in_place.dx = p.addend;
-    LayerNormGradient a{.sequences = 2, .positions = 33, .C = 100, .dy = p.dy.in(), .x = p.x.f32(),
-                        .gamma = p.gamma.f32(), .mean = p.saved.mean.f32(), .rstd = p.saved.rstd.f32(),
-                        .addend = in_place.dx.f32(), .dx = in_place.dx.f32(), .dgamma = in_place.dgamma.f32(),
+    LayerNormGradient a{.sequences = 2,
+                        .positions = 33,
+                        .C = 100,
+                        .dy = p.dy.in(),
+                        .x = p.x.f32(),
+                        .gamma = p.gamma.f32(),
+                        .mean = p.saved.mean.f32(),
+                        .rstd = p.saved.rstd.f32(),
+                        .addend = in_place.dx.f32(),
+                        .dx = in_place.dx.f32(),
+                        .dgamma = in_place.dgamma.f32(),
                         .dbeta = in_place.dbeta.f32()};
     Buffer scratch(Element::f32, scratch_bytes(a, 2) / 4);
     run(a, isa, pool, scratch.f32());

@@ -24,9 +24,13 @@ Norm gradient_norm(const std::vector<GradientNorm::Part>& parts, float clip, Isa
 
 TEST(GradientNorm, MatchesTheReferenceForAnyThreads) {
   const std::vector<float> values = normals(300000, 1);
-  const std::vector<GradientNorm::Part> parts{
-      {values.data(), 1},          {values.data() + 1, 0},     {values.data() + 1, 3},       {values.data() + 4, 100000},
-      {values.data() + 100004, 0}, {values.data() + 100004, 32768}, {values.data() + 132772, 167228}};
+  const std::vector<GradientNorm::Part> parts{{values.data(), 1},
+                                              {values.data() + 1, 0},
+                                              {values.data() + 1, 3},
+                                              {values.data() + 4, 100000},
+                                              {values.data() + 100004, 0},
+                                              {values.data() + 100004, 32768},
+                                              {values.data() + 132772, 167228}};
   double squares = 0;
   for (const float v : values) squares += static_cast<double>(v) * v;
   for (const Isa isa : isas()) {
@@ -50,8 +54,13 @@ TEST(GradientNorm, HoldsHugeGradientsAndShowsNan) {
   }
 }
 
-constexpr AdamWStep step{.lr = 1e-3f, .beta1 = 0.9f, .beta2 = 0.999f, .epsilon = 1e-8f, .weight_decay = 0.1f,
-                         .correction1 = 0.19f, .correction2 = 0.001999f};
+constexpr AdamWStep step{.lr = 1e-3f,
+                         .beta1 = 0.9f,
+                         .beta2 = 0.999f,
+                         .epsilon = 1e-8f,
+                         .weight_decay = 0.1f,
+                         .correction1 = 0.19f,
+                         .correction2 = 0.001999f};
 
 struct State {
   Buffer w, m, v, low;
@@ -61,20 +70,30 @@ struct State {
 State updated(State s, Buffer gradient, bool decay, bool low, Isa isa, int threads) {
   ThreadPool pool(threads);
   const float clip_scale = 0.7f;
-  run(AdamW{.n = s.w.size_elements(), .w = s.w.f32(), .gradient = gradient.f32(), .m = s.m.f32(), .v = s.v.f32(),
-            .low = low ? s.low.u16() : nullptr, .step = &step, .decay = decay, .clip_scale = &clip_scale},
+  run(AdamW{.n = s.w.size_elements(),
+            .w = s.w.f32(),
+            .gradient = gradient.f32(),
+            .m = s.m.f32(),
+            .v = s.v.f32(),
+            .low = low ? s.low.u16() : nullptr,
+            .step = &step,
+            .decay = decay,
+            .clip_scale = &clip_scale},
       isa, pool);
   return s;
 }
 
-// Every operation is rounded to f32 on its own, so that plain floats give the same bits; moments may be denormal.
+// Every operation is rounded to f32 on its own, so that plain floats give the same bits; moments may be
+// denormal.
 TEST(AdamW, IsItsFormulaBitByBitForAnyThreads) {
   for (const Isa isa : isas())
     for (const std::int64_t n : {1, 3, 15, 17, 100, 1000, 40001})
       for (const bool decay : {false, true})
         for (const float size : {1.0f, 1e-21f}) {  // squares of the second are denormal
-          State s{{Element::f32, normals(n, 1)}, {Element::f32, normals(n, 2, size * size)},
-                  {Element::f32, normals(n, 3, size * size)}, {Element::bf16, n}};
+          State s{{Element::f32, normals(n, 1)},
+                  {Element::f32, normals(n, 2, size * size)},
+                  {Element::f32, normals(n, 3, size * size)},
+                  {Element::bf16, n}};
           for (std::int64_t i = 0; i < n; ++i) s.v.set(i, std::abs(s.v[i]));
           const Buffer gradient(Element::f32, normals(n, 4, size));
           State want = s;

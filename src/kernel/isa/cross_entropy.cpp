@@ -7,16 +7,29 @@
 namespace hone::kernel::HONE_ISA {
 namespace {
 
-// A row is read once from memory: a chunk's maximum, then its sum from L1. f32 sums of a chunk keep 1e-7; chunks
-// are added in f64.
-constexpr std::int64_t chunk = 1024;
+// A row is read once from memory: a chunk's maximum, then its sum from L1. f32 sums of a chunk keep 1e-7;
+// chunks are added in f64.
+constexpr std::int64_t chunk = 4096;
 
 constexpr float infinity = __builtin_inff();
 
-// e^x, 0 below -87 (e^-87 = 1.6e-38), NaN for NaN: a lost NaN would hide a broken step.
+// e^x for x <= 80; 0 below -87 (e^-87 = 1.6e-38), NaN for NaN: a lost NaN would hide a broken step.
+// simd.hpp's polynomial without its clamps, a third fewer operations: adding 1.5 * 2^23 + 127 rounds n = x
+// log2 e to a whole number and leaves n + 127, the exponent of 2^n, in the low bits.
 HONE_INLINE F exp_or_zero(F x) {
-  const F e = select(x < splat(-87.0f), F{}, exp(x));
-  return select(x == x, e, x);
+  const F magic = splat(12582912.0f + 127.0f);
+  const F t = fma(x, splat(1.44269504f), magic);
+  const F n = t - magic;
+  F r = fma(n, splat(-0.693359375f), x);
+  r = fma(n, splat(2.12194440e-4f), r);
+  F p = splat(1.0f / 720);
+  p = fma(p, r, splat(1.0f / 120));
+  p = fma(p, r, splat(1.0f / 24));
+  p = fma(p, r, splat(1.0f / 6));
+  p = fma(p, r, splat(0.5f));
+  p = fma(p, r, splat(1.0f));
+  p = fma(p, r, splat(1.0f));
+  return select(x < splat(-87.0f), F{}, p * as_float(bits(t) << 23));
 }
 
 template <class T>
@@ -68,7 +81,8 @@ RowSum row(In logits, std::int64_t first, std::int64_t V, std::int64_t label) {
   return row_of(static_cast<const std::uint16_t*>(logits.data) + first, V, label);
 }
 
-void gradient(In logits, Out d, std::int64_t first, std::int64_t n, std::int64_t label, float lse, float scale) {
+void gradient(In logits, Out d, std::int64_t first, std::int64_t n, std::int64_t label, float lse,
+              float scale) {
   typed(logits, [&](auto* x) {
     using T = std::remove_const_t<std::remove_pointer_t<decltype(x)>>;
     T* to = static_cast<T*>(d.data) + first;
@@ -78,7 +92,8 @@ void gradient(In logits, Out d, std::int64_t first, std::int64_t n, std::int64_t
     each(n, [&](std::int64_t i, auto part) {
       put(to + i, splat(scale) * exp_or_zero(get(x + i, part) - splat(lse)), part);
     });
-    if (has_label) store_first(to + label, splat(scale) * (exp_or_zero(at_label - splat(lse)) - splat(1.0f)), 1);
+    if (has_label)
+      store_first(to + label, splat(scale) * (exp_or_zero(at_label - splat(lse)) - splat(1.0f)), 1);
   });
 }
 

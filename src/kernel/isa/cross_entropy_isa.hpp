@@ -16,14 +16,21 @@ struct RowSum {
 struct CrossEntropyTable {
   // label is -1 for none (label_logit is then -infinity).
   RowSum (*row)(In logits, std::int64_t first, std::int64_t V, std::int64_t label);
-  // d[first + i] = scale * (e^(logits[first + i] - lse) - [i == label]) for i < n; label outside [0, n) is none.
+  // d[first + i] = scale * (e^(logits[first + i] - lse) - [i == label]) for i < n; label outside [0, n) is
+  // none.
   void (*gradient)(In logits, Out d, std::int64_t first, std::int64_t n, std::int64_t label, float lse,
                    float scale);
   void (*zero)(Out d, std::int64_t first, std::int64_t n);
 };
 
-namespace portable { extern const CrossEntropyTable cross_entropy_table; }
-namespace avx2 { extern const CrossEntropyTable cross_entropy_table; }
-namespace avx512 { extern const CrossEntropyTable cross_entropy_table; }
+namespace portable {
+extern const CrossEntropyTable cross_entropy_table;
+}
+namespace avx2 {
+extern const CrossEntropyTable cross_entropy_table;
+}
+namespace avx512 {
+extern const CrossEntropyTable cross_entropy_table;
+}
 
 }  // namespace hone::kernel

@@ -12,7 +12,8 @@ void activate_elements(Activation kind, In x, Out y, std::int64_t first, std::in
     typed(x, [&](auto* from) {
       using T = std::remove_const_t<std::remove_pointer_t<decltype(from)>>;
       T* to = static_cast<T*>(y.data) + first;
-      each(n, [&](std::int64_t i, auto part) { put(to + i, activate<k()>(get(from + first + i, part)), part); });
+      each(n,
+           [&](std::int64_t i, auto part) { put(to + i, activate<k()>(get(from + first + i, part)), part); });
     });
   });
 }
@@ -58,9 +59,7 @@ void drop(const DropoutElements& a, const T* x, T* y, std::uint64_t index, std::
   std::uint16_t random[block + lanes] = {};  // a tail reads past its end
   std::int64_t skip = static_cast<std::int64_t>(index % 8);
   for (std::int64_t done = 0; done < n; skip = 0) {
-    std::uint32_t words[block / 2];
-    philox_words(a.key, (index + static_cast<std::uint64_t>(done)) / 8, words);
-    std::memcpy(random, words, sizeof words);
+    philox_words(a.key, (index + static_cast<std::uint64_t>(done)) / 8, random);
     const std::int64_t count = n - done < block - skip ? n - done : block - skip;
     each(count, [&](std::int64_t i, auto part) {
       H h;
@@ -80,8 +79,8 @@ void dropout(const DropoutElements& a, std::int64_t first, std::int64_t n) {
   });
 }
 
-// Eight rows at a time: a column's partial sum is loaded and stored once for them, and 512 bytes of a row are read
-// in one go, which the prefetcher follows. The order within a column is that of the rows.
+// Eight rows at a time: a column's partial sum is loaded and stored once for them, and 512 bytes of a row are
+// read in one go, which the prefetcher follows. The order within a column is that of the rows.
 void add_columns(In x, std::int64_t stride, std::int64_t first_row, std::int64_t rows, std::int64_t first,
                  std::int64_t columns, float* sum) {
   float partial[column_block] = {};
@@ -106,6 +105,7 @@ void add_columns(In x, std::int64_t stride, std::int64_t first_row, std::int64_t
 
 }  // namespace
 
-const ElementwiseTable elementwise_table{activate_elements, activate_gradient, add, cast, dropout, add_columns};
+const ElementwiseTable elementwise_table{activate_elements, activate_gradient, add, cast,
+                                         dropout,           add_columns};
 
 }  // namespace hone::kernel::HONE_ISA

@@ -23,14 +23,20 @@ struct ElementwiseTable {
   void (*cast)(In x, Out y, std::int64_t first, std::int64_t n);
   void (*dropout)(const DropoutElements&, std::int64_t first, std::int64_t n);
   // sum[c] += the sum over these rows, from zero, for columns [first, first + columns), at most column_block.
-  void (*add_columns)(In x, std::int64_t stride, std::int64_t first_row, std::int64_t rows, std::int64_t first,
-                      std::int64_t columns, float* sum);
+  void (*add_columns)(In x, std::int64_t stride, std::int64_t first_row, std::int64_t rows,
+                      std::int64_t first, std::int64_t columns, float* sum);
 };
 
 constexpr std::int64_t column_block = 128;
 
-namespace portable { extern const ElementwiseTable elementwise_table; }
-namespace avx2 { extern const ElementwiseTable elementwise_table; }
-namespace avx512 { extern const ElementwiseTable elementwise_table; }
+namespace portable {
+extern const ElementwiseTable elementwise_table;
+}
+namespace avx2 {
+extern const ElementwiseTable elementwise_table;
+}
+namespace avx512 {
+extern const ElementwiseTable elementwise_table;
+}
 
 }  // namespace hone::kernel

@@ -23,7 +23,8 @@ void scatter(const float* dy, const std::int32_t* ids, float* d_table, std::int6
   for (std::int64_t r = 0; r < rows; ++r) {
     const float* from = dy + r * C + first;
     float* to = d_table + ids[r] * C + first;
-    each(columns, [&](std::int64_t i, auto part) { put(to + i, get(to + i, part) + get(from + i, part), part); });
+    each(columns,
+         [&](std::int64_t i, auto part) { put(to + i, get(to + i, part) + get(from + i, part), part); });
   }
 }
 

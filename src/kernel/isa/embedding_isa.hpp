@@ -12,8 +12,14 @@ struct EmbeddingTable {
                   std::int64_t first, std::int64_t columns);
 };
 
-namespace portable { extern const EmbeddingTable embedding_table; }
-namespace avx2 { extern const EmbeddingTable embedding_table; }
-namespace avx512 { extern const EmbeddingTable embedding_table; }
+namespace portable {
+extern const EmbeddingTable embedding_table;
+}
+namespace avx2 {
+extern const EmbeddingTable embedding_table;
+}
+namespace avx512 {
+extern const EmbeddingTable embedding_table;
+}
 
 }  // namespace hone::kernel

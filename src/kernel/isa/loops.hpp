@@ -14,13 +14,21 @@ struct First {
 };
 
 template <class T>
-HONE_INLINE F get(const T* p, Whole) { return load(p); }
+HONE_INLINE F get(const T* p, Whole) {
+  return load(p);
+}
 template <class T>
-HONE_INLINE F get(const T* p, First part) { return load_first(p, part.n); }
+HONE_INLINE F get(const T* p, First part) {
+  return load_first(p, part.n);
+}
 template <class T>
-HONE_INLINE void put(T* p, F v, Whole) { store(p, v); }
+HONE_INLINE void put(T* p, F v, Whole) {
+  store(p, v);
+}
 template <class T>
-HONE_INLINE void put(T* p, F v, First part) { store_first(p, v, part.n); }
+HONE_INLINE void put(T* p, F v, First part) {
+  store_first(p, v, part.n);
+}
 
 // v in the lanes of the part, `other` in the rest.
 HONE_INLINE F keep(F v, F, Whole) { return v; }

@@ -14,15 +14,19 @@ void forward(const NormRows& a, std::int64_t first_row, std::int64_t rows) {
     if (a.addend.data) {
       float* s = a.sum + r * C;
       typed(a.addend, [&](auto* addend) {
-        each(C, [&](std::int64_t i, auto part) { put(s + i, get(x + i, part) + get(addend + r * C + i, part), part); });
+        each(C, [&](std::int64_t i, auto part) {
+          put(s + i, get(x + i, part) + get(addend + r * C + i, part), part);
+        });
       });
       x = s;
     }
     const float mean = sum(sum_of(C, [&](std::int64_t i, auto part) { return get(x + i, part); })) / C;
-    const float variance = sum(sum_of(C, [&](std::int64_t i, auto part) {
-                             const F d = keep(get(x + i, part) - splat(mean), F{}, part);
-                             return d * d;
-                           })) / C;
+    const float variance = sum(sum_of(C,
+                                      [&](std::int64_t i, auto part) {
+                                        const F d = keep(get(x + i, part) - splat(mean), F{}, part);
+                                        return d * d;
+                                      })) /
+                           C;
     const float rstd = 1.0f / __builtin_sqrtf(variance + a.epsilon);
     typed(a.y, [&](auto* y) {
       each(C, [&](std::int64_t i, auto part) {
@@ -35,8 +39,8 @@ void forward(const NormRows& a, std::int64_t first_row, std::int64_t rows) {
   }
 }
 
-// R rows side by side hide the latency of their sums and save loads of gamma and of dgamma's and dbeta's partial
-// sums; each row's and each column's order is that of R = 1.
+// R rows side by side hide the latency of their sums and save loads of gamma and of dgamma's and dbeta's
+// partial sums; each row's and each column's order is that of R = 1.
 //   d = dy gamma, h = (x - mean) rstd, dx = rstd (d - mean(d) - h mean(d h))
 template <int R, bool add, bool sums, class T>
 HONE_INLINE void gradient_block(const NormGradientRows& a, const T* dy, std::int64_t row, float* dgamma,
@@ -108,8 +112,8 @@ void gradient(const NormGradientRows& a, std::int64_t row, std::int64_t rows, fl
   });
 }
 
-void gradient_columns(const NormGradientRows& a, std::int64_t first_row, std::int64_t rows, std::int64_t first,
-                      std::int64_t columns, float* dgamma, float* dbeta) {
+void gradient_columns(const NormGradientRows& a, std::int64_t first_row, std::int64_t rows,
+                      std::int64_t first, std::int64_t columns, float* dgamma, float* dbeta) {
   typed(a.dy, [&](auto* dy) {
     each(columns, [&](std::int64_t i, auto part) {
       const std::int64_t c = first + i;

@@ -33,15 +33,22 @@ struct NormGradientRows {
 struct NormTable {
   void (*forward)(const NormRows&, std::int64_t first_row, std::int64_t rows);
   // dx of these rows; and, unless null, dgamma[C] and dbeta[C] are set to the sums over them from zero.
-  void (*gradient)(const NormGradientRows&, std::int64_t first_row, std::int64_t rows, float* dgamma, float* dbeta);
-  // dgamma[c] and dbeta[c] += the sums over these rows from zero, for columns [first, first + columns). The same
-  // bits as gradient()'s sums.
-  void (*gradient_columns)(const NormGradientRows&, std::int64_t first_row, std::int64_t rows, std::int64_t first,
-                           std::int64_t columns, float* dgamma, float* dbeta);
+  void (*gradient)(const NormGradientRows&, std::int64_t first_row, std::int64_t rows, float* dgamma,
+                   float* dbeta);
+  // dgamma[c] and dbeta[c] += the sums over these rows from zero, for columns [first, first + columns). The
+  // same bits as gradient()'s sums.
+  void (*gradient_columns)(const NormGradientRows&, std::int64_t first_row, std::int64_t rows,
+                           std::int64_t first, std::int64_t columns, float* dgamma, float* dbeta);
 };
 
-namespace portable { extern const NormTable norm_table; }
-namespace avx2 { extern const NormTable norm_table; }
-namespace avx512 { extern const NormTable norm_table; }
+namespace portable {
+extern const NormTable norm_table;
+}
+namespace avx2 {
+extern const NormTable norm_table;
+}
+namespace avx512 {
+extern const NormTable norm_table;
+}
 
 }  // namespace hone::kernel

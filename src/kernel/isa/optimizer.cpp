@@ -34,7 +34,8 @@ void adamw_loop(const AdamWCoefficients& c, float* w, const float* gradient, flo
     const F g = get(gradient + i, part) * splat(c.clip_scale);
     const F m1 = splat(c.beta1) * get(m + i, part) + splat(c.one_minus_beta1) * g;
     const F v1 = splat(c.beta2) * get(v + i, part) + splat(c.one_minus_beta2) * (g * g);
-    const F step = splat(c.lr) * (m1 / splat(c.correction1)) / (sqrt(v1 / splat(c.correction2)) + splat(c.epsilon));
+    const F step =
+        splat(c.lr) * (m1 / splat(c.correction1)) / (sqrt(v1 / splat(c.correction2)) + splat(c.epsilon));
     const F w1 = get(w + i, part) * splat(c.kept_share) - step;
     put(m + i, m1, part);
     put(v + i, v1, part);
@@ -43,8 +44,8 @@ void adamw_loop(const AdamWCoefficients& c, float* w, const float* gradient, flo
   });
 }
 
-void adamw(const AdamWCoefficients& c, float* w, const float* gradient, float* m, float* v, std::uint16_t* low,
-           std::int64_t n) {
+void adamw(const AdamWCoefficients& c, float* w, const float* gradient, float* m, float* v,
+           std::uint16_t* low, std::int64_t n) {
   if (low)
     adamw_loop<true>(c, w, gradient, m, v, low, n);
   else

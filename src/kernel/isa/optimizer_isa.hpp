@@ -12,12 +12,18 @@ struct AdamWCoefficients {
 struct OptimizerTable {
   double (*sum_of_squares)(const float* x, std::int64_t n);
   // low may be null.
-  void (*adamw)(const AdamWCoefficients&, float* w, const float* gradient, float* m, float* v, std::uint16_t* low,
-                std::int64_t n);
+  void (*adamw)(const AdamWCoefficients&, float* w, const float* gradient, float* m, float* v,
+                std::uint16_t* low, std::int64_t n);
 };
 
-namespace portable { extern const OptimizerTable optimizer_table; }
-namespace avx2 { extern const OptimizerTable optimizer_table; }
-namespace avx512 { extern const OptimizerTable optimizer_table; }
+namespace portable {
+extern const OptimizerTable optimizer_table;
+}
+namespace avx2 {
+extern const OptimizerTable optimizer_table;
+}
+namespace avx512 {
+extern const OptimizerTable optimizer_table;
+}
 
 }  // namespace hone::kernel

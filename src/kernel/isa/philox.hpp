@@ -1,4 +1,5 @@
-// Philox4x32-10 of as many consecutive counters as a vector has lanes; the bits of base/random.hpp's philox().
+// Philox4x32-10 of as many consecutive counters as a vector has lanes; the bits of base/random.hpp's
+// philox().
 #pragma once
 #include <cstdint>
 
@@ -6,8 +7,8 @@
 
 namespace hone::kernel::HONE_ISA {
 
-// hi, lo = the halves of a * m, lane by lane. (Masked forms with all lanes set: the plain ones make g++ 12 warn of
-// an uninitialised operand, and the code is the same.)
+// hi, lo = the halves of a * m, lane by lane. (Masked forms with all lanes set: the plain ones make g++ 12
+// warn of an uninitialised operand, and the code is the same.)
 HONE_INLINE void multiply_wide(U a, std::uint32_t m, U& hi, U& lo) {
 #if defined(__AVX512F__)
   const __m512i x = (__m512i)a, y = _mm512_set1_epi32(static_cast<int>(m));
@@ -29,36 +30,39 @@ HONE_INLINE void multiply_wide(U a, std::uint32_t m, U& hi, U& lo) {
 #endif
 }
 
-// The four words of lane 4q + j of c to words[(j * lanes / 4 + q) * 4].
-HONE_INLINE void store_transposed(const U (&c)[4], std::uint32_t* words) {
+// The four words of lane 4q + j of c to words [(j * lanes / 4 + q) * 4] and on.
+HONE_INLINE void store_transposed(const U (&c)[4], void* words) {
 #if defined(__AVX512F__)
   const __m512i ab = _mm512_maskz_unpacklo_epi32(0xffff, (__m512i)c[0], (__m512i)c[1]);
   const __m512i AB = _mm512_maskz_unpackhi_epi32(0xffff, (__m512i)c[0], (__m512i)c[1]);
   const __m512i cd = _mm512_maskz_unpacklo_epi32(0xffff, (__m512i)c[2], (__m512i)c[3]);
   const __m512i CD = _mm512_maskz_unpackhi_epi32(0xffff, (__m512i)c[2], (__m512i)c[3]);
-  _mm512_storeu_si512(words, _mm512_maskz_unpacklo_epi64(0xff, ab, cd));
-  _mm512_storeu_si512(words + 16, _mm512_maskz_unpackhi_epi64(0xff, ab, cd));
-  _mm512_storeu_si512(words + 32, _mm512_maskz_unpacklo_epi64(0xff, AB, CD));
-  _mm512_storeu_si512(words + 48, _mm512_maskz_unpackhi_epi64(0xff, AB, CD));
+  auto* to = static_cast<__m512i*>(words);
+  _mm512_storeu_si512(to, _mm512_maskz_unpacklo_epi64(0xff, ab, cd));
+  _mm512_storeu_si512(to + 1, _mm512_maskz_unpackhi_epi64(0xff, ab, cd));
+  _mm512_storeu_si512(to + 2, _mm512_maskz_unpacklo_epi64(0xff, AB, CD));
+  _mm512_storeu_si512(to + 3, _mm512_maskz_unpackhi_epi64(0xff, AB, CD));
 #elif defined(__AVX2__)
   const __m256i ab = _mm256_unpacklo_epi32((__m256i)c[0], (__m256i)c[1]);
   const __m256i AB = _mm256_unpackhi_epi32((__m256i)c[0], (__m256i)c[1]);
   const __m256i cd = _mm256_unpacklo_epi32((__m256i)c[2], (__m256i)c[3]);
   const __m256i CD = _mm256_unpackhi_epi32((__m256i)c[2], (__m256i)c[3]);
-  auto* to = reinterpret_cast<__m256i*>(words);
+  auto* to = static_cast<__m256i*>(words);
   _mm256_storeu_si256(to, _mm256_unpacklo_epi64(ab, cd));
   _mm256_storeu_si256(to + 1, _mm256_unpackhi_epi64(ab, cd));
   _mm256_storeu_si256(to + 2, _mm256_unpacklo_epi64(AB, CD));
   _mm256_storeu_si256(to + 3, _mm256_unpackhi_epi64(AB, CD));
 #else
+  std::uint32_t all[4 * lanes];
   for (int i = 0; i < lanes; ++i)
-    for (int word = 0; word < 4; ++word) words[(i % 4 * (lanes / 4) + i / 4) * 4 + word] = c[word][i];
+    for (int word = 0; word < 4; ++word) all[(i % 4 * (lanes / 4) + i / 4) * 4 + word] = c[word][i];
+  std::memcpy(words, all, sizeof all);
 #endif
 }
 
-// words[4 k + w] = word w of philox(key, first + k, 0), k < lanes. Lane 4q + j works on counter j * lanes / 4 + q,
-// so that the words come out in order from two rounds of interleaving.
-HONE_INLINE void philox_words(std::uint64_t key, std::uint64_t first, std::uint32_t* words) {
+// To words, 16 * lanes bytes: those of philox(key, first + k, 0) for k = 0, 1, ... lanes - 1. Lane 4q + j
+// works on counter j * lanes / 4 + q, so that the words come out in order from two rounds of interleaving.
+HONE_INLINE void philox_words(std::uint64_t key, std::uint64_t first, void* words) {
   U counter;
   for (int i = 0; i < lanes; ++i) counter[i] = static_cast<std::uint32_t>(i % 4 * (lanes / 4) + i / 4);
   const U low = counter + static_cast<std::uint32_t>(first);
