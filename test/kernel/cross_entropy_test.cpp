@@ -143,6 +143,10 @@ TEST(CrossEntropy, MaskedLogitsVanishAndNanIsSeen) {
       p.backward(lse, d, 1);
       EXPECT_EQ(d[9], 0) << "underflow";
       for (const std::int64_t v : {7, 8, 2999}) {
+        Problem high = p;
+        high.logits.set(v, infinity);
+        high.forward(loss, lse, 1);
+        EXPECT_TRUE(std::isnan(loss[0])) << v;
         Problem bad = p;
         bad.logits.set(v, std::numeric_limits<float>::quiet_NaN());
         bad.forward(loss, lse, 1);

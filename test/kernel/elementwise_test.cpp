@@ -46,6 +46,33 @@ TEST(Activate, MatchesTheReferenceAndItsSlope) {
         }
 }
 
+TEST(Activate, SameBitsForAnyThreadsAndOverItsInputs) {
+  constexpr std::int64_t n = 50001;
+  for (const Isa isa : isas())
+    for (const Element type : elements) {
+      const Buffer x(type, normals(n, 1, 3)), dy(type, normals(n, 2));
+      const auto gelu = [&](Buffer from, const Buffer* d, int threads) {
+        ThreadPool pool(threads);
+        run(Activate{.n = n,
+                     .kind = Activation::gelu_new,
+                     .x = d == nullptr ? from.in() : x.in(),
+                     .dy = d == nullptr ? In{} : from.in(),
+                     .y = from.out()},
+            isa, pool);
+        return from;
+      };
+      Buffer y(type, n), dx(type, n);
+      ThreadPool pool(1);
+      run(Activate{.n = n, .kind = Activation::gelu_new, .x = x.in(), .dy = {}, .y = y.out()}, isa, pool);
+      run(Activate{.n = n, .kind = Activation::gelu_new, .x = x.in(), .dy = dy.in(), .y = dx.out()}, isa,
+          pool);
+      for (const int threads : {1, 2, 3, 4}) {
+        EXPECT_TRUE(y == gelu(x, nullptr, threads));
+        EXPECT_TRUE(dx == gelu(dy, &dy, threads));
+      }
+    }
+}
+
 TEST(Add, RoundsOnceInEveryTypeAndMayWriteOverAnInput) {
   ThreadPool pool(3);
   for (const Isa isa : isas())
