@@ -53,7 +53,7 @@ void check(std::int64_t heads, std::int64_t kv_heads, std::int64_t D) {
 
 void check(const Attention& a) {
   check(a.heads, a.kv_heads, a.D);
-  assert((!a.causal || a.T == a.S) && a.dropout.p >= 0 && a.dropout.p < 1);
+  assert((!a.causal || a.T == a.S) && a.scale > 0 && a.dropout.p >= 0 && a.dropout.p < 1);
   (void)a;
 }
 

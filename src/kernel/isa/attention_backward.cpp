@@ -1,9 +1,9 @@
 // Flash attention backward for one key head and the query heads that read it, in one pass: key blocks outside,
 // query blocks inside. A tile of scores and of dP = V dO^T lives in registers; dV and dK of the block add up in
-// cache, dQ (transposed) for the whole head. One order, no partial sums to merge. Two passes cost 1.42 times this.
+// cache, dQ for the whole head. One order, no partial sums to merge. Two passes cost 1.42 times this.
 //
 //   P = 2^(scale log2(e) K Q^T - lse log2(e)),  dS = P * (dP - rowsum(dO * O)),  all with queries in lanes
-//   dV = P dO,  dK = scale dS Q,  dQ^T = scale K^T dS
+//   dV = P dO,  dK = scale dS Q,  dQ = scale dS^T K
 // With dropout P is masked before dV, dP after; both are scaled by 1/(1-p).
 #include "kernel/isa/attention_score.hpp"
 
@@ -30,7 +30,7 @@ struct Scratch {
     d_o = c.take(blocks * transposed_floats(D));
     q_pairs = c.take(queries / Type::pair * width);
     d_o_pairs = c.take(queries / Type::pair * width);
-    d_q = c.take(blocks * width * block);
+    d_q = c.take(queries * width);
     delta = c.take(blocks * block);
     lse = c.take(blocks * block);
     p_queries = c.take(block * block / Type::pair);
@@ -47,17 +47,17 @@ struct State {
   AttentionDropout dropout;  // of this query head
   Visible see;
   Drops drops;
-  float scale;            // to log2 units
+  float scale[lanes];     // to log2 units
   const float *q, *d_o;   // this query block, transposed
   const float *delta, *lse;
 };
 
 // P and dS of keys row .. row+R of the block for V vectors of queries.
-template <class Type, int R, int V, bool drop>
+template <class Type, int R, int V, bool masked, bool drop>
 HONE_INLINE void tile(State<Type>& s, Index row, Index v0) {
   const auto& t = s.t;
   const Index key = s.see.first_key + row, units = row_units<Type>(t.D), sum = (t.D + Type::pair - 1) / Type::pair;
-  const bool masked = key + R - 1 > s.see.last[v0 * lanes];
+  const F scale = load(s.scale);
   F p[R][V] = {};
   multiply<Type, R, V, false>(s.s.k + key * units, units, s.q + v0 * lanes, block, sum, p);
   I keep[drop ? R : 1][V];
@@ -66,8 +66,8 @@ HONE_INLINE void tile(State<Type>& s, Index row, Index v0) {
     const F lse = load(s.lse + (v0 + v) * lanes);
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r) {
-      p[r][v] = exp2<Type>(fma(p[r][v], splat(s.scale), -lse));
-      if (masked) p[r][v] = select(sees(s.see, key + r, v0 + v), p[r][v], F{});
+      p[r][v] = exp2<Type>(fma(p[r][v], scale, -lse));
+      if constexpr (masked) p[r][v] = select(sees(s.see, key + r, v0 + v), p[r][v], F{});
       if constexpr (drop) {
         if ((row + r) % 8 == 0) draw<1>(s.drops, s.dropout, key + r, v0 + v);
         keep[r][v] = kept(s.drops, s.dropout, key + r, v0 + v);
@@ -93,62 +93,68 @@ HONE_INLINE void tile(State<Type>& s, Index row, Index v0) {
   }
 }
 
-template <class Type, int R, int V, bool drop>
+template <class Type, int R, int V, bool masked, bool drop>
 __attribute__((noinline)) void group(State<Type>& s, Index row, Index v0) {
-  for (Index r = row; r < row + group_keys; r += R) tile<Type, R, V, drop>(s, r, v0);
+  for (Index r = row; r < row + 16; r += R) tile<Type, R, V, masked, drop>(s, r, v0);
+}
+
+template <class Type, bool masked, bool drop>
+void group_row(State<Type>& s, Index row, Index v0) {
+  const Index vectors = s.see.query_groups * (16 / lanes);
+  for (Index v = v0; v < vectors; v += strip) switch (vectors - v) {
+#if defined(__AVX512F__)
+      case 1: group<Type, 16, 1, masked, drop>(s, row, v); break;
+      case 2: group<Type, 8, 2, masked, drop>(s, row, v); break;
+      case 3: group<Type, 4, 3, masked, drop>(s, row, v); break;
+      default: group<Type, 4, 4, masked, drop>(s, row, v);
+#else
+      default: group<Type, 4, 2, masked, drop>(s, row, v);
+#endif
+    }
 }
 
 template <class Type, bool drop>
 void score_gradients(State<Type>& s) {
   for (Index g = 0; g < s.see.groups; ++g) {
-    const Index row = g * group_keys;
-    for (Index v = s.see.first[g]; v < s.see.vectors; v += strip) switch (s.see.vectors - v) {
-#if defined(__AVX512F__)
-        case 1: group<Type, 16, 1, drop>(s, row, v); break;
-        case 2: group<Type, 8, 2, drop>(s, row, v); break;
-        case 3: group<Type, 4, 3, drop>(s, row, v); break;
-        default: group<Type, 4, 4, drop>(s, row, v);
-#else
-        case 1: group<Type, 8, 1, drop>(s, row, v); break;
-        default: group<Type, 4, 2, drop>(s, row, v);
-#endif
-      }
+    const Index row = g * 16, first = s.see.first[g], v = first * (16 / lanes);
+    if (s.see.first_key + row + 15 > s.see.last[first * 16]) group_row<Type, true, drop>(s, row, v);
+    else group_row<Type, false, drop>(s, row, v);
   }
 }
 
 // C[keys,D] += A[keys,queries] B[queries,D] over the queries that see each group of keys.
 template <class Type>
 void add_to_keys(const State<Type>& s, const float* a, const float* pairs, float* c, Index query, bool accumulate) {
-  const Index width = padded<Type>(s.t.D), a_step = block / Type::pair, end = round_up(s.see.queries, 16);
+  const Index width = padded<Type>(s.t.D), a_step = block / Type::pair, units = 16 / Type::pair;
   const Operands whole{a, a_step, pairs + query / Type::pair * width, width, c + s.see.first_key * width, width};
   if (s.see.all) {
-    product<Type, false>(whole, s.see.groups * group_keys, width / lanes, end / Type::pair, accumulate);
+    product<Type, false>(whole, s.see.groups * 16, width / lanes, s.see.query_groups * units, accumulate);
     return;
   }
   for (Index g = 0; g < s.see.groups; ++g) {
-    const Index begin = s.see.first[g] * lanes / group_keys * group_keys;
+    const Index first = s.see.first[g];
     Operands one = whole;
-    one.a += g * group_keys * a_step + begin / Type::pair;
-    one.b += begin / Type::pair * width;
-    one.c += g * group_keys * width;
-    product<Type, false>(one, group_keys, width / lanes, (end - begin) / Type::pair, accumulate);
+    one.a += g * 16 * a_step + first * units;
+    one.b += first * units * width;
+    one.c += g * 16 * width;
+    product<Type, false>(one, 16, width / lanes, (s.see.query_groups - first) * units, accumulate);
   }
 }
 
-// dQ^T[D,queries] += K^T[D,keys] dS[keys,queries] over the keys that each vector of queries sees.
+// dQ[queries,D] += dS[queries,keys] K[keys,D] over the keys that each group of queries sees.
 template <class Type>
 void add_to_queries(const State<Type>& s, float* d_q, bool accumulate) {
-  const Index width = padded<Type>(s.t.D);
-  const Operands whole{s.s.k_pairs + s.see.first_key / Type::pair * width, width, s.s.ds_keys, block, d_q, block};
+  const Index width = padded<Type>(s.t.D), units = 16 / Type::pair;
+  const Operands whole{s.s.ds_keys, block, s.s.k_pairs + s.see.first_key / Type::pair * width, width, d_q, width};
   if (s.see.all) {
-    product<Type, true>(whole, width, s.see.vectors, s.see.groups * group_keys / Type::pair, accumulate);
+    product<Type, true>(whole, s.see.query_groups * 16, width / lanes, s.see.groups * units, accumulate);
     return;
   }
-  for (Index v = 0; v < s.see.vectors; ++v) {
+  for (Index q = 0; q < s.see.query_groups; ++q) {
     Operands one = whole;
-    one.b += v * lanes;
-    one.c += v * lanes;
-    product<Type, true>(one, width, 1, groups_of(s.see, v) * group_keys / Type::pair, accumulate);
+    one.a += q * 16;
+    one.c += q * 16 * width;
+    product<Type, true>(one, 16, width / lanes, groups_of(s.see, q) * units, accumulate);
   }
 }
 
@@ -189,12 +195,8 @@ template <class Type>
 void write_d_q(const State<Type>& s, Index head) {
   const auto& t = s.t;
   auto* to = static_cast<typename Type::Element*>(t.d_q) + head * t.D;
-  alignas(64) float factor[block];
-  for (float& f : factor) f = t.scale;
-  for (Index query = 0; query < t.T; query += block)
-    unpack_transposed<Type>(to + query * t.d_q_stride, t.d_q_stride,
-                            s.s.d_q + query / block * padded<Type>(t.D) * block, factor,
-                            t.T - query < block ? t.T - query : block, t.D);
+  for (Index i = 0; i < t.T; ++i)
+    write_scaled<Type>(to + i * t.d_q_stride, s.s.d_q + i * padded<Type>(t.D), t.scale, t.D);
 }
 
 template <class Type>
@@ -214,7 +216,7 @@ void run_block(State<Type>& s, Index head, Index key, Index query, bool first_of
   const bool accumulate = head > 0 || !first_of_keys;
   add_to_keys(s, s.s.p_queries, s.s.d_o_pairs, s.s.d_v, query, accumulate);
   add_to_keys(s, s.s.ds_queries, s.s.q_pairs, s.s.d_k, query, accumulate);
-  add_to_queries(s, s.s.d_q + query / block * padded<Type>(t.D) * block, key > 0);
+  add_to_queries(s, s.s.d_q + query * padded<Type>(t.D), key > 0);
 }
 
 template <class Type>
@@ -233,7 +235,8 @@ void backward(const AttentionBackwardTask& t) {
     zero_rows<Type>(t.d_v, t.d_v_stride, t.S, t.D);
     return;
   }
-  State<Type> s{t, Scratch<Type>(t.scratch, t.T, t.S, t.D), t.dropout, {}, {}, t.scale * log2_e, {}, {}, {}, {}};
+  State<Type> s{t, Scratch<Type>(t.scratch, t.T, t.S, t.D), t.dropout, {}, {}, {}, {}, {}, {}, {}};
+  store(s.scale, splat(t.scale * log2_e));
   pack_rows<Type>(s.s.k, t.k, 0, t.keys, t.D);
   pack_rows<Type>(s.s.v, t.v, 0, t.keys, t.D);
   if (Type::pair == 2) pack_pairs<Type>(s.s.k_pairs, t.k, 0, t.keys, t.D);

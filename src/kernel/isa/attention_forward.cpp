@@ -1,5 +1,5 @@
 // Flash attention forward for a run of queries of one head: blocks of 64 queries x 64 keys, scores transposed so
-// that queries are lanes and the softmax has no work across lanes; the output is kept transposed too.
+// that queries are lanes and the softmax has no work across lanes.
 //
 // The running maximum m is a whole number of log2 units, so that rescaling is exact. It is guessed from the first
 // keys a query sees and raised only when a score exceeds it by `headroom`; the block is then done again. So the
@@ -37,29 +37,30 @@ struct State {
   F l[block_vectors];          // sum of 2^(score - m)
   F l_before[block_vectors];   // before this block
   F top[block_vectors];        // largest score of this block
-  float scale;                 // to log2 units
+  float scale[lanes];          // to log2 units
 };
 
 // Scores and probabilities of keys row .. row+R of the block for V vectors of queries.
-template <class Type, int R, int V, bool drop>
+template <class Type, int R, int V, bool masked, bool drop>
 HONE_INLINE void tile(State<Type>& s, Index row, Index v0, bool guess) {
   const auto& t = s.t;
   const Index key = s.see.first_key + row;
   F x[R][V] = {};
   multiply<Type, R, V, false>(s.s.k + key * row_units<Type>(t.D), row_units<Type>(t.D), s.s.q + v0 * lanes, block,
                               (t.D + Type::pair - 1) / Type::pair, x);
-  const bool masked = key + R - 1 > s.see.last[v0 * lanes];
+  const F scale = load(s.scale);
+#pragma GCC unroll 4
   for (int v = 0; v < V; ++v) {
-    F top = guess ? splat(-1e30f) : s.top[v0 + v];
+    F top = x[0][v];
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r) {
-      x[r][v] *= splat(s.scale);
-      if (masked) x[r][v] = select(sees(s.see, key + r, v0 + v), x[r][v], splat(-1e30f));
-      top = max(top, x[r][v]);
+      if constexpr (masked) x[r][v] = select(sees(s.see, key + r, v0 + v), x[r][v], splat(-1e30f));
+      top = r == 0 ? x[r][v] : max(top, x[r][v]);
     }
-    s.top[v0 + v] = top;
-    if (guess) s.m[v0 + v] = ceiling(top);
+    s.top[v0 + v] = max(s.top[v0 + v], top);
+    if (guess) s.m[v0 + v] = ceiling(top * scale);
   }
+#pragma GCC unroll 4
   for (int v = 0; v < V; ++v) {
     const F m = s.m[v0 + v];
     F l = s.l[v0 + v];
@@ -68,12 +69,13 @@ HONE_INLINE void tile(State<Type>& s, Index row, Index v0, bool guess) {
       F p[4];
 #pragma GCC unroll 4
       for (int i = 0; i < 4; ++i) {
-        p[i] = exp2<Type>(x[r + i][v] - m);
-        if (masked) p[i] = select(sees(s.see, key + r + i, v0 + v), p[i], F{});
+        p[i] = exp2<Type>(fma(x[r + i][v], scale, -m));
+        if constexpr (masked) p[i] = select(sees(s.see, key + r + i, v0 + v), p[i], F{});
       }
       l += (p[0] + p[1]) + (p[2] + p[3]);
       if constexpr (drop) {
         if ((row + r) % 8 == 0) draw<1>(s.drops, t.dropout, key + r, v0 + v);
+#pragma GCC unroll 4
         for (int i = 0; i < 4; ++i) p[i] = select(kept(s.drops, t.dropout, key + r + i, v0 + v), p[i], F{});
       }
       store_for_keys<Type>(s.s.p, row + r, v0 + v, p[0], p[1]);
@@ -83,88 +85,98 @@ HONE_INLINE void tile(State<Type>& s, Index row, Index v0, bool guess) {
   }
 }
 
-template <class Type, int R, int V, bool drop>
+template <class Type, int R, int V, bool masked, bool drop>
 __attribute__((noinline)) void group(State<Type>& s, Index row, Index v0, bool guess) {
-  for (Index r = row; r < row + group_keys; r += R) tile<Type, R, V, drop>(s, r, v0, guess && r == row);
+  for (Index r = row; r < row + 16; r += R) tile<Type, R, V, masked, drop>(s, r, v0, guess && r == row);
+}
+
+template <class Type, bool masked, bool drop>
+void group_row(State<Type>& s, Index row, Index v0, bool guess) {
+  const Index vectors = s.see.query_groups * (16 / lanes);
+  for (Index v = v0; v < vectors; v += strip) switch (vectors - v) {
+#if defined(__AVX512F__)
+      case 1: group<Type, 16, 1, masked, drop>(s, row, v, guess); break;
+      case 2: group<Type, 8, 2, masked, drop>(s, row, v, guess); break;
+      case 3: group<Type, 4, 3, masked, drop>(s, row, v, guess); break;
+      default: group<Type, 4, 4, masked, drop>(s, row, v, guess);
+#else
+      default: group<Type, 4, 2, masked, drop>(s, row, v, guess);
+#endif
+    }
 }
 
 template <class Type, bool drop>
 void probabilities(State<Type>& s, bool first_block) {
   for (Index g = 0; g < s.see.groups; ++g) {
-    const Index row = g * group_keys;
+    const Index row = g * 16, first = s.see.first[g], v = first * (16 / lanes);
     const bool guess = first_block && g == 0;
-    for (Index v = s.see.first[g]; v < s.see.vectors; v += strip) switch (s.see.vectors - v) {
-#if defined(__AVX512F__)
-        case 1: group<Type, 16, 1, drop>(s, row, v, guess); break;
-        case 2: group<Type, 8, 2, drop>(s, row, v, guess); break;
-        case 3: group<Type, 4, 3, drop>(s, row, v, guess); break;
-        default: group<Type, 4, 4, drop>(s, row, v, guess);
-#else
-        case 1: group<Type, 8, 1, drop>(s, row, v, guess); break;
-        default: group<Type, 4, 2, drop>(s, row, v, guess);
-#endif
-      }
+    if (s.see.first_key + row + 15 > s.see.last[first * 16]) group_row<Type, true, drop>(s, row, v, guess);
+    else group_row<Type, false, drop>(s, row, v, guess);
   }
 }
 
 // True when a score exceeded m by too much: m is raised, what was summed before this block is rescaled.
 template <class Type>
 bool raise(State<Type>& s, bool first_block) {
+  const Index vectors = s.see.query_groups * (16 / lanes), width = padded<Type>(s.t.D);
   I any{};
-  for (Index v = 0; v < s.see.vectors; ++v) any |= s.top[v] > s.m[v] + splat(headroom);
+  for (Index v = 0; v < vectors; ++v) {
+    s.top[v] *= load(s.scale);
+    any |= s.top[v] > s.m[v] + splat(headroom);
+  }
   bool raised = false;
   for (int i = 0; i < lanes; ++i) raised = raised || any[i];
   if (!raised) return false;
-  for (Index v = 0; v < s.see.vectors; ++v) {
+  alignas(64) float factor[block];
+  for (Index v = 0; v < vectors; ++v) {
     const F m = select(s.top[v] > s.m[v] + splat(headroom), ceiling(s.top[v]), s.m[v]);
-    const F factor = exp2<F32>(s.m[v] - m);
+    const F f = exp2<F32>(s.m[v] - m);
     s.m[v] = m;
-    s.l[v] = s.l_before[v] * factor;
-    if (first_block) continue;
-    for (Index d = 0; d < padded<Type>(s.t.D); ++d) {
-      float* o = s.s.o + d * block + v * lanes;
-      store(o, load(o) * factor);
-    }
+    s.l[v] = s.l_before[v] * f;
+    store(factor + v * lanes, f);
   }
+  for (Index q = 0; q < s.see.queries && !first_block; ++q)
+    write_scaled<F32>(s.s.o + q * width, s.s.o + q * width, factor[q], width);
   return true;
 }
 
 template <class Type, bool drop>
 void key_block(State<Type>& s, bool first_block) {
-  for (Index v = 0; v < s.see.vectors; ++v) {
+  for (Index v = 0; v < block_vectors; ++v) {
     s.l_before[v] = s.l[v];
     s.top[v] = splat(-1e30f);
   }
   probabilities<Type, drop>(s, first_block);
   if (raise(s, first_block)) probabilities<Type, drop>(s, false);
 
-  const Index width = padded<Type>(s.t.D);
-  const Operands all{s.s.v + s.see.first_key / Type::pair * width, width, s.s.p, block, s.s.o, block};
+  const Index width = padded<Type>(s.t.D), units = 16 / Type::pair;
+  const Operands all{s.s.p, block, s.s.v + s.see.first_key / Type::pair * width, width, s.s.o, width};
   if (s.see.all) {
-    product<Type, true>(all, width, s.see.vectors, s.see.groups * group_keys / Type::pair, !first_block);
+    product<Type, true>(all, s.see.query_groups * 16, width / lanes, s.see.groups * units, !first_block);
     return;
   }
-  for (Index v = 0; v < s.see.vectors; ++v) {  // on the diagonal each vector of queries sees more keys
+  for (Index q = 0; q < s.see.query_groups; ++q) {  // on the diagonal each group of queries sees more keys
     Operands one = all;
-    one.b += v * lanes;
-    one.c += v * lanes;
-    product<Type, true>(one, width, 1, groups_of(s.see, v) * group_keys / Type::pair, !first_block);
+    one.a += q * 16;
+    one.c += q * 16 * width;
+    product<Type, true>(one, 16, width / lanes, groups_of(s.see, q) * units, !first_block);
   }
 }
 
 template <class Type>
-void finish(State<Type>& s, Index first_query) {
+void finish(const State<Type>& s, Index first_query) {
   const auto& t = s.t;
-  alignas(64) float factor[block], l[block], m[block];
-  for (Index v = 0; v < s.see.vectors; ++v) {
+  alignas(64) float l[block], m[block];
+  for (Index v = 0; v < block_vectors; ++v) {
     store(l + v * lanes, s.l[v]);
     store(m + v * lanes, s.m[v]);
-    store(factor + v * lanes, splat(t.dropout.threshold ? t.dropout.keep_scale : 1.0f) / s.l[v]);
   }
+  const float keep_scale = t.dropout.threshold ? t.dropout.keep_scale : 1.0f;
   auto* o = static_cast<typename Type::Element*>(t.o) + first_query * t.o_stride;
-  unpack_transposed<Type>(o, t.o_stride, s.s.o, factor, s.see.queries, t.D);
-  if (!t.lse) return;
-  for (Index i = 0; i < s.see.queries; ++i) t.lse[first_query + i] = m[i] * ln_2 + __builtin_logf(l[i]);
+  for (Index i = 0; i < s.see.queries; ++i) {
+    write_scaled<Type>(o + i * t.o_stride, s.s.o + i * padded<Type>(t.D), keep_scale / l[i], t.D);
+    if (t.lse) t.lse[first_query + i] = m[i] * ln_2 + __builtin_logf(l[i]);
+  }
 }
 
 template <class Type>
@@ -181,7 +193,8 @@ void forward(const AttentionForwardTask& t) {
   const Index end = t.first_query + t.queries;
   const Index keys = t.causal && t.offset + end < t.keys ? t.offset + end : t.keys;
   if (keys <= 0) return no_keys<Type>(t);
-  State<Type> s{t, Scratch<Type>(t.scratch, keys, t.D), {}, {}, {}, {}, {}, {}, t.scale * log2_e};
+  State<Type> s{t, Scratch<Type>(t.scratch, keys, t.D), {}, {}, {}, {}, {}, {}, {}};
+  store(s.scale, splat(t.scale * log2_e));
   pack_rows<Type>(s.s.k, t.k, 0, keys, t.D);
   pack_pairs<Type>(s.s.v, t.v, 0, keys, t.D);
   for (Index query = t.first_query; query < end; query += block) {

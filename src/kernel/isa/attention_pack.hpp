@@ -2,7 +2,7 @@
 //   rows:       [row][unit of D]            read by broadcasts, sum over D
 //   pairs:      [pair of rows][D]           a unit holds two rows' elements (bf16), sum over rows
 //   transposed: [unit of D][64 rows]        rows in lanes, sum over D
-// and the way back. For f32 (and widened bf16) rows and pairs are the same.
+// For f32 (and widened bf16) rows and pairs are the same.
 #pragma once
 #include "kernel/isa/attention_isa.hpp"
 #include "kernel/isa/attention_product.hpp"
@@ -140,26 +140,7 @@ void pack_transposed(float* to, const AttentionRows& rows, Index first, Index co
 }
 HONE_INLINE Index transposed_floats(Index D) { return round_up(D, 16) * block; }
 
-// Writes rows of D elements from lanes: row r = from[d][r] * factor[r], r < count.
-template <class Type>
-void unpack_transposed(typename Type::Element* to, Index stride, const float* from, const float* factor, Index count,
-                       Index D) {
-  for (Index r = 0; r < count; r += lanes) {
-    const F f = load(factor + r);
-    for (Index d = 0; d < D; d += lanes) {
-      F m[lanes];
-      for (Index i = 0; i < lanes; ++i) m[i] = load(from + (d + i) * block + r) * f;
-      transpose(m);
-      const Index rows = count - r < lanes ? count - r : lanes, columns = D - d;
-      for (Index i = 0; i < rows; ++i) {
-        auto* out = to + (r + i) * stride + d;
-        if (columns >= lanes) store(out, m[i]);
-        else store_first(out, m[i], static_cast<int>(columns));
-      }
-    }
-  }
-}
-
+// to[0..D) = from * factor.
 template <class Type>
 void write_scaled(typename Type::Element* to, const float* from, float factor, Index D) {
   Index d = 0;

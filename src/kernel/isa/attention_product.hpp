@@ -13,7 +13,6 @@ using Index = std::int64_t;
 
 constexpr Index block = 64;          // queries and keys of a block
 constexpr Index block_vectors = block / lanes;
-constexpr Index group_keys = 16;     // rows of scores that share one skip of invisible queries
 constexpr int strip = lanes == 16 ? 4 : 2;  // vectors of a full strip
 
 constexpr Index round_up(Index n, Index m) { return (n + m - 1) / m * m; }
@@ -46,6 +45,17 @@ struct Bf16 {  // widened while packed
 };
 #endif
 
+// All lanes the unit at p, whatever its bits mean.
+HONE_INLINE F broadcast(const float* p) {
+#if defined(__AVX512F__)
+  return (F)_mm512_set1_ps(*p);
+#elif defined(__AVX2__)
+  return (F)_mm256_broadcast_ss(p);
+#else
+  return F{*p, *p, *p, *p};
+#endif
+}
+
 // c[r][v] += sum over k of A[r,k] * B[k, vector v]. A[r,k] is a[r + k*a_step] when `adjacent`, else a[r*a_step + k].
 template <class Type, int R, int V, bool adjacent>
 HONE_INLINE void multiply(const float* a, Index a_step, const float* b, Index b_step, Index K, F (&c)[R][V]) {
@@ -55,7 +65,7 @@ HONE_INLINE void multiply(const float* a, Index a_step, const float* b, Index b_
     for (int v = 0; v < V; ++v) x[v] = load(b + v * lanes);
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r) {
-      const F y = splat(adjacent ? a[r] : a[r * a_step]);
+      const F y = broadcast(adjacent ? a + r : a + r * a_step);
 #pragma GCC unroll 4
       for (int v = 0; v < V; ++v) c[r][v] = Type::dot(y, x[v], c[r][v]);
     }

@@ -11,7 +11,7 @@ constexpr float log2_e = 1.44269504f, ln_2 = 0.693147181f;
 // of relative error: 7.5e-8 in degree 5, and 7.5e-5 in degree 3 where the result is rounded to bf16.
 template <class Type>
 HONE_INLINE F exp2(F x) {
-  x = max(x, splat(-126.0f));
+  x = max(splat(-126.0f), x);
   const F shifted = x + splat(12582912.0f);  // 1.5 * 2^23: the low bits now hold n
   const F r = x - (shifted - splat(12582912.0f));
   F p;
@@ -38,16 +38,15 @@ HONE_INLINE F ceiling(F x) {
 // Which keys of a block the queries of a block see. last[i] is the last key that query i sees; it never falls.
 struct Visible {
   alignas(64) std::int32_t last[block];
-  Index queries, vectors;  // of the query block
-  Index first_key, keys;   // of the key block
-  Index groups;            // of 16 keys
-  Index first[block / group_keys];  // first vector of queries that sees a key of the group
-  bool all;                         // every group begins with vector 0
+  Index queries, query_groups;  // of the query block; groups are 16 queries or keys
+  Index first_key, groups;      // of the key block
+  Index first[block / 16];      // first group of queries that sees a key of the group
+  bool all;                     // they all begin with query 0
 };
 
 HONE_INLINE void set_queries(Visible& s, bool causal, Index offset, Index first_query, Index queries, Index keys) {
   s.queries = queries;
-  s.vectors = round_up(queries, 16) / lanes;
+  s.query_groups = round_up(queries, 16) / 16;
   for (Index i = 0; i < block; ++i) {
     const Index position = offset + first_query + i;
     s.last[i] = static_cast<std::int32_t>(causal && position < keys ? position : keys - 1);
@@ -57,24 +56,23 @@ HONE_INLINE void set_queries(Visible& s, bool causal, Index offset, Index first_
 // False when no query of the block sees a key of this one.
 HONE_INLINE bool set_keys(Visible& s, Index first_key, Index keys) {
   s.first_key = first_key;
-  s.keys = keys < block ? keys : block;
   s.groups = 0;
   s.all = true;
-  for (Index g = 0; g * group_keys < s.keys; ++g) {
-    Index v = 0;
-    while (v < s.vectors && s.last[v * lanes + lanes - 1] < first_key + g * group_keys) ++v;
-    if (v == s.vectors) break;
-    s.first[g] = v;
-    s.all = s.all && v == 0;
+  for (Index g = 0; g * 16 < (keys < block ? keys : block); ++g) {
+    Index q = 0;
+    while (q < s.query_groups && s.last[q * 16 + 15] < first_key + g * 16) ++q;
+    if (q == s.query_groups) break;
+    s.first[g] = q;
+    s.all = s.all && q == 0;
     ++s.groups;
   }
   return s.groups > 0;
 }
 
-// Groups of keys that vector v of the queries sees.
-HONE_INLINE Index groups_of(const Visible& s, Index v) {
+// Groups of keys that group q of the queries sees.
+HONE_INLINE Index groups_of(const Visible& s, Index q) {
   Index g = 0;
-  while (g < s.groups && s.first[g] <= v) ++g;
+  while (g < s.groups && s.first[g] <= q) ++g;
   return g;
 }
 
