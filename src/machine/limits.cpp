@@ -73,7 +73,7 @@ MachineLimits measure_limits(int threads, Isa isa) {
   limits.int8_gops = best_arithmetic(pool, loop.int8);
 
   // Every thread has its own share of a buffer that few last-level caches hold.
-  constexpr std::size_t total = std::size_t{64} << 20;
+  constexpr std::size_t total = std::size_t{128} << 20;
   const std::size_t share = total / static_cast<std::size_t>(threads) / 1024 * 1024;
   const std::unique_ptr<char, decltype(&std::free)> buffer(
       static_cast<char*>(std::aligned_alloc(1024, share * static_cast<std::size_t>(threads))), &std::free);
