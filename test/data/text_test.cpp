@@ -50,7 +50,9 @@ TEST(Text, LabelsFollowIds) {
   EXPECT_EQ(batch.tokens(), 64);
   for (std::size_t i = 0; i < 64; ++i) EXPECT_EQ(batch.labels[i], (batch.ids[i] + 1) % 128);
   for (std::size_t i = 0; i < 64; ++i) {
-    if (i % 16 != 15) EXPECT_EQ(batch.labels[i], batch.ids[i + 1]);
+    if (i % 16 != 15) {
+      EXPECT_EQ(batch.labels[i], batch.ids[i + 1]);
+    }
   }
   Batch some = batch;
   some.labels[5] = -100;
