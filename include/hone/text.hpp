@@ -48,6 +48,7 @@ class HONE_API Text {
   std::int64_t held_out_bytes() const;  // of the text that held_out_tokens() encode; for bits a byte
   std::int64_t all_tokens() const;
   std::int64_t all_bytes() const;
+  std::int64_t memory_bytes() const;  // that the tokens take here; 0 for shards, which stay on disk
 
   // Step n's `batch` windows of seq + 1 tokens, from starts drawn uniformly in the training part.
   Batch batch(std::int64_t n, std::int64_t batch, std::int64_t seq) const;

@@ -83,7 +83,10 @@ void Documents::encode(const Tokenizer& tokenizer, bool held_out, const IdSink& 
     const std::size_t first = held_out ? d.train_bytes : 0;
     const std::size_t count = held_out ? d.file.size() - d.train_bytes : d.train_bytes;
     if (count == 0) continue;
-    encode_stream(tokenizer, d.file.text().substr(first, count), d.file.path(), first, sink);
+    encode_stream(tokenizer, d.file.text().substr(first, count), d.file.path(), first, [&](auto ids) {
+      sink(ids);
+      d.file.drop(0, d.file.size());  // the text passes through once
+    });
     if (documents_.size() > 1 && end) sink(std::array{*end});
   }
 }

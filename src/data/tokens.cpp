@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cassert>
 #include <cstring>
+#include <utility>
 
 namespace hone {
 
@@ -22,15 +23,15 @@ void pack_tokens(std::span<const std::int32_t> ids, int token_bytes, std::vector
 }
 
 void Tokens::append(std::span<const std::int32_t> ids) {
-  assert(segments_.empty() || segments_[0].data == nullptr);
+  assert(segments_.empty() || segments_[0].file == nullptr);
   pack_tokens(ids, token_bytes_, held_);
   size_ += static_cast<std::int64_t>(ids.size());
-  segments_.assign(1, {nullptr, 0, size_});
+  segments_.assign(1, {nullptr, 0, 0, size_});
 }
 
-void Tokens::map(const std::byte* ids, std::int64_t count) {
+void Tokens::map(std::shared_ptr<const MappedFile> file, std::size_t offset, std::int64_t count) {
   assert(held_.empty());
-  segments_.push_back({ids, size_, count});
+  segments_.push_back({std::move(file), offset, size_, count});
   size_ += count;
 }
 
@@ -41,7 +42,8 @@ void Tokens::read(std::int64_t first, std::int64_t count, std::int32_t* out) con
   if (segment != segments_.begin()) --segment;
   while (count > 0) {
     const std::int64_t skip = first - segment->first, n = std::min(count, segment->count - skip);
-    const std::byte* from = (segment->data != nullptr ? segment->data : held_.data()) + skip * token_bytes_;
+    const std::size_t at = segment->offset + static_cast<std::size_t>(skip * token_bytes_);
+    const std::byte* from = (segment->file ? segment->file->bytes().data() : held_.data()) + at;
     if (token_bytes_ == 4) {
       std::memcpy(out, from, static_cast<std::size_t>(n) * 4);
     } else {
@@ -51,6 +53,7 @@ void Tokens::read(std::int64_t first, std::int64_t count, std::int32_t* out) con
         out[i] = narrow;
       }
     }
+    if (segment->file) segment->file->drop(at, static_cast<std::size_t>(n * token_bytes_));
     out += n;
     first += n;
     count -= n;

@@ -6,6 +6,8 @@
 #include <span>
 #include <vector>
 
+#include "file/mapped.hpp"
+
 namespace hone {
 
 // Bytes that an id of such a vocabulary takes.
@@ -16,13 +18,18 @@ class Tokens {
   explicit Tokens(int token_bytes) : token_bytes_(token_bytes) {}
 
   std::int64_t size() const { return size_; }
-  void append(std::span<const std::int32_t> ids);      // held here
-  void map(const std::byte* ids, std::int64_t count);  // held by somebody who outlives this
+  std::int64_t memory_bytes() const { return static_cast<std::int64_t>(held_.capacity()); }
+  void reserve(std::int64_t tokens) { held_.reserve(static_cast<std::size_t>(tokens * token_bytes_)); }
+  void append(std::span<const std::int32_t> ids);  // held here
+  // `count` tokens from byte `offset` of a mapped file. What is read is given back at once, or windows drawn
+  // from all over ten gigabytes would end up holding all of them.
+  void map(std::shared_ptr<const MappedFile> file, std::size_t offset, std::int64_t count);
   void read(std::int64_t first, std::int64_t count, std::int32_t* out) const;  // within [0, size())
 
  private:
   struct Segment {
-    const std::byte* data;  // null: held_
+    std::shared_ptr<const MappedFile> file;  // null: held_
+    std::size_t offset;
     std::int64_t first, count;
   };
 

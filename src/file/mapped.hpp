@@ -25,7 +25,8 @@ class MappedFile {
   std::size_t size() const { return size_; }
   std::span<const std::byte> bytes() const { return {static_cast<const std::byte*>(data_), size_}; }
   std::string_view text() const { return {static_cast<const char*>(data_), size_}; }
-  // Gives pages [first, first + count) back to the kernel; the next touch reads them again.
+  // Gives back the memory of bytes [first, first + count) and of what the kernel mapped around them; the next
+  // touch reads them again, from the page cache if they are still there.
   void drop(std::size_t first, std::size_t count) const;
 
  private:
