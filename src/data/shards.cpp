@@ -160,10 +160,10 @@ std::int64_t open_part(const json& meta, const char* part, const std::string& fo
     if (!name.is_string() || name.get<std::string>().find('/') != std::string::npos)
       refuse(where, "\"shards\" is not a list of file names");
     auto file = std::make_shared<const MappedFile>(folder + "/" + name.get<std::string>());
-    const ShardHeader header = check_shard(file->bytes(), vocab_size, file->path());
+    const ShardHeader header = check_shard(file->bytes(), vocab_size, file->path(),
+                                           [&](auto first, auto count) { file->drop(first, count); });
     if (header.token_bytes != token_bytes_for(vocab_size))
       refuse(file->path(), "the shard is of another tokenizer");
-    file->drop(0, file->size());
     tokens.map(std::move(file), shard_header_bytes, header.tokens);
   }
   if (tokens.size() != json_integer(entry, "tokens", where))
@@ -174,7 +174,8 @@ std::int64_t open_part(const json& meta, const char* part, const std::string& fo
 
 }  // namespace
 
-ShardHeader check_shard(std::span<const std::byte> file, std::int64_t vocab_size, const std::string& where) {
+ShardHeader check_shard(std::span<const std::byte> file, std::int64_t vocab_size, const std::string& where,
+                        const std::function<void(std::size_t, std::size_t)>& done) {
   const RawHeader header = read_header(file, where);
   SumState sum;
   std::uint32_t most = 0;
@@ -183,6 +184,7 @@ ShardHeader check_shard(std::span<const std::byte> file, std::int64_t vocab_size
     XXH3_64bits_update(sum.state, piece.data(), piece.size());
     most = std::max(most,
                     header.token_bytes == 2 ? largest<std::uint16_t>(piece) : largest<std::uint32_t>(piece));
+    if (done) done(file.size() - left.size(), piece.size());
     left = left.subspan(piece.size());
   }
   if (XXH3_64bits_digest(sum.state) != header.content_sum)
