@@ -46,7 +46,7 @@ std::size_t cut_by_characters(const MappedFile& file) {
 Documents::Documents(const std::string& path) {
   if (is_folder(path)) {
     for (const std::string& name : files_in(path)) {
-      MappedFile file(path + "/" + name);
+      MappedFile file(std::string(path).append("/").append(name));
       if (file.size() > 0) documents_.push_back({std::move(file), 0});
     }
     if (documents_.empty())

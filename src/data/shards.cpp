@@ -159,12 +159,12 @@ std::int64_t open_part(const json& meta, const char* part, const std::string& fo
   for (const json& name : names) {
     if (!name.is_string() || name.get<std::string>().find('/') != std::string::npos)
       refuse(where, "\"shards\" is not a list of file names");
-    auto file = std::make_shared<const MappedFile>(folder + "/" + name.get<std::string>());
-    const ShardHeader header = check_shard(file->bytes(), vocab_size, file->path(),
-                                           [&](auto first, auto count) { file->drop(first, count); });
+    const MappedFile file(folder + "/" + name.get<std::string>());
+    const ShardHeader header = check_shard(file.bytes(), vocab_size, file.path(),
+                                           [&](auto first, auto count) { file.drop(first, count); });
     if (header.token_bytes != token_bytes_for(vocab_size))
-      refuse(file->path(), "the shard is of another tokenizer");
-    tokens.map(std::move(file), shard_header_bytes, header.tokens);
+      refuse(file.path(), "the shard is of another tokenizer");
+    tokens.append(std::make_shared<const OffsetFile>(file.path()), shard_header_bytes, header.tokens);
   }
   if (tokens.size() != json_integer(entry, "tokens", where))
     refuse(where, std::string("the shards of \"") + part + "\" do not add up",

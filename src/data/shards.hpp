@@ -27,7 +27,7 @@ ShardHeader check_shard(std::span<const std::byte> file, std::int64_t vocab_size
 
 bool is_shard_folder(const std::string& path);
 
-// An opened folder; its tokens hold the mapped files. Each byte is read once here, for its checksum,
+// An opened folder; its tokens hold the files. Each byte is read once here, for its checksum,
 // and its page given back; an altered shard is Error(input).
 struct ShardFolder {
   Tokenizer tokenizer;

@@ -98,7 +98,7 @@ std::shared_ptr<const Text::Impl> Text::Impl::of_shards(const std::string& path,
                                      s.held_out_bytes});
 }
 
-Text::Text(const std::string& path, TextOptions options) {
+Text::Text(const std::string& path, const TextOptions& options) {
   if (is_shard_folder(path)) {
     impl_ = Impl::of_shards(path, options.seed);
     const bool unnamed = options.tokenizer == TextOptions().tokenizer;

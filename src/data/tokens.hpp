@@ -1,4 +1,4 @@
-// A long row of token ids, held in memory or mapped from shards, 2 or 4 bytes each.
+// A long row of token ids, held in memory or read from shards, 2 or 4 bytes each.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -21,14 +21,15 @@ class Tokens {
   std::int64_t memory_bytes() const { return static_cast<std::int64_t>(held_.capacity()); }
   void reserve(std::int64_t tokens) { held_.reserve(static_cast<std::size_t>(tokens * token_bytes_)); }
   void append(std::span<const std::int32_t> ids);  // held here
-  // `count` tokens from byte `offset` of a mapped file. What is read is given back at once, or windows drawn
-  // from all over ten gigabytes would end up holding all of them.
-  void map(std::shared_ptr<const MappedFile> file, std::size_t offset, std::int64_t count);
+  // `count` tokens from byte `offset` of a file, read when asked for. Mapped pages kept memory in proportion
+  // to the folder even when given back after each window (15 % of 600 MB), and took 10 us a window; pread
+  // takes 1.
+  void append(std::shared_ptr<const OffsetFile> file, std::size_t offset, std::int64_t count);
   void read(std::int64_t first, std::int64_t count, std::int32_t* out) const;  // within [0, size())
 
  private:
   struct Segment {
-    std::shared_ptr<const MappedFile> file;  // null: held_
+    std::shared_ptr<const OffsetFile> file;  // null: held_
     std::size_t offset;
     std::int64_t first, count;
   };

@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdint>
 #include <filesystem>
 #include <utility>
 
@@ -54,12 +53,29 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
 }
 
 void MappedFile::drop(std::size_t first, std::size_t count) const {
-  // A touch maps the pages of an aligned 64 KiB around it that are in the page cache (Linux's fault-around).
-  constexpr std::uintptr_t around = 65536;
-  const auto begin = reinterpret_cast<std::uintptr_t>(data_), end = begin + size_;
-  const std::uintptr_t from = std::max(begin, (begin + first) / around * around);
-  const std::uintptr_t to = std::min(end, (begin + first + count + around - 1) / around * around);
-  if (from < to) ::madvise(reinterpret_cast<void*>(from), to - from, MADV_DONTNEED);
+  const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  const std::size_t from = first / page * page, to = std::min(first + count, size_);
+  if (from < to)
+    ::madvise(const_cast<char*>(static_cast<const char*>(data_)) + from, to - from, MADV_DONTNEED);
+}
+
+OffsetFile::OffsetFile(std::string path)
+    : path_(std::move(path)), fd_(::open(path_.c_str(), O_RDONLY | O_CLOEXEC)) {
+  if (fd_ < 0) throw_errno(ErrorKind::input, path_, "read", errno);
+}
+
+OffsetFile::~OffsetFile() { ::close(fd_); }
+
+void OffsetFile::read(std::size_t offset, std::span<std::byte> out) const {
+  while (!out.empty()) {
+    const ssize_t n = ::pread(fd_, out.data(), out.size(), static_cast<off_t>(offset));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) throw_errno(ErrorKind::failed, path_, "read", errno);
+    if (n == 0)
+      throw Error(ErrorKind::input, {.what = "the file was cut short while in use", .where = path_});
+    offset += static_cast<std::size_t>(n);
+    out = out.subspan(static_cast<std::size_t>(n));
+  }
 }
 
 bool is_folder(const std::string& path) {
