@@ -81,4 +81,7 @@ struct ShardReport {
 HONE_API ShardReport write_token_shards(const std::string& text_path, const Tokenizer& tokenizer,
                                         const std::string& out_folder, const ShardOptions& options = {});
 
+// The text of a file, or of a folder's files by name, one after the other; to train a tokenizer on.
+HONE_API std::string read_texts(const std::string& path);
+
 }  // namespace hone

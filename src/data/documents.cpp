@@ -1,5 +1,7 @@
 #include "data/documents.hpp"
 
+#include "hone/text.hpp"
+
 #include <algorithm>
 #include <array>
 
@@ -106,6 +108,13 @@ void Documents::encode(const Tokenizer& tokenizer, bool held_out, const IdSink& 
     });
     if (documents_.size() > 1 && end) sink(std::array{*end});
   }
+}
+
+std::string read_texts(const std::string& path) {
+  const Documents documents(path);
+  std::string all;
+  for (const std::string_view text : documents.texts()) all += text;
+  return all;
 }
 
 }  // namespace hone
