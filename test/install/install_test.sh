@@ -4,6 +4,7 @@ set -eu
 way=$1 build=$2 source=$(pwd -P)
 work=$build/install-test/$way
 examples=$work/examples
+expected=$way
 
 prepare() {
   rm -rf "$examples" "$work/run"
@@ -12,10 +13,15 @@ prepare() {
   cp "$source/test/install/$1.cmake" "$examples/CMakeLists.txt"
 }
 
-# run_all FOLDER: every example that was built there must exit 0, in an empty folder of its own.
+# run_all FOLDER: every example that was built there must be linked as asked, and exit 0 in an empty folder of its own.
 run_all() {
   for example in "$examples"/*.cpp; do
     name=$(basename "$example" .cpp)
+    if ldd "$1/$name" | grep -q libhone; then linked=shared; else linked=static; fi
+    if [ "$linked" != "$expected" ]; then
+      echo "$1/$name is linked with the $linked library"
+      exit 1
+    fi
     mkdir -p "$work/run/$name"
     (cd "$work/run/$name" && "$1/$name" >output.txt 2>&1) || {
       echo "$1/$name failed:"
@@ -45,7 +51,9 @@ by_cmake() {  # by_cmake COMPILER CMAKE-OPTION...
 by_pkg_config() {  # by_pkg_config COMPILER PREFIX
   folder=$work/pkg-config-$1
   mkdir -p "$folder"
-  flags=$(PKG_CONFIG_PATH=$2/lib/pkgconfig pkg-config --cflags --libs "$([ "$way" = static ] && echo --static || echo --shared)" hone)
+  closure=--shared
+  if [ "$way" = static ]; then closure=--static; fi
+  flags=$(PKG_CONFIG_PATH=$2/lib/pkgconfig pkg-config $closure --cflags --libs hone)
   for example in "$examples"/*.cpp; do
     # shellcheck disable=SC2086
     "$1" -std=c++20 -O1 "$example" -o "$folder/$(basename "$example" .cpp)" $flags -Wl,-rpath,"$2/lib"
@@ -55,6 +63,7 @@ by_pkg_config() {  # by_pkg_config COMPILER PREFIX
 
 if [ "$way" = subdirectory ]; then
   prepare subdirectory
+  expected=static
   by_cmake g++ -DHONE_SOURCE="$source" -DCMAKE_BUILD_TYPE=Release
   exit 0
 fi
