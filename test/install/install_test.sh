@@ -34,8 +34,9 @@ run_all() {
 }
 
 compilers() {
-  for compiler in g++ clang++; do
-    if command -v "$compiler" >/dev/null; then echo "$compiler"; fi
+  echo g++
+  for compiler in clang++ clang++-14; do  # Debian's clang-tidy brings the second alone
+    if command -v "$compiler" >/dev/null; then echo "$compiler"; break; fi
   done
 }
 

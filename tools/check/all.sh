@@ -1,7 +1,7 @@
 # Every check, each with its verdict; exit 1 if one failed. --all: clang-tidy over all sources, not only what changed.
 set -u
 failed=""
-for check in words sizes includes headers format tidy; do
+for check in words links sizes includes headers format tidy; do
   argument=""
   if [ "$check" = tidy ]; then argument=${1-}; fi
   if sh "tools/check/$check.sh" $argument; then
