@@ -1,18 +1,13 @@
-# Each public header compiles alone, under every compiler there is.
+# Each public header compiles alone and without a warning, by g++ and, where there is one, by clang++.
 set -eu
-status=0
-messages=$(mktemp)
-trap 'rm -f "$messages"' EXIT
-for compiler in g++ clang++ clang++-14; do
-  command -v $compiler >/dev/null || continue
-  for header in include/hone/*.hpp; do
-    $compiler -std=c++20 -Wall -Wextra -Iinclude -fsyntax-only -x c++ "$header" 2>&1 |
-      grep -v 'pragma once in main file' | grep -E 'error|warning: [^#]' | head -5 >"$messages" || true
-    if [ -s "$messages" ]; then
-      echo "$header doesn't compile alone with $compiler:"
-      cat "$messages"
-      status=1
-    fi
-  done
+compilers=g++
+for compiler in clang++ clang++-14; do  # Debian's clang-tidy brings the second alone
+  if command -v $compiler >/dev/null; then
+    compilers="$compilers $compiler"
+    break
+  fi
 done
-exit $status
+for compiler in $compilers; do
+  find include/hone -name '*.hpp' | sort |
+    xargs -P "$(nproc)" -I HEADER $compiler -std=c++20 -Wall -Wextra -Werror -Iinclude -fsyntax-only -x c++ -include HEADER /dev/null
+done
