@@ -29,11 +29,11 @@ HONE_API int exit_code(ErrorKind kind);
 
 // The parts of a message; empty ones are left out. `what` is a sentence without a full stop.
 struct ErrorText {
-  std::string what;      // "the file ends inside its header"
-  std::string where;     // "model.safetensors, byte 812" or "layer h.3.attn"
-  std::string expected;  // "1024 bytes"
-  std::string found;     // "17 bytes"
-  std::string hint;      // "download the file again"
+  std::string what;        // "the file ends inside its header"
+  std::string where{};     // "model.safetensors, byte 812" or "layer h.3.attn"
+  std::string expected{};  // "1024 bytes"
+  std::string found{};     // "17 bytes"
+  std::string hint{};      // "download the file again"
 };
 
 class HONE_API Error : public std::exception {

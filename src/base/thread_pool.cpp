@@ -49,8 +49,15 @@ struct ThreadPool::Shared {
   }
 };
 
-ThreadPool::ThreadPool(int threads) : threads_(threads), shared_(std::make_unique<Shared>()) {
-  for (int worker = 1; worker < threads_; ++worker) shared_->threads.emplace_back([this, worker] { work(worker); });
+ThreadPool::ThreadPool(int threads) : ThreadPool(threads, true) {}
+
+std::unique_ptr<ThreadPool> ThreadPool::unstarted(int threads) {
+  return std::unique_ptr<ThreadPool>(new ThreadPool(threads, false));
+}
+
+ThreadPool::ThreadPool(int threads, bool start) : threads_(threads), shared_(std::make_unique<Shared>()) {
+  for (int worker = 1; start && worker < threads_; ++worker)
+    shared_->threads.emplace_back([this, worker] { work(worker); });
 }
 
 ThreadPool::~ThreadPool() {
@@ -75,7 +82,7 @@ void ThreadPool::work(int worker) {
 }
 
 void ThreadPool::run(std::int64_t tasks, TaskFunction f) {
-  if (threads_ == 1 || tasks <= 1) {
+  if (shared_->threads.empty() || tasks <= 1) {
     for (std::int64_t task = 0; task < tasks; ++task) f(task, 0);
     return;
   }

@@ -25,6 +25,8 @@ class TaskFunction {
 class ThreadPool {
  public:
   explicit ThreadPool(int threads);  // threads >= 1, the caller included
+  // Stands for a pool in plans that ask only how many threads there will be; starts none, runs in the caller.
+  static std::unique_ptr<ThreadPool> unstarted(int threads);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
@@ -37,6 +39,7 @@ class ThreadPool {
 
  private:
   struct Shared;
+  ThreadPool(int threads, bool start);
   void work(int worker);
 
   int threads_;

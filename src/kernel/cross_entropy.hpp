@@ -1,4 +1,7 @@
-// Cross-entropy of rows of logits against labels, and its gradient over the logits' own memory.
+// Cross-entropy of rows of logits against labels, and its gradient over the logits' own memory. Labels are in
+// range or ignored_label (the data room has checked them). A logit of -infinity is a masked one; a NaN or
+// +infinity makes the row's loss NaN. A loss keeps 1e-6 of itself, however small, except for what rounding of
+// the logits' differences costs (6e-8 of the distance to the maximum).
 #pragma once
 #include <cstdint>
 
@@ -20,7 +23,7 @@ struct CrossEntropy {
   float* lse = nullptr;                  // [rows]
 };
 
-// d_logits[r,v] = *scale * (e^(logits - lse) - [v == label]), 0 where ignored.
+// d_logits[r,v] = *scale * (e^(logits - lse) - [v == label]), 0 where ignored. e^x is 0 below x = -87.
 struct CrossEntropyGradient {
   std::int64_t rows = 0, V = 0;
   In logits;

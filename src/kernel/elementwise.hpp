@@ -8,7 +8,8 @@
 
 namespace hone::kernel {
 
-// y = act(x) and dx = dy * act'(x); all of one type.
+// y = act(x) and dx = dy * act'(x); all of one type; y may be x or dy. The functions are
+// isa/activation.hpp's, which matmul epilogues share.
 struct Activate {
   std::int64_t n = 0;
   Activation kind = Activation::none;
@@ -51,7 +52,7 @@ struct ColumnSum {
   bool accumulate = false;
 };
 
-std::int64_t scratch_bytes(const ColumnSum&, int threads);
+std::int64_t scratch_bytes(const ColumnSum&, int threads);  // 0: each task owns some columns
 
 void run(const Activate&, Isa, ThreadPool&);
 void run(const Add&, Isa, ThreadPool&);

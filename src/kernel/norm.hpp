@@ -1,5 +1,5 @@
-// Layer normalisation (Ba et al., 2016) over the last axis, with the residual sum that precedes it and the one
-// that follows its gradient.
+// Layer normalisation (Ba et al., 2016) over the last axis, with the residual sum that precedes it and the
+// one that follows its gradient. Either sum has the bits of a separate Add.
 #pragma once
 #include <cstdint>
 
@@ -37,6 +37,8 @@ struct LayerNormGradient {
   bool accumulate = false;  // add to dgamma and dbeta instead of writing them
 };
 
+// Partial sums of 64 pieces (or four a thread) at a time; none where pieces are fewer than two a thread, for
+// then the columns are shared out instead. The result has the same bits either way.
 std::int64_t scratch_bytes(const LayerNormGradient&, int threads);
 
 void run(const LayerNorm&, Isa, ThreadPool&);

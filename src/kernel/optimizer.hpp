@@ -11,8 +11,8 @@
 namespace hone::kernel {
 
 // norm = sqrt(sum of squares over all gradients). Each gradient is cut into blocks of a fixed size from its
-// start; block sums are added in order in f64. Also clip_scale = min(1, clip / (norm + 1e-6)), 1 when clip <= 0,
-// as torch.nn.utils.clip_grad_norm_ does.
+// start; block sums are added in order in f64. Also clip_scale = min(1, clip / (norm + 1e-6)), 1 when clip <=
+// 0, as torch.nn.utils.clip_grad_norm_ does.
 struct GradientNorm {
   struct Part {
     const float* data = nullptr;
@@ -30,8 +30,9 @@ struct AdamWStep {
   float correction1, correction2;  // 1 - beta^t
 };
 
-// g = gradient * *clip_scale; m = b1 m + (1-b1) g; v = b2 v + (1-b2) g^2;
-// w = w (1 - lr wd) - lr (m / c1) / (sqrt(v / c2) + eps); low = w rounded to bf16.
+// g = gradient * *clip_scale; m = b1 m + (1-b1) g; v = b2 v + (1-b2) g^2; w = w (1 - lr wd) - lr (m / c1) /
+// (sqrt(v / c2) + eps); low = w rounded to bf16. Each operation is rounded to f32 on its own, so w, m and v
+// are the same for every instruction set; moments may be denormal.
 struct AdamW {
   std::int64_t n = 0;
   float* w = nullptr;
@@ -41,7 +42,7 @@ struct AdamW {
   std::uint16_t* low = nullptr;  // or null
   const AdamWStep* step = nullptr;
   bool decay = true;
-  const float* clip_scale = nullptr;
+  const float* clip_scale = nullptr;  // or null: 1
 };
 
 std::int64_t scratch_bytes(const GradientNorm&);

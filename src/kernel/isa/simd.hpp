@@ -35,8 +35,26 @@ HONE_INLINE void store(float* p, F v) { std::memcpy(p, &v, sizeof v); }
 HONE_INLINE I bits(F v) { I r; std::memcpy(&r, &v, sizeof r); return r; }
 HONE_INLINE F as_float(I v) { F r; std::memcpy(&r, &v, sizeof r); return r; }
 HONE_INLINE F select(I mask, F yes, F no) { return as_float((bits(yes) & mask) | (bits(no) & ~mask)); }
-HONE_INLINE F max(F a, F b) { return a > b ? a : b; }
-HONE_INLINE F min(F a, F b) { return a < b ? a : b; }
+
+// a > b ? a : b and a < b ? a : b, so b where either is NaN. (Written so, g++ 12 compares and blends.)
+HONE_INLINE F max(F a, F b) {
+#if defined(__AVX512F__)
+  return (F)_mm512_maskz_max_ps(0xffff, (__m512)a, (__m512)b);
+#elif defined(__AVX2__)
+  return (F)_mm256_max_ps((__m256)a, (__m256)b);
+#else
+  return a > b ? a : b;
+#endif
+}
+HONE_INLINE F min(F a, F b) {
+#if defined(__AVX512F__)
+  return (F)_mm512_maskz_min_ps(0xffff, (__m512)a, (__m512)b);
+#elif defined(__AVX2__)
+  return (F)_mm256_min_ps((__m256)a, (__m256)b);
+#else
+  return a < b ? a : b;
+#endif
+}
 
 // a * b + c, rounded once where the machine can; the portable build rounds twice.
 HONE_INLINE F fma(F a, F b, F c) {
@@ -51,7 +69,7 @@ HONE_INLINE F fma(F a, F b, F c) {
 
 HONE_INLINE F sqrt(F x) {
 #if defined(__AVX512F__)
-  return (F)_mm512_sqrt_ps((__m512)x);
+  return (F)_mm512_maskz_sqrt_ps(0xffff, (__m512)x);  // the plain form makes g++ 12 warn
 #elif defined(__AVX2__)
   return (F)_mm256_sqrt_ps((__m256)x);
 #else
@@ -62,9 +80,15 @@ HONE_INLINE F sqrt(F x) {
 
 // bf16 in memory is std::uint16_t here (the struct bf16 of base/types.hpp has the same layout).
 HONE_INLINE F load(const std::uint16_t* p) {
+#if defined(__AVX512F__)  // g++ 12 widens a whole vector in halves
+  const U wide = (U)_mm512_maskz_cvtepu16_epi32(0xffff, _mm256_loadu_si256((const __m256i*)p)) << 16;
+#elif defined(__AVX2__)
+  const U wide = (U)_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i*)p)) << 16;
+#else
   H h;
   std::memcpy(&h, p, sizeof h);
   const U wide = __builtin_convertvector(h, U) << 16;
+#endif
   F r;
   std::memcpy(&r, &wide, sizeof r);
   return r;

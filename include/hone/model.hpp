@@ -1,0 +1,75 @@
+// A model: an architecture and read-only weights. A value, cheap to copy, shared by any number of threads.
+//
+//   const hone::Model gpt = hone::preset("nano", {.vocab_size = 256});   // shapes and initialisers, no memory yet
+//   const hone::Model tuned = hone::open("out");                         // a folder in Hugging Face's layout
+//   std::vector<float> wte(tuned.size("transformer.wte.weight"));
+//   tuned.read("transformer.wte.weight", wte);
+//   tuned.save("copy");
+//
+// Nothing ever changes a Model; training copies its weights, and a trainer's model() is a new one.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "hone/builder.hpp"
+
+namespace hone {
+
+// From token ids [B,T] to logits [B,T,V]; called once for each shape that is needed.
+using Architecture = std::function<Tensor(Builder&, Tensor tokens)>;
+
+struct ModelOptions {
+  std::int64_t vocab_size = 0;    // 0: the preset's or config's own
+  std::int64_t context = 0;       // most positions of a sequence; 0: the preset's or config's own
+  std::optional<float> dropout;   // everywhere that the family has it; none: the config's own
+  std::uint64_t seed = 0;         // of initial values
+};
+
+struct WeightInfo {
+  std::string name;
+  std::vector<std::int64_t> shape;  // as files keep it
+};
+
+class HONE_API Model {
+ public:
+  // An architecture of one's own, with fresh weights; options.vocab_size and context must be given.
+  Model(Architecture architecture, const ModelOptions& options);
+
+  const std::string& family() const;  // "gpt2", or "custom"
+  std::int64_t vocab_size() const;
+  std::int64_t context() const;
+  std::int64_t parameters() const;  // how many numbers are trained
+  std::vector<WeightInfo> weights() const;
+  std::int64_t size(const std::string& name) const;                   // elements
+  void read(const std::string& name, std::span<float> values) const;  // in f32, as files keep it
+  std::string config_json() const;                                    // the text of config.json
+  // 32 hex digits of all f32 weights by name: the same for any file that holds the same numbers.
+  std::string weights_hash() const;
+  // config.json and model.safetensors; the folder is made where it is missing.
+  void save(const std::string& folder) const;
+
+  struct Impl;
+  explicit Model(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
+  const Impl& impl() const { return *impl_; }
+
+ private:
+  std::shared_ptr<const Impl> impl_;
+};
+
+// A family's preset by name: "gpt2" (124M: 12 layers, 768 wide, 12 heads), "nano" (6 layers, 384, 6 heads).
+HONE_API Model preset(const std::string& name, const ModelOptions& options = {});
+// A config.json: its architecture with fresh weights.
+HONE_API Model from_config(const std::string& path, const ModelOptions& options = {});
+// A folder with config.json and model.safetensors.
+HONE_API Model open(const std::string& folder);
+// The same for a folder that a model with this architecture of one's own was saved to.
+HONE_API Model open(const std::string& folder, Architecture architecture);
+// What `--model` takes: a preset, a config.json, or a folder.
+HONE_API Model find_model(const std::string& what, const ModelOptions& options = {});
+
+}  // namespace hone

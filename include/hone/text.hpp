@@ -1,0 +1,83 @@
+// Text as training data: a file, a folder of files, or a folder of token shards, served by number.
+//
+//   const hone::Text text("book.txt", {.tokenizer = "byte"});        // its last tenth is held out
+//   for (std::int64_t n = 0; n < 1000; ++n) {
+//     const hone::Batch batch = text.batch(n, 32, 256);              // the same for the same n and seed,
+//     always train(batch.ids, batch.labels);                                // labels[b,t] follows ids[b,t]
+//   }
+//
+// Batch n is a pure function of the seed and n: nothing to save, nothing to skip after a restart, and a
+// micro-batch may be drawn alone. A text is tokenised once and held as 2 bytes a token (4 from 65536 ids on);
+// token shards stay on disk, mapped.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "hone/tokenizer.hpp"
+
+namespace hone {
+
+struct TextOptions {
+  std::string tokenizer = "byte";  // byte, char, or the path of a tokenizer.json or of its folder
+  std::uint64_t seed = 0;          // of the order of the windows
+};
+
+// Rows of tokens, [batch, seq] each. labels[b,t] is the token that follows ids[b,t]; -100 where none counts.
+struct Batch {
+  std::int64_t batch = 0, seq = 0;
+  std::vector<std::int32_t> ids, labels;
+
+  HONE_API std::int64_t tokens() const;  // labels that count
+};
+
+// What is held out: of one file, the characters after the first nine tenths; of several documents (files),
+// the last tenth of them by name, at least one. Each of several documents ends with the tokenizer's
+// end-of-text.
+class HONE_API Text {
+ public:
+  // A folder of token shards brings its own tokenizer; naming another one is an error.
+  explicit Text(const std::string& path, TextOptions options = {});
+  Text(const std::string& path, Tokenizer tokenizer, std::uint64_t seed = 0);
+
+  const Tokenizer& tokenizer() const;
+  std::int64_t vocab_size() const;
+  std::int64_t train_tokens() const;
+  std::int64_t held_out_tokens() const;
+  std::int64_t held_out_bytes() const;  // of the text that held_out_tokens() encode; for bits a byte
+  std::int64_t all_tokens() const;
+  std::int64_t all_bytes() const;
+
+  // Step n's `batch` windows of seq + 1 tokens, from starts drawn uniformly in the training part.
+  Batch batch(std::int64_t n, std::int64_t batch, std::int64_t seq) const;
+  // Windows [first, first + count) of that batch: a micro-batch, or one rank's part.
+  Batch batch(std::int64_t n, std::int64_t batch, std::int64_t seq, std::int64_t first,
+              std::int64_t count) const;
+
+  // Consecutive windows that do not overlap; the tokens after the last whole one are left out.
+  std::int64_t held_out_windows(std::int64_t seq) const;
+  Batch held_out(std::int64_t first_window, std::int64_t count, std::int64_t seq) const;
+  // The same over the whole text, for a text that no training saw.
+  std::int64_t all_windows(std::int64_t seq) const;
+  Batch all(std::int64_t first_window, std::int64_t count, std::int64_t seq) const;
+
+ private:
+  struct Impl;
+  std::shared_ptr<const Impl> impl_;
+};
+
+struct ShardOptions {
+  std::int64_t shard_tokens = std::int64_t{1} << 26;  // 128 MiB a file at 2 bytes a token
+};
+
+struct ShardReport {
+  std::int64_t train_tokens = 0, held_out_tokens = 0, shards = 0;
+};
+
+// Tokenises a file or a folder of files once, into a folder that Text opens at once and maps. Constant
+// memory. The folder appears whole or not at all; doc/formats.md describes it.
+HONE_API ShardReport write_token_shards(const std::string& text_path, const Tokenizer& tokenizer,
+                                        const std::string& out_folder, const ShardOptions& options = {});
+
+}  // namespace hone

@@ -1,0 +1,63 @@
+// Text to token ids and back: single bytes, single characters, or byte-level BPE as GPT-2 has it.
+//
+//   const auto tokenizer = hone::Tokenizer::train_bpe(text, {.vocab_size = 4096});
+//   tokenizer.save("out");                                        // out/tokenizer.json, as Hugging Face
+//   writes it const std::vector<std::int32_t> ids = tokenizer.encode("To be, or not to be"); const
+//   std::string same = tokenizer.decode(ids); const auto again = hone::Tokenizer::open("out");
+//
+// A Tokenizer is a value that is cheap to copy, and may be used by several threads at once. encode() adds no
+// tokens of its own; special tokens that stand in the text (`<|endoftext|>`) become their ids.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "hone/error.hpp"
+
+namespace hone {
+
+struct BpeOptions {
+  std::int64_t vocab_size = 4096;                               // special tokens and the 256 bytes included
+  std::vector<std::string> special_tokens = {"<|endoftext|>"};  // get the first ids, in this order
+};
+
+enum class TokenizerKind { byte, character, bpe };
+
+class HONE_API Tokenizer {
+ public:
+  static Tokenizer bytes();                                                 // id = byte, 256 of them
+  static Tokenizer chars(std::string_view text);                            // the text's code points, sorted
+  static Tokenizer open(const std::string& path);                           // a tokenizer.json, or its folder
+  static Tokenizer parse(std::string_view json, const std::string& where);  // the same from memory
+  static Tokenizer train_bpe(std::string_view text, const BpeOptions& options = {});
+
+  TokenizerKind kind() const;
+  std::int64_t vocab_size() const;
+  // The id that ends a document or an answer (`<|endoftext|>` and its like), if there is one.
+  std::optional<std::int32_t> end_of_text() const;
+
+  // Error(input) for a character that a character vocabulary lacks, with its place in the text.
+  std::vector<std::int32_t> encode(std::string_view text) const;
+  // Special tokens leave nothing behind unless asked for. The bytes need not be valid UTF-8: a token may end
+  // within a character. Error(input) for an id outside the vocabulary.
+  std::string decode(std::span<const std::int32_t> ids, bool with_specials = false) const;
+  // The bytes of one token, a special one's name included; for printing while generating.
+  std::string_view token(std::int32_t id) const;
+  bool is_special(std::int32_t id) const;
+
+  std::string json() const;                    // the text of tokenizer.json
+  void save(const std::string& folder) const;  // writes FOLDER/tokenizer.json
+
+  struct Impl;
+  explicit Tokenizer(std::shared_ptr<const Impl> impl);
+  const Impl& impl() const { return *impl_; }
+
+ private:
+  std::shared_ptr<const Impl> impl_;
+};
+
+}  // namespace hone

@@ -1,0 +1,138 @@
+// Training: plan, then run. The plan is a value that knows memory and time before anything is allocated; the
+// trainer takes exactly that memory and is ready from its first line to its destructor.
+//
+//   hone::TrainPlan plan(hone::preset("nano"), {.batch = 32, .seq = 256, .precision = hone::Precision::bf16});
+//   std::printf("%lld MiB\n", static_cast<long long>(plan.forecast().peak_bytes >> 20));
+//   hone::Trainer trainer(plan);
+//   const hone::Cosine lr{.peak = 1e-3f, .warmup = 100, .steps = 2000};
+//   while (trainer.steps() < 2000) trainer.step(text.batch(trainer.steps(), 32, 256), {.lr = lr(trainer.steps())});
+//
+// Weights after n steps have the same bits for any number of threads and any split of the batch into
+// micro-batches. One thread uses a trainer at a time.
+#pragma once
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "hone/model.hpp"
+#include "hone/schedule.hpp"
+#include "hone/text.hpp"
+
+namespace hone {
+
+enum class Precision { f32, bf16 };  // of the products; weights, moments and sums are f32 always
+HONE_API Precision precision_from_name(const std::string& name);
+HONE_API const char* name(Precision precision);
+
+struct TrainPlanOptions {
+  std::int64_t batch = 32;       // sequences a step
+  std::int64_t micro_batch = 0;  // computed at once; 0: chosen to fit the caches, the numbers do not depend on it
+  std::int64_t seq = 256;        // positions a sequence
+  Precision precision = Precision::f32;
+  int threads = 0;               // 0: all cores
+  std::uint64_t seed = 0;        // of dropout
+  std::string isa;               // portable, avx2, avx512; empty: the best that this CPU has
+  std::vector<std::string> keep;  // names of weights whose gradients shall be readable after a step
+};
+
+// What a run will need, and an estimate of its time. `breakdown` adds up to peak_bytes.
+struct Forecast {
+  std::int64_t peak_bytes = 0;     // arena + outside
+  std::int64_t arena_bytes = 0;    // exactly what hone allocates for tensors and scratch
+  std::int64_t outside_bytes = 0;  // code, libraries, threads, text: a bound
+  double step_ms = 0;
+  std::vector<std::pair<std::string, std::int64_t>> breakdown;
+};
+
+class HONE_API TrainPlan {
+ public:
+  TrainPlan(Model model, TrainPlanOptions options);
+
+  const Forecast& forecast() const;
+  const Model& model() const;
+  // The options with every default decided: micro_batch, threads, isa.
+  const TrainPlanOptions& options() const;
+  std::int64_t batch() const { return options().batch; }
+  std::int64_t seq() const { return options().seq; }
+  // Multiply-adds of a step, each counted as two; what the CPU's limit is compared with.
+  double step_flops() const;
+  // The programs as text: one line a node, with kernels.
+  std::string print() const;
+
+  struct Impl;
+  const Impl& impl() const { return *impl_; }
+
+ private:
+  std::shared_ptr<const Impl> impl_;
+};
+
+struct StepOptions {
+  float lr = 1e-3f;
+  float clip = 0;  // of the gradients' global norm; 0: none
+  float beta1 = 0.9f, beta2 = 0.95f, epsilon = 1e-8f;
+  float weight_decay = 0.1f;
+};
+
+struct StepResult {
+  double loss = 0;       // mean over the step's tokens, nats a token
+  double grad_norm = 0;  // before clipping
+  std::int64_t tokens = 0;
+};
+
+struct EvalResult {
+  double loss = 0;  // nats a token
+  std::int64_t tokens = 0;
+};
+
+class HONE_API Trainer {
+ public:
+  explicit Trainer(const TrainPlan& plan);
+  ~Trainer();
+  Trainer(Trainer&&) noexcept;
+  Trainer& operator=(Trainer&&) noexcept;
+
+  // One step over `batch` (plan.batch() x plan.seq()): micro-batches, then the update. A loss that is not
+  // finite throws Error(failed) naming the first op at fault, and leaves the weights as they were.
+  StepResult step(const Batch& batch, const StepOptions& options);
+
+  // The same in two verbs. accumulate: forward, loss and backward of the next micro-batch of the step (any
+  // number of sequences that the plan has a program for: micro_batch, or the ragged rest). Losses are divided by
+  // step_tokens, by default batch * seq. update: clip, AdamW, cast.
+  double accumulate(const Batch& micro_batch, std::int64_t step_tokens = 0);  // sum of its losses
+  StepResult update(const StepOptions& options);
+
+  // Mean loss over windows, without dropout; weights are untouched.
+  EvalResult evaluate(const Batch& batch);
+
+  std::int64_t steps() const;  // complete ones
+  const TrainPlan& plan() const;
+  Model model() const;  // a snapshot of the weights
+  std::string weights_hash() const;
+  void save(const std::string& folder) const;  // the weights as a model folder
+
+  // Weights, or with `keep` gradients of the last step (before clipping), in file layout.
+  void read(const std::string& weight, std::span<float> values) const;
+  void read_gradient(const std::string& weight, std::span<float> values) const;
+  void write(const std::string& weight, std::span<const float> values);
+
+  // Everything that the next step depends on, as a folder that appears whole or not at all; `notes` are kept
+  // with it. resume() returns the notes; a damaged file or one of another model is Error(input).
+  void save_checkpoint(const std::string& folder, const std::map<std::string, std::string>& notes = {}) const;
+  std::map<std::string, std::string> resume(const std::string& folder);
+
+  // Times every node from here on: milliseconds by op.
+  void profile(bool on);
+  std::map<std::string, double> profile_ms() const;
+
+  struct Impl;
+
+ private:
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace hone

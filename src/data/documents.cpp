@@ -1,0 +1,91 @@
+#include "data/documents.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "hone/error.hpp"
+#include "text/utf8.hpp"
+
+namespace hone {
+namespace {
+
+std::size_t cut_by_bytes(std::string_view text) {
+  std::size_t cut = text.size() / 10 * 9 + text.size() % 10 * 9 / 10;
+  while (cut > 0 && cut < text.size() && continues_character(text[cut])) --cut;
+  return cut;
+}
+
+std::size_t cut_by_characters(std::string_view text) {
+  const auto begins = [](char c) { return !continues_character(c); };
+  const auto characters = static_cast<std::size_t>(std::count_if(text.begin(), text.end(), begins));
+  std::size_t left = characters / 10 * 9 + characters % 10 * 9 / 10, cut = 0;
+  for (; cut < text.size(); ++cut)
+    if (begins(text[cut]) && left-- == 0) break;
+  return cut;
+}
+
+}  // namespace
+
+Documents::Documents(const std::string& path) {
+  if (is_folder(path)) {
+    for (const std::string& name : files_in(path)) {
+      MappedFile file(path + "/" + name);
+      if (file.size() > 0) documents_.push_back({std::move(file), 0});
+    }
+    if (documents_.empty())
+      throw Error(ErrorKind::input,
+                  {.what = "the folder has no text: no file in it, or only empty ones", .where = path});
+  } else {
+    documents_.push_back({MappedFile(path), 0});
+    if (documents_[0].file.size() == 0)
+      throw Error(ErrorKind::input, {.what = "the text is empty", .where = path});
+  }
+}
+
+void Documents::split(bool by_characters) {
+  if (documents_.size() == 1) {
+    const std::string_view text = documents_[0].file.text();
+    documents_[0].train_bytes = by_characters ? cut_by_characters(text) : cut_by_bytes(text);
+    return;
+  }
+  const std::size_t training = documents_.size() * 9 / 10;
+  for (std::size_t i = 0; i < documents_.size(); ++i)
+    documents_[i].train_bytes = i < training ? documents_[i].file.size() : 0;
+}
+
+std::vector<std::string_view> Documents::texts() const {
+  std::vector<std::string_view> texts;
+  for (const Document& d : documents_) texts.push_back(d.file.text());
+  return texts;
+}
+
+std::vector<std::string> Documents::names() const {
+  std::vector<std::string> names;
+  for (const Document& d : documents_) names.push_back(d.file.path());
+  return names;
+}
+
+std::int64_t Documents::train_bytes() const {
+  std::size_t sum = 0;
+  for (const Document& d : documents_) sum += d.train_bytes;
+  return static_cast<std::int64_t>(sum);
+}
+
+std::int64_t Documents::held_out_bytes() const {
+  std::size_t sum = 0;
+  for (const Document& d : documents_) sum += d.file.size() - d.train_bytes;
+  return static_cast<std::int64_t>(sum);
+}
+
+void Documents::encode(const Tokenizer& tokenizer, bool held_out, const IdSink& sink) const {
+  const auto end = tokenizer.end_of_text();
+  for (const Document& d : documents_) {
+    const std::size_t first = held_out ? d.train_bytes : 0;
+    const std::size_t count = held_out ? d.file.size() - d.train_bytes : d.train_bytes;
+    if (count == 0) continue;
+    encode_stream(tokenizer, d.file.text().substr(first, count), d.file.path(), first, sink);
+    if (documents_.size() > 1 && end) sink(std::array{*end});
+  }
+}
+
+}  // namespace hone

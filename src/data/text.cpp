@@ -1,0 +1,185 @@
+#include "hone/text.hpp"
+
+#include <algorithm>
+#include <cassert>
+#include <optional>
+#include <utility>
+
+#include "base/random.hpp"
+#include "data/documents.hpp"
+#include "data/shards.hpp"
+#include "data/tokens.hpp"
+#include "text/tokenizer_impl.hpp"
+
+namespace hone {
+namespace {
+
+constexpr std::int32_t ignored = -100;
+
+Tokenizer named_tokenizer(const std::string& name, const Documents& documents) {
+  if (name == "byte") return make_byte_tokenizer();
+  if (name == "char") {
+    const auto texts = documents.texts();
+    const auto names = documents.names();
+    return make_character_tokenizer(texts, names);
+  }
+  return Tokenizer::open(name);
+}
+
+[[noreturn]] void refuse_short(const std::string& where, std::int64_t tokens, std::int64_t seq) {
+  throw Error(ErrorKind::input,
+              {.what = "too short for a window of " + std::to_string(seq) + " tokens and the next one",
+               .where = where,
+               .expected = std::to_string(seq + 1) + " tokens or more",
+               .found = std::to_string(tokens),
+               .hint = "take a shorter sequence or a longer text"});
+}
+
+}  // namespace
+
+std::int64_t Batch::tokens() const {
+  return static_cast<std::int64_t>(labels.size()) - std::count(labels.begin(), labels.end(), ignored);
+}
+
+struct Text::Impl {
+  std::string path;
+  Tokenizer tokenizer;
+  std::uint64_t key;              // of the stream of window starts
+  std::vector<MappedFile> files;  // that the tokens are mapped from
+  Tokens train, held_out;
+  std::int64_t train_bytes = 0, held_out_bytes = 0;
+
+  static std::shared_ptr<const Impl> of_documents(const std::string& path, const Documents& documents,
+                                                  Tokenizer tokenizer, std::uint64_t seed);
+  static std::shared_ptr<const Impl> of_shards(const std::string& path, std::uint64_t seed);
+
+  // Tokens [first, first + count) of the training part followed by the held-out part.
+  void read(std::int64_t first, std::int64_t count, std::int32_t* out) const;
+  // One row of ids and labels from seq + 1 tokens.
+  void row(std::int64_t first, std::int64_t seq, std::vector<std::int32_t>& window, Batch& out) const;
+  Batch windows(std::int64_t first_token, std::int64_t tokens, std::int64_t first, std::int64_t count,
+                std::int64_t seq, const char* part) const;
+};
+
+void Text::Impl::read(std::int64_t first, std::int64_t count, std::int32_t* out) const {
+  const std::int64_t before = std::clamp<std::int64_t>(train.size() - first, 0, count);
+  if (before > 0) train.read(first, before, out);
+  if (before < count) held_out.read(first + before - train.size(), count - before, out + before);
+}
+
+void Text::Impl::row(std::int64_t first, std::int64_t seq, std::vector<std::int32_t>& window,
+                     Batch& out) const {
+  window.resize(static_cast<std::size_t>(seq + 1));
+  read(first, seq + 1, window.data());
+  out.ids.insert(out.ids.end(), window.begin(), window.end() - 1);
+  out.labels.insert(out.labels.end(), window.begin() + 1, window.end());
+}
+
+std::shared_ptr<const Text::Impl> Text::Impl::of_documents(const std::string& path,
+                                                           const Documents& documents, Tokenizer tokenizer,
+                                                           std::uint64_t seed) {
+  const int width = token_bytes_for(tokenizer.vocab_size());
+  auto impl = std::make_shared<Impl>(
+      Impl{path, std::move(tokenizer), stream_key("data", seed), {}, Tokens(width), Tokens(width)});
+  documents.encode(impl->tokenizer, false, [&](auto ids) { impl->train.append(ids); });
+  documents.encode(impl->tokenizer, true, [&](auto ids) { impl->held_out.append(ids); });
+  impl->train_bytes = documents.train_bytes();
+  impl->held_out_bytes = documents.held_out_bytes();
+  return impl;
+}
+
+std::shared_ptr<const Text::Impl> Text::Impl::of_shards(const std::string& path, std::uint64_t seed) {
+  ShardFolder s = open_shards(path);
+  return std::make_shared<Impl>(Impl{path, std::move(s.tokenizer), stream_key("data", seed),
+                                     std::move(s.files), std::move(s.train), std::move(s.held_out),
+                                     s.train_bytes, s.held_out_bytes});
+}
+
+Text::Text(const std::string& path, TextOptions options) {
+  if (is_shard_folder(path)) {
+    impl_ = Impl::of_shards(path, options.seed);
+    const bool unnamed = options.tokenizer == TextOptions().tokenizer;
+    if (!unnamed &&
+        (options.tokenizer == "char" || Tokenizer::open(options.tokenizer).json() != tokenizer().json()))
+      throw Error(ErrorKind::input, {.what = "these token shards were made with another tokenizer",
+                                     .where = path,
+                                     .hint = "leave the tokenizer out: the shards bring theirs"});
+    return;
+  }
+  Documents documents(path);
+  Tokenizer tokenizer = named_tokenizer(options.tokenizer, documents);
+  documents.split(tokenizer.kind() != TokenizerKind::byte);
+  impl_ = Impl::of_documents(path, documents, std::move(tokenizer), options.seed);
+}
+
+Text::Text(const std::string& path, Tokenizer tokenizer, std::uint64_t seed) {
+  if (is_shard_folder(path)) {
+    impl_ = Impl::of_shards(path, seed);
+    if (tokenizer.json() != impl_->tokenizer.json())
+      throw Error(ErrorKind::input,
+                  {.what = "these token shards were made with another tokenizer", .where = path});
+    return;
+  }
+  Documents documents(path);
+  documents.split(tokenizer.kind() != TokenizerKind::byte);
+  impl_ = Impl::of_documents(path, documents, std::move(tokenizer), seed);
+}
+
+const Tokenizer& Text::tokenizer() const { return impl_->tokenizer; }
+std::int64_t Text::vocab_size() const { return impl_->tokenizer.vocab_size(); }
+std::int64_t Text::train_tokens() const { return impl_->train.size(); }
+std::int64_t Text::held_out_tokens() const { return impl_->held_out.size(); }
+std::int64_t Text::held_out_bytes() const { return impl_->held_out_bytes; }
+std::int64_t Text::all_tokens() const { return train_tokens() + held_out_tokens(); }
+std::int64_t Text::all_bytes() const { return impl_->train_bytes + impl_->held_out_bytes; }
+
+Batch Text::batch(std::int64_t n, std::int64_t batch, std::int64_t seq) const {
+  return this->batch(n, batch, seq, 0, batch);
+}
+
+Batch Text::batch(std::int64_t n, std::int64_t batch, std::int64_t seq, std::int64_t first,
+                  std::int64_t count) const {
+  assert(n >= 0 && seq > 0 && first >= 0 && count >= 0 && first + count <= batch);
+  if (train_tokens() < seq + 1) refuse_short(impl_->path + ", training part", train_tokens(), seq);
+  const auto starts = static_cast<std::uint64_t>(train_tokens() - seq);
+  Batch out{.batch = count, .seq = seq, .ids = {}, .labels = {}};
+  out.ids.reserve(static_cast<std::size_t>(count * seq));
+  out.labels.reserve(static_cast<std::size_t>(count * seq));
+  std::vector<std::int32_t> window;
+  for (std::int64_t i = first; i < first + count; ++i) {
+    const auto bits = philox(impl_->key, static_cast<std::uint64_t>(n * batch + i), 0);
+    const std::uint64_t wide = (static_cast<std::uint64_t>(bits[0]) << 32) | bits[1];
+    const auto start = static_cast<std::int64_t>((static_cast<unsigned __int128>(wide) * starts) >> 64);
+    impl_->row(start, seq, window, out);
+  }
+  return out;
+}
+
+std::int64_t Text::held_out_windows(std::int64_t seq) const {
+  return std::max<std::int64_t>(held_out_tokens() - 1, 0) / seq;
+}
+
+std::int64_t Text::all_windows(std::int64_t seq) const {
+  return std::max<std::int64_t>(all_tokens() - 1, 0) / seq;
+}
+
+// Windows [first, first + count) of the part that begins at first_token and has `tokens`.
+Batch Text::Impl::windows(std::int64_t first_token, std::int64_t tokens, std::int64_t first,
+                          std::int64_t count, std::int64_t seq, const char* part) const {
+  if (tokens < seq + 1) refuse_short(path + part, tokens, seq);
+  assert(first >= 0 && count >= 0 && (first + count) * seq + 1 <= tokens);
+  Batch out{.batch = count, .seq = seq, .ids = {}, .labels = {}};
+  std::vector<std::int32_t> window;
+  for (std::int64_t w = first; w < first + count; ++w) row(first_token + w * seq, seq, window, out);
+  return out;
+}
+
+Batch Text::held_out(std::int64_t first_window, std::int64_t count, std::int64_t seq) const {
+  return impl_->windows(train_tokens(), held_out_tokens(), first_window, count, seq, ", held-out part");
+}
+
+Batch Text::all(std::int64_t first_window, std::int64_t count, std::int64_t seq) const {
+  return impl_->windows(0, all_tokens(), first_window, count, seq, "");
+}
+
+}  // namespace hone

@@ -1,0 +1,22 @@
+// The one block of memory of a job, huge pages where the system gives them. Untouched pages cost nothing.
+#pragma once
+#include <cstddef>
+
+namespace hone {
+
+class Arena {
+ public:
+  explicit Arena(std::size_t bytes);  // zeroed; throws Error(budget) when the system has no such room
+  ~Arena();
+  Arena(const Arena&) = delete;
+  Arena& operator=(const Arena&) = delete;
+
+  std::byte* data() { return data_; }
+  std::size_t size() const { return bytes_; }
+
+ private:
+  std::size_t bytes_, mapped_;
+  std::byte* data_;
+};
+
+}  // namespace hone

@@ -1,0 +1,131 @@
+#include <chrono>
+#include <cmath>
+#include <stdexcept>
+
+#include "base/float_mode.hpp"
+#include "exec/arena.hpp"
+#include "exec/bind.hpp"
+#include "exec/job.hpp"
+
+namespace hone {
+namespace {
+
+struct Bound {
+  void (*run)(const Call&);
+  Call call;
+  const char* op;
+  double seconds = 0;
+};
+
+}  // namespace
+
+struct Executor::Impl {
+  explicit Impl(JobPlan p)
+      : plan(std::move(p)), pool(plan.options().threads), arena(static_cast<std::size_t>(plan.arena_bytes())) {
+    for (std::size_t i = 0; i < plan.programs().size(); ++i) bind(i);
+  }
+
+  std::byte* address(std::size_t program, TensorId id) {
+    const Program& p = plan.programs()[program];
+    const TensorDef& root = p[p.root(id)];
+    const std::int64_t base = root.role == Role::activation
+                                  ? plan.workspace(program).tensor_offset[static_cast<std::size_t>(p.root(id).value)]
+                                  : plan.shared().at(root.name).offset;
+    if (base < 0) throw std::logic_error("'" + root.name + "' has no place in the arena");
+    return arena.data() + base + (p[id].offset - root.offset) * size_bytes(root.type.dtype);
+  }
+
+  void bind(std::size_t program) {
+    const Program& p = plan.programs()[program];
+    std::vector<Bound>& list = bound.emplace_back();
+    for (std::size_t n = 0; n < p.nodes.size(); ++n) {
+      const Node& node = p.nodes[n];
+      Call call = describe(p, node, plan.options(), pool);
+      const Variant& variant = choose(node, call);
+      for (std::size_t i = 0; i < node.inputs.size(); ++i) call.in[i].data = address(program, node.inputs[i]);
+      for (std::size_t i = 0; i < node.outputs.size(); ++i) call.out[i].data = address(program, node.outputs[i]);
+      const std::int64_t scratch = plan.workspace(program).scratch_offset[n];
+      if (scratch >= 0) call.scratch = arena.data() + scratch;
+      list.push_back({variant.run, std::move(call), node.op->name});
+    }
+  }
+
+  JobPlan plan;
+  ThreadPool pool;
+  Arena arena;
+  std::vector<std::vector<Bound>> bound;
+  bool profiling = false;
+};
+
+Executor::Executor(JobPlan plan) : impl_(std::make_unique<Impl>(std::move(plan))) {}
+Executor::~Executor() = default;
+Executor::Executor(Executor&&) noexcept = default;
+Executor& Executor::operator=(Executor&&) noexcept = default;
+
+const JobPlan& Executor::plan() const { return impl_->plan; }
+ThreadPool& Executor::pool() { return impl_->pool; }
+std::span<std::byte> Executor::arena() { return {impl_->arena.data(), impl_->arena.size()}; }
+
+void Executor::run(std::size_t program) {
+  const FloatModeGuard guard;
+  if (!impl_->profiling) {
+    for (const Bound& b : impl_->bound[program]) b.run(b.call);
+    return;
+  }
+  for (Bound& b : impl_->bound[program]) {
+    const auto start = std::chrono::steady_clock::now();
+    b.run(b.call);
+    b.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  }
+}
+
+std::span<std::byte> Executor::bytes(const std::string& name) {
+  const auto found = impl_->plan.shared().find(name);
+  if (found == impl_->plan.shared().end()) throw std::logic_error("no shared tensor '" + name + "'");
+  return {impl_->arena.data() + found->second.offset, static_cast<std::size_t>(found->second.type.bytes())};
+}
+
+std::span<const std::byte> Executor::output(std::size_t program, TensorId id) const {
+  return {impl_->address(program, id), static_cast<std::size_t>(impl_->plan.programs()[program][id].type.bytes())};
+}
+
+namespace {
+
+// f32 and bf16 share their exponent bits: all ones is an infinity or NaN.
+bool finite(const Operand& o) {
+  const std::int64_t n = o.type.shape.elements();
+  if (o.strides != contiguous_strides(o.type.shape)) return true;  // a part: whoever reads the whole is asked
+  for (std::int64_t i = 0; i < n; ++i) {
+    if (o.type.dtype == DType::f32 && !std::isfinite(o.as<float>()[i])) return false;
+    if (o.type.dtype == DType::bf16 && (o.as<std::uint16_t>()[i] & 0x7f80u) == 0x7f80u) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+std::string Executor::first_not_finite(std::size_t program) {
+  const Program& p = impl_->plan.programs()[program];
+  for (std::size_t n = 0; n < p.nodes.size(); ++n) {
+    const Bound& b = impl_->bound[program][n];
+    b.run(b.call);
+    for (const Operand& o : b.call.out)
+      if (!finite(o)) return std::string(b.op) + " @" + p.nodes[n].name;
+  }
+  return {};
+}
+
+void Executor::profile(bool on) {
+  impl_->profiling = on;
+  for (auto& list : impl_->bound)
+    for (Bound& b : list) b.seconds = 0;
+}
+
+std::map<std::string, double> Executor::profile_ms() const {
+  std::map<std::string, double> ms;
+  for (const auto& list : impl_->bound)
+    for (const Bound& b : list) ms[b.op] += b.seconds * 1e3;
+  return ms;
+}
+
+}  // namespace hone

@@ -1,0 +1,56 @@
+#include "exec/job.hpp"
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "exec/bind.hpp"
+
+namespace hone {
+namespace {
+
+std::int64_t aligned(std::int64_t bytes) { return (bytes + alignment_bytes - 1) / alignment_bytes * alignment_bytes; }
+
+std::vector<std::int64_t> scratch_of(const Program& p, const ExecOptions& options) {
+  // Only the number of threads matters to a plan; a pool that has none started stands for them.
+  const auto pool = ThreadPool::unstarted(options.threads);
+  std::vector<std::int64_t> bytes;
+  for (const Node& node : p.nodes) {
+    const Call call = describe(p, node, options, *pool);
+    const Variant& variant = choose(node, call);
+    bytes.push_back(variant.scratch_bytes ? variant.scratch_bytes(call) : 0);
+  }
+  return bytes;
+}
+
+}  // namespace
+
+JobPlan::JobPlan(std::vector<Program> programs, ExecOptions options)
+    : programs_(std::move(programs)), options_(options) {
+  for (const Program& p : programs_) {
+    verify(p);
+    workspaces_.push_back(plan_workspace(p, scratch_of(p, options_)));
+    workspace_bytes_ = std::max(workspace_bytes_, workspaces_.back().bytes);
+  }
+  plan_shared();
+}
+
+void JobPlan::plan_shared() {
+  for (const Program& p : programs_)
+    for (const TensorDef& t : p.tensors) {
+      if (t.role == Role::activation || t.alias != Alias::none) continue;
+      const auto [at, fresh] = shared_.try_emplace(t.name, Shared{.type = t.type, .role = t.role, .lifetime = t.lifetime});
+      if (!fresh && (at->second.type != t.type || at->second.role != t.role))
+        throw std::logic_error("programs of one job differ about '" + t.name + "'");
+    }
+  std::int64_t offset = aligned(workspace_bytes_);
+  arena_bytes_ = workspace_bytes_;
+  for (const Role role : {Role::input, Role::state, Role::parameter})
+    for (auto& [name, s] : shared_) {
+      if (s.role != role) continue;
+      s.offset = offset;
+      arena_bytes_ = offset + s.type.bytes();
+      offset = aligned(arena_bytes_);
+    }
+}
+
+}  // namespace hone

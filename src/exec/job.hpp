@@ -1,0 +1,93 @@
+// A job: programs over one arena, planned whole before any memory is taken.
+//
+// The arena holds, from its start: the workspace, which the programs use in turn (activations and kernels'
+// scratch), then what they share by name: inputs, states, parameters. `JobPlan` is a value; `Executor` takes the
+// memory that it states and runs the programs.
+#pragma once
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/thread_pool.hpp"
+#include "exec/memory_plan.hpp"
+#include "machine/isa.hpp"
+
+namespace hone {
+
+struct ExecOptions {
+  int threads = 1;
+  Isa isa = best_isa();
+};
+
+struct Shared {  // a tensor that outlives a program
+  TensorType type;
+  Role role = Role::state;
+  Lifetime lifetime = Lifetime::step;
+  std::int64_t offset = 0;
+};
+
+class JobPlan {
+ public:
+  JobPlan(std::vector<Program> programs, ExecOptions options);
+
+  const std::vector<Program>& programs() const { return programs_; }
+  const ExecOptions& options() const { return options_; }
+  const std::map<std::string, Shared>& shared() const { return shared_; }
+  const Workspace& workspace(std::size_t program) const { return workspaces_[program]; }
+  std::int64_t arena_bytes() const { return arena_bytes_; }
+  std::int64_t workspace_bytes() const { return workspace_bytes_; }
+
+ private:
+  void plan_shared();
+
+  std::vector<Program> programs_;
+  ExecOptions options_;
+  std::vector<Workspace> workspaces_;
+  std::map<std::string, Shared> shared_;  // by name, so that the layout depends on nothing else
+  std::int64_t workspace_bytes_ = 0, arena_bytes_ = 0;
+};
+
+class Executor {
+ public:
+  explicit Executor(JobPlan plan);
+  ~Executor();
+  Executor(Executor&&) noexcept;
+  Executor& operator=(Executor&&) noexcept;
+
+  const JobPlan& plan() const;
+  void run(std::size_t program);
+
+  // A shared tensor by name, or an output of a program (valid until the next run of any program).
+  std::span<std::byte> bytes(const std::string& name);
+  template <class T>
+  std::span<T> view(const std::string& name) {
+    const auto b = bytes(name);
+    return {reinterpret_cast<T*>(b.data()), b.size() / sizeof(T)};
+  }
+  std::span<const std::byte> output(std::size_t program, TensorId id) const;
+  template <class T>
+  std::span<const T> output_view(std::size_t program, TensorId id) const {
+    const auto b = output(program, id);
+    return {reinterpret_cast<const T*>(b.data()), b.size() / sizeof(T)};
+  }
+
+  // Times each node from here on; milliseconds by op name since then.
+  void profile(bool on);
+  std::map<std::string, double> profile_ms() const;
+
+  // Runs a program node by node and names the first whose output holds an infinity or NaN ("op @name"); empty
+  // when all are finite. For diagnosis after the fact.
+  std::string first_not_finite(std::size_t program);
+
+  std::span<std::byte> arena();  // for tests that look at what was touched
+  ThreadPool& pool();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace hone

@@ -1,0 +1,234 @@
+#include "file/atomic.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <utility>
+
+namespace hone {
+namespace {
+
+constexpr std::size_t buffer_bytes = 1
+                                     << 20;  // small writes are gathered; one of this size goes straight out
+
+std::string parent(const std::string& path) {
+  const auto slash = path.find_last_of('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+std::string without_slash(std::string path) {
+  while (path.size() > 1 && path.back() == '/') path.pop_back();
+  return path;
+}
+
+// Opens PATH for writing and takes an exclusive lock on it; -1 if another process holds that. The loop is for
+// a file that its owner renamed or removed between our open and our lock.
+int open_locked(const std::string& path) {
+  for (;;) {
+    const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    if (fd < 0) throw_errno(ErrorKind::failed, path, "write", errno);
+    if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
+      const int error = errno;
+      if (error == EWOULDBLOCK) {
+        ::close(fd);
+        return -1;
+      }
+      ::close(fd);
+      throw_errno(ErrorKind::failed, path, "lock", error);
+    }
+    struct stat ours {
+    }, named{};
+    if (::fstat(fd, &ours) == 0 && ::stat(path.c_str(), &named) == 0 && ours.st_ino == named.st_ino)
+      return fd;
+    ::close(fd);
+  }
+}
+
+void sync_path(const std::string& path, int flags) {
+  const int fd = ::open(path.c_str(), flags | O_RDONLY | O_CLOEXEC);
+  if (fd < 0) throw_errno(ErrorKind::failed, path, "open", errno);
+  const int error = ::fsync(fd) == 0 ? 0 : errno;
+  ::close(fd);
+  if (error != 0 && error != EINVAL) throw_errno(ErrorKind::failed, path, "flush to disk", error);
+}
+
+void remove_tree(const std::string& path) {
+  std::error_code ignored;
+  std::filesystem::remove_all(path, ignored);
+}
+
+// Puts the folder `from` under the name `to`, whether or not there is one already.
+void replace_folder(const std::string& from, const std::string& to) {
+  if (::rename(from.c_str(), to.c_str()) == 0) return;  // absent, or an empty folder
+  if (errno != ENOTEMPTY && errno != EEXIST) throw_errno(ErrorKind::failed, to, "write", errno);
+  if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_EXCHANGE) == 0) {
+    remove_tree(from);
+    return;
+  }
+  const std::string old = to + ".old";
+  remove_tree(old);
+  if (::rename(to.c_str(), old.c_str()) != 0) throw_errno(ErrorKind::failed, to, "replace", errno);
+  if (::rename(from.c_str(), to.c_str()) != 0) throw_errno(ErrorKind::failed, to, "write", errno);
+  remove_tree(old);
+}
+
+}  // namespace
+
+std::string errno_text(int error) {
+  switch (error) {
+    case ENOSPC:
+      return "the disk is full";
+    case EDQUOT:
+      return "the disk quota is used up";
+    case EACCES:
+    case EPERM:
+      return "permission denied";
+    case EROFS:
+      return "the file system is read-only";
+    case ENOENT:
+      return "no such file or folder";
+    case ENOTDIR:
+      return "a part of the path is not a folder";
+    case EISDIR:
+      return "it is a folder";
+    case EFBIG:
+      return "the file grows beyond the size limit";
+    case EMFILE:
+    case ENFILE:
+      return "too many open files";
+    default:
+      return std::strerror(error);
+  }
+}
+
+void throw_errno(ErrorKind kind, const std::string& path, const char* doing, int error) {
+  throw Error(kind, {.what = std::string("cannot ") + doing + ": " + errno_text(error), .where = path});
+}
+
+void make_folders(const std::string& path) {
+  std::error_code error;
+  std::filesystem::create_directories(without_slash(path), error);
+  if (error) throw_errno(ErrorKind::failed, path, "make the folder", error.value());
+}
+
+void sync_folder(const std::string& path) { sync_path(path, O_DIRECTORY); }
+
+AtomicFile::AtomicFile(std::string path) : path_(std::move(path)), temporary_(path_ + ".tmp") {
+  fd_ = open_locked(temporary_);
+  if (fd_ < 0)
+    throw Error(ErrorKind::failed, {.what = "another process is writing this file", .where = path_});
+  if (::ftruncate(fd_, 0) != 0) {
+    const int error = errno;
+    abandon();
+    throw_errno(ErrorKind::failed, path_, "write", error);
+  }
+}
+
+AtomicFile::~AtomicFile() { abandon(); }
+
+void AtomicFile::abandon() {
+  if (fd_ < 0) return;
+  ::unlink(temporary_.c_str());  // before the lock goes with the descriptor
+  ::close(fd_);
+  fd_ = -1;
+}
+
+void AtomicFile::put(const std::byte* data, std::size_t size, std::uint64_t offset) {
+  while (size > 0) {
+    const ssize_t n = ::pwrite(fd_, data, size, static_cast<off_t>(offset));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) {
+      const int error = errno;
+      abandon();
+      throw_errno(ErrorKind::failed, path_, "write", error);
+    }
+    data += n;
+    size -= static_cast<std::size_t>(n);
+    offset += static_cast<std::uint64_t>(n);
+  }
+}
+
+void AtomicFile::flush() {
+  put(buffer_.data(), buffer_.size(), flushed_);
+  flushed_ += buffer_.size();
+  buffer_.clear();
+}
+
+void AtomicFile::write(std::span<const std::byte> bytes) {
+  if (bytes.size() >= buffer_bytes) {
+    flush();
+    put(bytes.data(), bytes.size(), flushed_);
+    flushed_ += bytes.size();
+    return;
+  }
+  if (buffer_.capacity() == 0) buffer_.reserve(2 * buffer_bytes);
+  buffer_.insert(buffer_.end(), bytes.begin(), bytes.end());
+  if (buffer_.size() >= buffer_bytes) flush();
+}
+
+void AtomicFile::patch(std::uint64_t offset, std::span<const std::byte> bytes) {
+  flush();
+  put(bytes.data(), bytes.size(), offset);
+}
+
+void AtomicFile::commit() {
+  flush();
+  if (::fsync(fd_) != 0 || ::rename(temporary_.c_str(), path_.c_str()) != 0) {
+    const int error = errno;
+    abandon();
+    throw_errno(ErrorKind::failed, path_, "write", error);
+  }
+  ::close(std::exchange(fd_, -1));
+  sync_folder(parent(path_));
+}
+
+void write_file(const std::string& path, std::string_view text) {
+  AtomicFile file(path);
+  file.write(text);
+  file.commit();
+}
+
+AtomicFolder::AtomicFolder(std::string path)
+    : path_(without_slash(std::move(path))), staging_(path_ + ".tmp") {
+  remove_tree(staging_);  // of a process that died here
+  make_folders(staging_);
+}
+
+AtomicFolder::~AtomicFolder() {
+  if (!published_) remove_tree(staging_);
+}
+
+void AtomicFolder::publish() {
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(staging_, error))
+    if (entry.is_regular_file(error)) sync_path(entry.path().string(), 0);
+  if (error) throw_errno(ErrorKind::failed, staging_, "read", error.value());
+  sync_folder(staging_);
+  replace_folder(staging_, path_);
+  published_ = true;
+  sync_folder(parent(path_));
+}
+
+FolderLock::FolderLock(const std::string& folder) : path_(without_slash(folder) + "/.hone.lock") {
+  fd_ = open_locked(path_);
+  if (fd_ < 0)
+    throw Error(ErrorKind::failed, {.what = "another process is working in this folder",
+                                    .where = without_slash(folder),
+                                    .hint = "wait for it, stop it, or choose another folder"});
+}
+
+FolderLock::~FolderLock() {
+  ::unlink(path_.c_str());
+  ::close(fd_);
+}
+
+}  // namespace hone

@@ -1,0 +1,91 @@
+// Bytes to disk so that a reader sees a whole file (or folder) or none, whatever instant the process dies at.
+//
+//   AtomicFile file("out/model.safetensors");
+//   file.write(header);
+//   file.write(body);
+//   file.commit();  // on disk and under its name; without it the temporary is removed
+//
+// What the machine refuses is Error(failed) with the path. Reading and mapping are in file/mapped.hpp.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "hone/error.hpp"
+
+namespace hone {
+
+// The words for an errno: "the disk is full", "permission denied", ...
+std::string errno_text(int error);
+// Error(kind) "PATH: cannot DO: errno_text".
+[[noreturn]] void throw_errno(ErrorKind kind, const std::string& path, const char* doing, int error);
+
+// Makes the folder and those above it; one that is there already is fine.
+void make_folders(const std::string& path);
+// Flushes a folder's entries to disk; a file's name is safe only after that.
+void sync_folder(const std::string& path);
+
+// Writes to PATH.tmp, and gives it its name at commit(). A second writer of the same path is refused; what a
+// killed writer left behind is written over by the next one.
+class AtomicFile {
+ public:
+  explicit AtomicFile(std::string path);
+  ~AtomicFile();
+  AtomicFile(const AtomicFile&) = delete;
+  AtomicFile& operator=(const AtomicFile&) = delete;
+
+  void write(std::span<const std::byte> bytes);
+  void write(std::string_view text) { write(std::as_bytes(std::span(text.data(), text.size()))); }
+  // Overwrites bytes already written: a header whose sums are known at the end.
+  void patch(std::uint64_t offset, std::span<const std::byte> bytes);
+  std::uint64_t size() const { return flushed_ + buffer_.size(); }
+  void commit();
+
+ private:
+  void flush();
+  void put(const std::byte* data, std::size_t size, std::uint64_t offset);
+  void abandon();
+
+  std::string path_, temporary_;
+  int fd_ = -1;
+  std::uint64_t flushed_ = 0;
+  std::vector<std::byte> buffer_;
+};
+
+void write_file(const std::string& path, std::string_view text);  // one AtomicFile, committed
+
+// Several files that appear together: fill staging(), then publish(). An older folder of that name is swapped
+// out in one step where the file system can (RENAME_EXCHANGE), else it is gone for an instant.
+class AtomicFolder {
+ public:
+  explicit AtomicFolder(std::string path);
+  ~AtomicFolder();
+  AtomicFolder(const AtomicFolder&) = delete;
+  AtomicFolder& operator=(const AtomicFolder&) = delete;
+
+  const std::string& staging() const { return staging_; }
+  std::string file(std::string_view name) const { return staging_ + "/" + std::string(name); }
+  void publish();
+
+ private:
+  std::string path_, staging_;
+  bool published_ = false;
+};
+
+// One process at a time in a folder. The kernel drops the lock with the process, so a killed one leaves none.
+class FolderLock {
+ public:
+  explicit FolderLock(const std::string& folder);  // Error(failed) at once if another process holds it
+  ~FolderLock();
+  FolderLock(const FolderLock&) = delete;
+  FolderLock& operator=(const FolderLock&) = delete;
+
+ private:
+  std::string path_;
+  int fd_ = -1;
+};
+
+}  // namespace hone

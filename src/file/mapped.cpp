@@ -1,0 +1,86 @@
+#include "file/mapped.hpp"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+#include <utility>
+
+#include "file/atomic.hpp"
+
+namespace hone {
+
+MappedFile::MappedFile(std::string path) : path_(std::move(path)) {
+  const int fd = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) throw_errno(ErrorKind::input, path_, "read", errno);
+  struct stat info {};
+  int error = ::fstat(fd, &info) == 0 ? 0 : errno;
+  if (error == 0 && S_ISDIR(info.st_mode)) error = EISDIR;
+  if (error == 0 && !S_ISREG(info.st_mode)) {
+    ::close(fd);
+    throw Error(ErrorKind::input, {.what = "it is not a regular file", .where = path_});
+  }
+  size_ = static_cast<std::size_t>(info.st_size);
+  if (error == 0 && size_ > 0) {
+    void* data = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (data == MAP_FAILED)
+      error = errno;
+    else
+      data_ = data;
+  }
+  ::close(fd);
+  if (error != 0) throw_errno(ErrorKind::input, path_, "read", error);
+}
+
+MappedFile::~MappedFile() {
+  if (data_ != nullptr) ::munmap(const_cast<void*>(data_), size_);
+}
+
+MappedFile::MappedFile(MappedFile&& other) noexcept
+    : path_(std::move(other.path_)),
+      data_(std::exchange(other.data_, nullptr)),
+      size_(std::exchange(other.size_, 0)) {}
+
+MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
+  std::swap(path_, other.path_);
+  std::swap(data_, other.data_);
+  std::swap(size_, other.size_);
+  return *this;
+}
+
+void MappedFile::drop(std::size_t first, std::size_t count) const {
+  const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  const std::size_t begin = (first + page - 1) / page * page,
+                    end = std::min(first + count, size_) / page * page;
+  if (begin >= end) return;
+  ::madvise(const_cast<char*>(static_cast<const char*>(data_)) + begin, end - begin, MADV_DONTNEED);
+}
+
+bool is_folder(const std::string& path) {
+  std::error_code ignored;
+  return std::filesystem::is_directory(path, ignored);
+}
+
+bool is_file(const std::string& path) {
+  std::error_code ignored;
+  return std::filesystem::is_regular_file(path, ignored);
+}
+
+std::vector<std::string> files_in(const std::string& folder) {
+  std::error_code error;
+  std::vector<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
+    std::error_code gone;
+    const std::string name = entry.path().filename().string();
+    if (name[0] != '.' && entry.is_regular_file(gone)) names.push_back(name);
+  }
+  if (error) throw_errno(ErrorKind::input, folder, "read the folder", error.value());
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+}  // namespace hone

@@ -1,0 +1,209 @@
+#include "file/safetensors.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cassert>
+#include <cstring>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "file/json.hpp"
+
+namespace hone {
+namespace {
+
+using nlohmann::json;
+constexpr std::uint64_t most_header_bytes = 100'000'000;  // the reference reader's limit
+constexpr std::size_t most_dimensions = 16;
+
+struct Dtype {
+  std::string_view name;
+  std::size_t bytes;
+};
+constexpr std::array dtypes{Dtype{"F64", 8},  Dtype{"I64", 8}, Dtype{"U64", 8},     Dtype{"F32", 4},
+                            Dtype{"I32", 4},  Dtype{"U32", 4}, Dtype{"F16", 2},     Dtype{"BF16", 2},
+                            Dtype{"I16", 2},  Dtype{"U16", 2}, Dtype{"I8", 1},      Dtype{"U8", 1},
+                            Dtype{"BOOL", 1}, Dtype{"C64", 8}, Dtype{"F8_E4M3", 1}, Dtype{"F8_E5M2", 1}};
+
+[[noreturn]] void refuse(const std::string& where, std::string what, std::string expected = {},
+                         std::string found = {}) {
+  throw Error(
+      ErrorKind::input,
+      {.what = std::move(what), .where = where, .expected = std::move(expected), .found = std::move(found)});
+}
+
+std::uint64_t little_endian(std::span<const std::byte> bytes) {
+  std::uint64_t x = 0;
+  for (std::size_t i = 8; i-- > 0;) x = (x << 8) | static_cast<std::uint64_t>(bytes[i]);
+  return x;
+}
+
+// The bytes of a tensor, or nothing where the product does not fit 63 bits.
+bool tensor_bytes(const std::vector<std::int64_t>& shape, std::size_t item, std::uint64_t& bytes) {
+  std::int64_t product = static_cast<std::int64_t>(item);
+  for (const std::int64_t d : shape)
+    if (__builtin_mul_overflow(product, d, &product)) return false;
+  bytes = static_cast<std::uint64_t>(product);
+  return true;
+}
+
+bool natural(const json& value, std::uint64_t& x) {
+  if (!value.is_number_unsigned()) return false;
+  x = value.get<std::uint64_t>();
+  return x <= 0x7fff'ffff'ffff'ffffull;
+}
+
+SafetensorsEntry parse_entry(const std::string& name, const json& value, std::span<const std::byte> data,
+                             const std::string& file) {
+  const std::string where = file + ", tensor \"" + name + "\"";
+  SafetensorsEntry entry{.name = name, .dtype = json_string(value, "dtype", where), .shape = {}, .bytes = {}};
+  const std::size_t item = safetensors_item_bytes(entry.dtype);
+  if (item == 0) refuse(where, "the dtype is not known", "F32, BF16, F16, I64, I32, U8, ...", entry.dtype);
+  const json& shape = json_member(value, "shape", where);
+  if (!shape.is_array() || shape.size() > most_dimensions)
+    refuse(where, "the shape is not a list of at most 16 sizes");
+  for (const json& dimension : shape) {
+    std::uint64_t d = 0;
+    if (!natural(dimension, d)) refuse(where, "the shape has a size that is not a whole number from 0");
+    entry.shape.push_back(static_cast<std::int64_t>(d));
+  }
+  const json& offsets = json_member(value, "data_offsets", where);
+  std::uint64_t begin = 0, end = 0, bytes = 0;
+  if (!offsets.is_array() || offsets.size() != 2 || !natural(offsets[0], begin) ||
+      !natural(offsets[1], end) || begin > end)
+    refuse(where, "data_offsets is not [begin, end] with begin <= end");
+  if (end > data.size())
+    refuse(where, "the tensor ends beyond the file, which may be cut short",
+           "at least " + std::to_string(end) + " bytes of data", std::to_string(data.size()));
+  if (!tensor_bytes(entry.shape, item, bytes)) refuse(where, "the shape overflows");
+  if (bytes != end - begin)
+    refuse(where, "shape and data_offsets contradict each other",
+           std::to_string(bytes) + " bytes by shape and dtype",
+           std::to_string(end - begin) + " by data_offsets");
+  entry.bytes = data.subspan(begin, end - begin);
+  return entry;
+}
+
+std::map<std::string, std::string> parse_metadata(const json& value, const std::string& where) {
+  if (!value.is_object()) refuse(where, "__metadata__ is not an object of strings");
+  std::map<std::string, std::string> metadata;
+  for (const auto& [key, text] : value.items()) {
+    if (!text.is_string()) refuse(where, "__metadata__ has a value that is not a string, at \"" + key + "\"");
+    metadata[key] = text.get<std::string>();
+  }
+  return metadata;
+}
+
+}  // namespace
+
+std::size_t safetensors_item_bytes(std::string_view dtype) {
+  for (const Dtype& d : dtypes)
+    if (d.name == dtype) return d.bytes;
+  return 0;
+}
+
+SafetensorsIndex parse_safetensors(std::span<const std::byte> file, const std::string& where) {
+  if (file.size() < 8)
+    refuse(where, "too short for a safetensors file", "8 bytes or more", std::to_string(file.size()));
+  const std::uint64_t header = little_endian(file);
+  if (header > most_header_bytes || header > file.size() - 8)
+    refuse(where, "not a safetensors file, or cut short: the header's length does not fit the file",
+           "at most " + std::to_string(std::min<std::uint64_t>(most_header_bytes, file.size() - 8)),
+           std::to_string(header));
+  const json object = parse_json(
+      {reinterpret_cast<const char*>(file.data()) + 8, static_cast<std::size_t>(header)}, where + ", header");
+  if (!object.is_object()) refuse(where, "the header is not a JSON object");
+  const auto data = file.subspan(8 + header);
+  SafetensorsIndex index;
+  for (const auto& [name, value] : object.items()) {
+    if (name == "__metadata__")
+      index.metadata = parse_metadata(value, where);
+    else
+      index.entries.push_back(parse_entry(name, value, data, where));
+  }
+  std::stable_sort(index.entries.begin(), index.entries.end(), [](const auto& a, const auto& b) {
+    return std::pair(a.bytes.data(), a.bytes.size()) < std::pair(b.bytes.data(), b.bytes.size());
+  });
+  const std::byte* expected = data.data();
+  for (const SafetensorsEntry& entry : index.entries) {
+    if (entry.bytes.data() != expected)
+      refuse(where + ", tensor \"" + entry.name + "\"",
+             entry.bytes.data() < expected ? "its bytes overlap another tensor's"
+                                           : "there is a hole before its bytes",
+             "offset " + std::to_string(expected - data.data()),
+             std::to_string(entry.bytes.data() - data.data()));
+    expected += entry.bytes.size();
+  }
+  if (expected != data.data() + data.size())
+    refuse(where, "the file goes on after its last tensor",
+           std::to_string(expected - data.data()) + " bytes of data", std::to_string(data.size()));
+  return index;
+}
+
+SafetensorsFile::SafetensorsFile(const std::string& path)
+    : file_(path), index_(parse_safetensors(file_.bytes(), path)) {
+  for (std::size_t i = 0; i < index_.entries.size(); ++i) by_name_[index_.entries[i].name] = i;
+}
+
+const SafetensorsEntry* SafetensorsFile::find(std::string_view name) const {
+  const auto it = by_name_.find(name);
+  return it == by_name_.end() ? nullptr : &index_.entries[it->second];
+}
+
+const SafetensorsEntry& SafetensorsFile::at(std::string_view name) const {
+  const SafetensorsEntry* entry = find(name);
+  if (entry == nullptr) refuse(path(), "the tensor \"" + std::string(name) + "\" is missing");
+  return *entry;
+}
+
+SafetensorsWriter::SafetensorsWriter(const std::string& path, std::vector<SafetensorsSpec> specs,
+                                     std::map<std::string, std::string> metadata)
+    : specs_(std::move(specs)), file_(path) {
+  nlohmann::ordered_json header;
+  if (!metadata.empty()) header["__metadata__"] = metadata;
+  // One string by hand: ordered_json looks for a key by walking all before it.
+  std::string text = metadata.empty() ? "{" : header.dump().substr(0, header.dump().size() - 1);
+  std::uint64_t offset = 0;
+  for (const SafetensorsSpec& spec : specs_) {
+    std::uint64_t bytes = 0;
+    [[maybe_unused]] const bool fits = tensor_bytes(spec.shape, safetensors_item_bytes(spec.dtype), bytes);
+    assert(fits && safetensors_item_bytes(spec.dtype) != 0);
+    if (text.size() > 1) text += ',';
+    text += json(spec.name).dump() + ":{\"dtype\":\"" + spec.dtype +
+            "\",\"shape\":" + json(spec.shape).dump() + ",\"data_offsets\":[" + std::to_string(offset) + "," +
+            std::to_string(offset + bytes) + "]}";
+    offset += bytes;
+  }
+  text += '}';
+  text.append((8 - text.size() % 8) % 8, ' ');  // the data start aligned to 8, and so to 64-bit elements
+  std::array<std::byte, 8> length{};
+  for (std::size_t i = 0; i < 8; ++i) length[i] = static_cast<std::byte>(text.size() >> (8 * i));
+  file_.write(length);
+  file_.write(text);
+  next_tensor();
+}
+
+// Sets what is left for specs_[current_], passing over tensors without elements.
+void SafetensorsWriter::next_tensor() {
+  for (left_ = 0; current_ < specs_.size(); ++current_) {
+    tensor_bytes(specs_[current_].shape, safetensors_item_bytes(specs_[current_].dtype), left_);
+    if (left_ > 0) return;
+  }
+}
+
+void SafetensorsWriter::write([[maybe_unused]] std::string_view name, std::span<const std::byte> bytes) {
+  if (bytes.empty()) return;
+  assert(current_ < specs_.size() && specs_[current_].name == name && bytes.size() <= left_);
+  file_.write(bytes);
+  left_ -= bytes.size();
+  if (left_ > 0) return;
+  ++current_;
+  next_tensor();
+}
+
+void SafetensorsWriter::commit() {
+  assert(current_ == specs_.size());
+  file_.commit();
+}
+
+}  // namespace hone

@@ -1,0 +1,83 @@
+// The safetensors format: 8 bytes of header length, a JSON header, the tensors' bytes one after the other.
+//
+//   const SafetensorsFile file("model.safetensors");
+//   const SafetensorsEntry& wte = file.at("transformer.wte.weight");   // wte.dtype == "F32", wte.shape ==
+//   {50257, 768} copy_f32(wte.bytes);                                               // mapped: nothing was
+//   read until here
+//
+// A reader believes nothing: header length, JSON, dtypes, sizes, offsets, holes and overlaps are checked,
+// with no sum that can overflow. Bytes may start at any address (the header of a foreign file need not be
+// padded).
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "file/atomic.hpp"
+#include "file/mapped.hpp"
+
+namespace hone {
+
+// Bytes of an element of "F32", "BF16", "I64", ...; 0 for a name that the format does not have.
+std::size_t safetensors_item_bytes(std::string_view dtype);
+
+struct SafetensorsEntry {
+  std::string name, dtype;
+  std::vector<std::int64_t> shape;
+  std::span<const std::byte> bytes;
+};
+
+struct SafetensorsIndex {
+  std::vector<SafetensorsEntry> entries;  // in the order of their bytes, which is a writer's order
+  std::map<std::string, std::string> metadata;
+};
+
+// Checks `file` wholly; the entries point into it. `where` opens every message.
+SafetensorsIndex parse_safetensors(std::span<const std::byte> file, const std::string& where);
+
+class SafetensorsFile {
+ public:
+  explicit SafetensorsFile(const std::string& path);
+
+  const std::string& path() const { return file_.path(); }
+  const std::vector<SafetensorsEntry>& entries() const { return index_.entries; }
+  const std::map<std::string, std::string>& metadata() const { return index_.metadata; }
+  const SafetensorsEntry* find(std::string_view name) const;  // null if there is none
+  const SafetensorsEntry& at(std::string_view name) const;    // Error(input) if there is none
+
+ private:
+  MappedFile file_;
+  SafetensorsIndex index_;
+  std::map<std::string_view, std::size_t> by_name_;
+};
+
+struct SafetensorsSpec {
+  std::string name, dtype;
+  std::vector<std::int64_t> shape;
+};
+
+// Writes a file of any size in constant memory: all entries are declared first, then come the bytes, tensor
+// by tensor in that order, each in as many pieces as is handy. The file appears at commit(). Who mixes dtypes
+// puts the wide ones first, which keeps each tensor aligned to its element.
+class SafetensorsWriter {
+ public:
+  SafetensorsWriter(const std::string& path, std::vector<SafetensorsSpec> specs,
+                    std::map<std::string, std::string> metadata = {{"format", "pt"}});
+
+  void write(std::string_view name, std::span<const std::byte> bytes);  // the next bytes of tensor `name`
+  void commit();                                                        // all bytes must have been written
+
+ private:
+  void next_tensor();
+
+  std::vector<SafetensorsSpec> specs_;
+  AtomicFile file_;
+  std::size_t current_ = 0;
+  std::uint64_t left_ = 0;  // bytes that the current tensor still needs
+};
+
+}  // namespace hone

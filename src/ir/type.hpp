@@ -1,0 +1,50 @@
+// Element types, shapes and strides of tensors.
+#pragma once
+#include <array>
+#include <cstdint>
+#include <initializer_list>
+#include <string>
+#include <string_view>
+
+namespace hone {
+
+enum class DType : std::uint8_t { f32, bf16, f16, i32, u8 };
+
+std::int64_t size_bytes(DType dtype);
+std::string_view name(DType dtype);
+
+// Up to six sizes, outermost first. Also used for strides (in elements).
+class Shape {
+ public:
+  static constexpr int max_rank = 6;
+  Shape() = default;
+  Shape(std::initializer_list<std::int64_t> sizes);
+
+  int rank() const { return rank_; }
+  std::int64_t operator[](int axis) const { return sizes_[static_cast<std::size_t>(axis)]; }
+  std::int64_t& operator[](int axis) { return sizes_[static_cast<std::size_t>(axis)]; }
+  std::int64_t last() const { return (*this)[rank_ - 1]; }
+  std::int64_t elements() const;
+  std::int64_t rows() const { return rank_ == 0 ? 1 : elements() / last(); }  // product of all but the last
+  void push_back(std::int64_t size);
+  Shape with_last(std::int64_t size) const;
+  bool operator==(const Shape&) const = default;
+
+ private:
+  std::array<std::int64_t, max_rank> sizes_{};
+  int rank_ = 0;
+};
+
+Shape contiguous_strides(const Shape& shape);
+std::string to_string(const Shape& shape);  // [4,256,768]
+
+struct TensorType {
+  Shape shape;
+  DType dtype = DType::f32;
+  std::int64_t bytes() const { return shape.elements() * size_bytes(dtype); }
+  bool operator==(const TensorType&) const = default;
+};
+
+std::string to_string(const TensorType& type);  // bf16[4,256,768]
+
+}  // namespace hone

@@ -1,0 +1,197 @@
+#include "kernel/attention.hpp"
+
+#include <algorithm>
+#include <cassert>
+#include <cmath>
+
+#include "kernel/isa/attention_isa.hpp"
+
+namespace hone::kernel {
+namespace {
+
+// A forward task is one head and this many queries; the cut follows the length alone.
+constexpr std::int64_t task_queries = 256;
+// Up to so many queries of a sequence read a cache by dot products; more go through the flash kernel.
+constexpr std::int64_t decode_queries = 4;
+
+const AttentionTable& table(Isa isa) {
+  switch (isa) {
+    case Isa::avx512: return avx512::attention_table;
+    case Isa::avx2: return avx2::attention_table;
+    default: return portable::attention_table;
+  }
+}
+
+std::size_t index(Element type) { return static_cast<std::size_t>(type); }
+
+char* at(const HeadRows& rows, Element type, std::int64_t row, std::int64_t element) {
+  return static_cast<char*>(rows.data) + (row * rows.stride + element) * bytes(type);
+}
+
+AttentionRows head_rows(const HeadRows& rows, Element type, std::int64_t row, std::int64_t element) {
+  return {at(rows, type, row, element), rows.stride, nullptr, 1};
+}
+
+AttentionDropout dropout_of(const Attention& a, std::int64_t b, std::int64_t head) {
+  if (a.dropout.p <= 0) return {0, 1, 0, 0, 0};
+  const auto groups = static_cast<std::uint64_t>((a.S + 7) / 8);
+  const std::int64_t row = ((a.dropout.first_sample + b) * a.heads + head) * a.T;
+  return {static_cast<std::uint32_t>(std::lround(static_cast<double>(a.dropout.p) * 65536)), 1 / (1 - a.dropout.p),
+          a.dropout.key, static_cast<std::uint64_t>(row) * groups, groups};
+}
+
+std::int64_t keys_of(const Attention& a, std::int64_t b) {
+  if (!a.lengths) return a.S;
+  assert(a.lengths[b] >= 0 && a.lengths[b] <= a.S);
+  return a.lengths[b];
+}
+
+void check(std::int64_t heads, std::int64_t kv_heads, std::int64_t D) {
+  assert(D >= 1 && D <= 256 && kv_heads >= 1 && heads % kv_heads == 0);
+  (void)heads, (void)kv_heads, (void)D;
+}
+
+void check(const Attention& a) {
+  check(a.heads, a.kv_heads, a.D);
+  assert((!a.causal || a.T == a.S) && a.scale > 0 && a.dropout.p >= 0 && a.dropout.p < 1);
+  (void)a;
+}
+
+char* worker_scratch(void* scratch, std::int64_t each, int worker) {
+  return static_cast<char*>(scratch) + each * worker;
+}
+
+std::int64_t each_scratch(const Attention& a, Isa isa) { return table(isa).forward_scratch[index(a.type)](a.S, a.D); }
+
+std::int64_t each_scratch(const AttentionGradient& g, Isa isa) {
+  const Attention& a = g.forward;
+  return table(isa).backward_scratch[index(a.type)](a.T, a.S, a.D);
+}
+
+// The cache's capacity for a sequence is what its row of the table can hold.
+std::int64_t each_scratch(const CachedAttention& a, Isa isa) {
+  const AttentionTable& t = table(isa);
+  if (a.T <= decode_queries) return t.decode_scratch[index(a.type)](a.heads / a.kv_heads, a.T, a.D);
+  return t.forward_scratch[index(a.type)](a.table_stride * a.block, a.D);
+}
+
+AttentionBackwardTask backward_task(const AttentionGradient& g, std::int64_t b, std::int64_t kv_head) {
+  const Attention& a = g.forward;
+  const std::int64_t group = a.heads / a.kv_heads, head = kv_head * group;
+  AttentionBackwardTask t{};
+  t.q = head_rows(a.q, a.type, b * a.T, head * a.D);
+  t.o = head_rows(a.o, a.type, b * a.T, head * a.D);
+  t.d_o = head_rows(g.d_o, a.type, b * a.T, head * a.D);
+  t.k = head_rows(a.k, a.type, b * a.S, kv_head * a.D);
+  t.v = head_rows(a.v, a.type, b * a.S, kv_head * a.D);
+  t.d_q = at(g.d_q, a.type, b * a.T, head * a.D);
+  t.d_k = at(g.d_k, a.type, b * a.S, kv_head * a.D);
+  t.d_v = at(g.d_v, a.type, b * a.S, kv_head * a.D);
+  t.d_q_stride = g.d_q.stride;
+  t.d_k_stride = g.d_k.stride;
+  t.d_v_stride = g.d_v.stride;
+  t.lse = a.lse + (b * a.heads + head) * a.T;
+  t.group = group;
+  t.T = a.T;
+  t.S = a.S;
+  t.keys = keys_of(a, b);
+  t.D = a.D;
+  t.causal = a.causal;
+  t.scale = a.scale;
+  t.dropout = dropout_of(a, b, head);
+  return t;
+}
+
+AttentionRows cache_rows(const CachedAttention& a, const void* cache, std::int64_t b, std::int64_t kv_head) {
+  return {static_cast<const char*>(cache) + kv_head * a.D * bytes(a.type), a.kv_heads * a.D,
+          a.table + b * a.table_stride, a.block};
+}
+
+void decode(const CachedAttention& a, Isa isa, ThreadPool& pool, void* scratch) {
+  const std::int64_t each = each_scratch(a, isa), group = a.heads / a.kv_heads;
+  pool.run(a.B * a.kv_heads, [&](std::int64_t task, int worker) {
+    const std::int64_t b = task / a.kv_heads, kv_head = task % a.kv_heads;
+    AttentionDecodeTask t{};
+    t.q = head_rows(a.q, a.type, b * a.T, kv_head * group * a.D);
+    t.k = cache_rows(a, a.cache_k, b, kv_head);
+    t.v = cache_rows(a, a.cache_v, b, kv_head);
+    t.o = at(a.o, a.type, b * a.T, kv_head * group * a.D);
+    t.o_stride = a.o.stride;
+    t.group = group;
+    t.queries = a.T;
+    t.offset = a.lengths[b];
+    t.D = a.D;
+    t.scale = a.scale;
+    t.scratch = worker_scratch(scratch, each, worker);
+    table(isa).decode[index(a.type)](t);
+  });
+}
+
+}  // namespace
+
+std::int64_t scratch_bytes(const Attention& a, Isa isa, int threads) { return each_scratch(a, isa) * threads; }
+std::int64_t scratch_bytes(const AttentionGradient& g, Isa isa, int threads) { return each_scratch(g, isa) * threads; }
+std::int64_t scratch_bytes(const CachedAttention& a, Isa isa, int threads) { return each_scratch(a, isa) * threads; }
+
+void run(const Attention& a, Isa isa, ThreadPool& pool, void* scratch) {
+  check(a);
+  const std::int64_t each = each_scratch(a, isa), group = a.heads / a.kv_heads;
+  const std::int64_t runs = (a.T + task_queries - 1) / task_queries;
+  pool.run(a.B * a.heads * runs, [&](std::int64_t task, int worker) {
+    // The last queries first: with a causal mask they see most keys, and the short tasks fill the end.
+    const std::int64_t part = runs - 1 - task / (a.B * a.heads), b = task / a.heads % a.B, head = task % a.heads;
+    AttentionForwardTask t{};
+    t.q = head_rows(a.q, a.type, b * a.T, head * a.D);
+    t.k = head_rows(a.k, a.type, b * a.S, head / group * a.D);
+    t.v = head_rows(a.v, a.type, b * a.S, head / group * a.D);
+    t.o = at(a.o, a.type, b * a.T, head * a.D);
+    t.o_stride = a.o.stride;
+    t.lse = a.lse ? a.lse + (b * a.heads + head) * a.T : nullptr;
+    t.first_query = part * task_queries;
+    t.queries = std::min(task_queries, a.T - t.first_query);
+    t.keys = keys_of(a, b);
+    t.D = a.D;
+    t.causal = a.causal;
+    t.scale = a.scale;
+    t.dropout = dropout_of(a, b, head);
+    t.scratch = worker_scratch(scratch, each, worker);
+    table(isa).forward[index(a.type)](t);
+  });
+}
+
+void run(const AttentionGradient& g, Isa isa, ThreadPool& pool, void* scratch) {
+  const Attention& a = g.forward;
+  check(a);
+  const std::int64_t each = each_scratch(g, isa);
+  pool.run(a.B * a.kv_heads, [&](std::int64_t task, int worker) {
+    AttentionBackwardTask t = backward_task(g, task / a.kv_heads, task % a.kv_heads);
+    t.scratch = worker_scratch(scratch, each, worker);
+    table(isa).backward[index(a.type)](t);
+  });
+}
+
+void run(const CachedAttention& a, Isa isa, ThreadPool& pool, void* scratch) {
+  check(a.heads, a.kv_heads, a.D);
+  if (a.T <= decode_queries) return decode(a, isa, pool, scratch);
+  const std::int64_t each = each_scratch(a, isa), group = a.heads / a.kv_heads;
+  pool.run(a.B * a.heads, [&](std::int64_t task, int worker) {
+    const std::int64_t b = task / a.heads, head = task % a.heads;
+    AttentionForwardTask t{};
+    t.q = head_rows(a.q, a.type, b * a.T, head * a.D);
+    t.k = cache_rows(a, a.cache_k, b, head / group);
+    t.v = cache_rows(a, a.cache_v, b, head / group);
+    t.o = at(a.o, a.type, b * a.T, head * a.D);
+    t.o_stride = a.o.stride;
+    t.queries = a.T;
+    t.keys = a.lengths[b] + a.T;
+    t.D = a.D;
+    t.causal = true;
+    t.offset = a.lengths[b];
+    t.scale = a.scale;
+    t.dropout = {0, 1, 0, 0, 0};
+    t.scratch = worker_scratch(scratch, each, worker);
+    table(isa).forward[index(a.type)](t);
+  });
+}
+
+}  // namespace hone::kernel

@@ -1,0 +1,58 @@
+#include "kernel/cross_entropy.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "kernel/by_isa.hpp"
+#include "kernel/isa/cross_entropy_isa.hpp"
+
+namespace hone::kernel {
+namespace {
+
+constexpr std::int64_t task_elements = 16384;  // a few us of work, far more than a task's 0.1 us
+
+const CrossEntropyTable& table(Isa isa) {
+  return by_isa(isa, portable::cross_entropy_table, avx2::cross_entropy_table, avx512::cross_entropy_table);
+}
+
+// With s = rest + e^(x_label - max): lse = max + log s, loss = (max - x_label) + log s. Where the label is
+// the maximum s = 1 + rest, and log1p keeps the digits of a small loss.
+void finish(const RowSum& s, bool ignored, float& loss, float& lse) {
+  const double below = static_cast<double>(s.max) - s.label_logit;
+  const double log_sum =
+      below == 0 ? std::log1p(s.rest) : std::log(s.rest + (ignored ? 0.0 : std::exp(-below)));
+  lse = static_cast<float>(s.max + log_sum);
+  loss = ignored ? 0.0f : static_cast<float>(below + log_sum);
+}
+
+}  // namespace
+
+void run(const CrossEntropy& a, Isa isa, ThreadPool& pool) {
+  const CrossEntropyTable& f = table(isa);
+  const std::int64_t step = std::max<std::int64_t>(1, task_elements / a.V);
+  pool.run(divide_up(a.rows, step), [&](std::int64_t task, int) {
+    for (std::int64_t r = task * step; r < std::min(a.rows, (task + 1) * step); ++r) {
+      const bool ignored = a.labels[r] == ignored_label;
+      finish(f.row(a.logits, r * a.stride, a.V, ignored ? -1 : a.labels[r]), ignored, a.loss[r], a.lse[r]);
+    }
+  });
+}
+
+// A task is some whole rows, or a part of a long one.
+void run(const CrossEntropyGradient& a, Isa isa, ThreadPool& pool) {
+  const CrossEntropyTable& f = table(isa);
+  const std::int64_t step = std::max<std::int64_t>(1, task_elements / a.V);
+  const std::int64_t parts = divide_up(a.V, 2 * task_elements);
+  pool.run(divide_up(a.rows, step) * parts, [&](std::int64_t task, int) {
+    const std::int64_t first = task % parts * 2 * task_elements;
+    const std::int64_t n = std::min(2 * task_elements, a.V - first);
+    for (std::int64_t r = task / parts * step; r < std::min(a.rows, (task / parts + 1) * step); ++r) {
+      if (a.labels[r] == ignored_label)
+        f.zero(a.d_logits, r * a.stride + first, n);
+      else
+        f.gradient(a.logits, a.d_logits, r * a.stride + first, n, a.labels[r] - first, a.lse[r], *a.scale);
+    }
+  });
+}
+
+}  // namespace hone::kernel

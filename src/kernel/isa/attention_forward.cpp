@@ -1,0 +1,227 @@
+// Flash attention forward for a run of queries of one head: blocks of 64 queries x 64 keys, scores transposed so
+// that queries are lanes and the softmax has no work across lanes.
+//
+// The running maximum m is a whole number of log2 units, so that rescaling is exact. It is guessed from the first
+// keys a query sees and raised only when a score exceeds it by `headroom`; the block is then done again. So the
+// exponentials of a tile follow at once on its scores, while these are in registers.
+#include "kernel/isa/attention_score.hpp"
+
+namespace hone::kernel::HONE_ISA {
+namespace {
+
+constexpr float headroom = 30;  // log2 units; p stays below 2^30 and sums far from overflow
+
+template <class Type>
+struct Scratch {
+  float *k, *v, *q, *p, *o;
+  Index bytes;
+  HONE_INLINE Scratch(void* base, Index keys, Index D) {
+    Carver c{static_cast<char*>(base)};
+    const Index rows = round_up(keys, 16);
+    k = c.take(rows * row_units<Type>(D));
+    v = c.take(rows / Type::pair * padded<Type>(D));
+    q = c.take(transposed_floats(D));
+    p = c.take(block * block / Type::pair);
+    o = c.take(padded<Type>(D) * block);
+    bytes = c.used;
+  }
+};
+
+template <class Type>
+struct State {
+  const AttentionForwardTask& t;
+  Scratch<Type> s;
+  Visible see;
+  Drops drops;
+  F m[block_vectors];          // running maximum, log2 units
+  F l[block_vectors];          // sum of 2^(score - m)
+  F l_before[block_vectors];   // before this block
+  F top[block_vectors];        // largest score of this block
+  float scale[lanes];          // to log2 units
+};
+
+// Scores and probabilities of keys row .. row+R of the block for V vectors of queries.
+template <class Type, int R, int V, bool masked, bool drop>
+HONE_INLINE void tile(State<Type>& s, Index row, Index v0, bool guess) {
+  const auto& t = s.t;
+  const Index key = s.see.first_key + row;
+  F x[R][V] = {};
+  multiply<Type, R, V, false>(s.s.k + key * row_units<Type>(t.D), row_units<Type>(t.D), s.s.q + v0 * lanes, block,
+                              (t.D + Type::pair - 1) / Type::pair, x);
+  const F scale = load(s.scale);
+#pragma GCC unroll 4
+  for (int v = 0; v < V; ++v) {
+    F top = x[0][v];
+#pragma GCC unroll 16
+    for (int r = 0; r < R; ++r) {
+      if constexpr (masked) x[r][v] = select(sees(s.see, key + r, v0 + v), x[r][v], splat(-1e30f));
+      top = r == 0 ? x[r][v] : max(top, x[r][v]);
+    }
+    s.top[v0 + v] = max(s.top[v0 + v], top);
+    if (guess) s.m[v0 + v] = ceiling(top * scale);
+  }
+#pragma GCC unroll 4
+  for (int v = 0; v < V; ++v) {
+    const F m = s.m[v0 + v];
+    F l = s.l[v0 + v];
+#pragma GCC unroll 4
+    for (int r = 0; r < R; r += 4) {
+      F p[4];
+#pragma GCC unroll 4
+      for (int i = 0; i < 4; ++i) {
+        p[i] = exp2<Type>(fma(x[r + i][v], scale, -m));
+        if constexpr (masked) p[i] = select(sees(s.see, key + r + i, v0 + v), p[i], F{});
+      }
+      l += (p[0] + p[1]) + (p[2] + p[3]);
+      if constexpr (drop) {
+        if ((row + r) % 8 == 0) draw<1>(s.drops, t.dropout, key + r, v0 + v);
+#pragma GCC unroll 4
+        for (int i = 0; i < 4; ++i) p[i] = select(kept(s.drops, t.dropout, key + r + i, v0 + v), p[i], F{});
+      }
+      store_for_keys<Type>(s.s.p, row + r, v0 + v, p[0], p[1]);
+      store_for_keys<Type>(s.s.p, row + r + 2, v0 + v, p[2], p[3]);
+    }
+    s.l[v0 + v] = l;
+  }
+}
+
+template <class Type, int R, int V, bool masked, bool drop>
+__attribute__((noinline)) void group(State<Type>& s, Index row, Index v0, bool guess) {
+  for (Index r = row; r < row + 16; r += R) tile<Type, R, V, masked, drop>(s, r, v0, guess && r == row);
+}
+
+template <class Type, bool masked, bool drop>
+void group_row(State<Type>& s, Index row, Index v0, bool guess) {
+  const Index vectors = s.see.query_groups * (16 / lanes);
+  for (Index v = v0; v < vectors; v += strip) switch (vectors - v) {
+#if defined(__AVX512F__)
+      case 1: group<Type, 16, 1, masked, drop>(s, row, v, guess); break;
+      case 2: group<Type, 8, 2, masked, drop>(s, row, v, guess); break;
+      case 3: group<Type, 4, 3, masked, drop>(s, row, v, guess); break;
+      default: group<Type, 4, 4, masked, drop>(s, row, v, guess);
+#else
+      default: group<Type, 4, 2, masked, drop>(s, row, v, guess);
+#endif
+    }
+}
+
+template <class Type, bool drop>
+void probabilities(State<Type>& s, bool first_block) {
+  for (Index g = 0; g < s.see.groups; ++g) {
+    const Index row = g * 16, first = s.see.first[g], v = first * (16 / lanes);
+    const bool guess = first_block && g == 0;
+    if (s.see.first_key + row + 15 > s.see.last[first * 16]) group_row<Type, true, drop>(s, row, v, guess);
+    else group_row<Type, false, drop>(s, row, v, guess);
+  }
+}
+
+// True when a score exceeded m by too much: m is raised, what was summed before this block is rescaled.
+template <class Type>
+bool raise(State<Type>& s, bool first_block) {
+  const Index vectors = s.see.query_groups * (16 / lanes), width = padded<Type>(s.t.D);
+  I any{};
+  for (Index v = 0; v < vectors; ++v) {
+    s.top[v] *= load(s.scale);
+    any |= s.top[v] > s.m[v] + splat(headroom);
+  }
+  bool raised = false;
+  for (int i = 0; i < lanes; ++i) raised = raised || any[i];
+  if (!raised) return false;
+  alignas(64) float factor[block];
+  for (Index v = 0; v < vectors; ++v) {
+    const F m = select(s.top[v] > s.m[v] + splat(headroom), ceiling(s.top[v]), s.m[v]);
+    const F f = exp2<F32>(s.m[v] - m);
+    s.m[v] = m;
+    s.l[v] = s.l_before[v] * f;
+    store(factor + v * lanes, f);
+  }
+  for (Index q = 0; q < s.see.queries && !first_block; ++q)
+    write_scaled<F32>(s.s.o + q * width, s.s.o + q * width, factor[q], width);
+  return true;
+}
+
+template <class Type, bool drop>
+void key_block(State<Type>& s, bool first_block) {
+  for (Index v = 0; v < block_vectors; ++v) {
+    s.l_before[v] = s.l[v];
+    s.top[v] = splat(-1e30f);
+  }
+  probabilities<Type, drop>(s, first_block);
+  if (raise(s, first_block)) probabilities<Type, drop>(s, false);
+
+  const Index width = padded<Type>(s.t.D), units = 16 / Type::pair;
+  const Operands all{s.s.p, block, s.s.v + s.see.first_key / Type::pair * width, width, s.s.o, width};
+  if (s.see.all) {
+    product<Type, true>(all, s.see.query_groups * 16, width / lanes, s.see.groups * units, !first_block);
+    return;
+  }
+  for (Index q = 0; q < s.see.query_groups; ++q) {  // on the diagonal each group of queries sees more keys
+    Operands one = all;
+    one.a += q * 16;
+    one.c += q * 16 * width;
+    product<Type, true>(one, 16, width / lanes, groups_of(s.see, q) * units, !first_block);
+  }
+}
+
+template <class Type>
+void finish(const State<Type>& s, Index first_query) {
+  const auto& t = s.t;
+  alignas(64) float l[block], m[block];
+  for (Index v = 0; v < block_vectors; ++v) {
+    store(l + v * lanes, s.l[v]);
+    store(m + v * lanes, s.m[v]);
+  }
+  const float keep_scale = t.dropout.threshold ? t.dropout.keep_scale : 1.0f;
+  auto* o = static_cast<typename Type::Element*>(t.o) + first_query * t.o_stride;
+  for (Index i = 0; i < s.see.queries; ++i) {
+    write_scaled<Type>(o + i * t.o_stride, s.s.o + i * padded<Type>(t.D), keep_scale / l[i], t.D);
+    if (t.lse) t.lse[first_query + i] = m[i] * ln_2 + __builtin_logf(l[i]);
+  }
+}
+
+template <class Type>
+void no_keys(const AttentionForwardTask& t) {
+  for (Index i = t.first_query; i < t.first_query + t.queries; ++i) {
+    auto* o = static_cast<typename Type::Element*>(t.o) + i * t.o_stride;
+    for (Index d = 0; d < t.D; ++d) o[d] = 0;
+    if (t.lse) t.lse[i] = -__builtin_inff();
+  }
+}
+
+template <class Type>
+void forward(const AttentionForwardTask& t) {
+  const Index end = t.first_query + t.queries;
+  const Index keys = t.causal && t.offset + end < t.keys ? t.offset + end : t.keys;
+  if (keys <= 0) return no_keys<Type>(t);
+  State<Type> s{t, Scratch<Type>(t.scratch, keys, t.D), {}, {}, {}, {}, {}, {}, {}};
+  store(s.scale, splat(t.scale * log2_e));
+  pack_rows<Type>(s.s.k, t.k, 0, keys, t.D);
+  pack_pairs<Type>(s.s.v, t.v, 0, keys, t.D);
+  for (Index query = t.first_query; query < end; query += block) {
+    const Index queries = end - query < block ? end - query : block;
+    pack_transposed<Type>(s.s.q, t.q, query, queries, t.D);
+    set_queries(s.see, t.causal, t.offset, query, queries, keys);
+    if (t.dropout.threshold) set_queries(s.drops, t.dropout, query);
+    for (F& l : s.l) l = F{};
+    for (Index key = 0; key < keys && set_keys(s.see, key, keys - key); key += block)
+      t.dropout.threshold ? key_block<Type, true>(s, key == 0) : key_block<Type, false>(s, key == 0);
+    finish(s, query);
+  }
+}
+
+}  // namespace
+
+template <class Type>
+std::int64_t attention_forward_scratch(std::int64_t keys, std::int64_t D) {
+  return Scratch<Type>(nullptr, keys, D).bytes;
+}
+template <class Type>
+void attention_forward(const AttentionForwardTask& t) {
+  forward<Type>(t);
+}
+template std::int64_t attention_forward_scratch<F32>(std::int64_t, std::int64_t);
+template std::int64_t attention_forward_scratch<Bf16>(std::int64_t, std::int64_t);
+template void attention_forward<F32>(const AttentionForwardTask&);
+template void attention_forward<Bf16>(const AttentionForwardTask&);
+
+}  // namespace hone::kernel::HONE_ISA

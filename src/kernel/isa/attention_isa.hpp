@@ -1,0 +1,84 @@
+// What src/kernel/attention.cpp and the attention loops of one instruction set say to each other: plain data
+// and a table of functions. A task is one head of one sequence, or a run of its queries.
+#pragma once
+#include <cstdint>
+
+namespace hone::kernel {
+
+// The rows of one head: D elements from data + row * stride; or, with a table, row r lies in block
+// table[r / block] at place r % block, and blocks of block * stride elements follow each other at data.
+struct AttentionRows {
+  const void* data;
+  std::int64_t stride;
+  const std::int32_t* table;
+  std::int64_t block;
+};
+
+// Pair (query t, key s) is kept when 16 bits of philox(key; counter + t * groups + s / 8) reach threshold.
+struct AttentionDropout {
+  std::uint32_t threshold;  // 0: no dropout
+  float keep_scale;         // 1 / (1 - p)
+  std::uint64_t key, counter, groups;
+};
+
+struct AttentionForwardTask {
+  AttentionRows q, k, v;
+  void* o;
+  std::int64_t o_stride;
+  float* lse;                          // of query 0, or null
+  std::int64_t first_query, queries;   // this task's run; query t is row t of q and o
+  std::int64_t keys, D;                // keys that count, 0 or more
+  bool causal;                         // query t sees keys 0..offset+t, else all
+  std::int64_t offset;
+  float scale;
+  AttentionDropout dropout;
+  void* scratch;
+};
+
+// One key head with all query heads that read it. The heads of a group lie D elements apart in q, o, d_o, d_q
+// and T elements apart in lse; dropout.counter is that of the first head and T * groups more for each next.
+struct AttentionBackwardTask {
+  AttentionRows q, k, v, o, d_o;
+  void *d_q, *d_k, *d_v;
+  std::int64_t d_q_stride, d_k_stride, d_v_stride;
+  const float* lse;
+  std::int64_t group, T, S;  // query heads, queries, keys
+  std::int64_t keys, D;      // the first `keys` of the S keys count
+  bool causal;
+  float scale;
+  AttentionDropout dropout;
+  void* scratch;
+};
+
+// Few queries against a cache: all query heads of one key head, `queries` rows of each; query t sees keys
+// 0..offset+t. Heads lie D elements apart in q and o.
+struct AttentionDecodeTask {
+  AttentionRows q, k, v;
+  void* o;
+  std::int64_t o_stride;
+  std::int64_t group, queries, offset, D;
+  float scale;
+  void* scratch;
+};
+
+// Indexed by Element.
+struct AttentionTable {
+  std::int64_t (*forward_scratch[2])(std::int64_t keys, std::int64_t D);
+  void (*forward[2])(const AttentionForwardTask&);
+  std::int64_t (*backward_scratch[2])(std::int64_t T, std::int64_t S, std::int64_t D);
+  void (*backward[2])(const AttentionBackwardTask&);
+  std::int64_t (*decode_scratch[2])(std::int64_t group, std::int64_t queries, std::int64_t D);
+  void (*decode[2])(const AttentionDecodeTask&);
+};
+
+namespace portable {
+extern const AttentionTable attention_table;
+}
+namespace avx2 {
+extern const AttentionTable attention_table;
+}
+namespace avx512 {
+extern const AttentionTable attention_table;
+}
+
+}  // namespace hone::kernel

@@ -1,0 +1,151 @@
+// Operands of attention_product.hpp from the rows of one head, zero where a row or a column does not exist:
+//   rows:       [row][unit of D]            read by broadcasts, sum over D
+//   pairs:      [pair of rows][D]           a unit holds two rows' elements (bf16), sum over rows
+//   transposed: [unit of D][64 rows]        rows in lanes, sum over D
+// For f32 (and widened bf16) rows and pairs are the same.
+#pragma once
+#include "kernel/isa/attention_isa.hpp"
+#include "kernel/isa/attention_product.hpp"
+
+namespace hone::kernel::HONE_ISA {
+
+// Places in a worker's scratch, each on a cache line. With a null base it only counts.
+struct Carver {
+  char* base;
+  Index used = 0;
+  HONE_INLINE float* take(Index floats) {
+    char* at = base ? base + used : nullptr;
+    used += round_up(floats * 4, 64);
+    return reinterpret_cast<float*>(at);
+  }
+};
+
+template <class Type>
+HONE_INLINE const typename Type::Element* row_at(const AttentionRows& rows, Index r) {
+  const auto* data = static_cast<const typename Type::Element*>(rows.data);
+  if (!rows.table) return data + r * rows.stride;
+  return data + (rows.table[r / rows.block] * rows.block + r % rows.block) * rows.stride;
+}
+
+template <class Type>
+HONE_INLINE Index padded(Index D) { return round_up(D, 16); }  // elements of a packed row
+template <class Type>
+HONE_INLINE Index row_units(Index D) { return padded<Type>(D) / Type::pair; }
+
+// Units of one row from element d on: `lanes` units, those past D zero.
+template <class Type>
+HONE_INLINE F load_units(const typename Type::Element* row, Index d, Index D) {
+  const Index left = D - d;
+  if constexpr (Type::pair == 2) {
+    F v;
+    if (left >= 2 * lanes) {
+      std::memcpy(&v, row + d, sizeof v);
+    } else {
+      typename Type::Element buffer[2 * lanes] = {};
+      if (left > 0) std::memcpy(buffer, row + d, static_cast<std::size_t>(left) * 2);
+      std::memcpy(&v, buffer, sizeof v);
+    }
+    return v;
+  } else {
+    if (left >= lanes) return load(row + d);
+    return left > 0 ? load_first(row + d, static_cast<int>(left)) : F{};
+  }
+}
+
+// Rows first..first+count of the head, then zeros up to a multiple of 16 rows.
+template <class Type>
+void pack_rows(float* to, const AttentionRows& rows, Index first, Index count, Index D) {
+  const Index units = row_units<Type>(D), all = round_up(count, 16);
+  for (Index r = 0; r < all; ++r) {
+    const auto* row = r < count ? row_at<Type>(rows, first + r) : nullptr;
+    float* out = to + r * units;
+    Index u = 0;
+    for (; u + lanes <= units; u += lanes) store(out + u, row ? load_units<Type>(row, u * Type::pair, D) : F{});
+    if (u < units) store_first(out + u, row ? load_units<Type>(row, u * Type::pair, D) : F{}, int(units - u));
+  }
+}
+
+#if defined(__AVX512BF16__)
+HONE_INLINE __m512i load_wide(const std::uint16_t* row, Index d, Index D) {  // 16 elements, 32 bits each
+  if (!row || d >= D) return _mm512_setzero_si512();
+  const __mmask16 mask = D - d >= 16 ? 0xffff : static_cast<__mmask16>((1u << (D - d)) - 1);
+  return _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(mask, row + d));
+}
+#endif
+
+template <class Type>
+void pack_pairs(float* to, const AttentionRows& rows, Index first, Index count, Index D) {
+#if defined(__AVX512BF16__)
+  if constexpr (Type::pair == 2) {
+    const Index width = padded<Type>(D), all = round_up(count, 16);
+    for (Index r = 0; r < all; r += 2) {
+      const auto* even = r < count ? row_at<Type>(rows, first + r) : nullptr;
+      const auto* odd = r + 1 < count ? row_at<Type>(rows, first + r + 1) : nullptr;
+      for (Index d = 0; d < width; d += lanes) {
+        const __m512i high = _mm512_slli_epi32(load_wide(odd, d, D), 16);
+        _mm512_storeu_si512(to + r / 2 * width + d, _mm512_or_si512(high, load_wide(even, d, D)));
+      }
+    }
+    return;
+  }
+#endif
+  if constexpr (Type::pair == 1) pack_rows<Type>(to, rows, first, count, D);
+}
+
+// A square of lanes x lanes.
+HONE_INLINE void transpose(F (&m)[lanes]) {
+#if defined(__AVX512F__)
+  __m512i t[16], u[16];
+  for (int i = 0; i < 16; i += 2) {
+    t[i] = _mm512_unpacklo_epi32((__m512i)m[i], (__m512i)m[i + 1]);
+    t[i + 1] = _mm512_unpackhi_epi32((__m512i)m[i], (__m512i)m[i + 1]);
+  }
+  for (int i = 0; i < 16; i += 4) {
+    u[i] = _mm512_unpacklo_epi64(t[i], t[i + 2]);
+    u[i + 1] = _mm512_unpackhi_epi64(t[i], t[i + 2]);
+    u[i + 2] = _mm512_unpacklo_epi64(t[i + 1], t[i + 3]);
+    u[i + 3] = _mm512_unpackhi_epi64(t[i + 1], t[i + 3]);
+  }
+  for (int i = 0; i < 4; ++i) {
+    const __m512i a = _mm512_shuffle_i32x4(u[i], u[i + 4], 0x88), b = _mm512_shuffle_i32x4(u[i], u[i + 4], 0xdd);
+    const __m512i c = _mm512_shuffle_i32x4(u[i + 8], u[i + 12], 0x88);
+    const __m512i d = _mm512_shuffle_i32x4(u[i + 8], u[i + 12], 0xdd);
+    m[i] = (F)_mm512_shuffle_i32x4(a, c, 0x88);
+    m[i + 4] = (F)_mm512_shuffle_i32x4(b, d, 0x88);
+    m[i + 8] = (F)_mm512_shuffle_i32x4(a, c, 0xdd);
+    m[i + 12] = (F)_mm512_shuffle_i32x4(b, d, 0xdd);
+  }
+#else
+  float from[lanes][lanes], to[lanes][lanes];
+  std::memcpy(from, m, sizeof from);
+  for (int i = 0; i < lanes; ++i)
+    for (int j = 0; j < lanes; ++j) to[j][i] = from[i][j];
+  std::memcpy(m, to, sizeof to);
+#endif
+}
+
+// Rows first..first+count into lanes, then zeros up to a multiple of 16 lanes.
+template <class Type>
+void pack_transposed(float* to, const AttentionRows& rows, Index first, Index count, Index D) {
+  const Index units = round_up((D + Type::pair - 1) / Type::pair, lanes);
+  for (Index r = 0; r < round_up(count, 16); r += lanes) {
+    for (Index u = 0; u < units; u += lanes) {
+      F m[lanes];
+      for (Index i = 0; i < lanes; ++i)
+        m[i] = r + i < count ? load_units<Type>(row_at<Type>(rows, first + r + i), u * Type::pair, D) : F{};
+      transpose(m);
+      for (Index i = 0; i < lanes; ++i) store(to + (u + i) * block + r, m[i]);
+    }
+  }
+}
+HONE_INLINE Index transposed_floats(Index D) { return round_up(D, 16) * block; }
+
+// to[0..D) = from * factor.
+template <class Type>
+void write_scaled(typename Type::Element* to, const float* from, float factor, Index D) {
+  Index d = 0;
+  for (; d + lanes <= D; d += lanes) store(to + d, load(from + d) * splat(factor));
+  if (d < D) store_first(to + d, load(from + d) * splat(factor), static_cast<int>(D - d));
+}
+
+}  // namespace hone::kernel::HONE_ISA

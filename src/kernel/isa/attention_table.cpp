@@ -1,0 +1,28 @@
+#include "kernel/isa/attention_product.hpp"
+#include "kernel/isa/attention_isa.hpp"
+
+namespace hone::kernel::HONE_ISA {
+
+template <class Type>
+std::int64_t attention_forward_scratch(std::int64_t keys, std::int64_t D);
+template <class Type>
+void attention_forward(const AttentionForwardTask&);
+template <class Type>
+std::int64_t attention_backward_scratch(std::int64_t T, std::int64_t S, std::int64_t D);
+template <class Type>
+void attention_backward(const AttentionBackwardTask&);
+template <class Type>
+std::int64_t attention_decode_scratch(std::int64_t group, std::int64_t queries, std::int64_t D);
+template <class Type>
+void attention_decode(const AttentionDecodeTask&);
+
+const AttentionTable attention_table{
+    {attention_forward_scratch<F32>, attention_forward_scratch<Bf16>},
+    {attention_forward<F32>, attention_forward<Bf16>},
+    {attention_backward_scratch<F32>, attention_backward_scratch<Bf16>},
+    {attention_backward<F32>, attention_backward<Bf16>},
+    {attention_decode_scratch<F32>, attention_decode_scratch<Bf16>},
+    {attention_decode<F32>, attention_decode<Bf16>},
+};
+
+}  // namespace hone::kernel::HONE_ISA

@@ -1,0 +1,36 @@
+// Cross-entropy of one row, and the gradient of part of a row; see kernel/cross_entropy.hpp for the meaning.
+#pragma once
+#include <cstdint>
+
+#include "kernel/element.hpp"
+
+namespace hone::kernel {
+
+// The sum of e^(logits - max) is held as two parts: the label's own term and the rest.
+struct RowSum {
+  float max;
+  float label_logit;
+  double rest;  // sum of e^(logit - max) over all v but the label
+};
+
+struct CrossEntropyTable {
+  // label is -1 for none (label_logit is then -infinity).
+  RowSum (*row)(In logits, std::int64_t first, std::int64_t V, std::int64_t label);
+  // d[first + i] = scale * (e^(logits[first + i] - lse) - [i == label]) for i < n; label outside [0, n) is
+  // none.
+  void (*gradient)(In logits, Out d, std::int64_t first, std::int64_t n, std::int64_t label, float lse,
+                   float scale);
+  void (*zero)(Out d, std::int64_t first, std::int64_t n);
+};
+
+namespace portable {
+extern const CrossEntropyTable cross_entropy_table;
+}
+namespace avx2 {
+extern const CrossEntropyTable cross_entropy_table;
+}
+namespace avx512 {
+extern const CrossEntropyTable cross_entropy_table;
+}
+
+}  // namespace hone::kernel

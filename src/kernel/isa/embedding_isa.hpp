@@ -1,0 +1,25 @@
+// Rows of a table by number; see kernel/embedding.hpp for the meaning.
+#pragma once
+#include <cstdint>
+
+namespace hone::kernel {
+
+struct EmbeddingTable {
+  void (*gather)(const float* table, const std::int32_t* ids, const float* addend, float* y, std::int64_t C,
+                 std::int64_t first_row, std::int64_t rows);
+  // d_table[ids[r], first .. first + columns) += dy[r, same], rows in order.
+  void (*scatter)(const float* dy, const std::int32_t* ids, float* d_table, std::int64_t C, std::int64_t rows,
+                  std::int64_t first, std::int64_t columns);
+};
+
+namespace portable {
+extern const EmbeddingTable embedding_table;
+}
+namespace avx2 {
+extern const EmbeddingTable embedding_table;
+}
+namespace avx512 {
+extern const EmbeddingTable embedding_table;
+}
+
+}  // namespace hone::kernel

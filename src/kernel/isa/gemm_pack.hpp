@@ -1,0 +1,93 @@
+// Packing of plain rows into units (gemm_isa.hpp). What lies outside the matrix becomes zero.
+#pragma once
+#include <utility>
+
+#include "kernel/isa/gemm_tile.hpp"
+
+namespace hone::kernel::HONE_ISA {
+
+HONE_INLINE std::int64_t smaller(std::int64_t a, std::int64_t b) { return a < b ? a : b; }
+HONE_INLINE std::int64_t round_up(std::int64_t n, std::int64_t to) { return (n + to - 1) / to * to; }
+HONE_INLINE std::int64_t divide_up(std::int64_t n, std::int64_t by) { return (n + by - 1) / by; }
+
+template <class T>
+HONE_INLINE F load_valid(const T* p, std::int64_t n) {
+  return n >= lanes ? load(p) : n > 0 ? load_first(p, static_cast<int>(n)) : F{};
+}
+
+// `lanes` units that lie along a row of T at p, of which `n` elements are inside.
+template <class T>
+HONE_INLINE F units_along(const T* p, std::int64_t n) {
+  if constexpr (pair_of<T> == 1) {
+    return load_valid(p, n);
+  } else {
+    F units{};
+    if (n > 0) std::memcpy(&units, p, n >= 2 * lanes ? sizeof units : static_cast<std::size_t>(n) * sizeof(T));
+    return units;
+  }
+}
+
+// `lanes` units that run down: columns at p (n of them inside), in row p and, for a pair, in the one below,
+// which is inside or not.
+template <class T>
+HONE_INLINE F units_down(const T* p, std::int64_t stride, bool below, std::int64_t n) {
+#if defined(__AVX512F__)
+  if constexpr (pair_of<T> == 2) {
+    const __mmask16 mask = n >= lanes ? 0xffff : n > 0 ? static_cast<__mmask16>((1u << n) - 1) : 0;
+    const H low = (H)_mm256_maskz_loadu_epi16(mask, p);
+    const H high = (H)_mm256_maskz_loadu_epi16(below ? mask : 0, p + (below ? stride : 0));
+    return as_float((I)(__builtin_convertvector(low, U) | __builtin_convertvector(high, U) << 16));
+  }
+#endif
+  (void)stride, (void)below;
+  return load_valid(p, n);
+}
+
+// out[units][width] from b[K rows, columns]; `columns` <= width are inside.
+template <class T>
+HONE_INLINE void pack_rows(const T* b, std::int64_t stride, std::int64_t k_count, std::int64_t columns,
+                           std::int64_t width, std::uint32_t* out) {
+  float* to = reinterpret_cast<float*>(out);
+  for (std::int64_t k = 0; k < k_count; k += pair_of<T>, b += pair_of<T> * stride)
+    for (std::int64_t c = 0; c < width; c += lanes, to += lanes)
+      store(to, units_down(b + c, stride, k + 1 < k_count, columns - c));
+}
+
+// Lane i of row j and lane j of row i change places for every i, j: at step s those whose numbers differ in
+// bit s.
+template <int step, std::size_t... lane>
+HONE_INLINE void transpose_step(F* rows, std::index_sequence<lane...>) {
+  for (int i = 0; i < lanes; ++i) {
+    if (i & step) continue;
+    const F a = rows[i], b = rows[i + step];
+    rows[i] = __builtin_shufflevector(a, b, ((lane & step) == 0 ? int(lane) : int(lane) - step + lanes)...);
+    rows[i + step] = __builtin_shufflevector(a, b, ((lane & step) == 0 ? int(lane) + step : int(lane) + lanes)...);
+  }
+}
+HONE_INLINE void transpose(F (&rows)[lanes]) {
+  constexpr auto all = std::make_index_sequence<lanes>{};
+  transpose_step<1>(rows, all);
+  transpose_step<2>(rows, all);
+  if constexpr (lanes >= 8) transpose_step<lanes >= 8 ? 4 : 1>(rows, all);
+  if constexpr (lanes >= 16) transpose_step<lanes >= 16 ? 8 : 1>(rows, all);
+}
+
+// out[units][width] from b[columns, K]; `columns` <= width are inside.
+template <class T>
+HONE_INLINE void pack_transposed(const T* b, std::int64_t stride, std::int64_t k_count, std::int64_t columns,
+                                 std::int64_t width, std::uint32_t* out) {
+  const std::int64_t units = divide_up(k_count, pair_of<T>);
+  for (std::int64_t c = 0; c < width; c += lanes)
+    for (std::int64_t u = 0; u < units; u += lanes) {
+      const std::int64_t k = u * pair_of<T>;
+      F rows[lanes];
+      for (int i = 0; i < lanes; ++i)
+        rows[i] = c + i < columns ? units_along(b + (c + i) * stride + k, k_count - k) : F{};
+      transpose(rows);
+      float* to = reinterpret_cast<float*>(out) + u * width + c;
+      for (int i = 0; i < lanes; ++i)
+        if (u + i < units) store(to + i * width, rows[i]);
+    }
+}
+
+}  // namespace hone::kernel::HONE_ISA

@@ -1,0 +1,59 @@
+#include "kernel/isa/optimizer_isa.hpp"
+
+#include "kernel/isa/loops.hpp"
+
+namespace hone::kernel::HONE_ISA {
+namespace {
+
+constexpr int wide = lanes / 2;  // doubles in a vector
+typedef double D __attribute__((vector_size(wide * 8)));
+typedef float HalfF __attribute__((vector_size(wide * 4)));
+
+// In f64, whose squares don't overflow before the norm itself would. Memory is the limit all the same.
+double sum_of_squares(const float* x, std::int64_t n) {
+  D s[4] = {};
+  std::int64_t i = 0;
+  for (; i + 4 * wide <= n; i += 4 * wide)
+    for (int k = 0; k < 4; ++k) {
+      HalfF h;
+      std::memcpy(&h, x + i + k * wide, sizeof h);
+      const D d = __builtin_convertvector(h, D);
+      s[k] += d * d;
+    }
+  const D all = (s[0] + s[1]) + (s[2] + s[3]);
+  double total = 0;
+  for (int k = 0; k < wide; ++k) total += all[k];
+  for (; i < n; ++i) total += static_cast<double>(x[i]) * x[i];
+  return total;
+}
+
+template <bool with_low>
+void adamw_loop(const AdamWCoefficients& c, float* w, const float* gradient, float* m, float* v,
+                std::uint16_t* low, std::int64_t n) {
+  each(n, [&](std::int64_t i, auto part) {
+    const F g = get(gradient + i, part) * splat(c.clip_scale);
+    const F m1 = splat(c.beta1) * get(m + i, part) + splat(c.one_minus_beta1) * g;
+    const F v1 = splat(c.beta2) * get(v + i, part) + splat(c.one_minus_beta2) * (g * g);
+    const F step =
+        splat(c.lr) * (m1 / splat(c.correction1)) / (sqrt(v1 / splat(c.correction2)) + splat(c.epsilon));
+    const F w1 = get(w + i, part) * splat(c.kept_share) - step;
+    put(m + i, m1, part);
+    put(v + i, v1, part);
+    put(w + i, w1, part);
+    if (with_low) put(low + i, w1, part);
+  });
+}
+
+void adamw(const AdamWCoefficients& c, float* w, const float* gradient, float* m, float* v,
+           std::uint16_t* low, std::int64_t n) {
+  if (low)
+    adamw_loop<true>(c, w, gradient, m, v, low, n);
+  else
+    adamw_loop<false>(c, w, gradient, m, v, nullptr, n);
+}
+
+}  // namespace
+
+const OptimizerTable optimizer_table{sum_of_squares, adamw};
+
+}  // namespace hone::kernel::HONE_ISA

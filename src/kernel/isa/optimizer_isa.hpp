@@ -1,0 +1,29 @@
+// The update's loops on the elements of one task; see kernel/optimizer.hpp for the meaning.
+#pragma once
+#include <cstdint>
+
+namespace hone::kernel {
+
+struct AdamWCoefficients {
+  float clip_scale, beta1, beta2, one_minus_beta1, one_minus_beta2, kept_share, lr, correction1, correction2,
+      epsilon;  // kept_share = 1 - lr * weight_decay
+};
+
+struct OptimizerTable {
+  double (*sum_of_squares)(const float* x, std::int64_t n);
+  // low may be null.
+  void (*adamw)(const AdamWCoefficients&, float* w, const float* gradient, float* m, float* v,
+                std::uint16_t* low, std::int64_t n);
+};
+
+namespace portable {
+extern const OptimizerTable optimizer_table;
+}
+namespace avx2 {
+extern const OptimizerTable optimizer_table;
+}
+namespace avx512 {
+extern const OptimizerTable optimizer_table;
+}
+
+}  // namespace hone::kernel

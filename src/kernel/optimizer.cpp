@@ -1,0 +1,77 @@
+#include "kernel/optimizer.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "kernel/by_isa.hpp"
+#include "kernel/isa/optimizer_isa.hpp"
+
+namespace hone::kernel {
+namespace {
+
+constexpr std::int64_t norm_block = 32768;  // the leaf of the norm's sum; another size gives other bits
+constexpr std::int64_t adamw_block = 16384;
+
+const OptimizerTable& table(Isa isa) {
+  return by_isa(isa, portable::optimizer_table, avx2::optimizer_table, avx512::optimizer_table);
+}
+
+std::int64_t blocks(const GradientNorm& a) {
+  std::int64_t n = 0;
+  for (const GradientNorm::Part& part : a.parts) n += divide_up(part.n, norm_block);
+  return n;
+}
+
+}  // namespace
+
+// A sum for each block, and for each part the number of its first block.
+std::int64_t scratch_bytes(const GradientNorm& a) {
+  return 8 * (blocks(a) + static_cast<std::int64_t>(a.parts.size()));
+}
+
+void run(const GradientNorm& a, Isa isa, ThreadPool& pool, void* scratch) {
+  const OptimizerTable& f = table(isa);
+  const std::int64_t total = blocks(a);
+  auto* sums = static_cast<double*>(scratch);
+  auto* first_block = reinterpret_cast<std::int64_t*>(sums + total);
+  std::int64_t next = 0;
+  for (std::size_t i = 0; i < a.parts.size(); ++i) {
+    first_block[i] = next;
+    next += divide_up(a.parts[i].n, norm_block);
+  }
+  pool.run(total, [&](std::int64_t block, int) {
+    // The last part that starts at or before this block (empty parts share their number with the next).
+    const auto i = std::upper_bound(first_block, first_block + a.parts.size(), block) - first_block - 1;
+    const GradientNorm::Part& part = a.parts[static_cast<std::size_t>(i)];
+    const std::int64_t first = (block - first_block[i]) * norm_block;
+    sums[block] = f.sum_of_squares(part.data + first, std::min(norm_block, part.n - first));
+  });
+  double squares = 0;
+  for (std::int64_t block = 0; block < total; ++block) squares += sums[block];
+  const double norm = std::sqrt(squares);
+  *a.norm = static_cast<float>(norm);
+  const double scale = *a.clip > 0 ? *a.clip / (norm + 1e-6) : 1;
+  *a.clip_scale = static_cast<float>(scale > 1 ? 1 : scale);  // NaN stays NaN
+}
+
+void run(const AdamW& a, Isa isa, ThreadPool& pool) {
+  const OptimizerTable& f = table(isa);
+  const AdamWStep& s = *a.step;
+  const AdamWCoefficients c{.clip_scale = a.clip_scale ? *a.clip_scale : 1,
+                            .beta1 = s.beta1,
+                            .beta2 = s.beta2,
+                            .one_minus_beta1 = 1 - s.beta1,
+                            .one_minus_beta2 = 1 - s.beta2,
+                            .kept_share = a.decay ? 1 - s.lr * s.weight_decay : 1,
+                            .lr = s.lr,
+                            .correction1 = s.correction1,
+                            .correction2 = s.correction2,
+                            .epsilon = s.epsilon};
+  pool.run(divide_up(a.n, adamw_block), [&](std::int64_t block, int) {
+    const std::int64_t at = block * adamw_block;
+    f.adamw(c, a.w + at, a.gradient + at, a.m + at, a.v + at, a.low ? a.low + at : nullptr,
+            std::min(adamw_block, a.n - at));
+  });
+}
+
+}  // namespace hone::kernel

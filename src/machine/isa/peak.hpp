@@ -1,0 +1,27 @@
+// Loops that do nothing but multiply-adds in registers, or one pass over memory; one set an instruction set.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+namespace hone {
+
+struct PeakLoops {
+  // Runs so many rounds and returns the operations done (a multiply-add counts as two).
+  double (*f32)(std::int64_t rounds);
+  double (*bf16)(std::int64_t rounds);
+  double (*int8)(std::int64_t rounds);
+  // The sum of all words, so that the reads cannot be left out. bytes: a multiple of 512.
+  std::uint64_t (*read)(const void* from, std::size_t bytes);
+};
+
+namespace portable {
+extern const PeakLoops peak_loops;
+}
+namespace avx2 {
+extern const PeakLoops peak_loops;
+}
+namespace avx512 {
+extern const PeakLoops peak_loops;
+}
+
+}  // namespace hone

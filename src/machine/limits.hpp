@@ -1,0 +1,21 @@
+// What this machine can do at most, measured in about 0.3 s: the yardstick for every share that hone prints
+// and for the planner's forecasts.
+#pragma once
+#include "machine/isa.hpp"
+
+namespace hone {
+
+// With all threads together. A multiply-add counts as two operations; the GB are 1e9 bytes.
+struct MachineLimits {
+  double f32_gflops = 0;
+  double bf16_gflops = 0;  // products of bf16 added in f32; without AVX-512 BF16 that is the f32 rate
+  double int8_gops = 0;    // products of int8 added in int32
+  double read_gb_s = 0;    // from memory, larger than caches
+  double copy_gb_s = 0;    // bytes read plus bytes written
+};
+
+// The best of several short runs, since neighbours on a shared machine only ever slow a run down. Takes
+// 64 MiB while it runs.
+MachineLimits measure_limits(int threads, Isa isa);
+
+}  // namespace hone

@@ -1,0 +1,34 @@
+// The families: what each makes of a config.json, in the file of its name.
+#pragma once
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
+
+#include "hone/model.hpp"
+#include "op/builder_state.hpp"
+
+namespace hone {
+
+struct FamilyModel {
+  ArchitectureFunction architecture;
+  std::int64_t vocab_size, context;
+};
+
+struct Family {
+  const char* name;             // config.json's model_type
+  const char* optional_prefix;  // of weight names, which some files leave out
+  // Reads the config (with `where` for messages); options override what they set, and the config is updated.
+  FamilyModel (*make)(nlohmann::json& config, const ModelOptions& options, const std::string& where);
+};
+
+struct Preset {
+  const char* name;
+  const char* config;
+};
+
+const std::vector<Family>& families();
+const std::vector<Preset>& presets();
+
+FamilyModel make_gpt2(nlohmann::json& config, const ModelOptions& options, const std::string& where);
+
+}  // namespace hone

@@ -1,0 +1,188 @@
+#include "hone/model.hpp"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "base/nearest.hpp"
+#include "file/atomic.hpp"
+#include "file/json.hpp"
+#include "file/mapped.hpp"
+#include "model/families.hpp"
+#include "model/model_impl.hpp"
+
+namespace hone {
+namespace {
+
+std::vector<ParameterSpec> parameters_of(const ArchitectureFunction& architecture) {
+  return write_forward(architecture, {.batch = 1, .seq = 1}).parameters;
+}
+
+const Family& family_of(const nlohmann::json& config, const std::string& where) {
+  const std::string type = json_string(config, "model_type", where);
+  std::string names;
+  for (const Family& f : families()) {
+    if (type == f.name) return f;
+    names += (names.empty() ? "" : ", ") + std::string(f.name);
+  }
+  throw Error(ErrorKind::input, {.what = "this family of models is not supported", .where = where,
+                                 .expected = "model_type " + names, .found = type});
+}
+
+Model from_json(nlohmann::json config, const ModelOptions& options, const std::string& where) {
+  const Family& family = family_of(config, where);
+  FamilyModel made = family.make(config, options, where);
+  auto impl = std::make_shared<Model::Impl>();
+  impl->family = family.name;
+  impl->config = config.dump(2) + "\n";
+  impl->vocab_size = made.vocab_size;
+  impl->context = made.context;
+  impl->architecture = std::move(made.architecture);
+  impl->specs = parameters_of(impl->architecture);
+  impl->store = WeightStore::fresh(options.seed);
+  return Model(std::move(impl));
+}
+
+Model custom(Architecture architecture, std::int64_t vocab_size, std::int64_t context, std::uint64_t seed) {
+  if (vocab_size <= 0 || context <= 0)
+    throw Error(ErrorKind::usage, {.what = "a model of one's own needs its vocabulary and context",
+                                   .expected = "ModelOptions::vocab_size and context above 0",
+                                   .found = std::to_string(vocab_size) + " and " + std::to_string(context)});
+  auto impl = std::make_shared<Model::Impl>();
+  impl->family = "custom";
+  nlohmann::json config{{"model_type", "custom"}, {"vocab_size", vocab_size}, {"n_positions", context}};
+  impl->config = config.dump(2) + "\n";
+  impl->vocab_size = vocab_size;
+  impl->context = context;
+  impl->architecture = std::move(architecture);
+  impl->specs = parameters_of(impl->architecture);
+  impl->store = WeightStore::fresh(seed);
+  return Model(std::move(impl));
+}
+
+Model with_file(const Model& model, const std::string& folder) {
+  std::string prefix;
+  for (const Family& f : families())
+    if (model.family() == f.name) prefix = f.optional_prefix;
+  return with_weights(model, WeightStore::file(folder + "/model.safetensors", model.impl().specs, prefix));
+}
+
+}  // namespace
+
+const ParameterSpec& Model::Impl::spec(const std::string& name) const {
+  std::vector<std::string> names;
+  for (const ParameterSpec& s : specs) {
+    if (s.name == name) return s;
+    names.push_back(s.name);
+  }
+  throw Error(ErrorKind::usage, {.what = "the model has no weight '" + name + "'",
+                                 .hint = "the nearest is '" + nearest(name, names) + "'"});
+}
+
+Model with_weights(const Model& model, WeightStore store) {
+  auto impl = std::make_shared<Model::Impl>(model.impl());
+  impl->store = std::move(store);
+  return Model(std::move(impl));
+}
+
+Model::Model(Architecture architecture, const ModelOptions& options)
+    : Model(custom(std::move(architecture), options.vocab_size, options.context, options.seed)) {}
+
+const std::string& Model::family() const { return impl_->family; }
+std::int64_t Model::vocab_size() const { return impl_->vocab_size; }
+std::int64_t Model::context() const { return impl_->context; }
+std::string Model::config_json() const { return impl_->config; }
+
+std::int64_t Model::parameters() const {
+  std::int64_t n = 0;
+  for (const ParameterSpec& s : impl_->specs) n += s.shape.elements();
+  return n;
+}
+
+std::vector<WeightInfo> Model::weights() const {
+  std::vector<WeightInfo> all;
+  for (const ParameterSpec& s : impl_->specs) {
+    const Shape shape = file_shape(s);
+    all.push_back({s.name, {}});
+    for (int axis = 0; axis < shape.rank(); ++axis) all.back().shape.push_back(shape[axis]);
+  }
+  return all;
+}
+
+std::int64_t Model::size(const std::string& name) const { return impl_->spec(name).shape.elements(); }
+
+void Model::read(const std::string& name, std::span<float> values) const {
+  const ParameterSpec& spec = impl_->spec(name);
+  if (static_cast<std::int64_t>(values.size()) != spec.shape.elements())
+    throw Error(ErrorKind::usage, {.what = "the span does not fit the weight", .where = name,
+                                   .expected = std::to_string(spec.shape.elements()) + " values",
+                                   .found = std::to_string(values.size())});
+  impl_->store.read_file_layout(spec, values);
+}
+
+namespace {
+WeightReader reader_of(const Model::Impl& model, std::vector<float>& buffer) {
+  return [&model, &buffer](const ParameterSpec& spec) -> std::span<const float> {
+    buffer.resize(static_cast<std::size_t>(spec.shape.elements()));
+    model.store.read_file_layout(spec, buffer);
+    return buffer;
+  };
+}
+}  // namespace
+
+std::string Model::weights_hash() const {
+  std::vector<float> buffer;
+  return hash_weights(impl_->specs, reader_of(*impl_, buffer));
+}
+
+void Model::save(const std::string& folder) const {
+  make_folders(folder);
+  std::vector<float> buffer;
+  write_weights(folder + "/model.safetensors", impl_->specs, reader_of(*impl_, buffer));
+  write_file(folder + "/config.json", impl_->config);
+}
+
+Model preset(const std::string& name, const ModelOptions& options) {
+  std::vector<std::string> names;
+  for (const Preset& p : presets()) {
+    if (name == p.name) return from_json(nlohmann::json::parse(p.config), options, "preset " + name);
+    names.emplace_back(p.name);
+  }
+  throw Error(ErrorKind::usage, {.what = "no preset '" + name + "'", .hint = "did you mean '" + nearest(name, names) + "'?"});
+}
+
+Model from_config(const std::string& path, const ModelOptions& options) {
+  return from_json(read_json(path), options, path);
+}
+
+Model open(const std::string& folder) {
+  if (is_file(folder))
+    throw Error(ErrorKind::input, {.what = "not a model folder", .where = folder,
+                                   .expected = "a folder with config.json and model.safetensors",
+                                   .found = "a file"});
+  return with_file(from_config(folder + "/config.json"), folder);
+}
+
+Model open(const std::string& folder, Architecture architecture) {
+  const std::string where = folder + "/config.json";
+  const auto config = read_json(where);
+  const std::string type = json_string(config, "model_type", where);
+  if (type != "custom")
+    throw Error(ErrorKind::input, {.what = "the folder holds a model of another architecture", .where = where,
+                                   .expected = "model_type custom", .found = type,
+                                   .hint = "open it without an architecture"});
+  return with_file(custom(std::move(architecture), json_integer(config, "vocab_size", where),
+                          json_integer(config, "n_positions", where), 0),
+                   folder);
+}
+
+Model find_model(const std::string& what, const ModelOptions& options) {
+  if (is_folder(what)) return open(what);
+  if (is_file(what)) return from_config(what, options);
+  for (const Preset& p : presets())
+    if (what == p.name) return preset(what, options);
+  if (what.find('/') == std::string::npos && what.find('.') == std::string::npos) return preset(what, options);
+  throw Error(ErrorKind::input, {.what = "no such model", .where = what,
+                                 .expected = "a preset, a config.json or a model folder"});
+}
+
+}  // namespace hone

@@ -1,0 +1,233 @@
+#include <cmath>
+
+#include "base/random.hpp"
+#include "op/builder_state.hpp"
+#include "op/common.hpp"
+#include "op/ops.hpp"
+
+namespace hone {
+namespace {
+
+[[noreturn]] void fail(const BuilderState& b, const std::string& name, const std::string& what,
+                       const std::string& expected, const std::string& found) {
+  throw Error(ErrorKind::input, {.what = what, .where = b.prefix + name, .expected = expected, .found = found});
+}
+
+BuilderState& state_of(Tensor x, const char* use) {
+  if (!x.builder())
+    throw Error(ErrorKind::input, {.what = "a tensor that no builder made", .where = use,
+                                   .hint = "tensors come from the builder and from functions over them"});
+  return *x.builder();
+}
+
+TensorId id_of(BuilderState& b, Tensor x, const char* use) {
+  if (x.builder() != &b)
+    throw Error(ErrorKind::input, {.what = "a tensor of another builder, or of none",
+                                   .where = b.prefix + use,
+                                   .hint = "an architecture may only use what this call of it was given or made"});
+  return {x.id()};
+}
+
+const TensorType& type_of(Tensor x) { return state_of(x, "shape").program[TensorId{x.id()}].type; }
+
+// Where a node without a name of its own stands: the open scopes.
+std::string here(const BuilderState& b, const char* what) { return b.prefix + what; }
+
+Tensor unary(Tensor x, op::Activation kind, const char* name) {
+  BuilderState& b = state_of(x, name);
+  return {&b, emit(b.program, op::activation, {id_of(b, x, name)}, op::ActivationAttributes{kind},
+                   here(b, name))[0].value};
+}
+
+}  // namespace
+
+TensorId BuilderState::input(const std::string& name, TensorType type) {
+  TensorId& id = by_name["input " + name];
+  if (!id) id = program.add({.name = name, .type = type, .role = Role::input});
+  return id;
+}
+
+std::vector<std::int64_t> Tensor::shape() const {
+  const Shape& s = type_of(*this).shape;
+  std::vector<std::int64_t> sizes;
+  for (int axis = 0; axis < s.rank(); ++axis) sizes.push_back(s[axis]);
+  return sizes;
+}
+
+std::int64_t Tensor::width() const { return type_of(*this).shape.last(); }
+
+Tensor Builder::parameter(std::string_view name, std::initializer_list<std::int64_t> shape, ParameterOptions options) {
+  BuilderState& b = *state_;
+  const std::string full = b.prefix + std::string(name);
+  const Shape wanted(shape);
+  for (const auto size : shape)
+    if (size <= 0) fail(b, std::string(name), "a parameter's sizes must be positive", "at least 1", to_string(wanted));
+  TensorId& id = b.by_name["parameter " + full];
+  if (!id) {
+    id = b.program.add({.name = full, .type = {wanted, DType::f32}, .role = Role::parameter});
+    b.parameters.push_back({full, wanted, options.init, options.decay, options.transposed});
+  } else if (b.program[id].type.shape != wanted) {
+    fail(b, std::string(name), "a parameter is used with two shapes", to_string(b.program[id].type.shape),
+         to_string(wanted));
+  }
+  return {state_, id.value};
+}
+
+Tensor Builder::positions() {
+  BuilderState& b = *state_;
+  return {state_, b.input("positions", {{b.options.batch, b.options.seq}, DType::i32}).value};
+}
+
+std::int64_t Builder::batch() const { return state_->options.batch; }
+std::int64_t Builder::seq() const { return state_->options.seq; }
+
+Builder::Scope::Scope(BuilderState* state, std::string prefix) : state_(state), outer_(state->prefix.size()) {
+  state_->prefix += prefix;
+}
+Builder::Scope::~Scope() { state_->prefix.resize(outer_); }
+Builder::Scope Builder::scope(std::string_view name) { return {state_, std::string(name) + "."}; }
+Builder::Scope Builder::scope(std::string_view name, int index) {
+  return {state_, std::string(name) + "." + std::to_string(index) + "."};
+}
+
+Tensor embedding(Tensor ids, Tensor table) {
+  BuilderState& b = state_of(ids, "embedding");
+  return {&b, emit(b.program, op::embedding, {id_of(b, ids, "embedding"), id_of(b, table, "embedding")}, {},
+                   b.program[id_of(b, table, "embedding")].name)[0].value};
+}
+
+Tensor linear(Tensor x, std::string_view name, std::int64_t out, LinearOptions options) {
+  BuilderState& b = state_of(x, "linear");
+  Builder builder(&b);
+  const std::string n(name);
+  const std::int64_t in = b.program[id_of(b, x, "linear")].type.shape.last();
+  const Tensor w = builder.parameter(n + ".weight", {out, in}, {options.init, true, options.transposed});
+  std::vector<TensorId> inputs{{x.id()}, {w.id()}};
+  if (options.bias)
+    inputs.push_back({builder.parameter(n + ".bias", {out}, {.init = zeros(), .decay = false}).id()});
+  return {&b, emit(b.program, op::linear, inputs, op::LinearAttributes{.bias = options.bias}, b.prefix + n)[0].value};
+}
+
+Tensor linear(Tensor x, Tensor weight) {
+  BuilderState& b = state_of(x, "linear");
+  const TensorId w = id_of(b, weight, "linear");
+  return {&b, emit(b.program, op::linear, {id_of(b, x, "linear"), w}, op::LinearAttributes{},
+                   b.program[w].name + ":head")[0].value};
+}
+
+Tensor layer_norm(Tensor x, std::string_view name, float epsilon) {
+  BuilderState& b = state_of(x, "layer_norm");
+  Builder builder(&b);
+  const std::string n(name);
+  const std::int64_t C = b.program[id_of(b, x, "layer_norm")].type.shape.last();
+  const Tensor gamma = builder.parameter(n + ".weight", {C}, {.init = ones(), .decay = false});
+  const Tensor beta = builder.parameter(n + ".bias", {C}, {.init = zeros(), .decay = false});
+  return {&b, emit(b.program, op::layer_norm, {{x.id()}, {gamma.id()}, {beta.id()}},
+                   op::LayerNormAttributes{.epsilon = epsilon}, b.prefix + n)[0].value};
+}
+
+Tensor gelu(Tensor x) { return unary(x, op::Activation::gelu, "gelu"); }
+Tensor gelu_new(Tensor x) { return unary(x, op::Activation::gelu_new, "gelu_new"); }
+Tensor relu(Tensor x) { return unary(x, op::Activation::relu, "relu"); }
+Tensor silu(Tensor x) { return unary(x, op::Activation::silu, "silu"); }
+
+namespace {
+
+// Decoding: the new keys (or values) go into the cache of this place in the model; its next version is read.
+TensorId append_to_cache(BuilderState& b, TensorId kv, const std::string& name) {
+  const BuildOptions& o = b.options;
+  const std::int64_t blocks = o.batch * o.cache.blocks_a_sequence;
+  const Shape shape{blocks, o.cache.block, b.program[kv].type.shape.last()};
+  const TensorId cache = b.program.add({.name = name, .type = {shape, DType::f32}, .role = Role::state,
+                                        .lifetime = Lifetime::run});
+  const TensorId table = b.input("cache_table", {{o.batch, o.cache.blocks_a_sequence}, DType::i32});
+  const TensorId lengths = b.input("cache_lengths", {{o.batch}, DType::i32});
+  return emit(b.program, op::cache_append, {kv, cache, table, lengths}, {}, name)[0];
+}
+
+Tensor decode_attention(BuilderState& b, TensorId q, TensorId k, TensorId v, const op::AttentionAttributes& a) {
+  const std::string name = here(b, "attention");
+  if (!a.causal) fail(b, "attention", "a cache needs attention that looks back only", "causal = true", "false");
+  const TensorId cache_k = append_to_cache(b, k, name + ".cache_k");
+  const TensorId cache_v = append_to_cache(b, v, name + ".cache_v");
+  const BuildOptions& o = b.options;
+  const TensorId table = b.input("cache_table", {{o.batch, o.cache.blocks_a_sequence}, DType::i32});
+  const TensorId lengths = b.input("cache_lengths", {{o.batch}, DType::i32});
+  return {&b, emit(b.program, op::cached_attention, {q, cache_k, cache_v, table, lengths}, a, name)[0].value};
+}
+
+}  // namespace
+
+Tensor attention(Tensor q, Tensor k, Tensor v, AttentionOptions options) {
+  BuilderState& b = state_of(q, "attention");
+  const std::vector<TensorId> in{id_of(b, q, "attention"), id_of(b, k, "attention"), id_of(b, v, "attention")};
+  const std::int64_t width = b.program[in[0]].type.shape.last();
+  op::AttentionAttributes a{.heads = options.heads,
+                            .kv_heads = options.kv_heads ? options.kv_heads : options.heads,
+                            .scale = options.scale,
+                            .causal = options.causal,
+                            .dropout = b.options.training ? options.dropout : 0,
+                            .stream = stream_key(here(b, "attention"), 0)};
+  if (a.heads <= 0 || width % a.heads != 0)
+    fail(b, "attention", "heads must divide the width", "a divisor of " + std::to_string(width),
+         std::to_string(a.heads) + " heads");
+  if (a.scale == 0) a.scale = 1 / std::sqrt(static_cast<float>(width / a.heads));
+  if (b.options.cached) return decode_attention(b, in[0], in[1], in[2], a);
+  const TensorId step = b.input("step", op::step_type());
+  return {&b, emit(b.program, op::attention, {in[0], in[1], in[2], step}, a, here(b, "attention"))[0].value};
+}
+
+Tensor dropout(Tensor x, float p, std::string_view name) {
+  BuilderState& b = state_of(x, "dropout");
+  const TensorId in = id_of(b, x, "dropout");
+  if (!b.options.training || p == 0) return x;
+  const std::string full = b.prefix + std::string(name);
+  return {&b, emit(b.program, op::dropout, {in, b.input("step", op::step_type())},
+                   op::DropoutAttributes{.p = p, .stream = stream_key(full, 0)}, full)[0].value};
+}
+
+std::vector<Tensor> split(Tensor x, std::initializer_list<std::int64_t> sizes) {
+  BuilderState& b = state_of(x, "split");
+  const TensorDef of = b.program[id_of(b, x, "split")];
+  std::int64_t offset = 0;
+  std::vector<Tensor> parts;
+  for (const std::int64_t size : sizes) {
+    const TensorId part = add_view(b.program, {x.id()}, of.type.shape.with_last(size), of.strides, offset,
+                                   of.name + "[" + std::to_string(offset) + "+" + std::to_string(size) + "]");
+    parts.emplace_back(&b, part.value);
+    offset += size;
+  }
+  if (offset != of.type.shape.last())
+    fail(b, "split", "the parts do not add up", std::to_string(of.type.shape.last()), std::to_string(offset));
+  return parts;
+}
+
+Tensor operator+(Tensor x, Tensor y) {
+  BuilderState& b = state_of(x, "sum");
+  return {&b, emit(b.program, op::add, {id_of(b, x, "sum"), id_of(b, y, "sum")}, op::TypeAttributes{},
+                   here(b, "sum"))[0].value};
+}
+
+Forward write_forward(const ArchitectureFunction& architecture, const BuildOptions& options) {
+  BuilderState state;
+  state.options = options;
+  Builder builder(&state);
+  const Tensor tokens(&state, state.input("tokens", {{options.batch, options.seq}, DType::i32}).value);
+  const Tensor logits = architecture(builder, tokens);
+  if (logits.builder() != &state)
+    throw Error(ErrorKind::input, {.what = "the architecture returned no tensor of its builder",
+                                   .hint = "return the logits, [B,T,V]"});
+  const TensorId id{logits.id()};
+  const Shape& shape = state.program[id].type.shape;
+  if (shape.rank() != 3 || shape[0] != options.batch || shape[1] != options.seq)
+    throw Error(ErrorKind::input, {.what = "the architecture's result is not logits",
+                                   .where = state.program[id].name,
+                                   .expected = "[" + std::to_string(options.batch) + "," +
+                                               std::to_string(options.seq) + ",V]",
+                                   .found = to_string(shape)});
+  state.program.outputs = {id};
+  verify(state.program);
+  return {std::move(state.program), id, std::move(state.parameters)};
+}
+
+}  // namespace hone

@@ -1,0 +1,122 @@
+#include <cmath>
+#include <cstring>
+
+#include "kernel/attention.hpp"
+#include "op/common.hpp"
+#include "op/ops.hpp"
+
+// Keys and values that outlive a program: blocks of positions, found through a table for each sequence.
+namespace hone::op {
+namespace {
+
+void require_table(const InferInput& i, std::size_t table, std::size_t lengths, std::int64_t B) {
+  i.require(lengths, {{B}, DType::i32});
+  if (i.in[table].dtype != DType::i32 || i.in[table].shape.rank() != 2 || i.in[table].shape[0] != B)
+    i.fail("not a table of cache blocks", "i32[" + std::to_string(B) + ",blocks]", to_string(i.in[table]));
+}
+
+std::vector<OutputSpec> infer_append(const InferInput& i) {
+  i.require_rank(0, 3);
+  i.require_rank(1, 3);
+  require_table(i, 2, 3, i.in[0].shape[0]);
+  if (i.in[0].shape.last() != i.in[1].shape.last() || i.in[0].dtype != i.in[1].dtype)
+    i.fail("the cache does not fit the keys", to_string(i.in[1]), to_string(i.in[0]));
+  return {{i.in[1], 1}};
+}
+
+// Address of position p of sequence b in a cache operand.
+std::byte* cache_row(const Operand& cache, const Operand& table, std::int64_t b, std::int64_t position) {
+  const std::int64_t block = cache.type.shape[1], width = cache.type.shape[2];
+  const std::int64_t number = table.as<std::int32_t>()[b * table.type.shape[1] + position / block];
+  return cache.as<std::byte>() + ((number * block + position % block) * width) * size_bytes(cache.type.dtype);
+}
+
+void run_append(const Call& c) {
+  const Operand& x = c.in[0];
+  const std::int64_t T = x.type.shape[1];
+  const auto bytes = x.type.shape.last() * size_bytes(x.type.dtype);
+  c.pool->run(x.type.shape[0] * T, [&](std::int64_t row, int) {
+    const std::int64_t b = row / T, position = c.in[3].as<std::int32_t>()[b] + row % T;
+    if (position / c.in[1].type.shape[1] >= c.in[2].type.shape[1]) return;  // padding past the capacity
+    std::memcpy(cache_row(c.out[0], c.in[2], b, position),
+                x.as<std::byte>() + row * x.row_stride() * size_bytes(x.type.dtype), static_cast<std::size_t>(bytes));
+  });
+}
+
+std::vector<OutputSpec> infer(const InferInput& i) {
+  require_table(i, 3, 4, i.in[0].shape[0]);
+  return {{i.in[0]}};
+}
+
+Cost cost(const Program& p, const Node& n) {
+  const auto a = n.attributes.as<AttentionAttributes>();
+  const Shape& q = p[n.inputs[0]].type.shape;
+  const double keys = static_cast<double>(p[n.inputs[3]].type.shape[1] * p[n.inputs[1]].type.shape[1]);
+  (void)a;
+  return {.flops = 4 * static_cast<double>(q.elements()) * keys, .bytes = operand_bytes(p, n),
+          .low_precision = p[n.inputs[0]].type.dtype == DType::bf16};
+}
+
+kernel::CachedAttention arguments(const Call& c) {
+  const auto a = c.attributes.as<AttentionAttributes>();
+  const Shape& q = c.in[0].type.shape;
+  return {.B = q[0],
+          .T = q[1],
+          .heads = a.heads,
+          .kv_heads = a.kv_heads,
+          .D = q[2] / a.heads,
+          .type = element(c.in[0].type.dtype),
+          .q = {c.in[0].data, c.in[0].row_stride()},
+          .o = {c.out[0].data, c.out[0].row_stride()},
+          .cache_k = c.in[1].data,
+          .cache_v = c.in[2].data,
+          .block = c.in[1].type.shape[1],
+          .table = c.in[3].as<std::int32_t>(),
+          .table_stride = c.in[3].type.shape[1],
+          .lengths = c.in[4].as<std::int32_t>(),
+          .scale = a.scale};
+}
+std::int64_t scratch(const Call& c) { return kernel::scratch_bytes(arguments(c), c.isa, c.pool->threads()); }
+void run(const Call& c) { kernel::run(arguments(c), c.isa, *c.pool, c.scratch); }
+
+void reference(const Call& c) {
+  const auto a = arguments(c);
+  const std::int64_t width = a.kv_heads * a.D;
+  auto key = [&](const Operand& cache, std::int64_t b, std::int64_t position, std::int64_t j) {
+    const std::int64_t block = get(c.in[3], b * a.table_stride + position / a.block) < 0 ? 0
+        : static_cast<std::int64_t>(get(c.in[3], b * a.table_stride + position / a.block));
+    return get(cache, (block * a.block + position % a.block) * width + j);
+  };
+  for (std::int64_t b = 0; b < a.B; ++b)
+    for (std::int64_t t = 0; t < a.T; ++t)
+      for (std::int64_t h = 0; h < a.heads; ++h) {
+        const std::int64_t at = ((b * a.T + t) * a.heads + h) * a.D, kv = h / (a.heads / a.kv_heads) * a.D;
+        const std::int64_t visible = a.lengths[b] + t + 1;
+        std::vector<double> p;
+        double sum = 0;
+        for (std::int64_t s = 0; s < visible; ++s) {
+          double score = 0;
+          for (std::int64_t d = 0; d < a.D; ++d) score += get(c.in[0], at + d) * key(c.in[1], b, s, kv + d);
+          p.push_back(std::exp(score * static_cast<double>(a.scale)));
+          sum += p.back();
+        }
+        for (std::int64_t d = 0; d < a.D; ++d) {
+          double o = 0;
+          for (std::int64_t s = 0; s < visible; ++s) o += p[static_cast<std::size_t>(s)] / sum * key(c.in[2], b, s, kv + d);
+          set(c.out[0], at + d, o);
+        }
+      }
+}
+
+constexpr Variant append_variants[] = {{"rows", "cpu", nullptr, nullptr, run_append}};
+constexpr Variant variants[] = {{"blocks", "cpu", nullptr, scratch, run}};
+
+}  // namespace
+
+const OpRecord cache_append{.name = "cache_append", .infer = infer_append, .cost = streaming_cost,
+                            .reference = run_append, .variants = append_variants,
+                            .autocast = Autocast::follow};
+const OpRecord cached_attention{.name = "cached_attention", .infer = infer, .cost = cost,
+                                .reference = reference, .variants = variants, .autocast = Autocast::lower};
+
+}  // namespace hone::op

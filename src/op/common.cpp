@@ -1,0 +1,94 @@
+#include "op/common.hpp"
+
+#include <algorithm>
+#include <cassert>
+#include <cstring>
+
+namespace hone::op {
+
+StepInfo step_info(const Operand& step) {
+  StepInfo info;
+  std::memcpy(&info, step.data, sizeof info);
+  return info;
+}
+
+std::uint64_t random_key(std::uint64_t stream, const StepInfo& step) {
+  std::uint64_t h = stream ^ ((static_cast<std::uint64_t>(static_cast<std::uint32_t>(step.seed_high)) << 32) |
+                              static_cast<std::uint32_t>(step.seed_low));
+  h = (h ^ (h >> 30)) * 0xBF58476D1CE4E5B9ull;  // splitmix64's finish
+  h = (h ^ (h >> 27)) * 0x94D049BB133111EBull;
+  return h ^ (h >> 31);
+}
+
+kernel::Element element(DType dtype) {
+  assert(dtype == DType::f32 || dtype == DType::bf16);
+  return dtype == DType::f32 ? kernel::Element::f32 : kernel::Element::bf16;
+}
+
+namespace {
+
+std::int64_t address(const Operand& o, std::int64_t i) {
+  std::int64_t at = 0;
+  for (int axis = o.type.shape.rank() - 1; axis >= 0; --axis) {
+    at += (i % o.type.shape[axis]) * o.strides[axis];
+    i /= o.type.shape[axis];
+  }
+  return at;
+}
+
+}  // namespace
+
+double get(const Operand& o, std::int64_t i) {
+  const std::int64_t at = address(o, i);
+  switch (o.type.dtype) {
+    case DType::f32: return static_cast<double>(o.as<float>()[at]);
+    case DType::bf16: return static_cast<double>(to_f32(o.as<bf16>()[at]));
+    case DType::f16: return static_cast<double>(to_f32(o.as<f16>()[at]));
+    case DType::i32: return o.as<std::int32_t>()[at];
+    case DType::u8: return o.as<std::uint8_t>()[at];
+  }
+  return 0;
+}
+
+void set(const Operand& o, std::int64_t i, double value) {
+  const std::int64_t at = address(o, i);
+  switch (o.type.dtype) {
+    case DType::f32: o.as<float>()[at] = static_cast<float>(value); break;
+    case DType::bf16: o.as<bf16>()[at] = to_bf16(static_cast<float>(value)); break;
+    case DType::f16: o.as<f16>()[at] = to_f16(static_cast<float>(value)); break;
+    case DType::i32: o.as<std::int32_t>()[at] = static_cast<std::int32_t>(value); break;
+    case DType::u8: o.as<std::uint8_t>()[at] = static_cast<std::uint8_t>(value); break;
+  }
+}
+
+Rows rows_of(const Shape& shape) {
+  const std::int64_t rows = shape.rows();
+  const std::int64_t positions = shape.rank() >= 2 ? shape[shape.rank() - 2] : 1;
+  return {rows / positions, positions};
+}
+
+double sum_by_pieces(double before, bool accumulate, Rows rows,
+                     const std::function<float(std::int64_t, std::int64_t)>& term) {
+  auto sum = static_cast<float>(accumulate ? before : 0.0);
+  for (std::int64_t b = 0; b < rows.sequences; ++b)
+    for (std::int64_t first = 0; first < rows.positions; first += kernel::piece_positions) {
+      double piece = 0;
+      const std::int64_t end = std::min(rows.positions, first + kernel::piece_positions);
+      for (std::int64_t t = first; t < end; ++t) piece += static_cast<double>(term(b, t));
+      sum += static_cast<float>(piece);
+    }
+  return static_cast<double>(sum);
+}
+
+double operand_bytes(const Program& p, const Node& n) {
+  double total = 0;
+  for (const TensorId id : n.inputs) total += static_cast<double>(p[id].type.bytes());
+  for (const TensorId id : n.outputs) total += static_cast<double>(p[id].type.bytes());
+  return total;
+}
+
+Cost streaming_cost(const Program& p, const Node& n) { return {.flops = 0, .bytes = operand_bytes(p, n)}; }
+
+TensorType f32(Shape shape) { return {shape, DType::f32}; }
+
+}  // namespace hone::op

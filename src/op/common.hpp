@@ -1,0 +1,49 @@
+// What op files share: access to operands for the slow references, operands as kernel arguments, and the
+// scalars of a step that kernels read at run time.
+#pragma once
+#include <cstdint>
+#include <functional>
+
+#include "base/types.hpp"
+#include "ir/op_record.hpp"
+#include "kernel/element.hpp"
+
+namespace hone::op {
+
+// Input "step" of nodes that depend on where in the run they are: i32[4].
+struct StepInfo {
+  std::int32_t seed_low, seed_high;  // of the run and the step
+  std::int32_t first_sample;         // the micro-batch's first sequence, counted in the whole step
+  std::int32_t micro;                // 0 for the step's first micro-batch, which starts every sum
+};
+inline TensorType step_type() { return {{4}, DType::i32}; }
+StepInfo step_info(const Operand& step);
+// The key of a random stream at this step; `stream` hashes the name of the use.
+std::uint64_t random_key(std::uint64_t stream, const StepInfo& step);
+
+kernel::Element element(DType dtype);
+inline kernel::In in(const Operand& o) { return {o.data, element(o.type.dtype)}; }
+inline kernel::Out out(const Operand& o) { return {o.data, element(o.type.dtype)}; }
+
+// Element i (counted row-major over the shape) of an operand of any dtype and strides.
+double get(const Operand& o, std::int64_t i);
+void set(const Operand& o, std::int64_t i, double value);
+
+// Sequences and positions of a [B,T,C] operand; [T,C] is one sequence.
+struct Rows {
+  std::int64_t sequences, positions;
+};
+Rows rows_of(const Shape& shape);
+
+// sum = (micro-batch's first ? 0 : sum) + the pieces in order, each from zero, as every weight's gradient adds up.
+// term(sequence, position) is what one position contributes.
+double sum_by_pieces(double before, bool accumulate, Rows rows,
+                     const std::function<float(std::int64_t, std::int64_t)>& term);
+
+// Traffic of a node, each operand once.
+double operand_bytes(const Program& p, const Node& n);
+Cost streaming_cost(const Program& p, const Node& n);  // no flops worth counting
+
+TensorType f32(Shape shape);
+
+}  // namespace hone::op

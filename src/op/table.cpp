@@ -1,0 +1,19 @@
+#include <array>
+
+#include "op/ops.hpp"
+
+namespace hone::op {
+
+std::span<const OpRecord* const> table() {
+  static constexpr std::array records{
+      &embedding,     &embedding_gradient, &add,       &cast,
+      &dropout,       &layer_norm,         &layer_norm_gradient, &linear,
+      &linear_input_gradient, &linear_weight_gradient, &column_sum, &activation,
+      &activation_gradient, &attention,    &attention_gradient, &cache_append,
+      &cached_attention, &cross_entropy,   &cross_entropy_gradient, &gradient_norm,
+      &adamw,         &accumulate,
+  };
+  return records;
+}
+
+}  // namespace hone::op

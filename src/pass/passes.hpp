@@ -1,0 +1,43 @@
+// The passes: free functions from Program to Program, each in the file of its name. The pipeline that a
+// training job runs is a list in train/step_program.cpp.
+#pragma once
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "ir/program.hpp"
+
+namespace hone {
+
+// Mixed precision: products compute in bf16, sums and norms in f32. A parameter that is an operand of a product
+// gets a bf16 copy "NAME.bf16", made by a node of phase prepare; activations get casts where they are needed.
+// Runs on a forward program, so that backward follows from what it wrote.
+void autocast(Program& program);
+
+// Backward: appends the nodes of the gradient of every cross_entropy's scaled sum with respect to every
+// parameter. A parameter's gradient is summed in the state gradient_name(parameter, use).
+void differentiate(Program& program);
+
+// Joins neighbours where one kernel does both and keeps the bits: a cast into the norm that precedes it, an
+// activation or a residual sum into a product, an activation's slope into the product of backward, a sum of
+// gradients into the norm's gradient.
+void fuse(Program& program);
+
+struct ChunkOptions {
+  std::int64_t rows = 256;                         // positions at a time, in whole sequences or pieces of one
+  std::int64_t above_bytes = std::int64_t{8} << 20;  // logits smaller than this are left whole
+};
+// The head, the loss and their gradients by chunks of positions, so that the logits of one chunk exist at a time.
+void chunk_loss(Program& program, const ChunkOptions& options = {});
+
+struct AdamWOptions {
+  std::function<bool(const std::string&)> decays;  // does weight decay apply to this parameter?
+};
+// Appends the update: sums of several uses joined, the global norm, AdamW for every parameter with a gradient.
+// Its scalars are the inputs "hyper" (kernel/optimizer.hpp) and "clip".
+void append_adamw(Program& program, const AdamWOptions& options);
+
+// The nodes of one phase as a program of its own; tensors that it shares with others are parameters and states.
+Program cut(const Program& program, Phase phase);
+
+}  // namespace hone

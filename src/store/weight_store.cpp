@@ -1,0 +1,164 @@
+#include "store/weight_store.hpp"
+
+#include <xxhash.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/random.hpp"
+#include "base/types.hpp"
+
+namespace hone {
+namespace {
+
+void initialise(const ParameterSpec& spec, std::uint64_t seed, std::span<float> values) {
+  switch (spec.init.kind) {
+    case Init::Kind::zeros: std::fill(values.begin(), values.end(), 0.0f); return;
+    case Init::Kind::ones: std::fill(values.begin(), values.end(), 1.0f); return;
+    case Init::Kind::normal: {
+      Stream stream(stream_key(spec.name, seed));
+      for (float& x : values) x = spec.init.deviation * stream.normal();
+    }
+  }
+}
+
+void widen(const SafetensorsEntry& entry, std::span<float> values) {
+  const std::byte* from = entry.bytes.data();
+  if (entry.dtype == "F32") {
+    std::memcpy(values.data(), from, values.size_bytes());
+    return;
+  }
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    std::uint16_t bits;
+    std::memcpy(&bits, from + 2 * i, 2);
+    values[i] = entry.dtype == "BF16" ? to_f32(bf16{bits}) : to_f32(f16{bits});
+  }
+}
+
+std::string shape_text(const std::vector<std::int64_t>& shape) {
+  Shape s;
+  for (const auto size : shape) s.push_back(size);
+  return to_string(s);
+}
+
+void check_entry(const SafetensorsFile& file, const SafetensorsEntry& entry, const ParameterSpec& spec) {
+  const Shape wanted = file_shape(spec);
+  std::vector<std::int64_t> sizes;
+  for (int axis = 0; axis < wanted.rank(); ++axis) sizes.push_back(wanted[axis]);
+  const std::string where = file.path() + ", tensor " + entry.name;
+  if (entry.shape != sizes)
+    throw Error(ErrorKind::input, {.what = "the weight does not fit config.json", .where = where,
+                                   .expected = to_string(wanted), .found = shape_text(entry.shape)});
+  if (entry.dtype != "F32" && entry.dtype != "BF16" && entry.dtype != "F16")
+    throw Error(ErrorKind::input, {.what = "weights of this type cannot be read", .where = where,
+                                   .expected = "F32, BF16 or F16", .found = entry.dtype});
+}
+
+}  // namespace
+
+WeightStore WeightStore::fresh(std::uint64_t seed) {
+  WeightStore store;
+  store.seed_ = seed;
+  return store;
+}
+
+WeightStore WeightStore::snapshot(std::map<std::string, std::vector<float>> values) {
+  WeightStore store;
+  store.snapshot_ = std::make_shared<const std::map<std::string, std::vector<float>>>(std::move(values));
+  return store;
+}
+
+WeightStore WeightStore::file(const std::string& path, const std::vector<ParameterSpec>& parameters,
+                              const std::string& optional_prefix) {
+  WeightStore store;
+  store.file_ = std::make_shared<const SafetensorsFile>(path);
+  const auto starts = [&](const std::string& name) { return name.rfind(optional_prefix, 0) == 0; };
+  const bool bare = !optional_prefix.empty() && !parameters.empty() && starts(parameters.front().name) &&
+                    !store.file_->find(parameters.front().name) &&
+                    store.file_->find(parameters.front().name.substr(optional_prefix.size()));
+  if (bare) store.prefix_ = optional_prefix;
+  for (const ParameterSpec& spec : parameters) {
+    const std::string name = bare && starts(spec.name) ? spec.name.substr(optional_prefix.size()) : spec.name;
+    const SafetensorsEntry* entry = store.file_->find(name);
+    if (!entry)
+      throw Error(ErrorKind::input, {.what = "a weight is missing", .where = path, .expected = "tensor " + name,
+                                     .hint = "is this the file that belongs to config.json?"});
+    check_entry(*store.file_, *entry, spec);
+  }
+  return store;
+}
+
+void WeightStore::read_file_layout(const ParameterSpec& spec, std::span<float> values) const {
+  if (file_) {
+    const bool strip = !prefix_.empty() && spec.name.rfind(prefix_, 0) == 0;
+    widen(file_->at(strip ? spec.name.substr(prefix_.size()) : spec.name), values);
+  } else if (snapshot_) {
+    const auto& from = snapshot_->at(spec.name);
+    std::copy(from.begin(), from.end(), values.begin());
+  } else {
+    initialise(spec, seed_, values);
+  }
+}
+
+void WeightStore::read(const ParameterSpec& spec, std::span<float> values) const {
+  if (!spec.transposed) {
+    read_file_layout(spec, values);
+    return;
+  }
+  std::vector<float> kept(values.size());
+  read_file_layout(spec, kept);
+  transpose(kept, spec.shape[1], spec.shape[0], values);
+}
+
+Shape file_shape(const ParameterSpec& spec) {
+  return spec.transposed ? Shape{spec.shape[1], spec.shape[0]} : spec.shape;
+}
+
+void transpose(std::span<const float> from, std::int64_t rows, std::int64_t columns, std::span<float> to) {
+  constexpr std::int64_t tile = 32;  // both sides stay in cache lines that were already fetched
+  for (std::int64_t r0 = 0; r0 < rows; r0 += tile)
+    for (std::int64_t c0 = 0; c0 < columns; c0 += tile)
+      for (std::int64_t r = r0; r < std::min(rows, r0 + tile); ++r)
+        for (std::int64_t c = c0; c < std::min(columns, c0 + tile); ++c)
+          to[static_cast<std::size_t>(c * rows + r)] = from[static_cast<std::size_t>(r * columns + c)];
+}
+
+namespace {
+void sort_by_name(std::vector<ParameterSpec>& parameters) {
+  std::sort(parameters.begin(), parameters.end(),
+            [](const ParameterSpec& a, const ParameterSpec& b) { return a.name < b.name; });
+}
+}  // namespace
+
+void write_weights(const std::string& path, std::vector<ParameterSpec> parameters, const WeightReader& read) {
+  sort_by_name(parameters);
+  std::vector<SafetensorsSpec> specs;
+  for (const ParameterSpec& p : parameters) {
+    const Shape shape = file_shape(p);
+    std::vector<std::int64_t> sizes;
+    for (int axis = 0; axis < shape.rank(); ++axis) sizes.push_back(shape[axis]);
+    specs.push_back({p.name, "F32", sizes});
+  }
+  SafetensorsWriter writer(path, specs);
+  for (const ParameterSpec& p : parameters) writer.write(p.name, std::as_bytes(read(p)));
+  writer.commit();
+}
+
+std::string hash_weights(std::vector<ParameterSpec> parameters, const WeightReader& read) {
+  sort_by_name(parameters);
+  const std::unique_ptr<XXH3_state_t, XXH_errorcode (*)(XXH3_state_t*)> state(XXH3_createState(), XXH3_freeState);
+  XXH3_128bits_reset(state.get());
+  for (const ParameterSpec& p : parameters) {
+    const std::string label = p.name + to_string(file_shape(p));
+    const auto values = read(p);
+    XXH3_128bits_update(state.get(), label.data(), label.size());
+    XXH3_128bits_update(state.get(), values.data(), values.size_bytes());
+  }
+  const XXH128_hash_t hash = XXH3_128bits_digest(state.get());
+  char text[33];
+  std::snprintf(text, sizeof text, "%016llx%016llx", static_cast<unsigned long long>(hash.high64),
+                static_cast<unsigned long long>(hash.low64));
+  return text;
+}
+
+}  // namespace hone

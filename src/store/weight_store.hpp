@@ -1,0 +1,50 @@
+// A model's weights, read-only: from a file, from a snapshot, or initialisers that were not run yet.
+#pragma once
+#include <functional>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "file/safetensors.hpp"
+#include "op/builder_state.hpp"
+
+namespace hone {
+
+class WeightStore {
+ public:
+  // Fresh values by each parameter's initialiser, from streams keyed by its name and the seed.
+  static WeightStore fresh(std::uint64_t seed);
+  // A mapped file, checked against the parameters: names (with or without `optional_prefix`), shapes, dtypes.
+  static WeightStore file(const std::string& path, const std::vector<ParameterSpec>& parameters,
+                          const std::string& optional_prefix);
+  // Values in file layout, by name.
+  static WeightStore snapshot(std::map<std::string, std::vector<float>> values);
+
+  // The values of a parameter in f32, as files keep it ([in,out] where the spec says transposed).
+  void read_file_layout(const ParameterSpec& spec, std::span<float> values) const;
+  // The same as programs keep it ([out,in]).
+  void read(const ParameterSpec& spec, std::span<float> values) const;
+
+ private:
+  std::uint64_t seed_ = 0;
+  std::shared_ptr<const SafetensorsFile> file_;
+  std::string prefix_;
+  std::shared_ptr<const std::map<std::string, std::vector<float>>> snapshot_;
+};
+
+// The shape that files keep: swapped where the spec says transposed.
+Shape file_shape(const ParameterSpec& spec);
+// to[c,r] = from[r,c]
+void transpose(std::span<const float> from, std::int64_t rows, std::int64_t columns, std::span<float> to);
+
+// Hands out a parameter's values in file layout; the span is valid until the next call.
+using WeightReader = std::function<std::span<const float>(const ParameterSpec&)>;
+
+// model.safetensors, f32, tensors by name.
+void write_weights(const std::string& path, std::vector<ParameterSpec> parameters, const WeightReader& read);
+// XXH3-128 over name, shape and f32 bytes of every parameter by name, as 32 hex digits.
+std::string hash_weights(std::vector<ParameterSpec> parameters, const WeightReader& read);
+
+}  // namespace hone

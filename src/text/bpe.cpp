@@ -1,0 +1,138 @@
+#include "text/bpe.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "text/utf8.hpp"
+
+namespace hone {
+namespace {
+
+constexpr std::uint32_t first_stand_in = 0x100;
+
+bool stands_for_itself(unsigned byte) {
+  return (byte >= '!' && byte <= '~') || (byte >= 0xA1 && byte <= 0xAC) || byte >= 0xAE;
+}
+
+struct ByteTable {
+  std::array<std::uint32_t, 256> character{};
+  std::array<std::int32_t, 512> byte{};  // of a character below U+0200; -1 for none
+
+  ByteTable() {
+    byte.fill(-1);
+    std::uint32_t stand_in = first_stand_in;
+    for (unsigned b = 0; b < 256; ++b) {
+      character[b] = stands_for_itself(b) ? b : stand_in++;
+      byte[character[b]] = static_cast<std::int32_t>(b);
+    }
+  }
+};
+
+const ByteTable& byte_table() {
+  static const ByteTable table;
+  return table;
+}
+
+std::uint64_t pair_key(std::int32_t left, std::int32_t right) {
+  return (static_cast<std::uint64_t>(static_cast<std::uint32_t>(left)) << 32) |
+         static_cast<std::uint32_t>(right);
+}
+
+}  // namespace
+
+std::uint32_t byte_character(unsigned char byte) { return byte_table().character[byte]; }
+
+std::string to_byte_characters(std::string_view bytes) {
+  std::string text;
+  for (const char c : bytes) append_utf8(text, byte_character(static_cast<unsigned char>(c)));
+  return text;
+}
+
+bool from_byte_characters(std::string_view text, std::string& bytes) {
+  bytes.clear();
+  for (std::size_t at = 0; at < text.size();) {
+    const CodePoint c = code_point_at(text, at);
+    if (c.bytes == 0 || c.value >= 512 || byte_table().byte[c.value] < 0) return false;
+    bytes += static_cast<char>(byte_table().byte[c.value]);
+    at += c.bytes;
+  }
+  return true;
+}
+
+Bpe::Bpe(const std::array<std::int32_t, 256>& byte_ids, std::vector<BpeMerge> merges)
+    : byte_ids_(byte_ids), merges_(std::move(merges)) {
+  ranks_.reserve(merges_.size());
+  for (std::size_t rank = 0; rank < merges_.size(); ++rank)
+    ranks_[pair_key(merges_[rank].left, merges_[rank].right)] = static_cast<std::int32_t>(rank);
+}
+
+std::int32_t Bpe::rank_of(std::int32_t left, std::int32_t right) const {
+  const auto it = ranks_.find(pair_key(left, right));
+  return it == ranks_.end() ? -1 : it->second;
+}
+
+void Bpe::encode_word(std::string_view word, Scratch& s, std::vector<std::int32_t>& out) const {
+  // A doubly linked list over positions; a merge keeps the left position and unlinks the right one (id -1).
+  const auto n = static_cast<std::int32_t>(word.size());
+  s.ids.resize(word.size());
+  s.next.resize(word.size());
+  s.previous.resize(word.size());
+  s.heap.clear();
+  const auto later = [](const Scratch::Candidate& a, const Scratch::Candidate& b) {
+    return std::pair(a.rank, a.position) > std::pair(b.rank, b.position);
+  };
+  const auto at = [](std::vector<std::int32_t>& v, std::int32_t i) -> std::int32_t& {
+    return v[static_cast<std::size_t>(i)];
+  };
+  const auto consider = [&](std::int32_t left) {
+    if (left < 0 || at(s.next, left) == n) return;
+    const std::int32_t rank = rank_of(at(s.ids, left), at(s.ids, at(s.next, left)));
+    if (rank < 0) return;
+    s.heap.push_back({rank, left});
+    std::push_heap(s.heap.begin(), s.heap.end(), later);
+  };
+  for (std::int32_t i = 0; i < n; ++i) {
+    at(s.ids, i) = byte_ids_[static_cast<unsigned char>(word[static_cast<std::size_t>(i)])];
+    at(s.next, i) = i + 1;
+    at(s.previous, i) = i - 1;
+  }
+  for (std::int32_t i = 0; i < n; ++i) consider(i);
+  while (!s.heap.empty()) {
+    std::pop_heap(s.heap.begin(), s.heap.end(), later);
+    const auto [rank, left] = s.heap.back();
+    s.heap.pop_back();
+    const std::int32_t right = at(s.ids, left) < 0 ? n : at(s.next, left);
+    if (right == n || rank_of(at(s.ids, left), at(s.ids, right)) != rank)
+      continue;  // another merge was first
+    at(s.ids, left) = merges_[static_cast<std::size_t>(rank)].result;
+    at(s.ids, right) = -1;
+    at(s.next, left) = at(s.next, right);
+    if (at(s.next, left) < n) at(s.previous, at(s.next, left)) = left;
+    consider(at(s.previous, left));
+    consider(left);
+  }
+  for (std::int32_t i = 0; i < n; i = at(s.next, i)) out.push_back(at(s.ids, i));
+}
+
+AddedTokens::AddedTokens(std::vector<AddedToken> tokens) : tokens_(std::move(tokens)) {
+  std::sort(tokens_.begin(), tokens_.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
+  for (std::size_t i = 0; i < tokens_.size(); ++i) {
+    by_length_.push_back(i);
+    first_[static_cast<unsigned char>(tokens_[i].content[0])] = true;
+  }
+  std::stable_sort(by_length_.begin(), by_length_.end(), [&](std::size_t a, std::size_t b) {
+    return tokens_[a].content.size() > tokens_[b].content.size();
+  });
+}
+
+const AddedToken* AddedTokens::find(std::string_view text, std::size_t at, std::size_t& begin) const {
+  if (tokens_.empty()) return nullptr;
+  for (begin = at; begin < text.size(); ++begin) {
+    if (!first_[static_cast<unsigned char>(text[begin])]) continue;
+    for (const std::size_t i : by_length_)
+      if (text.substr(begin, tokens_[i].content.size()) == tokens_[i].content) return &tokens_[i];
+  }
+  return nullptr;
+}
+
+}  // namespace hone

@@ -1,0 +1,71 @@
+// Byte-level BPE: the merges of one word, the table that writes bytes as printable characters, added tokens.
+#pragma once
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+namespace hone {
+
+// GPT-2 writes a byte in a vocabulary as a printable character: itself where it is one ('!' to '~', U+A1 to
+// U+AC, U+AE to U+FF), else U+0100 and up in order of bytes. A space is U+0120.
+std::uint32_t byte_character(unsigned char byte);
+std::string to_byte_characters(std::string_view bytes);
+// The other way; false if some character stands for no byte.
+bool from_byte_characters(std::string_view text, std::string& bytes);
+
+struct BpeMerge {
+  std::int32_t left, right, result;
+};
+
+class Bpe {
+ public:
+  Bpe() = default;
+  // Merges in order of rank, of ids; of two for the same pair the later counts, as elsewhere.
+  Bpe(const std::array<std::int32_t, 256>& byte_ids, std::vector<BpeMerge> merges);
+
+  const std::vector<BpeMerge>& merges() const { return merges_; }
+
+  struct Scratch {  // of one encode call
+    struct Candidate {
+      std::int32_t rank, position;
+    };
+    std::vector<std::int32_t> ids, next, previous;
+    std::vector<Candidate> heap;
+  };
+  // Appends the ids of one word. Time n log n in its bytes, for words can be as long as the text.
+  void encode_word(std::string_view word, Scratch& scratch, std::vector<std::int32_t>& out) const;
+
+ private:
+  std::int32_t rank_of(std::int32_t left, std::int32_t right) const;
+
+  std::array<std::int32_t, 256> byte_ids_{};
+  std::vector<BpeMerge> merges_;
+  std::unordered_map<std::uint64_t, std::int32_t> ranks_;
+};
+
+struct AddedToken {
+  std::string content;
+  std::int32_t id;
+  bool special;
+};
+
+// Finds added tokens in a text: the leftmost, and of those that begin there the longest.
+class AddedTokens {
+ public:
+  AddedTokens() = default;
+  explicit AddedTokens(std::vector<AddedToken> tokens);  // none with empty content
+
+  const std::vector<AddedToken>& all() const { return tokens_; }  // by id
+  // The next one from `at` on, and where it begins; null if there is none.
+  const AddedToken* find(std::string_view text, std::size_t at, std::size_t& begin) const;
+
+ private:
+  std::vector<AddedToken> tokens_;
+  std::vector<std::size_t> by_length_;  // indices, longest first
+  std::array<bool, 256> first_{};       // bytes that some token begins with
+};
+
+}  // namespace hone

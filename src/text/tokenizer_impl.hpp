@@ -1,0 +1,43 @@
+// What a Tokenizer holds, for the rooms of text and data.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "hone/tokenizer.hpp"
+#include "text/bpe.hpp"
+
+namespace hone {
+
+struct Tokenizer::Impl {
+  TokenizerKind kind = TokenizerKind::byte;
+  std::vector<std::string> tokens;          // the bytes of each id; empty where an id is not used
+  std::vector<std::int32_t> character_ids;  // character: by code point, -1 for none
+  Bpe bpe;                                  // bpe
+  bool splits_words = true;                 // bpe: by GPT-2's pattern, else the text is one word
+  bool whole_words_first = false;           // bpe: a word that is a token needs no merges to it
+  std::unordered_map<std::string_view, std::int32_t> words;  // into tokens; filled where whole_words_first
+  AddedTokens added;
+  std::vector<bool> special;  // by id
+};
+
+using IdSink = std::function<void(std::span<const std::int32_t>)>;
+
+// Encodes a text of any size in pieces, and hands their ids on in order: the same ids as encode(text), in
+// memory that does not grow with the text. `where` and `offset` (of the text in its file) go into messages.
+void encode_stream(const Tokenizer& tokenizer, std::string_view text, const std::string& where,
+                   std::size_t offset, const IdSink& sink);
+
+Tokenizer make_byte_tokenizer();
+// The text's characters, from several texts (files); names and texts run in parallel.
+Tokenizer make_character_tokenizer(std::span<const std::string_view> texts,
+                                   std::span<const std::string> names);
+Tokenizer make_character_tokenizer(const std::vector<std::uint32_t>& characters);  // ids in this order
+// `tokens[id]` are bytes; byte_ids where each single byte stands.
+Tokenizer make_bpe_tokenizer(Tokenizer::Impl parts);
+
+}  // namespace hone

@@ -1,0 +1,54 @@
+// UTF-8 as the Unicode standard defines it: no surrogates, nothing above U+10FFFF, shortest forms only.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace hone {
+
+struct CodePoint {
+  std::uint32_t value;
+  std::size_t bytes;  // 0: not valid here
+};
+
+// The code point that begins at text[at]; at < text.size().
+inline CodePoint code_point_at(std::string_view text, std::size_t at) {
+  const auto byte = [&](std::size_t i) -> std::uint32_t {
+    return at + i < text.size() ? static_cast<unsigned char>(text[at + i]) : 0u;
+  };
+  const std::uint32_t lead = byte(0);
+  if (lead < 0x80) return {lead, 1};
+  const auto tail = [&](std::size_t i) { return (byte(i) & 0xC0u) == 0x80u; };
+  if (lead >= 0xC2 && lead < 0xE0 && tail(1)) return {((lead & 31) << 6) | (byte(1) & 63), 2};
+  if (lead >= 0xE0 && lead < 0xF0 && tail(1) && tail(2)) {
+    const std::uint32_t value = ((lead & 15) << 12) | ((byte(1) & 63) << 6) | (byte(2) & 63);
+    if (value >= 0x800 && (value < 0xD800 || value > 0xDFFF)) return {value, 3};
+  }
+  if (lead >= 0xF0 && lead < 0xF5 && tail(1) && tail(2) && tail(3)) {
+    const std::uint32_t value =
+        ((lead & 7) << 18) | ((byte(1) & 63) << 12) | ((byte(2) & 63) << 6) | (byte(3) & 63);
+    if (value >= 0x10000 && value <= 0x10FFFF) return {value, 4};
+  }
+  return {lead, 0};
+}
+
+inline void append_utf8(std::string& text, std::uint32_t c) {
+  const auto put = [&](std::uint32_t byte) { text += static_cast<char>(byte); };
+  if (c < 0x80) return put(c);
+  if (c < 0x800) {
+    put(0xC0 | (c >> 6));
+  } else if (c < 0x10000) {
+    put(0xE0 | (c >> 12));
+    put(0x80 | ((c >> 6) & 63));
+  } else {
+    put(0xF0 | (c >> 18));
+    put(0x80 | ((c >> 12) & 63));
+    put(0x80 | ((c >> 6) & 63));
+  }
+  put(0x80 | (c & 63));
+}
+
+inline bool continues_character(char c) { return (static_cast<unsigned char>(c) & 0xC0u) == 0x80u; }
+
+}  // namespace hone

@@ -1,0 +1,83 @@
+#include "train/forecast.hpp"
+
+#include <algorithm>
+
+#include "ir/op_record.hpp"
+#include "machine/limits.hpp"
+#include "machine/memory.hpp"
+
+namespace hone {
+namespace {
+
+// Beside the arena: code and libraries, the text and its tokens, the buffers of a save, for each thread its
+// stack. Measured at 9 to 30 MB; the rest is room for a tokenizer and for what the C library keeps.
+constexpr std::int64_t outside_base_bytes = std::int64_t{64} << 20;
+constexpr std::int64_t outside_thread_bytes = std::int64_t{1} << 20;
+
+std::vector<std::pair<std::string, std::int64_t>> breakdown(const JobPlan& job) {
+  std::vector<std::pair<std::string, std::int64_t>> parts{{"workspace", job.workspace_bytes()}};
+  const auto add = [&](const char* name, std::int64_t bytes) {
+    for (auto& [known, sum] : parts)
+      if (known == name) {
+        sum += bytes;
+        return;
+      }
+    parts.emplace_back(name, bytes);
+  };
+  for (const auto& [name, s] : job.shared()) {
+    const bool gradient = name.rfind("grad.", 0) == 0;
+    add(s.role == Role::parameter            ? "weights"
+        : s.role == Role::input              ? "inputs"
+        : gradient                           ? "gradients"
+        : s.lifetime == Lifetime::saved      ? "optimizer"
+                                             : "bf16 weights",
+        s.type.bytes());
+  }
+  std::int64_t sum = 0;
+  for (const auto& part : parts) sum += part.second;
+  if (job.arena_bytes() > sum) parts.emplace_back("alignment", job.arena_bytes() - sum);
+  return parts;
+}
+
+// A program's time where every node runs at what this machine reached in a short measurement, or at the speed
+// of its memory, whichever takes longer.
+double program_ms(const Program& p, const MachineLimits& limits) {
+  constexpr double reached = 0.85;         // of the multiply-add limit, by the products of a step
+  constexpr double node_overhead_ms = 4e-3;  // start and end of a parallel loop
+  double ms = 0;
+  for (const Node& node : p.nodes) {
+    const Cost cost = node.op->cost(p, node);
+    const double gflops = cost.low_precision ? limits.bf16_gflops : limits.f32_gflops;
+    ms += std::max(cost.flops / (gflops * reached * 1e6), cost.bytes / (limits.copy_gb_s * 1e6)) + node_overhead_ms;
+  }
+  return ms;
+}
+
+}  // namespace
+
+double step_flops(const TrainPlan::Impl& plan) {
+  double flops = 0;
+  const std::int64_t whole = plan.options.batch / plan.options.micro_batch;
+  for (std::size_t i = 0; i < plan.micro.size(); ++i) {
+    const Program& p = plan.job.programs()[plan.micro[i].train];
+    for (const Node& node : p.nodes) flops += node.op->cost(p, node).flops * static_cast<double>(i == 0 ? whole : 1);
+  }
+  return flops;
+}
+
+Forecast forecast(const TrainPlan::Impl& plan) {
+  Forecast f;
+  f.arena_bytes = plan.job.arena_bytes();
+  f.outside_bytes = outside_base_bytes + outside_thread_bytes * plan.options.threads;
+  f.peak_bytes = f.arena_bytes + f.outside_bytes;
+  f.breakdown = breakdown(plan.job);
+  f.breakdown.emplace_back("outside", f.outside_bytes);
+  const MachineLimits& limits = this_machine(plan.options.threads, plan.job.options().isa);
+  const std::int64_t whole = plan.options.batch / plan.options.micro_batch;
+  for (std::size_t i = 0; i < plan.micro.size(); ++i)
+    f.step_ms += program_ms(plan.job.programs()[plan.micro[i].train], limits) * static_cast<double>(i == 0 ? whole : 1);
+  f.step_ms += program_ms(plan.job.programs()[plan.update], limits);
+  return f;
+}
+
+}  // namespace hone

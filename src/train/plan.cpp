@@ -1,0 +1,108 @@
+#include <algorithm>
+#include <stdexcept>
+#include <thread>
+
+#include "exec/bind.hpp"
+#include "machine/memory.hpp"
+#include "model/model_impl.hpp"
+#include "op/gradient_context.hpp"
+#include "pass/passes.hpp"
+#include "train/forecast.hpp"
+#include "train/plan_impl.hpp"
+#include "train/step_program.hpp"
+
+namespace hone {
+namespace {
+
+// Activations of more positions than this gain nothing: products are at their best and caches overflow.
+constexpr std::int64_t micro_batch_positions = 2048;
+
+void require(bool good, const char* what, const std::string& expected, const std::string& found) {
+  if (!good) throw Error(ErrorKind::usage, {.what = what, .expected = expected, .found = found});
+}
+
+TrainPlanOptions decided(const Model& model, TrainPlanOptions o) {
+  require(o.batch > 0, "--batch must be positive", "at least 1", std::to_string(o.batch));
+  require(o.seq > 0 && o.seq <= model.context(), "--seq does not fit the model's context",
+          "1 to " + std::to_string(model.context()), std::to_string(o.seq));
+  require(o.micro_batch >= 0 && o.micro_batch <= o.batch, "--micro-batch must be a part of the batch",
+          "1 to " + std::to_string(o.batch), std::to_string(o.micro_batch));
+  require(o.threads >= 0 && o.threads <= 4096, "--threads is out of range", "1 to 4096", std::to_string(o.threads));
+  if (o.micro_batch == 0) {
+    o.micro_batch = std::clamp<std::int64_t>(micro_batch_positions / o.seq, 1, o.batch);
+    while (o.batch % o.micro_batch != 0) --o.micro_batch;
+  }
+  if (o.threads == 0) o.threads = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  const Isa isa = o.isa.empty() ? best_isa() : isa_from_name(o.isa);
+  require(cpu_has(isa), "this CPU lacks the instruction set", std::string(name(best_isa())), std::string(name(isa)));
+  o.isa = name(isa);
+  return o;
+}
+
+struct Programs {
+  std::vector<Program> list;
+  std::vector<MicroProgram> micro;
+};
+
+// prepare, update, then a pair of programs for each size of micro-batch.
+Programs write_programs(const Model& model, const TrainPlanOptions& o) {
+  Programs programs;
+  std::vector<std::int64_t> sizes{o.micro_batch};
+  if (o.batch % o.micro_batch != 0) sizes.push_back(o.batch % o.micro_batch);
+  for (const std::int64_t size : sizes) {
+    const StepProgramOptions options{.micro_batch = size, .seq = o.seq,
+                                     .low_precision = o.precision == Precision::bf16};
+    const Program step = write_step_program(model.impl().architecture, options);
+    if (programs.list.empty()) programs.list = {cut(step, Phase::prepare), cut(step, Phase::update)};
+    programs.list.push_back(cut(step, Phase::micro));
+    programs.list.push_back(cut(write_evaluation_program(model.impl().architecture, options), Phase::micro));
+    programs.micro.push_back({size, programs.list.size() - 2, programs.list.size() - 1});
+  }
+  return programs;
+}
+
+// Inputs depend on the size of the micro-batch, so those of a ragged rest get names of their own.
+void rename_inputs(Programs& programs) {
+  for (std::size_t i = 1; i < programs.micro.size(); ++i)
+    for (const std::size_t program : {programs.micro[i].train, programs.micro[i].evaluate})
+      for (TensorDef& t : programs.list[program].tensors)
+        if (t.role == Role::input && (t.name == "tokens" || t.name == "positions" || t.name == "labels"))
+          t.name += ".rest";
+}
+
+}  // namespace
+
+Precision precision_from_name(const std::string& name) {
+  if (name == "f32") return Precision::f32;
+  if (name == "bf16") return Precision::bf16;
+  throw Error(ErrorKind::usage, {.what = "unknown precision", .expected = "f32 or bf16", .found = "'" + name + "'"});
+}
+const char* name(Precision precision) { return precision == Precision::f32 ? "f32" : "bf16"; }
+
+TrainPlan::TrainPlan(Model model, TrainPlanOptions options) {
+  options = decided(model, std::move(options));
+  Programs programs = write_programs(model, options);
+  rename_inputs(programs);
+  for (const std::string& weight : options.keep) model.impl().spec(weight);
+  JobPlan job(std::move(programs.list), {.threads = options.threads, .isa = isa_from_name(options.isa)});
+  auto impl = std::make_shared<Impl>(Impl{std::move(model), std::move(options), std::move(job), 0, 1,
+                                          std::move(programs.micro), {}, 0});
+  impl->forecast = forecast(*impl);
+  impl->step_flops = step_flops(*impl);
+  impl_ = std::move(impl);
+}
+
+const Forecast& TrainPlan::forecast() const { return impl_->forecast; }
+const Model& TrainPlan::model() const { return impl_->model; }
+const TrainPlanOptions& TrainPlan::options() const { return impl_->options; }
+double TrainPlan::step_flops() const { return impl_->step_flops; }
+
+std::string TrainPlan::print() const {
+  static constexpr const char* names[] = {"prepare", "update", "micro-batch", "evaluate"};
+  std::string s;
+  for (std::size_t i = 0; i < impl_->job.programs().size(); ++i)
+    s += std::string("# ") + names[std::min<std::size_t>(i, 2 + i % 2)] + "\n" + hone::print(impl_->job.programs()[i]);
+  return s;
+}
+
+}  // namespace hone

@@ -1,0 +1,59 @@
+#include "train/step_program.hpp"
+
+#include <map>
+
+#include "op/common.hpp"
+#include "op/ops.hpp"
+#include "pass/passes.hpp"
+
+namespace hone {
+namespace {
+
+// Appends the loss of the next token; the scale is one over the tokens of the whole step.
+void append_loss(Program& p, TensorId logits) {
+  const Shape& shape = p[logits].type.shape;
+  const TensorId labels =
+      p.add({.name = "labels", .type = {{shape[0], shape[1]}, DType::i32}, .role = Role::input});
+  const TensorId scale = p.add({.name = "loss_scale", .type = op::f32({1}), .role = Role::input});
+  const auto loss = emit(p, op::cross_entropy, {logits, labels, scale}, {}, "loss");
+  p[loss[0]].name = "losses";
+  p.outputs = {loss[0]};
+}
+
+// The pipeline: after each pass dead nodes go and the program is checked.
+void settle(Program& p) {
+  remove_dead(p);
+  verify(p);
+}
+
+}  // namespace
+
+Program write_step_program(const ArchitectureFunction& architecture, const StepProgramOptions& options) {
+  Forward forward = write_forward(architecture, {.batch = options.micro_batch, .seq = options.seq, .training = true});
+  std::map<std::string, bool> decays;
+  for (const ParameterSpec& spec : forward.parameters) decays[spec.name] = spec.decay;
+  Program p = std::move(forward.program);
+  append_loss(p, forward.logits);
+  if (options.low_precision) autocast(p), settle(p);
+  differentiate(p), settle(p);
+  fuse(p), settle(p);
+  chunk_loss(p), settle(p);
+  append_adamw(p, {.decays = [&](const std::string& name) { return decays.at(name); }}), settle(p);
+  return p;
+}
+
+Program write_evaluation_program(const ArchitectureFunction& architecture, const StepProgramOptions& options,
+                                 bool logits) {
+  Forward forward = write_forward(architecture, {.batch = options.micro_batch, .seq = options.seq});
+  Program p = std::move(forward.program);
+  append_loss(p, forward.logits);
+  if (logits) p.outputs.push_back(forward.logits);
+  if (options.low_precision) autocast(p), settle(p);
+  fuse(p), settle(p);
+  chunk_loss(p), settle(p);
+  return p;
+}
+
+TensorId losses_of(const Program& p) { return p.outputs.at(0); }
+
+}  // namespace hone

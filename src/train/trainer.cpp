@@ -1,0 +1,212 @@
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "base/float_mode.hpp"
+#include "base/random.hpp"
+#include "kernel/cross_entropy.hpp"
+#include "kernel/optimizer.hpp"
+#include "model/model_impl.hpp"
+#include "op/common.hpp"
+#include "op/gradient_context.hpp"
+#include "train/step_program.hpp"
+#include "train/trainer_impl.hpp"
+
+namespace hone {
+
+Exclusive::Exclusive(Trainer::Impl& t) : trainer_(t) {
+  if (t.busy.exchange(true, std::memory_order_acquire))
+    throw Error(ErrorKind::usage, {.what = "two threads use one trainer at the same time", .where = "Trainer",
+                                   .hint = "give each thread a trainer of its own, or let them take turns"});
+}
+
+Trainer::Impl::Impl(const TrainPlan& p) : plan(p), executor(p.impl().job) {
+  load_weights();
+  derive();
+}
+
+void Trainer::Impl::load_weights() {
+  const Model::Impl& model = planned().model.impl();
+  for (const ParameterSpec& spec : model.specs) model.store.read(spec, weight(spec.name));
+}
+
+void Trainer::Impl::derive() { executor.run(planned().prepare); }
+
+const MicroProgram& Trainer::Impl::program_for(const Batch& batch, std::size_t* index) const {
+  const auto& micro = planned().micro;
+  for (std::size_t i = 0; i < micro.size(); ++i)
+    if (micro[i].sequences == batch.batch && batch.seq == planned().options.seq) {
+      *index = i;
+      return micro[i];
+    }
+  const auto text = [](std::int64_t b, std::int64_t s) { return "[" + std::to_string(b) + "," + std::to_string(s) + "]"; };
+  throw Error(ErrorKind::usage, {.what = "a batch of the wrong shape", .where = "Trainer",
+                                 .expected = text(micro[0].sequences, planned().options.seq),
+                                 .found = text(batch.batch, batch.seq),
+                                 .hint = "the shape is part of the plan; make another plan for another one"});
+}
+
+namespace {
+
+void check_ids(const std::vector<std::int32_t>& ids, std::int64_t vocab_size, bool labels) {
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    if (ids[i] >= 0 && ids[i] < vocab_size) continue;
+    if (labels && ids[i] == kernel::ignored_label) continue;
+    throw Error(ErrorKind::input, {.what = "a token id outside the vocabulary",
+                                   .where = (labels ? "label " : "token ") + std::to_string(i) + " of the batch",
+                                   .expected = "0 to " + std::to_string(vocab_size - 1),
+                                   .found = std::to_string(ids[i]),
+                                   .hint = "the tokenizer does not fit the model"});
+  }
+}
+
+}  // namespace
+
+void Trainer::Impl::set_inputs(const Batch& batch, std::size_t micro, std::int64_t step_tokens) {
+  const std::string rest = micro == 0 ? "" : ".rest";
+  const auto expected = static_cast<std::size_t>(batch.batch * batch.seq);
+  if (batch.ids.size() != expected || batch.labels.size() != expected)
+    throw Error(ErrorKind::usage, {.what = "a batch whose ids or labels do not fill its shape", .where = "Trainer",
+                                   .expected = std::to_string(expected) + " of each",
+                                   .found = std::to_string(batch.ids.size()) + " and " + std::to_string(batch.labels.size())});
+  check_ids(batch.ids, planned().model.vocab_size(), false);
+  check_ids(batch.labels, planned().model.vocab_size(), true);
+  const auto copy = [&](const char* name, const std::vector<std::int32_t>& from) {
+    if (!planned().job.shared().contains(name + rest)) return;  // an architecture need not read positions
+    std::copy(from.begin(), from.end(), executor.view<std::int32_t>(name + rest).begin());
+  };
+  copy("tokens", batch.ids);
+  copy("labels", batch.labels);
+  std::vector<std::int32_t> positions(expected);
+  for (std::size_t i = 0; i < expected; ++i)
+    positions[i] = static_cast<std::int32_t>(i % static_cast<std::size_t>(batch.seq));
+  copy("positions", positions);
+  executor.view<float>("loss_scale")[0] = 1.0f / static_cast<float>(std::max<std::int64_t>(1, step_tokens));
+  const std::uint64_t key = stream_key("step " + std::to_string(steps), planned().options.seed);
+  const op::StepInfo info{.seed_low = static_cast<std::int32_t>(key), .seed_high = static_cast<std::int32_t>(key >> 32),
+                          .first_sample = static_cast<std::int32_t>(samples), .micro = samples > 0};
+  std::memcpy(executor.bytes("step").data(), &info, sizeof info);
+}
+
+void Trainer::Impl::report_not_finite(const MicroProgram& program, double loss) {
+  const std::string culprit = executor.first_not_finite(program.train);
+  samples = 0;
+  tokens = 0;
+  loss_sum = 0;
+  throw Error(ErrorKind::failed,
+              {.what = "the loss is not finite (" + std::to_string(loss) + ")",
+               .where = "step " + std::to_string(steps) + (culprit.empty() ? "" : ", first in " + culprit),
+               .hint = "the weights are those of the last complete step; lower --lr, or raise --warmup or --clip"});
+}
+
+Trainer::Trainer(const TrainPlan& plan) : impl_(std::make_unique<Impl>(plan)) {}
+Trainer::~Trainer() = default;
+Trainer::Trainer(Trainer&&) noexcept = default;
+Trainer& Trainer::operator=(Trainer&&) noexcept = default;
+
+namespace {
+
+double run_micro(Trainer::Impl& t, const Batch& batch, std::int64_t step_tokens) {
+  if (!t.broken.empty()) throw Error(ErrorKind::usage, {.what = "this trainer cannot go on", .where = "Trainer", .hint = t.broken});
+  std::size_t micro = 0;
+  const MicroProgram& program = t.program_for(batch, &micro);
+  t.set_inputs(batch, micro, step_tokens);
+  t.executor.run(program.train);
+  const Program& p = t.planned().job.programs()[program.train];
+  double sum = 0;
+  for (const float loss : t.executor.output_view<float>(program.train, losses_of(p))) {
+    sum += static_cast<double>(loss);
+    t.loss_sum += static_cast<double>(loss);
+  }
+  if (!std::isfinite(sum)) t.report_not_finite(program, sum);
+  t.samples += batch.batch;
+  t.tokens += batch.tokens();
+  t.counted = step_tokens;
+  return sum;
+}
+
+StepResult run_update(Trainer::Impl& t, const StepOptions& o) {
+  if (t.samples == 0) throw Error(ErrorKind::usage, {.what = "update() without accumulate()", .where = "Trainer"});
+  const auto count = static_cast<double>(t.steps + 1);
+  const kernel::AdamWStep hyper{
+      .lr = o.lr, .beta1 = o.beta1, .beta2 = o.beta2, .epsilon = o.epsilon, .weight_decay = o.weight_decay,
+      .correction1 = static_cast<float>(1 - std::pow(static_cast<double>(o.beta1), count)),
+      .correction2 = static_cast<float>(1 - std::pow(static_cast<double>(o.beta2), count))};
+  std::memcpy(t.executor.bytes("hyper").data(), &hyper, sizeof hyper);
+  t.executor.view<float>("clip")[0] = o.clip;
+  t.executor.run(t.planned().update);
+  const Program& p = t.planned().job.programs()[t.planned().update];
+  const double norm = static_cast<double>(t.executor.output_view<float>(t.planned().update, p.outputs.at(0))[0]);
+  const StepResult result{.loss = t.loss_sum / static_cast<double>(std::max<std::int64_t>(1, t.counted)),
+                          .grad_norm = norm, .tokens = t.tokens};
+  t.samples = t.tokens = 0;
+  t.loss_sum = 0;
+  ++t.steps;
+  return result;
+}
+
+Batch rows_of(const Batch& batch, std::int64_t first, std::int64_t count) {
+  const auto from = first * batch.seq, to = (first + count) * batch.seq;
+  return {count, batch.seq, {batch.ids.begin() + from, batch.ids.begin() + to},
+          {batch.labels.begin() + from, batch.labels.begin() + to}};
+}
+
+}  // namespace
+
+double Trainer::accumulate(const Batch& micro_batch, std::int64_t step_tokens) {
+  const Exclusive guard(*impl_);
+  return run_micro(*impl_, micro_batch,
+                   step_tokens ? step_tokens : impl_->plan.batch() * impl_->plan.seq());
+}
+
+StepResult Trainer::update(const StepOptions& options) {
+  const Exclusive guard(*impl_);
+  return run_update(*impl_, options);
+}
+
+StepResult Trainer::step(const Batch& batch, const StepOptions& options) {
+  const Exclusive guard(*impl_);
+  Impl& t = *impl_;
+  if (batch.batch != t.plan.batch() || batch.seq != t.plan.seq() || t.samples != 0)
+    throw Error(ErrorKind::usage,
+                {.what = t.samples ? "step() in the middle of accumulate()" : "a batch of the wrong shape", .where = "Trainer::step",
+                 .expected = "[" + std::to_string(t.plan.batch()) + "," + std::to_string(t.plan.seq()) + "]",
+                 .found = "[" + std::to_string(batch.batch) + "," + std::to_string(batch.seq) + "]"});
+  const std::int64_t tokens = batch.tokens();
+  for (std::int64_t first = 0; first < batch.batch; first += t.plan.options().micro_batch)
+    run_micro(t, rows_of(batch, first, std::min(t.plan.options().micro_batch, batch.batch - first)), tokens);
+  return run_update(t, options);
+}
+
+EvalResult Trainer::evaluate(const Batch& batch) {
+  const Exclusive guard(*impl_);
+  Impl& t = *impl_;
+  EvalResult result;
+  double sum = 0;
+  const std::int64_t size = t.planned().micro[0].sequences;
+  for (std::int64_t first = 0; first < batch.batch; first += size) {
+    // A last part that is short is filled up with its own first sequence, which does not count.
+    Batch part = rows_of(batch, first, std::min(size, batch.batch - first));
+    while (part.batch < size) {
+      part.ids.insert(part.ids.end(), part.ids.begin(), part.ids.begin() + part.seq);
+      part.labels.insert(part.labels.end(), static_cast<std::size_t>(part.seq), kernel::ignored_label);
+      ++part.batch;
+    }
+    std::size_t micro = 0;
+    const MicroProgram& program = t.program_for(part, &micro);
+    t.set_inputs(part, micro, 1);
+    t.executor.run(program.evaluate);
+    const Program& p = t.planned().job.programs()[program.evaluate];
+    for (const float loss : t.executor.output_view<float>(program.evaluate, losses_of(p))) sum += static_cast<double>(loss);
+    result.tokens += part.tokens();
+  }
+  result.loss = sum / static_cast<double>(std::max<std::int64_t>(1, result.tokens));
+  return result;
+}
+
+std::int64_t Trainer::steps() const { return impl_->steps; }
+const TrainPlan& Trainer::plan() const { return impl_->plan; }
+void Trainer::profile(bool on) { impl_->executor.profile(on); }
+std::map<std::string, double> Trainer::profile_ms() const { return impl_->executor.profile_ms(); }
+
+}  // namespace hone

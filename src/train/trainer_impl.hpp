@@ -1,0 +1,47 @@
+#pragma once
+#include <atomic>
+
+#include "exec/job.hpp"
+#include "train/plan_impl.hpp"
+
+namespace hone {
+
+struct Trainer::Impl {
+  explicit Impl(const TrainPlan& p);
+
+  TrainPlan plan;
+  Executor executor;
+  std::int64_t steps = 0;
+
+  // Of the step under way:
+  std::int64_t samples = 0;   // sequences accumulated so far
+  std::int64_t tokens = 0;
+  std::int64_t counted = 0;   // what losses were divided by
+  double loss_sum = 0;        // added in the order of positions, so that no split of the step changes it
+  std::atomic<bool> busy{false};
+  std::string broken;  // why no further step is possible; empty: all is well
+
+  const TrainPlan::Impl& planned() const { return plan.impl(); }
+  const MicroProgram& program_for(const Batch& batch, std::size_t* index) const;
+  void set_inputs(const Batch& batch, std::size_t micro, std::int64_t step_tokens);
+  void load_weights();
+  void derive();  // bf16 copies from the f32 weights
+  // Values of a weight as programs keep it.
+  std::span<float> weight(const std::string& name) { return executor.view<float>(name); }
+  WeightReader reader(std::vector<float>& buffer) const;
+  [[noreturn]] void report_not_finite(const MicroProgram& program, double loss);
+};
+
+// One thread at a time; a second one is told so at once.
+class Exclusive {
+ public:
+  explicit Exclusive(Trainer::Impl& t);
+  ~Exclusive() { trainer_.busy.store(false, std::memory_order_release); }
+  Exclusive(const Exclusive&) = delete;
+  Exclusive& operator=(const Exclusive&) = delete;
+
+ private:
+  Trainer::Impl& trainer_;
+};
+
+}  // namespace hone

@@ -1,0 +1,150 @@
+// A trainer's numbers at the border: weights out and in, snapshots, checkpoints.
+#include <nlohmann/json.hpp>
+
+#include "file/atomic.hpp"
+#include "file/hash.hpp"
+#include "file/json.hpp"
+#include "file/safetensors.hpp"
+#include "model/model_impl.hpp"
+#include "op/gradient_context.hpp"
+#include "train/trainer_impl.hpp"
+
+namespace hone {
+namespace {
+
+void in_file_layout(const ParameterSpec& spec, std::span<const float> from, std::span<float> to) {
+  if (from.size() != to.size())
+    throw Error(ErrorKind::usage, {.what = "the span does not fit the weight", .where = spec.name,
+                                   .expected = std::to_string(from.size()) + " values", .found = std::to_string(to.size())});
+  if (spec.transposed)
+    transpose(from, spec.shape[0], spec.shape[1], to);
+  else
+    std::copy(from.begin(), from.end(), to.begin());
+}
+
+// What a checkpoint holds: weights and what the optimizer keeps, under the names that the arena has for them.
+std::vector<std::string> saved_names(const JobPlan& job) {
+  std::vector<std::string> names;
+  for (const auto& [name, s] : job.shared())
+    if (s.role == Role::parameter || s.lifetime == Lifetime::saved) names.push_back(name);
+  return names;
+}
+
+std::vector<SafetensorsSpec> saved_specs(const JobPlan& job) {
+  std::vector<SafetensorsSpec> specs;
+  for (const std::string& name : saved_names(job)) {
+    const Shape& shape = job.shared().at(name).type.shape;
+    std::vector<std::int64_t> sizes;
+    for (int axis = 0; axis < shape.rank(); ++axis) sizes.push_back(shape[axis]);
+    specs.push_back({name, "F32", sizes});
+  }
+  return specs;
+}
+
+constexpr const char* state_file = "state.json";
+constexpr const char* tensors_file = "state.safetensors";
+
+}  // namespace
+
+WeightReader Trainer::Impl::reader(std::vector<float>& buffer) const {
+  auto* self = const_cast<Impl*>(this);  // reads only
+  return [self, &buffer](const ParameterSpec& spec) -> std::span<const float> {
+    const auto from = self->weight(spec.name);
+    if (!spec.transposed) return from;
+    buffer.resize(from.size());
+    in_file_layout(spec, from, buffer);
+    return buffer;
+  };
+}
+
+Model Trainer::model() const {
+  std::map<std::string, std::vector<float>> values;
+  std::vector<float> buffer;
+  const auto read = impl_->reader(buffer);
+  for (const ParameterSpec& spec : impl_->planned().model.impl().specs) {
+    const auto from = read(spec);
+    values[spec.name].assign(from.begin(), from.end());
+  }
+  return with_weights(impl_->planned().model, WeightStore::snapshot(std::move(values)));
+}
+
+std::string Trainer::weights_hash() const {
+  std::vector<float> buffer;
+  return hash_weights(impl_->planned().model.impl().specs, impl_->reader(buffer));
+}
+
+void Trainer::save(const std::string& folder) const {
+  make_folders(folder);
+  std::vector<float> buffer;
+  write_weights(folder + "/model.safetensors", impl_->planned().model.impl().specs, impl_->reader(buffer));
+  write_file(folder + "/config.json", impl_->planned().model.config_json());
+}
+
+void Trainer::read(const std::string& weight, std::span<float> values) const {
+  const ParameterSpec& spec = impl_->planned().model.impl().spec(weight);
+  in_file_layout(spec, impl_->weight(weight), values);
+}
+
+void Trainer::read_gradient(const std::string& weight, std::span<float> values) const {
+  const ParameterSpec& spec = impl_->planned().model.impl().spec(weight);
+  const auto& keep = impl_->planned().options.keep;
+  if (std::find(keep.begin(), keep.end(), weight) == keep.end())
+    throw Error(ErrorKind::usage, {.what = "the plan does not keep this gradient", .where = weight,
+                                   .hint = "name it in TrainPlanOptions::keep"});
+  in_file_layout(spec, impl_->executor.view<float>(gradient_name(weight, 0)), values);
+}
+
+void Trainer::write(const std::string& weight, std::span<const float> values) {
+  const Exclusive guard(*impl_);
+  const ParameterSpec& spec = impl_->planned().model.impl().spec(weight);
+  const auto to = impl_->weight(weight);
+  if (values.size() != to.size())
+    throw Error(ErrorKind::usage, {.what = "the span does not fit the weight", .where = weight,
+                                   .expected = std::to_string(to.size()) + " values", .found = std::to_string(values.size())});
+  if (spec.transposed)
+    transpose(values, spec.shape[1], spec.shape[0], to);
+  else
+    std::copy(values.begin(), values.end(), to.begin());
+  impl_->derive();
+}
+
+void Trainer::save_checkpoint(const std::string& folder, const std::map<std::string, std::string>& notes) const {
+  AtomicFolder out(folder);
+  {
+    SafetensorsWriter writer(out.file(tensors_file), saved_specs(impl_->planned().job));
+    for (const std::string& name : saved_names(impl_->planned().job)) writer.write(name, impl_->executor.bytes(name));
+    writer.commit();
+  }
+  nlohmann::json state{{"format", 1}, {"steps", impl_->steps}, {"notes", notes}};
+  state["hash"] = hash_file(out.file(tensors_file));
+  write_file(out.file(state_file), state.dump(2) + "\n");
+  out.publish();
+}
+
+std::map<std::string, std::string> Trainer::resume(const std::string& folder) {
+  const Exclusive guard(*impl_);
+  const std::string where = folder + "/" + state_file, tensors = folder + "/" + tensors_file;
+  const auto state = read_json(where);
+  const std::int64_t steps = json_integer(state, "steps", where);
+  const SafetensorsFile file(tensors);
+  if (const std::string hash = hash_file(tensors); hash != json_string(state, "hash", where))
+    throw Error(ErrorKind::input, {.what = "the checkpoint was altered or damaged", .where = tensors,
+                                   .expected = "hash " + json_string(state, "hash", where), .found = hash,
+                                   .hint = "remove " + folder + " to go on from the checkpoint before it"});
+  for (const std::string& name : saved_names(impl_->planned().job)) {
+    const SafetensorsEntry& entry = file.at(name);
+    if (entry.bytes.size() != impl_->executor.bytes(name).size())
+      throw Error(ErrorKind::input, {.what = "the checkpoint is of another model", .where = tensors + ", tensor " + name,
+                                     .expected = std::to_string(impl_->executor.bytes(name).size()) + " bytes",
+                                     .found = std::to_string(entry.bytes.size())});
+  }
+  for (const std::string& name : saved_names(impl_->planned().job))
+    std::copy(file.at(name).bytes.begin(), file.at(name).bytes.end(), impl_->executor.bytes(name).begin());
+  impl_->steps = steps;
+  impl_->derive();
+  std::map<std::string, std::string> notes;
+  for (const auto& [key, value] : json_member(state, "notes", where).items()) notes[key] = value.get<std::string>();
+  return notes;
+}
+
+}  // namespace hone

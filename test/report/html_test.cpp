@@ -1,0 +1,158 @@
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <fstream>
+#include <sstream>
+
+#include "hone/report.hpp"
+#include "report/markup_check.hpp"
+#include "report/text.hpp"
+
+namespace hone {
+namespace {
+
+RunReport example() {
+  RunReport r;
+  r.title = "nano on a book";
+  r.command = "hone train --model nano";
+  r.model = {{"layers", "6"}};
+  r.options = {{"precision", "bf16"}};
+  r.steps = 200;
+  r.seconds = 125;
+  for (int i = 1; i <= 200; ++i) {
+    r.train_loss.x.push_back(i);
+    r.train_loss.y.push_back(8.0 / i + 2);
+  }
+  r.validation_loss = {"", {100, 200}, {2.5, 2.25}};
+  r.bits_per_byte = 2.184;
+  r.prompt = "It was ";
+  r.sample = "the best of times";
+  r.memory = {{"weights", 100 << 20}, {"activations", 300 << 20}};
+  r.forecast_bytes = 400 << 20;
+  r.measured_bytes = 390 << 20;
+  r.tokens_per_s = 4521;
+  r.gflops = 345;
+  r.limit_gflops = 460;
+  r.op_ms = {{"matmul", 300}, {"attention", 100}};
+  return r;
+}
+
+TEST(HtmlReport, SaysWhatTheRunProduced) {
+  const auto html = html_report(example());
+  EXPECT_EQ(markup_fault(html), "");
+  for (const char* text :
+       {"nano on a book", "2.184", "2.250", "2 m 05 s", "4,521 tok/s", "75.0 % of this CPU", "390 MiB",
+        "97.5 % of the forecast", "stayed 10.0 MiB under", "the best of times", "<b>It was </b>", "--model",
+        "precision", "matmul", "300 ms", "A step takes 400 ms"}) {
+    EXPECT_NE(html.find(text), std::string::npos) << text;
+  }
+}
+
+TEST(HtmlReport, NeedsNothingButItself) {
+  const auto html = html_report(example());
+  for (const char* bad : {"<script", "src=", "href=", "@import", "url("}) {
+    EXPECT_EQ(html.find(bad), std::string::npos) << bad;
+  }
+}
+
+TEST(HtmlReport, LeavesOutWhatIsUnknown) {
+  const auto html = html_report({});
+  EXPECT_EQ(markup_fault(html), "");
+  EXPECT_EQ(html.find("nan"), std::string::npos);
+  EXPECT_EQ(html.find("<section><h2>Loss"), std::string::npos);
+  EXPECT_EQ(html.find("<svg"), std::string::npos);
+
+  RunReport r;
+  r.train_loss = {"", {1, 2}, {3, std::nan("")}};
+  r.measured_bytes = 1 << 30;
+  const auto some = html_report(r);
+  EXPECT_EQ(markup_fault(some), "");
+  EXPECT_NE(some.find("1.00 GiB"), std::string::npos);
+  EXPECT_EQ(some.find("of the forecast"), std::string::npos);
+}
+
+TEST(HtmlReport, SaysWhenMemoryWentOverTheForecast) {
+  auto r = example();
+  r.measured_bytes = 410 << 20;
+  EXPECT_NE(html_report(r).find("took 10.0 MiB more than was forecast"), std::string::npos);
+}
+
+TEST(HtmlReport, EscapesEverything) {
+  const std::string evil = "</pre></style><script>alert(\"1\")</script>&'\x01\xc3(";
+  RunReport r = example();
+  r.title = r.subtitle = r.command = r.prompt = r.sample = evil;
+  r.model = r.options = {{evil, evil}};
+  r.memory = {{evil, 1}, {"b", 2}};
+  r.op_ms = {{evil, 1}};
+  const auto html = html_report(r);
+  EXPECT_EQ(markup_fault(html), "");
+  EXPECT_EQ(html.find("<script"), std::string::npos);
+}
+
+TEST(HtmlReport, ManyPartsAreSummedUp) {
+  auto r = example();
+  r.op_ms.clear();
+  for (int i = 0; i < 40; ++i) r.op_ms.push_back({"op" + std::to_string(i), 100.0 - i});
+  const auto html = html_report(r);
+  EXPECT_NE(html.find(">24 others<"), std::string::npos);
+  EXPECT_NE(html.find(">op15<"), std::string::npos);
+  EXPECT_EQ(html.find(">op16<"), std::string::npos);
+}
+
+TEST(WriteReport, ReplacesTheFileWholeAndLeavesNoOther) {
+  const std::string path = testing::TempDir() + "hone_report_test.html";
+  for (const char* title : {"first", "second"}) {
+    RunReport r;
+    r.title = title;
+    write_report(path, r);
+    std::ostringstream got;
+    got << std::ifstream(path, std::ios::binary).rdbuf();
+    EXPECT_EQ(got.str(), html_report(r));
+  }
+  struct stat st;
+  EXPECT_NE(::stat((path + ".tmp").c_str(), &st), 0);
+  std::remove(path.c_str());
+}
+
+TEST(WriteReport, UnwritableFolderIsAnError) {
+  try {
+    write_report("/nonexistent/folder/report.html", {});
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_EQ(e.kind(), ErrorKind::failed);
+    EXPECT_EQ(e.text().where, "/nonexistent/folder/report.html");
+    EXPECT_EQ(e.text().found, "No such file or directory");
+  }
+}
+
+TEST(WriteReport, FullDiskIsAnError) {
+  std::FILE* full = std::fopen("/dev/full", "wb");
+  if (!full) GTEST_SKIP() << "no /dev/full here";
+  std::fclose(full);
+  const std::string path = testing::TempDir() + "hone_report_full";
+  ASSERT_EQ(::symlink("/dev/full", (path + ".tmp").c_str()), 0);
+  EXPECT_THROW(write_text_file(path, "text"), Error);
+  struct stat st;
+  EXPECT_NE(::stat(path.c_str(), &st), 0);
+  EXPECT_NE(::lstat((path + ".tmp").c_str(), &st), 0);
+}
+
+TEST(EscapeMarkup, ReplacesWhatIsNoUtf8) {
+  EXPECT_EQ(escape_markup("a\u00e9\u20ac\U0001f600\n\t"), "a\u00e9\u20ac\U0001f600\n\t");
+  EXPECT_EQ(escape_markup("\xc0\x80"), "\ufffd\ufffd");            // overlong
+  EXPECT_EQ(escape_markup("\xed\xa0\x80"), "\ufffd\ufffd\ufffd");  // a surrogate
+  EXPECT_EQ(escape_markup("\xf4\x90\x80\x80"), "\ufffd\ufffd\ufffd\ufffd");
+  EXPECT_EQ(escape_markup("\xe2\x82"), "\ufffd\ufffd");  // cut off
+  EXPECT_EQ(escape_markup(std::string_view("\0\x1b\x7f", 3)), "\ufffd\ufffd\ufffd");
+}
+
+TEST(Shortened, CutsBetweenCharacters) {
+  EXPECT_EQ(shortened("abc", 3), "abc");
+  EXPECT_EQ(shortened("abcd", 3), "ab\u2026");
+  EXPECT_EQ(shortened("\u00e9\u00e9\u00e9\u00e9", 3), "\u00e9\u00e9\u2026");
+}
+
+}  // namespace
+}  // namespace hone
