@@ -37,6 +37,7 @@ struct TrainPlanOptions {
   int threads = 0;               // 0: all cores
   std::uint64_t seed = 0;        // of dropout
   std::string isa;               // portable, avx2, avx512; empty: the best that this CPU has
+  bool decay_all = false;         // weight decay on biases and norms too
   std::vector<std::string> keep;  // names of weights whose gradients shall be readable after a step
 };
 

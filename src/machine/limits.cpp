@@ -4,7 +4,11 @@
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
+#include <map>
 #include <memory>
+#include <mutex>
+#include <thread>
+#include <utility>
 
 #include "base/thread_pool.hpp"
 #include "machine/isa/peak.hpp"
@@ -75,6 +79,15 @@ MachineLimits measure_limits(int threads, Isa isa) {
     return static_cast<double>(share);
   });
   return limits;
+}
+
+const MachineLimits& this_machine(int threads, Isa isa) {
+  static std::mutex lock;
+  static std::map<std::pair<int, Isa>, MachineLimits> known;  // its elements stay where they are
+  threads = std::min(threads, std::max(1, static_cast<int>(std::thread::hardware_concurrency())));
+  const std::lock_guard guard(lock);
+  const auto found = known.find({threads, isa});
+  return found != known.end() ? found->second : known[{threads, isa}] = measure_limits(threads, isa);
 }
 
 }  // namespace hone

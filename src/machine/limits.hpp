@@ -18,4 +18,7 @@ struct MachineLimits {
 // 64 MiB while it runs.
 MachineLimits measure_limits(int threads, Isa isa);
 
+// The same, measured once in a process for each number of threads (no more than this machine has cores).
+const MachineLimits& this_machine(int threads, Isa isa);
+
 }  // namespace hone

@@ -4,7 +4,6 @@
 
 #include "ir/op_record.hpp"
 #include "machine/limits.hpp"
-#include "machine/memory.hpp"
 
 namespace hone {
 namespace {

@@ -3,7 +3,6 @@
 #include <thread>
 
 #include "exec/bind.hpp"
-#include "machine/memory.hpp"
 #include "model/model_impl.hpp"
 #include "op/gradient_context.hpp"
 #include "pass/passes.hpp"
@@ -51,7 +50,7 @@ Programs write_programs(const Model& model, const TrainPlanOptions& o) {
   if (o.batch % o.micro_batch != 0) sizes.push_back(o.batch % o.micro_batch);
   for (const std::int64_t size : sizes) {
     const StepProgramOptions options{.micro_batch = size, .seq = o.seq,
-                                     .low_precision = o.precision == Precision::bf16};
+                                     .low_precision = o.precision == Precision::bf16, .decay_all = o.decay_all};
     const Program step = write_step_program(model.impl().architecture, options);
     if (programs.list.empty()) programs.list = {cut(step, Phase::prepare), cut(step, Phase::update)};
     programs.list.push_back(cut(step, Phase::micro));

@@ -38,7 +38,7 @@ Program write_step_program(const ArchitectureFunction& architecture, const StepP
   differentiate(p), settle(p);
   fuse(p), settle(p);
   chunk_loss(p), settle(p);
-  append_adamw(p, {.decays = [&](const std::string& name) { return decays.at(name); }}), settle(p);
+  append_adamw(p, {.decays = [&](const std::string& name) { return options.decay_all || decays.at(name); }}), settle(p);
   return p;
 }
 

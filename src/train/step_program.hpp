@@ -9,6 +9,7 @@ namespace hone {
 struct StepProgramOptions {
   std::int64_t micro_batch = 1, seq = 1;
   bool low_precision = false;
+  bool decay_all = false;  // weight decay on biases and norms too
 };
 
 // Forward, loss, backward and update in one program. Inputs: tokens, positions, labels, loss_scale, step, hyper,

@@ -87,7 +87,6 @@ void multiply_block(const Gemm& g, const GemmBlock& block) {
 
 }  // namespace
 
-void pack_piece(const PackPiece& piece);
 void weight_tile(const WeightTile& tile);
 
 const GemmTable gemm_table{.tile_rows = tile_rows,
@@ -96,7 +95,6 @@ const GemmTable gemm_table{.tile_rows = tile_rows,
                            .block_columns = panel_columns * block_panels,
                            .bf16_pair = bf16_pair,
                            .multiply_block = multiply_block,
-                           .pack_piece = pack_piece,
                            .weight_tile = weight_tile};
 
 }  // namespace hone::kernel::HONE_ISA

@@ -22,29 +22,20 @@ struct GemmBlock {
 };
 constexpr std::int64_t row_copy_slack = 16;
 
-// A task of WeightGradient's first phase: columns of one operand in one piece, packed by panels of `width`.
-struct PackPiece {
-  In matrix;  // from the piece's first row
-  std::int64_t stride, positions;
-  std::int64_t first_column, columns, all_columns;  // first_column is a multiple of lanes and of the width
-  bool broadcast_side;                              // panels of tile_rows (dY) or of panel_columns (X)
-  std::uint32_t* out;                               // of the whole piece
-};
-
-// A task of its second phase: a tile of dW through all pieces.
+// A task of WeightGradient: a tile of dW through all pieces, each packed into the worker's scratch first.
 struct WeightTile {
   const WeightGradient* gradient;
-  std::int64_t first_row, rows, first_column, columns;  // of dW; multiples of tile_rows, panel_columns
-  const std::uint32_t* dy;                              // packed; a piece takes units * dy_columns
-  const std::uint32_t* x;
-  std::int64_t dy_columns, x_columns;  // padded
+  std::int64_t first_row, rows, first_column, columns;  // of dW
+  std::uint32_t* dy_panels;  // [rows up to tile_rows][units of a piece] and dy_panel_gap a tile_rows of rows
+  std::uint32_t* x_panels;   // [columns up to lanes][units of a piece]
 };
+// Between panels of dY, in units: 4 and 8 KB apart they would all lie in one set of the first-level cache.
+constexpr std::int64_t dy_panel_gap = 16;
 
 struct GemmTable {
   std::int64_t tile_rows, lanes, panel_columns, block_columns;
   std::int64_t bf16_pair;  // bf16 in a unit
   void (*multiply_block)(const Gemm&, const GemmBlock&);
-  void (*pack_piece)(const PackPiece&);
   void (*weight_tile)(const WeightTile&);
 };
 

@@ -43,14 +43,25 @@ HONE_INLINE F units_down(const T* p, std::int64_t stride, bool below, std::int64
   return load_valid(p, n);
 }
 
+// The same columns some rows further down: with a page between rows the hardware's prefetchers do not help.
+template <class T>
+HONE_INLINE void prefetch_ahead(const T* row, std::int64_t stride, std::int64_t columns) {
+  constexpr std::int64_t rows_ahead = 16;
+  for (int i = 0; i < pair_of<T>; ++i)
+    for (std::int64_t c = 0; c < columns; c += 64 / static_cast<std::int64_t>(sizeof(T)))
+      __builtin_prefetch(row + (rows_ahead + i) * stride + c);
+}
+
 // out[units][width] from b[K rows, columns]; `columns` <= width are inside.
 template <class T>
 HONE_INLINE void pack_rows(const T* b, std::int64_t stride, std::int64_t k_count, std::int64_t columns,
                            std::int64_t width, std::uint32_t* out) {
   float* to = reinterpret_cast<float*>(out);
-  for (std::int64_t k = 0; k < k_count; k += pair_of<T>, b += pair_of<T> * stride)
+  for (std::int64_t k = 0; k < k_count; k += pair_of<T>, b += pair_of<T> * stride) {
+    prefetch_ahead(b, stride, width);
     for (std::int64_t c = 0; c < width; c += lanes, to += lanes)
       store(to, units_down(b + c, stride, k + 1 < k_count, columns - c));
+  }
 }
 
 // Lane i of row j and lane j of row i change places for every i, j: at step s those whose numbers differ in

@@ -1,65 +1,64 @@
-// The weight gradient's two phases: packing pieces of dY and X, and passing all pieces over a tile of dW.
+// The weight gradient: all pieces of dY and X pass over one tile of dW, packed as they come.
+//
+// Tried first: a phase that packs both operands whole, then the products. Its scratch of dY's and X's size
+// went through memory and cost 15 to 20 % of the time; packing again for every tile costs 5 %.
 #include "kernel/isa/gemm_isa.hpp"
 #include "kernel/isa/gemm_pack.hpp"
 
 namespace hone::kernel::HONE_ISA {
 
-void pack_piece(const PackPiece& piece);
 void weight_tile(const WeightTile& tile);
 
 namespace {
 
-// out: panels of [units][tile_rows]. A vector of units is cut into panels. Two vectors at a time: a line of
-// bf16 is read whole, and no more than four streams, 4 or 8 KB apart, are written.
-template <class T>
-void pack_broadcast_side(const PackPiece& p) {
-  const T* rows = static_cast<const T*>(p.matrix.data);
-  const std::int64_t units = divide_up(p.positions, pair_of<T>);
-  const std::int64_t end = p.first_column + p.columns;
-  for (std::int64_t c = p.first_column; c < end; c += 2 * lanes)
-    for (std::int64_t u = 0; u < units; ++u) {
-      const std::int64_t position = u * pair_of<T>;
-      for (std::int64_t v = c; v < smaller(c + 2 * lanes, round_up(end, tile_rows)); v += lanes) {
-        const T* row = rows + position * p.stride + v;
-        float vector[lanes];
-        store(vector, units_down(row, p.stride, position + 1 < p.positions, p.all_columns - v));
-        for (int part = 0; part < lanes && v + part < end; part += tile_rows)
-          std::memcpy(p.out + (v + part) * units + u * tile_rows, vector + part, tile_rows * 4);
-      }
-    }
-}
+struct Piece {
+  std::int64_t first_row, positions;
+};
 
-// out: panels of [units][width].
+// To panels of [units][tile_rows]: a vector of units is cut into the panels that it crosses.
 template <class T>
-void pack_vector_side(const PackPiece& p) {
-  const T* rows = static_cast<const T*>(p.matrix.data);
-  const std::int64_t units = divide_up(p.positions, pair_of<T>);
-  for (std::int64_t c = 0; c < p.columns; c += panel_columns) {
-    const std::int64_t columns = smaller(panel_columns, p.columns - c), column = p.first_column + c;
-    pack_rows(rows + column, p.stride, p.positions, columns, round_up(columns, lanes), p.out + column * units);
+void pack_dy(const WeightTile& tile, const Piece& piece) {
+  const WeightGradient& g = *tile.gradient;
+  const T* rows = static_cast<const T*>(g.dy.data) + piece.first_row * g.dy_stride + tile.first_row;
+  const std::int64_t units = divide_up(piece.positions, pair_of<T>), panel = units * tile_rows + dy_panel_gap;
+  for (std::int64_t u = 0; u < units; ++u) {
+    const std::int64_t position = u * pair_of<T>;
+    const T* row = rows + position * g.dy_stride;
+    std::uint32_t* to = tile.dy_panels + u * tile_rows;
+    for (std::int64_t c = 0; c < tile.rows; c += lanes) {
+      float vector[lanes];
+      store(vector, units_down(row + c, g.dy_stride, position + 1 < piece.positions, tile.rows - c));
+      for (int part = 0; part < lanes && c + part < tile.rows; part += tile_rows, to += panel)
+        std::memcpy(to, vector + part, tile_rows * 4);
+    }
   }
 }
 
+// To panels of [units][width].
 template <class T>
-void pack_piece_as(const PackPiece& piece) {
-  if (piece.broadcast_side) pack_broadcast_side<T>(piece);
-  else pack_vector_side<T>(piece);
+void pack_x(const WeightTile& tile, const Piece& piece) {
+  const WeightGradient& g = *tile.gradient;
+  const T* rows = static_cast<const T*>(g.x.data) + piece.first_row * g.x_stride + tile.first_column;
+  const std::int64_t units = divide_up(piece.positions, pair_of<T>);
+  for (std::int64_t c = 0; c < tile.columns; c += panel_columns) {
+    const std::int64_t columns = smaller(panel_columns, tile.columns - c);
+    pack_rows(rows + c, g.x_stride, piece.positions, columns, round_up(columns, lanes), tile.x_panels + c * units);
+  }
 }
 
-// One panel of dY times one of X, written to or added to dW.
+// A panel of dY times one of X, written to or added to dW. row, column: in the tile.
 template <class T>
-void multiply_panels(const WeightTile& tile, std::int64_t row, std::int64_t column, const std::uint32_t* dy,
-                     const std::uint32_t* x, std::int64_t units, bool add) {
+void multiply_panels(const WeightTile& tile, std::int64_t row, std::int64_t column, std::int64_t units, bool add) {
   const WeightGradient& g = *tile.gradient;
-  const std::int64_t rows = smaller(tile_rows, g.N - row), columns = smaller(panel_columns, g.K - column);
-  const std::int64_t width = round_up(columns, lanes);
-  float* dw = g.dw + row * g.K + column;
+  const std::int64_t rows = smaller(tile_rows, tile.rows - row);
+  const std::int64_t columns = smaller(panel_columns, tile.columns - column), width = round_up(columns, lanes);
+  float* dw = g.dw + (tile.first_row + row) * g.K + tile.first_column + column;
   const bool whole = rows == tile_rows && columns == width;
   alignas(64) float edge[tile_rows * panel_columns];
-  multiply_tile<T>(width, {.a = dy + row * units,
+  multiply_tile<T>(width, {.a = tile.dy_panels + row / tile_rows * (units * tile_rows + dy_panel_gap),
                            .a_row_bytes = 4,
                            .a_unit_bytes = 4 * tile_rows,
-                           .b = x + column * units,
+                           .b = tile.x_panels + column * units,
                            .units = units,
                            .c = whole ? dw : edge,
                            .c_stride = whole ? g.K : width,
@@ -76,26 +75,20 @@ void multiply_panels(const WeightTile& tile, std::int64_t row, std::int64_t colu
 template <class T>
 void weight_tile_as(const WeightTile& tile) {
   const WeightGradient& g = *tile.gradient;
-  const std::uint32_t *dy = tile.dy, *x = tile.x;
   bool add = g.accumulate;
   for (std::int64_t sequence = 0; sequence < g.sequences; ++sequence)
     for (std::int64_t position = 0; position < g.positions; position += piece_positions) {
-      const std::int64_t units = divide_up(smaller(piece_positions, g.positions - position), pair_of<T>);
+      const Piece piece{sequence * g.positions + position, smaller(piece_positions, g.positions - position)};
+      const std::int64_t units = divide_up(piece.positions, pair_of<T>);
+      pack_dy<T>(tile, piece);
+      pack_x<T>(tile, piece);
       for (std::int64_t c = 0; c < tile.columns; c += panel_columns)
-        for (std::int64_t r = 0; r < tile.rows; r += tile_rows)
-          multiply_panels<T>(tile, tile.first_row + r, tile.first_column + c, dy, x, units, add);
-      dy += units * tile.dy_columns;
-      x += units * tile.x_columns;
+        for (std::int64_t r = 0; r < tile.rows; r += tile_rows) multiply_panels<T>(tile, r, c, units, add);
       add = true;
     }
 }
 
 }  // namespace
-
-void pack_piece(const PackPiece& piece) {
-  if (piece.matrix.type == Element::bf16) pack_piece_as<std::uint16_t>(piece);
-  else pack_piece_as<float>(piece);
-}
 
 void weight_tile(const WeightTile& tile) {
   if (tile.gradient->dy.type == Element::bf16) weight_tile_as<std::uint16_t>(tile);

@@ -101,7 +101,13 @@ HONE_INLINE H to_bf16(F v) {
   const U rounded = (u + 0x7fffu + ((u >> 16) & 1u)) >> 16;
   const U quiet = (u >> 16) | 0x40u;
   const U nan = (U)((u & 0x7fffffffu) > 0x7f800000u);
-  return __builtin_convertvector((rounded & ~nan) | (quiet & nan), H);
+  const U half = (rounded & ~nan) | (quiet & nan);
+#if defined(__AVX2__) && !defined(__AVX512F__)  // g++ 12 narrows lane by lane
+  const __m256i packed = _mm256_packus_epi32((__m256i)half, (__m256i)half);
+  return (H)_mm256_castsi256_si128(_mm256_permute4x64_epi64(packed, 0x08));
+#else
+  return __builtin_convertvector(half, H);
+#endif
 }
 HONE_INLINE void store(std::uint16_t* p, F v) {
 #if defined(__AVX512BF16__)

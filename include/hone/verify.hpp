@@ -1,0 +1,30 @@
+// A model against a reference run's numbers: logits, loss, every gradient, and ten losses of AdamW.
+//
+//   const auto report = hone::verify("gpt2-tiny", "golden.safetensors");
+//   if (!report.ok) std::printf("%s is %g off\n", report.worst.c_str(), report.gradients);
+//
+// The golden file holds in.input_ids, in.labels (shifted inside), out.logits, loss, losses and grad.NAME.
+#pragma once
+#include <string>
+
+#include "hone/error.hpp"
+
+namespace hone {
+
+// Errors are relative: of logits to the largest logit, of a gradient to its tensor's largest value or to 1e-3 of
+// the model's largest gradient, whichever is more.
+struct VerifyReport {
+  bool ok = false;
+  double logits = 0, loss = 0, gradients = 0, losses = 0;
+  std::string worst;  // what used the largest share of its bound
+};
+
+struct VerifyOptions {
+  std::string isa;  // empty: the best that this CPU has
+  int threads = 0;
+};
+
+// Bounds: logits 1e-4, loss 1e-5, gradients 1e-4, losses 1e-3.
+HONE_API VerifyReport verify(const std::string& model_folder, const std::string& golden_file, const VerifyOptions& options = {});
+
+}  // namespace hone

@@ -1,0 +1,136 @@
+#include "hone/verify.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <thread>
+
+#include "file/safetensors.hpp"
+#include "hone/train.hpp"
+#include "kernel/cross_entropy.hpp"
+#include "run/logits.hpp"
+
+namespace hone {
+namespace {
+
+constexpr double logits_bound = 1e-4, loss_bound = 1e-5, gradient_bound = 1e-4, losses_bound = 1e-3;
+constexpr int adamw_steps = 10;
+
+template <class T>
+std::vector<T> values(const SafetensorsFile& file, const std::string& name, const char* dtype) {
+  const SafetensorsEntry& entry = file.at(name);
+  if (entry.dtype != dtype)
+    throw Error(ErrorKind::input, {.what = "not a golden file of hone's", .where = file.path() + ", tensor " + name,
+                                   .expected = dtype, .found = entry.dtype});
+  std::vector<T> v(entry.bytes.size() / sizeof(T));
+  std::memcpy(v.data(), entry.bytes.data(), entry.bytes.size());
+  return v;
+}
+
+// The file's labels are those of Transformers: position t is to predict labels[t + 1].
+Batch read_batch(const SafetensorsFile& file) {
+  const auto ids = values<std::int64_t>(file, "in.input_ids", "I64");
+  const auto labels = values<std::int64_t>(file, "in.labels", "I64");
+  const auto& shape = file.at("in.input_ids").shape;
+  if (shape.size() != 2 || labels.size() != ids.size())
+    throw Error(ErrorKind::input, {.what = "ids and labels must be [batch,length]", .where = file.path()});
+  Batch batch{shape[0], shape[1], {}, {}};
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    const bool last = (i + 1) % static_cast<std::size_t>(batch.seq) == 0;
+    batch.ids.push_back(static_cast<std::int32_t>(ids[i]));
+    batch.labels.push_back(last ? kernel::ignored_label : static_cast<std::int32_t>(labels[i + 1]));
+  }
+  return batch;
+}
+
+double largest(const std::vector<float>& v) {
+  double most = 0;
+  for (const float x : v) most = std::max(most, std::abs(static_cast<double>(x)));
+  return most;
+}
+
+double largest_difference(const std::vector<float>& a, const std::vector<float>& b) {
+  if (a.size() != b.size()) return INFINITY;
+  double most = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    const double d = std::abs(static_cast<double>(a[i]) - static_cast<double>(b[i]));
+    if (!(d <= most)) most = std::isnan(d) ? INFINITY : d;
+  }
+  return most;
+}
+
+class Comparison {
+ public:
+  Comparison(const SafetensorsFile& golden, const Model& model, const VerifyOptions& options)
+      : golden_(golden), model_(model), batch_(read_batch(golden)), plan_(model, plan_options(options)), trainer_(plan_) {}
+
+  VerifyReport run() {
+    compare_logits();
+    const auto losses = values<float>(golden_, "losses", "F32");
+    const float loss = values<float>(golden_, "loss", "F32").at(0);
+    const StepOptions adamw{.lr = 1e-3f, .clip = 1, .beta1 = 0.9f, .beta2 = 0.95f, .epsilon = 1e-8f, .weight_decay = 0.1f};
+    for (int i = 0; i < adamw_steps && i < static_cast<int>(losses.size()); ++i) {
+      const StepResult done = trainer_.step(batch_, adamw);
+      if (i == 0) {
+        note(report_.loss, std::abs(done.loss - static_cast<double>(loss)) / std::abs(static_cast<double>(loss)), loss_bound, "loss");
+        compare_gradients();
+      }
+      const auto expected = static_cast<double>(losses[static_cast<std::size_t>(i)]);
+      note(report_.losses, std::abs(done.loss - expected) / std::abs(expected), losses_bound, "loss of step " + std::to_string(i));
+    }
+    report_.ok = share_ <= 1;
+    return report_;
+  }
+
+ private:
+  TrainPlanOptions plan_options(const VerifyOptions& o) const {
+    TrainPlanOptions plan{.batch = batch_.batch, .micro_batch = batch_.batch, .seq = batch_.seq, .threads = o.threads,
+                          .isa = o.isa, .decay_all = true};
+    for (const WeightInfo& w : model_.weights()) plan.keep.push_back(w.name);
+    return plan;
+  }
+
+  void note(double& most, double error, double bound, const std::string& what) {
+    most = std::max(most, error);
+    if (error / bound <= share_ && !report_.worst.empty()) return;
+    share_ = error / bound;
+    report_.worst = what;
+  }
+
+  void compare_logits() {
+    const auto expected = values<float>(golden_, "out.logits", "F32");
+    const auto& o = plan_.options();
+    const auto found = logits_of(model_, batch_, o.threads, isa_from_name(o.isa));
+    note(report_.logits, largest_difference(expected, found) / largest(expected), logits_bound, "logits");
+  }
+
+  void compare_gradients() {
+    double most = 0;
+    for (const WeightInfo& w : model_.weights()) most = std::max(most, largest(values<float>(golden_, "grad." + w.name, "F32")));
+    for (const WeightInfo& w : model_.weights()) {
+      const auto expected = values<float>(golden_, "grad." + w.name, "F32");
+      std::vector<float> found(static_cast<std::size_t>(model_.size(w.name)));
+      trainer_.read_gradient(w.name, found);
+      const double scale = std::max(largest(expected), 1e-3 * most);
+      note(report_.gradients, largest_difference(expected, found) / scale, gradient_bound, "gradient of " + w.name);
+    }
+  }
+
+  const SafetensorsFile& golden_;
+  const Model& model_;
+  Batch batch_;
+  TrainPlan plan_;
+  Trainer trainer_;
+  VerifyReport report_;
+  double share_ = 0;
+};
+
+}  // namespace
+
+VerifyReport verify(const std::string& model_folder, const std::string& golden_file, const VerifyOptions& options) {
+  const Model model = open(model_folder);
+  const SafetensorsFile golden(golden_file);
+  return Comparison(golden, model, options).run();
+}
+
+}  // namespace hone
