@@ -86,8 +86,8 @@ TrainPlan::TrainPlan(Model model, TrainPlanOptions options) {
   JobPlan job(std::move(programs.list), {.threads = options.threads, .isa = isa_from_name(options.isa)});
   auto impl = std::make_shared<Impl>(Impl{std::move(model), std::move(options), std::move(job), 0, 1,
                                           std::move(programs.micro), {}, 0});
-  impl->forecast = forecast(*impl);
-  impl->step_flops = step_flops(*impl);
+  impl->forecast = hone::forecast(*impl);
+  impl->step_flops = hone::step_flops(*impl);
   impl_ = std::move(impl);
 }
 

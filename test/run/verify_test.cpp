@@ -19,7 +19,7 @@ TEST_P(Golden, Gpt2AgreesWithTheReferenceRun) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Isa, Golden, testing::Values(Isa::portable, Isa::avx2, Isa::avx512),
-                         [](const auto& info) { return std::string(name(info.param)); });
+                         [](const auto& each) { return std::string(name(each.param)); });
 
 }  // namespace
 }  // namespace hone
