@@ -21,8 +21,8 @@ int run(int argc, char** argv) {
   app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   for (const AddCommand add : commands) add(app);
   try {
-    auto arguments = with_recipe({argv + 1, argv + argc});
-    app.parse({arguments.rbegin(), arguments.rend()});  // CLI11 takes them last first
+    const auto arguments = with_recipe({argv + 1, argv + argc});
+    app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));  // CLI11 takes them last first
   } catch (const CLI::ParseError& e) {
     if (e.get_exit_code() == 0) return app.exit(e);  // help, version
     message("hone: " + explain(app, e));
@@ -36,7 +36,6 @@ int run(int argc, char** argv) {
 CLI::App* add_command(CLI::App& app, const char* name, const char* what, const char* examples) {
   auto* command = app.add_subcommand(name, what);
   command->description(std::string(what) + "\n\nExamples:\n" + examples);
-  command->usage("hone " + std::string(app.get_name() == "hone" ? "" : app.get_name() + " ") + name + " [options]");
   return command;
 }
 
