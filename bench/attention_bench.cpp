@@ -1,11 +1,14 @@
 // Attention's speed as a share of this CPU's multiply-add limit, measured in between. Causal shapes count half.
 //   g++ -O2 -std=c++20 -march=native -Isrc -Iinclude bench/attention_bench.cpp build/libhone.a -pthread
 //   ./a.out [threads] [rounds] [dropout]
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
+#include <memory>
 #include <vector>
 
 #include "base/random.hpp"
@@ -53,26 +56,35 @@ double limit(Element type) {
 #endif
 }
 
+// As the arena of a job: huge pages where the system gives them.
+void* huge(std::int64_t bytes) {
+  constexpr std::size_t page = std::size_t{2} << 20;
+  const std::size_t n = (static_cast<std::size_t>(bytes) + page - 1) / page * page;
+  void* p = std::aligned_alloc(page, n);
+  madvise(p, n, MADV_HUGEPAGE);
+  return p;
+}
+
 struct Shape {
   std::int64_t B, heads, T, D;
 };
 
 struct Use {
-  std::vector<char> memory;
+  std::unique_ptr<char, void (*)(void*)> memory{nullptr, std::free};
   std::vector<float> lse;
   AttentionGradient g;
 
   Use(const Shape& s, Element type, float p) : lse(static_cast<std::size_t>(s.B * s.heads * s.T)) {
     const std::int64_t C = s.heads * s.D, each = s.B * s.T * C * bytes(type);  // joint qkv, joint gradient, o, d_o
-    memory.resize(static_cast<std::size_t>(8 * each));
+    memory.reset(static_cast<char*>(huge(8 * each)));
     Stream random(1);
     for (std::int64_t i = 0; i < 8 * each / bytes(type); ++i) {
       const float x = random.normal();
-      if (type == Element::f32) reinterpret_cast<float*>(memory.data())[i] = x;
-      else reinterpret_cast<bf16*>(memory.data())[i] = to_bf16(x);
+      if (type == Element::f32) reinterpret_cast<float*>(memory.get())[i] = x;
+      else reinterpret_cast<bf16*>(memory.get())[i] = to_bf16(x);
     }
     auto rows = [&](std::int64_t tensor, std::int64_t slice, std::int64_t stride) {
-      return HeadRows{memory.data() + tensor * each + slice * C * bytes(type), stride};
+      return HeadRows{memory.get() + tensor * each + slice * C * bytes(type), stride};
     };
     Attention& a = g.forward;
     a.B = s.B, a.T = a.S = s.T, a.heads = a.kv_heads = s.heads, a.D = s.D, a.type = type, a.causal = true;
@@ -92,7 +104,7 @@ void bench(const Shape& s, Element type, int threads, int rounds, float p) {
   ThreadPool pool(threads);
   const Isa isa = best_isa();
   const auto need = std::max(scratch_bytes(u.g.forward, isa, threads), scratch_bytes(u.g, isa, threads));
-  void* scratch = std::aligned_alloc(64, static_cast<std::size_t>(need));
+  void* scratch = huge(need);
   const double product = static_cast<double>(s.B * s.heads * s.T * s.T * s.D) * 1e-9;  // 2 flops, half by causal
   std::vector<double> forward, backward, limits;
   for (int i = 0; i <= rounds; ++i) {

@@ -45,6 +45,7 @@ struct State {
   const AttentionBackwardTask& t;
   Scratch<Type> s;
   AttentionDropout dropout;  // of this query head
+  Ahead ahead;
   Visible see;
   Drops drops;
   float scale[lanes];     // to log2 units
@@ -56,8 +57,9 @@ struct State {
 template <class Type, int R, int V, bool masked, bool drop>
 HONE_INLINE void tile(State<Type>& s, Index row, Index v0) {
   const auto& t = s.t;
-  const Index key = s.see.first_key + row, units = row_units<Type>(t.D), sum = (t.D + Type::pair - 1) / Type::pair;
+  const Index key = s.see.first_key + row, units = row_units<Type>(t.D), sum = sum_units<Type>(t.D);
   const F scale = load(s.scale);
+  fetch(s.ahead);
   F p[R][V] = {};
   multiply<Type, R, V, false>(s.s.k + key * units, units, s.q + v0 * lanes, block, sum, p);
   I keep[drop ? R : 1][V];
@@ -126,7 +128,7 @@ void score_gradients(State<Type>& s) {
 template <class Type>
 void add_to_keys(const State<Type>& s, const float* a, const float* pairs, float* c, Index query, bool accumulate) {
   const Index width = padded<Type>(s.t.D), a_step = block / Type::pair, units = 16 / Type::pair;
-  const Operands whole{a, a_step, pairs + query / Type::pair * width, width, c + s.see.first_key * width, width};
+  const Operands whole{a, a_step, pairs + query / Type::pair * width, width, c, width};
   if (s.see.all) {
     product<Type, false>(whole, s.see.groups * 16, width / lanes, s.see.query_groups * units, accumulate);
     return;
@@ -192,17 +194,25 @@ void pack_head(State<Type>& s, Index head) {
 }
 
 template <class Type>
-void write_d_q(const State<Type>& s, Index head) {
-  const auto& t = s.t;
-  auto* to = static_cast<typename Type::Element*>(t.d_q) + head * t.D;
-  for (Index i = 0; i < t.T; ++i)
-    write_scaled<Type>(to + i * t.d_q_stride, s.s.d_q + i * padded<Type>(t.D), t.scale, t.D);
+void write_rows(void* to, Index stride, Index first, Index count, const float* from, float factor, Index D) {
+  auto* out = static_cast<typename Type::Element*>(to) + first * stride;
+  for (Index i = 0; i < count; ++i) write_scaled<Type>(out + i * stride, from + i * padded<Type>(D), factor, D);
 }
 
 template <class Type>
+void zero_rows(void* to, Index stride, Index first, Index end, Index width) {
+  auto* out = static_cast<typename Type::Element*>(to);
+  for (Index r = first; r < end; ++r)
+    for (Index d = 0; d < width; ++d) out[r * stride + d] = 0;
+}
+
+// One block of keys against one block of queries; dQ is written with the last block of keys that they see.
+template <class Type>
 void run_block(State<Type>& s, Index head, Index key, Index query, bool first_of_keys) {
   const auto& t = s.t;
-  const Index at = query / block * transposed_floats(t.D);
+  const Index at = query / block * transposed_floats(t.D), queries = t.T - query < block ? t.T - query : block;
+  set_queries(s.see, t.causal, 0, query, queries, t.keys);
+  set_keys(s.see, key, t.keys - key);
   s.q = s.s.q + at;
   s.d_o = s.s.d_o + at;
   s.delta = s.s.delta + query;
@@ -213,55 +223,60 @@ void run_block(State<Type>& s, Index head, Index key, Index query, bool first_of
   } else {
     score_gradients<Type, false>(s);
   }
+  const Index width = padded<Type>(t.D), at_key = t.group == 1 ? 0 : key * width;
   const bool accumulate = head > 0 || !first_of_keys;
-  add_to_keys(s, s.s.p_queries, s.s.d_o_pairs, s.s.d_v, query, accumulate);
-  add_to_keys(s, s.s.ds_queries, s.s.q_pairs, s.s.d_k, query, accumulate);
-  add_to_queries(s, s.s.d_q + query * padded<Type>(t.D), key > 0);
+  float* d_q = s.s.d_q + query * width;
+  add_to_keys(s, s.s.p_queries, s.s.d_o_pairs, s.s.d_v + at_key, query, accumulate);
+  add_to_keys(s, s.s.ds_queries, s.s.q_pairs, s.s.d_k + at_key, query, accumulate);
+  add_to_queries(s, d_q, key > 0);
+  if (key + block >= t.keys || (t.causal && key == query))
+    write_rows<Type>(static_cast<typename Type::Element*>(t.d_q) + head * t.D, t.d_q_stride, query, queries, d_q, t.scale,
+                     t.D);
 }
 
 template <class Type>
-void zero_rows(void* to, Index stride, Index rows, Index width) {
-  auto* out = static_cast<typename Type::Element*>(to);
-  for (Index r = 0; r < rows; ++r)
-    for (Index d = 0; d < width; ++d) out[r * stride + d] = 0;
-}
-
-template <class Type>
-void backward(const AttentionBackwardTask& t) {
-  using Element = typename Type::Element;
-  if (t.keys <= 0) {
-    zero_rows<Type>(t.d_q, t.d_q_stride, t.T, t.group * t.D);
-    zero_rows<Type>(t.d_k, t.d_k_stride, t.S, t.D);
-    zero_rows<Type>(t.d_v, t.d_v_stride, t.S, t.D);
-    return;
+void run_head(State<Type>& s, Index head) {
+  const auto& t = s.t;
+  pack_head(s, head);
+  for (Index key = 0; key < t.keys; key += block) {
+    const Index from = t.causal ? key : 0;
+    for (Index query = from; query < t.T; query += block) run_block(s, head, key, query, query == from);
+    if (head < t.group - 1) continue;
+    const Index at = t.group == 1 ? 0 : key * padded<Type>(t.D), count = t.keys - key < block ? t.keys - key : block;
+    const float value_scale = t.dropout.threshold ? t.dropout.keep_scale : 1.0f;
+    write_rows<Type>(t.d_k, t.d_k_stride, key, count, s.s.d_k + at, t.scale, t.D);
+    write_rows<Type>(t.d_v, t.d_v_stride, key, count, s.s.d_v + at, value_scale, t.D);
   }
-  State<Type> s{t, Scratch<Type>(t.scratch, t.T, t.S, t.D), t.dropout, {}, {}, {}, {}, {}, {}, {}};
+  s.dropout.counter += static_cast<std::uint64_t>(t.T) * s.dropout.groups;
+}
+
+template <class Type>
+Ahead ahead_of(const AttentionBackwardTask& t, const AttentionBackwardTask* next) {
+  Ahead a;
+  if (next) {
+    const AttentionRows* read[] = {&next->q, &next->k, &next->v, &next->o, &next->d_o};
+    for (const AttentionRows* rows : read) add_rows<Type>(a, *rows, 0);
+  }
+  a.written[a.writes++] = rows_from<Type>(t.d_q, t.d_q_stride, 0);
+  a.written[a.writes++] = rows_from<Type>(t.d_k, t.d_k_stride, 0);
+  a.written[a.writes++] = rows_from<Type>(t.d_v, t.d_v_stride, 0);
+  const Index blocks = round_up(t.T, block) / block * (round_up(t.keys, block) / block) * t.group;
+  begin<Type>(a, t.T < t.keys ? t.T : t.keys, t.D, t.causal ? blocks * 8 : blocks * 16);
+  return a;
+}
+
+template <class Type>
+void backward(const AttentionBackwardTask& t, const AttentionBackwardTask* next) {
+  zero_rows<Type>(t.d_k, t.d_k_stride, t.keys, t.S, t.D);
+  zero_rows<Type>(t.d_v, t.d_v_stride, t.keys, t.S, t.D);
+  if (t.keys <= 0) return zero_rows<Type>(t.d_q, t.d_q_stride, 0, t.T, t.group * t.D);
+  State<Type> s{t, Scratch<Type>(t.scratch, t.T, t.S, t.D), t.dropout, {}, {}, {}, {}, {}, {}, {}, {}};
+  s.ahead = ahead_of<Type>(t, next);
   store(s.scale, splat(t.scale * log2_e));
   pack_rows<Type>(s.s.k, t.k, 0, t.keys, t.D);
   pack_rows<Type>(s.s.v, t.v, 0, t.keys, t.D);
   if (Type::pair == 2) pack_pairs<Type>(s.s.k_pairs, t.k, 0, t.keys, t.D);
-  for (Index head = 0; head < t.group; ++head) {
-    pack_head(s, head);
-    for (Index key = 0; key < t.keys; key += block) {
-      bool first = true;
-      for (Index query = t.causal ? key : 0; query < t.T; query += block) {
-        set_queries(s.see, t.causal, 0, query, t.T - query < block ? t.T - query : block, t.keys);
-        set_keys(s.see, key, t.keys - key);
-        run_block(s, head, key, query, first);
-        first = false;
-      }
-    }
-    write_d_q(s, head);
-    s.dropout.counter += static_cast<std::uint64_t>(t.T) * s.dropout.groups;
-  }
-  const Index width = padded<Type>(t.D);
-  const float value_scale = t.dropout.threshold ? t.dropout.keep_scale : 1.0f;
-  for (Index key = 0; key < t.keys; ++key) {
-    write_scaled<Type>(static_cast<Element*>(t.d_k) + key * t.d_k_stride, s.s.d_k + key * width, t.scale, t.D);
-    write_scaled<Type>(static_cast<Element*>(t.d_v) + key * t.d_v_stride, s.s.d_v + key * width, value_scale, t.D);
-  }
-  zero_rows<Type>(static_cast<Element*>(t.d_k) + t.keys * t.d_k_stride, t.d_k_stride, t.S - t.keys, t.D);
-  zero_rows<Type>(static_cast<Element*>(t.d_v) + t.keys * t.d_v_stride, t.d_v_stride, t.S - t.keys, t.D);
+  for (Index head = 0; head < t.group; ++head) run_head(s, head);
 }
 
 }  // namespace
@@ -271,12 +286,12 @@ std::int64_t attention_backward_scratch(std::int64_t T, std::int64_t S, std::int
   return Scratch<Type>(nullptr, T, S, D).bytes;
 }
 template <class Type>
-void attention_backward(const AttentionBackwardTask& t) {
-  backward<Type>(t);
+void attention_backward(const AttentionBackwardTask* tasks, std::int64_t count) {
+  for (Index i = 0; i < count; ++i) backward<Type>(tasks[i], i + 1 < count ? tasks + i + 1 : nullptr);
 }
 template std::int64_t attention_backward_scratch<F32>(std::int64_t, std::int64_t, std::int64_t);
 template std::int64_t attention_backward_scratch<Bf16>(std::int64_t, std::int64_t, std::int64_t);
-template void attention_backward<F32>(const AttentionBackwardTask&);
-template void attention_backward<Bf16>(const AttentionBackwardTask&);
+template void attention_backward<F32>(const AttentionBackwardTask*, std::int64_t);
+template void attention_backward<Bf16>(const AttentionBackwardTask*, std::int64_t);
 
 }  // namespace hone::kernel::HONE_ISA

@@ -31,6 +31,7 @@ template <class Type>
 struct State {
   const AttentionForwardTask& t;
   Scratch<Type> s;
+  Ahead ahead;
   Visible see;
   Drops drops;
   F m[block_vectors];          // running maximum, log2 units
@@ -45,9 +46,10 @@ template <class Type, int R, int V, bool masked, bool drop>
 HONE_INLINE void tile(State<Type>& s, Index row, Index v0, bool guess) {
   const auto& t = s.t;
   const Index key = s.see.first_key + row;
+  fetch(s.ahead);
   F x[R][V] = {};
   multiply<Type, R, V, false>(s.s.k + key * row_units<Type>(t.D), row_units<Type>(t.D), s.s.q + v0 * lanes, block,
-                              (t.D + Type::pair - 1) / Type::pair, x);
+                              sum_units<Type>(t.D), x);
   const F scale = load(s.scale);
 #pragma GCC unroll 4
   for (int v = 0; v < V; ++v) {
@@ -189,11 +191,26 @@ void no_keys(const AttentionForwardTask& t) {
 }
 
 template <class Type>
-void forward(const AttentionForwardTask& t) {
+Ahead ahead_of(const AttentionForwardTask& t, const AttentionForwardTask* next) {
+  Ahead a;
+  if (next) {
+    add_rows<Type>(a, next->q, next->first_query);
+    add_rows<Type>(a, next->k, 0);
+    add_rows<Type>(a, next->v, 0);
+  }
+  a.written[a.writes++] = rows_from<Type>(t.o, t.o_stride, t.first_query);
+  const Index blocks = round_up(t.queries, block) / block * (round_up(t.keys, block) / block);
+  begin<Type>(a, t.queries < t.keys ? t.queries : t.keys, t.D, t.causal ? blocks * 8 : blocks * 16);
+  return a;
+}
+
+template <class Type>
+void forward(const AttentionForwardTask& t, const AttentionForwardTask* next) {
   const Index end = t.first_query + t.queries;
   const Index keys = t.causal && t.offset + end < t.keys ? t.offset + end : t.keys;
   if (keys <= 0) return no_keys<Type>(t);
-  State<Type> s{t, Scratch<Type>(t.scratch, keys, t.D), {}, {}, {}, {}, {}, {}, {}};
+  State<Type> s{t, Scratch<Type>(t.scratch, keys, t.D), {}, {}, {}, {}, {}, {}, {}, {}};
+  s.ahead = ahead_of<Type>(t, next);
   store(s.scale, splat(t.scale * log2_e));
   pack_rows<Type>(s.s.k, t.k, 0, keys, t.D);
   pack_pairs<Type>(s.s.v, t.v, 0, keys, t.D);
@@ -216,12 +233,12 @@ std::int64_t attention_forward_scratch(std::int64_t keys, std::int64_t D) {
   return Scratch<Type>(nullptr, keys, D).bytes;
 }
 template <class Type>
-void attention_forward(const AttentionForwardTask& t) {
-  forward<Type>(t);
+void attention_forward(const AttentionForwardTask* tasks, std::int64_t count) {
+  for (Index i = 0; i < count; ++i) forward<Type>(tasks[i], i + 1 < count ? tasks + i + 1 : nullptr);
 }
 template std::int64_t attention_forward_scratch<F32>(std::int64_t, std::int64_t);
 template std::int64_t attention_forward_scratch<Bf16>(std::int64_t, std::int64_t);
-template void attention_forward<F32>(const AttentionForwardTask&);
-template void attention_forward<Bf16>(const AttentionForwardTask&);
+template void attention_forward<F32>(const AttentionForwardTask*, std::int64_t);
+template void attention_forward<Bf16>(const AttentionForwardTask*, std::int64_t);
 
 }  // namespace hone::kernel::HONE_ISA

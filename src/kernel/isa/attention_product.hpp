@@ -57,20 +57,25 @@ HONE_INLINE F broadcast(const float* p) {
 }
 
 // c[r][v] += sum over k of A[r,k] * B[k, vector v]. A[r,k] is a[r + k*a_step] when `adjacent`, else a[r*a_step + k].
+// K is a multiple of 4: unrolled, the loop is short enough that its end is predicted.
 template <class Type, int R, int V, bool adjacent>
 HONE_INLINE void multiply(const float* a, Index a_step, const float* b, Index b_step, Index K, F (&c)[R][V]) {
-  for (Index k = 0; k < K; ++k) {
-    F x[V];
+  for (Index k = 0; k < K; k += 4) {
 #pragma GCC unroll 4
-    for (int v = 0; v < V; ++v) x[v] = load(b + v * lanes);
+    for (int i = 0; i < 4; ++i) {
+      F x[V];
+#pragma GCC unroll 4
+      for (int v = 0; v < V; ++v) x[v] = load(b + v * lanes);
 #pragma GCC unroll 16
-    for (int r = 0; r < R; ++r) {
-      const F y = broadcast(adjacent ? a + r : a + r * a_step);
+      for (int r = 0; r < R; ++r) {
+        const F y = broadcast(adjacent ? a + r : a + r * a_step + i);
 #pragma GCC unroll 4
-      for (int v = 0; v < V; ++v) c[r][v] = Type::dot(y, x[v], c[r][v]);
+        for (int v = 0; v < V; ++v) c[r][v] = Type::dot(y, x[v], c[r][v]);
+      }
+      if (adjacent) a += a_step;
+      b += b_step;
     }
-    a += adjacent ? a_step : 1;
-    b += b_step;
+    if (!adjacent) a += 4;
   }
 }
 
