@@ -167,6 +167,25 @@ HONE_INLINE AttentionRows head_of(AttentionRows rows, Index head, Index D) {
   return rows;
 }
 
+// The sums of dO * O over D of rows first .. first+lanes, one a lane; rows from `end` on are zero.
+template <class Type>
+HONE_INLINE F products_of_rows(const AttentionRows& o, const AttentionRows& d_o, Index first, Index end, Index D) {
+  F m[lanes];
+  for (Index i = 0; i < lanes; ++i) {
+    m[i] = F{};
+    if (first + i >= end) continue;
+    const auto *a = row_at<Type>(o, first + i), *b = row_at<Type>(d_o, first + i);
+    Index d = 0;
+    for (; d + lanes <= D; d += lanes) m[i] = fma(load(a + d), load(b + d), m[i]);
+    const int left = static_cast<int>(D - d);
+    if (left > 0) m[i] = fma(load_first(a + d, left), load_first(b + d, left), m[i]);
+  }
+  transpose(m);
+  for (int width = lanes / 2; width > 0; width /= 2)
+    for (int i = 0; i < width; ++i) m[i] += m[i + width];
+  return m[0];
+}
+
 template <class Type>
 void pack_head(State<Type>& s, Index head) {
   const auto& t = s.t;
@@ -178,18 +197,9 @@ void pack_head(State<Type>& s, Index head) {
     const Index queries = t.T - query < block ? t.T - query : block, at = query / block * transposed_floats(t.D);
     pack_transposed<Type>(s.s.q + at, q, query, queries, t.D);
     pack_transposed<Type>(s.s.d_o + at, d_o, query, queries, t.D);
-    for (Index i = query; i < query + block; ++i) {
-      const bool real = i < t.T;
-      F delta{};
-      for (Index d = 0; real && d < t.D; d += lanes) {
-        const Index n = t.D - d;
-        const auto *a = row_at<Type>(o, i) + d, *b = row_at<Type>(d_o, i) + d;
-        delta = n >= lanes ? fma(load(a), load(b), delta)
-                           : fma(load_first(a, static_cast<int>(n)), load_first(b, static_cast<int>(n)), delta);
-      }
-      s.s.delta[i] = sum(delta);
-      s.s.lse[i] = real ? t.lse[head * t.T + i] * log2_e : 0;
-    }
+    for (Index i = query; i < query + block; i += lanes)
+      store(s.s.delta + i, products_of_rows<Type>(o, d_o, i, t.T, t.D));
+    for (Index i = query; i < query + block; ++i) s.s.lse[i] = i < t.T ? t.lse[head * t.T + i] * log2_e : 0;
   }
 }
 

@@ -80,6 +80,14 @@ HONE_INLINE Index padded(Index D) { return round_up(D, 16); }  // elements of a 
 template <class Type>
 HONE_INLINE Index row_units(Index D) { return padded<Type>(D) / Type::pair; }
 
+template <class Type>
+HONE_INLINE F load_whole(const typename Type::Element* p) {
+  if constexpr (Type::pair == 1) return load(p);
+  F v;
+  std::memcpy(&v, p, sizeof v);
+  return v;
+}
+
 // Units that a sum over D runs through; those past D are zero.
 template <class Type>
 HONE_INLINE Index sum_units(Index D) { return round_up((D + Type::pair - 1) / Type::pair, 4); }
@@ -89,15 +97,10 @@ template <class Type>
 HONE_INLINE F load_units(const typename Type::Element* row, Index d, Index D) {
   const Index left = D - d;
   if constexpr (Type::pair == 2) {
-    F v;
-    if (left >= 2 * lanes) {
-      std::memcpy(&v, row + d, sizeof v);
-    } else {
-      typename Type::Element buffer[2 * lanes] = {};
-      if (left > 0) std::memcpy(buffer, row + d, static_cast<std::size_t>(left) * 2);
-      std::memcpy(&v, buffer, sizeof v);
-    }
-    return v;
+    if (left >= 2 * lanes) return load_whole<Type>(row + d);
+    typename Type::Element buffer[2 * lanes] = {};
+    if (left > 0) std::memcpy(buffer, row + d, static_cast<std::size_t>(left) * 2);
+    return load_whole<Type>(buffer);
   } else {
     if (left >= lanes) return load(row + d);
     return left > 0 ? load_first(row + d, static_cast<int>(left)) : F{};
@@ -112,16 +115,24 @@ void pack_rows(float* to, const AttentionRows& rows, Index first, Index count, I
     const auto* row = r < count ? row_at<Type>(rows, first + r) : nullptr;
     float* out = to + r * units;
     Index u = 0;
+    for (; row && (u + lanes) * Type::pair <= D; u += lanes) store(out + u, load_whole<Type>(row + u * Type::pair));
     for (; u + lanes <= units; u += lanes) store(out + u, row ? load_units<Type>(row, u * Type::pair, D) : F{});
     if (u < units) store_first(out + u, row ? load_units<Type>(row, u * Type::pair, D) : F{}, int(units - u));
   }
 }
 
 #if defined(__AVX512BF16__)
-HONE_INLINE __m512i load_wide(const std::uint16_t* row, Index d, Index D) {  // 16 elements, 32 bits each
-  if (!row || d >= D) return _mm512_setzero_si512();
-  const __mmask16 mask = D - d >= 16 ? 0xffff : static_cast<__mmask16>((1u << (D - d)) - 1);
-  return _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(mask, row + d));
+HONE_INLINE __m512i load_some(const std::uint16_t* row, Index d, Index D) {  // 32 elements, those past D zero
+  const Index left = row ? D - d : 0;
+  if (left >= 32) return _mm512_loadu_si512(row + d);
+  return left <= 0 ? _mm512_setzero_si512() : _mm512_maskz_loadu_epi16((1u << left) - 1, row + d);
+}
+
+// Neighbours (even, odd) of 32 columns; `half` 0 for the first 16 units, 16 for the others.
+HONE_INLINE __m512i zip(__m512i even, __m512i odd, short half) {
+  const __m512i first = _mm512_set_epi16(47, 15, 46, 14, 45, 13, 44, 12, 43, 11, 42, 10, 41, 9, 40, 8, 39, 7, 38, 6, 37,
+                                         5, 36, 4, 35, 3, 34, 2, 33, 1, 32, 0);
+  return _mm512_permutex2var_epi16(even, _mm512_add_epi16(first, _mm512_set1_epi16(half)), odd);
 }
 #endif
 
@@ -133,9 +144,11 @@ void pack_pairs(float* to, const AttentionRows& rows, Index first, Index count, 
     for (Index r = 0; r < all; r += 2) {
       const auto* even = r < count ? row_at<Type>(rows, first + r) : nullptr;
       const auto* odd = r + 1 < count ? row_at<Type>(rows, first + r + 1) : nullptr;
-      for (Index d = 0; d < width; d += lanes) {
-        const __m512i high = _mm512_slli_epi32(load_wide(odd, d, D), 16);
-        _mm512_storeu_si512(to + r / 2 * width + d, _mm512_or_si512(high, load_wide(even, d, D)));
+      float* out = to + r / 2 * width;
+      for (Index d = 0; d < width; d += 32) {
+        const __m512i a = load_some(even, d, D), b = load_some(odd, d, D);
+        _mm512_storeu_si512(out + d, zip(a, b, 0));
+        if (d + 16 < width) _mm512_storeu_si512(out + d + 16, zip(a, b, 16));
       }
     }
     return;

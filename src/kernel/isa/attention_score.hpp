@@ -7,11 +7,22 @@ namespace hone::kernel::HONE_ISA {
 
 constexpr float log2_e = 1.44269504f, ln_2 = 0.693147181f;
 
+// max(x, low); g++ 12 makes two instructions of the general form.
+HONE_INLINE F at_least(F x, F low) {
+#if defined(__AVX512F__)
+  return (F)_mm512_max_ps((__m512)low, (__m512)x);
+#elif defined(__AVX2__)
+  return (F)_mm256_max_ps((__m256)low, (__m256)x);
+#else
+  return max(low, x);
+#endif
+}
+
 // 2^x for x <= 100; below -126 it is 2^-126. x = n + r with n whole and |r| <= 1/2; 2^r is the minimax polynomial
 // of relative error: 7.5e-8 in degree 5, and 7.5e-5 in degree 3 where the result is rounded to bf16.
 template <class Type>
 HONE_INLINE F exp2(F x) {
-  x = max(splat(-126.0f), x);
+  x = at_least(x, splat(-126.0f));
   const F shifted = x + splat(12582912.0f);  // 1.5 * 2^23: the low bits now hold n
   const F r = x - (shifted - splat(12582912.0f));
   F p;
