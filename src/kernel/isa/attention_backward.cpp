@@ -73,10 +73,13 @@ HONE_INLINE void tile(State<Type>& s, Index row, Index v0) {
       if constexpr (drop) {
         if ((row + r) % 8 == 0) draw<1>(s.drops, s.dropout, key + r, v0 + v);
         keep[r][v] = kept(s.drops, s.dropout, key + r, v0 + v);
-        store_for_queries<Type>(s.s.p_queries, row + r, v0 + v, select(keep[r][v], p[r][v], F{}));
-      } else {
-        store_for_queries<Type>(s.s.p_queries, row + r, v0 + v, p[r][v]);
       }
+    }
+#pragma GCC unroll 8
+    for (int r = 0; r < R; r += 2) {
+      F even = p[r][v], odd = p[r + 1][v];
+      if constexpr (drop) even = select(keep[r][v], even, F{}), odd = select(keep[r + 1][v], odd, F{});
+      store_for_queries<Type>(s.s.p_queries, row + r, v0 + v, even, odd);
     }
   }
   F ds[R][V] = {};
@@ -88,10 +91,12 @@ HONE_INLINE void tile(State<Type>& s, Index row, Index v0) {
     for (int r = 0; r < R; ++r) {
       if constexpr (drop) ds[r][v] = select(keep[r][v], ds[r][v] * splat(s.dropout.keep_scale), F{});
       ds[r][v] = p[r][v] * (ds[r][v] - delta);
-      if constexpr (Type::pair == 2) store_for_queries<Type>(s.s.ds_queries, row + r, v0 + v, ds[r][v]);
     }
 #pragma GCC unroll 8
-    for (int r = 0; r < R; r += 2) store_for_keys<Type>(s.s.ds_keys, row + r, v0 + v, ds[r][v], ds[r + 1][v]);
+    for (int r = 0; r < R; r += 2) {
+      store_for_keys<Type>(s.s.ds_keys, row + r, v0 + v, ds[r][v], ds[r + 1][v]);
+      if constexpr (Type::pair == 2) store_for_queries<Type>(s.s.ds_queries, row + r, v0 + v, ds[r][v], ds[r + 1][v]);
+    }
   }
 }
 

@@ -7,37 +7,35 @@ namespace hone::kernel::HONE_ISA {
 
 constexpr float log2_e = 1.44269504f, ln_2 = 0.693147181f;
 
-// max(x, low); g++ 12 makes two instructions of the general form.
-HONE_INLINE F at_least(F x, F low) {
-#if defined(__AVX512F__)
-  return (F)_mm512_max_ps((__m512)low, (__m512)x);
-#elif defined(__AVX2__)
-  return (F)_mm256_max_ps((__m256)low, (__m256)x);
-#else
-  return max(low, x);
-#endif
-}
-
-// 2^x for x <= 100; below -126 it is 2^-126. x = n + r with n whole and |r| <= 1/2; 2^r is the minimax polynomial
-// of relative error: 7.5e-8 in degree 5, and 7.5e-5 in degree 3 where the result is rounded to bf16.
+// 2^r for |r| <= 1/2, the minimax polynomial of relative error: 7.5e-8 in degree 5, and 7.5e-5 in degree 3 where the
+// result is rounded to bf16.
 template <class Type>
-HONE_INLINE F exp2(F x) {
-  x = at_least(x, splat(-126.0f));
-  const F shifted = x + splat(12582912.0f);  // 1.5 * 2^23: the low bits now hold n
-  const F r = x - (shifted - splat(12582912.0f));
-  F p;
+HONE_INLINE F exp2_fraction(F r) {
   if constexpr (Type::rounds) {
-    p = fma(splat(0.0551716691f), r, splat(0.242611122f));
+    F p = fma(splat(0.0551716691f), r, splat(0.242611122f));
     p = fma(p, r, splat(0.693260985f));
-    p = fma(p, r, splat(0.999928074f));
+    return fma(p, r, splat(0.999928074f));
   } else {
-    p = fma(splat(0.0013276472f), r, splat(0.00967554133f));
+    F p = fma(splat(0.0013276472f), r, splat(0.00967554133f));
     p = fma(p, r, splat(0.0555071327f));
     p = fma(p, r, splat(0.240221197f));
     p = fma(p, r, splat(0.693146967f));
-    p = fma(p, r, splat(1.0f));
+    return fma(p, r, splat(1.0f));
   }
-  return as_float(bits(p) + (bits(shifted) << 23));
+}
+
+// 2^x for x <= 100, x = n + r with n whole. Far below, AVX-512 gives 0 and the others 2^-126.
+template <class Type>
+HONE_INLINE F exp2(F x) {
+#if defined(__AVX512F__)
+  const __m512 n = _mm512_roundscale_ps((__m512)x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  return (F)_mm512_scalef_ps((__m512)exp2_fraction<Type>(x - (F)n), n);
+#else
+  x = max(splat(-126.0f), x);
+  const F shifted = x + splat(12582912.0f);  // 1.5 * 2^23: the low bits now hold n
+  const F r = x - (shifted - splat(12582912.0f));
+  return as_float(bits(exp2_fraction<Type>(r)) + (bits(shifted) << 23));
+#endif
 }
 
 // The smallest whole number that is not below x, |x| < 2^22.
@@ -193,14 +191,21 @@ HONE_INLINE void store_for_keys(float* to, Index row, Index v, F even, F odd) {
   }
 }
 
-// One row of a key for a sum over queries: [key][64 queries], packed in pairs.
+// The same two rows for a sum over queries: [key][64 queries], packed in pairs along the queries.
 template <class Type>
-HONE_INLINE void store_for_queries(float* to, Index row, Index v, F x) {
+HONE_INLINE void store_for_queries(float* to, Index row, Index v, F even, F odd) {
+#if defined(__AVX512BF16__)
   if constexpr (Type::pair == 2) {
     auto* out = reinterpret_cast<std::uint16_t*>(to + row * (block / 2)) + v * lanes;
-    store(out, x);
-  } else {
-    store(to + row * block + v * lanes, rounded<Type>(x));
+    const __m512i both = (__m512i)_mm512_cvtne2ps_pbh((__m512)odd, (__m512)even);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), _mm512_castsi512_si256(both));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + block), _mm512_extracti64x4_epi64(both, 1));
+    return;
+  }
+#endif
+  if constexpr (Type::pair == 1) {
+    store(to + row * block + v * lanes, rounded<Type>(even));
+    store(to + (row + 1) * block + v * lanes, rounded<Type>(odd));
   }
 }
 
