@@ -191,21 +191,29 @@ HONE_INLINE F products_of_rows(const AttentionRows& o, const AttentionRows& d_o,
   return m[0];
 }
 
+// A block is packed just before its first use: its rows are read twice, and then the packs, while they are near.
 template <class Type>
-void pack_head(State<Type>& s, Index head) {
+void pack_queries(State<Type>& s, Index head, Index query) {
   const auto& t = s.t;
   const AttentionRows q = head_of<Type>(t.q, head, t.D), d_o = head_of<Type>(t.d_o, head, t.D);
   const AttentionRows o = head_of<Type>(t.o, head, t.D);
-  pack_pairs<Type>(s.s.q_pairs, q, 0, t.T, t.D);
-  pack_pairs<Type>(s.s.d_o_pairs, d_o, 0, t.T, t.D);
-  for (Index query = 0; query < t.T; query += block) {
-    const Index queries = t.T - query < block ? t.T - query : block, at = query / block * transposed_floats(t.D);
-    pack_transposed<Type>(s.s.q + at, q, query, queries, t.D);
-    pack_transposed<Type>(s.s.d_o + at, d_o, query, queries, t.D);
-    for (Index i = query; i < query + block; i += lanes)
-      store(s.s.delta + i, products_of_rows<Type>(o, d_o, i, t.T, t.D));
-    for (Index i = query; i < query + block; ++i) s.s.lse[i] = i < t.T ? t.lse[head * t.T + i] * log2_e : 0;
-  }
+  const Index queries = t.T - query < block ? t.T - query : block, at = query / block * transposed_floats(t.D);
+  const Index at_pairs = query / Type::pair * padded<Type>(t.D);
+  pack_pairs<Type>(s.s.q_pairs + at_pairs, q, query, queries, t.D);
+  pack_transposed<Type>(s.s.q + at, q, query, queries, t.D);
+  pack_pairs<Type>(s.s.d_o_pairs + at_pairs, d_o, query, queries, t.D);
+  pack_transposed<Type>(s.s.d_o + at, d_o, query, queries, t.D);
+  for (Index i = query; i < query + block; i += lanes) store(s.s.delta + i, products_of_rows<Type>(o, d_o, i, t.T, t.D));
+  for (Index i = query; i < query + block; ++i) s.s.lse[i] = i < t.T ? t.lse[head * t.T + i] * log2_e : 0;
+}
+
+template <class Type>
+void pack_keys(State<Type>& s, Index key) {
+  const auto& t = s.t;
+  const Index keys = t.keys - key < block ? t.keys - key : block, at = key * row_units<Type>(t.D);
+  pack_rows<Type>(s.s.k + at, t.k, key, keys, t.D);
+  pack_rows<Type>(s.s.v + at, t.v, key, keys, t.D);
+  if (Type::pair == 2) pack_pairs<Type>(s.s.k_pairs + key / Type::pair * padded<Type>(t.D), t.k, key, keys, t.D);
 }
 
 template <class Type>
@@ -252,10 +260,13 @@ void run_block(State<Type>& s, Index head, Index key, Index query, bool first_of
 template <class Type>
 void run_head(State<Type>& s, Index head) {
   const auto& t = s.t;
-  pack_head(s, head);
   for (Index key = 0; key < t.keys; key += block) {
+    if (head == 0) pack_keys(s, key);
     const Index from = t.causal ? key : 0;
-    for (Index query = from; query < t.T; query += block) run_block(s, head, key, query, query == from);
+    for (Index query = from; query < t.T; query += block) {
+      if (key == 0) pack_queries(s, head, query);
+      run_block(s, head, key, query, query == from);
+    }
     if (head < t.group - 1) continue;
     const Index at = t.group == 1 ? 0 : key * padded<Type>(t.D), count = t.keys - key < block ? t.keys - key : block;
     const float value_scale = t.dropout.threshold ? t.dropout.keep_scale : 1.0f;
@@ -288,9 +299,6 @@ void backward(const AttentionBackwardTask& t, const AttentionBackwardTask* next)
   State<Type> s{t, Scratch<Type>(t.scratch, t.T, t.S, t.D), t.dropout, {}, {}, {}, {}, {}, {}, {}, {}};
   s.ahead = ahead_of<Type>(t, next);
   store(s.scale, splat(t.scale * log2_e));
-  pack_rows<Type>(s.s.k, t.k, 0, t.keys, t.D);
-  pack_rows<Type>(s.s.v, t.v, 0, t.keys, t.D);
-  if (Type::pair == 2) pack_pairs<Type>(s.s.k_pairs, t.k, 0, t.keys, t.D);
   for (Index head = 0; head < t.group; ++head) run_head(s, head);
 }
 

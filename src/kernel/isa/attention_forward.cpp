@@ -182,6 +182,13 @@ void finish(const State<Type>& s, Index first_query) {
 }
 
 template <class Type>
+void pack_keys(State<Type>& s, Index key, Index keys) {
+  const Index D = s.t.D, count = keys - key < block ? keys - key : block;
+  pack_rows<Type>(s.s.k + key * row_units<Type>(D), s.t.k, key, count, D);
+  pack_pairs<Type>(s.s.v + key / Type::pair * padded<Type>(D), s.t.v, key, count, D);
+}
+
+template <class Type>
 void no_keys(const AttentionForwardTask& t) {
   for (Index i = t.first_query; i < t.first_query + t.queries; ++i) {
     auto* o = static_cast<typename Type::Element*>(t.o) + i * t.o_stride;
@@ -212,16 +219,17 @@ void forward(const AttentionForwardTask& t, const AttentionForwardTask* next) {
   State<Type> s{t, Scratch<Type>(t.scratch, keys, t.D), {}, {}, {}, {}, {}, {}, {}, {}};
   s.ahead = ahead_of<Type>(t, next);
   store(s.scale, splat(t.scale * log2_e));
-  pack_rows<Type>(s.s.k, t.k, 0, keys, t.D);
-  pack_pairs<Type>(s.s.v, t.v, 0, keys, t.D);
+  Index packed = 0;
   for (Index query = t.first_query; query < end; query += block) {
     const Index queries = end - query < block ? end - query : block;
     pack_transposed<Type>(s.s.q, t.q, query, queries, t.D);
     set_queries(s.see, t.causal, t.offset, query, queries, keys);
     if (t.dropout.threshold) set_queries(s.drops, t.dropout, query);
     for (F& l : s.l) l = F{};
-    for (Index key = 0; key < keys && set_keys(s.see, key, keys - key); key += block)
+    for (Index key = 0; key < keys && set_keys(s.see, key, keys - key); key += block) {
+      if (key == packed) pack_keys(s, key, keys), packed += block;
       t.dropout.threshold ? key_block<Type, true>(s, key == 0) : key_block<Type, false>(s, key == 0);
+    }
     finish(s, query);
   }
 }
