@@ -167,8 +167,8 @@ void run(const Attention& a, Isa isa, ThreadPool& pool, void* scratch) {
     AttentionForwardTask tasks[most_together];
     const std::int64_t first = group * together, count = std::min(together, all - first);
     for (std::int64_t i = 0; i < count; ++i) {
-      // The last queries first: with a causal mask they see most keys, and the short tasks fill the end.
-      const std::int64_t head = (first + i) % (a.B * a.heads), run = runs - 1 - (first + i) / (a.B * a.heads);
+      // A head's runs follow each other, since they read the same keys; the longest, with most keys, comes first.
+      const std::int64_t head = (first + i) / runs, run = runs - 1 - (first + i) % runs;
       tasks[i] = forward_task(a, head / a.heads, head % a.heads, run);
       tasks[i].scratch = worker_scratch(scratch, each, worker);
     }
