@@ -54,7 +54,7 @@ struct State {
 };
 
 // P and dS of keys row .. row+R of the block for V vectors of queries.
-template <class Type, int R, int V, bool masked, bool drop>
+template <class Type, int R, int V, Mask mask, bool drop>
 HONE_INLINE void tile(State<Type>& s, Index row, Index v0) {
   const auto& t = s.t;
   const Index key = s.see.first_key + row, units = row_units<Type>(t.D), sum = sum_units<Type>(t.D);
@@ -69,7 +69,7 @@ HONE_INLINE void tile(State<Type>& s, Index row, Index v0) {
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r) {
       p[r][v] = exp2<Type>(fma(p[r][v], scale, -lse));
-      if constexpr (masked) p[r][v] = select(sees(s.see, key + r, v0 + v), p[r][v], F{});
+      if (masks<mask>(v)) p[r][v] = select(sees(s.see, key + r, v0 + v), p[r][v], F{});
       if constexpr (drop) {
         if ((row + r) % 8 == 0) draw<1>(s.drops, s.dropout, key + r, v0 + v);
         keep[r][v] = kept(s.drops, s.dropout, key + r, v0 + v);
@@ -100,22 +100,22 @@ HONE_INLINE void tile(State<Type>& s, Index row, Index v0) {
   }
 }
 
-template <class Type, int R, int V, bool masked, bool drop>
+template <class Type, int R, int V, Mask mask, bool drop>
 __attribute__((noinline)) void group(State<Type>& s, Index row, Index v0) {
-  for (Index r = row; r < row + 16; r += R) tile<Type, R, V, masked, drop>(s, r, v0);
+  for (Index r = row; r < row + 16; r += R) tile<Type, R, V, mask, drop>(s, r, v0);
 }
 
-template <class Type, bool masked, bool drop>
+template <class Type, Mask mask, bool drop>
 void group_row(State<Type>& s, Index row, Index v0) {
   const Index vectors = s.see.query_groups * (16 / lanes);
   for (Index v = v0; v < vectors; v += strip) switch (vectors - v) {
 #if defined(__AVX512F__)
-      case 1: group<Type, 16, 1, masked, drop>(s, row, v); break;
-      case 2: group<Type, 8, 2, masked, drop>(s, row, v); break;
-      case 3: group<Type, 4, 3, masked, drop>(s, row, v); break;
-      default: group<Type, 4, 4, masked, drop>(s, row, v);
+      case 1: group<Type, 16, 1, mask, drop>(s, row, v); break;
+      case 2: group<Type, 8, 2, mask, drop>(s, row, v); break;
+      case 3: group<Type, 4, 3, mask, drop>(s, row, v); break;
+      default: group<Type, 4, 4, mask, drop>(s, row, v);
 #else
-      default: group<Type, 4, 2, masked, drop>(s, row, v);
+      default: group<Type, 4, 2, mask, drop>(s, row, v);
 #endif
     }
 }
@@ -123,9 +123,12 @@ void group_row(State<Type>& s, Index row, Index v0) {
 template <class Type, bool drop>
 void score_gradients(State<Type>& s) {
   for (Index g = 0; g < s.see.groups; ++g) {
-    const Index row = g * 16, first = s.see.first[g], v = first * (16 / lanes);
-    if (s.see.first_key + row + 15 > s.see.last[first * 16]) group_row<Type, true, drop>(s, row, v);
-    else group_row<Type, false, drop>(s, row, v);
+    const Index row = g * 16, v = s.see.first[g] * (16 / lanes);
+    switch (mask_of(s.see, g)) {
+      case Mask::none: group_row<Type, Mask::none, drop>(s, row, v); break;
+      case Mask::first: group_row<Type, Mask::first, drop>(s, row, v); break;
+      case Mask::all: group_row<Type, Mask::all, drop>(s, row, v);
+    }
   }
 }
 

@@ -42,7 +42,7 @@ struct State {
 };
 
 // Scores and probabilities of keys row .. row+R of the block for V vectors of queries.
-template <class Type, int R, int V, bool masked, bool drop>
+template <class Type, int R, int V, Mask mask, bool drop>
 HONE_INLINE void tile(State<Type>& s, Index row, Index v0, bool guess) {
   const auto& t = s.t;
   const Index key = s.see.first_key + row;
@@ -56,7 +56,7 @@ HONE_INLINE void tile(State<Type>& s, Index row, Index v0, bool guess) {
     F top = x[0][v];
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r) {
-      if constexpr (masked) x[r][v] = select(sees(s.see, key + r, v0 + v), x[r][v], splat(-1e30f));
+      if (masks<mask>(v)) x[r][v] = select(sees(s.see, key + r, v0 + v), x[r][v], splat(-1e30f));
       top = r == 0 ? x[r][v] : max(top, x[r][v]);
     }
     s.top[v0 + v] = max(s.top[v0 + v], top);
@@ -72,7 +72,7 @@ HONE_INLINE void tile(State<Type>& s, Index row, Index v0, bool guess) {
 #pragma GCC unroll 4
       for (int i = 0; i < 4; ++i) {
         p[i] = exp2<Type>(fma(x[r + i][v], scale, -m));
-        if constexpr (masked) p[i] = select(sees(s.see, key + r + i, v0 + v), p[i], F{});
+        if (masks<mask>(v)) p[i] = select(sees(s.see, key + r + i, v0 + v), p[i], F{});
       }
       l += (p[0] + p[1]) + (p[2] + p[3]);
       if constexpr (drop) {
@@ -87,22 +87,22 @@ HONE_INLINE void tile(State<Type>& s, Index row, Index v0, bool guess) {
   }
 }
 
-template <class Type, int R, int V, bool masked, bool drop>
+template <class Type, int R, int V, Mask mask, bool drop>
 __attribute__((noinline)) void group(State<Type>& s, Index row, Index v0, bool guess) {
-  for (Index r = row; r < row + 16; r += R) tile<Type, R, V, masked, drop>(s, r, v0, guess && r == row);
+  for (Index r = row; r < row + 16; r += R) tile<Type, R, V, mask, drop>(s, r, v0, guess && r == row);
 }
 
-template <class Type, bool masked, bool drop>
+template <class Type, Mask mask, bool drop>
 void group_row(State<Type>& s, Index row, Index v0, bool guess) {
   const Index vectors = s.see.query_groups * (16 / lanes);
   for (Index v = v0; v < vectors; v += strip) switch (vectors - v) {
 #if defined(__AVX512F__)
-      case 1: group<Type, 16, 1, masked, drop>(s, row, v, guess); break;
-      case 2: group<Type, 8, 2, masked, drop>(s, row, v, guess); break;
-      case 3: group<Type, 4, 3, masked, drop>(s, row, v, guess); break;
-      default: group<Type, 4, 4, masked, drop>(s, row, v, guess);
+      case 1: group<Type, 16, 1, mask, drop>(s, row, v, guess); break;
+      case 2: group<Type, 8, 2, mask, drop>(s, row, v, guess); break;
+      case 3: group<Type, 4, 3, mask, drop>(s, row, v, guess); break;
+      default: group<Type, 4, 4, mask, drop>(s, row, v, guess);
 #else
-      default: group<Type, 4, 2, masked, drop>(s, row, v, guess);
+      default: group<Type, 4, 2, mask, drop>(s, row, v, guess);
 #endif
     }
 }
@@ -110,10 +110,13 @@ void group_row(State<Type>& s, Index row, Index v0, bool guess) {
 template <class Type, bool drop>
 void probabilities(State<Type>& s, bool first_block) {
   for (Index g = 0; g < s.see.groups; ++g) {
-    const Index row = g * 16, first = s.see.first[g], v = first * (16 / lanes);
+    const Index row = g * 16, v = s.see.first[g] * (16 / lanes);
     const bool guess = first_block && g == 0;
-    if (s.see.first_key + row + 15 > s.see.last[first * 16]) group_row<Type, true, drop>(s, row, v, guess);
-    else group_row<Type, false, drop>(s, row, v, guess);
+    switch (mask_of(s.see, g)) {
+      case Mask::none: group_row<Type, Mask::none, drop>(s, row, v, guess); break;
+      case Mask::first: group_row<Type, Mask::first, drop>(s, row, v, guess); break;
+      case Mask::all: group_row<Type, Mask::all, drop>(s, row, v, guess);
+    }
   }
 }
 

@@ -85,6 +85,19 @@ HONE_INLINE Index groups_of(const Visible& s, Index q) {
   return g;
 }
 
+// What of a tile has to be masked: on the diagonal only the first 16 queries, so the others are spared the work.
+enum class Mask { none, first, all };
+
+template <Mask mask>
+constexpr bool masks(int v) { return mask == Mask::all || (mask == Mask::first && v * lanes < 16); }
+
+// For group g of the block's keys and the queries from first[g] on.
+HONE_INLINE Mask mask_of(const Visible& s, Index g) {
+  const Index last_key = s.first_key + g * 16 + 15, q = s.first[g];
+  if (last_key <= s.last[q * 16]) return Mask::none;
+  return q + 1 == s.query_groups || last_key <= s.last[q * 16 + 16] ? Mask::first : Mask::all;
+}
+
 HONE_INLINE I sees(const Visible& s, Index key, Index v) {
   I last;
   std::memcpy(&last, s.last + v * lanes, sizeof last);
