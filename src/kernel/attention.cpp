@@ -16,9 +16,12 @@ constexpr std::int64_t decode_queries = 4;
 
 const AttentionTable& table(Isa isa) {
   switch (isa) {
-    case Isa::avx512: return avx512::attention_table;
-    case Isa::avx2: return avx2::attention_table;
-    default: return portable::attention_table;
+    case Isa::avx512:
+      return avx512::attention_table;
+    case Isa::avx2:
+      return avx2::attention_table;
+    default:
+      return portable::attention_table;
   }
 }
 
@@ -36,8 +39,8 @@ AttentionDropout dropout_of(const Attention& a, std::int64_t b, std::int64_t hea
   if (a.dropout.p <= 0) return {0, 1, 0, 0, 0};
   const auto groups = static_cast<std::uint64_t>((a.S + 7) / 8);
   const std::int64_t row = ((a.dropout.first_sample + b) * a.heads + head) * a.T;
-  return {static_cast<std::uint32_t>(std::lround(static_cast<double>(a.dropout.p) * 65536)), 1 / (1 - a.dropout.p),
-          a.dropout.key, static_cast<std::uint64_t>(row) * groups, groups};
+  return {static_cast<std::uint32_t>(std::lround(static_cast<double>(a.dropout.p) * 65536)),
+          1 / (1 - a.dropout.p), a.dropout.key, static_cast<std::uint64_t>(row) * groups, groups};
 }
 
 std::int64_t keys_of(const Attention& a, std::int64_t b) {
@@ -61,7 +64,9 @@ char* worker_scratch(void* scratch, std::int64_t each, int worker) {
   return static_cast<char*>(scratch) + each * worker;
 }
 
-std::int64_t each_scratch(const Attention& a, Isa isa) { return table(isa).forward_scratch[index(a.type)](a.S, a.D); }
+std::int64_t each_scratch(const Attention& a, Isa isa) {
+  return table(isa).forward_scratch[index(a.type)](a.S, a.D);
+}
 
 std::int64_t each_scratch(const AttentionGradient& g, Isa isa) {
   const Attention& a = g.forward;
@@ -75,8 +80,8 @@ std::int64_t each_scratch(const CachedAttention& a, Isa isa) {
   return t.forward_scratch[index(a.type)](a.table_stride * a.block, a.D);
 }
 
-// Heads that one worker takes at a time: the next head's rows are fetched while one is computed, and its rows lie
-// beside this one's. No result depends on it.
+// Heads that one worker takes at a time: the next head's rows are fetched while one is computed, and its rows
+// lie beside this one's. No result depends on it.
 constexpr std::int64_t most_together = 12;
 std::int64_t heads_together(std::int64_t heads, int threads) {
   return std::clamp(heads / (threads * 4), std::int64_t{1}, most_together);
@@ -155,9 +160,15 @@ void decode(const CachedAttention& a, Isa isa, ThreadPool& pool, void* scratch) 
 
 }  // namespace
 
-std::int64_t scratch_bytes(const Attention& a, Isa isa, int threads) { return each_scratch(a, isa) * threads; }
-std::int64_t scratch_bytes(const AttentionGradient& g, Isa isa, int threads) { return each_scratch(g, isa) * threads; }
-std::int64_t scratch_bytes(const CachedAttention& a, Isa isa, int threads) { return each_scratch(a, isa) * threads; }
+std::int64_t scratch_bytes(const Attention& a, Isa isa, int threads) {
+  return each_scratch(a, isa) * threads;
+}
+std::int64_t scratch_bytes(const AttentionGradient& g, Isa isa, int threads) {
+  return each_scratch(g, isa) * threads;
+}
+std::int64_t scratch_bytes(const CachedAttention& a, Isa isa, int threads) {
+  return each_scratch(a, isa) * threads;
+}
 
 void run(const Attention& a, Isa isa, ThreadPool& pool, void* scratch) {
   check(a);
@@ -167,7 +178,8 @@ void run(const Attention& a, Isa isa, ThreadPool& pool, void* scratch) {
     AttentionForwardTask tasks[most_together];
     const std::int64_t first = group * together, count = std::min(together, all - first);
     for (std::int64_t i = 0; i < count; ++i) {
-      // A head's runs follow each other, since they read the same keys; the longest, with most keys, comes first.
+      // A head's runs follow each other, since they read the same keys; the longest, with most keys, comes
+      // first.
       const std::int64_t head = (first + i) / runs, run = runs - 1 - (first + i) % runs;
       tasks[i] = forward_task(a, head / a.heads, head % a.heads, run);
       tasks[i].scratch = worker_scratch(scratch, each, worker);

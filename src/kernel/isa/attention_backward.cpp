@@ -1,6 +1,7 @@
-// Flash attention backward for one key head and the query heads that read it, in one pass: key blocks outside,
-// query blocks inside. A tile of scores and of dP = V dO^T lives in registers; dV and dK of the block add up in
-// cache, dQ for the whole head. One order, no partial sums to merge. Two passes cost 1.42 times this.
+// Flash attention backward for one key head and the query heads that read it, in one pass: key blocks
+// outside, query blocks inside. A tile of scores and of dP = V dO^T lives in registers; dV and dK of the
+// block add up in cache, dQ for the whole head. One order, no partial sums to merge. Two passes cost 1.42
+// times this.
 //
 //   P = 2^(scale log2(e) K Q^T - lse log2(e)),  dS = P * (dP - rowsum(dO * O)),  all with queries in lanes
 //   dV = P dO,  dK = scale dS Q,  dQ = scale dS^T K
@@ -12,10 +13,10 @@ namespace {
 
 template <class Type>
 struct Scratch {
-  float *k, *v, *k_pairs, *d_k, *d_v;                 // of the key head
-  float *q, *d_o, *q_pairs, *d_o_pairs, *d_q;         // of one query head
-  float *delta, *lse;                                 // rowsum(dO * O), and lse in log2 units
-  float *p_queries, *ds_queries, *ds_keys;            // of one block
+  float *k, *v, *k_pairs, *d_k, *d_v;          // of the key head
+  float *q, *d_o, *q_pairs, *d_o_pairs, *d_q;  // of one query head
+  float *delta, *lse;                          // rowsum(dO * O), and lse in log2 units
+  float *p_queries, *ds_queries, *ds_keys;     // of one block
   Index bytes;
   HONE_INLINE Scratch(void* base, Index T, Index S, Index D) {
     Carver c{static_cast<char*>(base)};
@@ -48,8 +49,8 @@ struct State {
   Ahead ahead;
   Visible see;
   Drops drops;
-  float scale[lanes];     // to log2 units
-  const float *q, *d_o;   // this query block, transposed
+  float scale[lanes];    // to log2 units
+  const float *q, *d_o;  // this query block, transposed
   const float *delta, *lse;
 };
 
@@ -95,7 +96,8 @@ HONE_INLINE void tile(State<Type>& s, Index row, Index v0) {
 #pragma GCC unroll 8
     for (int r = 0; r < R; r += 2) {
       store_for_keys<Type>(s.s.ds_keys, row + r, v0 + v, ds[r][v], ds[r + 1][v]);
-      if constexpr (Type::pair == 2) store_for_queries<Type>(s.s.ds_queries, row + r, v0 + v, ds[r][v], ds[r + 1][v]);
+      if constexpr (Type::pair == 2)
+        store_for_queries<Type>(s.s.ds_queries, row + r, v0 + v, ds[r][v], ds[r + 1][v]);
     }
   }
 }
@@ -110,12 +112,20 @@ void group_row(State<Type>& s, Index row, Index v0) {
   const Index vectors = s.see.query_groups * (16 / lanes);
   for (Index v = v0; v < vectors; v += strip) switch (vectors - v) {
 #if defined(__AVX512F__)
-      case 1: group<Type, 16, 1, mask, drop>(s, row, v); break;
-      case 2: group<Type, 8, 2, mask, drop>(s, row, v); break;
-      case 3: group<Type, 4, 3, mask, drop>(s, row, v); break;
-      default: group<Type, 4, 4, mask, drop>(s, row, v);
+      case 1:
+        group<Type, 16, 1, mask, drop>(s, row, v);
+        break;
+      case 2:
+        group<Type, 8, 2, mask, drop>(s, row, v);
+        break;
+      case 3:
+        group<Type, 4, 3, mask, drop>(s, row, v);
+        break;
+      default:
+        group<Type, 4, 4, mask, drop>(s, row, v);
 #else
-      default: group<Type, 4, 2, mask, drop>(s, row, v);
+      default:
+        group<Type, 4, 2, mask, drop>(s, row, v);
 #endif
     }
 }
@@ -125,16 +135,22 @@ void score_gradients(State<Type>& s) {
   for (Index g = 0; g < s.see.groups; ++g) {
     const Index row = g * 16, v = s.see.first[g] * (16 / lanes);
     switch (mask_of(s.see, g)) {
-      case Mask::none: group_row<Type, Mask::none, drop>(s, row, v); break;
-      case Mask::first: group_row<Type, Mask::first, drop>(s, row, v); break;
-      case Mask::all: group_row<Type, Mask::all, drop>(s, row, v);
+      case Mask::none:
+        group_row<Type, Mask::none, drop>(s, row, v);
+        break;
+      case Mask::first:
+        group_row<Type, Mask::first, drop>(s, row, v);
+        break;
+      case Mask::all:
+        group_row<Type, Mask::all, drop>(s, row, v);
     }
   }
 }
 
 // C[keys,D] += A[keys,queries] B[queries,D] over the queries that see each group of keys.
 template <class Type>
-void add_to_keys(const State<Type>& s, const float* a, const float* pairs, float* c, Index query, bool accumulate) {
+void add_to_keys(const State<Type>& s, const float* a, const float* pairs, float* c, Index query,
+                 bool accumulate) {
   const Index width = padded<Type>(s.t.D), a_step = block / Type::pair, units = 16 / Type::pair;
   const Operands whole{a, a_step, pairs + query / Type::pair * width, width, c, width};
   if (s.see.all) {
@@ -155,7 +171,8 @@ void add_to_keys(const State<Type>& s, const float* a, const float* pairs, float
 template <class Type>
 void add_to_queries(const State<Type>& s, float* d_q, bool accumulate) {
   const Index width = padded<Type>(s.t.D), units = 16 / Type::pair;
-  const Operands whole{s.s.ds_keys, block, s.s.k_pairs + s.see.first_key / Type::pair * width, width, d_q, width};
+  const Operands whole{s.s.ds_keys, block, s.s.k_pairs + s.see.first_key / Type::pair * width,
+                       width,       d_q,   width};
   if (s.see.all) {
     product<Type, true>(whole, s.see.query_groups * 16, width / lanes, s.see.groups * units, accumulate);
     return;
@@ -177,7 +194,8 @@ HONE_INLINE AttentionRows head_of(AttentionRows rows, Index head, Index D) {
 
 // The sums of dO * O over D of rows first .. first+lanes, one a lane; rows from `end` on are zero.
 template <class Type>
-HONE_INLINE F products_of_rows(const AttentionRows& o, const AttentionRows& d_o, Index first, Index end, Index D) {
+HONE_INLINE F products_of_rows(const AttentionRows& o, const AttentionRows& d_o, Index first, Index end,
+                               Index D) {
   F m[lanes];
   for (Index i = 0; i < lanes; ++i) {
     m[i] = F{};
@@ -194,19 +212,22 @@ HONE_INLINE F products_of_rows(const AttentionRows& o, const AttentionRows& d_o,
   return m[0];
 }
 
-// A block is packed just before its first use: its rows are read twice, and then the packs, while they are near.
+// A block is packed just before its first use: its rows are read twice, and then the packs, while they are
+// near.
 template <class Type>
 void pack_queries(State<Type>& s, Index head, Index query) {
   const auto& t = s.t;
   const AttentionRows q = head_of<Type>(t.q, head, t.D), d_o = head_of<Type>(t.d_o, head, t.D);
   const AttentionRows o = head_of<Type>(t.o, head, t.D);
-  const Index queries = t.T - query < block ? t.T - query : block, at = query / block * transposed_floats(t.D);
+  const Index queries = t.T - query < block ? t.T - query : block,
+              at = query / block * transposed_floats(t.D);
   const Index at_pairs = query / Type::pair * padded<Type>(t.D);
   pack_pairs<Type>(s.s.q_pairs + at_pairs, q, query, queries, t.D);
   pack_transposed<Type>(s.s.q + at, q, query, queries, t.D);
   pack_pairs<Type>(s.s.d_o_pairs + at_pairs, d_o, query, queries, t.D);
   pack_transposed<Type>(s.s.d_o + at, d_o, query, queries, t.D);
-  for (Index i = query; i < query + block; i += lanes) store(s.s.delta + i, products_of_rows<Type>(o, d_o, i, t.T, t.D));
+  for (Index i = query; i < query + block; i += lanes)
+    store(s.s.delta + i, products_of_rows<Type>(o, d_o, i, t.T, t.D));
   for (Index i = query; i < query + block; ++i) s.s.lse[i] = i < t.T ? t.lse[head * t.T + i] * log2_e : 0;
 }
 
@@ -216,13 +237,15 @@ void pack_keys(State<Type>& s, Index key) {
   const Index keys = t.keys - key < block ? t.keys - key : block, at = key * row_units<Type>(t.D);
   pack_rows<Type>(s.s.k + at, t.k, key, keys, t.D);
   pack_rows<Type>(s.s.v + at, t.v, key, keys, t.D);
-  if (Type::pair == 2) pack_pairs<Type>(s.s.k_pairs + key / Type::pair * padded<Type>(t.D), t.k, key, keys, t.D);
+  if (Type::pair == 2)
+    pack_pairs<Type>(s.s.k_pairs + key / Type::pair * padded<Type>(t.D), t.k, key, keys, t.D);
 }
 
 template <class Type>
 void write_rows(void* to, Index stride, Index first, Index count, const float* from, float factor, Index D) {
   auto* out = static_cast<typename Type::Element*>(to) + first * stride;
-  for (Index i = 0; i < count; ++i) write_scaled<Type>(out + i * stride, from + i * padded<Type>(D), factor, D);
+  for (Index i = 0; i < count; ++i)
+    write_scaled<Type>(out + i * stride, from + i * padded<Type>(D), factor, D);
 }
 
 template <class Type>
@@ -236,7 +259,8 @@ void zero_rows(void* to, Index stride, Index first, Index end, Index width) {
 template <class Type>
 void run_block(State<Type>& s, Index head, Index key, Index query, bool first_of_keys) {
   const auto& t = s.t;
-  const Index at = query / block * transposed_floats(t.D), queries = t.T - query < block ? t.T - query : block;
+  const Index at = query / block * transposed_floats(t.D),
+              queries = t.T - query < block ? t.T - query : block;
   set_queries(s.see, t.causal, 0, query, queries, t.keys);
   set_keys(s.see, key, t.keys - key);
   s.q = s.s.q + at;
@@ -256,8 +280,8 @@ void run_block(State<Type>& s, Index head, Index key, Index query, bool first_of
   add_to_keys(s, s.s.ds_queries, s.s.q_pairs, s.s.d_k + at_key, query, accumulate);
   add_to_queries(s, d_q, key > 0);
   if (key + block >= t.keys || (t.causal && key == query))
-    write_rows<Type>(static_cast<typename Type::Element*>(t.d_q) + head * t.D, t.d_q_stride, query, queries, d_q, t.scale,
-                     t.D);
+    write_rows<Type>(static_cast<typename Type::Element*>(t.d_q) + head * t.D, t.d_q_stride, query, queries,
+                     d_q, t.scale, t.D);
 }
 
 template <class Type>
@@ -271,7 +295,8 @@ void run_head(State<Type>& s, Index head) {
       run_block(s, head, key, query, query == from);
     }
     if (head < t.group - 1) continue;
-    const Index at = t.group == 1 ? 0 : key * padded<Type>(t.D), count = t.keys - key < block ? t.keys - key : block;
+    const Index at = t.group == 1 ? 0 : key * padded<Type>(t.D),
+                count = t.keys - key < block ? t.keys - key : block;
     const float value_scale = t.dropout.threshold ? t.dropout.keep_scale : 1.0f;
     write_rows<Type>(t.d_k, t.d_k_stride, key, count, s.s.d_k + at, t.scale, t.D);
     write_rows<Type>(t.d_v, t.d_v_stride, key, count, s.s.d_v + at, value_scale, t.D);

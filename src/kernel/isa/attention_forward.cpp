@@ -1,9 +1,9 @@
-// Flash attention forward for a run of queries of one head: blocks of 64 queries x 64 keys, scores transposed so
-// that queries are lanes and the softmax has no work across lanes.
+// Flash attention forward for a run of queries of one head: blocks of 64 queries x 64 keys, scores transposed
+// so that queries are lanes and the softmax has no work across lanes.
 //
-// The running maximum m is a whole number of log2 units, so that rescaling is exact. It is guessed from the first
-// keys a query sees and raised only when a score exceeds it by `headroom`; the block is then done again. So the
-// exponentials of a tile follow at once on its scores, while these are in registers.
+// The running maximum m is a whole number of log2 units, so that rescaling is exact. It is guessed from the
+// first keys a query sees and raised only when a score exceeds it by `headroom`; the block is then done
+// again. So the exponentials of a tile follow at once on its scores, while these are in registers.
 #include "kernel/isa/attention_score.hpp"
 
 namespace hone::kernel::HONE_ISA {
@@ -34,11 +34,11 @@ struct State {
   Ahead ahead;
   Visible see;
   Drops drops;
-  F m[block_vectors];          // running maximum, log2 units
-  F l[block_vectors];          // sum of 2^(score - m)
-  F l_before[block_vectors];   // before this block
-  F top[block_vectors];        // largest score of this block
-  float scale[lanes];          // to log2 units
+  F m[block_vectors];         // running maximum, log2 units
+  F l[block_vectors];         // sum of 2^(score - m)
+  F l_before[block_vectors];  // before this block
+  F top[block_vectors];       // largest score of this block
+  float scale[lanes];         // to log2 units
 };
 
 // Scores and probabilities of keys row .. row+R of the block for V vectors of queries.
@@ -48,8 +48,8 @@ HONE_INLINE void tile(State<Type>& s, Index row, Index v0, bool guess) {
   const Index key = s.see.first_key + row;
   fetch(s.ahead);
   F x[R][V] = {};
-  multiply<Type, R, V, false>(s.s.k + key * row_units<Type>(t.D), row_units<Type>(t.D), s.s.q + v0 * lanes, block,
-                              sum_units<Type>(t.D), x);
+  multiply<Type, R, V, false>(s.s.k + key * row_units<Type>(t.D), row_units<Type>(t.D), s.s.q + v0 * lanes,
+                              block, sum_units<Type>(t.D), x);
   const F scale = load(s.scale);
 #pragma GCC unroll 4
   for (int v = 0; v < V; ++v) {
@@ -97,12 +97,20 @@ void group_row(State<Type>& s, Index row, Index v0, bool guess) {
   const Index vectors = s.see.query_groups * (16 / lanes);
   for (Index v = v0; v < vectors; v += strip) switch (vectors - v) {
 #if defined(__AVX512F__)
-      case 1: group<Type, 16, 1, mask, drop>(s, row, v, guess); break;
-      case 2: group<Type, 8, 2, mask, drop>(s, row, v, guess); break;
-      case 3: group<Type, 4, 3, mask, drop>(s, row, v, guess); break;
-      default: group<Type, 4, 4, mask, drop>(s, row, v, guess);
+      case 1:
+        group<Type, 16, 1, mask, drop>(s, row, v, guess);
+        break;
+      case 2:
+        group<Type, 8, 2, mask, drop>(s, row, v, guess);
+        break;
+      case 3:
+        group<Type, 4, 3, mask, drop>(s, row, v, guess);
+        break;
+      default:
+        group<Type, 4, 4, mask, drop>(s, row, v, guess);
 #else
-      default: group<Type, 4, 2, mask, drop>(s, row, v, guess);
+      default:
+        group<Type, 4, 2, mask, drop>(s, row, v, guess);
 #endif
     }
 }
@@ -113,9 +121,14 @@ void probabilities(State<Type>& s, bool first_block) {
     const Index row = g * 16, v = s.see.first[g] * (16 / lanes);
     const bool guess = first_block && g == 0;
     switch (mask_of(s.see, g)) {
-      case Mask::none: group_row<Type, Mask::none, drop>(s, row, v, guess); break;
-      case Mask::first: group_row<Type, Mask::first, drop>(s, row, v, guess); break;
-      case Mask::all: group_row<Type, Mask::all, drop>(s, row, v, guess);
+      case Mask::none:
+        group_row<Type, Mask::none, drop>(s, row, v, guess);
+        break;
+      case Mask::first:
+        group_row<Type, Mask::first, drop>(s, row, v, guess);
+        break;
+      case Mask::all:
+        group_row<Type, Mask::all, drop>(s, row, v, guess);
     }
   }
 }

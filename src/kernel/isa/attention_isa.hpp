@@ -25,10 +25,10 @@ struct AttentionForwardTask {
   AttentionRows q, k, v;
   void* o;
   std::int64_t o_stride;
-  float* lse;                          // of query 0, or null
-  std::int64_t first_query, queries;   // this task's run; query t is row t of q and o
-  std::int64_t keys, D;                // keys that count, 0 or more
-  bool causal;                         // query t sees keys 0..offset+t, else all
+  float* lse;                         // of query 0, or null
+  std::int64_t first_query, queries;  // this task's run; query t is row t of q and o
+  std::int64_t keys, D;               // keys that count, 0 or more
+  bool causal;                        // query t sees keys 0..offset+t, else all
   std::int64_t offset;
   float scale;
   AttentionDropout dropout;

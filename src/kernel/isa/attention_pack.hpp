@@ -27,9 +27,9 @@ HONE_INLINE const typename Type::Element* row_at(const AttentionRows& rows, Inde
   return data + (rows.table[r / rows.block] * rows.block + r % rows.block) * rows.stride;
 }
 
-// Rows that this task will write and the next one will pack, fetched a few at a time between tiles: at length 256
-// waiting for them took a quarter of the time, since the rows of a head lie far apart and no hardware prefetcher
-// follows them.
+// Rows that this task will write and the next one will pack, fetched a few at a time between tiles: at length
+// 256 waiting for them took a quarter of the time, since the rows of a head lie far apart and no hardware
+// prefetcher follows them.
 struct Ahead {
   static constexpr Index most_rows = 256;  // of a longer task packing is a small part
   struct Tensor {
@@ -76,9 +76,13 @@ HONE_INLINE void fetch(Ahead& a) {
 }
 
 template <class Type>
-HONE_INLINE Index padded(Index D) { return round_up(D, 16); }  // elements of a packed row
+HONE_INLINE Index padded(Index D) {
+  return round_up(D, 16);
+}  // elements of a packed row
 template <class Type>
-HONE_INLINE Index row_units(Index D) { return padded<Type>(D) / Type::pair; }
+HONE_INLINE Index row_units(Index D) {
+  return padded<Type>(D) / Type::pair;
+}
 
 template <class Type>
 HONE_INLINE F load_whole(const typename Type::Element* p) {
@@ -90,7 +94,9 @@ HONE_INLINE F load_whole(const typename Type::Element* p) {
 
 // Units that a sum over D runs through; those past D are zero.
 template <class Type>
-HONE_INLINE Index sum_units(Index D) { return round_up((D + Type::pair - 1) / Type::pair, 4); }
+HONE_INLINE Index sum_units(Index D) {
+  return round_up((D + Type::pair - 1) / Type::pair, 4);
+}
 
 // Units of one row from element d on: `lanes` units, those past D zero.
 template <class Type>
@@ -115,8 +121,10 @@ void pack_rows(float* to, const AttentionRows& rows, Index first, Index count, I
     const auto* row = r < count ? row_at<Type>(rows, first + r) : nullptr;
     float* out = to + r * units;
     Index u = 0;
-    for (; row && (u + lanes) * Type::pair <= D; u += lanes) store(out + u, load_whole<Type>(row + u * Type::pair));
-    for (; u + lanes <= units; u += lanes) store(out + u, row ? load_units<Type>(row, u * Type::pair, D) : F{});
+    for (; row && (u + lanes) * Type::pair <= D; u += lanes)
+      store(out + u, load_whole<Type>(row + u * Type::pair));
+    for (; u + lanes <= units; u += lanes)
+      store(out + u, row ? load_units<Type>(row, u * Type::pair, D) : F{});
     if (u < units) store_first(out + u, row ? load_units<Type>(row, u * Type::pair, D) : F{}, int(units - u));
   }
 }
@@ -130,8 +138,8 @@ HONE_INLINE __m512i load_some(const std::uint16_t* row, Index d, Index D) {  // 
 
 // Neighbours (even, odd) of 32 columns; `half` 0 for the first 16 units, 16 for the others.
 HONE_INLINE __m512i zip(__m512i even, __m512i odd, short half) {
-  const __m512i first = _mm512_set_epi16(47, 15, 46, 14, 45, 13, 44, 12, 43, 11, 42, 10, 41, 9, 40, 8, 39, 7, 38, 6, 37,
-                                         5, 36, 4, 35, 3, 34, 2, 33, 1, 32, 0);
+  const __m512i first = _mm512_set_epi16(47, 15, 46, 14, 45, 13, 44, 12, 43, 11, 42, 10, 41, 9, 40, 8, 39, 7,
+                                         38, 6, 37, 5, 36, 4, 35, 3, 34, 2, 33, 1, 32, 0);
   return _mm512_permutex2var_epi16(even, _mm512_add_epi16(first, _mm512_set1_epi16(half)), odd);
 }
 #endif
@@ -172,7 +180,8 @@ HONE_INLINE void transpose(F (&m)[lanes]) {
     u[i + 3] = _mm512_unpackhi_epi64(t[i + 1], t[i + 3]);
   }
   for (int i = 0; i < 4; ++i) {
-    const __m512i a = _mm512_shuffle_i32x4(u[i], u[i + 4], 0x88), b = _mm512_shuffle_i32x4(u[i], u[i + 4], 0xdd);
+    const __m512i a = _mm512_shuffle_i32x4(u[i], u[i + 4], 0x88),
+                  b = _mm512_shuffle_i32x4(u[i], u[i + 4], 0xdd);
     const __m512i c = _mm512_shuffle_i32x4(u[i + 8], u[i + 12], 0x88);
     const __m512i d = _mm512_shuffle_i32x4(u[i + 8], u[i + 12], 0xdd);
     m[i] = (F)_mm512_shuffle_i32x4(a, c, 0x88);

@@ -1,5 +1,5 @@
-// From scores to probabilities, with queries in lanes: which keys a query sees, 2^x, dropout, and the two ways
-// in which probabilities are laid out for the products that follow.
+// From scores to probabilities, with queries in lanes: which keys a query sees, 2^x, dropout, and the two
+// ways in which probabilities are laid out for the products that follow.
 #pragma once
 #include "kernel/isa/attention_pack.hpp"
 
@@ -7,8 +7,8 @@ namespace hone::kernel::HONE_ISA {
 
 constexpr float log2_e = 1.44269504f, ln_2 = 0.693147181f;
 
-// 2^r for |r| <= 1/2, the minimax polynomial of relative error: 7.5e-8 in degree 5, and 7.5e-5 in degree 3 where the
-// result is rounded to bf16.
+// 2^r for |r| <= 1/2, the minimax polynomial of relative error: 7.5e-8 in degree 5, and 7.5e-5 in degree 3
+// where the result is rounded to bf16.
 template <class Type>
 HONE_INLINE F exp2_fraction(F r) {
   if constexpr (Type::rounds) {
@@ -44,7 +44,8 @@ HONE_INLINE F ceiling(F x) {
   return n + select(n < x, splat(1.0f), F{});
 }
 
-// Which keys of a block the queries of a block see. last[i] is the last key that query i sees; it never falls.
+// Which keys of a block the queries of a block see. last[i] is the last key that query i sees; it never
+// falls.
 struct Visible {
   alignas(64) std::int32_t last[block];
   Index queries, query_groups;  // of the query block; groups are 16 queries or keys
@@ -53,7 +54,8 @@ struct Visible {
   bool all;                     // they all begin with query 0
 };
 
-HONE_INLINE void set_queries(Visible& s, bool causal, Index offset, Index first_query, Index queries, Index keys) {
+HONE_INLINE void set_queries(Visible& s, bool causal, Index offset, Index first_query, Index queries,
+                             Index keys) {
   s.queries = queries;
   s.query_groups = round_up(queries, 16) / 16;
   for (Index i = 0; i < block; ++i) {
@@ -85,11 +87,14 @@ HONE_INLINE Index groups_of(const Visible& s, Index q) {
   return g;
 }
 
-// What of a tile has to be masked: on the diagonal only the first 16 queries, so the others are spared the work.
+// What of a tile has to be masked: on the diagonal only the first 16 queries, so the others are spared the
+// work.
 enum class Mask { none, first, all };
 
 template <Mask mask>
-constexpr bool masks(int v) { return mask == Mask::all || (mask == Mask::first && v * lanes < 16); }
+constexpr bool masks(int v) {
+  return mask == Mask::all || (mask == Mask::first && v * lanes < 16);
+}
 
 // For group g of the block's keys and the queries from first[g] on.
 HONE_INLINE Mask mask_of(const Visible& s, Index g) {
@@ -191,8 +196,8 @@ template <class Type>
 HONE_INLINE void store_for_keys(float* to, Index row, Index v, F even, F odd) {
 #if defined(__AVX512BF16__)
   if constexpr (Type::pair == 2) {
-    const __m512i index = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6,
-                                           21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+    const __m512i index = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23,
+                                           7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
     const __m512i both = (__m512i)_mm512_cvtne2ps_pbh((__m512)odd, (__m512)even);
     _mm512_storeu_si512(to + row / 2 * block + v * lanes, _mm512_permutexvar_epi16(index, both));
     return;

@@ -1,5 +1,5 @@
-#include "kernel/isa/attention_product.hpp"
 #include "kernel/isa/attention_isa.hpp"
+#include "kernel/isa/attention_product.hpp"
 
 namespace hone::kernel::HONE_ISA {
 
