@@ -73,14 +73,18 @@ double step_flops(const TrainPlan::Impl& plan) {
   return flops;
 }
 
-Forecast forecast(const TrainPlan::Impl& plan) {
+Forecast memory_forecast(const TrainPlan::Impl& plan) {
   Forecast f = forecast_memory(plan.job);
+  return f;
+}
+
+double step_ms(const TrainPlan::Impl& plan) {
   const MachineLimits& limits = this_machine(plan.options.threads, plan.job.options().isa);
   const std::int64_t whole = plan.options.batch / plan.options.micro_batch;
+  double ms = program_ms(plan.job.programs()[plan.update], limits);
   for (std::size_t i = 0; i < plan.micro.size(); ++i)
-    f.step_ms += program_ms(plan.job.programs()[plan.micro[i].train], limits) * static_cast<double>(i == 0 ? whole : 1);
-  f.step_ms += program_ms(plan.job.programs()[plan.update], limits);
-  return f;
+    ms += program_ms(plan.job.programs()[plan.micro[i].train], limits) * static_cast<double>(i == 0 ? whole : 1);
+  return ms;
 }
 
 }  // namespace hone
