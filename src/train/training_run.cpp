@@ -76,6 +76,7 @@ class Run {
   RunSummary go() {
     check_text();
     start();
+    trainer_.profile(options_.profile);
     if (options_.on_start) options_.on_start(trainer_.plan(), trainer_.steps());
     const auto begin = Clock::now();
     const std::int64_t first = trainer_.steps();

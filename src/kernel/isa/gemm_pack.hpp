@@ -102,6 +102,7 @@ HONE_INLINE void pack_transposed(const T* b, std::int64_t stride, std::int64_t k
       F rows[lanes];
       for (int i = 0; i < lanes; ++i)
         rows[i] = c + i < columns ? units_along(b + (c + i) * stride + k, k_count - k) : F{};
+      for (int i = 0; i < lanes; ++i) __builtin_prefetch(b + (c + lanes + i) * stride + k);
       transpose(rows);
       float* to = reinterpret_cast<float*>(out) + u * width + c;
       for (int i = 0; i < lanes; ++i)
