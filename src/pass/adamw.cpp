@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "op/common.hpp"
 #include "op/gradient_context.hpp"
 #include "op/ops.hpp"
@@ -65,6 +67,13 @@ Program cut(const Program& whole, Phase phase) {
   std::vector<bool> made(part.tensors.size(), false);
   for (const Node& node : part.nodes)
     for (const TensorId id : node.outputs) made[static_cast<std::size_t>(id.value)] = true;
+  // A state made here that another phase reads (a bf16 weight) is wanted, though no node of this phase reads it.
+  for (const Node& node : whole.nodes)
+    for (const TensorId id : node.inputs)
+      if (const TensorId root = whole.root(id); node.phase != phase && whole[root].role == Role::state &&
+          whole[root].alias == Alias::none && made[static_cast<std::size_t>(root.value)] &&
+          std::find(part.outputs.begin(), part.outputs.end(), root) == part.outputs.end())
+        part.outputs.push_back(root);
   std::erase_if(part.outputs, [&](TensorId id) { return !made[static_cast<std::size_t>(part.root(id).value)] &&
                                                         !made[static_cast<std::size_t>(id.value)]; });
   for (std::size_t i = 0; i < part.tensors.size(); ++i) {  // a version made elsewhere is simply the state here
