@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <cmath>
 
 #include "run/generator_impl.hpp"
 #include "run/load.hpp"
@@ -87,10 +86,26 @@ std::span<const float> Generator::logits() const {
   return impl_->logits();
 }
 
-std::int64_t Generator::positions() const { return impl_->position; }
-Finish Generator::finish() const { return impl_->finish; }
+std::int64_t Generator::positions() const {
+  const GeneratorInUse guard(*impl_);
+  return impl_->position;
+}
+
+Finish Generator::finish() const {
+  const GeneratorInUse guard(*impl_);
+  return impl_->finish;
+}
+
+void Generator::profile(bool on) {
+  const GeneratorInUse guard(*impl_);
+  impl_->executor.profile(on);
+}
+
+std::map<std::string, double> Generator::profile_ms() const {
+  const GeneratorInUse guard(*impl_);
+  return impl_->executor.profile_ms();
+}
+
 const GeneratePlan& Generator::plan() const { return impl_->plan; }
-void Generator::profile(bool on) { impl_->executor.profile(on); }
-std::map<std::string, double> Generator::profile_ms() const { return impl_->executor.profile_ms(); }
 
 }  // namespace hone

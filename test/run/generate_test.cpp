@@ -3,9 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <set>
 #include <stop_token>
+#include <thread>
 
 #include "../temporary_folder.hpp"
 #include "base/random.hpp"
@@ -96,6 +98,39 @@ TEST_P(ByIsa, Bf16StaysNear) {
 
 INSTANTIATE_TEST_SUITE_P(Isa, ByIsa, testing::Values(Isa::portable, Isa::avx2, Isa::avx512),
                          [](const auto& each) { return std::string(name(each.param)); });
+
+TEST(Generator, TwoAttentionsInOneScopeHaveTheirOwnCaches) {
+  const Model model([](Builder& b, Tensor tokens) {
+    const auto wte = b.parameter("wte", {32, 16}, {.init = normal(0.5f)});
+    const auto x = layer_norm(embedding(tokens, wte), "norm");
+    const auto one = attention(linear(x, "q", 16), linear(x, "k", 16), linear(x, "v", 16), {.heads = 2});
+    const auto two = attention(linear(x, "q2", 16), linear(x, "k2", 16), linear(x, "v2", 16), {.heads = 4});
+    return linear(x + one + two, wte);
+  }, {.vocab_size = 32, .context = 40});
+  EXPECT_LT(difference(model, {}, some_ids(21, 32)), 1e-5);
+}
+
+TEST(Generator, ASecondThreadIsToldSo) {
+  Generator generator(GeneratePlan(golden(), {.threads = 1}));
+  const Ids prompt = some_ids(100, 512);
+  std::atomic<bool> told{false};
+  const auto work = [&] {  // until one of the two was told
+    for (int i = 0; i < 20000 && !told; ++i) {
+      try {
+        generator.reset();
+        generator.append(prompt);
+      } catch (const Error& e) {
+        if (e.kind() == ErrorKind::usage) told = true;
+      }
+    }
+  };
+  std::thread other(work);
+  work();
+  other.join();
+  EXPECT_TRUE(told);
+  generator.reset();
+  generator.append(prompt);
+}
 
 TEST(GeneratePlan, ForecastsItsArenaAndSaysHowItIsSpent) {
   const GeneratePlan plan(golden(), {.precision = Precision::bf16});
