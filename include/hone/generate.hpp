@@ -9,7 +9,8 @@
 //
 // The same seed gives the same text for any number of threads. Positions are absolute and end with the model's
 // context: when it is full, generation stops; there is no sliding window. One thread uses a generator at a time;
-// a second one gets an Error(usage). Generators of one model may run side by side, each with its own memory.
+// a second one gets an Error(usage). Generators of one model may run side by side; they hold its weights once for
+// each precision, and each its own cache.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -41,7 +42,7 @@ class HONE_API GeneratePlan {
  public:
   explicit GeneratePlan(Model model, GenerateOptions options = {});
 
-  const Forecast& forecast() const;  // step_ms: of one token, its cache full
+  const Forecast& forecast() const;  // of a generator alone; step_ms: of one token, its cache full
   const Model& model() const;
   const GenerateOptions& options() const;  // with every default decided
   std::string print() const;               // the programs, one line a node

@@ -1,7 +1,6 @@
 #include <algorithm>
 
 #include "run/generator_impl.hpp"
-#include "run/load.hpp"
 
 namespace hone {
 
@@ -11,8 +10,8 @@ GeneratorInUse::GeneratorInUse(Generator::Impl& g) : generator_(g) {
                                    .hint = "give each thread a generator of its own, or let them take turns"});
 }
 
-Generator::Impl::Impl(const GeneratePlan& p) : plan(p), executor(p.impl().job) {
-  load_weights(plan.model(), executor);
+Generator::Impl::Impl(const GeneratePlan& p)
+    : plan(p), weights(p.model(), p.impl().job), executor(p.impl().job, weights.tensors()) {
   if (!executor.plan().shared().contains("cache_table")) return;  // an architecture without attention
   const auto table = executor.view<std::int32_t>("cache_table");
   for (std::size_t i = 0; i < table.size(); ++i) table[i] = static_cast<std::int32_t>(i);

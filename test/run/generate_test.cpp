@@ -12,6 +12,7 @@
 #include "../temporary_folder.hpp"
 #include "base/random.hpp"
 #include "machine/isa.hpp"
+#include "model/model_impl.hpp"
 #include "run/logits.hpp"
 #include "text/utf8.hpp"
 
@@ -98,6 +99,20 @@ TEST_P(ByIsa, Bf16StaysNear) {
 
 INSTANTIATE_TEST_SUITE_P(Isa, ByIsa, testing::Values(Isa::portable, Isa::avx2, Isa::avx512),
                          [](const auto& each) { return std::string(name(each.param)); });
+
+TEST(Generator, WeightsAreHeldOnceForAModel) {
+  const Model model = open(HONE_TEST_DATA "/models/gpt2"), copy = model;
+  const ParameterSpec& spec = model.impl().spec("transformer.wte.weight");
+  std::weak_ptr<const HeldWeight> wide, low;
+  {
+    Generator one(GeneratePlan(model, {.precision = Precision::bf16})), two(GeneratePlan(copy, {.precision = Precision::bf16}));
+    wide = model.impl().store.hold(spec, DType::f32), low = copy.impl().store.hold(spec, DType::bf16);
+    EXPECT_EQ(wide.use_count(), 2);  // both generators, and nobody has another
+    EXPECT_EQ(low.use_count(), 2);
+    EXPECT_EQ(tokens_of(one.generate(Ids{1, 2}, {.seed = 1, .max_tokens = 9})), tokens_of(two.generate(Ids{1, 2}, {.seed = 1, .max_tokens = 9})));
+  }
+  EXPECT_TRUE(wide.expired() && low.expired());
+}
 
 TEST(Generator, TwoAttentionsInOneScopeHaveTheirOwnCaches) {
   const Model model([](Builder& b, Tensor tokens) {
