@@ -9,7 +9,8 @@
 //
 // The same seed gives the same text for any number of threads. Positions are absolute and end with the model's
 // context: when it is full, generation stops; there is no sliding window. One thread uses a generator at a time;
-// a second one gets an Error(usage). Generators of one model may run side by side, each with its own memory.
+// a second one gets an Error(usage). Generators of one model may run side by side; they hold its weights once for
+// each precision, and each its own cache.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -34,14 +35,14 @@ struct GenerateOptions {
   std::int64_t batch = 1;    // sequences at once; 1 so far
   Precision precision = Precision::f32;  // bf16 halves the bytes that a token reads; logits are f32 in either
   int threads = 0;                       // 0: all cores
-  std::string isa;                       // portable, avx2, avx512; empty: the best that this CPU has
+  std::string isa{};                     // portable, avx2, avx512; empty: the best that this CPU has
 };
 
 class HONE_API GeneratePlan {
  public:
   explicit GeneratePlan(Model model, GenerateOptions options = {});
 
-  const Forecast& forecast() const;  // step_ms: of one token, its cache full
+  const Forecast& forecast() const;  // of a generator alone; step_ms: of one token, its cache full
   const Model& model() const;
   const GenerateOptions& options() const;  // with every default decided
   std::string print() const;               // the programs, one line a node
@@ -59,9 +60,9 @@ struct SamplingOptions {
   float top_p = 0.95f;            // of those, the fewest whose probabilities add up to it (Holtzman et al., 2020)
   std::uint64_t seed = 0;         // a draw is a function of the seed and the position
   std::int64_t max_tokens = 128;  // -1: until a stop token or the context's end
-  std::vector<std::int32_t> stop_tokens;  // such a token is the last piece
+  std::vector<std::int32_t> stop_tokens{};  // such a token is the last piece
   bool stop_at_end_of_text = true;        // the tokenizer's end of text is a stop token
-  std::stop_token stop;                   // asked before each chunk of the prompt and each token
+  std::stop_token stop{};                 // asked before each chunk of the prompt and each token
 };
 
 struct Piece {
@@ -70,7 +71,7 @@ struct Piece {
   // What the token adds to the text, in whole UTF-8 characters: the bytes of an unfinished one come with the
   // piece that completes it, or with the last piece. Bytes that cannot be UTF-8 pass as they are. Empty without a
   // tokenizer and for stop tokens. Valid until the next piece.
-  std::string_view text;
+  std::string_view text{};
 };
 
 enum class Finish {

@@ -57,9 +57,8 @@ class Evaluation {
  public:
   Evaluation(const Model& model, const EvalOptions& o, std::int64_t windows, std::int64_t seq)
       : windows_(std::clamp<std::int64_t>(std::min(micro_batch_positions, largest_positions(model)) / seq, 1, windows)),
-        seq_(seq), executor_(job(model, o)) {
-    load_weights(model, executor_);
-    const auto& shared = executor_.plan().shared();
+        seq_(seq), job_(plan(model, o)), weights_(model, job_), executor_(job_, weights_.tensors()) {
+    const auto& shared = job_.shared();
     if (shared.contains("positions")) fill_positions(executor_.view<std::int32_t>("positions"), seq, 0);
     executor_.view<float>("loss_scale")[0] = 1;
   }
@@ -69,7 +68,7 @@ class Evaluation {
   // Adds a batch of at most windows() to the sums.
   void add(const Batch& batch) {
     const auto copy = [&](const char* name, const std::vector<std::int32_t>& from, std::int32_t rest) {
-      if (!executor_.plan().shared().contains(name)) return;
+      if (!job_.shared().contains(name)) return;
       const auto to = executor_.view<std::int32_t>(name);
       std::fill(std::copy(from.begin(), from.end(), to.begin()), to.end(), rest);
     };
@@ -86,12 +85,13 @@ class Evaluation {
   std::int64_t tokens = 0, correct = 0;
 
  private:
-  JobPlan job(const Model& model, const EvalOptions& o) const {
+  JobPlan plan(const Model& model, const EvalOptions& o) const {
     const StepProgramOptions options{.micro_batch = windows_, .seq = seq_, .low_precision = o.precision == Precision::bf16};
     Program p = cut(write_evaluation_program(model.impl().architecture, options, true), Phase::micro);
-    return JobPlan({std::move(p)}, exec_options(o.threads, o.isa));
+    std::set<std::string> weights = weight_names(p);
+    return JobPlan({std::move(p)}, exec_options(o.threads, o.isa), std::move(weights));
   }
-  const Program& program() const { return executor_.plan().programs()[0]; }
+  const Program& program() const { return job_.programs()[0]; }
 
   void count_correct(const Batch& batch) {
     const TensorId logits = program().outputs.at(1);
@@ -123,6 +123,8 @@ class Evaluation {
   }
 
   std::int64_t windows_, seq_;
+  JobPlan job_;
+  ModelWeights weights_;
   Executor executor_;
   std::vector<char> hits_;
 };

@@ -43,7 +43,7 @@ Program write_chunk(const Model& model, const GenerateOptions& o, ChunkProgram& 
   if (o.precision == Precision::bf16) autocast(p), settle(p);
   last_row_only(p), settle(p);
   fuse(p), settle(p);
-  p = cut(p, Phase::micro);  // bf16 weights are made by load_weights
+  p = cut(p, Phase::micro);  // bf16 weights are made by the store
   for (TensorDef& t : p.tensors) {  // programs of one job share inputs by name, and these differ in shape
     if (t.role != Role::input) continue;
     if (t.name == "tokens") t.name = chunk.tokens_name;
@@ -64,7 +64,8 @@ GeneratePlan::GeneratePlan(Model model, GenerateOptions options) {
     chunks.push_back({tokens, "tokens" + suffix, "positions" + suffix});
     programs.push_back(write_chunk(model, options, chunks.back()));
   }
-  JobPlan job(std::move(programs), exec_options(options.threads, options.isa));
+  std::set<std::string> weights = weight_names(programs.front());
+  JobPlan job(std::move(programs), exec_options(options.threads, options.isa), std::move(weights));
   auto impl = std::make_shared<Impl>(Impl{std::move(model), std::move(options), std::move(chunks), std::move(job), {}});
   impl->forecast = forecast_memory(impl->job);
   const ExecOptions& exec = impl->job.options();

@@ -1,8 +1,6 @@
 #include <algorithm>
-#include <cmath>
 
 #include "run/generator_impl.hpp"
-#include "run/load.hpp"
 
 namespace hone {
 
@@ -12,8 +10,8 @@ GeneratorInUse::GeneratorInUse(Generator::Impl& g) : generator_(g) {
                                    .hint = "give each thread a generator of its own, or let them take turns"});
 }
 
-Generator::Impl::Impl(const GeneratePlan& p) : plan(p), executor(p.impl().job) {
-  load_weights(plan.model(), executor);
+Generator::Impl::Impl(const GeneratePlan& p)
+    : plan(p), weights(p.model(), p.impl().job), executor(p.impl().job, weights.tensors()) {
   if (!executor.plan().shared().contains("cache_table")) return;  // an architecture without attention
   const auto table = executor.view<std::int32_t>("cache_table");
   for (std::size_t i = 0; i < table.size(); ++i) table[i] = static_cast<std::int32_t>(i);
@@ -87,10 +85,26 @@ std::span<const float> Generator::logits() const {
   return impl_->logits();
 }
 
-std::int64_t Generator::positions() const { return impl_->position; }
-Finish Generator::finish() const { return impl_->finish; }
+std::int64_t Generator::positions() const {
+  const GeneratorInUse guard(*impl_);
+  return impl_->position;
+}
+
+Finish Generator::finish() const {
+  const GeneratorInUse guard(*impl_);
+  return impl_->finish;
+}
+
+void Generator::profile(bool on) {
+  const GeneratorInUse guard(*impl_);
+  impl_->executor.profile(on);
+}
+
+std::map<std::string, double> Generator::profile_ms() const {
+  const GeneratorInUse guard(*impl_);
+  return impl_->executor.profile_ms();
+}
+
 const GeneratePlan& Generator::plan() const { return impl_->plan; }
-void Generator::profile(bool on) { impl_->executor.profile(on); }
-std::map<std::string, double> Generator::profile_ms() const { return impl_->executor.profile_ms(); }
 
 }  // namespace hone

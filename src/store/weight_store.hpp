@@ -3,6 +3,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <string>
 #include <vector>
@@ -11,6 +12,12 @@
 #include "op/builder_state.hpp"
 
 namespace hone {
+
+// A weight as programs read it, in memory of its own (64-byte aligned).
+struct HeldWeight {
+  std::unique_ptr<std::byte, void (*)(void*)> memory;
+  std::span<const std::byte> bytes;
+};
 
 class WeightStore {
  public:
@@ -26,12 +33,21 @@ class WeightStore {
   void read_file_layout(const ParameterSpec& spec, std::span<float> values) const;
   // The same as programs keep it ([out,in]).
   void read(const ParameterSpec& spec, std::span<float> values) const;
+  // The same in memory, in f32 or bf16: made once, and the same for all who hold it at a time, on any thread and
+  // through any copy of this store.
+  std::shared_ptr<const HeldWeight> hold(const ParameterSpec& spec, DType dtype) const;
 
  private:
+  struct Held {
+    std::mutex lock;
+    std::map<std::string, std::weak_ptr<const HeldWeight>> weights;  // by name and type
+  };
+
   std::uint64_t seed_ = 0;
   std::shared_ptr<const SafetensorsFile> file_;
   std::string prefix_;
   std::shared_ptr<const std::map<std::string, std::vector<float>>> snapshot_;
+  std::shared_ptr<Held> held_ = std::make_shared<Held>();
 };
 
 // The shape that files keep: swapped where the spec says transposed.

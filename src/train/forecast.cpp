@@ -35,7 +35,7 @@ std::vector<std::pair<std::string, std::int64_t>> breakdown(const JobPlan& job) 
   }
   std::int64_t sum = 0;
   for (const auto& part : parts) sum += part.second;
-  if (job.arena_bytes() > sum) parts.emplace_back("alignment", job.arena_bytes() - sum);
+  if (const std::int64_t all = job.arena_bytes() + job.held_bytes(); all > sum) parts.emplace_back("alignment", all - sum);
   return parts;
 }
 
@@ -55,7 +55,7 @@ double program_ms(const Program& p, const MachineLimits& limits) {
 
 Forecast forecast_memory(const JobPlan& job) {
   Forecast f;
-  f.arena_bytes = job.arena_bytes();
+  f.arena_bytes = job.arena_bytes() + job.held_bytes();
   f.outside_bytes = outside_base_bytes + outside_thread_bytes * job.options().threads;
   f.peak_bytes = f.arena_bytes + f.outside_bytes;
   f.breakdown = breakdown(job);

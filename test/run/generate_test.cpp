@@ -3,14 +3,18 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
+#include <set>
 #include <stop_token>
+#include <thread>
 
 #include "../temporary_folder.hpp"
 #include "base/random.hpp"
 #include "machine/isa.hpp"
-#include "run/generator_impl.hpp"
+#include "model/model_impl.hpp"
 #include "run/logits.hpp"
+#include "text/utf8.hpp"
 
 namespace hone {
 namespace {
@@ -96,6 +100,53 @@ TEST_P(ByIsa, Bf16StaysNear) {
 INSTANTIATE_TEST_SUITE_P(Isa, ByIsa, testing::Values(Isa::portable, Isa::avx2, Isa::avx512),
                          [](const auto& each) { return std::string(name(each.param)); });
 
+TEST(Generator, WeightsAreHeldOnceForAModel) {
+  const Model model = open(HONE_TEST_DATA "/models/gpt2"), copy = model;
+  const ParameterSpec& spec = model.impl().spec("transformer.wte.weight");
+  std::weak_ptr<const HeldWeight> wide, low;
+  {
+    Generator one(GeneratePlan(model, {.precision = Precision::bf16})), two(GeneratePlan(copy, {.precision = Precision::bf16}));
+    wide = model.impl().store.hold(spec, DType::f32), low = copy.impl().store.hold(spec, DType::bf16);
+    EXPECT_EQ(wide.use_count(), 2);  // both generators, and nobody has another
+    EXPECT_EQ(low.use_count(), 2);
+    EXPECT_EQ(tokens_of(one.generate(Ids{1, 2}, {.seed = 1, .max_tokens = 9})), tokens_of(two.generate(Ids{1, 2}, {.seed = 1, .max_tokens = 9})));
+  }
+  EXPECT_TRUE(wide.expired() && low.expired());
+}
+
+TEST(Generator, TwoAttentionsInOneScopeHaveTheirOwnCaches) {
+  const Model model([](Builder& b, Tensor tokens) {
+    const auto wte = b.parameter("wte", {32, 16}, {.init = normal(0.5f)});
+    const auto x = layer_norm(embedding(tokens, wte), "norm");
+    const auto one = attention(linear(x, "q", 16), linear(x, "k", 16), linear(x, "v", 16), {.heads = 2});
+    const auto two = attention(linear(x, "q2", 16), linear(x, "k2", 16), linear(x, "v2", 16), {.heads = 4});
+    return linear(x + one + two, wte);
+  }, {.vocab_size = 32, .context = 40});
+  EXPECT_LT(difference(model, {}, some_ids(21, 32)), 1e-5);
+}
+
+TEST(Generator, ASecondThreadIsToldSo) {
+  Generator generator(GeneratePlan(golden(), {.threads = 1}));
+  const Ids prompt = some_ids(100, 512);
+  std::atomic<bool> told{false};
+  const auto work = [&] {  // until one of the two was told
+    for (int i = 0; i < 20000 && !told; ++i) {
+      try {
+        generator.reset();
+        generator.append(prompt);
+      } catch (const Error& e) {
+        if (e.kind() == ErrorKind::usage) told = true;
+      }
+    }
+  };
+  std::thread other(work);
+  work();
+  other.join();
+  EXPECT_TRUE(told);
+  generator.reset();
+  generator.append(prompt);
+}
+
 TEST(GeneratePlan, ForecastsItsArenaAndSaysHowItIsSpent) {
   const GeneratePlan plan(golden(), {.precision = Precision::bf16});
   const Forecast& f = plan.forecast();
@@ -174,14 +225,20 @@ TEST(Generator, PiecesAreTheTokenizersTextInWholeCharacters) {
   Generator generator(GeneratePlan(golden(), {.threads = 1}));
   Ids ids;
   std::string text;
+  std::set<std::size_t> ends;
   for (const Piece& piece : generator.generate(tokenizer.encode("A\xC3\xA9"),
                                                {.temperature = 3, .top_k = 0, .top_p = 1, .max_tokens = -1}, &tokenizer)) {
     EXPECT_LT(piece.token, 256) << "an id that the tokenizer lacks";
     ids.push_back(piece.token);
     text += piece.text;
-    EXPECT_TRUE(generator.finish() != Finish::running || whole_characters(piece.text) == piece.text.size());
+    ends.insert(text.size());
   }
   EXPECT_EQ(text, tokenizer.decode(ids));
+  for (std::size_t at = 0; at < text.size();) {  // no piece ends within a character
+    const std::size_t next = at + std::max<std::size_t>(1, code_point_at(text, at).bytes);
+    for (std::size_t inside = at + 1; inside < next; ++inside) EXPECT_FALSE(ends.contains(inside)) << inside;
+    at = next;
+  }
   EXPECT_EQ(ids.size(), 126u);  // 128 positions, 3 of the prompt, and what follows the last
 }
 
