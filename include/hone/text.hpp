@@ -8,7 +8,7 @@
 //
 // Batch n is a pure function of the seed and n: nothing to save, nothing to skip after a restart, and a
 // micro-batch may be drawn alone. A text is tokenised once and held as 2 bytes a token (4 from 65536 ids on);
-// token shards stay on disk, mapped.
+// token shards stay on disk.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -38,7 +38,7 @@ struct Batch {
 class HONE_API Text {
  public:
   // A folder of token shards brings its own tokenizer; naming another one is an error.
-  explicit Text(const std::string& path, TextOptions options = {});
+  explicit Text(const std::string& path, const TextOptions& options = {});
   Text(const std::string& path, Tokenizer tokenizer, std::uint64_t seed = 0);
 
   const Tokenizer& tokenizer() const;
@@ -48,6 +48,7 @@ class HONE_API Text {
   std::int64_t held_out_bytes() const;  // of the text that held_out_tokens() encode; for bits a byte
   std::int64_t all_tokens() const;
   std::int64_t all_bytes() const;
+  std::int64_t memory_bytes() const;  // that the tokens take here; 0 for shards, which stay on disk
 
   // Step n's `batch` windows of seq + 1 tokens, from starts drawn uniformly in the training part.
   Batch batch(std::int64_t n, std::int64_t batch, std::int64_t seq) const;
@@ -75,9 +76,12 @@ struct ShardReport {
   std::int64_t train_tokens = 0, held_out_tokens = 0, shards = 0;
 };
 
-// Tokenises a file or a folder of files once, into a folder that Text opens at once and maps. Constant
+// Tokenises a file or a folder of files once, into a folder that Text opens at once and reads from. Constant
 // memory. The folder appears whole or not at all; doc/formats.md describes it.
 HONE_API ShardReport write_token_shards(const std::string& text_path, const Tokenizer& tokenizer,
                                         const std::string& out_folder, const ShardOptions& options = {});
+
+// The text of a file, or of a folder's files by name, one after the other; to train a tokenizer on.
+HONE_API std::string read_texts(const std::string& path);
 
 }  // namespace hone

@@ -19,15 +19,13 @@
 #include <utility>
 #include <vector>
 
+#include "hone/forecast.hpp"
 #include "hone/model.hpp"
+#include "hone/precision.hpp"
 #include "hone/schedule.hpp"
 #include "hone/text.hpp"
 
 namespace hone {
-
-enum class Precision { f32, bf16 };  // of the products; weights, moments and sums are f32 always
-HONE_API Precision precision_from_name(const std::string& name);
-HONE_API const char* name(Precision precision);
 
 struct TrainPlanOptions {
   std::int64_t batch = 32;       // sequences a step
@@ -39,15 +37,6 @@ struct TrainPlanOptions {
   std::string isa;               // portable, avx2, avx512; empty: the best that this CPU has
   bool decay_all = false;         // weight decay on biases and norms too
   std::vector<std::string> keep;  // names of weights whose gradients shall be readable after a step
-};
-
-// What a run will need, and an estimate of its time. `breakdown` adds up to peak_bytes.
-struct Forecast {
-  std::int64_t peak_bytes = 0;     // arena + outside
-  std::int64_t arena_bytes = 0;    // exactly what hone allocates for tensors and scratch
-  std::int64_t outside_bytes = 0;  // code, libraries, threads, text: a bound
-  double step_ms = 0;
-  std::vector<std::pair<std::string, std::int64_t>> breakdown;
 };
 
 class HONE_API TrainPlan {

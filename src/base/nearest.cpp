@@ -1,4 +1,4 @@
-#include "base/nearest.hpp"
+#include "hone/nearest.hpp"
 
 #include <algorithm>
 #include <numeric>

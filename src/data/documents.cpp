@@ -1,5 +1,7 @@
 #include "data/documents.hpp"
 
+#include "hone/text.hpp"
+
 #include <algorithm>
 #include <array>
 
@@ -15,12 +17,29 @@ std::size_t cut_by_bytes(std::string_view text) {
   return cut;
 }
 
-std::size_t cut_by_characters(std::string_view text) {
+std::size_t characters_in(std::string_view text) {
   const auto begins = [](char c) { return !continues_character(c); };
-  const auto characters = static_cast<std::size_t>(std::count_if(text.begin(), text.end(), begins));
+  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), begins));
+}
+
+// Counts by pieces, whose memory it gives back; the second pass skips the whole pieces before the cut.
+std::size_t cut_by_characters(const MappedFile& file) {
+  constexpr std::size_t piece_bytes = 8 << 20;
+  const std::string_view text = file.text();
+  std::vector<std::size_t> pieces;
+  std::size_t characters = 0;
+  for (std::size_t at = 0; at < text.size(); at += piece_bytes) {
+    pieces.push_back(characters_in(text.substr(at, piece_bytes)));
+    characters += pieces.back();
+    file.drop(at, piece_bytes);
+  }
   std::size_t left = characters / 10 * 9 + characters % 10 * 9 / 10, cut = 0;
-  for (; cut < text.size(); ++cut)
-    if (begins(text[cut]) && left-- == 0) break;
+  for (std::size_t piece = 0; piece < pieces.size() && left >= pieces[piece]; ++piece) {
+    left -= pieces[piece];
+    cut += piece_bytes;
+  }
+  for (cut = std::min(cut, text.size()); cut < text.size(); ++cut)
+    if (!continues_character(text[cut]) && left-- == 0) break;
   return cut;
 }
 
@@ -29,7 +48,7 @@ std::size_t cut_by_characters(std::string_view text) {
 Documents::Documents(const std::string& path) {
   if (is_folder(path)) {
     for (const std::string& name : files_in(path)) {
-      MappedFile file(path + "/" + name);
+      MappedFile file(std::string(path).append("/").append(name));
       if (file.size() > 0) documents_.push_back({std::move(file), 0});
     }
     if (documents_.empty())
@@ -45,7 +64,7 @@ Documents::Documents(const std::string& path) {
 void Documents::split(bool by_characters) {
   if (documents_.size() == 1) {
     const std::string_view text = documents_[0].file.text();
-    documents_[0].train_bytes = by_characters ? cut_by_characters(text) : cut_by_bytes(text);
+    documents_[0].train_bytes = by_characters ? cut_by_characters(documents_[0].file) : cut_by_bytes(text);
     return;
   }
   const std::size_t training = documents_.size() * 9 / 10;
@@ -83,9 +102,19 @@ void Documents::encode(const Tokenizer& tokenizer, bool held_out, const IdSink& 
     const std::size_t first = held_out ? d.train_bytes : 0;
     const std::size_t count = held_out ? d.file.size() - d.train_bytes : d.train_bytes;
     if (count == 0) continue;
-    encode_stream(tokenizer, d.file.text().substr(first, count), d.file.path(), first, sink);
+    encode_stream(tokenizer, d.file.text().substr(first, count), d.file.path(), first, [&](auto ids) {
+      sink(ids);
+      d.file.drop(0, d.file.size());  // the text passes through once
+    });
     if (documents_.size() > 1 && end) sink(std::array{*end});
   }
+}
+
+std::string read_texts(const std::string& path) {
+  const Documents documents(path);
+  std::string all;
+  for (const std::string_view text : documents.texts()) all += text;
+  return all;
 }
 
 }  // namespace hone

@@ -151,7 +151,7 @@ RawHeader read_header(std::span<const std::byte> file, const std::string& where)
 
 // Opens the shards of one part as meta.json lists them.
 std::int64_t open_part(const json& meta, const char* part, const std::string& folder, std::int64_t vocab_size,
-                       ShardFolder& out, Tokens& tokens) {
+                       Tokens& tokens) {
   const std::string where = folder + "/meta.json";
   const json& entry = json_member(meta, part, where);
   const json& names = json_member(entry, "shards", where);
@@ -159,12 +159,12 @@ std::int64_t open_part(const json& meta, const char* part, const std::string& fo
   for (const json& name : names) {
     if (!name.is_string() || name.get<std::string>().find('/') != std::string::npos)
       refuse(where, "\"shards\" is not a list of file names");
-    const MappedFile& file = out.files.emplace_back(folder + "/" + name.get<std::string>());
-    const ShardHeader header = check_shard(file.bytes(), vocab_size, file.path());
+    const MappedFile file(folder + "/" + name.get<std::string>());
+    const ShardHeader header = check_shard(file.bytes(), vocab_size, file.path(),
+                                           [&](auto first, auto count) { file.drop(first, count); });
     if (header.token_bytes != token_bytes_for(vocab_size))
       refuse(file.path(), "the shard is of another tokenizer");
-    file.drop(0, file.size());
-    tokens.map(file.bytes().data() + shard_header_bytes, header.tokens);
+    tokens.append(std::make_shared<const OffsetFile>(file.path()), shard_header_bytes, header.tokens);
   }
   if (tokens.size() != json_integer(entry, "tokens", where))
     refuse(where, std::string("the shards of \"") + part + "\" do not add up",
@@ -174,7 +174,8 @@ std::int64_t open_part(const json& meta, const char* part, const std::string& fo
 
 }  // namespace
 
-ShardHeader check_shard(std::span<const std::byte> file, std::int64_t vocab_size, const std::string& where) {
+ShardHeader check_shard(std::span<const std::byte> file, std::int64_t vocab_size, const std::string& where,
+                        const std::function<void(std::size_t, std::size_t)>& done) {
   const RawHeader header = read_header(file, where);
   SumState sum;
   std::uint32_t most = 0;
@@ -183,6 +184,7 @@ ShardHeader check_shard(std::span<const std::byte> file, std::int64_t vocab_size
     XXH3_64bits_update(sum.state, piece.data(), piece.size());
     most = std::max(most,
                     header.token_bytes == 2 ? largest<std::uint16_t>(piece) : largest<std::uint32_t>(piece));
+    if (done) done(file.size() - left.size(), piece.size());
     left = left.subspan(piece.size());
   }
   if (XXH3_64bits_digest(sum.state) != header.content_sum)
@@ -208,9 +210,9 @@ ShardFolder open_shards(const std::string& folder) {
   Tokenizer tokenizer = Tokenizer::open(folder);
   const std::int64_t vocab_size = tokenizer.vocab_size();
   const int width = token_bytes_for(vocab_size);
-  ShardFolder out{std::move(tokenizer), {}, Tokens(width), Tokens(width)};
-  out.train_bytes = open_part(meta, "train", folder, vocab_size, out, out.train);
-  out.held_out_bytes = open_part(meta, "held_out", folder, vocab_size, out, out.held_out);
+  ShardFolder out{std::move(tokenizer), Tokens(width), Tokens(width)};
+  out.train_bytes = open_part(meta, "train", folder, vocab_size, out.train);
+  out.held_out_bytes = open_part(meta, "held_out", folder, vocab_size, out.held_out);
   return out;
 }
 

@@ -2,6 +2,7 @@
 // ...
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -19,16 +20,17 @@ struct ShardHeader {
 
 constexpr std::size_t shard_header_bytes = 64;
 
-// Checks one shard wholly: header, length, checksum, every id below vocab_size. `where` opens every message.
-ShardHeader check_shard(std::span<const std::byte> file, std::int64_t vocab_size, const std::string& where);
+// Checks one shard wholly: header, length, checksum, every id below vocab_size. `where` opens every message;
+// `done` hears of each piece of the file that is not needed any more.
+ShardHeader check_shard(std::span<const std::byte> file, std::int64_t vocab_size, const std::string& where,
+                        const std::function<void(std::size_t first, std::size_t count)>& done = {});
 
 bool is_shard_folder(const std::string& path);
 
-// An opened folder: the tokens point into the mapped files. Each byte is read once here, for its checksum,
+// An opened folder; its tokens hold the files. Each byte is read once here, for its checksum,
 // and its page given back; an altered shard is Error(input).
 struct ShardFolder {
   Tokenizer tokenizer;
-  std::vector<MappedFile> files;
   Tokens train, held_out;
   std::int64_t train_bytes = 0, held_out_bytes = 0;
 };

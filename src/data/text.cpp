@@ -44,8 +44,7 @@ std::int64_t Batch::tokens() const {
 struct Text::Impl {
   std::string path;
   Tokenizer tokenizer;
-  std::uint64_t key;              // of the stream of window starts
-  std::vector<MappedFile> files;  // that the tokens are mapped from
+  std::uint64_t key;  // of the stream of window starts
   Tokens train, held_out;
   std::int64_t train_bytes = 0, held_out_bytes = 0;
 
@@ -80,7 +79,11 @@ std::shared_ptr<const Text::Impl> Text::Impl::of_documents(const std::string& pa
                                                            std::uint64_t seed) {
   const int width = token_bytes_for(tokenizer.vocab_size());
   auto impl = std::make_shared<Impl>(
-      Impl{path, std::move(tokenizer), stream_key("data", seed), {}, Tokens(width), Tokens(width)});
+      Impl{path, std::move(tokenizer), stream_key("data", seed), Tokens(width), Tokens(width)});
+  if (impl->tokenizer.kind() == TokenizerKind::byte) {  // no doubling on the way to a size that is known
+    impl->train.reserve(documents.train_bytes());
+    impl->held_out.reserve(documents.held_out_bytes());
+  }
   documents.encode(impl->tokenizer, false, [&](auto ids) { impl->train.append(ids); });
   documents.encode(impl->tokenizer, true, [&](auto ids) { impl->held_out.append(ids); });
   impl->train_bytes = documents.train_bytes();
@@ -91,11 +94,11 @@ std::shared_ptr<const Text::Impl> Text::Impl::of_documents(const std::string& pa
 std::shared_ptr<const Text::Impl> Text::Impl::of_shards(const std::string& path, std::uint64_t seed) {
   ShardFolder s = open_shards(path);
   return std::make_shared<Impl>(Impl{path, std::move(s.tokenizer), stream_key("data", seed),
-                                     std::move(s.files), std::move(s.train), std::move(s.held_out),
-                                     s.train_bytes, s.held_out_bytes});
+                                     std::move(s.train), std::move(s.held_out), s.train_bytes,
+                                     s.held_out_bytes});
 }
 
-Text::Text(const std::string& path, TextOptions options) {
+Text::Text(const std::string& path, const TextOptions& options) {
   if (is_shard_folder(path)) {
     impl_ = Impl::of_shards(path, options.seed);
     const bool unnamed = options.tokenizer == TextOptions().tokenizer;
@@ -130,6 +133,9 @@ std::int64_t Text::vocab_size() const { return impl_->tokenizer.vocab_size(); }
 std::int64_t Text::train_tokens() const { return impl_->train.size(); }
 std::int64_t Text::held_out_tokens() const { return impl_->held_out.size(); }
 std::int64_t Text::held_out_bytes() const { return impl_->held_out_bytes; }
+std::int64_t Text::memory_bytes() const {
+  return impl_->train.memory_bytes() + impl_->held_out.memory_bytes();
+}
 std::int64_t Text::all_tokens() const { return train_tokens() + held_out_tokens(); }
 std::int64_t Text::all_bytes() const { return impl_->train_bytes + impl_->held_out_bytes; }
 

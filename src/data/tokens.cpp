@@ -3,8 +3,24 @@
 #include <algorithm>
 #include <cassert>
 #include <cstring>
+#include <utility>
 
 namespace hone {
+namespace {
+
+void unpack_tokens(const std::byte* from, std::int64_t count, int token_bytes, std::int32_t* out) {
+  if (token_bytes == 4) {
+    std::memcpy(out, from, static_cast<std::size_t>(count) * 4);
+    return;
+  }
+  for (std::int64_t i = 0; i < count; ++i) {
+    std::uint16_t narrow;
+    std::memcpy(&narrow, from + 2 * i, 2);
+    out[i] = narrow;
+  }
+}
+
+}  // namespace
 
 void pack_tokens(std::span<const std::int32_t> ids, int token_bytes, std::vector<std::byte>& out) {
   const std::size_t at = out.size();
@@ -22,15 +38,15 @@ void pack_tokens(std::span<const std::int32_t> ids, int token_bytes, std::vector
 }
 
 void Tokens::append(std::span<const std::int32_t> ids) {
-  assert(segments_.empty() || segments_[0].data == nullptr);
+  assert(segments_.empty() || segments_[0].file == nullptr);
   pack_tokens(ids, token_bytes_, held_);
   size_ += static_cast<std::int64_t>(ids.size());
-  segments_.assign(1, {nullptr, 0, size_});
+  segments_.assign(1, {nullptr, 0, 0, size_});
 }
 
-void Tokens::map(const std::byte* ids, std::int64_t count) {
+void Tokens::append(std::shared_ptr<const OffsetFile> file, std::size_t offset, std::int64_t count) {
   assert(held_.empty());
-  segments_.push_back({ids, size_, count});
+  segments_.push_back({std::move(file), offset, size_, count});
   size_ += count;
 }
 
@@ -39,22 +55,20 @@ void Tokens::read(std::int64_t first, std::int64_t count, std::int32_t* out) con
   auto segment = std::upper_bound(segments_.begin(), segments_.end(), first,
                                   [](std::int64_t at, const Segment& s) { return at < s.first; });
   if (segment != segments_.begin()) --segment;
-  while (count > 0) {
+  std::vector<std::byte> window;  // of a file
+  for (; count > 0; ++segment) {
     const std::int64_t skip = first - segment->first, n = std::min(count, segment->count - skip);
-    const std::byte* from = (segment->data != nullptr ? segment->data : held_.data()) + skip * token_bytes_;
-    if (token_bytes_ == 4) {
-      std::memcpy(out, from, static_cast<std::size_t>(n) * 4);
-    } else {
-      for (std::int64_t i = 0; i < n; ++i) {
-        std::uint16_t narrow;
-        std::memcpy(&narrow, from + 2 * i, 2);
-        out[i] = narrow;
-      }
+    const std::size_t at = segment->offset + static_cast<std::size_t>(skip * token_bytes_);
+    const std::byte* from = held_.data() + at;
+    if (segment->file) {
+      window.resize(static_cast<std::size_t>(n * token_bytes_));
+      segment->file->read(at, window);
+      from = window.data();
     }
+    unpack_tokens(from, n, token_bytes_, out);
     out += n;
     first += n;
     count -= n;
-    ++segment;
   }
 }
 

@@ -22,6 +22,10 @@ struct ExecOptions {
   Isa isa = best_isa();
 };
 
+// The defaults decided: 0 threads are all cores, an empty isa the best of this CPU. Error(usage) for what this
+// machine cannot do.
+ExecOptions exec_options(int threads, const std::string& isa);
+
 struct Shared {  // a tensor that outlives a program
   TensorType type;
   Role role = Role::state;

@@ -34,7 +34,7 @@ std::string without_slash(std::string path) {
 // a file that its owner renamed or removed between our open and our lock.
 int open_locked(const std::string& path) {
   for (;;) {
-    const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
     if (fd < 0) throw_errno(ErrorKind::failed, path, "write", errno);
     if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
       const int error = errno;

@@ -54,10 +54,28 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
 
 void MappedFile::drop(std::size_t first, std::size_t count) const {
   const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
-  const std::size_t begin = (first + page - 1) / page * page,
-                    end = std::min(first + count, size_) / page * page;
-  if (begin >= end) return;
-  ::madvise(const_cast<char*>(static_cast<const char*>(data_)) + begin, end - begin, MADV_DONTNEED);
+  const std::size_t from = first / page * page, to = std::min(first + count, size_);
+  if (from < to)
+    ::madvise(const_cast<char*>(static_cast<const char*>(data_)) + from, to - from, MADV_DONTNEED);
+}
+
+OffsetFile::OffsetFile(std::string path)
+    : path_(std::move(path)), fd_(::open(path_.c_str(), O_RDONLY | O_CLOEXEC)) {
+  if (fd_ < 0) throw_errno(ErrorKind::input, path_, "read", errno);
+}
+
+OffsetFile::~OffsetFile() { ::close(fd_); }
+
+void OffsetFile::read(std::size_t offset, std::span<std::byte> out) const {
+  while (!out.empty()) {
+    const ssize_t n = ::pread(fd_, out.data(), out.size(), static_cast<off_t>(offset));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) throw_errno(ErrorKind::failed, path_, "read", errno);
+    if (n == 0)
+      throw Error(ErrorKind::input, {.what = "the file was cut short while in use", .where = path_});
+    offset += static_cast<std::size_t>(n);
+    out = out.subspan(static_cast<std::size_t>(n));
+  }
 }
 
 bool is_folder(const std::string& path) {

@@ -25,13 +25,30 @@ class MappedFile {
   std::size_t size() const { return size_; }
   std::span<const std::byte> bytes() const { return {static_cast<const std::byte*>(data_), size_}; }
   std::string_view text() const { return {static_cast<const char*>(data_), size_}; }
-  // Gives pages [first, first + count) back to the kernel; the next touch reads them again.
+  // Gives the memory of bytes [first, first + count) back; the next touch reads them again, from the page
+  // cache if they are still there.
   void drop(std::size_t first, std::size_t count) const;
 
  private:
   std::string path_;
   const void* data_ = nullptr;
   std::size_t size_ = 0;
+};
+
+// A file read in small pieces from all over: no memory stays behind, where a mapping would keep each page
+// touched.
+class OffsetFile {
+ public:
+  explicit OffsetFile(std::string path);
+  ~OffsetFile();
+  OffsetFile(const OffsetFile&) = delete;
+  OffsetFile& operator=(const OffsetFile&) = delete;
+
+  void read(std::size_t offset, std::span<std::byte> out) const;  // by several threads at once, if need be
+
+ private:
+  std::string path_;
+  int fd_;
 };
 
 bool is_folder(const std::string& path);

@@ -157,7 +157,7 @@ const SafetensorsEntry& SafetensorsFile::at(std::string_view name) const {
 }
 
 SafetensorsWriter::SafetensorsWriter(const std::string& path, std::vector<SafetensorsSpec> specs,
-                                     std::map<std::string, std::string> metadata)
+                                     const std::map<std::string, std::string>& metadata)
     : specs_(std::move(specs)), file_(path) {
   nlohmann::ordered_json header;
   if (!metadata.empty()) header["__metadata__"] = metadata;

@@ -66,7 +66,7 @@ struct SafetensorsSpec {
 class SafetensorsWriter {
  public:
   SafetensorsWriter(const std::string& path, std::vector<SafetensorsSpec> specs,
-                    std::map<std::string, std::string> metadata = {{"format", "pt"}});
+                    const std::map<std::string, std::string>& metadata = {{"format", "pt"}});
 
   void write(std::string_view name, std::span<const std::byte> bytes);  // the next bytes of tensor `name`
   void commit();                                                        // all bytes must have been written

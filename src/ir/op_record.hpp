@@ -84,6 +84,7 @@ struct OpRecord {
   bool foldable_cast = false;  // its first output may be bf16 directly instead of f32 and a cast (set_type)
   void (*set_type)(Attributes&, DType) = nullptr;
   int activation_inputs = 1;  // the first so many inputs are activations that autocast looks at
+  int state_like_first = -1;  // an input, a state, that holds what the first input is and so takes its type
 };
 
 // Appends a node: infers its outputs, adds them, returns them. Names outputs after the node.

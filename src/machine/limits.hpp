@@ -15,7 +15,7 @@ struct MachineLimits {
 };
 
 // The best of several short runs, since neighbours on a shared machine only ever slow a run down. Takes
-// 64 MiB while it runs.
+// 128 MiB while it runs.
 MachineLimits measure_limits(int threads, Isa isa);
 
 // The same, measured once in a process for each number of threads (no more than this machine has cores).

@@ -101,7 +101,7 @@ ActivationFunction activation(const Gpt2Config& c, const std::string& where) {
   bad(where, "activation_function", "gelu_new, gelu, relu or silu", "\"" + c.activation + "\"");
 }
 
-Tensor block(Builder& b, Tensor x, const Gpt2Config& c, std::int64_t layer, ActivationFunction act) {
+Tensor block(Tensor x, const Gpt2Config& c, std::int64_t layer, ActivationFunction act) {
   const Init init = normal(c.range);
   const Init last = normal(c.range / std::sqrt(2.0f * static_cast<float>(c.n_layer)));
   float scale = c.scaled ? 0.0f : 1.0f;
@@ -126,7 +126,7 @@ Tensor trunk(Builder& b, Tensor tokens, const Gpt2Config& c, ActivationFunction 
   auto x = dropout(embedding(tokens, *wte) + embedding(b.positions(), wpe), c.embd_pdrop, "drop");
   for (std::int64_t i = 0; i < c.n_layer; ++i) {
     const auto layer = b.scope("h", static_cast<int>(i));
-    x = block(b, x, c, i, act);
+    x = block(x, c, i, act);
   }
   return layer_norm(x, "ln_f", c.epsilon);
 }

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "base/nearest.hpp"
+#include "hone/nearest.hpp"
 #include "file/atomic.hpp"
 #include "file/json.hpp"
 #include "file/mapped.hpp"

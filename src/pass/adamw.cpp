@@ -6,11 +6,14 @@
 namespace hone {
 namespace {
 
-// The newest version of each tensor by name, as the micro-batch phase leaves it.
+// The newest version of a tensor by name, as the micro-batch phase leaves it: the one that none replaces.
 TensorId latest(const Program& p, const std::string& name) {
+  std::vector<bool> replaced(p.tensors.size(), false);
+  for (const TensorDef& t : p.tensors)
+    if (t.previous) replaced[static_cast<std::size_t>(t.previous.value)] = true;
   TensorId found;
   for (std::size_t i = 0; i < p.tensors.size(); ++i)
-    if (p.tensors[i].name == name && p.tensors[i].alias != Alias::view) found = {static_cast<std::int32_t>(i)};
+    if (p.tensors[i].name == name && p.tensors[i].alias != Alias::view && !replaced[i]) found = {static_cast<std::int32_t>(i)};
   return found;
 }
 
@@ -64,9 +67,11 @@ Program cut(const Program& whole, Phase phase) {
   std::erase_if(part.nodes, [phase](const Node& node) { return node.phase != phase; });
   std::vector<bool> made(part.tensors.size(), false);
   for (const Node& node : part.nodes)
-    for (const TensorId id : node.outputs) made[static_cast<std::size_t>(id.value)] = true;
-  std::erase_if(part.outputs, [&](TensorId id) { return !made[static_cast<std::size_t>(part.root(id).value)] &&
-                                                        !made[static_cast<std::size_t>(id.value)]; });
+    for (const TensorId id : node.outputs) {
+      made[static_cast<std::size_t>(id.value)] = true;
+      if (part[id].alias == Alias::view) made[static_cast<std::size_t>(part[id].base.value)] = true;
+    }
+  std::erase_if(part.outputs, [&](TensorId id) { return !made[static_cast<std::size_t>(id.value)]; });
   for (std::size_t i = 0; i < part.tensors.size(); ++i) {  // a version made elsewhere is simply the state here
     TensorDef& t = part.tensors[i];
     if (t.alias == Alias::version && !made[i]) t.previous = {};

@@ -71,6 +71,8 @@ class Rewriter {
       const DType first = inputs.empty() ? out_[id].type.dtype : out_[inputs[0]].type.dtype;
       inputs.push_back(as(id, wanted(node, i, out_[id].type.dtype, first)));
     }
+    if (const int state = node.op->state_like_first; state >= 0)
+      out_[inputs[static_cast<std::size_t>(state)]].type.dtype = out_[inputs[0]].type.dtype;
     Attributes attributes = node.attributes;
     if (node.op->set_type && node.op->autocast == Autocast::lower) node.op->set_type(attributes, DType::bf16);
     const auto outputs = emit(out_, *node.op, inputs, attributes, node.name, node.phase);

@@ -30,6 +30,10 @@ struct ChunkOptions {
 // The head, the loss and their gradients by chunks of positions, so that the logits of one chunk exist at a time.
 void chunk_loss(Program& program, const ChunkOptions& options = {});
 
+// For generation, on a forward program of one sequence: the head computes the logits of the last position only,
+// in f32. The program's one output becomes f32[1,1,V].
+void last_row_only(Program& program);
+
 struct AdamWOptions {
   std::function<bool(const std::string&)> decays;  // does weight decay apply to this parameter?
 };

@@ -4,6 +4,7 @@
 
 #include "exec/job.hpp"
 #include "model/model_impl.hpp"
+#include "run/load.hpp"
 #include "train/step_program.hpp"
 
 namespace hone {
@@ -13,14 +14,11 @@ std::vector<float> logits_of(const Model& model, const Batch& batch, int threads
                                                    {.micro_batch = batch.batch, .seq = batch.seq}, true);
   const TensorId logits = program.outputs.at(1);
   Executor executor(JobPlan({program}, {.threads = threads, .isa = isa}));
-  for (const ParameterSpec& spec : model.impl().specs) model.impl().store.read(spec, executor.view<float>(spec.name));
+  load_weights(model, executor);
   std::copy(batch.ids.begin(), batch.ids.end(), executor.view<std::int32_t>("tokens").begin());
   std::copy(batch.labels.begin(), batch.labels.end(), executor.view<std::int32_t>("labels").begin());
-  if (executor.plan().shared().contains("positions")) {
-    const auto positions = executor.view<std::int32_t>("positions");
-    for (std::size_t i = 0; i < positions.size(); ++i)
-      positions[i] = static_cast<std::int32_t>(i % static_cast<std::size_t>(batch.seq));
-  }
+  if (executor.plan().shared().contains("positions"))
+    fill_positions(executor.view<std::int32_t>("positions"), batch.seq, 0);
   executor.run(0);
   const auto values = executor.output_view<float>(0, logits);
   return {values.begin(), values.end()};

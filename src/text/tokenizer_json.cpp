@@ -109,7 +109,8 @@ std::pair<std::string, std::string> merge_pair(const json& merge, const std::str
     if (space != std::string::npos && text.find(' ', space + 1) == std::string::npos)
       return {text.substr(0, space), text.substr(space + 1)};
   } else if (merge.is_array() && merge.size() == 2 && merge[0].is_string() && merge[1].is_string()) {
-    return {merge[0].get<std::string>(), merge[1].get<std::string>()};
+    std::pair<std::string, std::string> pair{merge[0].get<std::string>(), merge[1].get<std::string>()};
+    if ((pair.first + pair.second).find(' ') == std::string::npos) return pair;
   }
   refuse(where, "a merge is not a pair of tokens", merge.dump(-1, ' ', true).substr(0, 80));
 }
@@ -133,6 +134,21 @@ std::vector<BpeMerge> parse_merges(const json& model,
     merges.push_back({id_of(left, rank), id_of(right, rank), id_of(left + right, rank)});
   }
   return merges;
+}
+
+// Bytes and merges must spell out the tokens that they end in. An added token, whose name is taken as it
+// stands, can contradict that.
+void check_spelling(const std::vector<std::string>& tokens, const std::array<std::int32_t, 256>& byte_ids,
+                    const std::vector<BpeMerge>& merges, const std::string& where) {
+  const auto bytes = [&](std::int32_t id) -> const std::string& {
+    return tokens[static_cast<std::size_t>(id)];
+  };
+  for (unsigned b = 0; b < 256; ++b)
+    if (bytes(byte_ids[b]) != std::string(1, static_cast<char>(b)))
+      refuse(where, "the token of the byte " + std::to_string(b) + " is an added token too");
+  for (std::size_t rank = 0; rank < merges.size(); ++rank)
+    if (bytes(merges[rank].left) + bytes(merges[rank].right) != bytes(merges[rank].result))
+      refuse(where, "merge " + std::to_string(rank) + " has to do with an added token");
 }
 
 void set_token(std::vector<std::string>& tokens, std::int32_t id, std::string bytes) {
@@ -201,6 +217,7 @@ Tokenizer parse_bpe(const json& root, const json& model, const std::string& wher
     byte_ids[b] = it->second;
   }
   std::vector<BpeMerge> merges = parse_merges(model, ids, where);
+  check_spelling(parts.tokens, byte_ids, merges, where);
   parts.splits_words = flag(member_or_null(root, "pre_tokenizer"), "use_regex", true, where);
   bool plain = merges.empty() && added.empty() && parts.tokens.size() == 256;
   for (unsigned b = 0; b < 256; ++b) plain = plain && byte_ids[b] == static_cast<std::int32_t>(b);

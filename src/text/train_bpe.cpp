@@ -180,6 +180,7 @@ Tokenizer Tokenizer::train_bpe(std::string_view text, const BpeOptions& options)
   check(options);
   std::vector<std::string> tokens = options.special_tokens;
   std::vector<AddedToken> added;
+  added.reserve(tokens.size());
   for (const std::string& token : tokens)
     added.push_back({token, static_cast<std::int32_t>(added.size()), true});
   std::array<int, 256> order{};

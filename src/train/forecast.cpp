@@ -29,7 +29,8 @@ std::vector<std::pair<std::string, std::int64_t>> breakdown(const JobPlan& job) 
         : s.role == Role::input              ? "inputs"
         : gradient                           ? "gradients"
         : s.lifetime == Lifetime::saved      ? "optimizer"
-                                             : "bf16 weights",
+        : name.ends_with(".bf16")            ? "bf16 weights"
+                                             : "cache",
         s.type.bytes());
   }
   std::int64_t sum = 0;
@@ -38,8 +39,8 @@ std::vector<std::pair<std::string, std::int64_t>> breakdown(const JobPlan& job) 
   return parts;
 }
 
-// A program's time where every node runs at what this machine reached in a short measurement, or at the speed
-// of its memory, whichever takes longer.
+}  // namespace
+
 double program_ms(const Program& p, const MachineLimits& limits) {
   constexpr double reached = 0.85;         // of the multiply-add limit, by the products of a step
   constexpr double node_overhead_ms = 4e-3;  // start and end of a parallel loop
@@ -52,7 +53,15 @@ double program_ms(const Program& p, const MachineLimits& limits) {
   return ms;
 }
 
-}  // namespace
+Forecast forecast_memory(const JobPlan& job) {
+  Forecast f;
+  f.arena_bytes = job.arena_bytes();
+  f.outside_bytes = outside_base_bytes + outside_thread_bytes * job.options().threads;
+  f.peak_bytes = f.arena_bytes + f.outside_bytes;
+  f.breakdown = breakdown(job);
+  f.breakdown.emplace_back("outside", f.outside_bytes);
+  return f;
+}
 
 double step_flops(const TrainPlan::Impl& plan) {
   double flops = 0;
@@ -65,12 +74,7 @@ double step_flops(const TrainPlan::Impl& plan) {
 }
 
 Forecast forecast(const TrainPlan::Impl& plan) {
-  Forecast f;
-  f.arena_bytes = plan.job.arena_bytes();
-  f.outside_bytes = outside_base_bytes + outside_thread_bytes * plan.options.threads;
-  f.peak_bytes = f.arena_bytes + f.outside_bytes;
-  f.breakdown = breakdown(plan.job);
-  f.breakdown.emplace_back("outside", f.outside_bytes);
+  Forecast f = forecast_memory(plan.job);
   const MachineLimits& limits = this_machine(plan.options.threads, plan.job.options().isa);
   const std::int64_t whole = plan.options.batch / plan.options.micro_batch;
   for (std::size_t i = 0; i < plan.micro.size(); ++i)

@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <stdexcept>
-#include <thread>
 
 #include "exec/bind.hpp"
 #include "model/model_impl.hpp"
@@ -26,15 +25,13 @@ TrainPlanOptions decided(const Model& model, TrainPlanOptions o) {
           "1 to " + std::to_string(model.context()), std::to_string(o.seq));
   require(o.micro_batch >= 0 && o.micro_batch <= o.batch, "--micro-batch must be a part of the batch",
           "1 to " + std::to_string(o.batch), std::to_string(o.micro_batch));
-  require(o.threads >= 0 && o.threads <= 4096, "--threads is out of range", "1 to 4096", std::to_string(o.threads));
   if (o.micro_batch == 0) {
     o.micro_batch = std::clamp<std::int64_t>(micro_batch_positions / o.seq, 1, o.batch);
     while (o.batch % o.micro_batch != 0) --o.micro_batch;
   }
-  if (o.threads == 0) o.threads = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-  const Isa isa = o.isa.empty() ? best_isa() : isa_from_name(o.isa);
-  require(cpu_has(isa), "this CPU lacks the instruction set", std::string(name(best_isa())), std::string(name(isa)));
-  o.isa = name(isa);
+  const ExecOptions exec = exec_options(o.threads, o.isa);
+  o.threads = exec.threads;
+  o.isa = name(exec.isa);
   return o;
 }
 
@@ -70,13 +67,6 @@ void rename_inputs(Programs& programs) {
 }
 
 }  // namespace
-
-Precision precision_from_name(const std::string& name) {
-  if (name == "f32") return Precision::f32;
-  if (name == "bf16") return Precision::bf16;
-  throw Error(ErrorKind::usage, {.what = "unknown precision", .expected = "f32 or bf16", .found = "'" + name + "'"});
-}
-const char* name(Precision precision) { return precision == Precision::f32 ? "f32" : "bf16"; }
 
 TrainPlan::TrainPlan(Model model, TrainPlanOptions options) {
   options = decided(model, std::move(options));

@@ -25,7 +25,7 @@ TEST(Types, F16RoundTripsEveryValue) {
   }
   EXPECT_EQ(to_f16(65520.0f).bits, 0x7c00);  // overflows
   EXPECT_EQ(to_f16(65519.0f).bits, 0x7bff);
-  EXPECT_EQ(to_f16(0x1p-25f).bits, 0);       // half of the smallest denormal: to even
+  EXPECT_EQ(to_f16(0x1p-25f).bits, 0);  // half of the smallest denormal: to even
 }
 
 }  // namespace

@@ -42,6 +42,15 @@ TEST(Text, TheCutFallsBetweenCharacters) {
   EXPECT_EQ(characters.vocab_size(), 1);
 }
 
+TEST(Text, TheCutOfALongTextIsItsNineTenths) {
+  const TemporaryFolder folder;
+  std::string s = "x";  // so that pieces of 8 MiB end within characters
+  for (int i = 0; i < 6'000'000; ++i) s += "\xE5\xA4\xA7";
+  const Text text(folder.write("t.txt", s), {.tokenizer = "char"});
+  EXPECT_EQ(text.train_tokens(), 5'400'000);
+  EXPECT_EQ(text.held_out_tokens(), 600'001);
+}
+
 TEST(Text, LabelsFollowIds) {
   const TemporaryFolder folder;
   const Text text(folder.write("t.txt", counting(5000)));
@@ -50,7 +59,9 @@ TEST(Text, LabelsFollowIds) {
   EXPECT_EQ(batch.tokens(), 64);
   for (std::size_t i = 0; i < 64; ++i) EXPECT_EQ(batch.labels[i], (batch.ids[i] + 1) % 128);
   for (std::size_t i = 0; i < 64; ++i) {
-    if (i % 16 != 15) EXPECT_EQ(batch.labels[i], batch.ids[i + 1]);
+    if (i % 16 != 15) {
+      EXPECT_EQ(batch.labels[i], batch.ids[i + 1]);
+    }
   }
   Batch some = batch;
   some.labels[5] = -100;

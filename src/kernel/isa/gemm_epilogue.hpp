@@ -12,8 +12,8 @@ template <class T>
 HONE_INLINE F rounded_to(F v) {
   if constexpr (sizeof(T) == 4) return v;
 #if defined(__AVX512BF16__)
-  const H h = (H)_mm512_cvtneps_pbh((__m512)v);
-  return as_float((I)(__builtin_convertvector(h, U) << 16));
+  const __m256i h = (__m256i)_mm512_cvtneps_pbh((__m512)v);
+  return as_float((I)((U)_mm512_maskz_cvtepu16_epi32(0xffff, h) << 16));
 #else
   T buffer[lanes];
   store(buffer, v);

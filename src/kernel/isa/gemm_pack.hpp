@@ -33,10 +33,18 @@ template <class T>
 HONE_INLINE F units_down(const T* p, std::int64_t stride, bool below, std::int64_t n) {
 #if defined(__AVX512F__)
   if constexpr (pair_of<T> == 2) {
-    const __mmask16 mask = n >= lanes ? 0xffff : n > 0 ? static_cast<__mmask16>((1u << n) - 1) : 0;
-    const H low = (H)_mm256_maskz_loadu_epi16(mask, p);
-    const H high = (H)_mm256_maskz_loadu_epi16(below ? mask : 0, p + (below ? stride : 0));
-    return as_float((I)(__builtin_convertvector(low, U) | __builtin_convertvector(high, U) << 16));
+    __m256i low, high;
+    if (below && n >= lanes) {
+      low = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+      high = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p + stride));
+    } else {
+      const __mmask16 mask = n >= lanes ? 0xffff : n > 0 ? static_cast<__mmask16>((1u << n) - 1) : 0;
+      low = _mm256_maskz_loadu_epi16(mask, p);
+      high = _mm256_maskz_loadu_epi16(below ? mask : 0, p + (below ? stride : 0));
+    }
+    // The forms with a full mask, and << of vectors: g++ 12 warns of its own plain forms.
+    const U high_units = (U)_mm512_maskz_cvtepu16_epi32(0xffff, high) << 16;
+    return as_float((I)((U)_mm512_maskz_cvtepu16_epi32(0xffff, low) | high_units));
   }
 #endif
   (void)stride, (void)below;
@@ -94,6 +102,7 @@ HONE_INLINE void pack_transposed(const T* b, std::int64_t stride, std::int64_t k
       F rows[lanes];
       for (int i = 0; i < lanes; ++i)
         rows[i] = c + i < columns ? units_along(b + (c + i) * stride + k, k_count - k) : F{};
+      for (int i = 0; i < lanes; ++i) __builtin_prefetch(b + (c + lanes + i) * stride + k);
       transpose(rows);
       float* to = reinterpret_cast<float*>(out) + u * width + c;
       for (int i = 0; i < lanes; ++i)

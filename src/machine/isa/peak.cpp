@@ -4,7 +4,7 @@
 
 #include <cstring>
 
-#if defined(__AVX2__)
+#if defined(__SSE2__)
 #include <immintrin.h>
 #endif
 
@@ -27,7 +27,6 @@ constexpr int width = 16;
 
 typedef float F __attribute__((vector_size(width)));
 typedef std::int32_t I __attribute__((vector_size(width)));
-typedef std::int16_t S __attribute__((vector_size(width)));
 typedef std::uint64_t W __attribute__((vector_size(width)));
 
 constexpr int chains = 12, steps = 8;
@@ -83,9 +82,14 @@ double int8(std::int64_t rounds) {
   return width / 2 * 2 * repeat<I>(rounds, [&](I c) __attribute__((always_inline)) {
     return c + (I)_mm256_madd_epi16((__m256i)c, a);
   });
+#elif defined(__SSE2__)
+  const __m128i a = _mm_set1_epi16(1);
+  return width / 2 * 2 * repeat<I>(rounds, [&](I c) __attribute__((always_inline)) {
+    return c + (I)_mm_madd_epi16((__m128i)c, a);
+  });
 #else
-  const S a = S{} + 1;
-  return width / 2 * 2 * repeat<S>(rounds, [&](S c) __attribute__((always_inline)) { return S(a * c + a); });
+  const I a = I{} + 1;
+  return width / 4 * 2 * repeat<I>(rounds, [&](I c) __attribute__((always_inline)) { return a * c + a; });
 #endif
 }
 

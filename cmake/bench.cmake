@@ -1,0 +1,16 @@
+# One program for each bench/*.cpp, over the library's objects: what it times is hidden in libhone.
+# oneDNN, where it is installed, is the peer of some of them. (Not by its own CMake package: that asks for OpenCL.)
+find_library(dnnl_library dnnl)
+find_package(OpenMP QUIET)
+file(GLOB_RECURSE bench_sources CONFIGURE_DEPENDS bench/*.cpp)
+foreach(source ${bench_sources})
+  cmake_path(GET source STEM name)
+  add_executable(${name} ${source} $<TARGET_OBJECTS:hone_objects> ${isa_objects})
+  target_include_directories(${name} PRIVATE include src)
+  target_link_libraries(${name} PRIVATE hone_flags Threads::Threads nlohmann_json::nlohmann_json PkgConfig::ZSTD
+                        PkgConfig::XXHASH PkgConfig::PCRE2 fmt::fmt)
+  if(dnnl_library AND OpenMP_CXX_FOUND)
+    target_compile_definitions(${name} PRIVATE HONE_BENCH_ONEDNN)
+    target_link_libraries(${name} PRIVATE ${dnnl_library} OpenMP::OpenMP_CXX)
+  endif()
+endforeach()

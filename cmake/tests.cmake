@@ -1,0 +1,42 @@
+find_package(GTest REQUIRED)
+file(GLOB_RECURSE test_sources CONFIGURE_DEPENDS test/*.cpp)
+list(FILTER test_sources EXCLUDE REGEX "test/(fuzz|install)/")
+add_executable(hone_test ${test_sources} $<TARGET_OBJECTS:hone_objects> ${isa_objects})
+target_include_directories(hone_test PRIVATE include src test)
+target_compile_definitions(hone_test PRIVATE HONE_TEST_DATA="${CMAKE_CURRENT_SOURCE_DIR}/test/data")
+target_link_libraries(hone_test PRIVATE GTest::gtest GTest::gtest_main hone_flags Threads::Threads
+                      nlohmann_json::nlohmann_json PkgConfig::ZSTD PkgConfig::XXHASH PkgConfig::PCRE2 fmt::fmt)
+include(GoogleTest)
+gtest_discover_tests(hone_test DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60)
+
+# The program is a client of the library: it also links where only public symbols are visible.
+if(TARGET hone_cli)
+  add_executable(hone_on_shared $<TARGET_OBJECTS:hone_cli>)
+  target_link_libraries(hone_on_shared PRIVATE hone_cli hone_shared)
+  add_test(NAME program.on_shared_library COMMAND hone_on_shared --version)
+  set_tests_properties(program.on_shared_library PROPERTIES PASS_REGULAR_EXPRESSION "${PROJECT_VERSION}")
+endif()
+
+file(GLOB examples CONFIGURE_DEPENDS examples/*.cpp)
+if(HONE_SANITIZE)
+  # Under sanitizers the examples run from the build tree: an installed copy would be built without.
+  foreach(source ${examples})
+    cmake_path(GET source STEM name)
+    add_executable(example_${name} ${source})
+    target_link_libraries(example_${name} PRIVATE hone::hone)
+    file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/examples/${name})
+    add_test(NAME example.${name} COMMAND example_${name} WORKING_DIRECTORY ${CMAKE_BINARY_DIR}/examples/${name})
+  endforeach()
+else()
+  foreach(check includes headers)
+    add_test(NAME check.${check} COMMAND sh tools/check/${check}.sh WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})
+  endforeach()
+  add_test(NAME check.check COMMAND sh test/check/check_test.sh WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})
+  add_test(NAME install.symbols COMMAND sh test/install/symbols.sh $<TARGET_FILE:hone_shared>
+           WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})
+  foreach(way static shared subdirectory)
+    add_test(NAME install.${way} COMMAND sh test/install/install_test.sh ${way} ${CMAKE_BINARY_DIR}
+             WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})
+    set_tests_properties(install.${way} PROPERTIES LABELS install PROCESSORS 2 TIMEOUT 900)
+  endforeach()
+endif()

@@ -1,0 +1,38 @@
+// Figures: how fast a training step runs here, and the share of this CPU's multiply-add limit that it reaches.
+//
+//   const auto r = hone::bench_train(hone::preset("nano"), {.batch = 32, .seq = 256, .precision = hone::Precision::bf16});
+//   std::printf("%.0f tokens/s, %.0f %% of the limit\n", r.tokens_per_s.median, 100 * r.share_of_limit);
+#pragma once
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "hone/train.hpp"
+
+namespace hone {
+
+struct Spread {
+  double median = 0, min = 0, max = 0;
+};
+
+struct BenchResult {
+  std::string name;
+  Spread tokens_per_s;
+  double gflops = 0, limit_gflops = 0, share_of_limit = 0;
+  std::int64_t peak_bytes = 0;
+  std::map<std::string, double> op_ms;  // of one step, by op; from a run of its own, since timing costs a little
+};
+
+// Steps (forward, backward, clip, update) over random tokens: one to warm up, then `steps`.
+HONE_API BenchResult bench_train(const Model& model, const TrainPlanOptions& options, int steps = 5);
+
+struct KernelBench {
+  std::string name;
+  double ms = 0, gflops = 0, limit_gflops = 0;
+};
+// Matrix products of GPT-2's shapes, and attention of usual ones: forward, and gradients.
+HONE_API std::vector<KernelBench> bench_gemm(Precision precision, int threads, const std::string& isa);
+HONE_API std::vector<KernelBench> bench_attention(Precision precision, int threads, const std::string& isa);
+
+}  // namespace hone

@@ -1,0 +1,42 @@
+// How well a model predicts a text.
+//
+//   const hone::Text text("valid.txt", {.tokenizer = "out"});
+//   const hone::EvalReport r = hone::evaluate(hone::open("out"), text, {.seq = 256});
+//   std::printf("perplexity %.2f, %.3f bits a byte\n", r.perplexity, r.bits_per_byte);
+//
+// The text is cut into windows of `seq` tokens that do not overlap; each token is predicted from those before it
+// in its window, so a longer window gives a lower loss. The same numbers for any number of threads.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "hone/model.hpp"
+#include "hone/precision.hpp"
+#include "hone/text.hpp"
+
+namespace hone {
+
+struct EvalOptions {
+  std::int64_t seq = 0;  // positions a window; 0: the context, at most 1024, 512 or 256 as the logits allow
+  Precision precision = Precision::f32;
+  int threads = 0;              // 0: all cores
+  std::string isa;              // portable, avx2, avx512; empty: the best that this CPU has
+  std::int64_t max_tokens = 0;  // stop after so many, in whole windows; 0: the whole text
+  bool held_out_only = false;   // only the text's held-out tenth, for a text that the model was trained on
+  std::function<void(std::int64_t done, std::int64_t all)> progress;  // windows
+};
+
+struct EvalReport {
+  double loss = 0;        // mean, nats a token
+  double perplexity = 0;  // exp(loss)
+  double bits_per_byte = 0;
+  double accuracy = 0;  // share of tokens that had the largest logit
+  std::int64_t tokens = 0;
+  std::int64_t seq = 0;  // as decided
+};
+
+// Error(input) when the text's vocabulary exceeds the model's, or the text has no whole window.
+HONE_API EvalReport evaluate(const Model& model, const Text& text, const EvalOptions& options = {});
+
+}  // namespace hone

@@ -1,0 +1,19 @@
+// What a plan says of memory and time before anything is allocated.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace hone {
+
+// `breakdown` adds up to peak_bytes.
+struct Forecast {
+  std::int64_t peak_bytes = 0;     // arena + outside
+  std::int64_t arena_bytes = 0;    // exactly what hone allocates for tensors and scratch
+  std::int64_t outside_bytes = 0;  // code, libraries, threads, text: a bound
+  double step_ms = 0;              // of a training step, or of one token in generation
+  std::vector<std::pair<std::string, std::int64_t>> breakdown;
+};
+
+}  // namespace hone

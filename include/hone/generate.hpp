@@ -1,0 +1,155 @@
+// Text from a model, token by token. Plan, then run: the plan is a value that knows the memory, the generator
+// takes exactly that and is ready from its first line to its destructor.
+//
+//   const hone::Model model = hone::open("out");
+//   const auto tokenizer = hone::Tokenizer::open("out");
+//   hone::Generator generator(hone::GeneratePlan(model, {.precision = hone::Precision::bf16}));
+//   for (const hone::Piece& piece : generator.generate(tokenizer.encode("ROMEO:"), {.seed = 1}, &tokenizer))
+//     std::fwrite(piece.text.data(), 1, piece.text.size(), stdout);           // break stops
+//
+// The same seed gives the same text for any number of threads. Positions are absolute and end with the model's
+// context: when it is full, generation stops; there is no sliding window. One thread uses a generator at a time;
+// a second one gets an Error(usage). Generators of one model may run side by side, each with its own memory.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <iterator>
+#include <map>
+#include <memory>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "hone/forecast.hpp"
+#include "hone/model.hpp"
+#include "hone/precision.hpp"
+#include "hone/tokenizer.hpp"
+
+namespace hone {
+
+struct GenerateOptions {
+  std::int64_t context = 0;  // most positions, prompt included, at most the model's; 0: the model's
+  std::int64_t batch = 1;    // sequences at once; 1 so far
+  Precision precision = Precision::f32;  // bf16 halves the bytes that a token reads; logits are f32 in either
+  int threads = 0;                       // 0: all cores
+  std::string isa;                       // portable, avx2, avx512; empty: the best that this CPU has
+};
+
+class HONE_API GeneratePlan {
+ public:
+  explicit GeneratePlan(Model model, GenerateOptions options = {});
+
+  const Forecast& forecast() const;  // step_ms: of one token, its cache full
+  const Model& model() const;
+  const GenerateOptions& options() const;  // with every default decided
+  std::string print() const;               // the programs, one line a node
+
+  struct Impl;
+  const Impl& impl() const { return *impl_; }
+
+ private:
+  std::shared_ptr<const Impl> impl_;
+};
+
+struct SamplingOptions {
+  float temperature = 0.8f;       // logits are divided by it; 0: greedy, the first of equal maxima
+  std::int64_t top_k = 40;        // only the so many most probable tokens; 0: all
+  float top_p = 0.95f;            // of those, the fewest whose probabilities add up to it (Holtzman et al., 2020)
+  std::uint64_t seed = 0;         // a draw is a function of the seed and the position
+  std::int64_t max_tokens = 128;  // -1: until a stop token or the context's end
+  std::vector<std::int32_t> stop_tokens;  // such a token is the last piece
+  bool stop_at_end_of_text = true;        // the tokenizer's end of text is a stop token
+  std::stop_token stop;                   // asked before each chunk of the prompt and each token
+};
+
+struct Piece {
+  std::int32_t token = 0;
+  float log_probability = 0;  // of this token by the model, before temperature and masks; nats
+  // What the token adds to the text, in whole UTF-8 characters: the bytes of an unfinished one come with the
+  // piece that completes it, or with the last piece. Bytes that cannot be UTF-8 pass as they are. Empty without a
+  // tokenizer and for stop tokens. Valid until the next piece.
+  std::string_view text;
+};
+
+enum class Finish {
+  running,     // there is more to come
+  length,      // max_tokens
+  stop_token,  // a stop token was drawn
+  context,     // the context is full
+  stopped,     // SamplingOptions::stop was asked to stop
+};
+HONE_API const char* name(Finish finish);
+
+class Generator;
+
+// The pieces of one call of generate(), for one range-for. Uses its generator, which must outlive it and be used
+// for nothing else meanwhile (Error(usage) on the next piece).
+class HONE_API Generation {
+ public:
+  class HONE_API Iterator {
+   public:
+    using value_type = Piece;
+    using difference_type = std::ptrdiff_t;
+    explicit Iterator(Generation* generation = nullptr) : generation_(generation) {}
+    const Piece& operator*() const;
+    const Piece* operator->() const { return &**this; }
+    Iterator& operator++();
+    void operator++(int) { ++*this; }
+    bool operator==(std::default_sentinel_t) const;
+
+   private:
+    Generation* generation_;
+  };
+
+  ~Generation();
+  Generation(Generation&&) noexcept;
+  Generation& operator=(Generation&&) noexcept;
+
+  Iterator begin();  // computes the prompt and draws the first token; a second call stays where it is
+  std::default_sentinel_t end() const { return {}; }
+
+  struct Impl;
+  explicit Generation(std::unique_ptr<Impl> impl);
+
+ private:
+  std::unique_ptr<Impl> impl_;
+};
+
+class HONE_API Generator {
+ public:
+  explicit Generator(const GeneratePlan& plan);
+  ~Generator();
+  Generator(Generator&&) noexcept;
+  Generator& operator=(Generator&&) noexcept;
+
+  // Continues a prompt of ids, from an empty cache. Without a tokenizer pieces have no text. With one, ids that
+  // it lacks (a model's vocabulary may be larger) are never drawn, and an empty prompt begins with its end of
+  // text. Error(input) for a prompt that is empty, holds an id outside the vocabulary or exceeds the context.
+  Generation generate(std::span<const std::int32_t> prompt, SamplingOptions sampling = {},
+                      const Tokenizer* tokenizer = nullptr);
+  // Why the last generation ended.
+  Finish finish() const;
+
+  // The verbs below generate(): reads ids behind what was read before; logits() are then those of the next
+  // token, [V], valid until the next call. The numbers do not depend on how ids are divided among calls by more
+  // than rounding.
+  void append(std::span<const std::int32_t> ids);
+  std::span<const float> logits() const;
+  std::int64_t positions() const;  // read so far
+  void reset();                    // forgets them
+
+  const GeneratePlan& plan() const;
+
+  // Times every node from here on: milliseconds by op.
+  void profile(bool on);
+  std::map<std::string, double> profile_ms() const;
+
+  struct Impl;
+
+ private:
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace hone

@@ -1,0 +1,23 @@
+// This machine: what hone found, and what it can do at most.
+//
+//   const hone::MachineFacts m = hone::machine_facts();
+//   std::printf("%s, %.0f GFLOP/s in bf16\n", m.cpu.c_str(), m.bf16_gflops);
+#pragma once
+#include <cstdint>
+#include <string>
+
+#include "hone/error.hpp"
+
+namespace hone {
+
+struct MachineFacts {
+  std::string cpu, isa;  // the widest instruction set that hone uses here
+  int cores = 1;
+  std::int64_t memory_bytes = 0;
+  // Measured in half a second with all cores; a multiply-add counts as two operations, a GB is 1e9 bytes.
+  double f32_gflops = 0, bf16_gflops = 0, int8_gops = 0, read_gb_s = 0, copy_gb_s = 0;
+};
+
+HONE_API MachineFacts machine_facts();
+
+}  // namespace hone

@@ -1,0 +1,71 @@
+// A whole training run, as `hone train` does it: text in, model folder out, checkpoints on the way.
+//
+//   hone::TrainingRun run;
+//   run.model = "nano"; run.data = "book.txt"; run.out = "out/book"; run.steps = 1000;
+//   run.on_step = [](const hone::StepEvent& e) { std::printf("%ld %.3f\n", long(e.step), e.loss); };
+//   const hone::RunSummary done = hone::train(run);
+//
+// Started again, a run goes on from its last checkpoint to the same bits; a finished one does no step. One
+// process at a time works in a folder. Nothing is printed: what happens arrives in the callbacks.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <stop_token>
+#include <string>
+
+#include "hone/train.hpp"
+
+namespace hone {
+
+struct StepEvent {
+  std::int64_t step = 0;  // counted from 1
+  double loss = 0, lr = 0, grad_norm = 0, tokens_per_s = 0;
+  std::int64_t tokens = 0;
+};
+
+struct EvalEvent {
+  std::int64_t step = 0;
+  double val_loss = 0, bits_per_byte = 0;
+};
+
+struct RunSummary {
+  std::int64_t steps = 0;
+  double seconds = 0, tokens_per_s = 0;
+  double loss = 0;  // of the last step
+  double val_loss = 0, bits_per_byte = 0;
+  std::int64_t peak_bytes = 0, forecast_bytes = 0;
+  std::string weights_hash;
+  bool stopped = false;                  // by the stop token; a checkpoint was written
+  std::map<std::string, double> op_ms;   // of the whole run, where profile was set
+};
+
+struct TrainingRun {
+  std::string model = "nano";  // a preset, a config.json or a model folder
+  std::string data;            // a text file, a folder of them, or token shards
+  std::string out;             // the model folder to make
+  std::string tokenizer;       // byte, char or a tokenizer.json; empty: the model folder's own, else byte
+  std::int64_t steps = 1000;
+  TrainPlanOptions plan;       // batch, micro_batch, seq, precision, threads, seed, ...
+  StepOptions adamw{.lr = 1e-3f, .clip = 1};  // lr is the schedule's peak
+  ScheduleKind schedule = ScheduleKind::cosine;
+  float min_lr = 0;
+  std::int64_t warmup = 100;
+  std::int64_t eval_every = 0;  // 0: at the end only
+  std::int64_t save_every = 0;  // 0: at the end only
+  bool resume = true;           // from the folder's last checkpoint; false: begin anew
+  std::optional<float> dropout;
+  bool profile = false;
+
+  std::stop_token stop;
+  std::function<void(const TrainPlan&, std::int64_t first_step)> on_start;
+  std::function<void(const StepEvent&)> on_step;
+  std::function<void(const EvalEvent&)> on_eval;
+  std::function<void(const std::string&)> on_message;  // what is worth saying: resumed, saved, a slow path
+};
+
+// The plan of that run; what `hone plan` prints.
+HONE_API TrainPlan plan_of(const TrainingRun& run);
+HONE_API RunSummary train(const TrainingRun& run);
+
+}  // namespace hone

@@ -1,8 +1,0 @@
-// "did you mean": the candidate with the fewest edits.
-#pragma once
-#include <string>
-#include <vector>
-
-namespace hone {
-std::string nearest(const std::string& word, const std::vector<std::string>& candidates);  // empty for none
-}

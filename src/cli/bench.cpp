@@ -1,0 +1,90 @@
+#include "hone/bench.hpp"
+
+#include <fmt/format.h>
+
+#include "cli/command.hpp"
+#include "cli/json_line.hpp"
+#include "cli/terminal.hpp"
+#include "cli/training_session.hpp"
+
+namespace hone::cli {
+namespace {
+
+struct BenchOptions {
+  std::string model = "nano", precision = "bf16";
+  TrainPlanOptions plan;
+  std::int64_t vocab = 0;
+  int steps = 5;
+  bool json = false;
+};
+
+void show(const BenchResult& r, const std::string& label, bool json) {
+  if (json) {
+    JsonLine spread, ops;
+    spread.add("median", r.tokens_per_s.median).add("min", r.tokens_per_s.min).add("max", r.tokens_per_s.max);
+    for (const auto& [op, ms] : r.op_ms) ops.add(op, ms);
+    print(JsonLine().add("case", label).add("tokens_per_s", spread).add("gflops", r.gflops)
+              .add("limit_gflops", r.limit_gflops).add("share_of_limit", r.share_of_limit)
+              .add("peak_bytes", r.peak_bytes).add("op_ms", ops).text());
+    return;
+  }
+  print(fmt::format("{}: {} (from {} to {}), {:.0f} of {:.0f} GFLOP/s = {:.1f} % of this CPU's limit, {}", label,
+                    human_rate(r.tokens_per_s.median, "tok/s"), human_count(r.tokens_per_s.min), human_count(r.tokens_per_s.max),
+                    r.gflops, r.limit_gflops, 100 * r.share_of_limit, human_bytes(static_cast<double>(r.peak_bytes))));
+  double sum = 0;
+  for (const auto& [op, ms] : r.op_ms) sum += ms;
+  Table table({"op", "ms a step", "share"});
+  for (const auto& [op, ms] : r.op_ms)
+    if (ms > 0) table.row({op, fmt::format("{:.2f}", ms), human_share(ms, sum)});
+  table.rule().row({"sum", fmt::format("{:.2f}", sum), "100 %"});
+  print(table.to_string());
+}
+
+void show(const std::vector<KernelBench>& results, bool json) {
+  Table table({"case", "ms", "GFLOP/s", "share of limit"});
+  for (const KernelBench& r : results) {
+    if (json)
+      print(JsonLine().add("case", r.name).add("ms", r.ms).add("gflops", r.gflops).add("limit_gflops", r.limit_gflops)
+                .add("share_of_limit", r.gflops / r.limit_gflops).text());
+    table.row({r.name, fmt::format("{:.3f}", r.ms), fmt::format("{:.0f}", r.gflops), human_share(r.gflops, r.limit_gflops)});
+  }
+  if (!json) print(table.to_string());
+}
+
+void run(const std::string& what, BenchOptions o) {
+  o.plan.precision = precision_from_name(o.precision);
+  if (what == "gemm") return show(bench_gemm(o.plan.precision, o.plan.threads, o.plan.isa), o.json);
+  if (what == "attention") return show(bench_attention(o.plan.precision, o.plan.threads, o.plan.isa), o.json);
+  const Model model = find_model(o.model, {.vocab_size = o.vocab});
+  const BenchResult r = bench_train(model, o.plan, o.steps);
+  show(r, fmt::format("train {} {}x{} {}", o.model, o.plan.batch, o.plan.seq, o.precision), o.json);
+}
+
+}  // namespace
+
+void add_bench(CLI::App& app) {
+  auto* c = add_command(app, "bench", "speed, and the share of this CPU's limit",
+                        "  hone bench train --model gpt2 --batch 4 --seq 256 --precision bf16\n"
+                        "  hone bench gemm --precision f32\n"
+                        "  hone bench attention --isa avx2");
+  auto* what = new_kept<std::string>();
+  auto* o = new_kept<BenchOptions>();
+  *what = "train";
+  c->add_option("what", *what, "train, gemm or attention")->check(CLI::IsMember({"train", "gemm", "attention"}));
+  c->add_option("--model", o->model, "preset, config.json or model folder")->capture_default_str();
+  c->add_option("--vocab", o->vocab, "vocabulary (default: the model's own; nano 4096)");
+  c->add_option("--batch", o->plan.batch, "sequences a step")->capture_default_str();
+  c->add_option("--micro-batch", o->plan.micro_batch, "sequences computed at once (0: chosen)")->capture_default_str();
+  c->add_option("--seq", o->plan.seq, "tokens a sequence")->capture_default_str();
+  c->add_option("--precision", o->precision, "f32 or bf16")->capture_default_str();
+  c->add_option("--threads", o->plan.threads, "0: all cores")->capture_default_str();
+  c->add_option("--isa", o->plan.isa, "portable, avx2 or avx512 (default: the best here)");
+  c->add_option("--steps", o->steps, "timed steps")->capture_default_str()->check(CLI::Range(1, 10000));
+  c->add_flag("--json", o->json, "one JSON object a line on stdout");
+  c->callback([=] {
+    if (o->vocab == 0 && o->model == "nano") o->vocab = 4096;
+    run(*what, *o);
+  });
+}
+
+}  // namespace hone::cli

@@ -1,0 +1,116 @@
+#include <fmt/format.h>
+
+#include <ctime>
+
+#include "cli/command.hpp"
+#include "cli/terminal.hpp"
+#include "cli/training_session.hpp"
+#include "hone/bench.hpp"
+#include "hone/generate.hpp"
+#include "hone/machine.hpp"
+
+namespace hone::cli {
+namespace {
+
+struct DemoOptions {
+  TrainingOptions training;
+  std::string prompt = "And ";
+  std::int64_t sample_tokens = 400;
+  bool json = false;
+};
+
+std::string sample(const std::string& folder, const std::string& prompt, std::int64_t tokens) {
+  const Tokenizer tokenizer = Tokenizer::open(folder);
+  Generator generator{GeneratePlan(open(folder))};
+  std::string text;
+  SamplingOptions sampling;
+  sampling.max_tokens = tokens;
+  for (const Piece& piece : generator.generate(tokenizer.encode(prompt), sampling, &tokenizer)) text += piece.text;
+  return text;
+}
+
+std::string today() {
+  const std::time_t now = std::time(nullptr);
+  std::tm local{};
+  localtime_r(&now, &local);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%d %H:%M", &local);
+  return text;
+}
+
+RunReport report_of(const TrainingRun& run, const TrainingSession& session, const RunSummary& done) {
+  const TrainPlan& plan = *session.plan();
+  const MachineFacts m = machine_facts();
+  RunReport r;
+  r.title = run.model + " on " + run.data.substr(run.data.rfind('/') + 1);
+  r.subtitle = fmt::format("{}, {} ({} cores, {})", today(), m.cpu, m.cores, m.isa);
+  r.model = {{"model", run.model}, {"parameters", human_count(static_cast<double>(plan.model().parameters()))},
+             {"vocabulary", std::to_string(plan.model().vocab_size())}, {"context", std::to_string(plan.model().context())}};
+  r.options = {{"batch", std::to_string(plan.batch())}, {"tokens a sequence", std::to_string(plan.seq())},
+               {"micro-batch", std::to_string(plan.options().micro_batch)}, {"precision", name(plan.options().precision)},
+               {"threads", std::to_string(plan.options().threads)}, {"peak learning rate", fmt::format("{:g}", run.adamw.lr)}};
+  r.steps = done.steps;
+  r.seconds = done.seconds;
+  r.train_loss = session.curves().train;
+  r.validation_loss = session.curves().validation;
+  r.bits_per_byte = done.bits_per_byte;
+  for (const auto& [what, bytes] : plan.forecast().breakdown) r.memory.push_back({what, static_cast<double>(bytes)});
+  r.forecast_bytes = static_cast<double>(done.forecast_bytes);
+  r.measured_bytes = static_cast<double>(done.peak_bytes);
+  r.tokens_per_s = done.tokens_per_s;
+  r.gflops = plan.step_flops() / static_cast<double>(plan.batch() * plan.seq()) * done.tokens_per_s * 1e-9;
+  r.limit_gflops = plan.options().precision == Precision::bf16 ? m.bf16_gflops : m.f32_gflops;
+  for (const auto& [op, ms] : done.op_ms)
+    if (ms > 0) r.op_ms.push_back({op, ms / static_cast<double>(std::max<std::int64_t>(1, done.steps))});
+  return r;
+}
+
+void run(const DemoOptions& o, const std::string& command) {
+  TrainingRun run = o.training.finished();
+  if (run.data.empty())
+    throw Error(ErrorKind::usage, {.what = "no text for the demo", .hint = "give one with --data, or run ./dev demo, which fetches one"});
+  run.profile = true;
+  TrainingSession session(run, o.json);
+  const RunSummary done = session.run(false);
+  const std::string text = sample(run.out, o.prompt, o.sample_tokens);
+  RunReport report = report_of(run, session, done);
+  report.command = command;
+  report.prompt = o.prompt;
+  report.sample = text;
+  write_report(run.out + "/report.html", report);
+  if (!o.json) print(o.prompt + text + "\n");
+  session.print_done(done, text);
+  if (!o.json) print("report: " + run.out + "/report.html");
+}
+
+}  // namespace
+
+void add_demo(CLI::App& app) {
+  auto* c = add_command(app, "demo", "the main job in minutes: train a small GPT on real text, generate, report",
+                        "  ./dev demo                      (fetches a text, then runs this)\n"
+                        "  hone demo --data book.txt --out out/book");
+  auto* o = new_kept<DemoOptions>();
+  TrainingRun& r = o->training.run;
+  r.out = "out/demo";
+  r.steps = 700;
+  r.plan.batch = 16;
+  r.plan.seq = 256;
+  r.eval_every = 200;
+  r.save_every = 200;
+  r.warmup = 50;
+  o->training.precision = "bf16";
+  o->training.lr = 2e-3;
+  o->training.min_lr = 2e-4;
+  o->training.add_to(*c, false);
+  c->add_option("--prompt", o->prompt, "what the sample continues")->capture_default_str();
+  c->add_option("--sample-tokens", o->sample_tokens, "length of the sample")->capture_default_str();
+  c->add_flag("--json", o->json, "one JSON object a line on stdout");
+  c->callback([=] {
+    std::string command = "hone demo";
+    for (const CLI::Option* option : c->get_options())
+      if (option->count() > 0 && option->get_name() != "--help") command += " " + option->get_name() + " " + fmt::format("{}", fmt::join(option->results(), " "));
+    run(*o, command);
+  });
+}
+
+}  // namespace hone::cli

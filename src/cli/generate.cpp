@@ -1,0 +1,62 @@
+#include "hone/generate.hpp"
+
+#include <fmt/format.h>
+
+#include "cli/command.hpp"
+#include "cli/json_line.hpp"
+#include "cli/terminal.hpp"
+#include "cli/training_session.hpp"
+
+namespace hone::cli {
+namespace {
+
+struct Options {
+  std::string model, prompt, precision = "f32";
+  GenerateOptions plan;
+  SamplingOptions sampling;
+  bool json = false;
+};
+
+void run(const Options& o) {
+  GenerateOptions plan = o.plan;
+  plan.precision = precision_from_name(o.precision);
+  SamplingOptions sampling = o.sampling;
+  sampling.stop = interruption();
+  const Model model = open(o.model);
+  const Tokenizer tokenizer = Tokenizer::open(o.model);
+  Generator generator{GeneratePlan(model, plan)};
+  std::string text;
+  std::int64_t tokens = 0;
+  for (const Piece& piece : generator.generate(tokenizer.encode(o.prompt), sampling, &tokenizer)) {
+    if (!o.json) std::fwrite(piece.text.data(), 1, piece.text.size(), stdout), std::fflush(stdout);
+    text += piece.text;
+    ++tokens;
+  }
+  if (o.json)
+    print(JsonLine().add("text", text).add("tokens", tokens).add("finish", name(generator.finish())).text());
+  else
+    print("");
+}
+
+}  // namespace
+
+void add_generate(CLI::App& app) {
+  auto* c = add_command(app, "generate", "continue a text; only the continuation goes to stdout",
+                        "  hone generate out/book --prompt \"In the beginning\" -n 200\n"
+                        "  hone generate out/book --prompt \"And\" --temperature 0");
+  auto* o = new_kept<Options>();
+  c->add_option("model", o->model, "model folder")->required();
+  c->add_option("-p,--prompt", o->prompt, "what to continue");
+  c->add_option("-n,--max-tokens", o->sampling.max_tokens, "tokens to make (-1: to the end of the context)")->capture_default_str();
+  c->add_option("--temperature", o->sampling.temperature, "0: always the most probable token")->capture_default_str();
+  c->add_option("--top-k", o->sampling.top_k, "draw among so many (0: all)")->capture_default_str();
+  c->add_option("--top-p", o->sampling.top_p, "draw among the fewest that add up to this")->capture_default_str();
+  c->add_option("--seed", o->sampling.seed, "the same seed, the same text")->capture_default_str();
+  c->add_option("--precision", o->precision, "f32 or bf16")->capture_default_str();
+  c->add_option("--threads", o->plan.threads, "0: all cores; changes no text")->capture_default_str();
+  c->add_option("--isa", o->plan.isa, "portable, avx2 or avx512 (default: the best here)");
+  c->add_flag("--json", o->json, "one JSON object on stdout");
+  c->callback([=] { run(*o); });
+}
+
+}  // namespace hone::cli

@@ -1,0 +1,35 @@
+// One JSON object on one line, keys in the order of adding.
+#pragma once
+#include <fmt/format.h>
+
+#include <cmath>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace hone::cli {
+
+class JsonLine {
+ public:
+  JsonLine& add(std::string_view key, double value) {
+    return raw(key, std::isfinite(value) ? fmt::format("{}", value) : "null");
+  }
+  JsonLine& add(std::string_view key, std::int64_t value) { return raw(key, fmt::format("{}", value)); }
+  JsonLine& add(std::string_view key, int value) { return raw(key, fmt::format("{}", value)); }
+  JsonLine& add(std::string_view key, bool value) { return raw(key, value ? "true" : "false"); }
+  JsonLine& add(std::string_view key, std::string_view value) { return raw(key, quoted(value)); }
+  JsonLine& add(std::string_view key, const char* value) { return raw(key, quoted(value)); }
+  JsonLine& add(std::string_view key, const JsonLine& value) { return raw(key, value.text()); }
+  std::string text() const { return "{" + body_ + "}"; }
+
+  static std::string quoted(std::string_view s);
+
+ private:
+  JsonLine& raw(std::string_view key, const std::string& value) {
+    body_ += (body_.empty() ? "" : ",") + quoted(key) + ":" + value;
+    return *this;
+  }
+  std::string body_;
+};
+
+}  // namespace hone::cli

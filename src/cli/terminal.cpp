@@ -1,0 +1,55 @@
+#include "cli/terminal.hpp"
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <thread>
+
+namespace hone::cli {
+
+ProgressOptions progress_options() {
+  ProgressOptions o;
+  o.terminal = isatty(STDERR_FILENO) == 1;
+  const char* no_colour = std::getenv("NO_COLOR");
+  o.colour = o.terminal && !(no_colour && *no_colour);
+  winsize size{};
+  if (o.terminal && ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 20) o.width = size.ws_col;
+  return o;
+}
+
+void print(const std::string& line) {
+  std::fputs((line + "\n").c_str(), stdout);
+  std::fflush(stdout);
+}
+
+void message(const std::string& text) { std::fputs((text + "\n").c_str(), stderr); }
+
+namespace {
+
+std::atomic<int> signals{0};
+static_assert(std::atomic<int>::is_always_lock_free);
+
+extern "C" void on_signal(int) {
+  if (signals.fetch_add(1) > 0) _exit(130);
+}
+
+}  // namespace
+
+// A handler may do next to nothing, so a thread that sleeps most of the time carries the request on.
+std::stop_token interruption() {
+  static std::stop_source source;
+  static const std::jthread watcher([](const std::stop_token& end) {
+    while (!end.stop_requested() && signals.load() == 0) std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    if (signals.load() > 0) source.request_stop();
+  });
+  std::signal(SIGINT, on_signal);
+  std::signal(SIGTERM, on_signal);
+  return source.get_token();
+}
+
+}  // namespace hone::cli

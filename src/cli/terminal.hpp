@@ -1,0 +1,17 @@
+// What the program knows of its terminal, and how it speaks: data to stdout, messages to stderr.
+#pragma once
+#include <stop_token>
+#include <string>
+
+#include "hone/report.hpp"
+
+namespace hone::cli {
+
+ProgressOptions progress_options();  // of stderr: a terminal or not, its width, NO_COLOR
+void print(const std::string& line);    // a line to stdout
+void message(const std::string& text);  // a line to stderr
+
+// Stops on the first Ctrl-C (or SIGTERM); the second one ends the program.
+std::stop_token interruption();
+
+}  // namespace hone::cli

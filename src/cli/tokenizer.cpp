@@ -1,0 +1,86 @@
+#include "hone/tokenizer.hpp"
+
+#include <fmt/format.h>
+
+#include <fstream>
+#include <sstream>
+
+#include "cli/command.hpp"
+#include "cli/json_line.hpp"
+#include "cli/terminal.hpp"
+#include "cli/training_session.hpp"
+#include "hone/text.hpp"
+
+namespace hone::cli {
+namespace {
+
+void add_train_tokenizer(CLI::App& tokenizer) {
+  auto* c = add_command(tokenizer, "train", "make a byte-level BPE from a text",
+                        "  hone tokenizer train --data book.txt --vocab-size 4096 --out tokenizer");
+  auto* data = new_kept<std::string>();
+  auto* out = new_kept<std::string>();
+  auto* options = new_kept<BpeOptions>();
+  auto* json = new_kept<bool>();
+  c->add_option("--data", *data, "text file, or folder of them")->required();
+  c->add_option("--out", *out, "folder for tokenizer.json")->required();
+  c->add_option("--vocab-size", options->vocab_size, "tokens, the 256 bytes and the special ones included")->capture_default_str();
+  c->add_flag("--json", *json, "one JSON object on stdout");
+  c->callback([=] {
+    const std::string text = read_texts(*data);
+    const Tokenizer made = Tokenizer::train_bpe(text, *options);
+    made.save(*out);
+    const auto tokens = static_cast<std::int64_t>(made.encode(text).size());
+    const double ratio = static_cast<double>(text.size()) / static_cast<double>(std::max<std::int64_t>(1, tokens));
+    print(*json ? JsonLine().add("vocab_size", made.vocab_size()).add("tokens", tokens).add("bytes_per_token", ratio).text()
+                : fmt::format("{} tokens in {}/tokenizer.json; the text takes {} of them, {:.2f} bytes each", made.vocab_size(),
+                              *out, tokens, ratio));
+  });
+}
+
+void add_encode(CLI::App& tokenizer) {
+  auto* c = add_command(tokenizer, "encode", "show a text's ids", "  hone tokenizer encode --tokenizer out/book \"To be\"");
+  auto* path = new_kept<std::string>();
+  auto* text = new_kept<std::string>();
+  c->add_option("--tokenizer", *path, "byte, or a tokenizer.json or its folder")->required();
+  c->add_option("text", *text, "the text")->required();
+  c->callback([=] {
+    const Tokenizer t = *path == "byte" ? Tokenizer::bytes() : Tokenizer::open(*path);
+    print(fmt::format("{}", fmt::join(t.encode(*text), " ")));
+  });
+}
+
+}  // namespace
+
+void add_tokenizer(CLI::App& app) {
+  auto* c = add_command(app, "tokenizer", "train a tokenizer, or see what one does",
+                        "  hone tokenizer train --data book.txt --vocab-size 4096 --out tokenizer");
+  c->require_subcommand(1);
+  add_train_tokenizer(*c);
+  add_encode(*c);
+}
+
+void add_data(CLI::App& app) {
+  auto* c = add_command(app, "data", "tokenise a text once, into shards that training maps",
+                        "  hone data --data texts/ --tokenizer tokenizer --out shards");
+  auto* data = new_kept<std::string>();
+  auto* tokenizer = new_kept<std::string>();
+  auto* out = new_kept<std::string>();
+  auto* options = new_kept<ShardOptions>();
+  auto* json = new_kept<bool>();
+  *tokenizer = "byte";
+  c->add_option("--data", *data, "text file, or folder of them")->required();
+  c->add_option("--tokenizer", *tokenizer, "byte, char, or a tokenizer.json or its folder")->capture_default_str();
+  c->add_option("--out", *out, "folder for the shards")->required();
+  c->add_option("--shard-tokens", options->shard_tokens, "tokens a file")->capture_default_str();
+  c->add_flag("--json", *json, "one JSON object on stdout");
+  c->callback([=] {
+    const Tokenizer t = *tokenizer == "byte"   ? Tokenizer::bytes()
+                        : *tokenizer == "char" ? Tokenizer::chars(read_texts(*data))
+                                               : Tokenizer::open(*tokenizer);
+    const ShardReport r = write_token_shards(*data, t, *out, *options);
+    print(*json ? JsonLine().add("train_tokens", r.train_tokens).add("held_out_tokens", r.held_out_tokens).add("shards", r.shards).text()
+                : fmt::format("{} tokens to train on and {} held out, in {} shards", r.train_tokens, r.held_out_tokens, r.shards));
+  });
+}
+
+}  // namespace hone::cli

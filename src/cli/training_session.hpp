@@ -1,0 +1,47 @@
+// A training run as a person watches it: progress on stderr, JSON or a summary on stdout, TensorBoard events.
+#pragma once
+#include <memory>
+#include <optional>
+
+#include "cli/training_options.hpp"
+#include "hone/report.hpp"
+
+namespace hone::cli {
+
+// Storage for what the parser writes to, as long as the program runs.
+template <class T>
+T* new_kept() {
+  static std::vector<std::unique_ptr<T>> kept;
+  return kept.emplace_back(std::make_unique<T>()).get();
+}
+
+struct Curves {
+  Series train, validation;
+};
+
+class TrainingSession {
+ public:
+  TrainingSession(TrainingRun run, bool json);
+  // Runs to the end (or to Ctrl-C, then throws). `more` is added to the JSON of the done line.
+  RunSummary run(bool print_done = true);
+  void print_done(const RunSummary& done, const std::string& sample = {}) const;
+  const Curves& curves() const { return curves_; }
+  const std::optional<TrainPlan>& plan() const { return plan_; }
+
+ private:
+  double now() const;
+  void started(const TrainPlan& plan, std::int64_t first_step);
+  void stepped(const StepEvent& e);
+  void evaluated(const EvalEvent& e);
+  void say(const std::string& text);
+
+  TrainingRun run_;
+  bool json_;
+  double begin_;
+  std::optional<Progress> progress_;
+  std::optional<EventWriter> events_;
+  std::optional<TrainPlan> plan_;
+  Curves curves_;
+};
+
+}  // namespace hone::cli

@@ -1,0 +1,165 @@
+// The pieces of one generation: prompt, then draw, read, draw, ...
+#include <algorithm>
+#include <cmath>
+#include <optional>
+
+#include "run/generator_impl.hpp"
+#include "run/sampler.hpp"
+
+namespace hone {
+
+const char* name(Finish finish) {
+  switch (finish) {
+    case Finish::running: return "running";
+    case Finish::length: return "length";
+    case Finish::stop_token: return "stop_token";
+    case Finish::context: return "context";
+    case Finish::stopped: return "stopped";
+  }
+  return "";
+}
+
+std::size_t whole_characters(std::string_view text) {
+  for (std::size_t back = 1; back <= std::min<std::size_t>(3, text.size()); ++back) {
+    const auto byte = static_cast<unsigned char>(text[text.size() - back]);
+    if ((byte & 0xC0u) == 0x80u) continue;  // inside a character: its first byte stands further ahead
+    const std::size_t length = byte >= 0xF0 && byte < 0xF5 ? 4 : byte >= 0xE0 && byte < 0xF0 ? 3 : byte >= 0xC2 && byte < 0xE0 ? 2 : 1;
+    return length > back ? text.size() - back : text.size();
+  }
+  return text.size();
+}
+
+struct Generation::Impl {
+  Generator::Impl* generator;
+  std::vector<std::int32_t> prompt;
+  SamplingOptions sampling;
+  std::optional<Tokenizer> tokenizer;
+  std::uint64_t use = 0;  // the generator's, while it works for this generation
+  bool begun = false, ended = false;
+  std::int64_t drawn = 0;
+  Piece piece;
+  std::string text, pending;  // what the piece shows; bytes of an unfinished character
+
+  void begin();
+  void advance();
+  void draw_piece();
+  void end(Finish finish);
+  bool is_stop(std::int32_t token) const;
+  void add_text(std::int32_t token, bool last);
+  void check_turn() const;
+};
+
+void Generation::Impl::check_turn() const {
+  if (generator->uses != use)
+    throw Error(ErrorKind::usage, {.what = "the generator was used for something else meanwhile",
+                                   .where = "Generation", .hint = "finish one generation before the next begins"});
+}
+
+void Generation::Impl::end(Finish finish) {
+  generator->finish = finish;
+  ended = true;
+}
+
+void Generation::Impl::begin() {
+  if (begun) return;
+  const GeneratorInUse guard(*generator);
+  check_turn();
+  begun = true;
+  generator->finish = Finish::running;
+  for (std::span<const std::int32_t> rest = prompt; !rest.empty();) {
+    if (sampling.stop.stop_requested()) return end(Finish::stopped);
+    rest = rest.subspan(static_cast<std::size_t>(generator->append_chunk(rest)));
+  }
+  if (sampling.max_tokens == 0) return end(Finish::length);
+  draw_piece();
+}
+
+// The piece that was drawn last is read, which gives the logits of the next.
+void Generation::Impl::advance() {
+  const GeneratorInUse guard(*generator);
+  check_turn();
+  if (generator->finish != Finish::running) {  // that piece was the last
+    ended = true;
+    return;
+  }
+  if (sampling.stop.stop_requested()) return end(Finish::stopped);
+  generator->append_chunk({&piece.token, 1});
+  draw_piece();
+}
+
+bool Generation::Impl::is_stop(std::int32_t token) const {
+  const auto& stops = sampling.stop_tokens;
+  return std::find(stops.begin(), stops.end(), token) != stops.end() ||
+         (sampling.stop_at_end_of_text && tokenizer && tokenizer->end_of_text() == token);
+}
+
+void Generation::Impl::add_text(std::int32_t token, bool last) {
+  text.clear();
+  if (!tokenizer) return;
+  if (!is_stop(token) && !tokenizer->is_special(token)) pending += tokenizer->token(token);
+  const std::size_t whole = last ? pending.size() : whole_characters(pending);
+  text.assign(pending, 0, whole);
+  pending.erase(0, whole);
+}
+
+void Generation::Impl::draw_piece() {
+  const auto logits = generator->logits();
+  if (!std::all_of(logits.begin(), logits.end(), [](float x) { return std::isfinite(x); })) {
+    end(Finish::stopped);
+    throw Error(ErrorKind::failed, {.what = "the logits are not finite",
+                                    .where = "position " + std::to_string(generator->position - 1) + ", first in " +
+                                             generator->executor.first_not_finite(generator->last_program),
+                                    .hint = "the weights are damaged, or the model diverged in training"});
+  }
+  auto usable = logits;
+  if (tokenizer && tokenizer->vocab_size() < static_cast<std::int64_t>(logits.size()))
+    usable = logits.first(static_cast<std::size_t>(tokenizer->vocab_size()));
+  piece.token = draw(candidates(usable, sampling), sampling.seed, generator->position);
+  piece.log_probability = static_cast<float>(log_probability(logits, piece.token));
+  ++drawn;
+  if (is_stop(piece.token))
+    generator->finish = Finish::stop_token;
+  else if (drawn == sampling.max_tokens)
+    generator->finish = Finish::length;
+  else if (generator->position == generator->plan.options().context)
+    generator->finish = Finish::context;
+  add_text(piece.token, generator->finish != Finish::running);
+  piece.text = text;
+}
+
+Generation::Generation(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Generation::~Generation() = default;
+Generation::Generation(Generation&&) noexcept = default;
+Generation& Generation::operator=(Generation&&) noexcept = default;
+
+Generation::Iterator Generation::begin() {
+  impl_->begin();
+  return Iterator(this);
+}
+
+const Piece& Generation::Iterator::operator*() const { return generation_->impl_->piece; }
+Generation::Iterator& Generation::Iterator::operator++() {
+  generation_->impl_->advance();
+  return *this;
+}
+bool Generation::Iterator::operator==(std::default_sentinel_t) const { return generation_->impl_->ended; }
+
+Generation Generator::generate(std::span<const std::int32_t> prompt, SamplingOptions sampling, const Tokenizer* tokenizer) {
+  const GeneratorInUse guard(*impl_);
+  check(sampling);
+  auto generation = std::make_unique<Generation::Impl>();
+  generation->generator = impl_.get();
+  generation->prompt.assign(prompt.begin(), prompt.end());
+  generation->sampling = std::move(sampling);
+  if (tokenizer) generation->tokenizer = *tokenizer;
+  if (prompt.empty() && tokenizer && tokenizer->end_of_text()) generation->prompt = {*tokenizer->end_of_text()};
+  if (generation->prompt.empty())
+    throw Error(ErrorKind::input, {.what = "the prompt is empty", .where = "Generator::generate",
+                                   .hint = "give at least one token to continue"});
+  impl_->reset();
+  impl_->check_ids(generation->prompt);
+  generation->use = impl_->uses;
+  return Generation(std::move(generation));
+}
+
+}  // namespace hone

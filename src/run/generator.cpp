@@ -1,0 +1,96 @@
+#include <algorithm>
+#include <cmath>
+
+#include "run/generator_impl.hpp"
+#include "run/load.hpp"
+
+namespace hone {
+
+GeneratorInUse::GeneratorInUse(Generator::Impl& g) : generator_(g) {
+  if (g.busy.exchange(true, std::memory_order_acquire))
+    throw Error(ErrorKind::usage, {.what = "two threads use one generator at the same time", .where = "Generator",
+                                   .hint = "give each thread a generator of its own, or let them take turns"});
+}
+
+Generator::Impl::Impl(const GeneratePlan& p) : plan(p), executor(p.impl().job) {
+  load_weights(plan.model(), executor);
+  if (!executor.plan().shared().contains("cache_table")) return;  // an architecture without attention
+  const auto table = executor.view<std::int32_t>("cache_table");
+  for (std::size_t i = 0; i < table.size(); ++i) table[i] = static_cast<std::int32_t>(i);
+}
+
+void Generator::Impl::reset() {
+  position = 0;
+  ++uses;
+}
+
+void Generator::Impl::check_ids(std::span<const std::int32_t> ids) const {
+  const std::int64_t vocab_size = plan.model().vocab_size();
+  for (std::size_t i = 0; i < ids.size(); ++i)
+    if (ids[i] < 0 || ids[i] >= vocab_size)
+      throw Error(ErrorKind::input, {.what = "a token id outside the vocabulary",
+                                     .where = "token " + std::to_string(i) + " of the prompt",
+                                     .expected = "0 to " + std::to_string(vocab_size - 1),
+                                     .found = std::to_string(ids[i]), .hint = "the tokenizer does not fit the model"});
+  const std::int64_t context = plan.options().context, count = position + static_cast<std::int64_t>(ids.size());
+  if (count > context)
+    throw Error(ErrorKind::input, {.what = "the prompt exceeds the context", .expected = "at most " +
+                                   std::to_string(context) + " tokens", .found = std::to_string(count),
+                                   .hint = "shorten the prompt"});
+}
+
+std::int64_t Generator::Impl::append_chunk(std::span<const std::int32_t> ids) {
+  const auto& chunks = planned().chunks;
+  std::size_t program = 0;
+  while (chunks[program].tokens > static_cast<std::int64_t>(ids.size())) ++program;
+  const ChunkProgram& chunk = chunks[program];
+  const auto& shared = executor.plan().shared();
+  const auto view = [&](const std::string& name) {  // an architecture need not read every input
+    return shared.contains(name) ? executor.view<std::int32_t>(name) : std::span<std::int32_t>();
+  };
+  const auto tokens = view(chunk.tokens_name);
+  std::copy_n(ids.begin(), tokens.size(), tokens.begin());
+  fill_positions(view(chunk.positions_name), chunk.tokens, position);
+  for (std::int32_t& length : view("cache_lengths")) length = static_cast<std::int32_t>(position);
+  executor.run(program);
+  last_program = program;
+  position += chunk.tokens;
+  return chunk.tokens;
+}
+
+std::span<const float> Generator::Impl::logits() const {
+  if (position == 0)
+    throw Error(ErrorKind::usage, {.what = "logits() of a generator that has read nothing", .where = "Generator",
+                                   .hint = "append() or generate() first"});
+  return executor.output_view<float>(last_program, executor.plan().programs()[last_program].outputs.at(0));
+}
+
+Generator::Generator(const GeneratePlan& plan) : impl_(std::make_unique<Impl>(plan)) {}
+Generator::~Generator() = default;
+Generator::Generator(Generator&&) noexcept = default;
+Generator& Generator::operator=(Generator&&) noexcept = default;
+
+void Generator::append(std::span<const std::int32_t> ids) {
+  const GeneratorInUse guard(*impl_);
+  impl_->check_ids(ids);
+  ++impl_->uses;
+  while (!ids.empty()) ids = ids.subspan(static_cast<std::size_t>(impl_->append_chunk(ids)));
+}
+
+void Generator::reset() {
+  const GeneratorInUse guard(*impl_);
+  impl_->reset();
+}
+
+std::span<const float> Generator::logits() const {
+  const GeneratorInUse guard(*impl_);
+  return impl_->logits();
+}
+
+std::int64_t Generator::positions() const { return impl_->position; }
+Finish Generator::finish() const { return impl_->finish; }
+const GeneratePlan& Generator::plan() const { return impl_->plan; }
+void Generator::profile(bool on) { impl_->executor.profile(on); }
+std::map<std::string, double> Generator::profile_ms() const { return impl_->executor.profile_ms(); }
+
+}  // namespace hone

@@ -1,0 +1,60 @@
+// What a GeneratePlan and a Generator hold.
+#pragma once
+#include <atomic>
+#include <string>
+#include <vector>
+
+#include "exec/job.hpp"
+#include "hone/generate.hpp"
+
+namespace hone {
+
+// A program of the job that reads so many tokens.
+struct ChunkProgram {
+  std::int64_t tokens;
+  std::string tokens_name, positions_name;  // its inputs
+};
+
+struct GeneratePlan::Impl {
+  Model model;
+  GenerateOptions options;
+  std::vector<ChunkProgram> chunks;  // the largest first; the job's programs in this order
+  JobPlan job;
+  Forecast forecast;
+};
+
+struct Generator::Impl {
+  explicit Impl(const GeneratePlan& p);
+
+  GeneratePlan plan;
+  Executor executor;
+  std::int64_t position = 0;     // tokens in the cache
+  std::size_t last_program = 0;  // that left the logits
+  std::uint64_t uses = 0;        // changes whenever the cache is taken for something else
+  Finish finish = Finish::length;
+  std::atomic<bool> busy{false};
+
+  const GeneratePlan::Impl& planned() const { return plan.impl(); }
+  void reset();
+  void check_ids(std::span<const std::int32_t> ids) const;
+  // Reads one chunk, the largest that fits; returns how many tokens that were.
+  std::int64_t append_chunk(std::span<const std::int32_t> ids);
+  std::span<const float> logits() const;
+};
+
+// One thread at a time; a second one is told so at once.
+class GeneratorInUse {
+ public:
+  explicit GeneratorInUse(Generator::Impl& generator);
+  ~GeneratorInUse() { generator_.busy.store(false, std::memory_order_release); }
+  GeneratorInUse(const GeneratorInUse&) = delete;
+  GeneratorInUse& operator=(const GeneratorInUse&) = delete;
+
+ private:
+  Generator::Impl& generator_;
+};
+
+// How many bytes of the text's start are whole characters: what is left may become one with the bytes to come.
+std::size_t whole_characters(std::string_view text);
+
+}  // namespace hone

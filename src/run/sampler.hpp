@@ -1,0 +1,27 @@
+// One token from logits.
+#pragma once
+#include <cstdint>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "hone/generate.hpp"
+
+namespace hone {
+
+// Tokens that may be drawn and their probabilities, the most probable first. By: temperature; top_k (equal logits
+// go by id); top_p. At temperature 0 the one with the largest logit, the first of equals. In double, serially, so
+// that nothing depends on threads.
+std::vector<std::pair<std::int32_t, double>> candidates(std::span<const float> logits, const SamplingOptions&);
+
+// Draws one of them: by (seed, position).
+std::int32_t draw(const std::vector<std::pair<std::int32_t, double>>& candidates, std::uint64_t seed,
+                  std::int64_t position);
+
+// log softmax(logits)[token]
+double log_probability(std::span<const float> logits, std::int32_t token);
+
+// Error(usage) for values out of range.
+void check(const SamplingOptions&);
+
+}  // namespace hone

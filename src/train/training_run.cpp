@@ -1,0 +1,202 @@
+#include "hone/training_run.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <numbers>
+
+#include "file/atomic.hpp"
+#include "file/mapped.hpp"
+#include "machine/memory.hpp"
+#include "train/run_files.hpp"
+
+namespace hone {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+// An evaluation looks at this many tokens at most, in windows spread evenly over the held-out text.
+constexpr std::int64_t evaluation_tokens = 1 << 17;
+
+Text open_text(const TrainingRun& run) {
+  if (run.data.empty())
+    throw Error(ErrorKind::usage, {.what = "no text to train on", .hint = "--data takes a text file, a folder or token shards"});
+  std::string tokenizer = run.tokenizer;
+  if (tokenizer.empty()) tokenizer = is_file(run.model + "/tokenizer.json") ? run.model : "byte";
+  return Text(run.data, {.tokenizer = tokenizer, .seed = run.plan.seed});
+}
+
+Model open_model(const TrainingRun& run, const Text& text) {
+  ModelOptions options{.dropout = run.dropout, .seed = run.plan.seed};
+  const bool preset = !is_file(run.model) && !is_folder(run.model);
+  if (preset) options.vocab_size = text.vocab_size();
+  if (preset) options.context = run.plan.seq;
+  const Model model = find_model(run.model, options);
+  if (text.vocab_size() > model.vocab_size())
+    throw Error(ErrorKind::input, {.what = "a token id above the model's vocabulary", .where = run.data,
+                                   .expected = "ids below vocab_size " + std::to_string(model.vocab_size()),
+                                   .found = "a tokenizer of " + std::to_string(text.vocab_size()) + " ids",
+                                   .hint = "train with the model's own tokenizer, or raise vocab_size in its config"});
+  return model;
+}
+
+float rate(const TrainingRun& run, std::int64_t step) {
+  switch (run.schedule) {
+    case ScheduleKind::constant: return Constant{run.adamw.lr, run.warmup}(step);
+    case ScheduleKind::linear: return Linear{run.adamw.lr, run.warmup, run.steps, run.min_lr}(step);
+    case ScheduleKind::cosine: return Cosine{run.adamw.lr, run.warmup, run.steps, run.min_lr}(step);
+  }
+  return run.adamw.lr;
+}
+
+void check(const TrainingRun& run) {
+  const auto require = [](bool good, const char* option, const char* expected, const std::string& found) {
+    if (!good)
+      throw Error(ErrorKind::usage, {.what = std::string("impossible value of --") + option, .expected = expected, .found = found});
+  };
+  require(run.steps >= 0, "steps", "0 or more", std::to_string(run.steps));
+  require(run.warmup >= 0, "warmup", "0 or more", std::to_string(run.warmup));
+  require(run.eval_every >= 0, "eval-every", "0 or more", std::to_string(run.eval_every));
+  require(run.save_every >= 0, "save-every", "0 or more", std::to_string(run.save_every));
+  require(std::isfinite(run.adamw.lr) && run.adamw.lr >= 0, "lr", "0 or more", std::to_string(run.adamw.lr));
+  require(run.min_lr >= 0 && run.min_lr <= run.adamw.lr, "min-lr", "0 to --lr", std::to_string(run.min_lr));
+  require(run.adamw.beta1 >= 0 && run.adamw.beta1 < 1, "beta1", "0 <= beta1 < 1", std::to_string(run.adamw.beta1));
+  require(run.adamw.beta2 >= 0 && run.adamw.beta2 < 1, "beta2", "0 <= beta2 < 1", std::to_string(run.adamw.beta2));
+  require(run.adamw.weight_decay >= 0, "weight-decay", "0 or more", std::to_string(run.adamw.weight_decay));
+  require(run.adamw.clip >= 0, "clip", "0 (none) or more", std::to_string(run.adamw.clip));
+  require(!run.out.empty(), "out", "a folder to write the model to", "none");
+}
+
+class Run {
+ public:
+  Run(const TrainingRun& options, const Text& text, const TrainPlan& plan)
+      : options_(options), text_(text), folder_(options.out), notes_(fingerprint(options, plan, text)), trainer_(plan) {}
+
+  RunSummary go() {
+    check_text();
+    start();
+    trainer_.profile(options_.profile);
+    if (options_.on_start) options_.on_start(trainer_.plan(), trainer_.steps());
+    const auto begin = Clock::now();
+    const std::int64_t first = trainer_.steps();
+    while (trainer_.steps() < options_.steps && !options_.stop.stop_requested()) one_step();
+    finish(seconds_since(begin), first);
+    return summary_;
+  }
+
+ private:
+  void check_text() const {  // before anything is written
+    text_.batch(0, 1, options_.plan.seq);
+    if (text_.held_out_windows(options_.plan.seq) == 0)
+      throw Error(ErrorKind::input, {.what = "the held-out tenth of the text is shorter than a window", .where = options_.data,
+                                     .expected = std::to_string(options_.plan.seq + 1) + " tokens",
+                                     .found = std::to_string(text_.held_out_tokens()),
+                                     .hint = "use a smaller --seq or a longer text"});
+  }
+
+  void say(const std::string& what) const {
+    if (options_.on_message) options_.on_message(what);
+  }
+
+  void start() {
+    const auto checkpoint = folder_.last_checkpoint();
+    if (!checkpoint) return;
+    if (!options_.resume) {
+      folder_.remove_checkpoints();
+      return;
+    }
+    folder_.resume(trainer_, *checkpoint, notes_);
+    if (notes_.contains("last loss")) summary_.loss = std::stod(notes_["last loss"]);
+    say("resumed from " + *checkpoint);
+  }
+
+  void one_step() {
+    const std::int64_t n = trainer_.steps();
+    StepOptions step = options_.adamw;
+    step.lr = rate(options_, n);
+    const auto begin = Clock::now();
+    const StepResult done = trainer_.step(text_.batch(n, trainer_.plan().batch(), options_.plan.seq), step);
+    summary_.loss = done.loss;
+    tokens_ += done.tokens;
+    if (options_.on_step)
+      options_.on_step({.step = n + 1, .loss = done.loss, .lr = static_cast<double>(step.lr), .grad_norm = done.grad_norm,
+                        .tokens_per_s = static_cast<double>(done.tokens) / seconds_since(begin), .tokens = done.tokens});
+    const bool last = n + 1 == options_.steps;
+    if (options_.eval_every && (n + 1) % options_.eval_every == 0 && !last) evaluate();
+    if (options_.save_every && (n + 1) % options_.save_every == 0 && !last) save();
+  }
+
+  void evaluate() {
+    const std::int64_t seq = options_.plan.seq, all = text_.held_out_windows(seq);
+    const std::int64_t count = std::min(all, std::max<std::int64_t>(1, evaluation_tokens / seq));
+    const std::int64_t together = trainer_.plan().options().micro_batch;
+    double sum = 0;
+    std::int64_t tokens = 0;
+    for (std::int64_t i = 0; i < count; i += together) {
+      Batch windows{0, seq, {}, {}};
+      for (std::int64_t j = i; j < std::min(count, i + together); ++j, ++windows.batch) {
+        const Batch one = text_.held_out(j * all / count, 1, seq);
+        windows.ids.insert(windows.ids.end(), one.ids.begin(), one.ids.end());
+        windows.labels.insert(windows.labels.end(), one.labels.begin(), one.labels.end());
+      }
+      const EvalResult part = trainer_.evaluate(windows);
+      sum += part.loss * static_cast<double>(part.tokens);
+      tokens += part.tokens;
+    }
+    summary_.val_loss = sum / static_cast<double>(tokens);
+    summary_.bits_per_byte = summary_.val_loss / std::numbers::ln2 * static_cast<double>(text_.held_out_tokens()) /
+                             static_cast<double>(std::max<std::int64_t>(1, text_.held_out_bytes()));
+    if (options_.on_eval)
+      options_.on_eval({.step = trainer_.steps(), .val_loss = summary_.val_loss, .bits_per_byte = summary_.bits_per_byte});
+  }
+
+  void save() {
+    char loss[32];
+    std::snprintf(loss, sizeof loss, "%.17g", summary_.loss);
+    auto notes = notes_;
+    notes["last loss"] = loss;
+    folder_.save(trainer_, notes);
+  }
+
+  void finish(double seconds, std::int64_t first) {
+    const bool did_steps = trainer_.steps() > first;
+    if (did_steps || !folder_.last_checkpoint()) save();
+    summary_.seconds = seconds;
+    summary_.tokens_per_s = did_steps ? static_cast<double>(tokens_) / seconds : 0;
+    summary_.stopped = options_.stop.stop_requested() && trainer_.steps() < options_.steps;
+    if (options_.profile) summary_.op_ms = trainer_.profile_ms();
+    if (!summary_.stopped) {
+      evaluate();
+      trainer_.save(options_.out);
+      text_.tokenizer().save(options_.out);
+    }
+    summary_.steps = trainer_.steps();
+    summary_.weights_hash = trainer_.weights_hash();
+    summary_.peak_bytes = peak_rss_bytes();
+    summary_.forecast_bytes = trainer_.plan().forecast().peak_bytes;
+  }
+
+  const TrainingRun& options_;
+  const Text& text_;
+  RunFolder folder_;
+  std::map<std::string, std::string> notes_;
+  Trainer trainer_;
+  RunSummary summary_;
+  std::int64_t tokens_ = 0;
+};
+
+}  // namespace
+
+TrainPlan plan_of(const TrainingRun& run) { return TrainPlan(open_model(run, open_text(run)), run.plan); }
+
+RunSummary train(const TrainingRun& run) {
+  check(run);
+  const Text text = open_text(run);
+  const TrainPlan plan(open_model(run, text), run.plan);
+  make_folders(run.out);
+  const FolderLock lock(run.out);
+  return Run(run, text, plan).go();
+}
+
+}  // namespace hone

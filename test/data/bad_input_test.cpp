@@ -1,0 +1,102 @@
+// The fuzzers' entries on inputs made by hand, so that each ordinary test run goes through them.
+#include <gtest/gtest.h>
+
+#include <vector>
+
+#include "fuzz/entries.hpp"
+#include "hone/text.hpp"
+#include "temporary_folder.hpp"
+
+namespace hone {
+namespace {
+
+using Entry = bool (*)(fuzz::Bytes);
+
+bool run(Entry entry, const std::string& file) {
+  return entry(std::as_bytes(std::span(file.data(), file.size())));
+}
+
+// Every prefix (some, where there are many), and single bytes turned: never more than a refusal.
+void run_damaged(Entry entry, const std::string& good) {
+  EXPECT_TRUE(run(entry, good));
+  const std::size_t step = good.size() / 200 + 1;
+  for (std::size_t size = 0; size < good.size(); size += step) run(entry, good.substr(0, size));
+  for (std::size_t at = 0; at < good.size(); at += step) {
+    for (const char turn : {'\x01', '\x20', '\x80', '\xFF'}) {
+      std::string bad = good;
+      bad[at] = static_cast<char>(bad[at] ^ turn);
+      run(entry, bad);
+    }
+  }
+}
+
+std::string with_length(std::uint64_t length, const std::string& rest) {
+  std::string file(8, '\0');
+  std::memcpy(file.data(), &length, 8);
+  return file + rest;
+}
+
+TEST(BadInput, Safetensors) {
+  const std::string header =
+      R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"U8","shape":[],"data_offsets":[8,9]}})";
+  run_damaged(fuzz::safetensors, with_length(header.size(), header + "123456789"));
+  const std::string nested = std::string(5000, '[') + std::string(5000, ']');
+  const std::vector<std::string> bad{"",
+                                     "\x01",
+                                     with_length(~std::uint64_t{0}, "{}"),
+                                     with_length(std::uint64_t{1} << 63, "{}"),
+                                     with_length(99'999'999, "{}"),
+                                     with_length(nested.size(), nested),
+                                     with_length(header.size(), header)};
+  for (const std::string& file : bad) EXPECT_FALSE(run(fuzz::safetensors, file));
+}
+
+TEST(BadInput, Json) {
+  run_damaged(fuzz::json, R"({"a": [1, -2.5e3, true, null, "\u00e9\ud83d\ude42"], "b": {"c": {}}})");
+  for (const char* text :
+       {"", " ", "{", "[1,]", "{\"a\"}", "nul", "\"\\ud800\"", "1e999999", "\xEF\xBB", "\"\x01\""})
+    EXPECT_FALSE(run(fuzz::json, text)) << text;
+  for (const char* open : {"[", "{\"a\":"}) {
+    std::string deep;
+    for (int i = 0; i < 100000; ++i) deep += open;
+    EXPECT_FALSE(run(fuzz::json, deep));
+  }
+}
+
+TEST(BadInput, TokenizerJson) {
+  for (const Tokenizer& tokenizer : {Tokenizer::chars("some text \xC3\xA9"), Tokenizer::bytes(),
+                                     Tokenizer::train_bpe("the cat the hat", {.vocab_size = 262})})
+    run_damaged(fuzz::tokenizer_json, tokenizer.json());
+  for (const char* text : {"{}", "[]", "{\"model\": 1}", "{\"model\": {\"type\": \"BPE\"}}",
+                           "{\"model\": {\"type\": \"WordLevel\", \"vocab\": {}}}"})
+    EXPECT_FALSE(run(fuzz::tokenizer_json, text));
+}
+
+TEST(BadInput, AddedTokensThatContradictTheVocabulary) {
+  const std::string good = Tokenizer::train_bpe("a a a", {.vocab_size = 258}).json();  // has " a" as a token
+  const auto with = [&](const std::string& content, int id) {
+    std::string json = good;
+    const std::string old = "{\"id\": 0, \"content\": \"<|endoftext|>\"";
+    json.replace(json.find(old), old.size(),
+                 "{\"id\": " + std::to_string(id) + ", \"content\": \"" + content + "\"");
+    return run(fuzz::tokenizer_json, json);
+  };
+  EXPECT_TRUE(with("<|endoftext|>", 0));
+  EXPECT_FALSE(
+      with("\xC4\xA0"
+           "a",
+           257));                // as an added token it stands for U+0120 and "a", not for " a"
+  EXPECT_FALSE(with("new", 5));  // another token has this id
+  EXPECT_FALSE(with("new", 99999999));
+}
+
+TEST(BadInput, Shards) {
+  const TemporaryFolder folder;
+  write_token_shards(folder.write("t", std::string(300, 'x')), Tokenizer::bytes(), folder.file("s"));
+  run_damaged(fuzz::shards, read_whole(folder.file("s/train-00000.tok")));
+  EXPECT_FALSE(run(fuzz::shards, ""));
+  EXPECT_FALSE(run(fuzz::shards, std::string(64, '\xFF')));
+}
+
+}  // namespace
+}  // namespace hone

@@ -1,0 +1,177 @@
+#include "file/atomic.hpp"
+
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstring>
+#include <filesystem>
+
+#include "file/mapped.hpp"
+#include "temporary_folder.hpp"
+
+namespace hone {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::size_t entries(const std::string& folder) {
+  return static_cast<std::size_t>(std::distance(fs::directory_iterator(folder), {}));
+}
+
+// Runs f in a process of its own; what it returns is the exit code.
+template <class F>
+int in_a_process(F&& f) {
+  const pid_t child = ::fork();
+  if (child == 0) ::_exit(f());
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+TEST(AtomicFile, AppearsAtCommitAndNotBefore) {
+  const TemporaryFolder folder;
+  const std::string path = folder.write("a", "old"), large(3 << 20, 'x');
+  {
+    AtomicFile file(path);
+    file.write("head");
+    file.write(large);
+    file.write("tail");
+    EXPECT_EQ(file.size(), large.size() + 8);
+    file.patch(1, std::as_bytes(std::span("EA", 2)));
+    EXPECT_EQ(read_whole(path), "old");
+    file.commit();
+  }
+  EXPECT_EQ(read_whole(path), "hEAd" + large + "tail");
+  EXPECT_EQ(entries(folder.path()), 1u);
+}
+
+TEST(AtomicFile, LeavesNothingWithoutCommit) {
+  const TemporaryFolder folder;
+  { AtomicFile(folder.file("a")).write("lost"); }
+  EXPECT_EQ(entries(folder.path()), 0u);
+}
+
+TEST(AtomicFile, SecondWriterIsRefusedAndAKilledOnesRestIsWrittenOver) {
+  const TemporaryFolder folder;
+  const std::string path = folder.file("a");
+  {
+    AtomicFile file(path);
+    error_of(ErrorKind::failed, [&] { AtomicFile second(path); });
+  }
+  folder.write("a.tmp", "a long rest of a process that was killed");
+  write_file(path, "new");
+  EXPECT_EQ(read_whole(path), "new");
+  EXPECT_EQ(entries(folder.path()), 1u);
+}
+
+TEST(AtomicFile, ADiskThatTakesNoMoreIsAnErrorAndLeavesTheOldFile) {
+  const TemporaryFolder folder;
+  const std::string path = folder.write("a", "old");
+  const int code = in_a_process([&] {
+    std::signal(SIGXFSZ, SIG_IGN);
+    const rlimit limit{1 << 20, 1 << 20};
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+    try {
+      write_file(path, std::string(4 << 20, 'x'));
+    } catch (const Error& e) {
+      return e.kind() == ErrorKind::failed && e.text().where == path ? 7 : 8;
+    }
+    return 9;
+  });
+  EXPECT_EQ(code, 7);
+  EXPECT_EQ(read_whole(path), "old");
+  EXPECT_EQ(entries(folder.path()), 1u);
+  EXPECT_EQ(errno_text(ENOSPC), "the disk is full");
+}
+
+TEST(AtomicFile, AFolderThatIsNotThereIsNamed) {
+  const auto message = error_of(ErrorKind::failed, [] { write_file("no/such/folder/a", "x"); });
+  EXPECT_NE(message.find("no/such/folder/a"), std::string::npos) << message;
+  const TemporaryFolder folder;
+  const std::string file = folder.write("file", "x");
+  error_of(ErrorKind::failed, [&] { make_folders(file + "/below"); });
+}
+
+TEST(AtomicFolder, IsPublishedWholeAndReplacesAnOlderOne) {
+  const TemporaryFolder folder;
+  const std::string path = folder.file("checkpoint");
+  for (const char* text : {"one", "two"}) {
+    AtomicFolder out(path + "/");
+    write_file(out.file("a"), text);
+    write_file(out.file(text), text);
+    out.publish();
+    EXPECT_EQ(read_whole(path + "/a"), text);
+    EXPECT_EQ(entries(path), 2u);
+    EXPECT_EQ(entries(folder.path()), 1u);
+  }
+}
+
+TEST(AtomicFolder, LeavesNothingWithoutPublish) {
+  const TemporaryFolder folder;
+  fs::create_directories(folder.file("x.tmp/rest/of/another"));
+  {
+    const AtomicFolder out(folder.file("x"));
+    EXPECT_EQ(entries(out.staging()), 0u);
+    write_file(out.file("a"), "x");
+  }
+  EXPECT_EQ(entries(folder.path()), 0u);
+}
+
+TEST(FolderLock, RefusesASecondProcessAtOnceAndComesFreeWithTheFirst) {
+  const TemporaryFolder folder;
+  const auto try_lock = [&] {
+    try {
+      const FolderLock lock(folder.path());
+      return 0;
+    } catch (const Error& e) {
+      return e.kind() == ErrorKind::failed ? 7 : 8;
+    }
+  };
+  {
+    const FolderLock lock(folder.path());
+    EXPECT_EQ(in_a_process(try_lock), 7);
+    EXPECT_EQ(try_lock(), 7);
+  }
+  EXPECT_EQ(in_a_process(try_lock), 0);
+  EXPECT_EQ(entries(folder.path()), 0u);
+}
+
+TEST(FolderLock, AKilledProcessLeavesNoLock) {
+  const TemporaryFolder folder;
+  int ready[2];
+  ASSERT_EQ(::pipe(ready), 0);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const FolderLock lock(folder.path());
+    if (::write(ready[1], "x", 1) == 1) ::pause();
+    ::_exit(1);
+  }
+  char c;
+  ASSERT_EQ(::read(ready[0], &c, 1), 1);
+  error_of(ErrorKind::failed, [&] { FolderLock lock(folder.path()); });
+  ::kill(child, SIGKILL);
+  ::waitpid(child, nullptr, 0);
+  const FolderLock lock(folder.path());
+  ::close(ready[0]);
+  ::close(ready[1]);
+}
+
+TEST(MappedFile, ShowsTheBytesAndSaysWhatItCannotRead) {
+  const TemporaryFolder folder;
+  const MappedFile file(folder.write("a", "bytes"));
+  EXPECT_EQ(file.text(), "bytes");
+  file.drop(0, file.size());
+  EXPECT_EQ(file.text(), "bytes");
+  EXPECT_EQ(MappedFile(folder.write("empty", "")).size(), 0u);
+  EXPECT_NE(error_of(ErrorKind::input, [&] { MappedFile f(folder.file("absent")); }).find("no such file"),
+            std::string::npos);
+  EXPECT_NE(error_of(ErrorKind::input, [&] { MappedFile f(folder.path()); }).find("it is a folder"),
+            std::string::npos);
+  error_of(ErrorKind::input, [] { MappedFile f("/dev/null"); });
+}
+
+}  // namespace
+}  // namespace hone

@@ -1,0 +1,43 @@
+#include "file/json.hpp"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "temporary_folder.hpp"
+
+namespace hone {
+namespace {
+
+std::string refused(const std::string& text) {
+  return error_of(ErrorKind::input, [&] { parse_json(text, "F"); });
+}
+
+TEST(Json, ErrorsNameFileLineAndColumn) {
+  const std::string message = refused("{\n  \"a\": 1,\n  \"b\": oops\n}");
+  EXPECT_EQ(message.substr(0, 20), "F, line 3, column 8:") << message;
+  EXPECT_EQ(refused("").substr(0, 19), "F, line 1, column 1");
+  EXPECT_EQ(message.find('\n'), std::string::npos);
+}
+
+TEST(Json, RefusesWhatReadersDisagreeOn) {
+  EXPECT_NE(refused("{\"a\": 1, \"a\": 2}").find("twice"), std::string::npos);
+  EXPECT_NE(refused("{\"x\": {\"a\": 1, \"b\": {}, \"a\": 2}}").find("twice"), std::string::npos);
+  refused("{\"a\": \"\xFF\"}");
+  EXPECT_NE(refused(std::string(100000, '[')).find("too deeply"), std::string::npos);
+  EXPECT_EQ(parse_json("[{\"a\": 1}, {\"a\": 2}]", "F").size(), 2u);
+}
+
+TEST(Json, MembersAreChecked) {
+  const auto object = parse_json(R"({"n": 7, "s": "x", "f": 1.5, "big": 18446744073709551615})", "F");
+  EXPECT_EQ(json_integer(object, "n", "F"), 7);
+  EXPECT_EQ(json_string(object, "s", "F"), "x");
+  for (const char* key : {"s", "f", "big", "absent"})
+    error_of(ErrorKind::input, [&] { json_integer(object, key, "F"); });
+  for (const char* key : {"n", "absent"}) error_of(ErrorKind::input, [&] { json_string(object, key, "F"); });
+  error_of(ErrorKind::input, [] { json_member(nlohmann::json(3), "a", "F"); });
+  error_of(ErrorKind::input, [] { read_json("no/such.json"); });
+}
+
+}  // namespace
+}  // namespace hone

@@ -1,0 +1,81 @@
+# install_test.sh static|shared|subdirectory BUILD: the examples built and run as a user's project would, outside the
+# source tree, knowing nothing but the prefix (or, for add_subdirectory, the source folder), with each compiler there is.
+set -eu
+way=$1 build=$2 source=$(pwd -P)
+work=$build/install-test/$way
+examples=$work/examples
+expected=$way
+
+prepare() {
+  rm -rf "$examples" "$work/run"
+  mkdir -p "$examples" "$work/run"
+  cp "$source"/examples/*.cpp "$examples"
+  cp "$source/test/install/$1.cmake" "$examples/CMakeLists.txt"
+}
+
+# run_all FOLDER: every example that was built there must be linked as asked, and exit 0 in an empty folder of its own.
+run_all() {
+  for example in "$examples"/*.cpp; do
+    name=$(basename "$example" .cpp)
+    if ldd "$1/$name" | grep -q libhone; then linked=shared; else linked=static; fi
+    if [ "$linked" != "$expected" ]; then
+      echo "$1/$name is linked with the $linked library"
+      exit 1
+    fi
+    mkdir -p "$work/run/$name"
+    (cd "$work/run/$name" && "$1/$name" >output.txt 2>&1) || {
+      echo "$1/$name failed:"
+      tail -20 "$work/run/$name/output.txt"
+      exit 1
+    }
+    rm -rf "$work/run/$name"
+  done
+  echo "ran: $1"
+}
+
+compilers() {
+  echo g++
+  for compiler in clang++ clang++-14; do  # Debian's clang-tidy brings the second alone
+    if command -v "$compiler" >/dev/null; then echo "$compiler"; break; fi
+  done
+}
+
+by_cmake() {  # by_cmake COMPILER CMAKE-OPTION...
+  folder=$work/cmake-$1
+  compiler=$1
+  shift
+  cmake -S "$examples" -B "$folder" -G Ninja -DCMAKE_CXX_COMPILER="$compiler" "$@" >"$work/log" 2>&1 &&
+    cmake --build "$folder" >>"$work/log" 2>&1 || { tail -40 "$work/log"; exit 1; }
+  run_all "$folder"
+}
+
+by_pkg_config() {  # by_pkg_config COMPILER PREFIX
+  folder=$work/pkg-config-$1
+  mkdir -p "$folder"
+  closure=--shared
+  if [ "$way" = static ]; then closure=--static; fi
+  flags=$(PKG_CONFIG_PATH=$2/lib/pkgconfig pkg-config $closure --cflags --libs hone)
+  for example in "$examples"/*.cpp; do
+    # shellcheck disable=SC2086
+    "$1" -std=c++20 -O1 "$example" -o "$folder/$(basename "$example" .cpp)" $flags -Wl,-rpath,"$2/lib"
+  done
+  run_all "$folder"
+}
+
+if [ "$way" = subdirectory ]; then
+  prepare subdirectory
+  expected=static
+  by_cmake g++ -DHONE_SOURCE="$source" -DCMAKE_BUILD_TYPE=Release
+  exit 0
+fi
+
+prepare package
+rm -rf "$work/first" "$work/moved"
+for component in headers "$way"; do
+  cmake --install "$build" --prefix "$work/first" --component "$component" >/dev/null
+done
+mv "$work/first" "$work/moved"  # nothing may remember where it was installed
+for compiler in $(compilers); do
+  by_cmake "$compiler" -DCMAKE_PREFIX_PATH="$work/moved" -DCMAKE_BUILD_TYPE=Release
+  by_pkg_config "$compiler" "$work/moved"
+done

@@ -1,0 +1,10 @@
+# A user's project over an installed hone.
+cmake_minimum_required(VERSION 3.25)
+project(hone_user LANGUAGES CXX)
+find_package(hone CONFIG REQUIRED)
+file(GLOB examples *.cpp)
+foreach(source ${examples})
+  cmake_path(GET source STEM name)
+  add_executable(${name} ${source})
+  target_link_libraries(${name} PRIVATE hone::hone)
+endforeach()

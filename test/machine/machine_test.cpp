@@ -1,0 +1,51 @@
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <vector>
+
+#include "machine/limits.hpp"
+#include "machine/memory.hpp"
+
+namespace hone {
+namespace {
+
+// No ratio here is held to a figure: the machine may be shared and slowed at any instant.
+TEST(Limits, ArePositiveAndQuick) {
+  for (const Isa isa : {Isa::portable, Isa::avx2, Isa::avx512}) {
+    if (!cpu_has(isa)) continue;
+    const auto start = std::chrono::steady_clock::now();
+    const MachineLimits limits = measure_limits(2, isa);
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+    for (const double limit :
+         {limits.f32_gflops, limits.bf16_gflops, limits.int8_gops, limits.read_gb_s, limits.copy_gb_s})
+      EXPECT_GT(limit, 0.1) << name(isa);
+    EXPECT_LT(limits.f32_gflops, 1e5);
+    EXPECT_LT(took.count(), 10) << "0.3 s where nothing disturbs";
+  }
+}
+
+TEST(Limits, WiderInstructionsDoMore) {
+  if (!cpu_has(Isa::avx512)) GTEST_SKIP();
+  const MachineLimits wide = measure_limits(1, Isa::avx512), narrow = measure_limits(1, Isa::portable);
+  EXPECT_GT(wide.f32_gflops, narrow.f32_gflops);
+  EXPECT_GT(wide.bf16_gflops, wide.f32_gflops);
+  EXPECT_GT(wide.int8_gops, wide.f32_gflops);
+}
+
+TEST(Memory, CountsWhatIsTouched) {
+  const std::int64_t before = current_rss_bytes();
+  constexpr std::size_t size = std::size_t{64} << 20;
+  std::vector<char> block(size, 1);
+  EXPECT_GT(current_rss_bytes(), before + static_cast<std::int64_t>(size) / 2);
+  EXPECT_GE(peak_rss_bytes() + (1 << 20), current_rss_bytes());
+  EXPECT_GT(total_memory_bytes(), peak_rss_bytes());
+  EXPECT_EQ(block[size / 2], 1);
+}
+
+TEST(Memory, NamesTheMachine) {
+  EXPECT_FALSE(cpu_name().empty());
+  EXPECT_GE(cpu_count(), 1);
+}
+
+}  // namespace
+}  // namespace hone
