@@ -87,7 +87,8 @@ std::string print(const Program& program);
 // before it is made or made twice, a version read after its successor was written, inferred types that differ.
 void verify(const Program& program);
 
-// Removes nodes whose results nobody needs: roots are outputs and new versions of states and parameters.
+// Removes nodes whose results nobody needs: roots are outputs and whatever is written to states and parameters,
+// a new version or a state made outright (a weight's bf16 copy, which other programs of the job read).
 // Then drops unused tensors and renumbers.
 void remove_dead(Program& program);
 

@@ -83,7 +83,7 @@ void remove_dead(Program& p) {
   for (auto node = p.nodes.rbegin(); node != p.nodes.rend(); ++node) {
     bool live = false;
     for (const TensorId id : node->outputs)
-      live = live || p[id].alias == Alias::version || needed[static_cast<std::size_t>(p.root(id).value)];
+      live = live || p[p.root(id)].role != Role::activation || needed[static_cast<std::size_t>(p.root(id).value)];
     if (!live) continue;
     for (const TensorId id : node->inputs) need(id);
     kept.push_back(std::move(*node));

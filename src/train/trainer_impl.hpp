@@ -2,6 +2,7 @@
 #include <atomic>
 
 #include "exec/job.hpp"
+#include "store/weight_store.hpp"
 #include "train/plan_impl.hpp"
 
 namespace hone {

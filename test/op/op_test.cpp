@@ -1,0 +1,78 @@
+// Every op of the table against its reference: each instruction set, thread counts, f32 and bf16, odd shapes, rows
+// that are parts of wider ones, results that overwrite an input; guard zones around everything.
+#include <cmath>
+
+#include "op/cases.hpp"
+
+namespace hone {
+namespace {
+
+std::vector<OpCase> cases_of(const OpRecord& op) {
+  std::vector<OpCase> all;
+  for (const DType dtype : {DType::f32, DType::bf16}) {
+    add_row_cases(dtype, all);
+    add_linear_cases(dtype, all);
+    add_attention_cases(dtype, all);
+  }
+  std::erase_if(all, [&](const OpCase& c) { return c.op != &op; });
+  return all;
+}
+
+std::string describe_case(const OpCase& c, Isa isa) {
+  std::string s = std::string(name(isa)) + " {" + c.attributes.to_string() + "}";
+  for (const Input& in : c.inputs) s += " " + to_string(in.type) + (in.gap ? "+" + std::to_string(in.gap) : "");
+  return s;
+}
+
+// f32 sums of up to 768 products round by a few units of 2^-24 of their terms, exp and tanh are good to 2e-6; a
+// bf16 result is rounded once (2^-9), and may fall to the other side where the f32 value is near a tie (2^-8).
+void expect_near(const Operand& found, const Operand& expected, double loose) {
+  const std::int64_t n = expected.type.shape.elements();
+  double largest = 0;
+  for (std::int64_t i = 0; i < n; ++i) largest = std::max(largest, std::abs(op::get(expected, i)));
+  const bool low = expected.type.dtype == DType::bf16;
+  const double relative = low ? 0x1p-7 : 4e-6;
+  const double absolute = std::max(loose, 4e-6) * largest + 1e-30;
+  for (std::int64_t i = 0; i < n; ++i) {
+    const double want = op::get(expected, i);
+    ASSERT_NEAR(op::get(found, i), want, relative * std::abs(want) + absolute) << "element " << i << " of " << n;
+  }
+}
+
+class OpTable : public testing::TestWithParam<const OpRecord*> {};
+
+TEST_P(OpTable, AgreesWithItsReference) {
+  const auto cases = cases_of(*GetParam());
+  ASSERT_FALSE(cases.empty()) << "an op without cases: see test/op/cases.hpp";
+  for (const OpCase& c : cases) {
+    OpRun expected(c, {.threads = 1, .isa = Isa::portable});
+    const OpRun before(c, {.threads = 1, .isa = Isa::portable});
+    expected.reference();
+    for (const Isa isa : {Isa::portable, Isa::avx2, Isa::avx512}) {
+      if (!cpu_has(isa)) continue;
+      SCOPED_TRACE(describe_case(c, isa));
+      OpRun one(c, {.threads = 1, .isa = isa}), three(c, {.threads = 3, .isa = isa}), over(c, {.threads = 3, .isa = isa});
+      one.run();
+      three.run();
+      ASSERT_NO_FATAL_FAILURE(one.expect_clean(before));
+      ASSERT_NO_FATAL_FAILURE(three.expect_clean(before));
+      for (std::size_t i = 0; i < one.call().out.size(); ++i) {
+        SCOPED_TRACE("output " + std::to_string(i));
+        ASSERT_NO_FATAL_FAILURE(expect_near(one.call().out[i], expected.call().out[i], c.loose));
+        ASSERT_EQ(one.output(i), three.output(i)) << "threads change bits";
+      }
+      if (!over.overlay(0)) continue;
+      over.run();
+      ASSERT_NO_FATAL_FAILURE(over.expect_clean(before));
+      for (std::size_t i = 0; i < one.call().out.size(); ++i)
+        ASSERT_EQ(one.output(i), over.output(i)) << "overwriting an input changes output " << i;
+    }
+    if (testing::Test::HasFailure()) return;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, OpTable, testing::ValuesIn(op::table().begin(), op::table().end()),
+                         [](const auto& each) { return std::string(each.param->name); });
+
+}  // namespace
+}  // namespace hone

@@ -1,0 +1,167 @@
+// One call of an op on memory of its own: every operand and the scratch lie between guard zones, in exactly the
+// bytes that they are said to need, and start as a pattern that reads as NaN.
+#pragma once
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstring>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/random.hpp"
+#include "exec/bind.hpp"
+#include "op/common.hpp"
+#include "op/ops.hpp"
+
+namespace hone {
+
+// The value of element i of an input.
+using Fill = std::function<double(std::int64_t i, Stream&)>;
+
+inline Fill normals(double scale = 1) {
+  return [scale](std::int64_t, Stream& s) { return scale * static_cast<double>(s.normal()); };
+}
+inline Fill ids(std::int64_t below) {
+  return [below](std::int64_t, Stream& s) { return static_cast<double>(s.below(static_cast<std::uint64_t>(below))); };
+}
+inline Fill given(std::vector<double> values) {
+  return [values](std::int64_t i, Stream&) { return values[static_cast<std::size_t>(i) % values.size()]; };
+}
+
+struct Input {
+  TensorType type;
+  Fill fill = normals();
+  std::int64_t gap = 0;  // elements between rows that belong to somebody else
+};
+
+struct OpCase {
+  const OpRecord* op;
+  std::vector<Input> inputs;
+  Attributes attributes;
+  std::vector<std::int64_t> output_gaps = {};          // as Input::gap
+  std::function<void(const Call&)> prepare = nullptr;  // inputs that follow from others, by a reference
+  double loose = 0;  // more room, as a share of an output's largest value
+};
+
+// Bytes between two guard zones.
+class Guarded {
+ public:
+  explicit Guarded(std::int64_t bytes) : size_(bytes), all_(static_cast<std::size_t>(bytes + 2 * guard + 64), pattern) {}
+  std::byte* data() {
+    const auto at = reinterpret_cast<std::uintptr_t>(all_.data()) + guard;
+    return all_.data() + guard + (64 - at % 64) % 64;
+  }
+  std::vector<std::byte> bytes() { return {data(), data() + size_}; }
+  bool intact() {
+    const auto untouched = [](std::byte b) { return b == pattern; };
+    return std::all_of(all_.data(), data(), untouched) &&
+           std::all_of(data() + size_, all_.data() + all_.size(), untouched);
+  }
+
+  static constexpr std::byte pattern{0xff};  // a NaN in f32 and bf16
+
+ private:
+  static constexpr std::int64_t guard = 256;
+  std::int64_t size_;
+  std::vector<std::byte> all_;
+};
+
+inline Shape gapped(const Shape& shape, std::int64_t gap) {
+  Shape strides = contiguous_strides(shape.with_last(shape.last() + gap));
+  return strides;
+}
+
+class OpRun {
+ public:
+  OpRun(const OpCase& c, ExecOptions options) : case_(c), options_(options), pool_(options.threads) {
+    for (std::size_t i = 0; i < c.inputs.size(); ++i)
+      ids_.push_back(program_.add({.name = "in" + std::to_string(i), .type = c.inputs[i].type, .role = Role::state,
+                                   .strides = gapped(c.inputs[i].type.shape, c.inputs[i].gap)}));
+    emit(program_, *c.op, ids_, c.attributes, "case");
+    for (std::size_t i = 0; i < c.output_gaps.size(); ++i) {
+      TensorDef& t = program_[node().outputs[i]];
+      t.strides = gapped(t.type.shape, c.output_gaps[i]);
+    }
+    for (const TensorDef& t : program_.tensors) memory_.emplace_back(t.alias == Alias::none ? span_bytes(t) : 0);
+    call_ = describe(program_, node(), options_, pool_);
+    for (std::size_t i = 0; i < call_.in.size(); ++i) call_.in[i].data = memory(node().inputs[i]).data();
+    for (std::size_t i = 0; i < call_.out.size(); ++i) call_.out[i].data = memory(node().outputs[i]).data();
+    fill();
+  }
+
+  // Lets output `i` take the place of the input that the op says it may overwrite; false where there is none.
+  bool overlay(std::size_t i) {
+    const int over = case_.op->alias ? case_.op->alias(node(), static_cast<int>(i)) : -1;
+    if (over < 0) return false;
+    const Operand& in = call_.in[static_cast<std::size_t>(over)];
+    if (in.type.bytes() != call_.out[i].type.bytes() || in.strides != call_.out[i].strides) return false;
+    call_.out[i].data = in.data;
+    return true;
+  }
+
+  void run() {
+    const Variant& variant = choose(node(), call_);
+    const std::int64_t bytes = variant.scratch_bytes ? variant.scratch_bytes(call_) : 0;
+    Guarded scratch(bytes);
+    call_.scratch = bytes ? scratch.data() : nullptr;
+    variant.run(call_);
+    EXPECT_TRUE(scratch.intact()) << "scratch of " << bytes << " bytes";
+  }
+  void reference() { case_.op->reference(call_); }
+
+  const Call& call() const { return call_; }
+  std::vector<std::byte> output(std::size_t i) { return memory_at(call_.out[i].data).bytes(); }
+
+  // Nothing but outputs was written: no guard, no gap between rows, no input that is not overwritten on purpose.
+  void expect_clean(const OpRun& before) {
+    for (Guarded& m : memory_) EXPECT_TRUE(m.intact()) << "a guard zone was written";
+    for (const auto* list : {&call_.in, &call_.out})
+      for (const Operand& o : *list) EXPECT_TRUE(gaps_intact(o)) << "written between rows";
+    for (std::size_t i = 0; i < call_.in.size(); ++i) {
+      const auto over = [&](const Operand& o) { return o.data == call_.in[i].data; };
+      if (std::any_of(call_.out.begin(), call_.out.end(), over)) continue;
+      for (std::int64_t j = 0; j < call_.in[i].type.shape.elements(); ++j)
+        ASSERT_EQ(op::get(call_.in[i], j), op::get(before.call_.in[i], j)) << "input " << i << " was written";
+    }
+  }
+
+ private:
+  const Node& node() const { return program_.nodes[0]; }
+  Guarded& memory(TensorId id) { return memory_[static_cast<std::size_t>(program_.root(id).value)]; }
+  Guarded& memory_at(const void* data) {
+    return *std::find_if(memory_.begin(), memory_.end(), [&](Guarded& m) { return m.data() == data; });
+  }
+  static std::int64_t span_bytes(const TensorDef& t) {
+    std::int64_t last = 0;
+    for (int axis = 0; axis < t.type.shape.rank(); ++axis) last += (t.type.shape[axis] - 1) * t.strides[axis];
+    return (last + 1) * size_bytes(t.type.dtype);
+  }
+  void fill() {
+    for (std::size_t i = 0; i < call_.in.size(); ++i) {
+      Stream stream(stream_key("input " + std::to_string(i), 1));
+      for (std::int64_t j = 0; j < call_.in[i].type.shape.elements(); ++j)
+        op::set(call_.in[i], j, case_.inputs[i].fill(j, stream));
+    }
+    if (case_.prepare) case_.prepare(call_);
+  }
+  static bool gaps_intact(const Operand& o) {
+    const std::int64_t size = size_bytes(o.type.dtype), width = o.type.shape.last();
+    for (std::int64_t row = 0; row + 1 < o.type.shape.rows(); ++row) {
+      const std::byte* at = o.as<std::byte>() + row * o.row_stride() * size;
+      const auto untouched = [](std::byte b) { return b == Guarded::pattern; };
+      if (o.row_stride() > width && !std::all_of(at + width * size, at + o.row_stride() * size, untouched)) return false;
+    }
+    return true;
+  }
+
+  const OpCase& case_;
+  ExecOptions options_;
+  ThreadPool pool_;
+  Program program_;
+  std::vector<TensorId> ids_;
+  std::vector<Guarded> memory_;  // of each tensor that owns storage
+  Call call_;
+};
+
+}  // namespace hone

@@ -1,0 +1,119 @@
+#include "kernel/cross_entropy.hpp"
+#include "op/cases.hpp"
+
+namespace hone {
+namespace {
+
+constexpr std::int64_t widths[] = {1, 3, 17, 64, 100};
+constexpr op::Activation activations[] = {op::Activation::relu, op::Activation::gelu_new, op::Activation::gelu,
+                                          op::Activation::silu};
+const Shape shapes[] = {{1, 1, 1}, {1, 5, 3}, {3, 11, 17}, {2, 300, 64}, {5, 1, 100}};
+
+void add_flat(DType dtype, std::vector<OpCase>& cases) {
+  for (const Shape& s : shapes) {
+    const Input x{{s, dtype}, normals(2)}, y{{s, DType::f32}};
+    for (const DType to : {DType::f32, DType::bf16}) {
+      cases.push_back({&op::add, {x, y}, op::TypeAttributes{to}});
+      cases.push_back({&op::cast, {x}, op::TypeAttributes{to}});
+    }
+    for (const auto kind : activations) {
+      cases.push_back({&op::activation, {x}, op::ActivationAttributes{kind}});
+      cases.push_back({&op::activation_gradient, {x, x}, op::ActivationAttributes{kind}});
+    }
+    for (const std::int32_t sample : {0, 7})
+      cases.push_back({&op::dropout, {x, step(0, sample)}, op::DropoutAttributes{.p = 0.3f, .stream = 99}});
+    if (dtype == DType::f32) cases.push_back({&op::accumulate, {sum(s), x}, NoAttributes{}});
+  }
+}
+
+// mean and rstd as the forward norm of the same rows leaves them.
+void fill_statistics(const Call& c) {
+  Call forward = c;
+  std::vector<float> y(static_cast<std::size_t>(c.in[1].type.shape.elements()));
+  forward.attributes = op::LayerNormAttributes{};
+  forward.in = {c.in[1], c.in[2], c.in[2]};
+  forward.out = {{y.data(), c.in[1].type, contiguous_strides(c.in[1].type.shape)}, c.in[3], c.in[4]};
+  op::layer_norm.reference(forward);
+}
+
+void add_norms(DType dtype, std::vector<OpCase>& cases) {
+  for (const Shape& s : {Shape{1, 1, 3}, Shape{3, 11, 17}, Shape{2, 300, 64}, Shape{1, 33, 100}, Shape{5, 7, 768}}) {
+    const Input x{op::f32(s), normals(3)}, row{op::f32({s.last()})}, statistic{op::f32({s.rows()})};
+    if (dtype == DType::f32)
+      for (const DType to : {DType::f32, DType::bf16})
+        cases.push_back({&op::layer_norm, {x, row, row}, op::LayerNormAttributes{.dtype = to}});
+    for (const std::int32_t micro : {0, 1})
+      for (const bool addend : {false, true}) {
+        OpCase c{&op::layer_norm_gradient, {{{s, dtype}}, x, row, statistic, statistic, row, row, step(micro)},
+                 op::LayerNormGradientAttributes{addend}};
+        if (addend) c.inputs.push_back(x);
+        c.prepare = fill_statistics;
+        cases.push_back(c);
+      }
+  }
+}
+
+void add_embeddings(std::vector<OpCase>& cases) {
+  for (const std::int64_t C : widths)
+    for (const std::int64_t T : {1, 7, 300}) {
+      const Input tokens{{{2, T}, DType::i32}, ids(11)};
+      cases.push_back({&op::embedding, {tokens, {op::f32({11, C})}}, NoAttributes{}});
+      for (const std::int32_t micro : {0, 1})
+        for (const bool begun : {false, true})
+          cases.push_back({&op::embedding_gradient, {tokens, {op::f32({2, T, C})}, sum({11, C}), step(micro)},
+                           op::SumAttributes{begun}});
+    }
+}
+
+Fill labels(std::int64_t V) {
+  return [V](std::int64_t i, Stream& s) {
+    return i % 4 == 2 ? kernel::ignored_label : static_cast<double>(s.below(static_cast<std::uint64_t>(V)));
+  };
+}
+
+void fill_lse(const Call& c) {
+  Call forward = c;
+  std::vector<float> loss(static_cast<std::size_t>(c.in[2].type.shape.elements()));
+  forward.in = {c.in[0], c.in[1], c.in[3]};
+  forward.out = {{loss.data(), c.in[2].type, c.in[2].strides}, c.in[2]};
+  op::cross_entropy.reference(forward);
+}
+
+void add_losses(DType dtype, std::vector<OpCase>& cases) {
+  for (const std::int64_t V : {2, 17, 100, 2049})
+    for (const Shape& rows : {Shape{1, 5}, Shape{3, 11}}) {
+      const Input logits{{{rows[0], rows[1], V}, dtype}, normals(4)}, label{{rows, DType::i32}, labels(V)};
+      const Input scale{op::f32({1}), given({0.25})};
+      cases.push_back({&op::cross_entropy, {logits, label, scale}, NoAttributes{}});
+      cases.push_back({&op::cross_entropy_gradient, {logits, label, {op::f32(rows)}, scale}, NoAttributes{}, {}, fill_lse});
+    }
+}
+
+void add_updates(std::vector<OpCase>& cases) {
+  const Input hyper{op::f32({7}), given({1e-2, 0.9, 0.95, 1e-8, 0.1, 0.19, 0.0975})}, factor{op::f32({1}), given({0.5})};
+  const Fill positive = [](std::int64_t, Stream& s) { return s.uniform(); };
+  for (const Shape& s : {Shape{1}, Shape{17}, Shape{33, 100}, Shape{300, 257}}) {
+    const Input w{op::f32(s)};
+    for (const bool decay : {false, true}) {
+      std::vector<Input> inputs{w, w, w, {op::f32(s), positive}, hyper, factor};
+      cases.push_back({&op::adamw, inputs, op::AdamWAttributes{decay, false}});
+      inputs.push_back({{s, DType::bf16}});
+      cases.push_back({&op::adamw, inputs, op::AdamWAttributes{decay, true}});
+    }
+    for (const double clip : {0.0, 1.0, 1e6})
+      cases.push_back({&op::gradient_norm, {{op::f32({1}), given({clip})}, w, {op::f32({5})}, w}, NoAttributes{}});
+  }
+}
+
+}  // namespace
+
+void add_row_cases(DType dtype, std::vector<OpCase>& cases) {
+  add_flat(dtype, cases);
+  add_norms(dtype, cases);
+  add_losses(dtype, cases);
+  if (dtype != DType::f32) return;
+  add_embeddings(cases);
+  add_updates(cases);
+}
+
+}  // namespace hone
