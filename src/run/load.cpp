@@ -15,7 +15,7 @@ ModelWeights::ModelWeights(const Model& model, const JobPlan& job) {
   const auto hold = [&](const ParameterSpec& spec, const std::string& name, DType dtype) {
     if (!job.shared().contains(name)) return;
     weights_.push_back(model.impl().store.hold(spec, dtype));
-    tensors_[name] = weights_.back()->bytes;
+    tensors_[name] = weights_.back()->bytes();
   };
   for (const ParameterSpec& spec : model.impl().specs) {
     hold(spec, spec.name, DType::f32);
