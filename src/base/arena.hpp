@@ -1,5 +1,5 @@
-// A block of memory of its own: a job's, or a held weight's. Huge pages where the system gives them; untouched
-// pages cost nothing.
+// A block of memory of its own: a job's, or a held weight's. Huge pages where the system gives them;
+// untouched pages cost nothing.
 #pragma once
 #include <cstddef>
 

@@ -21,7 +21,8 @@ std::shared_ptr<const HeldWeight> WeightStore::hold(const ParameterSpec& spec, D
       read(spec, wide->view<float>());
     }
     const auto values = wide->view<const float>();
-    std::transform(values.begin(), values.end(), made->view<bf16>().begin(), [](float x) { return to_bf16(x); });
+    std::transform(values.begin(), values.end(), made->view<bf16>().begin(),
+                   [](float x) { return to_bf16(x); });
   }
   held_->weights[key(dtype)] = made;
   return made;
