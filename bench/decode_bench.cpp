@@ -1,6 +1,7 @@
 // Tokens a second of a preset with fresh weights, and where a token's time goes.
 //   decode_bench PRESET f32|bf16 [THREADS] [TOKENS]
-// The share is of the memory speed that this machine reached in a short measurement: a token reads every weight.
+// The share is of the memory speed that this machine reached in a short measurement: a token reads every
+// weight.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -23,7 +24,8 @@ double seconds_of(const auto& f) {
 int main(int argc, char** argv) {
   if (argc < 3) return std::fprintf(stderr, "decode_bench PRESET f32|bf16 [THREADS] [TOKENS]\n"), 2;
   const int threads = argc > 3 ? std::atoi(argv[3]) : 0, tokens = argc > 4 ? std::atoi(argv[4]) : 100;
-  const hone::GeneratePlan plan(hone::preset(argv[1]), {.precision = hone::precision_from_name(argv[2]), .threads = threads});
+  const hone::GeneratePlan plan(hone::preset(argv[1]),
+                                {.precision = hone::precision_from_name(argv[2]), .threads = threads});
   hone::Generator generator(plan);
   const std::vector<std::int32_t> prompt(128, 1);
   std::vector<double> prefill, decode;
@@ -32,7 +34,8 @@ int main(int argc, char** argv) {
     generator.reset();
     prefill.push_back(seconds_of([&] { generator.append(prompt); }) / 128);
     const double whole = seconds_of([&] {
-      for ([[maybe_unused]] const auto& piece : generator.generate(prompt, {.max_tokens = tokens + 1})) {}
+      for ([[maybe_unused]] const auto& piece : generator.generate(prompt, {.max_tokens = tokens + 1})) {
+      }
     });
     decode.push_back((whole - prefill.back() * 128) / tokens);
   }
@@ -42,11 +45,13 @@ int main(int argc, char** argv) {
     if (part == (plan.options().precision == hone::Precision::bf16 ? "bf16 weights" : "weights"))
       weight_bytes += static_cast<double>(bytes);
   const auto& limits = hone::this_machine(plan.options().threads, hone::best_isa());
-  std::printf("%s %s, %d threads, arena %.0f MiB, forecast %.2f ms a token\n", argv[1], argv[2], plan.options().threads,
-              static_cast<double>(plan.forecast().arena_bytes) / 1048576, plan.forecast().step_ms);
-  std::printf("decode %.2f ms a token (%.2f to %.2f), %.0f tokens/s, %.1f GB/s of %.1f; prefill %.0f tokens/s\n",
-              decode[2] * 1e3, decode.front() * 1e3, decode.back() * 1e3, 1 / decode[2], weight_bytes / decode[2] / 1e9,
-              limits.read_gb_s, 1 / prefill[2]);
+  std::printf("%s %s, %d threads, arena %.0f MiB, forecast %.2f ms a token\n", argv[1], argv[2],
+              plan.options().threads, static_cast<double>(plan.forecast().arena_bytes) / 1048576,
+              plan.forecast().step_ms);
+  std::printf(
+      "decode %.2f ms a token (%.2f to %.2f), %.0f tokens/s, %.1f GB/s of %.1f; prefill %.0f tokens/s\n",
+      decode[2] * 1e3, decode.front() * 1e3, decode.back() * 1e3, 1 / decode[2],
+      weight_bytes / decode[2] / 1e9, limits.read_gb_s, 1 / prefill[2]);
   generator.reset();
   generator.append(prompt);
   generator.profile(true);

@@ -1,11 +1,11 @@
 // How well a model predicts a text.
 //
 //   const hone::Text text("valid.txt", {.tokenizer = "out"});
-//   const hone::EvalReport r = hone::evaluate(hone::open("out"), text, {.seq = 256});
+//   const auto r = hone::evaluate(hone::open("out"), text, {.seq = 256});
 //   std::printf("perplexity %.2f, %.3f bits a byte\n", r.perplexity, r.bits_per_byte);
 //
-// The text is cut into windows of `seq` tokens that do not overlap; each token is predicted from those before it
-// in its window, so a longer window gives a lower loss. The same numbers for any number of threads.
+// The text is cut into windows of `seq` tokens that do not overlap; each token is predicted from those before
+// it in its window, so a longer window gives a lower loss. The same numbers for any number of threads.
 #pragma once
 #include <cstdint>
 #include <functional>

@@ -3,7 +3,7 @@
 #include <stdexcept>
 
 #include "base/float_mode.hpp"
-#include "exec/arena.hpp"
+#include "base/arena.hpp"
 #include "exec/bind.hpp"
 #include "exec/job.hpp"
 

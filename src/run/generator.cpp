@@ -6,8 +6,10 @@ namespace hone {
 
 GeneratorInUse::GeneratorInUse(Generator::Impl& g) : generator_(g) {
   if (g.busy.exchange(true, std::memory_order_acquire))
-    throw Error(ErrorKind::usage, {.what = "two threads use one generator at the same time", .where = "Generator",
-                                   .hint = "give each thread a generator of its own, or let them take turns"});
+    throw Error(ErrorKind::usage,
+                {.what = "two threads use one generator at the same time",
+                 .where = "Generator",
+                 .hint = "give each thread a generator of its own, or let them take turns"});
 }
 
 Generator::Impl::Impl(const GeneratePlan& p)
@@ -29,11 +31,14 @@ void Generator::Impl::check_ids(std::span<const std::int32_t> ids) const {
       throw Error(ErrorKind::input, {.what = "a token id outside the vocabulary",
                                      .where = "token " + std::to_string(i) + " of the prompt",
                                      .expected = "0 to " + std::to_string(vocab_size - 1),
-                                     .found = std::to_string(ids[i]), .hint = "the tokenizer does not fit the model"});
-  const std::int64_t context = plan.options().context, count = position + static_cast<std::int64_t>(ids.size());
+                                     .found = std::to_string(ids[i]),
+                                     .hint = "the tokenizer does not fit the model"});
+  const std::int64_t context = plan.options().context,
+                     count = position + static_cast<std::int64_t>(ids.size());
   if (count > context)
-    throw Error(ErrorKind::input, {.what = "the prompt exceeds the context", .expected = "at most " +
-                                   std::to_string(context) + " tokens", .found = std::to_string(count),
+    throw Error(ErrorKind::input, {.what = "the prompt exceeds the context",
+                                   .expected = "at most " + std::to_string(context) + " tokens",
+                                   .found = std::to_string(count),
                                    .hint = "shorten the prompt"});
 }
 
@@ -58,7 +63,8 @@ std::int64_t Generator::Impl::append_chunk(std::span<const std::int32_t> ids) {
 
 std::span<const float> Generator::Impl::logits() const {
   if (position == 0)
-    throw Error(ErrorKind::usage, {.what = "logits() of a generator that has read nothing", .where = "Generator",
+    throw Error(ErrorKind::usage, {.what = "logits() of a generator that has read nothing",
+                                   .where = "Generator",
                                    .hint = "append() or generate() first"});
   return executor.output_view<float>(last_program, executor.plan().programs()[last_program].outputs.at(0));
 }

@@ -56,7 +56,8 @@ class GeneratorInUse {
   Generator::Impl& generator_;
 };
 
-// How many bytes of the text's start are whole characters: what is left may become one with the bytes to come.
+// How many bytes of the text's start are whole characters: what is left may become one with the bytes to
+// come.
 std::size_t whole_characters(std::string_view text);
 
 }  // namespace hone

@@ -7,7 +7,8 @@ namespace hone {
 std::set<std::string> weight_names(const Program& program) {
   std::set<std::string> names;
   for (const TensorDef& t : program.tensors)
-    if (t.role == Role::parameter || (t.role == Role::state && t.name.ends_with(".bf16"))) names.insert(t.name);
+    if (t.role == Role::parameter || (t.role == Role::state && t.name.ends_with(".bf16")))
+      names.insert(t.name);
   return names;
 }
 
@@ -15,7 +16,7 @@ ModelWeights::ModelWeights(const Model& model, const JobPlan& job) {
   const auto hold = [&](const ParameterSpec& spec, const std::string& name, DType dtype) {
     if (!job.shared().contains(name)) return;
     weights_.push_back(model.impl().store.hold(spec, dtype));
-    tensors_[name] = weights_.back()->bytes;
+    tensors_[name] = weights_.back()->bytes();
   };
   for (const ParameterSpec& spec : model.impl().specs) {
     hold(spec, spec.name, DType::f32);
@@ -25,7 +26,8 @@ ModelWeights::ModelWeights(const Model& model, const JobPlan& job) {
 
 void fill_positions(std::span<std::int32_t> positions, std::int64_t seq, std::int64_t first) {
   for (std::size_t i = 0; i < positions.size(); ++i)
-    positions[i] = static_cast<std::int32_t>(first) + static_cast<std::int32_t>(i % static_cast<std::size_t>(seq));
+    positions[i] =
+        static_cast<std::int32_t>(first) + static_cast<std::int32_t>(i % static_cast<std::size_t>(seq));
 }
 
 }  // namespace hone

@@ -14,7 +14,8 @@ namespace {
 
 std::string some_text() {
   std::string text;
-  for (int i = 0; text.size() < 3000; ++i) text += "line " + std::to_string(i * i) + " of a text, caf\xC3\xA9.\n";
+  for (int i = 0; text.size() < 3000; ++i)
+    text += "line " + std::to_string(i * i) + " of a text, caf\xC3\xA9.\n";
   return text;
 }
 
@@ -26,7 +27,8 @@ TEST(Evaluate, IsTheLossOfTheForwardPass) {
   const Text text(folder.write("text", some_text()));
   const Model model = small();
   std::int64_t last = 0;
-  const EvalReport r = evaluate(model, text, {.seq = 50, .progress = [&](std::int64_t done, std::int64_t) { last = done; }});
+  const EvalReport r =
+      evaluate(model, text, {.seq = 50, .progress = [&](std::int64_t done, std::int64_t) { last = done; }});
   const std::int64_t windows = text.all_windows(50);
   EXPECT_EQ(last, windows);
   EXPECT_EQ(r.tokens, windows * 50);
@@ -63,10 +65,13 @@ TEST(Evaluate, SaysWhatTheTrainerSaysOfTheHeldOutPart) {
     const TrainPlan plan(model, {.batch = 2, .seq = 64, .precision = precision});
     Trainer trainer(plan);
     const EvalResult expected = trainer.evaluate(text.held_out(0, text.held_out_windows(64), 64));
-    const EvalReport found = evaluate(model, text, {.seq = 64, .precision = precision, .held_out_only = true});
+    const EvalReport found =
+        evaluate(model, text, {.seq = 64, .precision = precision, .held_out_only = true});
     EXPECT_EQ(found.tokens, expected.tokens);
     EXPECT_EQ(found.loss, expected.loss);
-    EXPECT_EQ(evaluate(model, text, {.seq = 64, .precision = precision, .threads = 3, .held_out_only = true}).loss, found.loss);
+    EXPECT_EQ(
+        evaluate(model, text, {.seq = 64, .precision = precision, .threads = 3, .held_out_only = true}).loss,
+        found.loss);
   }
 }
 
