@@ -88,7 +88,8 @@ std::string label(const Program& p, TensorId id) {
   std::string s = "%" + std::to_string(id.value);
   if (t.alias == Alias::view)
     s += "(%" + std::to_string(t.base.value) + "+" + std::to_string(t.offset) + " " + to_string(t.strides) + ")";
-  if (t.alias == Alias::version) s += "(next %" + std::to_string(t.previous.value) + ")";
+  if (t.alias == Alias::version)  // of one in this program, or as another program leaves it
+    s += (t.previous ? "(next %" + std::to_string(t.previous.value) : "(of %" + std::to_string(t.base.value)) + ")";
   return s;
 }
 

@@ -78,7 +78,9 @@ class Rewriter {
     const auto outputs = emit(out_, *node.op, inputs, attributes, node.name, node.phase);
     for (std::size_t i = 0; i < outputs.size(); ++i) {
       map_[static_cast<std::size_t>(node.outputs[i].value)] = outputs[i];
-      out_[outputs[i]].name = source_[node.outputs[i]].name;
+      const TensorDef& was = source_[node.outputs[i]];
+      TensorDef& is = out_[outputs[i]];
+      is.name = was.name, is.role = was.role, is.lifetime = was.lifetime;
     }
   }
 

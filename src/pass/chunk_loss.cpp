@@ -43,8 +43,8 @@ class Chunker {
     const Shape& x = p[p.nodes[head.product].inputs[0]].type.shape;
     positions_ = x[x.rank() - 2];
     sequences_ = x.rows() / positions_;
-    step_ = std::min(rows, kernel::piece_positions);  // of one sequence
-    together_ = std::max<std::int64_t>(1, positions_ <= step_ ? rows / positions_ : 1);  // whole sequences
+    step_ = std::min(positions_, kernel::piece_positions);  // of one sequence; a smaller part would split a sum's leaf
+    together_ = std::max<std::int64_t>(1, positions_ == step_ ? rows / positions_ : 1);  // whole sequences
   }
 
   void run() {

@@ -24,7 +24,7 @@ void differentiate(Program& program);
 void fuse(Program& program);
 
 struct ChunkOptions {
-  std::int64_t rows = 256;                         // positions at a time, in whole sequences or pieces of one
+  std::int64_t rows = 256;  // positions at a time, rounded to whole sequences, or to a piece of a long one
   std::int64_t above_bytes = std::int64_t{8} << 20;  // logits smaller than this are left whole
 };
 // The head, the loss and their gradients by chunks of positions, so that the logits of one chunk exist at a time.

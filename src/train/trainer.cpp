@@ -48,6 +48,15 @@ const MicroProgram& Trainer::Impl::program_for(const Batch& batch, std::size_t* 
 
 namespace {
 
+// Before anything cuts the batch into micro-batches.
+void check_filled(const Batch& batch) {
+  const auto expected = static_cast<std::size_t>(batch.batch * batch.seq);
+  if (batch.ids.size() != expected || batch.labels.size() != expected)
+    throw Error(ErrorKind::usage, {.what = "a batch whose ids or labels do not fill its shape", .where = "Trainer",
+                                   .expected = std::to_string(expected) + " of each",
+                                   .found = std::to_string(batch.ids.size()) + " and " + std::to_string(batch.labels.size())});
+}
+
 void check_ids(const std::vector<std::int32_t>& ids, std::int64_t vocab_size, bool labels) {
   for (std::size_t i = 0; i < ids.size(); ++i) {
     if (ids[i] >= 0 && ids[i] < vocab_size) continue;
@@ -64,11 +73,8 @@ void check_ids(const std::vector<std::int32_t>& ids, std::int64_t vocab_size, bo
 
 void Trainer::Impl::set_inputs(const Batch& batch, std::size_t micro, std::int64_t step_tokens) {
   const std::string rest = micro == 0 ? "" : ".rest";
+  check_filled(batch);
   const auto expected = static_cast<std::size_t>(batch.batch * batch.seq);
-  if (batch.ids.size() != expected || batch.labels.size() != expected)
-    throw Error(ErrorKind::usage, {.what = "a batch whose ids or labels do not fill its shape", .where = "Trainer",
-                                   .expected = std::to_string(expected) + " of each",
-                                   .found = std::to_string(batch.ids.size()) + " and " + std::to_string(batch.labels.size())});
   check_ids(batch.ids, planned().model.vocab_size(), false);
   check_ids(batch.labels, planned().model.vocab_size(), true);
   const auto copy = [&](const char* name, const std::vector<std::int32_t>& from) {
@@ -88,11 +94,15 @@ void Trainer::Impl::set_inputs(const Batch& batch, std::size_t micro, std::int64
   std::memcpy(executor.bytes("step").data(), &info, sizeof info);
 }
 
-void Trainer::Impl::report_not_finite(const MicroProgram& program, double loss) {
-  const std::string culprit = executor.first_not_finite(program.train);
+void Trainer::Impl::abandon_step() {
   samples = 0;
   tokens = 0;
   loss_sum = 0;
+}
+
+void Trainer::Impl::report_not_finite(const MicroProgram& program, double loss) {
+  const std::string culprit = executor.first_not_finite(program.train);
+  abandon_step();
   throw Error(ErrorKind::failed,
               {.what = "the loss is not finite (" + std::to_string(loss) + ")",
                .where = "step " + std::to_string(steps) + (culprit.empty() ? "" : ", first in " + culprit),
@@ -172,15 +182,22 @@ StepResult Trainer::step(const Batch& batch, const StepOptions& options) {
                 {.what = t.samples ? "step() in the middle of accumulate()" : "a batch of the wrong shape", .where = "Trainer::step",
                  .expected = "[" + std::to_string(t.plan.batch()) + "," + std::to_string(t.plan.seq()) + "]",
                  .found = "[" + std::to_string(batch.batch) + "," + std::to_string(batch.seq) + "]"});
+  check_filled(batch);
   const std::int64_t tokens = batch.tokens();
-  for (std::int64_t first = 0; first < batch.batch; first += t.plan.options().micro_batch)
-    run_micro(t, rows_of(batch, first, std::min(t.plan.options().micro_batch, batch.batch - first)), tokens);
+  try {
+    for (std::int64_t first = 0; first < batch.batch; first += t.plan.options().micro_batch)
+      run_micro(t, rows_of(batch, first, std::min(t.plan.options().micro_batch, batch.batch - first)), tokens);
+  } catch (...) {
+    t.abandon_step();
+    throw;
+  }
   return run_update(t, options);
 }
 
 EvalResult Trainer::evaluate(const Batch& batch) {
   const Exclusive guard(*impl_);
   Impl& t = *impl_;
+  check_filled(batch);
   EvalResult result;
   double sum = 0;
   const std::int64_t size = t.planned().micro[0].sequences;

@@ -25,6 +25,7 @@ struct Trainer::Impl {
   const TrainPlan::Impl& planned() const { return plan.impl(); }
   const MicroProgram& program_for(const Batch& batch, std::size_t* index) const;
   void set_inputs(const Batch& batch, std::size_t micro, std::int64_t step_tokens);
+  void abandon_step();  // the next micro-batch is the first of a step again
   void load_weights();
   void derive();  // bf16 copies from the f32 weights
   // Values of a weight as programs keep it.

@@ -1,0 +1,123 @@
+// Every op that has a gradient, between an embedding and a loss: what `differentiate` makes of it against
+// differences of the loss, whose forward pass runs on the references.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <set>
+
+#include "op/gradient_context.hpp"
+#include "program_run.hpp"
+
+namespace hone {
+namespace {
+
+constexpr std::int64_t B = 2, T = 4, C = 6, V = 5;
+
+struct Architecture {
+  const char* name;
+  ArchitectureFunction write;
+  float h = 0.04f;  // the widest difference
+};
+
+Tensor embedded(Builder& b, Tensor tokens) { return embedding(tokens, b.parameter("table", {V, C})); }
+Tensor head(Builder& b, Tensor x) { return linear(x, b.parameter("head", {V, x.width()})); }
+
+// An architecture that has one piece in its middle.
+Architecture middle(const char* name, std::function<Tensor(Tensor)> piece) {
+  return {name, [piece](Builder& b, Tensor tokens) { return head(b, piece(embedded(b, tokens))); }};
+}
+
+std::vector<Architecture> architectures() {
+  std::vector<Architecture> all;
+  all.push_back(middle("embedding", [](Tensor x) { return x; }));
+  all.push_back(middle("linear", [](Tensor x) { return linear(linear(x, "a", 9), "b", 7, {.bias = false}); }));
+  all.push_back(middle("add", [](Tensor x) { return x + linear(x + x, "a", C); }));
+  all.push_back(middle("gelu", [](Tensor x) { return gelu(linear(x, "a", C)); }));
+  all.push_back(middle("gelu_new", [](Tensor x) { return linear(gelu_new(linear(x, "a", C)), "b", C); }));
+  all.push_back(middle("relu", [](Tensor x) { return relu(linear(x, "a", C)); }));
+  all.back().h = 0.002f;  // few values are that near to the bend
+  all.push_back(middle("silu", [](Tensor x) { return silu(linear(x, "a", C)); }));
+  all.push_back(middle("layer_norm", [](Tensor x) { return x + layer_norm(x, "norm", 1e-3f); }));
+  all.push_back(middle("dropout", [](Tensor x) { return dropout(x, 0.3f, "drop"); }));
+  for (const bool causal : {true, false})
+    for (const float p : {0.0f, 0.3f})
+      all.push_back(middle(causal ? (p > 0 ? "causal_attention_dropout" : "causal_attention")
+                                  : (p > 0 ? "attention_dropout" : "attention"),
+                           [=](Tensor x) {
+                             const auto q = linear(x, "q", C), kv = linear(x, "kv", 6);
+                             const auto parts = split(kv, {3, 3});
+                             return attention(q, parts[0], parts[1], {.heads = 2, .kv_heads = 1, .causal = causal, .dropout = p});
+                           }));
+  all.push_back({"tied_head", [](Builder& b, Tensor tokens) {
+                   const auto table = b.parameter("table", {V, C});
+                   return linear(layer_norm(embedding(tokens, table), "norm"), table);
+                 }});
+  return all;
+}
+
+// The gradient of a parameter: the sum of the sums of its uses.
+std::vector<double> total(const Results& results, const std::string& parameter) {
+  std::vector<double> sum;
+  for (std::size_t use = 0; results.contains(gradient_name(parameter, use)); ++use) {
+    const auto part = floats(results.at(gradient_name(parameter, use)));
+    sum.resize(part.size());
+    for (std::size_t i = 0; i < part.size(); ++i) sum[i] += static_cast<double>(part[i]);
+  }
+  return sum;
+}
+
+// Differences over h and h/2, extrapolated to h = 0 (Richardson): what is left is of the order h^4, 1e-7 here, and
+// the rounding of f32 losses over h, some 1e-7 / h.
+double slope(ReferenceRun& run, float& x, float h) {
+  const float at = x;
+  const auto difference = [&](float by) {
+    x = at + by;
+    const double up = run.loss(), above = static_cast<double>(x);
+    x = at - by;
+    const double down = run.loss(), below = static_cast<double>(x);
+    x = at;
+    return (up - down) / (above - below);
+  };
+  const double wide = difference(h), narrow = difference(h / 2);
+  return narrow + (narrow - wide) / 3;
+}
+
+class Gradients : public testing::TestWithParam<Architecture> {};
+
+TEST_P(Gradients, AreDifferencesOfTheLoss) {
+  const Program forward = forward_and_loss(GetParam().write, B, T);
+  const Results f32 = run_program(with_backward(GetParam().write, B, T, false), V);
+  const Results bf16 = run_program(with_backward(GetParam().write, B, T, true), V);
+  ReferenceRun run(forward, V);
+  for (std::size_t i = 0; i < forward.tensors.size(); ++i) {
+    const TensorDef& t = forward.tensors[i];
+    if (t.role != Role::parameter || t.alias != Alias::none) continue;
+    const auto found = total(f32, t.name), low = total(bf16, t.name);
+    ASSERT_EQ(found.size(), static_cast<std::size_t>(t.type.shape.elements())) << t.name;
+    std::vector<double> expected;
+    double largest = 0;
+    for (std::size_t j = 0; j < found.size(); ++j) {
+      expected.push_back(slope(run, run.values({static_cast<std::int32_t>(i)})[j], GetParam().h));
+      largest = std::max(largest, std::abs(expected[j]));
+    }
+    for (std::size_t j = 0; j < found.size(); ++j) {
+      ASSERT_NEAR(found[j], expected[j], 2e-4 * largest + 2e-7 / static_cast<double>(GetParam().h)) << t.name << " " << j;
+      // A handful of roundings of 2^-9 each, of values as large as the largest.
+      ASSERT_NEAR(low[j], expected[j], 0.04 * largest + 2e-3) << t.name << " " << j << " in bf16";
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Each, Gradients, testing::ValuesIn(architectures()),
+                         [](const auto& each) { return std::string(each.param.name); });
+
+TEST(GradientTable, EveryOpWithAGradientIsTried) {
+  std::set<const OpRecord*> tried{&op::cast};  // autocast's, in every bf16 program above
+  for (const Architecture& a : architectures())
+    for (const Node& node : forward_and_loss(a.write, B, T).nodes) tried.insert(node.op);
+  for (const OpRecord* record : op::table())
+    EXPECT_TRUE(!record->gradient || tried.contains(record)) << record->name;
+}
+
+}  // namespace
+}  // namespace hone

@@ -1,0 +1,262 @@
+// Passes: what they promise of numbers, that a second run changes nothing, that they are functions.
+#include "pass/passes.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "model/model_impl.hpp"
+#include "program_run.hpp"
+#include "tiny_gpt2.hpp"
+
+namespace hone {
+namespace {
+
+constexpr std::int64_t V = 67;
+
+ArchitectureFunction gpt2(std::int64_t context) {
+  return TinyGpt2{.layers = 1, .heads = 2, .width = 18, .vocab_size = V, .context = context}.model().impl().architecture;
+}
+
+// A gate (both halves of a split), a product without bias, an untied head, no causal mask.
+Tensor gated(Builder& b, Tensor tokens) {
+  auto x = embedding(tokens, b.parameter("wte", {V, 10}));
+  const auto n = layer_norm(x, "norm");
+  x = x + attention(linear(n, "q", 10), linear(n, "k", 5), linear(n, "v", 5), {.heads = 2, .kv_heads = 1, .causal = false});
+  x = x + linear(relu(linear(layer_norm(x, "norm_2"), "up", 21, {.bias = false})), "down", 10, {.bias = false});
+  return linear(layer_norm(x, "norm_f"), "head", V, {.bias = false});
+}
+
+// One weight with two uses.
+Tensor tiny(Builder& b, Tensor tokens) {
+  const auto table = b.parameter("table", {7, 4});
+  return linear(embedding(tokens, table), table);
+}
+
+using Pass = std::function<void(Program&)>;
+
+Program after(const Pass& pass, Program p) {
+  pass(p);
+  return settled(std::move(p));
+}
+
+void expect_same_numbers(const Program& before, const Program& changed) {
+  const Results expected = run_program(before, V), found = run_program(changed, V);
+  ASSERT_EQ(expected.size(), found.size());
+  for (const auto& [name, bytes] : expected) EXPECT_TRUE(found.at(name) == bytes) << name;
+}
+
+void expect_settled(const Pass& pass, const Program& before) {
+  const Program once = after(pass, before);
+  EXPECT_EQ(print(after(pass, before)), print(once)) << "not a function";
+  EXPECT_EQ(print(after(pass, once)), print(once)) << "a second run changes something";
+}
+
+std::int64_t count(const Program& p, const OpRecord& op) {
+  return std::count_if(p.nodes.begin(), p.nodes.end(), [&](const Node& n) { return n.op == &op; });
+}
+
+TEST(Fuse, KeepsTheBits) {
+  for (const bool bf16 : {false, true})
+    for (const auto& architecture : {gpt2(32), ArchitectureFunction(gated)}) {
+      const Program before = with_backward(architecture, 3, 19, bf16);
+      const Program fused = after(fuse, before);
+      EXPECT_LT(fused.nodes.size(), before.nodes.size());
+      EXPECT_EQ(count(fused, op::activation), 0) << print(fused);
+      EXPECT_EQ(count(fused, op::activation_gradient), 0) << print(fused);
+      expect_same_numbers(before, fused);
+      expect_settled(fuse, before);
+    }
+}
+
+TEST(ChunkLoss, KeepsTheBits) {
+  struct Size {
+    std::int64_t batch, seq, rows;
+  };
+  for (const Size s : {Size{1, 300, 256}, {3, 300, 256}, {2, 300, 100}, {5, 64, 128}, {3, 64, 256}, {3, 64, 17}, {1, 1, 256}})
+    for (const bool bf16 : {false, true})
+      for (const auto& architecture : {gpt2(300), ArchitectureFunction(gated)}) {
+        SCOPED_TRACE(std::to_string(s.batch) + "x" + std::to_string(s.seq) + " by " + std::to_string(s.rows));
+        const Program before = after(fuse, with_backward(architecture, s.batch, s.seq, bf16));
+        const Pass pass = [&](Program& p) { chunk_loss(p, {.rows = s.rows, .above_bytes = 0}); };
+        const Program chunked = after(pass, before);
+        ASSERT_NO_FATAL_FAILURE(expect_same_numbers(before, chunked));
+        EXPECT_EQ(print(after(pass, before)), print(chunked));
+      }
+}
+
+TEST(ChunkLoss, LeavesSmallLogitsWhole) {
+  const Program before = with_backward(gated, 2, 9, false);
+  EXPECT_EQ(print(after([](Program& p) { chunk_loss(p); }, before)), print(before));
+}
+
+TEST(Autocast, PutsProductsInBf16AndIsDoneAfterOnce) {
+  const Program before = forward_and_loss(gated, 2, 9);
+  const Program cast = after(autocast, before);
+  for (const Node& node : cast.nodes)
+    EXPECT_TRUE(node.op->autocast != Autocast::lower || cast[node.inputs[0]].type.dtype == DType::bf16) << node.name;
+  EXPECT_TRUE(cast.find("up.weight.bf16"));
+  expect_settled(autocast, before);
+}
+
+TEST(Autocast, PrintsAsExpected) {
+  EXPECT_EQ(print(after(autocast, forward_and_loss(tiny, 1, 2))),
+            "input %0: i32[1,2] tokens\n"
+            "parameter %1: f32[7,4] table\n"
+            "state %4: bf16[7,4] table.bf16\n"
+            "input %6: i32[1,2] labels\n"
+            "input %7: f32[1] loss_scale\n"
+            "%2: f32[1,2,4] = embedding(%0, %1) @table\n"
+            "%3: bf16[1,2,4] = cast(%2) {dtype=bf16} @table:embedding\n"
+            "%4: bf16[7,4] = cast(%1) {dtype=bf16} @table #prepare\n"
+            "%5: bf16[1,2,7] = linear(%3, %4) {bias=false, residual=false, activation=0, dtype=bf16} @table:head\n"
+            "%8: f32[1,2], %9: f32[1,2] = cross_entropy(%5, %6, %7) @loss\n"
+            "output %8\n");
+}
+
+// Each use of a weight has its sum.
+TEST(Differentiate, PrintsAsExpected) {
+  EXPECT_EQ(print(with_backward(tiny, 1, 2, false)),
+            "input %0: i32[1,2] tokens\n"
+            "parameter %1: f32[7,4] table\n"
+            "input %4: i32[1,2] labels\n"
+            "input %5: f32[1] loss_scale\n"
+            "state %8: f32[7,4] grad.table\n"
+            "state %9: f32[7,4] grad.table.2\n"
+            "input %12: i32[4] step\n"
+            "%2: f32[1,2,4] = embedding(%0, %1) @table\n"
+            "%3: f32[1,2,7] = linear(%2, %1) {bias=false, residual=false, activation=0, dtype=f32} @table:head\n"
+            "%6: f32[1,2], %7: f32[1,2] = cross_entropy(%3, %4, %5) @loss\n"
+            "%10: f32[1,2,7] = cross_entropy_gradient(%3, %4, %7, %5) @loss\n"
+            "%11: f32[1,2,4] = linear_input_gradient(%10, %1) {activation=0, dtype=f32} @table:head\n"
+            "%13(next %9): f32[7,4] = linear_weight_gradient(%10, %2, %9, %12) {begun=false} @table:head\n"
+            "%14(next %8): f32[7,4] = embedding_gradient(%0, %11, %8, %12) {begun=false} @table\n"
+            "output %6\n");
+}
+
+Program with_update(const ArchitectureFunction& architecture, bool bf16) {
+  return after([](Program& p) { append_adamw(p, {.decays = [](const std::string& n) { return n != "norm.bias"; }}); },
+               after(fuse, with_backward(architecture, 2, 9, bf16)));
+}
+
+Program with_adamw(Program p) {
+  append_adamw(p, {.decays = [](const std::string&) { return true; }});
+  return settled(std::move(p));
+}
+
+TEST(AppendAdamW, PrintsAsExpected) {
+  const Program p = cut(with_adamw(with_backward(tiny, 1, 2, true)), Phase::update);
+  EXPECT_EQ(print(p),
+            "parameter %0: f32[7,4] table\n"
+            "state %1: bf16[7,4] table.bf16\n"
+            "state %2: f32[7,4] grad.table\n"
+            "state %3: f32[7,4] grad.table.2\n"
+            "input %6: f32[7] hyper\n"
+            "input %7: f32[1] clip\n"
+            "state %11: f32[7,4] m.table\n"
+            "state %12: f32[7,4] v.table\n"
+            "%8(next %5): f32[7,4] = accumulate(%5(of %2), %4(of %3)) @table #update\n"
+            "%9: f32[1], %10: f32[1] = gradient_norm(%7, %8(next %5)) @clip #update\n"
+            "%13(next %0): f32[7,4], %14(next %11): f32[7,4], %15(next %12): f32[7,4], %16(next %1):"
+            " bf16[7,4] = adamw(%0, %8(next %5), %11, %12, %6, %10, %1) {decay=true, low=true} @table #update\n"
+            "output %9\n");
+}
+
+TEST(Fuse, PrintsAsExpected) {
+  const auto block = [](Builder& b, Tensor tokens) {
+    const auto x = embedding(tokens, b.parameter("table", {7, 4}));
+    return x + linear(gelu(linear(layer_norm(x, "norm"), "up", 8)), "down", 4);
+  };
+  EXPECT_EQ(print(after(fuse, after(autocast, forward_and_loss(block, 1, 2)))),
+            "input %0: i32[1,2] tokens\n"
+            "parameter %1: f32[7,4] table\n"
+            "parameter %3: f32[4] norm.weight\n"
+            "parameter %4: f32[4] norm.bias\n"
+            "parameter %8: f32[8,4] up.weight\n"
+            "state %9: bf16[8,4] up.weight.bf16\n"
+            "parameter %10: f32[8] up.bias\n"
+            "parameter %13: f32[4,8] down.weight\n"
+            "state %14: bf16[4,8] down.weight.bf16\n"
+            "parameter %15: f32[4] down.bias\n"
+            "input %17: i32[1,2] labels\n"
+            "input %18: f32[1] loss_scale\n"
+            "%2: f32[1,2,4] = embedding(%0, %1) @table\n"
+            "%7: bf16[1,2,4], %5: f32[2], %6: f32[2] = layer_norm(%2, %3, %4)"
+            " {epsilon=9.99999975e-06, dtype=bf16} @norm\n"
+            "%9: bf16[8,4] = cast(%8) {dtype=bf16} @up.weight #prepare\n"
+            "%11: bf16[1,2,8], %12: bf16[1,2,8] = linear(%7, %9, %10)"
+            " {bias=true, residual=false, activation=3, dtype=bf16} @up\n"
+            "%14: bf16[4,8] = cast(%13) {dtype=bf16} @down.weight #prepare\n"
+            "%16: f32[1,2,4] = linear(%12, %14, %15, %2)"
+            " {bias=true, residual=true, activation=0, dtype=bf16} @down\n"
+            "%19: f32[1,2], %20: f32[1,2] = cross_entropy(%16, %17, %18) @loss\n"
+            "output %19\n");
+}
+
+TEST(ChunkLoss, PrintsAsExpected) {
+  const Pass pass = [](Program& p) { chunk_loss(p, {.rows = 4, .above_bytes = 0}); };
+  EXPECT_EQ(print(after(pass, with_backward(tiny, 3, 2, false))),
+            "input %0: i32[3,2] tokens\n"
+            "parameter %1: f32[7,4] table\n"
+            "input %3: i32[3,2] labels\n"
+            "input %4: f32[1] loss_scale\n"
+            "state %6: f32[7,4] grad.table\n"
+            "state %7: f32[7,4] grad.table.2\n"
+            "input %9: i32[4] step\n"
+            "%2: f32[3,2,4] = embedding(%0, %1) @table\n"
+            "%13: f32[2,2,7] = linear(%12(%2+0 [8,4,1]), %1)"
+            " {bias=false, residual=false, activation=0, dtype=f32} @table:head\n"
+            "%15(%5+0 [2,1]): f32[2,2], %16: f32[2,2] = cross_entropy(%13, %14(%3+0 [2,1]), %4) @loss\n"
+            "%17: f32[2,2,7] = cross_entropy_gradient(%13, %14(%3+0 [2,1]), %16, %4) @loss\n"
+            "%18(%8+0 [8,4,1]): f32[2,2,4] = linear_input_gradient(%17, %1)"
+            " {activation=0, dtype=f32} @table:head\n"
+            "%19(next %7): f32[7,4] = linear_weight_gradient(%17, %12(%2+0 [8,4,1]), %7, %9)"
+            " {begun=false} @table:head\n"
+            "%21: f32[1,2,7] = linear(%20(%2+16 [8,4,1]), %1)"
+            " {bias=false, residual=false, activation=0, dtype=f32} @table:head\n"
+            "%23(%5+4 [2,1]): f32[1,2], %24: f32[1,2] = cross_entropy(%21, %22(%3+4 [2,1]), %4) @loss\n"
+            "%25: f32[1,2,7] = cross_entropy_gradient(%21, %22(%3+4 [2,1]), %24, %4) @loss\n"
+            "%26(%8+16 [8,4,1]): f32[1,2,4] = linear_input_gradient(%25, %1)"
+            " {activation=0, dtype=f32} @table:head\n"
+            "%10(next %19): f32[7,4] = linear_weight_gradient(%25, %20(%2+16 [8,4,1]), %19(next %7), %9)"
+            " {begun=true} @table:head\n"
+            "%11(next %6): f32[7,4] = embedding_gradient(%0, %8, %6, %9) {begun=false} @table\n"
+            "output %5\n");
+}
+
+TEST(AppendAdamW, UpdatesEveryParameterOnce) {
+  for (const bool bf16 : {false, true}) {
+    const Program p = with_update(gated, bf16);
+    std::int64_t parameters = 0;
+    for (const TensorDef& t : p.tensors) parameters += t.role == Role::parameter && t.alias == Alias::none;
+    EXPECT_EQ(count(p, op::adamw), parameters);
+    EXPECT_EQ(count(p, op::gradient_norm), 1);
+    EXPECT_EQ(print(with_update(gated, bf16)), print(p));
+    for (const Node& node : p.nodes) {
+      if (node.op != &op::adamw) continue;
+      EXPECT_EQ(node.attributes.as<op::AdamWAttributes>().decay, node.name != "norm.bias");
+      EXPECT_EQ(node.attributes.as<op::AdamWAttributes>().low, bool(p.find(node.name + ".bf16"))) << node.name;
+      EXPECT_EQ(node.phase, Phase::update);
+    }
+  }
+}
+
+TEST(Cut, DividesTheNodesByPhase) {
+  for (const bool bf16 : {false, true}) {
+    const Program whole = with_update(gpt2(32), bf16);
+    std::size_t nodes = 0;
+    for (const Phase phase : {Phase::prepare, Phase::micro, Phase::update}) {
+      const Program part = cut(whole, phase);
+      verify(part);
+      nodes += part.nodes.size();
+      for (const Node& node : part.nodes) EXPECT_EQ(node.phase, phase);
+      EXPECT_EQ(print(cut(whole, phase)), print(part));
+      EXPECT_EQ(print(cut(part, phase)), print(part));
+    }
+    EXPECT_EQ(nodes, whole.nodes.size());
+    EXPECT_EQ(cut(whole, Phase::prepare).nodes.empty(), !bf16);
+  }
+}
+
+}  // namespace
+}  // namespace hone

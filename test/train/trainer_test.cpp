@@ -1,0 +1,202 @@
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cmath>
+#include <thread>
+
+#include "tiny_gpt2.hpp"
+
+namespace hone {
+namespace {
+
+constexpr std::int64_t B = 6, T = 12, V = 67;
+constexpr StepOptions adamw{.lr = 3e-3f, .clip = 1};
+
+Batch batch(std::int64_t n) { return toy_batch(n, B, T, V); }
+
+Trainer trainer(TrainPlanOptions options = {}) {
+  options.batch = B;
+  options.seq = T;
+  if (options.threads == 0) options.threads = 1;
+  return Trainer(TrainPlan(TinyGpt2{}.model(), options));
+}
+
+void run(Trainer& t, std::int64_t until) {
+  while (t.steps() < until) t.step(batch(t.steps()), adamw);
+}
+
+Batch part(const Batch& whole, std::int64_t first, std::int64_t count) {
+  const auto from = first * whole.seq, to = (first + count) * whole.seq;
+  return {count, whole.seq, {whole.ids.begin() + from, whole.ids.begin() + to},
+          {whole.labels.begin() + from, whole.labels.begin() + to}};
+}
+
+TEST(Trainer, LearnsAToyText) {
+  for (const Precision precision : {Precision::f32, Precision::bf16}) {
+    Trainer t = trainer({.precision = precision});
+    const double untrained = t.evaluate(batch(1000)).loss;
+    EXPECT_NEAR(untrained, std::log(static_cast<double>(V)), 0.1);
+    for (int n = 0; n < 150; ++n) {
+      const StepResult done = t.step(batch(n), adamw);
+      ASSERT_TRUE(std::isfinite(done.loss) && std::isfinite(done.grad_norm) && done.grad_norm > 0);
+      ASSERT_EQ(done.tokens, batch(n).tokens());
+    }
+    EXPECT_LT(t.evaluate(batch(1000)).loss, 0.5 * untrained) << name(precision);
+  }
+}
+
+TEST(Trainer, AStepIsAccumulateAndUpdate) {
+  Trainer whole = trainer({.micro_batch = 4}), parts = trainer({.micro_batch = 4});
+  for (int n = 0; n < 3; ++n) {
+    const StepResult expected = whole.step(batch(n), adamw);
+    parts.accumulate(part(batch(n), 0, 4), batch(n).tokens());
+    parts.evaluate(batch(99));  // in the middle of a step
+    parts.accumulate(part(batch(n), 4, 2), batch(n).tokens());
+    const StepResult found = parts.update(adamw);
+    EXPECT_EQ(found.loss, expected.loss);
+    EXPECT_EQ(found.grad_norm, expected.grad_norm);
+    EXPECT_EQ(found.tokens, expected.tokens);
+  }
+  EXPECT_EQ(parts.weights_hash(), whole.weights_hash());
+}
+
+TEST(Trainer, EvaluateLeavesTheNextStepAlone) {
+  Trainer plain = trainer(), evaluated = trainer();
+  run(plain, 3);
+  for (int n = 1; n <= 3; ++n) {
+    const std::string before = evaluated.weights_hash();
+    evaluated.evaluate(batch(50 + n));
+    EXPECT_EQ(evaluated.weights_hash(), before);
+    run(evaluated, n);
+  }
+  EXPECT_EQ(evaluated.weights_hash(), plain.weights_hash());
+}
+
+TEST(Trainer, EvaluateIsTheSameForAnySplit) {
+  Trainer one = trainer({.micro_batch = 6, .threads = 1});
+  const EvalResult expected = one.evaluate(toy_batch(7, 5, T, V));
+  EXPECT_EQ(expected.tokens, toy_batch(7, 5, T, V).tokens());
+  for (const std::int64_t micro : {1, 2, 4}) {
+    Trainer t = trainer({.micro_batch = micro, .threads = 3});
+    EXPECT_EQ(t.evaluate(toy_batch(7, 5, T, V)).loss, expected.loss) << micro;
+  }
+}
+
+TEST(Trainer, ResumesToTheSameBits) {
+  const TemporaryFolder folder;
+  for (const Precision precision : {Precision::f32, Precision::bf16}) {
+    const std::string at = folder.file(name(precision));
+    Trainer whole = trainer({.precision = precision}), killed = trainer({.precision = precision});
+    run(whole, 6);
+    run(killed, 3);
+    killed.save_checkpoint(at, {{"tokenizer", "byte"}});
+    killed.step(batch(70), adamw);  // goes nowhere
+    Trainer resumed = trainer({.micro_batch = 2, .precision = precision, .threads = 3});
+    const auto notes = resumed.resume(at);
+    EXPECT_EQ(notes.at("tokenizer"), "byte");
+    EXPECT_EQ(resumed.steps(), 3);
+    run(resumed, 6);
+    EXPECT_EQ(resumed.weights_hash(), whole.weights_hash()) << name(precision);
+  }
+}
+
+TEST(Trainer, RefusesADamagedCheckpoint) {
+  const TemporaryFolder folder;
+  Trainer t = trainer();
+  run(t, 1);
+  t.save_checkpoint(folder.file("checkpoint"));
+  std::string bytes = read_whole(folder.file("checkpoint/state.safetensors"));
+  bytes[bytes.size() - 5] = static_cast<char>(bytes[bytes.size() - 5] ^ 1);
+  folder.write("checkpoint/state.safetensors", bytes);
+  Trainer other = trainer();
+  const std::string before = other.weights_hash();
+  const std::string message = error_of(ErrorKind::input, [&] { other.resume(folder.file("checkpoint")); });
+  EXPECT_NE(message.find("altered or damaged"), std::string::npos) << message;
+  EXPECT_EQ(other.weights_hash(), before);
+  EXPECT_EQ(other.steps(), 0);
+}
+
+TEST(Trainer, ALossThatIsNotFiniteNamesAnOpAndKeepsTheWeights) {
+  for (const Precision precision : {Precision::f32, Precision::bf16}) {
+    Trainer t = trainer({.precision = precision});
+    run(t, 1);
+    t.step(batch(1), {.lr = 1e30f});
+    const std::string before = t.weights_hash();
+    for (int again = 0; again < 2; ++again) {
+      const std::string message = error_of(ErrorKind::failed, [&] { t.step(batch(2), adamw); });
+      EXPECT_NE(message.find("step 2, first in "), std::string::npos) << message;
+      EXPECT_NE(message.find("@transformer."), std::string::npos) << message;
+      EXPECT_EQ(t.weights_hash(), before);
+      EXPECT_EQ(t.steps(), 2);
+    }
+  }
+}
+
+TEST(Trainer, RefusesWrongBatches) {
+  Trainer t = trainer({.micro_batch = 3});
+  const std::string before = t.weights_hash();
+  const auto refused = [&](ErrorKind kind, const char* what, Batch b) {
+    const std::string message = error_of(kind, [&] { t.step(b, adamw); });
+    EXPECT_NE(message.find(what), std::string::npos) << message;
+  };
+  refused(ErrorKind::usage, "wrong shape", toy_batch(0, B + 1, T, V));
+  refused(ErrorKind::usage, "wrong shape", toy_batch(0, B, T - 1, V));
+  refused(ErrorKind::input, "outside the vocabulary", toy_batch(0, B, T, V + 1000));
+  for (const std::int32_t id : {-1, -100, static_cast<int>(V)}) {
+    Batch b = batch(0);
+    b.ids[7] = id;
+    refused(ErrorKind::input, "token 7", b);
+  }
+  for (const std::int32_t id : {-1, static_cast<int>(V)}) {
+    Batch b = batch(0);
+    b.labels[9] = id;
+    refused(ErrorKind::input, "label 9", b);
+  }
+  for (const auto member : {&Batch::ids, &Batch::labels}) {
+    Batch b = batch(0);
+    (b.*member).resize(static_cast<std::size_t>(B * T - 1));
+    refused(ErrorKind::usage, "do not fill its shape", b);
+    error_of(ErrorKind::usage, [&] { t.evaluate(b); });
+  }
+  error_of(ErrorKind::usage, [&] { t.update(adamw); });
+  error_of(ErrorKind::usage, [&] { t.accumulate(toy_batch(0, 2, T, V)); });
+  EXPECT_EQ(t.weights_hash(), before);
+  run(t, 1);  // and is none the worse for it
+  Trainer fresh = trainer({.micro_batch = 3});
+  run(fresh, 1);
+  EXPECT_EQ(t.weights_hash(), fresh.weights_hash());
+}
+
+TEST(Trainer, AWrongIdInALaterMicroBatchLeavesTheStepUndone) {
+  Trainer t = trainer({.micro_batch = 3});
+  Batch b = batch(0);
+  b.ids[static_cast<std::size_t>(4 * T)] = V;
+  error_of(ErrorKind::input, [&] { t.step(b, adamw); });
+  ASSERT_NO_THROW(t.step(batch(0), adamw));
+  Trainer fresh = trainer({.micro_batch = 3});
+  fresh.step(batch(0), adamw);
+  EXPECT_EQ(t.weights_hash(), fresh.weights_hash());
+}
+
+TEST(Trainer, TwoThreadsAtOnceAreToldSo) {
+  Trainer t = trainer();
+  std::atomic<bool> told{false};
+  std::atomic<int> rounds{0};
+  const auto use = [&] {
+    while (!told && rounds++ < 20000) {
+      try {
+        t.evaluate(batch(0));
+      } catch (const Error& e) {
+        told = e.kind() == ErrorKind::usage;
+      }
+    }
+  };
+  std::thread other(use);
+  use();
+  other.join();
+  EXPECT_TRUE(told);
+  EXPECT_NO_THROW(t.step(batch(0), adamw));
+}
+
+}  // namespace
+}  // namespace hone
