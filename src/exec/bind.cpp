@@ -1,6 +1,5 @@
 #include "exec/bind.hpp"
 
-#include <stdexcept>
 #include <string_view>
 
 namespace hone {
@@ -15,8 +14,10 @@ Call describe(const Program& p, const Node& node, const ExecOptions& options, Th
 
 const Variant& choose(const Node& node, const Call& call) {
   for (const Variant& v : node.op->variants)
-    if (std::string_view(v.device) == "cpu" && (!v.takes || v.takes(call))) return v;
-  throw std::logic_error(std::string("no kernel takes ") + node.op->name + " @" + node.name);
+    if (std::string_view(v.device) == "cpu" && (v.takes ? v.takes(call) : gaps_only_in(call, {}, {}))) return v;
+  throw Error(ErrorKind::input, {.what = std::string("no kernel of ") + node.op->name + " takes a part of a split tensor",
+                                 .where = node.name,
+                                 .hint = "parts go into linear, attention, sums and activations"});
 }
 
 }  // namespace hone

@@ -81,8 +81,10 @@ void gradient(GradientContext& g) {
 
 int first_input(const Node&, int) { return 0; }
 
-constexpr Variant variants[] = {{"flat", "cpu", nullptr, nullptr, run}};
-constexpr Variant gradient_variants[] = {{"flat", "cpu", nullptr, nullptr, run_gradient}};
+constexpr Variant variants[] = {{"flat", "cpu", nullptr, nullptr, run},
+                                {"rows", "cpu", all_even_rows, nullptr, by_rows<run>}};
+constexpr Variant gradient_variants[] = {{"flat", "cpu", nullptr, nullptr, run_gradient},
+                                         {"rows", "cpu", all_even_rows, nullptr, by_rows<run_gradient>}};
 
 }  // namespace
 

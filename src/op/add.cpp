@@ -59,8 +59,10 @@ void gradient_cast(GradientContext& g) {
 int first_input(const Node&, int) { return 0; }
 void set_type(Attributes& a, DType dtype) { a = TypeAttributes{dtype}; }
 
-constexpr Variant add_variants[] = {{"flat", "cpu", nullptr, nullptr, run_add}};
-constexpr Variant cast_variants[] = {{"flat", "cpu", nullptr, nullptr, run_cast}};
+constexpr Variant add_variants[] = {{"flat", "cpu", nullptr, nullptr, run_add},
+                                    {"rows", "cpu", all_even_rows, nullptr, by_rows<run_add>}};
+constexpr Variant cast_variants[] = {{"flat", "cpu", nullptr, nullptr, run_cast},
+                                     {"rows", "cpu", all_even_rows, nullptr, by_rows<run_cast>}};
 
 }  // namespace
 

@@ -78,8 +78,11 @@ void reference_gradient(const Call& c) {
 
 int first_input(const Node&, int output) { return output == 0 ? 0 : -1; }
 
-constexpr Variant variants[] = {{"rows", "cpu", nullptr, nullptr, run}};
-constexpr Variant gradient_variants[] = {{"rows", "cpu", nullptr, nullptr, run_gradient}};
+bool takes(const Call& c) { return gaps_only_in(c, {0}, {}); }
+bool takes_gradient(const Call& c) { return gaps_only_in(c, {0}, {0}) && c.out[0].row_stride() == c.in[0].row_stride(); }
+
+constexpr Variant variants[] = {{"rows", "cpu", takes, nullptr, run}};
+constexpr Variant gradient_variants[] = {{"rows", "cpu", takes_gradient, nullptr, run_gradient}};
 
 }  // namespace
 

@@ -240,10 +240,16 @@ void reference_columns(const Call& c) {
         }));
 }
 
-constexpr Variant variants[] = {{"panels", "cpu", nullptr, scratch, run}};
-constexpr Variant input_variants[] = {{"panels", "cpu", nullptr, input_scratch, run_input}};
-constexpr Variant weight_variants[] = {{"pieces", "cpu", nullptr, weight_scratch, run_weight}};
-constexpr Variant column_variants[] = {{"pieces", "cpu", nullptr, column_scratch, run_columns}};
+// What an epilogue reads or writes beside y lies as y does.
+bool takes(const Call& c) { return gaps_only_in(c, {0, 1}, {0}) && (c.out[0].packed() || (c.out.size() == 1 && !c.attributes.as<LinearAttributes>().residual)); }
+bool takes_input(const Call& c) { return gaps_only_in(c, {0, 1}, {0}) && (c.in.size() == 2 || c.out[0].packed()); }
+bool takes_weight(const Call& c) { return gaps_only_in(c, {0, 1}, {}); }
+bool takes_columns(const Call& c) { return gaps_only_in(c, {0}, {}); }
+
+constexpr Variant variants[] = {{"panels", "cpu", takes, scratch, run}};
+constexpr Variant input_variants[] = {{"panels", "cpu", takes_input, input_scratch, run_input}};
+constexpr Variant weight_variants[] = {{"pieces", "cpu", takes_weight, weight_scratch, run_weight}};
+constexpr Variant column_variants[] = {{"pieces", "cpu", takes_columns, column_scratch, run_columns}};
 
 }  // namespace
 

@@ -34,6 +34,18 @@ std::vector<Architecture> architectures() {
   all.push_back(middle("add", [](Tensor x) { return x + linear(x + x, "a", C); }));
   all.push_back(middle("gelu", [](Tensor x) { return gelu(linear(x, "a", C)); }));
   all.push_back(middle("gelu_new", [](Tensor x) { return linear(gelu_new(linear(x, "a", C)), "b", C); }));
+  all.push_back(middle("parts", [](Tensor x) {
+    const auto parts = split(linear(x, "a", 3 * C), {C, C, C});
+    return linear(gelu(parts[0]) + parts[1], "b", C) + linear(parts[2], "c", C);
+  }));
+  all.push_back(middle("sum_of_parts", [](Tensor x) {
+    const auto parts = split(linear(x, "a", 2 * C), {C, C});
+    return linear(parts[0] + parts[1], "b", C);
+  }));
+  all.push_back(middle("parts_of_f32", [](Tensor x) {
+    const auto parts = split(x, {4, 2});
+    return linear(parts[0], "b", C) + linear(parts[1], "c", C);
+  }));
   all.push_back(middle("relu", [](Tensor x) { return relu(linear(x, "a", C)); }));
   all.back().h = 0.002f;  // few values are that near to the bend
   all.push_back(middle("silu", [](Tensor x) { return silu(linear(x, "a", C)); }));

@@ -11,11 +11,16 @@ const Shape shapes[] = {{1, 1, 1}, {1, 5, 3}, {3, 11, 17}, {2, 300, 64}, {5, 1, 
 
 void add_flat(DType dtype, std::vector<OpCase>& cases) {
   for (const Shape& s : shapes) {
-    const Input x{{s, dtype}, normals(2)}, y{{s, DType::f32}};
+    const Input x{{s, dtype}, normals(2)}, y{{s, DType::f32}}, part{{s, dtype}, normals(2), 5};
     for (const DType to : {DType::f32, DType::bf16}) {
       cases.push_back({&op::add, {x, y}, op::TypeAttributes{to}});
+      cases.push_back({&op::add, {y, part}, op::TypeAttributes{to}, {3}});
       cases.push_back({&op::cast, {x}, op::TypeAttributes{to}});
+      cases.push_back({&op::cast, {part}, op::TypeAttributes{to}, {3}});
     }
+    const op::ActivationAttributes gelu{op::Activation::gelu};
+    cases.push_back({&op::activation, {part}, gelu, {3}});
+    cases.push_back({&op::activation_gradient, {x, part}, gelu, {5}});
     for (const auto kind : activations) {
       cases.push_back({&op::activation, {x}, op::ActivationAttributes{kind}});
       cases.push_back({&op::activation_gradient, {x, x}, op::ActivationAttributes{kind}});
