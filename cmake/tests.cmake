@@ -7,7 +7,7 @@ target_compile_definitions(hone_test PRIVATE HONE_TEST_DATA="${CMAKE_CURRENT_SOU
 target_link_libraries(hone_test PRIVATE GTest::gtest GTest::gtest_main hone_flags Threads::Threads
                       nlohmann_json::nlohmann_json PkgConfig::ZSTD PkgConfig::XXHASH PkgConfig::PCRE2 fmt::fmt)
 include(GoogleTest)
-gtest_discover_tests(hone_test DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60)
+gtest_discover_tests(hone_test DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60 NO_PRETTY_VALUES)
 
 # The program is a client of the library: it also links where only public symbols are visible.
 if(TARGET hone_cli)

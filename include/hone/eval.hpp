@@ -1,11 +1,11 @@
 // How well a model predicts a text.
 //
 //   const hone::Text text("valid.txt", {.tokenizer = "out"});
-//   const hone::EvalReport r = hone::evaluate(hone::open("out"), text, {.seq = 256});
+//   const auto r = hone::evaluate(hone::open("out"), text, {.seq = 256});
 //   std::printf("perplexity %.2f, %.3f bits a byte\n", r.perplexity, r.bits_per_byte);
 //
-// The text is cut into windows of `seq` tokens that do not overlap; each token is predicted from those before it
-// in its window, so a longer window gives a lower loss. The same numbers for any number of threads.
+// The text is cut into windows of `seq` tokens that do not overlap; each token is predicted from those before
+// it in its window, so a longer window gives a lower loss. The same numbers for any number of threads.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -21,10 +21,10 @@ struct EvalOptions {
   std::int64_t seq = 0;  // positions a window; 0: the context, at most 1024, 512 or 256 as the logits allow
   Precision precision = Precision::f32;
   int threads = 0;              // 0: all cores
-  std::string isa;              // portable, avx2, avx512; empty: the best that this CPU has
+  std::string isa{};            // portable, avx2, avx512; empty: the best that this CPU has
   std::int64_t max_tokens = 0;  // stop after so many, in whole windows; 0: the whole text
   bool held_out_only = false;   // only the text's held-out tenth, for a text that the model was trained on
-  std::function<void(std::int64_t done, std::int64_t all)> progress;  // windows
+  std::function<void(std::int64_t done, std::int64_t all)> progress{};  // windows
 };
 
 struct EvalReport {

@@ -1,15 +1,16 @@
-// Text from a model, token by token. Plan, then run: the plan is a value that knows the memory, the generator
-// takes exactly that and is ready from its first line to its destructor.
+// Text from a model, token by token. Plan, then run: the plan is a value that knows the memory, the
+// generator takes exactly that and is ready from its first line to its destructor.
 //
 //   const hone::Model model = hone::open("out");
 //   const auto tokenizer = hone::Tokenizer::open("out");
 //   hone::Generator generator(hone::GeneratePlan(model, {.precision = hone::Precision::bf16}));
-//   for (const hone::Piece& piece : generator.generate(tokenizer.encode("ROMEO:"), {.seed = 1}, &tokenizer))
-//     std::fwrite(piece.text.data(), 1, piece.text.size(), stdout);           // break stops
+//   for (const auto& piece : generator.generate(tokenizer.encode("ROMEO:"), {.seed = 1}, &tokenizer))
+//     std::fwrite(piece.text.data(), 1, piece.text.size(), stdout);  // break stops
 //
-// The same seed gives the same text for any number of threads. Positions are absolute and end with the model's
-// context: when it is full, generation stops; there is no sliding window. One thread uses a generator at a time;
-// a second one gets an Error(usage). Generators of one model may run side by side, each with its own memory.
+// The same seed gives the same text for any number of threads. Positions are absolute and end with the
+// model's context: when it is full, generation stops; there is no sliding window. One thread uses a generator
+// at a time; a second one gets an Error(usage). Generators of one model may run side by side; they hold its
+// weights once for each precision, and each its own cache.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -34,14 +35,14 @@ struct GenerateOptions {
   std::int64_t batch = 1;    // sequences at once; 1 so far
   Precision precision = Precision::f32;  // bf16 halves the bytes that a token reads; logits are f32 in either
   int threads = 0;                       // 0: all cores
-  std::string isa;                       // portable, avx2, avx512; empty: the best that this CPU has
+  std::string isa{};                     // portable, avx2, avx512; empty: the best that this CPU has
 };
 
 class HONE_API GeneratePlan {
  public:
   explicit GeneratePlan(Model model, GenerateOptions options = {});
 
-  const Forecast& forecast() const;  // step_ms: of one token, its cache full
+  const Forecast& forecast() const;  // of a generator alone; step_ms: of one token, its cache full
   const Model& model() const;
   const GenerateOptions& options() const;  // with every default decided
   std::string print() const;               // the programs, one line a node
@@ -56,21 +57,21 @@ class HONE_API GeneratePlan {
 struct SamplingOptions {
   float temperature = 0.8f;       // logits are divided by it; 0: greedy, the first of equal maxima
   std::int64_t top_k = 40;        // only the so many most probable tokens; 0: all
-  float top_p = 0.95f;            // of those, the fewest whose probabilities add up to it (Holtzman et al., 2020)
+  float top_p = 0.95f;            // of those, the fewest that add up to it (Holtzman et al., 2020)
   std::uint64_t seed = 0;         // a draw is a function of the seed and the position
   std::int64_t max_tokens = 128;  // -1: until a stop token or the context's end
-  std::vector<std::int32_t> stop_tokens;  // such a token is the last piece
+  std::vector<std::int32_t> stop_tokens{};  // such a token is the last piece
   bool stop_at_end_of_text = true;        // the tokenizer's end of text is a stop token
-  std::stop_token stop;                   // asked before each chunk of the prompt and each token
+  std::stop_token stop{};                 // asked before each chunk of the prompt and each token
 };
 
 struct Piece {
   std::int32_t token = 0;
   float log_probability = 0;  // of this token by the model, before temperature and masks; nats
   // What the token adds to the text, in whole UTF-8 characters: the bytes of an unfinished one come with the
-  // piece that completes it, or with the last piece. Bytes that cannot be UTF-8 pass as they are. Empty without a
-  // tokenizer and for stop tokens. Valid until the next piece.
-  std::string_view text;
+  // piece that completes it, or with the last piece. Bytes that cannot be UTF-8 pass as they are. Empty
+  // without a tokenizer and for stop tokens. Valid until the next piece.
+  std::string_view text{};
 };
 
 enum class Finish {
@@ -84,8 +85,8 @@ HONE_API const char* name(Finish finish);
 
 class Generator;
 
-// The pieces of one call of generate(), for one range-for. Uses its generator, which must outlive it and be used
-// for nothing else meanwhile (Error(usage) on the next piece).
+// The pieces of one call of generate(), for one range-for. Uses its generator, which must outlive it and be
+// used for nothing else meanwhile (Error(usage) on the next piece).
 class HONE_API Generation {
  public:
   class HONE_API Iterator {
@@ -124,17 +125,18 @@ class HONE_API Generator {
   Generator(Generator&&) noexcept;
   Generator& operator=(Generator&&) noexcept;
 
-  // Continues a prompt of ids, from an empty cache. Without a tokenizer pieces have no text. With one, ids that
-  // it lacks (a model's vocabulary may be larger) are never drawn, and an empty prompt begins with its end of
-  // text. Error(input) for a prompt that is empty, holds an id outside the vocabulary or exceeds the context.
+  // Continues a prompt of ids, from an empty cache. Without a tokenizer pieces have no text. With one, ids
+  // that it lacks (a model's vocabulary may be larger) are never drawn, and an empty prompt begins with its
+  // end of text. Error(input) for a prompt that is empty, holds an id outside the vocabulary or exceeds the
+  // context.
   Generation generate(std::span<const std::int32_t> prompt, SamplingOptions sampling = {},
                       const Tokenizer* tokenizer = nullptr);
   // Why the last generation ended.
   Finish finish() const;
 
   // The verbs below generate(): reads ids behind what was read before; logits() are then those of the next
-  // token, [V], valid until the next call. The numbers do not depend on how ids are divided among calls by more
-  // than rounding.
+  // token, [V], valid until the next call. During generate() they are what the last piece was drawn from. How
+  // ids are divided among calls changes the numbers by no more than rounding.
   void append(std::span<const std::int32_t> ids);
   std::span<const float> logits() const;
   std::int64_t positions() const;  // read so far

@@ -25,6 +25,7 @@ using Architecture = std::function<Tensor(Builder&, Tensor tokens)>;
 
 struct ModelOptions {
   std::int64_t vocab_size = 0;    // 0: the preset's or config's own
+  std::int64_t tokenizer_size = 0;  // the vocabulary where neither says one
   std::int64_t context = 0;       // most positions of a sequence; 0: the preset's or config's own
   std::optional<float> dropout;   // everywhere that the family has it; none: the config's own
   std::uint64_t seed = 0;         // of initial values

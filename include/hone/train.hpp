@@ -43,7 +43,9 @@ class HONE_API TrainPlan {
  public:
   TrainPlan(Model model, TrainPlanOptions options);
 
+  // Memory costs nothing to tell; the first call measures this machine for step_ms (half a second, 128 MiB).
   const Forecast& forecast() const;
+  std::int64_t peak_bytes() const;  // of the forecast, without measuring anything
   const Model& model() const;
   // The options with every default decided: micro_batch, threads, isa.
   const TrainPlanOptions& options() const;

@@ -3,7 +3,7 @@
 #include <stdexcept>
 
 #include "base/float_mode.hpp"
-#include "exec/arena.hpp"
+#include "base/arena.hpp"
 #include "exec/bind.hpp"
 #include "exec/job.hpp"
 
@@ -20,19 +20,22 @@ struct Bound {
 }  // namespace
 
 struct Executor::Impl {
-  explicit Impl(JobPlan p)
-      : plan(std::move(p)), pool(plan.options().threads), arena(static_cast<std::size_t>(plan.arena_bytes())) {
+  Impl(JobPlan p, HeldTensors h)
+      : plan(std::move(p)), held(std::move(h)), pool(plan.options().threads), arena(static_cast<std::size_t>(plan.arena_bytes())) {
     for (std::size_t i = 0; i < plan.programs().size(); ++i) bind(i);
   }
 
   std::byte* address(std::size_t program, TensorId id) {
     const Program& p = plan.programs()[program];
     const TensorDef& root = p[p.root(id)];
+    const std::int64_t inside = (p[id].offset - root.offset) * size_bytes(root.type.dtype);
+    if (const auto at = held.find(root.name); at != held.end() && root.role != Role::activation)
+      return const_cast<std::byte*>(at->second.data()) + inside;  // operands are typed for writing; no node does
     const std::int64_t base = root.role == Role::activation
                                   ? plan.workspace(program).tensor_offset[static_cast<std::size_t>(p.root(id).value)]
                                   : plan.shared().at(root.name).offset;
     if (base < 0) throw std::logic_error("'" + root.name + "' has no place in the arena");
-    return arena.data() + base + (p[id].offset - root.offset) * size_bytes(root.type.dtype);
+    return arena.data() + base + inside;
   }
 
   void bind(std::size_t program) {
@@ -51,13 +54,15 @@ struct Executor::Impl {
   }
 
   JobPlan plan;
+  HeldTensors held;
   ThreadPool pool;
   Arena arena;
   std::vector<std::vector<Bound>> bound;
   bool profiling = false;
 };
 
-Executor::Executor(JobPlan plan) : impl_(std::make_unique<Impl>(std::move(plan))) {}
+Executor::Executor(JobPlan plan, HeldTensors held)
+    : impl_(std::make_unique<Impl>(std::move(plan), std::move(held))) {}
 Executor::~Executor() = default;
 Executor::Executor(Executor&&) noexcept = default;
 Executor& Executor::operator=(Executor&&) noexcept = default;
@@ -81,7 +86,7 @@ void Executor::run(std::size_t program) {
 
 std::span<std::byte> Executor::bytes(const std::string& name) {
   const auto found = impl_->plan.shared().find(name);
-  if (found == impl_->plan.shared().end()) throw std::logic_error("no shared tensor '" + name + "'");
+  if (found == impl_->plan.shared().end() || found->second.offset < 0) throw std::logic_error("no tensor '" + name + "' in the arena");
   return {impl_->arena.data() + found->second.offset, static_cast<std::size_t>(found->second.type.bytes())};
 }
 

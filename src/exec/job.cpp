@@ -37,17 +37,17 @@ ExecOptions exec_options(int threads, const std::string& isa_name) {
   return {.threads = threads ? threads : cores, .isa = isa};
 }
 
-JobPlan::JobPlan(std::vector<Program> programs, ExecOptions options)
+JobPlan::JobPlan(std::vector<Program> programs, ExecOptions options, std::set<std::string> held)
     : programs_(std::move(programs)), options_(options) {
   for (const Program& p : programs_) {
     verify(p);
     workspaces_.push_back(plan_workspace(p, scratch_of(p, options_)));
     workspace_bytes_ = std::max(workspace_bytes_, workspaces_.back().bytes);
   }
-  plan_shared();
+  plan_shared(held);
 }
 
-void JobPlan::plan_shared() {
+void JobPlan::plan_shared(const std::set<std::string>& held) {
   for (const Program& p : programs_)
     for (const TensorDef& t : p.tensors) {
       if (t.role == Role::activation || t.alias != Alias::none) continue;
@@ -60,6 +60,11 @@ void JobPlan::plan_shared() {
   for (const Role role : {Role::input, Role::state, Role::parameter})
     for (auto& [name, s] : shared_) {
       if (s.role != role) continue;
+      if (held.contains(name)) {
+        s.offset = -1;
+        held_bytes_ += aligned(s.type.bytes());
+        continue;
+      }
       s.offset = offset;
       arena_bytes_ = offset + s.type.bytes();
       offset = aligned(arena_bytes_);

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -30,12 +31,16 @@ struct Shared {  // a tensor that outlives a program
   TensorType type;
   Role role = Role::state;
   Lifetime lifetime = Lifetime::step;
-  std::int64_t offset = 0;
+  std::int64_t offset = 0;  // -1: held outside the arena
 };
+
+// Tensors that are only read and lie elsewhere: several jobs may read the same ones.
+using HeldTensors = std::map<std::string, std::span<const std::byte>>;
 
 class JobPlan {
  public:
-  JobPlan(std::vector<Program> programs, ExecOptions options);
+  // The tensors named in `held` get no place in the arena; the executor is given them.
+  JobPlan(std::vector<Program> programs, ExecOptions options, std::set<std::string> held = {});
 
   const std::vector<Program>& programs() const { return programs_; }
   const ExecOptions& options() const { return options_; }
@@ -43,20 +48,22 @@ class JobPlan {
   const Workspace& workspace(std::size_t program) const { return workspaces_[program]; }
   std::int64_t arena_bytes() const { return arena_bytes_; }
   std::int64_t workspace_bytes() const { return workspace_bytes_; }
+  std::int64_t held_bytes() const { return held_bytes_; }
 
  private:
-  void plan_shared();
+  void plan_shared(const std::set<std::string>& held);
 
   std::vector<Program> programs_;
   ExecOptions options_;
   std::vector<Workspace> workspaces_;
   std::map<std::string, Shared> shared_;  // by name, so that the layout depends on nothing else
-  std::int64_t workspace_bytes_ = 0, arena_bytes_ = 0;
+  std::int64_t workspace_bytes_ = 0, arena_bytes_ = 0, held_bytes_ = 0;
 };
 
 class Executor {
  public:
-  explicit Executor(JobPlan plan);
+  // `held`: 64-byte aligned, valid as long as the executor, one for each name that the plan holds elsewhere.
+  explicit Executor(JobPlan plan, HeldTensors held = {});
   ~Executor();
   Executor(Executor&&) noexcept;
   Executor& operator=(Executor&&) noexcept;

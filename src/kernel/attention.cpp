@@ -16,9 +16,12 @@ constexpr std::int64_t decode_queries = 4;
 
 const AttentionTable& table(Isa isa) {
   switch (isa) {
-    case Isa::avx512: return avx512::attention_table;
-    case Isa::avx2: return avx2::attention_table;
-    default: return portable::attention_table;
+    case Isa::avx512:
+      return avx512::attention_table;
+    case Isa::avx2:
+      return avx2::attention_table;
+    default:
+      return portable::attention_table;
   }
 }
 
@@ -36,8 +39,8 @@ AttentionDropout dropout_of(const Attention& a, std::int64_t b, std::int64_t hea
   if (a.dropout.p <= 0) return {0, 1, 0, 0, 0};
   const auto groups = static_cast<std::uint64_t>((a.S + 7) / 8);
   const std::int64_t row = ((a.dropout.first_sample + b) * a.heads + head) * a.T;
-  return {static_cast<std::uint32_t>(std::lround(static_cast<double>(a.dropout.p) * 65536)), 1 / (1 - a.dropout.p),
-          a.dropout.key, static_cast<std::uint64_t>(row) * groups, groups};
+  return {static_cast<std::uint32_t>(std::lround(static_cast<double>(a.dropout.p) * 65536)),
+          1 / (1 - a.dropout.p), a.dropout.key, static_cast<std::uint64_t>(row) * groups, groups};
 }
 
 std::int64_t keys_of(const Attention& a, std::int64_t b) {
@@ -61,7 +64,9 @@ char* worker_scratch(void* scratch, std::int64_t each, int worker) {
   return static_cast<char*>(scratch) + each * worker;
 }
 
-std::int64_t each_scratch(const Attention& a, Isa isa) { return table(isa).forward_scratch[index(a.type)](a.S, a.D); }
+std::int64_t each_scratch(const Attention& a, Isa isa) {
+  return table(isa).forward_scratch[index(a.type)](a.S, a.D);
+}
 
 std::int64_t each_scratch(const AttentionGradient& g, Isa isa) {
   const Attention& a = g.forward;
@@ -73,6 +78,32 @@ std::int64_t each_scratch(const CachedAttention& a, Isa isa) {
   const AttentionTable& t = table(isa);
   if (a.T <= decode_queries) return t.decode_scratch[index(a.type)](a.heads / a.kv_heads, a.T, a.D);
   return t.forward_scratch[index(a.type)](a.table_stride * a.block, a.D);
+}
+
+// Heads that one worker takes at a time: the next head's rows are fetched while one is computed, and its rows
+// lie beside this one's. No result depends on it.
+constexpr std::int64_t most_together = 12;
+std::int64_t heads_together(std::int64_t heads, int threads) {
+  return std::clamp(heads / (threads * 4), std::int64_t{1}, most_together);
+}
+
+AttentionForwardTask forward_task(const Attention& a, std::int64_t b, std::int64_t head, std::int64_t run) {
+  const std::int64_t kv_head = head / (a.heads / a.kv_heads);
+  AttentionForwardTask t{};
+  t.q = head_rows(a.q, a.type, b * a.T, head * a.D);
+  t.k = head_rows(a.k, a.type, b * a.S, kv_head * a.D);
+  t.v = head_rows(a.v, a.type, b * a.S, kv_head * a.D);
+  t.o = at(a.o, a.type, b * a.T, head * a.D);
+  t.o_stride = a.o.stride;
+  t.lse = a.lse ? a.lse + (b * a.heads + head) * a.T : nullptr;
+  t.first_query = run * task_queries;
+  t.queries = std::min(task_queries, a.T - t.first_query);
+  t.keys = keys_of(a, b);
+  t.D = a.D;
+  t.causal = a.causal;
+  t.scale = a.scale;
+  t.dropout = dropout_of(a, b, head);
+  return t;
 }
 
 AttentionBackwardTask backward_task(const AttentionGradient& g, std::int64_t b, std::int64_t kv_head) {
@@ -129,44 +160,47 @@ void decode(const CachedAttention& a, Isa isa, ThreadPool& pool, void* scratch) 
 
 }  // namespace
 
-std::int64_t scratch_bytes(const Attention& a, Isa isa, int threads) { return each_scratch(a, isa) * threads; }
-std::int64_t scratch_bytes(const AttentionGradient& g, Isa isa, int threads) { return each_scratch(g, isa) * threads; }
-std::int64_t scratch_bytes(const CachedAttention& a, Isa isa, int threads) { return each_scratch(a, isa) * threads; }
+std::int64_t scratch_bytes(const Attention& a, Isa isa, int threads) {
+  return each_scratch(a, isa) * threads;
+}
+std::int64_t scratch_bytes(const AttentionGradient& g, Isa isa, int threads) {
+  return each_scratch(g, isa) * threads;
+}
+std::int64_t scratch_bytes(const CachedAttention& a, Isa isa, int threads) {
+  return each_scratch(a, isa) * threads;
+}
 
 void run(const Attention& a, Isa isa, ThreadPool& pool, void* scratch) {
   check(a);
-  const std::int64_t each = each_scratch(a, isa), group = a.heads / a.kv_heads;
-  const std::int64_t runs = (a.T + task_queries - 1) / task_queries;
-  pool.run(a.B * a.heads * runs, [&](std::int64_t task, int worker) {
-    // The last queries first: with a causal mask they see most keys, and the short tasks fill the end.
-    const std::int64_t part = runs - 1 - task / (a.B * a.heads), b = task / a.heads % a.B, head = task % a.heads;
-    AttentionForwardTask t{};
-    t.q = head_rows(a.q, a.type, b * a.T, head * a.D);
-    t.k = head_rows(a.k, a.type, b * a.S, head / group * a.D);
-    t.v = head_rows(a.v, a.type, b * a.S, head / group * a.D);
-    t.o = at(a.o, a.type, b * a.T, head * a.D);
-    t.o_stride = a.o.stride;
-    t.lse = a.lse ? a.lse + (b * a.heads + head) * a.T : nullptr;
-    t.first_query = part * task_queries;
-    t.queries = std::min(task_queries, a.T - t.first_query);
-    t.keys = keys_of(a, b);
-    t.D = a.D;
-    t.causal = a.causal;
-    t.scale = a.scale;
-    t.dropout = dropout_of(a, b, head);
-    t.scratch = worker_scratch(scratch, each, worker);
-    table(isa).forward[index(a.type)](t);
+  const std::int64_t each = each_scratch(a, isa), runs = (a.T + task_queries - 1) / task_queries;
+  const std::int64_t all = a.B * a.heads * runs, together = heads_together(all, pool.threads());
+  pool.run((all + together - 1) / together, [&](std::int64_t group, int worker) {
+    AttentionForwardTask tasks[most_together];
+    const std::int64_t first = group * together, count = std::min(together, all - first);
+    for (std::int64_t i = 0; i < count; ++i) {
+      // A head's runs follow each other, since they read the same keys; the longest, with most keys, comes
+      // first.
+      const std::int64_t head = (first + i) / runs, run = runs - 1 - (first + i) % runs;
+      tasks[i] = forward_task(a, head / a.heads, head % a.heads, run);
+      tasks[i].scratch = worker_scratch(scratch, each, worker);
+    }
+    table(isa).forward[index(a.type)](tasks, count);
   });
 }
 
 void run(const AttentionGradient& g, Isa isa, ThreadPool& pool, void* scratch) {
   const Attention& a = g.forward;
   check(a);
-  const std::int64_t each = each_scratch(g, isa);
-  pool.run(a.B * a.kv_heads, [&](std::int64_t task, int worker) {
-    AttentionBackwardTask t = backward_task(g, task / a.kv_heads, task % a.kv_heads);
-    t.scratch = worker_scratch(scratch, each, worker);
-    table(isa).backward[index(a.type)](t);
+  const std::int64_t each = each_scratch(g, isa), all = a.B * a.kv_heads;
+  const std::int64_t together = heads_together(all, pool.threads());
+  pool.run((all + together - 1) / together, [&](std::int64_t group, int worker) {
+    AttentionBackwardTask tasks[most_together];
+    const std::int64_t first = group * together, count = std::min(together, all - first);
+    for (std::int64_t i = 0; i < count; ++i) {
+      tasks[i] = backward_task(g, (first + i) / a.kv_heads, (first + i) % a.kv_heads);
+      tasks[i].scratch = worker_scratch(scratch, each, worker);
+    }
+    table(isa).backward[index(a.type)](tasks, count);
   });
 }
 
@@ -190,7 +224,7 @@ void run(const CachedAttention& a, Isa isa, ThreadPool& pool, void* scratch) {
     t.scale = a.scale;
     t.dropout = {0, 1, 0, 0, 0};
     t.scratch = worker_scratch(scratch, each, worker);
-    table(isa).forward[index(a.type)](t);
+    table(isa).forward[index(a.type)](&t, 1);
   });
 }
 

@@ -3,7 +3,9 @@
 //
 // A row of a joint tensor holds heads side by side: head h of position t of sequence b starts at
 // data[(b*T + t) * stride + h*D]. So q, k and v may be slices of one [B*T, 3C] projection. Query head h reads
-// key head h / (heads / kv_heads). A result has the same bits for any number of threads and of sequences.
+// key head h / (heads / kv_heads). A result has the same bits for any number of threads and of sequences, and a
+// causal row the same bits whatever follows it. In bf16 probabilities and their gradients are rounded to bf16
+// before the second products; all sums are f32. Scratch is 64-byte aligned.
 #pragma once
 #include <cstdint>
 
@@ -31,8 +33,9 @@ struct Attention {
   std::int64_t heads = 0, kv_heads = 0, D = 0;  // D <= 256
   Element type = Element::f32;  // of q, k, v, o and their gradients
   HeadRows q, k, v, o;
-  float* lse = nullptr;  // [B,heads,T] natural log of the sum of exponentials; written forward, read backward
-  float scale = 0;       // of the scores, usually 1/sqrt(D)
+  float* lse = nullptr;  // [B,heads,T] natural log of the sum of exponentials; written forward, read backward;
+                         // -infinity where a query sees no key (its o and gradients are zero)
+  float scale = 0;       // of the scores, above 0, usually 1/sqrt(D)
   bool causal = false;   // query t sees keys 0..t (T == S)
   const std::int32_t* lengths = nullptr;  // [B] keys that count in each sequence, the rest is padding; or null
   Dropout dropout;
@@ -45,7 +48,8 @@ struct AttentionGradient {
 
 // Queries that follow what a cache holds: query t of sequence b stands at position lengths[b] + t and sees
 // cached keys 0..lengths[b]+t. The new keys and values are in the cache already. Cache: [blocks, block, kv_heads*D],
-// position p of sequence b in block table[b*table_stride + p/block].
+// position p of sequence b in block table[b*table_stride + p/block]. Up to 4 queries are answered by dot products
+// while the cache streams by, more by the flash kernel: the bits of a row depend on which, on nothing else.
 struct CachedAttention {
   std::int64_t B = 0, T = 0;
   std::int64_t heads = 0, kv_heads = 0, D = 0;

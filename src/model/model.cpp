@@ -30,6 +30,7 @@ const Family& family_of(const nlohmann::json& config, const std::string& where) 
 
 Model from_json(nlohmann::json config, const ModelOptions& options, const std::string& where) {
   const Family& family = family_of(config, where);
+  if (!config.contains("vocab_size") && options.tokenizer_size) config["vocab_size"] = options.tokenizer_size;
   FamilyModel made = family.make(config, options, where);
   auto impl = std::make_shared<Model::Impl>();
   impl->family = family.name;

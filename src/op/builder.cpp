@@ -146,7 +146,9 @@ TensorId append_to_cache(BuilderState& b, TensorId kv, const std::string& name) 
 }
 
 Tensor decode_attention(BuilderState& b, TensorId q, TensorId k, TensorId v, const op::AttentionAttributes& a) {
-  const std::string name = here(b, "attention");
+  std::string name = here(b, "attention");
+  const std::string first = name;  // of several in one scope, each has a cache of its own
+  for (int n = 2; b.program.find(name + ".cache_k"); ++n) name = first + "." + std::to_string(n);
   if (!a.causal) fail(b, "attention", "a cache needs attention that looks back only", "causal = true", "false");
   const TensorId cache_k = append_to_cache(b, k, name + ".cache_k");
   const TensorId cache_v = append_to_cache(b, v, name + ".cache_v");

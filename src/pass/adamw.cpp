@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "op/common.hpp"
 #include "op/gradient_context.hpp"
 #include "op/ops.hpp"

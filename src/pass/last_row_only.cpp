@@ -31,10 +31,11 @@ TensorId last_row(Program& p, TensorId x) {
 
 }  // namespace
 
-// bf16 logits have eight bits: at a vocabulary of some thousands the largest are often equal, and greedy decoding
-// would take the first of them. The products are bf16's as before; their f32 sum is kept.
+// bf16 logits have eight bits: at a vocabulary of some thousands the largest are often equal, and greedy
+// decoding would take the first of them. The products are bf16's as before; their f32 sum is kept.
 void last_row_only(Program& p) {
-  assert(p.outputs.size() == 1 && p[p.outputs[0]].type.shape.rank() == 3 && p[p.outputs[0]].type.shape[0] == 1);
+  assert(p.outputs.size() == 1 && p[p.outputs[0]].type.shape.rank() == 3 &&
+         p[p.outputs[0]].type.shape[0] == 1);
   const TensorId logits = p.outputs[0];
   if (Node* head = head_of(p, logits)) {
     head->inputs[0] = last_row(p, head->inputs[0]);
@@ -45,7 +46,8 @@ void last_row_only(Program& p) {
     return;
   }
   TensorId row = last_row(p, logits);
-  if (p[row].type.dtype != DType::f32) row = emit(p, op::cast, {row}, op::TypeAttributes{DType::f32}, "logits")[0];
+  if (p[row].type.dtype != DType::f32)
+    row = emit(p, op::cast, {row}, op::TypeAttributes{DType::f32}, "logits")[0];
   p.outputs = {row};
 }
 

@@ -40,26 +40,32 @@ std::int64_t decided_seq(const Model& model, const Text& text, const EvalOptions
   return std::min({seq, model.context(), std::max<std::int64_t>(1, tokens_of(text, o) - 1)});
 }
 
-void check(const Model& model, const Text& text, const EvalOptions& o, std::int64_t windows, std::int64_t seq) {
+void check(const Model& model, const Text& text, const EvalOptions& o, std::int64_t windows,
+           std::int64_t seq) {
   if (text.vocab_size() > model.vocab_size())
-    throw Error(ErrorKind::input, {.what = "the text's vocabulary exceeds the model's",
-                                   .expected = "at most " + std::to_string(model.vocab_size()) + " ids",
-                                   .found = std::to_string(text.vocab_size()),
-                                   .hint = "read the text with the tokenizer that the model was trained with"});
+    throw Error(ErrorKind::input,
+                {.what = "the text's vocabulary exceeds the model's",
+                 .expected = "at most " + std::to_string(model.vocab_size()) + " ids",
+                 .found = std::to_string(text.vocab_size()),
+                 .hint = "read the text with the tokenizer that the model was trained with"});
   if (windows <= 0)
     throw Error(ErrorKind::input, {.what = "the text has no whole window",
                                    .expected = "at least " + std::to_string(seq + 1) + " tokens",
-                                   .found = std::to_string(tokens_of(text, o)), .hint = "lower --seq"});
+                                   .found = std::to_string(tokens_of(text, o)),
+                                   .hint = "lower --seq"});
 }
 
 // The program of a micro-batch, with its memory.
 class Evaluation {
  public:
   Evaluation(const Model& model, const EvalOptions& o, std::int64_t windows, std::int64_t seq)
-      : windows_(std::clamp<std::int64_t>(std::min(micro_batch_positions, largest_positions(model)) / seq, 1, windows)),
-        seq_(seq), executor_(job(model, o)) {
-    load_weights(model, executor_);
-    const auto& shared = executor_.plan().shared();
+      : windows_(std::clamp<std::int64_t>(std::min(micro_batch_positions, largest_positions(model)) / seq, 1,
+                                          windows)),
+        seq_(seq),
+        job_(plan(model, o)),
+        weights_(model, job_),
+        executor_(job_, weights_.tensors()) {
+    const auto& shared = job_.shared();
     if (shared.contains("positions")) fill_positions(executor_.view<std::int32_t>("positions"), seq, 0);
     executor_.view<float>("loss_scale")[0] = 1;
   }
@@ -69,7 +75,7 @@ class Evaluation {
   // Adds a batch of at most windows() to the sums.
   void add(const Batch& batch) {
     const auto copy = [&](const char* name, const std::vector<std::int32_t>& from, std::int32_t rest) {
-      if (!executor_.plan().shared().contains(name)) return;
+      if (!job_.shared().contains(name)) return;
       const auto to = executor_.view<std::int32_t>(name);
       std::fill(std::copy(from.begin(), from.end(), to.begin()), to.end(), rest);
     };
@@ -77,7 +83,8 @@ class Evaluation {
     copy("labels", batch.labels, kernel::ignored_label);
     executor_.run(0);
     const Program& p = program();
-    for (const float loss : executor_.output_view<float>(0, losses_of(p))) loss_sum += static_cast<double>(loss);
+    for (const float loss : executor_.output_view<float>(0, losses_of(p)))
+      loss_sum += static_cast<double>(loss);
     tokens += batch.tokens();
     count_correct(batch);
   }
@@ -86,12 +93,14 @@ class Evaluation {
   std::int64_t tokens = 0, correct = 0;
 
  private:
-  JobPlan job(const Model& model, const EvalOptions& o) const {
-    const StepProgramOptions options{.micro_batch = windows_, .seq = seq_, .low_precision = o.precision == Precision::bf16};
+  JobPlan plan(const Model& model, const EvalOptions& o) const {
+    const StepProgramOptions options{
+        .micro_batch = windows_, .seq = seq_, .low_precision = o.precision == Precision::bf16};
     Program p = cut(write_evaluation_program(model.impl().architecture, options, true), Phase::micro);
-    return JobPlan({std::move(p)}, exec_options(o.threads, o.isa));
+    std::set<std::string> weights = weight_names(p);
+    return JobPlan({std::move(p)}, exec_options(o.threads, o.isa), std::move(weights));
   }
-  const Program& program() const { return executor_.plan().programs()[0]; }
+  const Program& program() const { return job_.programs()[0]; }
 
   void count_correct(const Batch& batch) {
     const TensorId logits = program().outputs.at(1);
@@ -123,6 +132,8 @@ class Evaluation {
   }
 
   std::int64_t windows_, seq_;
+  JobPlan job_;
+  ModelWeights weights_;
   Executor executor_;
   std::vector<char> hits_;
 };
@@ -142,8 +153,9 @@ EvalReport evaluate(const Model& model, const Text& text, const EvalOptions& o) 
   }
   const auto tokens = static_cast<double>(std::max<std::int64_t>(1, evaluation.tokens));
   const double bytes_per_token =
-      o.held_out_only ? static_cast<double>(text.held_out_bytes()) / static_cast<double>(text.held_out_tokens())
-                      : static_cast<double>(text.all_bytes()) / static_cast<double>(text.all_tokens());
+      o.held_out_only
+          ? static_cast<double>(text.held_out_bytes()) / static_cast<double>(text.held_out_tokens())
+          : static_cast<double>(text.all_bytes()) / static_cast<double>(text.all_tokens());
   EvalReport report{.loss = evaluation.loss_sum / tokens, .tokens = evaluation.tokens, .seq = seq};
   report.perplexity = std::exp(report.loss);
   report.bits_per_byte = report.loss / std::numbers::ln2 / bytes_per_token;

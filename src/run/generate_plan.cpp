@@ -9,8 +9,8 @@
 namespace hone {
 namespace {
 
-// Prompts go through in pieces of these sizes, so nothing is ever padded and the last row is the last position. A
-// product over 64 rows is near its best; the rest of a prompt costs at most 7 + 7 runs.
+// Prompts go through in pieces of these sizes, so nothing is ever padded and the last row is the last
+// position. A product over 64 rows is near its best; the rest of a prompt costs at most 7 + 7 runs.
 constexpr std::int64_t chunk_tokens[] = {64, 8, 1};
 constexpr std::int64_t cache_block_positions = 64;
 
@@ -20,8 +20,10 @@ GenerateOptions decided(const Model& model, GenerateOptions o) {
                                    .expected = "1 to " + std::to_string(model.context()),
                                    .found = std::to_string(o.context)});
   if (o.batch != 1)
-    throw Error(ErrorKind::usage, {.what = "a generator continues one sequence", .expected = "batch 1",
-                                   .found = std::to_string(o.batch), .hint = "use a generator for each"});
+    throw Error(ErrorKind::usage, {.what = "a generator continues one sequence",
+                                   .expected = "batch 1",
+                                   .found = std::to_string(o.batch),
+                                   .hint = "use a generator for each"});
   if (o.context == 0) o.context = model.context();
   const ExecOptions exec = exec_options(o.threads, o.isa);
   o.threads = exec.threads;
@@ -37,13 +39,15 @@ void settle(Program& p) {
 Program write_chunk(const Model& model, const GenerateOptions& o, ChunkProgram& chunk) {
   const std::int64_t blocks = (o.context + cache_block_positions - 1) / cache_block_positions;
   Forward forward = write_forward(model.impl().architecture,
-                                  {.batch = 1, .seq = chunk.tokens, .cached = true,
+                                  {.batch = 1,
+                                   .seq = chunk.tokens,
+                                   .cached = true,
                                    .cache = {.block = cache_block_positions, .blocks_a_sequence = blocks}});
   Program p = std::move(forward.program);
   if (o.precision == Precision::bf16) autocast(p), settle(p);
   last_row_only(p), settle(p);
   fuse(p), settle(p);
-  p = cut(p, Phase::micro);  // bf16 weights are made by load_weights
+  p = cut(p, Phase::micro);         // bf16 weights are made by the store
   for (TensorDef& t : p.tensors) {  // programs of one job share inputs by name, and these differ in shape
     if (t.role != Role::input) continue;
     if (t.name == "tokens") t.name = chunk.tokens_name;
@@ -64,8 +68,10 @@ GeneratePlan::GeneratePlan(Model model, GenerateOptions options) {
     chunks.push_back({tokens, "tokens" + suffix, "positions" + suffix});
     programs.push_back(write_chunk(model, options, chunks.back()));
   }
-  JobPlan job(std::move(programs), exec_options(options.threads, options.isa));
-  auto impl = std::make_shared<Impl>(Impl{std::move(model), std::move(options), std::move(chunks), std::move(job), {}});
+  std::set<std::string> weights = weight_names(programs.front());
+  JobPlan job(std::move(programs), exec_options(options.threads, options.isa), std::move(weights));
+  auto impl = std::make_shared<Impl>(
+      Impl{std::move(model), std::move(options), std::move(chunks), std::move(job), {}});
   impl->forecast = forecast_memory(impl->job);
   const ExecOptions& exec = impl->job.options();
   impl->forecast.step_ms = program_ms(impl->job.programs().back(), this_machine(exec.threads, exec.isa));
@@ -79,8 +85,8 @@ const GenerateOptions& GeneratePlan::options() const { return impl_->options; }
 std::string GeneratePlan::print() const {
   std::string s;
   for (std::size_t i = 0; i < impl_->chunks.size(); ++i)
-    s += "# " + std::to_string(impl_->chunks[i].tokens) + (impl_->chunks[i].tokens == 1 ? " token\n" : " tokens\n") +
-         hone::print(impl_->job.programs()[i]);
+    s += "# " + std::to_string(impl_->chunks[i].tokens) +
+         (impl_->chunks[i].tokens == 1 ? " token\n" : " tokens\n") + hone::print(impl_->job.programs()[i]);
   return s;
 }
 

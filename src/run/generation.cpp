@@ -10,11 +10,16 @@ namespace hone {
 
 const char* name(Finish finish) {
   switch (finish) {
-    case Finish::running: return "running";
-    case Finish::length: return "length";
-    case Finish::stop_token: return "stop_token";
-    case Finish::context: return "context";
-    case Finish::stopped: return "stopped";
+    case Finish::running:
+      return "running";
+    case Finish::length:
+      return "length";
+    case Finish::stop_token:
+      return "stop_token";
+    case Finish::context:
+      return "context";
+    case Finish::stopped:
+      return "stopped";
   }
   return "";
 }
@@ -23,7 +28,10 @@ std::size_t whole_characters(std::string_view text) {
   for (std::size_t back = 1; back <= std::min<std::size_t>(3, text.size()); ++back) {
     const auto byte = static_cast<unsigned char>(text[text.size() - back]);
     if ((byte & 0xC0u) == 0x80u) continue;  // inside a character: its first byte stands further ahead
-    const std::size_t length = byte >= 0xF0 && byte < 0xF5 ? 4 : byte >= 0xE0 && byte < 0xF0 ? 3 : byte >= 0xC2 && byte < 0xE0 ? 2 : 1;
+    const std::size_t length = byte >= 0xF0 && byte < 0xF5   ? 4
+                               : byte >= 0xE0 && byte < 0xF0 ? 3
+                               : byte >= 0xC2 && byte < 0xE0 ? 2
+                                                             : 1;
     return length > back ? text.size() - back : text.size();
   }
   return text.size();
@@ -52,7 +60,8 @@ struct Generation::Impl {
 void Generation::Impl::check_turn() const {
   if (generator->uses != use)
     throw Error(ErrorKind::usage, {.what = "the generator was used for something else meanwhile",
-                                   .where = "Generation", .hint = "finish one generation before the next begins"});
+                                   .where = "Generation",
+                                   .hint = "finish one generation before the next begins"});
 }
 
 void Generation::Impl::end(Finish finish) {
@@ -106,10 +115,11 @@ void Generation::Impl::draw_piece() {
   const auto logits = generator->logits();
   if (!std::all_of(logits.begin(), logits.end(), [](float x) { return std::isfinite(x); })) {
     end(Finish::stopped);
-    throw Error(ErrorKind::failed, {.what = "the logits are not finite",
-                                    .where = "position " + std::to_string(generator->position - 1) + ", first in " +
-                                             generator->executor.first_not_finite(generator->last_program),
-                                    .hint = "the weights are damaged, or the model diverged in training"});
+    throw Error(ErrorKind::failed,
+                {.what = "the logits are not finite",
+                 .where = "position " + std::to_string(generator->position - 1) + ", first in " +
+                          generator->executor.first_not_finite(generator->last_program),
+                 .hint = "the weights are damaged, or the model diverged in training"});
   }
   auto usable = logits;
   if (tokenizer && tokenizer->vocab_size() < static_cast<std::int64_t>(logits.size()))
@@ -144,7 +154,8 @@ Generation::Iterator& Generation::Iterator::operator++() {
 }
 bool Generation::Iterator::operator==(std::default_sentinel_t) const { return generation_->impl_->ended; }
 
-Generation Generator::generate(std::span<const std::int32_t> prompt, SamplingOptions sampling, const Tokenizer* tokenizer) {
+Generation Generator::generate(std::span<const std::int32_t> prompt, SamplingOptions sampling,
+                               const Tokenizer* tokenizer) {
   const GeneratorInUse guard(*impl_);
   check(sampling);
   auto generation = std::make_unique<Generation::Impl>();
@@ -152,9 +163,11 @@ Generation Generator::generate(std::span<const std::int32_t> prompt, SamplingOpt
   generation->prompt.assign(prompt.begin(), prompt.end());
   generation->sampling = std::move(sampling);
   if (tokenizer) generation->tokenizer = *tokenizer;
-  if (prompt.empty() && tokenizer && tokenizer->end_of_text()) generation->prompt = {*tokenizer->end_of_text()};
+  if (prompt.empty() && tokenizer && tokenizer->end_of_text())
+    generation->prompt = {*tokenizer->end_of_text()};
   if (generation->prompt.empty())
-    throw Error(ErrorKind::input, {.what = "the prompt is empty", .where = "Generator::generate",
+    throw Error(ErrorKind::input, {.what = "the prompt is empty",
+                                   .where = "Generator::generate",
                                    .hint = "give at least one token to continue"});
   impl_->reset();
   impl_->check_ids(generation->prompt);

@@ -1,19 +1,19 @@
 #include <algorithm>
-#include <cmath>
 
 #include "run/generator_impl.hpp"
-#include "run/load.hpp"
 
 namespace hone {
 
 GeneratorInUse::GeneratorInUse(Generator::Impl& g) : generator_(g) {
   if (g.busy.exchange(true, std::memory_order_acquire))
-    throw Error(ErrorKind::usage, {.what = "two threads use one generator at the same time", .where = "Generator",
-                                   .hint = "give each thread a generator of its own, or let them take turns"});
+    throw Error(ErrorKind::usage,
+                {.what = "two threads use one generator at the same time",
+                 .where = "Generator",
+                 .hint = "give each thread a generator of its own, or let them take turns"});
 }
 
-Generator::Impl::Impl(const GeneratePlan& p) : plan(p), executor(p.impl().job) {
-  load_weights(plan.model(), executor);
+Generator::Impl::Impl(const GeneratePlan& p)
+    : plan(p), weights(p.model(), p.impl().job), executor(p.impl().job, weights.tensors()) {
   if (!executor.plan().shared().contains("cache_table")) return;  // an architecture without attention
   const auto table = executor.view<std::int32_t>("cache_table");
   for (std::size_t i = 0; i < table.size(); ++i) table[i] = static_cast<std::int32_t>(i);
@@ -31,11 +31,14 @@ void Generator::Impl::check_ids(std::span<const std::int32_t> ids) const {
       throw Error(ErrorKind::input, {.what = "a token id outside the vocabulary",
                                      .where = "token " + std::to_string(i) + " of the prompt",
                                      .expected = "0 to " + std::to_string(vocab_size - 1),
-                                     .found = std::to_string(ids[i]), .hint = "the tokenizer does not fit the model"});
-  const std::int64_t context = plan.options().context, count = position + static_cast<std::int64_t>(ids.size());
+                                     .found = std::to_string(ids[i]),
+                                     .hint = "the tokenizer does not fit the model"});
+  const std::int64_t context = plan.options().context,
+                     count = position + static_cast<std::int64_t>(ids.size());
   if (count > context)
-    throw Error(ErrorKind::input, {.what = "the prompt exceeds the context", .expected = "at most " +
-                                   std::to_string(context) + " tokens", .found = std::to_string(count),
+    throw Error(ErrorKind::input, {.what = "the prompt exceeds the context",
+                                   .expected = "at most " + std::to_string(context) + " tokens",
+                                   .found = std::to_string(count),
                                    .hint = "shorten the prompt"});
 }
 
@@ -60,7 +63,8 @@ std::int64_t Generator::Impl::append_chunk(std::span<const std::int32_t> ids) {
 
 std::span<const float> Generator::Impl::logits() const {
   if (position == 0)
-    throw Error(ErrorKind::usage, {.what = "logits() of a generator that has read nothing", .where = "Generator",
+    throw Error(ErrorKind::usage, {.what = "logits() of a generator that has read nothing",
+                                   .where = "Generator",
                                    .hint = "append() or generate() first"});
   return executor.output_view<float>(last_program, executor.plan().programs()[last_program].outputs.at(0));
 }
@@ -87,10 +91,26 @@ std::span<const float> Generator::logits() const {
   return impl_->logits();
 }
 
-std::int64_t Generator::positions() const { return impl_->position; }
-Finish Generator::finish() const { return impl_->finish; }
+std::int64_t Generator::positions() const {
+  const GeneratorInUse guard(*impl_);
+  return impl_->position;
+}
+
+Finish Generator::finish() const {
+  const GeneratorInUse guard(*impl_);
+  return impl_->finish;
+}
+
+void Generator::profile(bool on) {
+  const GeneratorInUse guard(*impl_);
+  impl_->executor.profile(on);
+}
+
+std::map<std::string, double> Generator::profile_ms() const {
+  const GeneratorInUse guard(*impl_);
+  return impl_->executor.profile_ms();
+}
+
 const GeneratePlan& Generator::plan() const { return impl_->plan; }
-void Generator::profile(bool on) { impl_->executor.profile(on); }
-std::map<std::string, double> Generator::profile_ms() const { return impl_->executor.profile_ms(); }
 
 }  // namespace hone

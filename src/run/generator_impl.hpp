@@ -6,6 +6,7 @@
 
 #include "exec/job.hpp"
 #include "hone/generate.hpp"
+#include "run/load.hpp"
 
 namespace hone {
 
@@ -27,6 +28,7 @@ struct Generator::Impl {
   explicit Impl(const GeneratePlan& p);
 
   GeneratePlan plan;
+  ModelWeights weights;
   Executor executor;
   std::int64_t position = 0;     // tokens in the cache
   std::size_t last_program = 0;  // that left the logits
@@ -54,7 +56,8 @@ class GeneratorInUse {
   Generator::Impl& generator_;
 };
 
-// How many bytes of the text's start are whole characters: what is left may become one with the bytes to come.
+// How many bytes of the text's start are whole characters: what is left may become one with the bytes to
+// come.
 std::size_t whole_characters(std::string_view text);
 
 }  // namespace hone

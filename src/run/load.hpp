@@ -1,13 +1,28 @@
-// A model's weights into the arena of a job that only reads them.
+// A model's weights for jobs that only read them: in memory once, however many jobs there are.
 #pragma once
+#include <set>
+#include <string>
+#include <vector>
+
 #include "exec/job.hpp"
 #include "hone/model.hpp"
+#include "store/weight_store.hpp"
 
 namespace hone {
 
-// Fills the job's parameters, and its bf16 copies of them ("NAME.bf16"); the f32 values of a weight that only
-// products read never exist as a whole model.
-void load_weights(const Model& model, Executor& executor);
+// The names of a program's weights: parameters, and bf16 copies of them ("NAME.bf16").
+std::set<std::string> weight_names(const Program& program);
+
+// Keeps the weights of a job alive.
+class ModelWeights {
+ public:
+  ModelWeights(const Model& model, const JobPlan& job);
+  const HeldTensors& tensors() const { return tensors_; }
+
+ private:
+  std::vector<std::shared_ptr<const HeldWeight>> weights_;
+  HeldTensors tensors_;
+};
 
 // The positions of every token: `first`, first + 1, ... in each of the rows of `seq`.
 void fill_positions(std::span<std::int32_t> positions, std::int64_t seq, std::int64_t first);

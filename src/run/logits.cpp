@@ -13,8 +13,9 @@ std::vector<float> logits_of(const Model& model, const Batch& batch, int threads
   const Program program = write_evaluation_program(model.impl().architecture,
                                                    {.micro_batch = batch.batch, .seq = batch.seq}, true);
   const TensorId logits = program.outputs.at(1);
-  Executor executor(JobPlan({program}, {.threads = threads, .isa = isa}));
-  load_weights(model, executor);
+  const JobPlan job({program}, {.threads = threads, .isa = isa}, weight_names(program));
+  const ModelWeights weights(model, job);
+  Executor executor(job, weights.tensors());
   std::copy(batch.ids.begin(), batch.ids.end(), executor.view<std::int32_t>("tokens").begin());
   std::copy(batch.labels.begin(), batch.labels.end(), executor.view<std::int32_t>("labels").begin());
   if (executor.plan().shared().contains("positions"))

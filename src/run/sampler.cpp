@@ -8,7 +8,8 @@
 
 namespace hone {
 
-std::vector<std::pair<std::int32_t, double>> candidates(std::span<const float> logits, const SamplingOptions& o) {
+std::vector<std::pair<std::int32_t, double>> candidates(std::span<const float> logits,
+                                                        const SamplingOptions& o) {
   if (o.temperature == 0) {
     const auto best = std::max_element(logits.begin(), logits.end()) - logits.begin();
     return {{static_cast<std::int32_t>(best), 1.0}};
@@ -35,13 +36,15 @@ std::vector<std::pair<std::int32_t, double>> candidates(std::span<const float> l
   }
   double sum = 0;
   std::size_t count = 0;
-  while (count < kept.size() && (count == 0 || sum < static_cast<double>(o.top_p) * all)) sum += kept[count++].second;
+  while (count < kept.size() && (count == 0 || sum < static_cast<double>(o.top_p) * all))
+    sum += kept[count++].second;
   kept.resize(count);
   for (auto& [id, p] : kept) p /= sum;
   return kept;
 }
 
-std::int32_t draw(const std::vector<std::pair<std::int32_t, double>>& from, std::uint64_t seed, std::int64_t position) {
+std::int32_t draw(const std::vector<std::pair<std::int32_t, double>>& from, std::uint64_t seed,
+                  std::int64_t position) {
   const auto words = philox(stream_key("sampling", seed), static_cast<std::uint64_t>(position), 0);
   const std::uint64_t wide = (static_cast<std::uint64_t>(words[0]) << 32) | words[1];
   const double at = static_cast<double>(wide >> 11) * 0x1p-53;
@@ -67,8 +70,10 @@ void check(const SamplingOptions& o) {
   require(std::isfinite(o.temperature) && o.temperature >= 0, "--temperature is out of range", "0 or more",
           std::to_string(o.temperature));
   require(o.top_k >= 0, "--top-k is out of range", "0 or more", std::to_string(o.top_k));
-  require(o.top_p > 0 && o.top_p <= 1, "--top-p is out of range", "above 0, at most 1", std::to_string(o.top_p));
-  require(o.max_tokens >= -1, "the number of tokens is out of range", "-1 or more", std::to_string(o.max_tokens));
+  require(o.top_p > 0 && o.top_p <= 1, "--top-p is out of range", "above 0, at most 1",
+          std::to_string(o.top_p));
+  require(o.max_tokens >= -1, "the number of tokens is out of range", "-1 or more",
+          std::to_string(o.max_tokens));
 }
 
 }  // namespace hone

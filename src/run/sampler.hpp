@@ -9,10 +9,11 @@
 
 namespace hone {
 
-// Tokens that may be drawn and their probabilities, the most probable first. By: temperature; top_k (equal logits
-// go by id); top_p. At temperature 0 the one with the largest logit, the first of equals. In double, serially, so
-// that nothing depends on threads.
-std::vector<std::pair<std::int32_t, double>> candidates(std::span<const float> logits, const SamplingOptions&);
+// Tokens that may be drawn and their probabilities, the most probable first. By: temperature; top_k (equal
+// logits go by id); top_p. At temperature 0 the one with the largest logit, the first of equals. In double,
+// serially, so that nothing depends on threads.
+std::vector<std::pair<std::int32_t, double>> candidates(std::span<const float> logits,
+                                                        const SamplingOptions&);
 
 // Draws one of them: by (seed, position).
 std::int32_t draw(const std::vector<std::pair<std::int32_t, double>>& candidates, std::uint64_t seed,

@@ -35,7 +35,7 @@ std::vector<std::pair<std::string, std::int64_t>> breakdown(const JobPlan& job) 
   }
   std::int64_t sum = 0;
   for (const auto& part : parts) sum += part.second;
-  if (job.arena_bytes() > sum) parts.emplace_back("alignment", job.arena_bytes() - sum);
+  if (const std::int64_t all = job.arena_bytes() + job.held_bytes(); all > sum) parts.emplace_back("alignment", all - sum);
   return parts;
 }
 
@@ -55,7 +55,7 @@ double program_ms(const Program& p, const MachineLimits& limits) {
 
 Forecast forecast_memory(const JobPlan& job) {
   Forecast f;
-  f.arena_bytes = job.arena_bytes();
+  f.arena_bytes = job.arena_bytes() + job.held_bytes();
   f.outside_bytes = outside_base_bytes + outside_thread_bytes * job.options().threads;
   f.peak_bytes = f.arena_bytes + f.outside_bytes;
   f.breakdown = breakdown(job);
@@ -73,14 +73,18 @@ double step_flops(const TrainPlan::Impl& plan) {
   return flops;
 }
 
-Forecast forecast(const TrainPlan::Impl& plan) {
+Forecast memory_forecast(const TrainPlan::Impl& plan) {
   Forecast f = forecast_memory(plan.job);
+  return f;
+}
+
+double step_ms(const TrainPlan::Impl& plan) {
   const MachineLimits& limits = this_machine(plan.options.threads, plan.job.options().isa);
   const std::int64_t whole = plan.options.batch / plan.options.micro_batch;
+  double ms = program_ms(plan.job.programs()[plan.update], limits);
   for (std::size_t i = 0; i < plan.micro.size(); ++i)
-    f.step_ms += program_ms(plan.job.programs()[plan.micro[i].train], limits) * static_cast<double>(i == 0 ? whole : 1);
-  f.step_ms += program_ms(plan.job.programs()[plan.update], limits);
-  return f;
+    ms += program_ms(plan.job.programs()[plan.micro[i].train], limits) * static_cast<double>(i == 0 ? whole : 1);
+  return ms;
 }
 
 }  // namespace hone

@@ -12,7 +12,8 @@ Forecast forecast_memory(const JobPlan& job);
 // memory, whichever takes longer.
 double program_ms(const Program& program, const MachineLimits& limits);
 
-Forecast forecast(const TrainPlan::Impl& plan);
+Forecast memory_forecast(const TrainPlan::Impl& plan);
+double step_ms(const TrainPlan::Impl& plan);
 double step_flops(const TrainPlan::Impl& plan);
 
 }  // namespace hone

@@ -74,14 +74,20 @@ TrainPlan::TrainPlan(Model model, TrainPlanOptions options) {
   rename_inputs(programs);
   for (const std::string& weight : options.keep) model.impl().spec(weight);
   JobPlan job(std::move(programs.list), {.threads = options.threads, .isa = isa_from_name(options.isa)});
-  auto impl = std::make_shared<Impl>(Impl{std::move(model), std::move(options), std::move(job), 0, 1,
-                                          std::move(programs.micro), {}, 0});
-  impl->forecast = hone::forecast(*impl);
+  auto impl = std::make_shared<Impl>(std::move(model), std::move(options), std::move(job), std::move(programs.micro));
+  impl->forecast = memory_forecast(*impl);
   impl->step_flops = hone::step_flops(*impl);
   impl_ = std::move(impl);
 }
 
-const Forecast& TrainPlan::forecast() const { return impl_->forecast; }
+const Forecast& TrainPlan::forecast() const {
+  std::call_once(impl_->timed, [this] {
+    impl_->with_time = impl_->forecast;
+    impl_->with_time.step_ms = hone::step_ms(*impl_);
+  });
+  return impl_->with_time;
+}
+std::int64_t TrainPlan::peak_bytes() const { return impl_->forecast.peak_bytes; }
 const Model& TrainPlan::model() const { return impl_->model; }
 const TrainPlanOptions& TrainPlan::options() const { return impl_->options; }
 double TrainPlan::step_flops() const { return impl_->step_flops; }

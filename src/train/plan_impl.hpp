@@ -1,5 +1,7 @@
 // What a TrainPlan holds, for the rooms that run it.
 #pragma once
+#include <mutex>
+
 #include "exec/job.hpp"
 #include "hone/train.hpp"
 
@@ -12,12 +14,17 @@ struct MicroProgram {
 };
 
 struct TrainPlan::Impl {
+  Impl(Model m, TrainPlanOptions o, JobPlan j, std::vector<MicroProgram> programs)
+      : model(std::move(m)), options(std::move(o)), job(std::move(j)), micro(std::move(programs)) {}
+
   Model model;
   TrainPlanOptions options;
   JobPlan job;
-  std::size_t prepare, update;
+  std::size_t prepare = 0, update = 1;
   std::vector<MicroProgram> micro;  // the whole one, then a ragged rest where there is one
-  Forecast forecast;
+  Forecast forecast;  // all but step_ms
+  mutable std::once_flag timed;
+  mutable Forecast with_time;
   double step_flops = 0;
 };
 

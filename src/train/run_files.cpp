@@ -66,15 +66,17 @@ void RunFolder::save(const Trainer& trainer, const std::map<std::string, std::st
   for (std::size_t i = 0; i + 2 < all.size(); ++i) std::filesystem::remove_all(all[i]);
 }
 
-void RunFolder::resume(Trainer& trainer, const std::string& checkpoint,
-                       const std::map<std::string, std::string>& notes) const {
-  for (const auto& [option, was] : trainer.resume(checkpoint)) {
+std::map<std::string, std::string> RunFolder::resume(Trainer& trainer, const std::string& checkpoint,
+                                                     const std::map<std::string, std::string>& notes) const {
+  auto kept = trainer.resume(checkpoint);
+  for (const auto& [option, was] : kept) {
     const auto now = notes.find(option);
     if (now == notes.end() || now->second == was) continue;
     throw Error(ErrorKind::usage, {.what = "the run in this folder was started with another --" + option,
                                    .where = path_, .expected = was, .found = now->second,
                                    .hint = "use --resume never to begin anew, or another --out"});
   }
+  return kept;
 }
 
 void RunFolder::remove_checkpoints() const {

@@ -20,7 +20,8 @@ class RunFolder {
   // Writes the checkpoint of the trainer's step; the one before it stays, older ones go.
   void save(const Trainer& trainer, const std::map<std::string, std::string>& notes) const;
   // Loads it. Throws Error(usage) naming an option that was another when the run began.
-  void resume(Trainer& trainer, const std::string& checkpoint, const std::map<std::string, std::string>& notes) const;
+  // Returns what was kept with it.
+  std::map<std::string, std::string> resume(Trainer& trainer, const std::string& checkpoint, const std::map<std::string, std::string>& notes) const;
   void remove_checkpoints() const;
 
  private:

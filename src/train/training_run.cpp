@@ -28,7 +28,7 @@ Text open_text(const TrainingRun& run) {
 }
 
 Model open_model(const TrainingRun& run, const Text& text) {
-  ModelOptions options{.dropout = run.dropout, .seed = run.plan.seed};
+  ModelOptions options{.tokenizer_size = text.vocab_size(), .dropout = run.dropout, .seed = run.plan.seed};
   const bool preset = !is_file(run.model) && !is_folder(run.model);
   if (preset) options.vocab_size = text.vocab_size();
   if (preset) options.context = run.plan.seq;
@@ -106,8 +106,8 @@ class Run {
       folder_.remove_checkpoints();
       return;
     }
-    folder_.resume(trainer_, *checkpoint, notes_);
-    if (notes_.contains("last loss")) summary_.loss = std::stod(notes_["last loss"]);
+    const auto kept = folder_.resume(trainer_, *checkpoint, notes_);
+    if (const auto loss = kept.find("last loss"); loss != kept.end()) summary_.loss = std::strtod(loss->second.c_str(), nullptr);
     say("resumed from " + *checkpoint);
   }
 
@@ -174,7 +174,7 @@ class Run {
     summary_.steps = trainer_.steps();
     summary_.weights_hash = trainer_.weights_hash();
     summary_.peak_bytes = peak_rss_bytes();
-    summary_.forecast_bytes = trainer_.plan().forecast().peak_bytes;
+    summary_.forecast_bytes = trainer_.plan().peak_bytes();
   }
 
   const TrainingRun& options_;

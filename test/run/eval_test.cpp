@@ -14,20 +14,21 @@ namespace {
 
 std::string some_text() {
   std::string text;
-  for (int i = 0; text.size() < 3000; ++i) text += "line " + std::to_string(i * i) + " of a text, caf\xC3\xA9.\n";
+  for (int i = 0; text.size() < 3000; ++i)
+    text += "line " + std::to_string(i * i) + " of a text, caf\xC3\xA9.\n";
   return text;
 }
 
-Model nano() {
-  return preset("nano", {.vocab_size = 300, .context = 64});
-}
+// 512 ids, 128 positions.
+Model small() { return open(HONE_TEST_DATA "/models/gpt2"); }
 
 TEST(Evaluate, IsTheLossOfTheForwardPass) {
   const TemporaryFolder folder;
   const Text text(folder.write("text", some_text()));
-  const Model model = nano();
+  const Model model = small();
   std::int64_t last = 0;
-  const EvalReport r = evaluate(model, text, {.seq = 50, .progress = [&](std::int64_t done, std::int64_t) { last = done; }});
+  const EvalReport r =
+      evaluate(model, text, {.seq = 50, .progress = [&](std::int64_t done, std::int64_t) { last = done; }});
   const std::int64_t windows = text.all_windows(50);
   EXPECT_EQ(last, windows);
   EXPECT_EQ(r.tokens, windows * 50);
@@ -37,11 +38,11 @@ TEST(Evaluate, IsTheLossOfTheForwardPass) {
     const Batch batch = text.all(w, 1, 50);
     const auto logits = logits_of(model, batch, 1, best_isa());
     for (std::size_t t = 0; t < 50; ++t) {
-      const auto row = std::span(logits).subspan(t * 300, 300);
+      const auto row = std::span(logits).subspan(t * 512, 512);
       const auto label = static_cast<std::size_t>(batch.labels[t]);
       double sum = 0;
       std::size_t best = 0;
-      for (std::size_t v = 0; v < 300; ++v) {
+      for (std::size_t v = 0; v < 512; ++v) {
         sum += std::exp(static_cast<double>(row[v]));
         if (row[v] > row[best]) best = v;
       }
@@ -59,23 +60,26 @@ TEST(Evaluate, IsTheLossOfTheForwardPass) {
 TEST(Evaluate, SaysWhatTheTrainerSaysOfTheHeldOutPart) {
   const TemporaryFolder folder;
   const Text text(folder.write("text", some_text()));
-  const Model model = nano();
+  const Model model = small();
   for (const Precision precision : {Precision::f32, Precision::bf16}) {
     const TrainPlan plan(model, {.batch = 2, .seq = 64, .precision = precision});
     Trainer trainer(plan);
     const EvalResult expected = trainer.evaluate(text.held_out(0, text.held_out_windows(64), 64));
-    const EvalReport found = evaluate(model, text, {.seq = 64, .precision = precision, .held_out_only = true});
+    const EvalReport found =
+        evaluate(model, text, {.seq = 64, .precision = precision, .held_out_only = true});
     EXPECT_EQ(found.tokens, expected.tokens);
     EXPECT_EQ(found.loss, expected.loss);
-    EXPECT_EQ(evaluate(model, text, {.seq = 64, .precision = precision, .threads = 3, .held_out_only = true}).loss, found.loss);
+    EXPECT_EQ(
+        evaluate(model, text, {.seq = 64, .precision = precision, .threads = 3, .held_out_only = true}).loss,
+        found.loss);
   }
 }
 
 TEST(Evaluate, DecidesTheWindowAndHeedsTheLimit) {
   const TemporaryFolder folder;
   const Text text(folder.write("text", some_text())), brief(folder.write("brief", "ten bytes."));
-  EXPECT_EQ(evaluate(nano(), text, {.max_tokens = 200}).tokens, 192);  // whole windows of the context
-  EXPECT_EQ(evaluate(nano(), brief).seq, 9);
+  EXPECT_EQ(evaluate(small(), text, {.max_tokens = 300}).tokens, 256);  // whole windows of the context
+  EXPECT_EQ(evaluate(small(), brief).seq, 9);
 }
 
 TEST(Evaluate, RefusesWhatDoesNotFit) {
@@ -85,8 +89,8 @@ TEST(Evaluate, RefusesWhatDoesNotFit) {
       error_of(ErrorKind::input, [&] { evaluate(preset("nano", {.vocab_size = 100}), text); });
   EXPECT_NE(message.find("256"), std::string::npos);
   EXPECT_NE(message.find("100"), std::string::npos);
-  error_of(ErrorKind::input, [&] { evaluate(nano(), text, {.seq = 10}); });
-  error_of(ErrorKind::usage, [&] { evaluate(nano(), text, {.seq = 65}); });
+  error_of(ErrorKind::input, [&] { evaluate(small(), text, {.seq = 10}); });
+  error_of(ErrorKind::usage, [&] { evaluate(small(), text, {.seq = 129}); });
 }
 
 }  // namespace

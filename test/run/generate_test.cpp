@@ -3,14 +3,18 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
+#include <set>
 #include <stop_token>
+#include <thread>
 
 #include "../temporary_folder.hpp"
 #include "base/random.hpp"
 #include "machine/isa.hpp"
-#include "run/generator_impl.hpp"
+#include "model/model_impl.hpp"
 #include "run/logits.hpp"
+#include "text/utf8.hpp"
 
 namespace hone {
 namespace {
@@ -30,14 +34,15 @@ Ids some_ids(std::int64_t count, std::int64_t vocab_size) {
   return ids;
 }
 
-// Largest difference between a generator's logits and those of the forward pass that training has, as a share of
-// the largest logit.
+// Largest difference between a generator's logits and those of the forward pass that training has, as a share
+// of the largest logit.
 double difference(const Model& model, const GenerateOptions& options, const Ids& ids) {
   Generator generator(GeneratePlan(model, options));
   generator.append(ids);
   const auto found = generator.logits();
   const auto seq = static_cast<std::int64_t>(ids.size());
-  const auto all = logits_of(model, {1, seq, ids, Ids(ids.size(), -100)}, 1, isa_from_name(generator.plan().options().isa));
+  const auto all = logits_of(model, {1, seq, ids, Ids(ids.size(), -100)}, 1,
+                             isa_from_name(generator.plan().options().isa));
   const auto expected = std::span(all).last(found.size());
   double most = 0, largest = 0;
   for (std::size_t i = 0; i < found.size(); ++i) {
@@ -57,7 +62,8 @@ Ids tokens_of(Generation generation) {
 Architecture parallel(bool tied) {
   return [tied](Builder& b, Tensor tokens) {
     const auto wte = b.parameter("wte", {96, 64}, {.init = normal(0.3f)});
-    auto x = embedding(tokens, wte) + embedding(b.positions(), b.parameter("wpe", {90, 64}, {.init = normal(0.1f)}));
+    auto x = embedding(tokens, wte) +
+             embedding(b.positions(), b.parameter("wpe", {90, 64}, {.init = normal(0.1f)}));
     for (int i = 0; i < 2; ++i) {
       const auto layer = b.scope("h", i);
       const LinearOptions wide{.init = normal(0.15f)};
@@ -76,25 +82,82 @@ class ByIsa : public testing::TestWithParam<Isa> {};
 TEST_P(ByIsa, ChunkedDecodingAgreesWithTheForwardPass) {
   if (!cpu_has(GetParam())) GTEST_SKIP();
   for (const std::int64_t length : {1, 7, 8, 65, 100, 128})
-    EXPECT_LT(difference(golden(), {.threads = 2, .isa = std::string(name(GetParam()))}, some_ids(length, 512)), 1e-5)
+    EXPECT_LT(
+        difference(golden(), {.threads = 2, .isa = std::string(name(GetParam()))}, some_ids(length, 512)),
+        1e-5)
         << length;
   for (const bool tied : {true, false})
     for (const std::int64_t length : {1, 9, 90}) {
       const Model model(parallel(tied), {.vocab_size = 96, .context = 90});
-      EXPECT_LT(difference(model, {.isa = std::string(name(GetParam()))}, some_ids(length, 96)), 1e-5) << tied << length;
+      EXPECT_LT(difference(model, {.isa = std::string(name(GetParam()))}, some_ids(length, 96)), 1e-5)
+          << tied << length;
     }
 }
 
 TEST_P(ByIsa, Bf16StaysNear) {
   if (!cpu_has(GetParam())) GTEST_SKIP();
-  const GenerateOptions options{.precision = Precision::bf16, .threads = 2, .isa = std::string(name(GetParam()))};
-  for (const std::int64_t length : {1, 8, 100}) EXPECT_LT(difference(golden(), options, some_ids(length, 512)), 0.03);
+  const GenerateOptions options{
+      .precision = Precision::bf16, .threads = 2, .isa = std::string(name(GetParam()))};
+  for (const std::int64_t length : {1, 8, 100})
+    EXPECT_LT(difference(golden(), options, some_ids(length, 512)), 0.03);
   const Model model(parallel(true), {.vocab_size = 96, .context = 90});
   EXPECT_LT(difference(model, options, some_ids(80, 96)), 0.03);
 }
 
 INSTANTIATE_TEST_SUITE_P(Isa, ByIsa, testing::Values(Isa::portable, Isa::avx2, Isa::avx512),
                          [](const auto& each) { return std::string(name(each.param)); });
+
+TEST(Generator, WeightsAreHeldOnceForAModel) {
+  const Model model = open(HONE_TEST_DATA "/models/gpt2"), copy = model;
+  const ParameterSpec& spec = model.impl().spec("transformer.wte.weight");
+  std::weak_ptr<const HeldWeight> wide, low;
+  {
+    Generator one(GeneratePlan(model, {.precision = Precision::bf16})),
+        two(GeneratePlan(copy, {.precision = Precision::bf16}));
+    wide = model.impl().store.hold(spec, DType::f32), low = copy.impl().store.hold(spec, DType::bf16);
+    EXPECT_EQ(wide.use_count(), 2);  // both generators, and nobody has another
+    EXPECT_EQ(low.use_count(), 2);
+    EXPECT_EQ(tokens_of(one.generate(Ids{1, 2}, {.seed = 1, .max_tokens = 9})),
+              tokens_of(two.generate(Ids{1, 2}, {.seed = 1, .max_tokens = 9})));
+  }
+  EXPECT_TRUE(wide.expired() && low.expired());
+}
+
+TEST(Generator, TwoAttentionsInOneScopeHaveTheirOwnCaches) {
+  const Model model(
+      [](Builder& b, Tensor tokens) {
+        const auto wte = b.parameter("wte", {32, 16}, {.init = normal(0.5f)});
+        const auto x = layer_norm(embedding(tokens, wte), "norm");
+        const auto one = attention(linear(x, "q", 16), linear(x, "k", 16), linear(x, "v", 16), {.heads = 2});
+        const auto two =
+            attention(linear(x, "q2", 16), linear(x, "k2", 16), linear(x, "v2", 16), {.heads = 4});
+        return linear(x + one + two, wte);
+      },
+      {.vocab_size = 32, .context = 40});
+  EXPECT_LT(difference(model, {}, some_ids(21, 32)), 1e-5);
+}
+
+TEST(Generator, ASecondThreadIsToldSo) {
+  Generator generator(GeneratePlan(golden(), {.threads = 1}));
+  const Ids prompt = some_ids(100, 512);
+  std::atomic<bool> told{false};
+  const auto work = [&] {  // until one of the two was told
+    for (int i = 0; i < 20000 && !told; ++i) {
+      try {
+        generator.reset();
+        generator.append(prompt);
+      } catch (const Error& e) {
+        if (e.kind() == ErrorKind::usage) told = true;
+      }
+    }
+  };
+  std::thread other(work);
+  work();
+  other.join();
+  EXPECT_TRUE(told);
+  generator.reset();
+  generator.append(prompt);
+}
 
 TEST(GeneratePlan, ForecastsItsArenaAndSaysHowItIsSpent) {
   const GeneratePlan plan(golden(), {.precision = Precision::bf16});
@@ -104,7 +167,8 @@ TEST(GeneratePlan, ForecastsItsArenaAndSaysHowItIsSpent) {
   EXPECT_EQ(sum, f.peak_bytes);
   EXPECT_EQ(f.peak_bytes, f.arena_bytes + f.outside_bytes);
   EXPECT_GT(f.step_ms, 0);
-  const auto cache = std::find_if(f.breakdown.begin(), f.breakdown.end(), [](const auto& part) { return part.first == "cache"; });
+  const auto cache = std::find_if(f.breakdown.begin(), f.breakdown.end(),
+                                  [](const auto& part) { return part.first == "cache"; });
   ASSERT_NE(cache, f.breakdown.end());
   EXPECT_EQ(cache->second, 2 * 2 * 128 * 64 * 2);  // layers, keys and values, positions, width, bytes
 }
@@ -116,7 +180,8 @@ TEST(GeneratePlan, TheHeadSeesOnlyTheLastRow) {
 }
 
 TEST(GeneratePlan, RefusesWhatItCannotDo) {
-  EXPECT_NE(error_of(ErrorKind::usage, [] { GeneratePlan(golden(), {.context = 129}); }).find("128"), std::string::npos);
+  EXPECT_NE(error_of(ErrorKind::usage, [] { GeneratePlan(golden(), {.context = 129}); }).find("128"),
+            std::string::npos);
   error_of(ErrorKind::usage, [] { GeneratePlan(golden(), {.batch = 2}); });
   error_of(ErrorKind::usage, [] { GeneratePlan(golden(), {.threads = -1}); });
   error_of(ErrorKind::usage, [] { GeneratePlan(golden(), {.isa = "sse"}); });
@@ -140,7 +205,8 @@ TEST(Generator, TextDependsNeitherOnThreadsNorOnSplits) {
   Ids again;
   while (again.size() < text.size()) {
     const auto logits = three.logits();
-    again.push_back(static_cast<std::int32_t>(std::max_element(logits.begin(), logits.end()) - logits.begin()));
+    again.push_back(
+        static_cast<std::int32_t>(std::max_element(logits.begin(), logits.end()) - logits.begin()));
     three.append({&again.back(), 1});
   }
   EXPECT_EQ(again, text);
@@ -164,7 +230,8 @@ TEST(Generator, LogProbabilitiesAreThoseOfTheLogits) {
     double sum = 0;
     const auto logits = generator.logits();
     for (const float x : logits) sum += std::exp(static_cast<double>(x));
-    const double expected = static_cast<double>(logits[static_cast<std::size_t>(piece.token)]) - std::log(sum);
+    const double expected =
+        static_cast<double>(logits[static_cast<std::size_t>(piece.token)]) - std::log(sum);
     EXPECT_NEAR(static_cast<double>(piece.log_probability), expected, 1e-5);
   }
 }
@@ -174,14 +241,21 @@ TEST(Generator, PiecesAreTheTokenizersTextInWholeCharacters) {
   Generator generator(GeneratePlan(golden(), {.threads = 1}));
   Ids ids;
   std::string text;
-  for (const Piece& piece : generator.generate(tokenizer.encode("A\xC3\xA9"),
-                                               {.temperature = 3, .top_k = 0, .top_p = 1, .max_tokens = -1}, &tokenizer)) {
+  std::set<std::size_t> ends;
+  for (const Piece& piece :
+       generator.generate(tokenizer.encode("A\xC3\xA9"),
+                          {.temperature = 3, .top_k = 0, .top_p = 1, .max_tokens = -1}, &tokenizer)) {
     EXPECT_LT(piece.token, 256) << "an id that the tokenizer lacks";
     ids.push_back(piece.token);
     text += piece.text;
-    EXPECT_TRUE(generator.finish() != Finish::running || whole_characters(piece.text) == piece.text.size());
+    ends.insert(text.size());
   }
   EXPECT_EQ(text, tokenizer.decode(ids));
+  for (std::size_t at = 0; at < text.size();) {  // no piece ends within a character
+    const std::size_t next = at + std::max<std::size_t>(1, code_point_at(text, at).bytes);
+    for (std::size_t inside = at + 1; inside < next; ++inside) EXPECT_FALSE(ends.contains(inside)) << inside;
+    at = next;
+  }
   EXPECT_EQ(ids.size(), 126u);  // 128 positions, 3 of the prompt, and what follows the last
 }
 
@@ -193,12 +267,14 @@ TEST(Generator, StopsAtATokenAndByRequestAndAtItsLength) {
   ASSERT_EQ(text.size(), 12u);
 
   const auto end = std::find(text.begin(), text.end(), text[6]) + 1;  // the first time that it comes
-  EXPECT_EQ(tokens_of(generator.generate(prompt, {.seed = 9, .max_tokens = 12, .stop_tokens = {text[6]}})), Ids(text.begin(), end));
+  EXPECT_EQ(tokens_of(generator.generate(prompt, {.seed = 9, .max_tokens = 12, .stop_tokens = {text[6]}})),
+            Ids(text.begin(), end));
   EXPECT_EQ(generator.finish(), Finish::stop_token);
 
   std::stop_source source;
   Ids some;
-  for (const Piece& piece : generator.generate(prompt, {.seed = 9, .max_tokens = 12, .stop = source.get_token()})) {
+  for (const Piece& piece :
+       generator.generate(prompt, {.seed = 9, .max_tokens = 12, .stop = source.get_token()})) {
     some.push_back(piece.token);
     if (some.size() == 4) source.request_stop();
   }
@@ -212,23 +288,29 @@ TEST(Generator, StopsAtATokenAndByRequestAndAtItsLength) {
 }
 
 TEST(Generator, StopsAtTheEndOfText) {
-  const Tokenizer tokenizer = Tokenizer::train_bpe("to be or not to be, that is the question", {.vocab_size = 270});
+  const Tokenizer tokenizer =
+      Tokenizer::train_bpe("to be or not to be, that is the question", {.vocab_size = 270});
   const std::int32_t end = tokenizer.end_of_text().value();
   ASSERT_EQ(end, 0);
   const Architecture all_equal = [](Builder& b, Tensor tokens) {  // so greedy decoding takes the first id
-    return linear(embedding(tokens, b.parameter("wte", {270, 8}, {.init = zeros()})), "head", 270, {.init = zeros()});
+    return linear(embedding(tokens, b.parameter("wte", {270, 8}, {.init = zeros()})), "head", 270,
+                  {.init = zeros()});
   };
   Generator generator(GeneratePlan(Model(all_equal, {.vocab_size = 270, .context = 32})));
   Ids ids;
   std::string text;
-  for (const Piece& piece : generator.generate({}, {.temperature = 0}, &tokenizer)) {  // begins with the end of text
+  for (const Piece& piece :
+       generator.generate({}, {.temperature = 0}, &tokenizer)) {  // begins with the end of text
     ids.push_back(piece.token);
     text += piece.text;
   }
   EXPECT_EQ(ids, Ids{end});
   EXPECT_EQ(text, "");
   EXPECT_EQ(generator.finish(), Finish::stop_token);
-  EXPECT_EQ(tokens_of(generator.generate({}, {.temperature = 0, .max_tokens = 5, .stop_at_end_of_text = false}, &tokenizer)).size(), 5u);
+  EXPECT_EQ(tokens_of(generator.generate(
+                          {}, {.temperature = 0, .max_tokens = 5, .stop_at_end_of_text = false}, &tokenizer))
+                .size(),
+            5u);
 }
 
 TEST(Generator, EndsWithTheContext) {
@@ -248,7 +330,12 @@ TEST(Generator, EndsWithTheContext) {
 TEST(Generator, RefusesBadPromptsAndBadUse) {
   Generator generator(GeneratePlan(golden(), {.threads = 1}));
   error_of(ErrorKind::input, [&] { generator.generate({}); });
-  EXPECT_NE(error_of(ErrorKind::input, [&] { generator.generate(Ids{1, 512}); }).find("512"), std::string::npos);
+  EXPECT_NE(error_of(ErrorKind::input,
+                     [&] {
+                       generator.generate(Ids{1, 512});
+                     })
+                .find("512"),
+            std::string::npos);
   error_of(ErrorKind::usage, [&] { generator.generate(Ids{1}, {.top_p = 2}); });
   Generator fresh(GeneratePlan(golden(), {.threads = 1}));
   error_of(ErrorKind::usage, [&] { fresh.logits(); });
@@ -260,11 +347,15 @@ TEST(Generator, RefusesBadPromptsAndBadUse) {
 }
 
 TEST(Generator, BreaksOnLogitsThatAreNotFinite) {
-  const Model model([](Builder& b, Tensor tokens) {
-    return linear(embedding(tokens, b.parameter("wte", {8, 8}, {.init = normal(1e30f)})), "head", 8, {.init = normal(1e30f)});
-  }, {.vocab_size = 8, .context = 8});
+  const Model model(
+      [](Builder& b, Tensor tokens) {
+        return linear(embedding(tokens, b.parameter("wte", {8, 8}, {.init = normal(1e30f)})), "head", 8,
+                      {.init = normal(1e30f)});
+      },
+      {.vocab_size = 8, .context = 8});
   Generator generator{GeneratePlan(model)};
-  EXPECT_NE(error_of(ErrorKind::failed, [&] { tokens_of(generator.generate(Ids{1})); }).find("head"), std::string::npos);
+  EXPECT_NE(error_of(ErrorKind::failed, [&] { tokens_of(generator.generate(Ids{1})); }).find("head"),
+            std::string::npos);
 }
 
 }  // namespace

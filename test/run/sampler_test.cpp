@@ -46,7 +46,8 @@ TEST(Sampler, EqualLogitsGoById) {
 }
 
 TEST(Sampler, DrawsAsOftenAsProbable) {
-  const auto from = candidates(logits_of({0.1, 0.4, 0.05, 0.3, 0.15}), {.temperature = 1, .top_k = 0, .top_p = 1});
+  const auto from =
+      candidates(logits_of({0.1, 0.4, 0.05, 0.3, 0.15}), {.temperature = 1, .top_k = 0, .top_p = 1});
   std::vector<int> count(5);
   for (int i = 0; i < 20000; ++i) ++count[static_cast<std::size_t>(draw(from, 7, i))];
   const double expected[] = {0.1, 0.4, 0.05, 0.3, 0.15};

@@ -1,6 +1,7 @@
-// Flash attention backward for one key head and the query heads that read it, in one pass: key blocks outside,
-// query blocks inside. A tile of scores and of dP = V dO^T lives in registers; dV and dK of the block add up in
-// cache, dQ for the whole head. One order, no partial sums to merge. Two passes cost 1.42 times this.
+// Flash attention backward for one key head and the query heads that read it, in one pass: key blocks
+// outside, query blocks inside. A tile of scores and of dP = V dO^T lives in registers; dV and dK of the
+// block add up in cache, dQ for the whole head. One order, no partial sums to merge. Two passes cost 1.42
+// times this.
 //
 //   P = 2^(scale log2(e) K Q^T - lse log2(e)),  dS = P * (dP - rowsum(dO * O)),  all with queries in lanes
 //   dV = P dO,  dK = scale dS Q,  dQ = scale dS^T K
@@ -12,10 +13,10 @@ namespace {
 
 template <class Type>
 struct Scratch {
-  float *k, *v, *k_pairs, *d_k, *d_v;                 // of the key head
-  float *q, *d_o, *q_pairs, *d_o_pairs, *d_q;         // of one query head
-  float *delta, *lse;                                 // rowsum(dO * O), and lse in log2 units
-  float *p_queries, *ds_queries, *ds_keys;            // of one block
+  float *k, *v, *k_pairs, *d_k, *d_v;          // of the key head
+  float *q, *d_o, *q_pairs, *d_o_pairs, *d_q;  // of one query head
+  float *delta, *lse;                          // rowsum(dO * O), and lse in log2 units
+  float *p_queries, *ds_queries, *ds_keys;     // of one block
   Index bytes;
   HONE_INLINE Scratch(void* base, Index T, Index S, Index D) {
     Carver c{static_cast<char*>(base)};
@@ -45,19 +46,21 @@ struct State {
   const AttentionBackwardTask& t;
   Scratch<Type> s;
   AttentionDropout dropout;  // of this query head
+  Ahead ahead;
   Visible see;
   Drops drops;
-  float scale[lanes];     // to log2 units
-  const float *q, *d_o;   // this query block, transposed
+  float scale[lanes];    // to log2 units
+  const float *q, *d_o;  // this query block, transposed
   const float *delta, *lse;
 };
 
 // P and dS of keys row .. row+R of the block for V vectors of queries.
-template <class Type, int R, int V, bool masked, bool drop>
+template <class Type, int R, int V, Mask mask, bool drop>
 HONE_INLINE void tile(State<Type>& s, Index row, Index v0) {
   const auto& t = s.t;
-  const Index key = s.see.first_key + row, units = row_units<Type>(t.D), sum = (t.D + Type::pair - 1) / Type::pair;
+  const Index key = s.see.first_key + row, units = row_units<Type>(t.D), sum = sum_units<Type>(t.D);
   const F scale = load(s.scale);
+  fetch(s.ahead);
   F p[R][V] = {};
   multiply<Type, R, V, false>(s.s.k + key * units, units, s.q + v0 * lanes, block, sum, p);
   I keep[drop ? R : 1][V];
@@ -67,14 +70,17 @@ HONE_INLINE void tile(State<Type>& s, Index row, Index v0) {
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r) {
       p[r][v] = exp2<Type>(fma(p[r][v], scale, -lse));
-      if constexpr (masked) p[r][v] = select(sees(s.see, key + r, v0 + v), p[r][v], F{});
+      if (masks<mask>(v)) p[r][v] = select(sees(s.see, key + r, v0 + v), p[r][v], F{});
       if constexpr (drop) {
         if ((row + r) % 8 == 0) draw<1>(s.drops, s.dropout, key + r, v0 + v);
         keep[r][v] = kept(s.drops, s.dropout, key + r, v0 + v);
-        store_for_queries<Type>(s.s.p_queries, row + r, v0 + v, select(keep[r][v], p[r][v], F{}));
-      } else {
-        store_for_queries<Type>(s.s.p_queries, row + r, v0 + v, p[r][v]);
       }
+    }
+#pragma GCC unroll 8
+    for (int r = 0; r < R; r += 2) {
+      F even = p[r][v], odd = p[r + 1][v];
+      if constexpr (drop) even = select(keep[r][v], even, F{}), odd = select(keep[r + 1][v], odd, F{});
+      store_for_queries<Type>(s.s.p_queries, row + r, v0 + v, even, odd);
     }
   }
   F ds[R][V] = {};
@@ -86,29 +92,40 @@ HONE_INLINE void tile(State<Type>& s, Index row, Index v0) {
     for (int r = 0; r < R; ++r) {
       if constexpr (drop) ds[r][v] = select(keep[r][v], ds[r][v] * splat(s.dropout.keep_scale), F{});
       ds[r][v] = p[r][v] * (ds[r][v] - delta);
-      if constexpr (Type::pair == 2) store_for_queries<Type>(s.s.ds_queries, row + r, v0 + v, ds[r][v]);
     }
 #pragma GCC unroll 8
-    for (int r = 0; r < R; r += 2) store_for_keys<Type>(s.s.ds_keys, row + r, v0 + v, ds[r][v], ds[r + 1][v]);
+    for (int r = 0; r < R; r += 2) {
+      store_for_keys<Type>(s.s.ds_keys, row + r, v0 + v, ds[r][v], ds[r + 1][v]);
+      if constexpr (Type::pair == 2)
+        store_for_queries<Type>(s.s.ds_queries, row + r, v0 + v, ds[r][v], ds[r + 1][v]);
+    }
   }
 }
 
-template <class Type, int R, int V, bool masked, bool drop>
+template <class Type, int R, int V, Mask mask, bool drop>
 __attribute__((noinline)) void group(State<Type>& s, Index row, Index v0) {
-  for (Index r = row; r < row + 16; r += R) tile<Type, R, V, masked, drop>(s, r, v0);
+  for (Index r = row; r < row + 16; r += R) tile<Type, R, V, mask, drop>(s, r, v0);
 }
 
-template <class Type, bool masked, bool drop>
+template <class Type, Mask mask, bool drop>
 void group_row(State<Type>& s, Index row, Index v0) {
   const Index vectors = s.see.query_groups * (16 / lanes);
   for (Index v = v0; v < vectors; v += strip) switch (vectors - v) {
 #if defined(__AVX512F__)
-      case 1: group<Type, 16, 1, masked, drop>(s, row, v); break;
-      case 2: group<Type, 8, 2, masked, drop>(s, row, v); break;
-      case 3: group<Type, 4, 3, masked, drop>(s, row, v); break;
-      default: group<Type, 4, 4, masked, drop>(s, row, v);
+      case 1:
+        group<Type, 16, 1, mask, drop>(s, row, v);
+        break;
+      case 2:
+        group<Type, 8, 2, mask, drop>(s, row, v);
+        break;
+      case 3:
+        group<Type, 4, 3, mask, drop>(s, row, v);
+        break;
+      default:
+        group<Type, 4, 4, mask, drop>(s, row, v);
 #else
-      default: group<Type, 4, 2, masked, drop>(s, row, v);
+      default:
+        group<Type, 4, 2, mask, drop>(s, row, v);
 #endif
     }
 }
@@ -116,17 +133,26 @@ void group_row(State<Type>& s, Index row, Index v0) {
 template <class Type, bool drop>
 void score_gradients(State<Type>& s) {
   for (Index g = 0; g < s.see.groups; ++g) {
-    const Index row = g * 16, first = s.see.first[g], v = first * (16 / lanes);
-    if (s.see.first_key + row + 15 > s.see.last[first * 16]) group_row<Type, true, drop>(s, row, v);
-    else group_row<Type, false, drop>(s, row, v);
+    const Index row = g * 16, v = s.see.first[g] * (16 / lanes);
+    switch (mask_of(s.see, g)) {
+      case Mask::none:
+        group_row<Type, Mask::none, drop>(s, row, v);
+        break;
+      case Mask::first:
+        group_row<Type, Mask::first, drop>(s, row, v);
+        break;
+      case Mask::all:
+        group_row<Type, Mask::all, drop>(s, row, v);
+    }
   }
 }
 
 // C[keys,D] += A[keys,queries] B[queries,D] over the queries that see each group of keys.
 template <class Type>
-void add_to_keys(const State<Type>& s, const float* a, const float* pairs, float* c, Index query, bool accumulate) {
+void add_to_keys(const State<Type>& s, const float* a, const float* pairs, float* c, Index query,
+                 bool accumulate) {
   const Index width = padded<Type>(s.t.D), a_step = block / Type::pair, units = 16 / Type::pair;
-  const Operands whole{a, a_step, pairs + query / Type::pair * width, width, c + s.see.first_key * width, width};
+  const Operands whole{a, a_step, pairs + query / Type::pair * width, width, c, width};
   if (s.see.all) {
     product<Type, false>(whole, s.see.groups * 16, width / lanes, s.see.query_groups * units, accumulate);
     return;
@@ -145,7 +171,8 @@ void add_to_keys(const State<Type>& s, const float* a, const float* pairs, float
 template <class Type>
 void add_to_queries(const State<Type>& s, float* d_q, bool accumulate) {
   const Index width = padded<Type>(s.t.D), units = 16 / Type::pair;
-  const Operands whole{s.s.ds_keys, block, s.s.k_pairs + s.see.first_key / Type::pair * width, width, d_q, width};
+  const Operands whole{s.s.ds_keys, block, s.s.k_pairs + s.see.first_key / Type::pair * width,
+                       width,       d_q,   width};
   if (s.see.all) {
     product<Type, true>(whole, s.see.query_groups * 16, width / lanes, s.see.groups * units, accumulate);
     return;
@@ -165,44 +192,77 @@ HONE_INLINE AttentionRows head_of(AttentionRows rows, Index head, Index D) {
   return rows;
 }
 
+// The sums of dO * O over D of rows first .. first+lanes, one a lane; rows from `end` on are zero.
 template <class Type>
-void pack_head(State<Type>& s, Index head) {
+HONE_INLINE F products_of_rows(const AttentionRows& o, const AttentionRows& d_o, Index first, Index end,
+                               Index D) {
+  F m[lanes];
+  for (Index i = 0; i < lanes; ++i) {
+    m[i] = F{};
+    if (first + i >= end) continue;
+    const auto *a = row_at<Type>(o, first + i), *b = row_at<Type>(d_o, first + i);
+    Index d = 0;
+    for (; d + lanes <= D; d += lanes) m[i] = fma(load(a + d), load(b + d), m[i]);
+    const int left = static_cast<int>(D - d);
+    if (left > 0) m[i] = fma(load_first(a + d, left), load_first(b + d, left), m[i]);
+  }
+  transpose(m);
+  for (int width = lanes / 2; width > 0; width /= 2)
+    for (int i = 0; i < width; ++i) m[i] += m[i + width];
+  return m[0];
+}
+
+// A block is packed just before its first use: its rows are read twice, and then the packs, while they are
+// near.
+template <class Type>
+void pack_queries(State<Type>& s, Index head, Index query) {
   const auto& t = s.t;
   const AttentionRows q = head_of<Type>(t.q, head, t.D), d_o = head_of<Type>(t.d_o, head, t.D);
   const AttentionRows o = head_of<Type>(t.o, head, t.D);
-  pack_pairs<Type>(s.s.q_pairs, q, 0, t.T, t.D);
-  pack_pairs<Type>(s.s.d_o_pairs, d_o, 0, t.T, t.D);
-  for (Index query = 0; query < t.T; query += block) {
-    const Index queries = t.T - query < block ? t.T - query : block, at = query / block * transposed_floats(t.D);
-    pack_transposed<Type>(s.s.q + at, q, query, queries, t.D);
-    pack_transposed<Type>(s.s.d_o + at, d_o, query, queries, t.D);
-    for (Index i = query; i < query + block; ++i) {
-      const bool real = i < t.T;
-      F delta{};
-      for (Index d = 0; real && d < t.D; d += lanes) {
-        const Index n = t.D - d;
-        const auto *a = row_at<Type>(o, i) + d, *b = row_at<Type>(d_o, i) + d;
-        delta = n >= lanes ? fma(load(a), load(b), delta)
-                           : fma(load_first(a, static_cast<int>(n)), load_first(b, static_cast<int>(n)), delta);
-      }
-      s.s.delta[i] = sum(delta);
-      s.s.lse[i] = real ? t.lse[head * t.T + i] * log2_e : 0;
-    }
-  }
+  const Index queries = t.T - query < block ? t.T - query : block,
+              at = query / block * transposed_floats(t.D);
+  const Index at_pairs = query / Type::pair * padded<Type>(t.D);
+  pack_pairs<Type>(s.s.q_pairs + at_pairs, q, query, queries, t.D);
+  pack_transposed<Type>(s.s.q + at, q, query, queries, t.D);
+  pack_pairs<Type>(s.s.d_o_pairs + at_pairs, d_o, query, queries, t.D);
+  pack_transposed<Type>(s.s.d_o + at, d_o, query, queries, t.D);
+  for (Index i = query; i < query + block; i += lanes)
+    store(s.s.delta + i, products_of_rows<Type>(o, d_o, i, t.T, t.D));
+  for (Index i = query; i < query + block; ++i) s.s.lse[i] = i < t.T ? t.lse[head * t.T + i] * log2_e : 0;
 }
 
 template <class Type>
-void write_d_q(const State<Type>& s, Index head) {
+void pack_keys(State<Type>& s, Index key) {
   const auto& t = s.t;
-  auto* to = static_cast<typename Type::Element*>(t.d_q) + head * t.D;
-  for (Index i = 0; i < t.T; ++i)
-    write_scaled<Type>(to + i * t.d_q_stride, s.s.d_q + i * padded<Type>(t.D), t.scale, t.D);
+  const Index keys = t.keys - key < block ? t.keys - key : block, at = key * row_units<Type>(t.D);
+  pack_rows<Type>(s.s.k + at, t.k, key, keys, t.D);
+  pack_rows<Type>(s.s.v + at, t.v, key, keys, t.D);
+  if (Type::pair == 2)
+    pack_pairs<Type>(s.s.k_pairs + key / Type::pair * padded<Type>(t.D), t.k, key, keys, t.D);
 }
 
+template <class Type>
+void write_rows(void* to, Index stride, Index first, Index count, const float* from, float factor, Index D) {
+  auto* out = static_cast<typename Type::Element*>(to) + first * stride;
+  for (Index i = 0; i < count; ++i)
+    write_scaled<Type>(out + i * stride, from + i * padded<Type>(D), factor, D);
+}
+
+template <class Type>
+void zero_rows(void* to, Index stride, Index first, Index end, Index width) {
+  auto* out = static_cast<typename Type::Element*>(to);
+  for (Index r = first; r < end; ++r)
+    for (Index d = 0; d < width; ++d) out[r * stride + d] = 0;
+}
+
+// One block of keys against one block of queries; dQ is written with the last block of keys that they see.
 template <class Type>
 void run_block(State<Type>& s, Index head, Index key, Index query, bool first_of_keys) {
   const auto& t = s.t;
-  const Index at = query / block * transposed_floats(t.D);
+  const Index at = query / block * transposed_floats(t.D),
+              queries = t.T - query < block ? t.T - query : block;
+  set_queries(s.see, t.causal, 0, query, queries, t.keys);
+  set_keys(s.see, key, t.keys - key);
   s.q = s.s.q + at;
   s.d_o = s.s.d_o + at;
   s.delta = s.s.delta + query;
@@ -213,55 +273,61 @@ void run_block(State<Type>& s, Index head, Index key, Index query, bool first_of
   } else {
     score_gradients<Type, false>(s);
   }
+  const Index width = padded<Type>(t.D), at_key = t.group == 1 ? 0 : key * width;
   const bool accumulate = head > 0 || !first_of_keys;
-  add_to_keys(s, s.s.p_queries, s.s.d_o_pairs, s.s.d_v, query, accumulate);
-  add_to_keys(s, s.s.ds_queries, s.s.q_pairs, s.s.d_k, query, accumulate);
-  add_to_queries(s, s.s.d_q + query * padded<Type>(t.D), key > 0);
+  float* d_q = s.s.d_q + query * width;
+  add_to_keys(s, s.s.p_queries, s.s.d_o_pairs, s.s.d_v + at_key, query, accumulate);
+  add_to_keys(s, s.s.ds_queries, s.s.q_pairs, s.s.d_k + at_key, query, accumulate);
+  add_to_queries(s, d_q, key > 0);
+  if (key + block >= t.keys || (t.causal && key == query))
+    write_rows<Type>(static_cast<typename Type::Element*>(t.d_q) + head * t.D, t.d_q_stride, query, queries,
+                     d_q, t.scale, t.D);
 }
 
 template <class Type>
-void zero_rows(void* to, Index stride, Index rows, Index width) {
-  auto* out = static_cast<typename Type::Element*>(to);
-  for (Index r = 0; r < rows; ++r)
-    for (Index d = 0; d < width; ++d) out[r * stride + d] = 0;
-}
-
-template <class Type>
-void backward(const AttentionBackwardTask& t) {
-  using Element = typename Type::Element;
-  if (t.keys <= 0) {
-    zero_rows<Type>(t.d_q, t.d_q_stride, t.T, t.group * t.D);
-    zero_rows<Type>(t.d_k, t.d_k_stride, t.S, t.D);
-    zero_rows<Type>(t.d_v, t.d_v_stride, t.S, t.D);
-    return;
-  }
-  State<Type> s{t, Scratch<Type>(t.scratch, t.T, t.S, t.D), t.dropout, {}, {}, {}, {}, {}, {}, {}};
-  store(s.scale, splat(t.scale * log2_e));
-  pack_rows<Type>(s.s.k, t.k, 0, t.keys, t.D);
-  pack_rows<Type>(s.s.v, t.v, 0, t.keys, t.D);
-  if (Type::pair == 2) pack_pairs<Type>(s.s.k_pairs, t.k, 0, t.keys, t.D);
-  for (Index head = 0; head < t.group; ++head) {
-    pack_head(s, head);
-    for (Index key = 0; key < t.keys; key += block) {
-      bool first = true;
-      for (Index query = t.causal ? key : 0; query < t.T; query += block) {
-        set_queries(s.see, t.causal, 0, query, t.T - query < block ? t.T - query : block, t.keys);
-        set_keys(s.see, key, t.keys - key);
-        run_block(s, head, key, query, first);
-        first = false;
-      }
+void run_head(State<Type>& s, Index head) {
+  const auto& t = s.t;
+  for (Index key = 0; key < t.keys; key += block) {
+    if (head == 0) pack_keys(s, key);
+    const Index from = t.causal ? key : 0;
+    for (Index query = from; query < t.T; query += block) {
+      if (key == 0) pack_queries(s, head, query);
+      run_block(s, head, key, query, query == from);
     }
-    write_d_q(s, head);
-    s.dropout.counter += static_cast<std::uint64_t>(t.T) * s.dropout.groups;
+    if (head < t.group - 1) continue;
+    const Index at = t.group == 1 ? 0 : key * padded<Type>(t.D),
+                count = t.keys - key < block ? t.keys - key : block;
+    const float value_scale = t.dropout.threshold ? t.dropout.keep_scale : 1.0f;
+    write_rows<Type>(t.d_k, t.d_k_stride, key, count, s.s.d_k + at, t.scale, t.D);
+    write_rows<Type>(t.d_v, t.d_v_stride, key, count, s.s.d_v + at, value_scale, t.D);
   }
-  const Index width = padded<Type>(t.D);
-  const float value_scale = t.dropout.threshold ? t.dropout.keep_scale : 1.0f;
-  for (Index key = 0; key < t.keys; ++key) {
-    write_scaled<Type>(static_cast<Element*>(t.d_k) + key * t.d_k_stride, s.s.d_k + key * width, t.scale, t.D);
-    write_scaled<Type>(static_cast<Element*>(t.d_v) + key * t.d_v_stride, s.s.d_v + key * width, value_scale, t.D);
+  s.dropout.counter += static_cast<std::uint64_t>(t.T) * s.dropout.groups;
+}
+
+template <class Type>
+Ahead ahead_of(const AttentionBackwardTask& t, const AttentionBackwardTask* next) {
+  Ahead a;
+  if (next) {
+    const AttentionRows* read[] = {&next->q, &next->k, &next->v, &next->o, &next->d_o};
+    for (const AttentionRows* rows : read) add_rows<Type>(a, *rows, 0);
   }
-  zero_rows<Type>(static_cast<Element*>(t.d_k) + t.keys * t.d_k_stride, t.d_k_stride, t.S - t.keys, t.D);
-  zero_rows<Type>(static_cast<Element*>(t.d_v) + t.keys * t.d_v_stride, t.d_v_stride, t.S - t.keys, t.D);
+  a.written[a.writes++] = rows_from<Type>(t.d_q, t.d_q_stride, 0);
+  a.written[a.writes++] = rows_from<Type>(t.d_k, t.d_k_stride, 0);
+  a.written[a.writes++] = rows_from<Type>(t.d_v, t.d_v_stride, 0);
+  const Index blocks = round_up(t.T, block) / block * (round_up(t.keys, block) / block) * t.group;
+  begin<Type>(a, t.T < t.keys ? t.T : t.keys, t.D, t.causal ? blocks * 8 : blocks * 16);
+  return a;
+}
+
+template <class Type>
+void backward(const AttentionBackwardTask& t, const AttentionBackwardTask* next) {
+  zero_rows<Type>(t.d_k, t.d_k_stride, t.keys, t.S, t.D);
+  zero_rows<Type>(t.d_v, t.d_v_stride, t.keys, t.S, t.D);
+  if (t.keys <= 0) return zero_rows<Type>(t.d_q, t.d_q_stride, 0, t.T, t.group * t.D);
+  State<Type> s{t, Scratch<Type>(t.scratch, t.T, t.S, t.D), t.dropout, {}, {}, {}, {}, {}, {}, {}, {}};
+  s.ahead = ahead_of<Type>(t, next);
+  store(s.scale, splat(t.scale * log2_e));
+  for (Index head = 0; head < t.group; ++head) run_head(s, head);
 }
 
 }  // namespace
@@ -271,12 +337,12 @@ std::int64_t attention_backward_scratch(std::int64_t T, std::int64_t S, std::int
   return Scratch<Type>(nullptr, T, S, D).bytes;
 }
 template <class Type>
-void attention_backward(const AttentionBackwardTask& t) {
-  backward<Type>(t);
+void attention_backward(const AttentionBackwardTask* tasks, std::int64_t count) {
+  for (Index i = 0; i < count; ++i) backward<Type>(tasks[i], i + 1 < count ? tasks + i + 1 : nullptr);
 }
 template std::int64_t attention_backward_scratch<F32>(std::int64_t, std::int64_t, std::int64_t);
 template std::int64_t attention_backward_scratch<Bf16>(std::int64_t, std::int64_t, std::int64_t);
-template void attention_backward<F32>(const AttentionBackwardTask&);
-template void attention_backward<Bf16>(const AttentionBackwardTask&);
+template void attention_backward<F32>(const AttentionBackwardTask*, std::int64_t);
+template void attention_backward<Bf16>(const AttentionBackwardTask*, std::int64_t);
 
 }  // namespace hone::kernel::HONE_ISA

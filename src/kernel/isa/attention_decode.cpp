@@ -1,6 +1,6 @@
-// A few queries against a long cache: keys in order, one dot product a pair, since there are too few queries to
-// fill lanes and the cache is read from memory once for a whole group of heads. Keys go by blocks of 64 with the
-// running maximum of attention_forward.cpp; the result depends on the position alone.
+// A few queries against a long cache: keys in order, one dot product a pair, since there are too few queries
+// to fill lanes and the cache is read from memory once for a whole group of heads. Keys go by blocks of 64
+// with the running maximum of attention_forward.cpp; the result depends on the position alone.
 #include "kernel/isa/attention_score.hpp"
 
 namespace hone::kernel::HONE_ISA {
@@ -88,10 +88,13 @@ void decode(const AttentionDecodeTask& t) {
   const Index keys = t.offset + t.queries;
   for (Index first = 0; first < keys; first += block) {
     const Index end = keys - first < block ? keys : first + block;
-    auto seen = [&](Index row) { return t.offset + row % t.queries + 1 < end ? t.offset + row % t.queries + 1 : end; };
+    auto seen = [&](Index row) {
+      return t.offset + row % t.queries + 1 < end ? t.offset + row % t.queries + 1 : end;
+    };
     for (Index key = first; key < end; ++key) {
       const Element* k = row_at<Type>(t.k, key);
-      for (Index row = 0; row < rows; ++row) s.score[row * block + key - first] = dot_row<Type>(s.q + row * width, k, t.D);
+      for (Index row = 0; row < rows; ++row)
+        s.score[row * block + key - first] = dot_row<Type>(s.q + row * width, k, t.D);
     }
     for (Index row = 0; row < rows; ++row)
       if (seen(row) > first)

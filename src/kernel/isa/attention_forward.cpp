@@ -1,9 +1,9 @@
-// Flash attention forward for a run of queries of one head: blocks of 64 queries x 64 keys, scores transposed so
-// that queries are lanes and the softmax has no work across lanes.
+// Flash attention forward for a run of queries of one head: blocks of 64 queries x 64 keys, scores transposed
+// so that queries are lanes and the softmax has no work across lanes.
 //
-// The running maximum m is a whole number of log2 units, so that rescaling is exact. It is guessed from the first
-// keys a query sees and raised only when a score exceeds it by `headroom`; the block is then done again. So the
-// exponentials of a tile follow at once on its scores, while these are in registers.
+// The running maximum m is a whole number of log2 units, so that rescaling is exact. It is guessed from the
+// first keys a query sees and raised only when a score exceeds it by `headroom`; the block is then done
+// again. So the exponentials of a tile follow at once on its scores, while these are in registers.
 #include "kernel/isa/attention_score.hpp"
 
 namespace hone::kernel::HONE_ISA {
@@ -31,30 +31,32 @@ template <class Type>
 struct State {
   const AttentionForwardTask& t;
   Scratch<Type> s;
+  Ahead ahead;
   Visible see;
   Drops drops;
-  F m[block_vectors];          // running maximum, log2 units
-  F l[block_vectors];          // sum of 2^(score - m)
-  F l_before[block_vectors];   // before this block
-  F top[block_vectors];        // largest score of this block
-  float scale[lanes];          // to log2 units
+  F m[block_vectors];         // running maximum, log2 units
+  F l[block_vectors];         // sum of 2^(score - m)
+  F l_before[block_vectors];  // before this block
+  F top[block_vectors];       // largest score of this block
+  float scale[lanes];         // to log2 units
 };
 
 // Scores and probabilities of keys row .. row+R of the block for V vectors of queries.
-template <class Type, int R, int V, bool masked, bool drop>
+template <class Type, int R, int V, Mask mask, bool drop>
 HONE_INLINE void tile(State<Type>& s, Index row, Index v0, bool guess) {
   const auto& t = s.t;
   const Index key = s.see.first_key + row;
+  fetch(s.ahead);
   F x[R][V] = {};
-  multiply<Type, R, V, false>(s.s.k + key * row_units<Type>(t.D), row_units<Type>(t.D), s.s.q + v0 * lanes, block,
-                              (t.D + Type::pair - 1) / Type::pair, x);
+  multiply<Type, R, V, false>(s.s.k + key * row_units<Type>(t.D), row_units<Type>(t.D), s.s.q + v0 * lanes,
+                              block, sum_units<Type>(t.D), x);
   const F scale = load(s.scale);
 #pragma GCC unroll 4
   for (int v = 0; v < V; ++v) {
     F top = x[0][v];
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r) {
-      if constexpr (masked) x[r][v] = select(sees(s.see, key + r, v0 + v), x[r][v], splat(-1e30f));
+      if (masks<mask>(v)) x[r][v] = select(sees(s.see, key + r, v0 + v), x[r][v], splat(-1e30f));
       top = r == 0 ? x[r][v] : max(top, x[r][v]);
     }
     s.top[v0 + v] = max(s.top[v0 + v], top);
@@ -70,7 +72,7 @@ HONE_INLINE void tile(State<Type>& s, Index row, Index v0, bool guess) {
 #pragma GCC unroll 4
       for (int i = 0; i < 4; ++i) {
         p[i] = exp2<Type>(fma(x[r + i][v], scale, -m));
-        if constexpr (masked) p[i] = select(sees(s.see, key + r + i, v0 + v), p[i], F{});
+        if (masks<mask>(v)) p[i] = select(sees(s.see, key + r + i, v0 + v), p[i], F{});
       }
       l += (p[0] + p[1]) + (p[2] + p[3]);
       if constexpr (drop) {
@@ -85,22 +87,30 @@ HONE_INLINE void tile(State<Type>& s, Index row, Index v0, bool guess) {
   }
 }
 
-template <class Type, int R, int V, bool masked, bool drop>
+template <class Type, int R, int V, Mask mask, bool drop>
 __attribute__((noinline)) void group(State<Type>& s, Index row, Index v0, bool guess) {
-  for (Index r = row; r < row + 16; r += R) tile<Type, R, V, masked, drop>(s, r, v0, guess && r == row);
+  for (Index r = row; r < row + 16; r += R) tile<Type, R, V, mask, drop>(s, r, v0, guess && r == row);
 }
 
-template <class Type, bool masked, bool drop>
+template <class Type, Mask mask, bool drop>
 void group_row(State<Type>& s, Index row, Index v0, bool guess) {
   const Index vectors = s.see.query_groups * (16 / lanes);
   for (Index v = v0; v < vectors; v += strip) switch (vectors - v) {
 #if defined(__AVX512F__)
-      case 1: group<Type, 16, 1, masked, drop>(s, row, v, guess); break;
-      case 2: group<Type, 8, 2, masked, drop>(s, row, v, guess); break;
-      case 3: group<Type, 4, 3, masked, drop>(s, row, v, guess); break;
-      default: group<Type, 4, 4, masked, drop>(s, row, v, guess);
+      case 1:
+        group<Type, 16, 1, mask, drop>(s, row, v, guess);
+        break;
+      case 2:
+        group<Type, 8, 2, mask, drop>(s, row, v, guess);
+        break;
+      case 3:
+        group<Type, 4, 3, mask, drop>(s, row, v, guess);
+        break;
+      default:
+        group<Type, 4, 4, mask, drop>(s, row, v, guess);
 #else
-      default: group<Type, 4, 2, masked, drop>(s, row, v, guess);
+      default:
+        group<Type, 4, 2, mask, drop>(s, row, v, guess);
 #endif
     }
 }
@@ -108,10 +118,18 @@ void group_row(State<Type>& s, Index row, Index v0, bool guess) {
 template <class Type, bool drop>
 void probabilities(State<Type>& s, bool first_block) {
   for (Index g = 0; g < s.see.groups; ++g) {
-    const Index row = g * 16, first = s.see.first[g], v = first * (16 / lanes);
+    const Index row = g * 16, v = s.see.first[g] * (16 / lanes);
     const bool guess = first_block && g == 0;
-    if (s.see.first_key + row + 15 > s.see.last[first * 16]) group_row<Type, true, drop>(s, row, v, guess);
-    else group_row<Type, false, drop>(s, row, v, guess);
+    switch (mask_of(s.see, g)) {
+      case Mask::none:
+        group_row<Type, Mask::none, drop>(s, row, v, guess);
+        break;
+      case Mask::first:
+        group_row<Type, Mask::first, drop>(s, row, v, guess);
+        break;
+      case Mask::all:
+        group_row<Type, Mask::all, drop>(s, row, v, guess);
+    }
   }
 }
 
@@ -180,6 +198,13 @@ void finish(const State<Type>& s, Index first_query) {
 }
 
 template <class Type>
+void pack_keys(State<Type>& s, Index key, Index keys) {
+  const Index D = s.t.D, count = keys - key < block ? keys - key : block;
+  pack_rows<Type>(s.s.k + key * row_units<Type>(D), s.t.k, key, count, D);
+  pack_pairs<Type>(s.s.v + key / Type::pair * padded<Type>(D), s.t.v, key, count, D);
+}
+
+template <class Type>
 void no_keys(const AttentionForwardTask& t) {
   for (Index i = t.first_query; i < t.first_query + t.queries; ++i) {
     auto* o = static_cast<typename Type::Element*>(t.o) + i * t.o_stride;
@@ -189,22 +214,38 @@ void no_keys(const AttentionForwardTask& t) {
 }
 
 template <class Type>
-void forward(const AttentionForwardTask& t) {
+Ahead ahead_of(const AttentionForwardTask& t, const AttentionForwardTask* next) {
+  Ahead a;
+  if (next) {
+    add_rows<Type>(a, next->q, next->first_query);
+    add_rows<Type>(a, next->k, 0);
+    add_rows<Type>(a, next->v, 0);
+  }
+  a.written[a.writes++] = rows_from<Type>(t.o, t.o_stride, t.first_query);
+  const Index blocks = round_up(t.queries, block) / block * (round_up(t.keys, block) / block);
+  begin<Type>(a, t.queries < t.keys ? t.queries : t.keys, t.D, t.causal ? blocks * 8 : blocks * 16);
+  return a;
+}
+
+template <class Type>
+void forward(const AttentionForwardTask& t, const AttentionForwardTask* next) {
   const Index end = t.first_query + t.queries;
   const Index keys = t.causal && t.offset + end < t.keys ? t.offset + end : t.keys;
   if (keys <= 0) return no_keys<Type>(t);
-  State<Type> s{t, Scratch<Type>(t.scratch, keys, t.D), {}, {}, {}, {}, {}, {}, {}};
+  State<Type> s{t, Scratch<Type>(t.scratch, keys, t.D), {}, {}, {}, {}, {}, {}, {}, {}};
+  s.ahead = ahead_of<Type>(t, next);
   store(s.scale, splat(t.scale * log2_e));
-  pack_rows<Type>(s.s.k, t.k, 0, keys, t.D);
-  pack_pairs<Type>(s.s.v, t.v, 0, keys, t.D);
+  Index packed = 0;
   for (Index query = t.first_query; query < end; query += block) {
     const Index queries = end - query < block ? end - query : block;
     pack_transposed<Type>(s.s.q, t.q, query, queries, t.D);
     set_queries(s.see, t.causal, t.offset, query, queries, keys);
     if (t.dropout.threshold) set_queries(s.drops, t.dropout, query);
     for (F& l : s.l) l = F{};
-    for (Index key = 0; key < keys && set_keys(s.see, key, keys - key); key += block)
+    for (Index key = 0; key < keys && set_keys(s.see, key, keys - key); key += block) {
+      if (key == packed) pack_keys(s, key, keys), packed += block;
       t.dropout.threshold ? key_block<Type, true>(s, key == 0) : key_block<Type, false>(s, key == 0);
+    }
     finish(s, query);
   }
 }
@@ -216,12 +257,12 @@ std::int64_t attention_forward_scratch(std::int64_t keys, std::int64_t D) {
   return Scratch<Type>(nullptr, keys, D).bytes;
 }
 template <class Type>
-void attention_forward(const AttentionForwardTask& t) {
-  forward<Type>(t);
+void attention_forward(const AttentionForwardTask* tasks, std::int64_t count) {
+  for (Index i = 0; i < count; ++i) forward<Type>(tasks[i], i + 1 < count ? tasks + i + 1 : nullptr);
 }
 template std::int64_t attention_forward_scratch<F32>(std::int64_t, std::int64_t);
 template std::int64_t attention_forward_scratch<Bf16>(std::int64_t, std::int64_t);
-template void attention_forward<F32>(const AttentionForwardTask&);
-template void attention_forward<Bf16>(const AttentionForwardTask&);
+template void attention_forward<F32>(const AttentionForwardTask*, std::int64_t);
+template void attention_forward<Bf16>(const AttentionForwardTask*, std::int64_t);
 
 }  // namespace hone::kernel::HONE_ISA

@@ -25,10 +25,10 @@ struct AttentionForwardTask {
   AttentionRows q, k, v;
   void* o;
   std::int64_t o_stride;
-  float* lse;                          // of query 0, or null
-  std::int64_t first_query, queries;   // this task's run; query t is row t of q and o
-  std::int64_t keys, D;                // keys that count, 0 or more
-  bool causal;                         // query t sees keys 0..offset+t, else all
+  float* lse;                         // of query 0, or null
+  std::int64_t first_query, queries;  // this task's run; query t is row t of q and o
+  std::int64_t keys, D;               // keys that count, 0 or more
+  bool causal;                        // query t sees keys 0..offset+t, else all
   std::int64_t offset;
   float scale;
   AttentionDropout dropout;
@@ -61,12 +61,12 @@ struct AttentionDecodeTask {
   void* scratch;
 };
 
-// Indexed by Element.
+// Indexed by Element. While a task of a list computes, the rows of the next one are fetched into the cache.
 struct AttentionTable {
   std::int64_t (*forward_scratch[2])(std::int64_t keys, std::int64_t D);
-  void (*forward[2])(const AttentionForwardTask&);
+  void (*forward[2])(const AttentionForwardTask* tasks, std::int64_t count);
   std::int64_t (*backward_scratch[2])(std::int64_t T, std::int64_t S, std::int64_t D);
-  void (*backward[2])(const AttentionBackwardTask&);
+  void (*backward[2])(const AttentionBackwardTask* tasks, std::int64_t count);
   std::int64_t (*decode_scratch[2])(std::int64_t group, std::int64_t queries, std::int64_t D);
   void (*decode[2])(const AttentionDecodeTask&);
 };

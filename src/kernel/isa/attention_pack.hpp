@@ -27,25 +27,86 @@ HONE_INLINE const typename Type::Element* row_at(const AttentionRows& rows, Inde
   return data + (rows.table[r / rows.block] * rows.block + r % rows.block) * rows.stride;
 }
 
+// Rows that this task will write and the next one will pack, fetched a few at a time between tiles: at length
+// 256 waiting for them took a quarter of the time, since the rows of a head lie far apart and no hardware
+// prefetcher follows them.
+struct Ahead {
+  static constexpr Index most_rows = 256;  // of a longer task packing is a small part
+  struct Tensor {
+    const char* at;
+    Index step;
+  };
+  Tensor read[5], written[3];
+  int reads = 0, writes = 0;
+  Index lines = 0, rows = 0, each_time = 0;
+};
+
 template <class Type>
-HONE_INLINE Index padded(Index D) { return round_up(D, 16); }  // elements of a packed row
+HONE_INLINE Ahead::Tensor rows_from(const void* data, Index stride, Index first) {
+  constexpr Index bytes = sizeof(typename Type::Element);
+  return {static_cast<const char*>(data) + first * stride * bytes, stride * bytes};
+}
+
 template <class Type>
-HONE_INLINE Index row_units(Index D) { return padded<Type>(D) / Type::pair; }
+HONE_INLINE void add_rows(Ahead& a, const AttentionRows& rows, Index first) {
+  if (!rows.table) a.read[a.reads++] = rows_from<Type>(rows.data, rows.stride, first);
+}
+
+// `tiles` is the number of calls of fetch() to spread the rows over.
+template <class Type>
+HONE_INLINE void begin(Ahead& a, Index rows, Index D, Index tiles) {
+  a.rows = rows < Ahead::most_rows ? rows : Ahead::most_rows;
+  a.lines = (D * static_cast<Index>(sizeof(typename Type::Element)) + 63) / 64;
+  a.each_time = (a.rows + tiles - 1) / tiles;
+}
+
+HONE_INLINE void fetch(Ahead& a) {
+  if (a.rows <= 0) return;
+  for (Index r = 0; r < a.each_time; ++r) {
+    for (int i = 0; i < a.reads; ++i) {
+      for (Index line = 0; line < a.lines; ++line) __builtin_prefetch(a.read[i].at + line * 64, 0);
+      a.read[i].at += a.read[i].step;
+    }
+    for (int i = 0; i < a.writes; ++i) {
+      for (Index line = 0; line < a.lines; ++line) __builtin_prefetch(a.written[i].at + line * 64, 1);
+      a.written[i].at += a.written[i].step;
+    }
+  }
+  a.rows -= a.each_time;
+}
+
+template <class Type>
+HONE_INLINE Index padded(Index D) {
+  return round_up(D, 16);
+}  // elements of a packed row
+template <class Type>
+HONE_INLINE Index row_units(Index D) {
+  return padded<Type>(D) / Type::pair;
+}
+
+template <class Type>
+HONE_INLINE F load_whole(const typename Type::Element* p) {
+  if constexpr (Type::pair == 1) return load(p);
+  F v;
+  std::memcpy(&v, p, sizeof v);
+  return v;
+}
+
+// Units that a sum over D runs through; those past D are zero.
+template <class Type>
+HONE_INLINE Index sum_units(Index D) {
+  return round_up((D + Type::pair - 1) / Type::pair, 4);
+}
 
 // Units of one row from element d on: `lanes` units, those past D zero.
 template <class Type>
 HONE_INLINE F load_units(const typename Type::Element* row, Index d, Index D) {
   const Index left = D - d;
   if constexpr (Type::pair == 2) {
-    F v;
-    if (left >= 2 * lanes) {
-      std::memcpy(&v, row + d, sizeof v);
-    } else {
-      typename Type::Element buffer[2 * lanes] = {};
-      if (left > 0) std::memcpy(buffer, row + d, static_cast<std::size_t>(left) * 2);
-      std::memcpy(&v, buffer, sizeof v);
-    }
-    return v;
+    if (left >= 2 * lanes) return load_whole<Type>(row + d);
+    typename Type::Element buffer[2 * lanes] = {};
+    if (left > 0) std::memcpy(buffer, row + d, static_cast<std::size_t>(left) * 2);
+    return load_whole<Type>(buffer);
   } else {
     if (left >= lanes) return load(row + d);
     return left > 0 ? load_first(row + d, static_cast<int>(left)) : F{};
@@ -60,16 +121,26 @@ void pack_rows(float* to, const AttentionRows& rows, Index first, Index count, I
     const auto* row = r < count ? row_at<Type>(rows, first + r) : nullptr;
     float* out = to + r * units;
     Index u = 0;
-    for (; u + lanes <= units; u += lanes) store(out + u, row ? load_units<Type>(row, u * Type::pair, D) : F{});
+    for (; row && (u + lanes) * Type::pair <= D; u += lanes)
+      store(out + u, load_whole<Type>(row + u * Type::pair));
+    for (; u + lanes <= units; u += lanes)
+      store(out + u, row ? load_units<Type>(row, u * Type::pair, D) : F{});
     if (u < units) store_first(out + u, row ? load_units<Type>(row, u * Type::pair, D) : F{}, int(units - u));
   }
 }
 
 #if defined(__AVX512BF16__)
-HONE_INLINE __m512i load_wide(const std::uint16_t* row, Index d, Index D) {  // 16 elements, 32 bits each
-  if (!row || d >= D) return _mm512_setzero_si512();
-  const __mmask16 mask = D - d >= 16 ? 0xffff : static_cast<__mmask16>((1u << (D - d)) - 1);
-  return _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(mask, row + d));
+HONE_INLINE __m512i load_some(const std::uint16_t* row, Index d, Index D) {  // 32 elements, those past D zero
+  const Index left = row ? D - d : 0;
+  if (left >= 32) return _mm512_loadu_si512(row + d);
+  return left <= 0 ? _mm512_setzero_si512() : _mm512_maskz_loadu_epi16((1u << left) - 1, row + d);
+}
+
+// Neighbours (even, odd) of 32 columns; `half` 0 for the first 16 units, 16 for the others.
+HONE_INLINE __m512i zip(__m512i even, __m512i odd, short half) {
+  const __m512i first = _mm512_set_epi16(47, 15, 46, 14, 45, 13, 44, 12, 43, 11, 42, 10, 41, 9, 40, 8, 39, 7,
+                                         38, 6, 37, 5, 36, 4, 35, 3, 34, 2, 33, 1, 32, 0);
+  return _mm512_permutex2var_epi16(even, _mm512_add_epi16(first, _mm512_set1_epi16(half)), odd);
 }
 #endif
 
@@ -81,9 +152,11 @@ void pack_pairs(float* to, const AttentionRows& rows, Index first, Index count, 
     for (Index r = 0; r < all; r += 2) {
       const auto* even = r < count ? row_at<Type>(rows, first + r) : nullptr;
       const auto* odd = r + 1 < count ? row_at<Type>(rows, first + r + 1) : nullptr;
-      for (Index d = 0; d < width; d += lanes) {
-        const __m512i high = _mm512_slli_epi32(load_wide(odd, d, D), 16);
-        _mm512_storeu_si512(to + r / 2 * width + d, _mm512_or_si512(high, load_wide(even, d, D)));
+      float* out = to + r / 2 * width;
+      for (Index d = 0; d < width; d += 32) {
+        const __m512i a = load_some(even, d, D), b = load_some(odd, d, D);
+        _mm512_storeu_si512(out + d, zip(a, b, 0));
+        if (d + 16 < width) _mm512_storeu_si512(out + d + 16, zip(a, b, 16));
       }
     }
     return;
@@ -107,7 +180,8 @@ HONE_INLINE void transpose(F (&m)[lanes]) {
     u[i + 3] = _mm512_unpackhi_epi64(t[i + 1], t[i + 3]);
   }
   for (int i = 0; i < 4; ++i) {
-    const __m512i a = _mm512_shuffle_i32x4(u[i], u[i + 4], 0x88), b = _mm512_shuffle_i32x4(u[i], u[i + 4], 0xdd);
+    const __m512i a = _mm512_shuffle_i32x4(u[i], u[i + 4], 0x88),
+                  b = _mm512_shuffle_i32x4(u[i], u[i + 4], 0xdd);
     const __m512i c = _mm512_shuffle_i32x4(u[i + 8], u[i + 12], 0x88);
     const __m512i d = _mm512_shuffle_i32x4(u[i + 8], u[i + 12], 0xdd);
     m[i] = (F)_mm512_shuffle_i32x4(a, c, 0x88);

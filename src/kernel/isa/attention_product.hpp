@@ -1,17 +1,22 @@
 // The one product of attention, C[M,N] (+)= A[M,K] B[K,N], on operands that attention_pack.hpp has laid out.
 // The unit of A and B is 32 bits: one f32, or a pair of bf16 that are neighbours along K. C is f32.
 //
-// B and C have vectors along N; A is read by broadcasts. 4 rows x 4 vectors of accumulators (AVX-512) keep both
-// multipliers busy: 16 multiply-adds for 8 loads. Narrower strips take more rows, so that there are never fewer
-// than 12 chains to hide the latency. Each element is one chain over K in order, whatever the tile.
+// B and C have vectors along N; A is read by broadcasts. 4 rows x 4 vectors of accumulators (AVX-512) keep
+// both multipliers busy: 16 multiply-adds for 8 loads. Narrower strips take more rows, so that there are
+// never fewer than 12 chains to hide the latency. Each element is one chain over K in order, whatever the
+// tile.
 #pragma once
+#if defined(__GNUC__) && !defined(__clang__)  // g++ 12 takes the undefined operands inside immintrin.h for ours
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
 #include "kernel/isa/simd.hpp"
 
 namespace hone::kernel::HONE_ISA {
 
 using Index = std::int64_t;
 
-constexpr Index block = 64;          // queries and keys of a block
+constexpr Index block = 64;  // queries and keys of a block
 constexpr Index block_vectors = block / lanes;
 constexpr int strip = lanes == 16 ? 4 : 2;  // vectors of a full strip
 
@@ -56,21 +61,26 @@ HONE_INLINE F broadcast(const float* p) {
 #endif
 }
 
-// c[r][v] += sum over k of A[r,k] * B[k, vector v]. A[r,k] is a[r + k*a_step] when `adjacent`, else a[r*a_step + k].
+// c[r][v] += sum over k of A[r,k] * B[k, vector v]. A[r,k] is a[r + k*a_step] when `adjacent`, else
+// a[r*a_step + k]. K is a multiple of 4: unrolled, the loop is short enough that its end is predicted.
 template <class Type, int R, int V, bool adjacent>
 HONE_INLINE void multiply(const float* a, Index a_step, const float* b, Index b_step, Index K, F (&c)[R][V]) {
-  for (Index k = 0; k < K; ++k) {
-    F x[V];
+  for (Index k = 0; k < K; k += 4) {
 #pragma GCC unroll 4
-    for (int v = 0; v < V; ++v) x[v] = load(b + v * lanes);
+    for (int i = 0; i < 4; ++i) {
+      F x[V];
+#pragma GCC unroll 4
+      for (int v = 0; v < V; ++v) x[v] = load(b + v * lanes);
 #pragma GCC unroll 16
-    for (int r = 0; r < R; ++r) {
-      const F y = broadcast(adjacent ? a + r : a + r * a_step);
+      for (int r = 0; r < R; ++r) {
+        const F y = broadcast(adjacent ? a + r : a + r * a_step + i);
 #pragma GCC unroll 4
-      for (int v = 0; v < V; ++v) c[r][v] = Type::dot(y, x[v], c[r][v]);
+        for (int v = 0; v < V; ++v) c[r][v] = Type::dot(y, x[v], c[r][v]);
+      }
+      if (adjacent) a += a_step;
+      b += b_step;
     }
-    a += adjacent ? a_step : 1;
-    b += b_step;
+    if (!adjacent) a += 4;
   }
 }
 
@@ -109,13 +119,23 @@ HONE_INLINE void product(Operands p, Index M, Index vectors, Index K, bool accum
     Index taken = vectors < strip ? vectors : strip;
     switch (taken) {
 #if defined(__AVX512F__)
-      case 4: product_strip<Type, 4, 4, adjacent>(p, M, K, accumulate); break;
-      case 3: product_strip<Type, 4, 3, adjacent>(p, M, K, accumulate); break;
-      case 2: product_strip<Type, 8, 2, adjacent>(p, M, K, accumulate); break;
-      default: product_strip<Type, 16, 1, adjacent>(p, M, K, accumulate);
+      case 4:
+        product_strip<Type, 4, 4, adjacent>(p, M, K, accumulate);
+        break;
+      case 3:
+        product_strip<Type, 4, 3, adjacent>(p, M, K, accumulate);
+        break;
+      case 2:
+        product_strip<Type, 8, 2, adjacent>(p, M, K, accumulate);
+        break;
+      default:
+        product_strip<Type, 16, 1, adjacent>(p, M, K, accumulate);
 #else
-      case 2: product_strip<Type, 4, 2, adjacent>(p, M, K, accumulate); break;
-      default: product_strip<Type, 8, 1, adjacent>(p, M, K, accumulate);
+      case 2:
+        product_strip<Type, 4, 2, adjacent>(p, M, K, accumulate);
+        break;
+      default:
+        product_strip<Type, 8, 1, adjacent>(p, M, K, accumulate);
 #endif
     }
     p.b += taken * lanes;

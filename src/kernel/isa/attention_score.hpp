@@ -1,5 +1,5 @@
-// From scores to probabilities, with queries in lanes: which keys a query sees, 2^x, dropout, and the two ways
-// in which probabilities are laid out for the products that follow.
+// From scores to probabilities, with queries in lanes: which keys a query sees, 2^x, dropout, and the two
+// ways in which probabilities are laid out for the products that follow.
 #pragma once
 #include "kernel/isa/attention_pack.hpp"
 
@@ -7,26 +7,35 @@ namespace hone::kernel::HONE_ISA {
 
 constexpr float log2_e = 1.44269504f, ln_2 = 0.693147181f;
 
-// 2^x for x <= 100; below -126 it is 2^-126. x = n + r with n whole and |r| <= 1/2; 2^r is the minimax polynomial
-// of relative error: 7.5e-8 in degree 5, and 7.5e-5 in degree 3 where the result is rounded to bf16.
+// 2^r for |r| <= 1/2, the minimax polynomial of relative error: 7.5e-8 in degree 5, and 7.5e-5 in degree 3
+// where the result is rounded to bf16.
 template <class Type>
-HONE_INLINE F exp2(F x) {
-  x = max(splat(-126.0f), x);
-  const F shifted = x + splat(12582912.0f);  // 1.5 * 2^23: the low bits now hold n
-  const F r = x - (shifted - splat(12582912.0f));
-  F p;
+HONE_INLINE F exp2_fraction(F r) {
   if constexpr (Type::rounds) {
-    p = fma(splat(0.0551716691f), r, splat(0.242611122f));
+    F p = fma(splat(0.0551716691f), r, splat(0.242611122f));
     p = fma(p, r, splat(0.693260985f));
-    p = fma(p, r, splat(0.999928074f));
+    return fma(p, r, splat(0.999928074f));
   } else {
-    p = fma(splat(0.0013276472f), r, splat(0.00967554133f));
+    F p = fma(splat(0.0013276472f), r, splat(0.00967554133f));
     p = fma(p, r, splat(0.0555071327f));
     p = fma(p, r, splat(0.240221197f));
     p = fma(p, r, splat(0.693146967f));
-    p = fma(p, r, splat(1.0f));
+    return fma(p, r, splat(1.0f));
   }
-  return as_float(bits(p) + (bits(shifted) << 23));
+}
+
+// 2^x for x <= 100, x = n + r with n whole. Far below, AVX-512 gives 0 and the others 2^-126.
+template <class Type>
+HONE_INLINE F exp2(F x) {
+#if defined(__AVX512F__)
+  const __m512 n = _mm512_roundscale_ps((__m512)x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  return (F)_mm512_scalef_ps((__m512)exp2_fraction<Type>(x - (F)n), n);
+#else
+  x = max(splat(-126.0f), x);
+  const F shifted = x + splat(12582912.0f);  // 1.5 * 2^23: the low bits now hold n
+  const F r = x - (shifted - splat(12582912.0f));
+  return as_float(bits(exp2_fraction<Type>(r)) + (bits(shifted) << 23));
+#endif
 }
 
 // The smallest whole number that is not below x, |x| < 2^22.
@@ -35,7 +44,8 @@ HONE_INLINE F ceiling(F x) {
   return n + select(n < x, splat(1.0f), F{});
 }
 
-// Which keys of a block the queries of a block see. last[i] is the last key that query i sees; it never falls.
+// Which keys of a block the queries of a block see. last[i] is the last key that query i sees; it never
+// falls.
 struct Visible {
   alignas(64) std::int32_t last[block];
   Index queries, query_groups;  // of the query block; groups are 16 queries or keys
@@ -44,7 +54,8 @@ struct Visible {
   bool all;                     // they all begin with query 0
 };
 
-HONE_INLINE void set_queries(Visible& s, bool causal, Index offset, Index first_query, Index queries, Index keys) {
+HONE_INLINE void set_queries(Visible& s, bool causal, Index offset, Index first_query, Index queries,
+                             Index keys) {
   s.queries = queries;
   s.query_groups = round_up(queries, 16) / 16;
   for (Index i = 0; i < block; ++i) {
@@ -74,6 +85,22 @@ HONE_INLINE Index groups_of(const Visible& s, Index q) {
   Index g = 0;
   while (g < s.groups && s.first[g] <= q) ++g;
   return g;
+}
+
+// What of a tile has to be masked: on the diagonal only the first 16 queries, so the others are spared the
+// work.
+enum class Mask { none, first, all };
+
+template <Mask mask>
+constexpr bool masks(int v) {
+  return mask == Mask::all || (mask == Mask::first && v * lanes < 16);
+}
+
+// For group g of the block's keys and the queries from first[g] on.
+HONE_INLINE Mask mask_of(const Visible& s, Index g) {
+  const Index last_key = s.first_key + g * 16 + 15, q = s.first[g];
+  if (last_key <= s.last[q * 16]) return Mask::none;
+  return q + 1 == s.query_groups || last_key <= s.last[q * 16 + 16] ? Mask::first : Mask::all;
 }
 
 HONE_INLINE I sees(const Visible& s, Index key, Index v) {
@@ -169,8 +196,8 @@ template <class Type>
 HONE_INLINE void store_for_keys(float* to, Index row, Index v, F even, F odd) {
 #if defined(__AVX512BF16__)
   if constexpr (Type::pair == 2) {
-    const __m512i index = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6,
-                                           21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+    const __m512i index = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23,
+                                           7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
     const __m512i both = (__m512i)_mm512_cvtne2ps_pbh((__m512)odd, (__m512)even);
     _mm512_storeu_si512(to + row / 2 * block + v * lanes, _mm512_permutexvar_epi16(index, both));
     return;
@@ -182,14 +209,21 @@ HONE_INLINE void store_for_keys(float* to, Index row, Index v, F even, F odd) {
   }
 }
 
-// One row of a key for a sum over queries: [key][64 queries], packed in pairs.
+// The same two rows for a sum over queries: [key][64 queries], packed in pairs along the queries.
 template <class Type>
-HONE_INLINE void store_for_queries(float* to, Index row, Index v, F x) {
+HONE_INLINE void store_for_queries(float* to, Index row, Index v, F even, F odd) {
+#if defined(__AVX512BF16__)
   if constexpr (Type::pair == 2) {
     auto* out = reinterpret_cast<std::uint16_t*>(to + row * (block / 2)) + v * lanes;
-    store(out, x);
-  } else {
-    store(to + row * block + v * lanes, rounded<Type>(x));
+    const __m512i both = (__m512i)_mm512_cvtne2ps_pbh((__m512)odd, (__m512)even);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), _mm512_castsi512_si256(both));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + block), _mm512_extracti64x4_epi64(both, 1));
+    return;
+  }
+#endif
+  if constexpr (Type::pair == 1) {
+    store(to + row * block + v * lanes, rounded<Type>(even));
+    store(to + (row + 1) * block + v * lanes, rounded<Type>(odd));
   }
 }
 

@@ -1,16 +1,16 @@
-#include "kernel/isa/attention_product.hpp"
 #include "kernel/isa/attention_isa.hpp"
+#include "kernel/isa/attention_product.hpp"
 
 namespace hone::kernel::HONE_ISA {
 
 template <class Type>
 std::int64_t attention_forward_scratch(std::int64_t keys, std::int64_t D);
 template <class Type>
-void attention_forward(const AttentionForwardTask&);
+void attention_forward(const AttentionForwardTask* tasks, std::int64_t count);
 template <class Type>
 std::int64_t attention_backward_scratch(std::int64_t T, std::int64_t S, std::int64_t D);
 template <class Type>
-void attention_backward(const AttentionBackwardTask&);
+void attention_backward(const AttentionBackwardTask* tasks, std::int64_t count);
 template <class Type>
 std::int64_t attention_decode_scratch(std::int64_t group, std::int64_t queries, std::int64_t D);
 template <class Type>

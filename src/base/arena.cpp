@@ -1,4 +1,4 @@
-#include "exec/arena.hpp"
+#include "base/arena.hpp"
 
 #include <sys/mman.h>
 

@@ -1,4 +1,5 @@
-// The one block of memory of a job, huge pages where the system gives them. Untouched pages cost nothing.
+// A block of memory of its own: a job's, or a held weight's. Huge pages where the system gives them;
+// untouched pages cost nothing.
 #pragma once
 #include <cstddef>
 
@@ -11,7 +12,7 @@ class Arena {
   Arena(const Arena&) = delete;
   Arena& operator=(const Arena&) = delete;
 
-  std::byte* data() { return data_; }
+  std::byte* data() const { return data_; }
   std::size_t size() const { return bytes_; }
 
  private:
