@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <numeric>
 
 #include "kernel/by_isa.hpp"
 #include "kernel/isa/embedding_isa.hpp"
@@ -38,6 +39,30 @@ void run(const EmbeddingGradient& a, Isa isa, ThreadPool& pool) {
   const std::int64_t columns = a.C < 4 * 128 * pool.threads() ? 64 : 128;
   pool.run(divide_up(a.C, columns), [&](std::int64_t task, int) {
     f.scatter(a.dy, a.ids, a.d_table, a.C, a.rows, task * columns, std::min(columns, a.C - task * columns));
+  });
+}
+
+std::int64_t scratch_bytes(const AddRows& a) { return a.rows * 4; }
+
+void run(const AddRows& a, ThreadPool& pool, void* scratch) {
+  auto* order = static_cast<std::int32_t*>(scratch);  // rows by id, then by number
+  std::iota(order, order + a.rows, 0);
+  std::sort(order, order + a.rows, [&](std::int32_t x, std::int32_t y) {
+    return a.ids[x] != a.ids[y] ? a.ids[x] < a.ids[y] : x < y;
+  });
+  constexpr std::int64_t columns = 64;
+  pool.run(divide_up(a.C, columns), [&](std::int64_t task, int) {
+    const std::int64_t first = task * columns, count = std::min(columns, a.C - first);
+    for (std::int64_t r = 0; r < a.rows;) {
+      const std::int32_t id = a.ids[order[r]];
+      float total[columns] = {};
+      for (; r < a.rows && a.ids[order[r]] == id; ++r) {
+        const float* row = a.values + order[r] * a.C + first;
+        for (std::int64_t c = 0; c < count; ++c) total[c] += row[c];
+      }
+      float* to = a.sum + id * a.C + first;
+      for (std::int64_t c = 0; c < count; ++c) to[c] += total[c];
+    }
   });
 }
 

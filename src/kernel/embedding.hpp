@@ -26,6 +26,18 @@ struct EmbeddingGradient {
   bool accumulate = false;
 };
 
+// sum[id] += the sum, from zero and in order, of the rows that have this id: what EmbeddingGradient over a table
+// of its own and an addition would give, without the table.
+struct AddRows {
+  std::int64_t rows = 0, C = 0;
+  const std::int32_t* ids = nullptr;  // [rows]
+  const float* values = nullptr;      // [rows,C]
+  float* sum = nullptr;               // [V,C]
+};
+
+std::int64_t scratch_bytes(const AddRows&);
+
+void run(const AddRows&, ThreadPool&, void* scratch);
 void run(const Embedding&, Isa, ThreadPool&);
 void run(const EmbeddingGradient&, Isa, ThreadPool&);
 

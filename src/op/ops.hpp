@@ -20,6 +20,10 @@ struct SumAttributes {
   void fields(V&& v) const { v("begun", begun); }
 };
 extern const OpRecord embedding_gradient;
+// (ids i32[B,T], dy f32[B,T,C], rows f32[N,C], kept i32[N], step) -> next rows and ids, with the micro-batch's
+// written at its place in the step
+extern const OpRecord keep_rows;
+extern const OpRecord add_rows;  // (rows f32[N,C], ids i32[N], sum f32[V,C]) -> next sum, each id's rows added
 
 // (a, b) of one shape -> a + b, in `dtype`
 struct TypeAttributes {

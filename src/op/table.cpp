@@ -6,7 +6,7 @@ namespace hone::op {
 
 std::span<const OpRecord* const> table() {
   static constexpr std::array records{
-      &embedding,     &embedding_gradient, &add,       &cast,
+      &embedding,     &embedding_gradient, &keep_rows, &add_rows, &add,       &cast,
       &dropout,       &layer_norm,         &layer_norm_gradient, &linear,
       &linear_input_gradient, &linear_weight_gradient, &column_sum, &activation,
       &activation_gradient, &attention,    &attention_gradient, &cache_append,

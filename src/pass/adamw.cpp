@@ -34,6 +34,8 @@ TensorId joined_gradient(Program& p, const std::string& parameter) {
     if (!more) break;
     gradient = emit(p, op::accumulate, {gradient, more}, {}, parameter, Phase::update)[0];
   }
+  if (const TensorId rows = latest(p, "rows." + parameter))
+    gradient = emit(p, op::add_rows, {rows, latest(p, "row_ids." + parameter), gradient}, {}, parameter, Phase::update)[0];
   return gradient;
 }
 

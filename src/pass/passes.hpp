@@ -23,8 +23,13 @@ void differentiate(Program& program);
 // gradients into the norm's gradient.
 void fuse(Program& program);
 
+// A table that is also used otherwise (a tied head) need not have a second table of gradients for its use as an
+// embedding: where a step has fewer rows than the table, they are kept in "rows.NAME" and added at the update,
+// with the bits of the table. step_rows: the step's sequences times positions.
+void keep_embedding_rows(Program& program, std::int64_t step_rows);
+
 struct ChunkOptions {
-  std::int64_t rows = 256;  // positions at a time, rounded to whole sequences, or to a piece of a long one
+  std::int64_t rows = 512;  // positions at a time, rounded to whole sequences, or to a piece of a long one
   std::int64_t above_bytes = std::int64_t{8} << 20;  // logits smaller than this are left whole
 };
 // The head, the loss and their gradients by chunks of positions, so that the logits of one chunk exist at a time.

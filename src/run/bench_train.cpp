@@ -24,6 +24,8 @@ Batch random_batch(const Model& model, const TrainPlan& plan) {
 
 BenchResult bench_train(const Model& model, const TrainPlanOptions& options, int steps) {
   const TrainPlan plan(model, options);
+  const auto& decided = plan.options();
+  const MachineLimits& limits = this_machine(decided.threads, isa_from_name(decided.isa));  // before memory is counted
   Trainer trainer(plan);
   const Batch batch = random_batch(model, plan);
   const StepOptions step{.lr = 1e-4f, .clip = 1};
@@ -37,8 +39,6 @@ BenchResult bench_train(const Model& model, const TrainPlanOptions& options, int
   std::sort(seconds.begin(), seconds.end());
   const auto tokens = static_cast<double>(plan.batch() * plan.seq());
   const double median = seconds[seconds.size() / 2];
-  const auto& decided = plan.options();
-  const MachineLimits& limits = this_machine(decided.threads, isa_from_name(decided.isa));
   BenchResult r;
   r.name = "train " + std::string(name(decided.precision));
   r.tokens_per_s = {tokens / median, tokens / seconds.back(), tokens / seconds.front()};

@@ -46,7 +46,7 @@ Programs write_programs(const Model& model, const TrainPlanOptions& o) {
   std::vector<std::int64_t> sizes{o.micro_batch};
   if (o.batch % o.micro_batch != 0) sizes.push_back(o.batch % o.micro_batch);
   for (const std::int64_t size : sizes) {
-    const StepProgramOptions options{.micro_batch = size, .seq = o.seq,
+    const StepProgramOptions options{.micro_batch = size, .seq = o.seq, .batch = o.batch,
                                      .low_precision = o.precision == Precision::bf16, .decay_all = o.decay_all};
     const Program step = write_step_program(model.impl().architecture, options);
     if (programs.list.empty()) programs.list = {cut(step, Phase::prepare), cut(step, Phase::update)};

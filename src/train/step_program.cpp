@@ -36,6 +36,7 @@ Program write_step_program(const ArchitectureFunction& architecture, const StepP
   append_loss(p, forward.logits);
   if (options.low_precision) autocast(p), settle(p);
   differentiate(p), settle(p);
+  keep_embedding_rows(p, options.batch * options.seq), settle(p);
   fuse(p), settle(p);
   chunk_loss(p), settle(p);
   append_adamw(p, {.decays = [&](const std::string& name) { return options.decay_all || decays.at(name); }}), settle(p);

@@ -8,6 +8,7 @@ namespace hone {
 
 struct StepProgramOptions {
   std::int64_t micro_batch = 1, seq = 1;
+  std::int64_t batch = 1;  // of the whole step
   bool low_precision = false;
   bool decay_all = false;  // weight decay on biases and norms too
 };

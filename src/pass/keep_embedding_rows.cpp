@@ -1,0 +1,50 @@
+#include "op/gradient_context.hpp"
+#include "op/ops.hpp"
+#include "pass/passes.hpp"
+
+namespace hone {
+namespace {
+
+// Which use of the parameter this sum belongs to, and how many uses there are.
+struct Uses {
+  std::size_t of = 0, count = 0;
+};
+
+Uses uses_of(const Program& p, const std::string& parameter, const std::string& sum) {
+  Uses uses;
+  for (; p.find(gradient_name(parameter, uses.count)); ++uses.count)
+    if (gradient_name(parameter, uses.count) == sum) uses.of = uses.count;
+  return uses;
+}
+
+// The uses after the one that went move up, so that they stay numbered from the first.
+void move_up(Program& p, const std::string& parameter, Uses uses) {
+  for (TensorDef& t : p.tensors)
+    if (t.name == gradient_name(parameter, uses.of)) t.name += ".unused";
+  for (std::size_t use = uses.of + 1; use < uses.count; ++use)
+    for (TensorDef& t : p.tensors)
+      if (t.name == gradient_name(parameter, use)) t.name = gradient_name(parameter, use - 1);
+}
+
+}  // namespace
+
+void keep_embedding_rows(Program& p, std::int64_t step_rows) {
+  for (std::size_t n = 0; n < p.nodes.size(); ++n) {
+    const Node node = p.nodes[n];
+    if (node.op != &op::embedding_gradient) continue;
+    const TensorDef sum = p[node.inputs[2]];
+    const std::string parameter = node.name;  // an embedding is named after its table
+    const Uses uses = uses_of(p, parameter, sum.name);
+    if (uses.count < 2 || step_rows >= sum.type.shape[0] || p.find("rows." + parameter)) continue;
+    const TensorId rows = p.add({.name = "rows." + parameter,
+                                 .type = {{step_rows, sum.type.shape[1]}, DType::f32},
+                                 .role = Role::state});
+    const TensorId ids = p.add({.name = "row_ids." + parameter, .type = {{step_rows}, DType::i32}, .role = Role::state});
+    emit(p, op::keep_rows, {node.inputs[0], node.inputs[1], rows, ids, node.inputs[3]}, {}, parameter);
+    p.nodes[n] = std::move(p.nodes.back());
+    p.nodes.pop_back();
+    move_up(p, parameter, uses);
+  }
+}
+
+}  // namespace hone
