@@ -1,6 +1,6 @@
 find_package(GTest REQUIRED)
 file(GLOB_RECURSE test_sources CONFIGURE_DEPENDS test/*.cpp)
-list(FILTER test_sources EXCLUDE REGEX "test/(fuzz|install)/")
+list(FILTER test_sources EXCLUDE REGEX "test/(fuzz|install)/|test/library/(guest|from_pytorch)")
 add_executable(hone_test ${test_sources} $<TARGET_OBJECTS:hone_objects> ${isa_objects})
 target_include_directories(hone_test PRIVATE include src test)
 target_compile_definitions(hone_test PRIVATE HONE_TEST_DATA="${CMAKE_CURRENT_SOURCE_DIR}/test/data")
@@ -16,6 +16,25 @@ if(TARGET hone_cli)
   add_test(NAME program.on_shared_library COMMAND hone_on_shared --version)
   set_tests_properties(program.on_shared_library PROPERTIES PASS_REGULAR_EXPRESSION "${PROJECT_VERSION}")
 endif()
+
+# A host program, plain and with the fast arithmetic that its start-up code sets for the whole process.
+foreach(host guest guest_fast)
+  add_executable(${host} test/library/guest.cpp)
+  target_link_libraries(${host} PRIVATE hone::hone)
+endforeach()
+target_compile_options(guest_fast PRIVATE -Ofast)
+target_link_options(guest_fast PRIVATE -Ofast)
+if(TARGET hone)
+  set(hone_program $<TARGET_FILE:hone>)
+endif()
+add_test(NAME library.guest COMMAND sh test/library/guest_test.sh $<TARGET_FILE:guest> $<TARGET_FILE:guest_fast> ${hone_program}
+         WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})
+
+# What doc/from-pytorch.md says of hone.
+add_executable(from_pytorch test/library/from_pytorch.cpp)
+target_link_libraries(from_pytorch PRIVATE hone::hone)
+add_test(NAME library.from_pytorch COMMAND sh test/library/from_pytorch.sh $<TARGET_FILE:from_pytorch>
+         WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})
 
 file(GLOB examples CONFIGURE_DEPENDS examples/*.cpp)
 if(HONE_SANITIZE)

@@ -17,18 +17,18 @@ struct Spread {
 };
 
 struct BenchResult {
-  std::string name;
-  Spread tokens_per_s;
+  std::string name{};
+  Spread tokens_per_s{};
   double gflops = 0, limit_gflops = 0, share_of_limit = 0;
   std::int64_t peak_bytes = 0;
-  std::map<std::string, double> op_ms;  // of one step, by op; from a run of its own, since timing costs a little
+  std::map<std::string, double> op_ms{};  // of one step, by op; from a run of its own, since timing costs a little
 };
 
 // Steps (forward, backward, clip, update) over random tokens: one to warm up, then `steps`.
 HONE_API BenchResult bench_train(const Model& model, const TrainPlanOptions& options, int steps = 5);
 
 struct KernelBench {
-  std::string name;
+  std::string name{};
   double ms = 0, gflops = 0, limit_gflops = 0;
 };
 // Matrix products of GPT-2's shapes, and attention of usual ones: forward, and gradients.

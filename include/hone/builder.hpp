@@ -29,14 +29,16 @@ struct BuilderState;
 class HONE_API Tensor {
  public:
   Tensor() = default;
-  Tensor(BuilderState* builder, std::int32_t id) : builder_(builder), id_(id) {}
   std::vector<std::int64_t> shape() const;
   std::int64_t width() const;  // the last axis
-  BuilderState* builder() const { return builder_; }
+
+  // For hone itself:
+  Tensor(BuilderState* builder, std::int32_t id);
+  BuilderState* builder() const;  // null when the call of the architecture that made it is over
   std::int32_t id() const { return id_; }
 
  private:
-  BuilderState* builder_ = nullptr;
+  std::uint64_t call_ = 0;  // of an architecture; 0: none
   std::int32_t id_ = -1;
 };
 

@@ -29,7 +29,7 @@ HONE_API int exit_code(ErrorKind kind);
 
 // The parts of a message; empty ones are left out. `what` is a sentence without a full stop.
 struct ErrorText {
-  std::string what;        // "the file ends inside its header"
+  std::string what{};        // "the file ends inside its header"
   std::string where{};     // "model.safetensors, byte 812" or "layer h.3.attn"
   std::string expected{};  // "1024 bytes"
   std::string found{};     // "17 bytes"

@@ -13,7 +13,7 @@ struct Forecast {
   std::int64_t arena_bytes = 0;    // exactly what hone allocates for tensors and scratch
   std::int64_t outside_bytes = 0;  // code, libraries, threads, text: a bound
   double step_ms = 0;              // of a training step, or of one token in generation
-  std::vector<std::pair<std::string, std::int64_t>> breakdown;
+  std::vector<std::pair<std::string, std::int64_t>> breakdown{};
 };
 
 }  // namespace hone

@@ -12,8 +12,8 @@
 namespace hone {
 
 struct StoredTensor {
-  std::string name, dtype;  // dtype as the format names it: F32, BF16, ...
-  std::vector<std::int64_t> shape;
+  std::string name{}, dtype{};  // dtype as the format names it: F32, BF16, ...
+  std::vector<std::int64_t> shape{};
   std::int64_t bytes = 0;
 };
 

@@ -11,7 +11,7 @@
 namespace hone {
 
 struct MachineFacts {
-  std::string cpu, isa;  // the widest instruction set that hone uses here
+  std::string cpu{}, isa{};  // the widest instruction set that hone uses here
   int cores = 1;
   std::int64_t memory_bytes = 0;
   // Measured in half a second with all cores; a multiply-add counts as two operations, a GB is 1e9 bytes.

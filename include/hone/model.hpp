@@ -27,13 +27,13 @@ struct ModelOptions {
   std::int64_t vocab_size = 0;    // 0: the preset's or config's own
   std::int64_t tokenizer_size = 0;  // the vocabulary where neither says one
   std::int64_t context = 0;       // most positions of a sequence; 0: the preset's or config's own
-  std::optional<float> dropout;   // everywhere that the family has it; none: the config's own
+  std::optional<float> dropout{};   // everywhere that the family has it; none: the config's own
   std::uint64_t seed = 0;         // of initial values
 };
 
 struct WeightInfo {
-  std::string name;
-  std::vector<std::int64_t> shape;  // as files keep it
+  std::string name{};
+  std::vector<std::int64_t> shape{};  // as files keep it
 };
 
 class HONE_API Model {
@@ -62,7 +62,8 @@ class HONE_API Model {
   std::shared_ptr<const Impl> impl_;
 };
 
-// A family's preset by name: "gpt2" (124M: 12 layers, 768 wide, 12 heads), "nano" (6 layers, 384, 6 heads).
+// A family's preset by name: "gpt2" (124M: 12 layers, 768 wide, 12 heads), "nano" (6 layers, 384, 6 heads), "tiny"
+// (2 layers, 128, 4 heads: trained in seconds). Error(usage) for any other.
 HONE_API Model preset(const std::string& name, const ModelOptions& options = {});
 // A config.json: its architecture with fresh weights.
 HONE_API Model from_config(const std::string& path, const ModelOptions& options = {});

@@ -2,8 +2,8 @@
 //
 //   const hone::Text text("book.txt", {.tokenizer = "byte"});        // its last tenth is held out
 //   for (std::int64_t n = 0; n < 1000; ++n) {
-//     const hone::Batch batch = text.batch(n, 32, 256);              // the same for the same n and seed,
-//     always train(batch.ids, batch.labels);                                // labels[b,t] follows ids[b,t]
+//     const hone::Batch batch = text.batch(n, 32, 256);              // the same for the same n and seed, always
+//     trainer.step(batch, {.lr = 1e-3f});                            // labels[b,t] follows ids[b,t]
 //   }
 //
 // Batch n is a pure function of the seed and n: nothing to save, nothing to skip after a restart, and a
@@ -13,6 +13,8 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "hone/tokenizer.hpp"
@@ -27,7 +29,7 @@ struct TextOptions {
 // Rows of tokens, [batch, seq] each. labels[b,t] is the token that follows ids[b,t]; -100 where none counts.
 struct Batch {
   std::int64_t batch = 0, seq = 0;
-  std::vector<std::int32_t> ids, labels;
+  std::vector<std::int32_t> ids{}, labels{};
 
   HONE_API std::int64_t tokens() const;  // labels that count
 };
@@ -41,6 +43,9 @@ class HONE_API Text {
   explicit Text(const std::string& path, const TextOptions& options = {});
   Text(const std::string& path, Tokenizer tokenizer, std::uint64_t seed = 0);
 
+  // A text that is in memory; what the constructors say of one file holds for it.
+  static Text of(std::string_view text, Tokenizer tokenizer = Tokenizer::bytes(), std::uint64_t seed = 0);
+
   const Tokenizer& tokenizer() const;
   std::int64_t vocab_size() const;
   std::int64_t train_tokens() const;
@@ -50,7 +55,8 @@ class HONE_API Text {
   std::int64_t all_bytes() const;
   std::int64_t memory_bytes() const;  // that the tokens take here; 0 for shards, which stay on disk
 
-  // Step n's `batch` windows of seq + 1 tokens, from starts drawn uniformly in the training part.
+  // Step n's `batch` windows of seq + 1 tokens, from starts drawn uniformly in the training part. Error(input)
+  // where the part is shorter than a window, Error(usage) for numbers that are out of range.
   Batch batch(std::int64_t n, std::int64_t batch, std::int64_t seq) const;
   // Windows [first, first + count) of that batch: a micro-batch, or one rank's part.
   Batch batch(std::int64_t n, std::int64_t batch, std::int64_t seq, std::int64_t first,
@@ -65,6 +71,7 @@ class HONE_API Text {
 
  private:
   struct Impl;
+  explicit Text(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
   std::shared_ptr<const Impl> impl_;
 };
 

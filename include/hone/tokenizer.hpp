@@ -1,9 +1,10 @@
 // Text to token ids and back: single bytes, single characters, or byte-level BPE as GPT-2 has it.
 //
 //   const auto tokenizer = hone::Tokenizer::train_bpe(text, {.vocab_size = 4096});
-//   tokenizer.save("out");                                        // out/tokenizer.json, as Hugging Face
-//   writes it const std::vector<std::int32_t> ids = tokenizer.encode("To be, or not to be"); const
-//   std::string same = tokenizer.decode(ids); const auto again = hone::Tokenizer::open("out");
+//   tokenizer.save("out");                                        // out/tokenizer.json, as Hugging Face writes it
+//   const std::vector<std::int32_t> ids = tokenizer.encode("To be, or not to be");
+//   const std::string same = tokenizer.decode(ids);
+//   const auto again = hone::Tokenizer::open("out");
 //
 // A Tokenizer is a value that is cheap to copy, and may be used by several threads at once. encode() adds no
 // tokens of its own; special tokens that stand in the text (`<|endoftext|>`) become their ids.

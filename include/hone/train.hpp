@@ -15,6 +15,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <utility>
 #include <vector>
@@ -34,9 +35,9 @@ struct TrainPlanOptions {
   Precision precision = Precision::f32;
   int threads = 0;               // 0: all cores
   std::uint64_t seed = 0;        // of dropout
-  std::string isa;               // portable, avx2, avx512; empty: the best that this CPU has
+  std::string isa{};             // portable, avx2, avx512; empty: the best that this CPU has
   bool decay_all = false;         // weight decay on biases and norms too
-  std::vector<std::string> keep;  // names of weights whose gradients shall be readable after a step
+  std::vector<std::string> keep{};  // names of weights whose gradients shall be readable after a step
 };
 
 class HONE_API TrainPlan {
@@ -68,12 +69,15 @@ struct StepOptions {
   float clip = 0;  // of the gradients' global norm; 0: none
   float beta1 = 0.9f, beta2 = 0.95f, epsilon = 1e-8f;
   float weight_decay = 0.1f;
+  // Asked before each micro-batch and before the update. A step that it stops has changed nothing.
+  std::stop_token stop{};
 };
 
 struct StepResult {
   double loss = 0;       // mean over the step's tokens, nats a token
   double grad_norm = 0;  // before clipping
   std::int64_t tokens = 0;
+  bool stopped = false;  // by StepOptions::stop: nothing was updated, and steps() stays what it was
 };
 
 struct EvalResult {
@@ -97,6 +101,8 @@ class HONE_API Trainer {
   // step_tokens, by default batch * seq. update: clip, AdamW, cast.
   double accumulate(const Batch& micro_batch, std::int64_t step_tokens = 0);  // sum of its losses
   StepResult update(const StepOptions& options);
+  // Forgets what was accumulated since the last update.
+  void discard();
 
   // Mean loss over windows, without dropout; weights are untouched.
   EvalResult evaluate(const Batch& batch);

@@ -35,18 +35,18 @@ struct RunSummary {
   double loss = 0;  // of the last step
   double val_loss = 0, bits_per_byte = 0;
   std::int64_t peak_bytes = 0, forecast_bytes = 0;
-  std::string weights_hash;
+  std::string weights_hash{};
   bool stopped = false;                  // by the stop token; a checkpoint was written
-  std::map<std::string, double> op_ms;   // of the whole run, where profile was set
+  std::map<std::string, double> op_ms{};   // of the whole run, where profile was set
 };
 
 struct TrainingRun {
   std::string model = "nano";  // a preset, a config.json or a model folder
-  std::string data;            // a text file, a folder of them, or token shards
-  std::string out;             // the model folder to make
-  std::string tokenizer;       // byte, char or a tokenizer.json; empty: the model folder's own, else byte
+  std::string data{};            // a text file, a folder of them, or token shards
+  std::string out{};             // the model folder to make
+  std::string tokenizer{};       // byte, char or a tokenizer.json; empty: the model folder's own, else byte
   std::int64_t steps = 1000;
-  TrainPlanOptions plan;       // batch, micro_batch, seq, precision, threads, seed, ...
+  TrainPlanOptions plan{};       // batch, micro_batch, seq, precision, threads, seed, ...
   StepOptions adamw{.lr = 1e-3f, .clip = 1};  // lr is the schedule's peak
   ScheduleKind schedule = ScheduleKind::cosine;
   float min_lr = 0;
@@ -54,14 +54,14 @@ struct TrainingRun {
   std::int64_t eval_every = 0;  // 0: at the end only
   std::int64_t save_every = 0;  // 0: at the end only
   bool resume = true;           // from the folder's last checkpoint; false: begin anew
-  std::optional<float> dropout;
+  std::optional<float> dropout{};
   bool profile = false;
 
-  std::stop_token stop;
-  std::function<void(const TrainPlan&, std::int64_t first_step)> on_start;
-  std::function<void(const StepEvent&)> on_step;
-  std::function<void(const EvalEvent&)> on_eval;
-  std::function<void(const std::string&)> on_message;  // what is worth saying: resumed, saved, a slow path
+  std::stop_token stop{};
+  std::function<void(const TrainPlan&, std::int64_t first_step)> on_start{};
+  std::function<void(const StepEvent&)> on_step{};
+  std::function<void(const EvalEvent&)> on_eval{};
+  std::function<void(const std::string&)> on_message{};  // what is worth saying: resumed, saved, a slow path
 };
 
 // The plan of that run; what `hone plan` prints.

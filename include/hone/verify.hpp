@@ -16,11 +16,11 @@ namespace hone {
 struct VerifyReport {
   bool ok = false;
   double logits = 0, loss = 0, gradients = 0, losses = 0;
-  std::string worst;  // what used the largest share of its bound
+  std::string worst{};  // what used the largest share of its bound
 };
 
 struct VerifyOptions {
-  std::string isa;  // empty: the best that this CPU has
+  std::string isa{};  // empty: the best that this CPU has
   int threads = 0;
 };
 

@@ -22,16 +22,16 @@ std::size_t characters_in(std::string_view text) {
   return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), begins));
 }
 
-// Counts by pieces, whose memory it gives back; the second pass skips the whole pieces before the cut.
-std::size_t cut_by_characters(const MappedFile& file) {
+// Counts by pieces, each released when it was read; the second pass skips the whole pieces before the cut.
+template <class Release>
+std::size_t cut_by_characters(std::string_view text, const Release& release) {
   constexpr std::size_t piece_bytes = 8 << 20;
-  const std::string_view text = file.text();
   std::vector<std::size_t> pieces;
   std::size_t characters = 0;
   for (std::size_t at = 0; at < text.size(); at += piece_bytes) {
     pieces.push_back(characters_in(text.substr(at, piece_bytes)));
     characters += pieces.back();
-    file.drop(at, piece_bytes);
+    release(at, piece_bytes);
   }
   std::size_t left = characters / 10 * 9 + characters % 10 * 9 / 10, cut = 0;
   for (std::size_t piece = 0; piece < pieces.size() && left >= pieces[piece]; ++piece) {
@@ -44,6 +44,10 @@ std::size_t cut_by_characters(const MappedFile& file) {
 }
 
 }  // namespace
+
+std::size_t training_bytes(std::string_view text, bool by_characters) {
+  return by_characters ? cut_by_characters(text, [](std::size_t, std::size_t) {}) : cut_by_bytes(text);
+}
 
 Documents::Documents(const std::string& path) {
   if (is_folder(path)) {
@@ -63,8 +67,9 @@ Documents::Documents(const std::string& path) {
 
 void Documents::split(bool by_characters) {
   if (documents_.size() == 1) {
-    const std::string_view text = documents_[0].file.text();
-    documents_[0].train_bytes = by_characters ? cut_by_characters(documents_[0].file) : cut_by_bytes(text);
+    const MappedFile& file = documents_[0].file;
+    const auto release = [&](std::size_t at, std::size_t bytes) { file.drop(at, bytes); };
+    documents_[0].train_bytes = by_characters ? cut_by_characters(file.text(), release) : cut_by_bytes(file.text());
     return;
   }
   const std::size_t training = documents_.size() * 9 / 10;

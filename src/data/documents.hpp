@@ -12,6 +12,9 @@
 
 namespace hone {
 
+// Where one text is cut: the first so many bytes train, the rest is held out.
+std::size_t training_bytes(std::string_view text, bool by_characters);
+
 struct Document {
   MappedFile file;
   std::size_t train_bytes;  // the first so many train, the rest is held out

@@ -1,7 +1,7 @@
 #include "hone/text.hpp"
 
 #include <algorithm>
-#include <cassert>
+#include <limits>
 #include <optional>
 #include <utility>
 
@@ -35,6 +35,15 @@ Tokenizer named_tokenizer(const std::string& name, const Documents& documents) {
                .hint = "take a shorter sequence or a longer text"});
 }
 
+// Rows [first, first + count) of so many, of seq tokens each.
+void require_part(std::int64_t first, std::int64_t count, std::int64_t rows, std::int64_t seq, const std::string& where) {
+  if (seq > 0 && first >= 0 && count >= 0 && first <= rows && count <= rows - first) return;
+  throw Error(ErrorKind::usage, {.what = "no such windows of the text", .where = where,
+                                 .expected = "windows 0 to " + std::to_string(rows) + " of at least one token",
+                                 .found = std::to_string(count) + " from " + std::to_string(first) + " on, of " +
+                                          std::to_string(seq) + " tokens"});
+}
+
 }  // namespace
 
 std::int64_t Batch::tokens() const {
@@ -50,6 +59,7 @@ struct Text::Impl {
 
   static std::shared_ptr<const Impl> of_documents(const std::string& path, const Documents& documents,
                                                   Tokenizer tokenizer, std::uint64_t seed);
+  static std::shared_ptr<const Impl> of_memory(std::string_view text, Tokenizer tokenizer, std::uint64_t seed);
   static std::shared_ptr<const Impl> of_shards(const std::string& path, std::uint64_t seed);
 
   // Tokens [first, first + count) of the training part followed by the held-out part.
@@ -91,6 +101,22 @@ std::shared_ptr<const Text::Impl> Text::Impl::of_documents(const std::string& pa
   return impl;
 }
 
+std::shared_ptr<const Text::Impl> Text::Impl::of_memory(std::string_view text, Tokenizer tokenizer,
+                                                        std::uint64_t seed) {
+  const std::size_t cut = training_bytes(text, tokenizer.kind() != TokenizerKind::byte);
+  const int width = token_bytes_for(tokenizer.vocab_size());
+  auto impl = std::make_shared<Impl>(
+      Impl{"the text", std::move(tokenizer), stream_key("data", seed), Tokens(width), Tokens(width)});
+  const auto encode = [&](std::size_t first, std::size_t count, Tokens& to) {
+    encode_stream(impl->tokenizer, text.substr(first, count), impl->path, first, [&](auto ids) { to.append(ids); });
+  };
+  encode(0, cut, impl->train);
+  encode(cut, text.size() - cut, impl->held_out);
+  impl->train_bytes = static_cast<std::int64_t>(cut);
+  impl->held_out_bytes = static_cast<std::int64_t>(text.size() - cut);
+  return impl;
+}
+
 std::shared_ptr<const Text::Impl> Text::Impl::of_shards(const std::string& path, std::uint64_t seed) {
   ShardFolder s = open_shards(path);
   return std::make_shared<Impl>(Impl{path, std::move(s.tokenizer), stream_key("data", seed),
@@ -128,6 +154,10 @@ Text::Text(const std::string& path, Tokenizer tokenizer, std::uint64_t seed) {
   impl_ = Impl::of_documents(path, documents, std::move(tokenizer), seed);
 }
 
+Text Text::of(std::string_view text, Tokenizer tokenizer, std::uint64_t seed) {
+  return Text(Impl::of_memory(text, std::move(tokenizer), seed));
+}
+
 const Tokenizer& Text::tokenizer() const { return impl_->tokenizer; }
 std::int64_t Text::vocab_size() const { return impl_->tokenizer.vocab_size(); }
 std::int64_t Text::train_tokens() const { return impl_->train.size(); }
@@ -145,7 +175,8 @@ Batch Text::batch(std::int64_t n, std::int64_t batch, std::int64_t seq) const {
 
 Batch Text::batch(std::int64_t n, std::int64_t batch, std::int64_t seq, std::int64_t first,
                   std::int64_t count) const {
-  assert(n >= 0 && seq > 0 && first >= 0 && count >= 0 && first + count <= batch);
+  require_part(first, count, batch, seq, "Text::batch");
+  require_part(n, 0, std::numeric_limits<std::int64_t>::max(), seq, "Text::batch");
   if (train_tokens() < seq + 1) refuse_short(impl_->path + ", training part", train_tokens(), seq);
   const auto starts = static_cast<std::uint64_t>(train_tokens() - seq);
   Batch out{.batch = count, .seq = seq, .ids = {}, .labels = {}};
@@ -173,7 +204,7 @@ std::int64_t Text::all_windows(std::int64_t seq) const {
 Batch Text::Impl::windows(std::int64_t first_token, std::int64_t tokens, std::int64_t first,
                           std::int64_t count, std::int64_t seq, const char* part) const {
   if (tokens < seq + 1) refuse_short(path + part, tokens, seq);
-  assert(first >= 0 && count >= 0 && (first + count) * seq + 1 <= tokens);
+  require_part(first, count, (tokens - 1) / std::max<std::int64_t>(1, seq), seq, path + part);
   Batch out{.batch = count, .seq = seq, .ids = {}, .labels = {}};
   std::vector<std::int32_t> window;
   for (std::int64_t w = first; w < first + count; ++w) row(first_token + w * seq, seq, window, out);

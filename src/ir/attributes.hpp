@@ -5,11 +5,12 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
 #include <cstring>
 #include <string>
 #include <string_view>
 #include <type_traits>
+
+#include "base/number.hpp"
 
 namespace hone {
 
@@ -38,11 +39,7 @@ class Attributes {
 
  private:
   static std::string text(bool v) { return v ? "true" : "false"; }
-  static std::string text(float v) {
-    char buffer[32];
-    std::snprintf(buffer, sizeof buffer, "%.9g", static_cast<double>(v));
-    return buffer;
-  }
+  static std::string text(float v) { return to_text(static_cast<double>(v), 9); }
   static std::string text(std::int64_t v) { return std::to_string(v); }
   static std::string text(std::int32_t v) { return std::to_string(v); }
   static std::string text(std::uint64_t v) { return std::to_string(v); }

@@ -7,16 +7,24 @@ const std::vector<Family>& families() {
   return all;
 }
 
+namespace {
+
+std::string gpt2_config(int n_layer, int n_head, int n_embd, int n_positions, int vocab_size) {
+  const auto number = [](const char* key, int value) { return '"' + std::string(key) + "\": " + std::to_string(value) + ", "; };
+  return R"({"model_type": "gpt2", "architectures": ["GPT2LMHeadModel"], )" + number("n_layer", n_layer) +
+         number("n_head", n_head) + number("n_embd", n_embd) + number("n_positions", n_positions) +
+         number("vocab_size", vocab_size) +
+         R"("activation_function": "gelu_new", "layer_norm_epsilon": 1e-5, "initializer_range": 0.02,
+            "embd_pdrop": 0.0, "attn_pdrop": 0.0, "resid_pdrop": 0.0, "tie_word_embeddings": true})";
+}
+
+}  // namespace
+
 const std::vector<Preset>& presets() {
   static const std::vector<Preset> all{
-      {"gpt2", R"({"model_type": "gpt2", "architectures": ["GPT2LMHeadModel"], "n_layer": 12, "n_head": 12,
-                   "n_embd": 768, "n_positions": 1024, "vocab_size": 50257, "activation_function": "gelu_new",
-                   "layer_norm_epsilon": 1e-5, "initializer_range": 0.02, "embd_pdrop": 0.0, "attn_pdrop": 0.0,
-                   "resid_pdrop": 0.0, "tie_word_embeddings": true})"},
-      {"nano", R"({"model_type": "gpt2", "architectures": ["GPT2LMHeadModel"], "n_layer": 6, "n_head": 6,
-                   "n_embd": 384, "n_positions": 256, "vocab_size": 256, "activation_function": "gelu_new",
-                   "layer_norm_epsilon": 1e-5, "initializer_range": 0.02, "embd_pdrop": 0.0, "attn_pdrop": 0.0,
-                   "resid_pdrop": 0.0, "tie_word_embeddings": true})"},
+      {"gpt2", gpt2_config(12, 12, 768, 1024, 50257)},
+      {"nano", gpt2_config(6, 6, 384, 256, 256)},
+      {"tiny", gpt2_config(2, 4, 128, 128, 256)},  // for first steps: learns little, in seconds
   };
   return all;
 }

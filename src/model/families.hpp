@@ -23,7 +23,7 @@ struct Family {
 
 struct Preset {
   const char* name;
-  const char* config;
+  std::string config;
 };
 
 const std::vector<Family>& families();

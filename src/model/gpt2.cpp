@@ -6,6 +6,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "base/number.hpp"
 #include "file/json.hpp"
 #include "model/families.hpp"
 
@@ -35,7 +36,7 @@ float fraction(const nlohmann::json& config, const char* key, double missing, do
   if (!config.contains(key)) return static_cast<float>(missing);
   if (!config[key].is_number()) bad(where, key, "a number", config[key].dump());
   const double value = config[key].get<double>();
-  if (!(value >= 0 && value < below)) bad(where, key, "0 <= " + std::string(key) + " < " + std::to_string(below), config[key].dump());
+  if (!(value >= 0 && value < below)) bad(where, key, "0 <= " + std::string(key) + " < " + to_text(below), config[key].dump());
   return static_cast<float>(value);
 }
 

@@ -9,12 +9,42 @@
 #include "file/mapped.hpp"
 #include "model/families.hpp"
 #include "model/model_impl.hpp"
+#include "op/ops.hpp"
 
 namespace hone {
 namespace {
 
-std::vector<ParameterSpec> parameters_of(const ArchitectureFunction& architecture) {
-  return write_forward(architecture, {.batch = 1, .seq = 1}).parameters;
+// A table that is read by token, or by position, has a row for each that there may be.
+void check_tables(const Program& p, const Model::Impl& model) {
+  const auto check = [&](const Node& n, const char* ids, std::int64_t most, const char* option) {
+    const TensorDef& table = p[n.inputs[1]];
+    if (n.op != &op::embedding || p[n.inputs[0]].name != ids || table.type.shape[0] >= most) return;
+    throw Error(ErrorKind::input, {.what = "the table has too few rows", .where = table.name,
+                                   .expected = std::to_string(most) + " or more, ModelOptions::" + option,
+                                   .found = to_string(table.type.shape)});
+  };
+  for (const Node& n : p.nodes) {
+    if (n.inputs.size() < 2) continue;
+    check(n, "tokens", model.vocab_size, "vocab_size");
+    check(n, "positions", model.context, "context");
+  }
+  const TensorDef& logits = p[p.outputs.at(0)];
+  if (logits.type.shape.last() < model.vocab_size)
+    throw Error(ErrorKind::input, {.what = "fewer logits than ids", .where = logits.name,
+                                   .expected = std::to_string(model.vocab_size) + " or more, ModelOptions::vocab_size",
+                                   .found = to_string(logits.type.shape)});
+}
+
+// The weights, by a first call of the architecture.
+void fill_specs(Model::Impl& model) {
+  Forward forward = write_forward(model.architecture, {.batch = 1, .seq = 1});
+  check_tables(forward.program, model);
+  remove_dead(forward.program);
+  for (const ParameterSpec& spec : forward.parameters)
+    if (!forward.program.find(spec.name))
+      throw Error(ErrorKind::input, {.what = "a weight that the logits do not depend on", .where = spec.name,
+                                     .hint = "use it, or leave it out of the architecture"});
+  model.specs = std::move(forward.parameters);
 }
 
 const Family& family_of(const nlohmann::json& config, const std::string& where) {
@@ -38,7 +68,7 @@ Model from_json(nlohmann::json config, const ModelOptions& options, const std::s
   impl->vocab_size = made.vocab_size;
   impl->context = made.context;
   impl->architecture = std::move(made.architecture);
-  impl->specs = parameters_of(impl->architecture);
+  fill_specs(*impl);
   impl->store = WeightStore::fresh(options.seed);
   return Model(std::move(impl));
 }
@@ -55,7 +85,7 @@ Model custom(Architecture architecture, std::int64_t vocab_size, std::int64_t co
   impl->vocab_size = vocab_size;
   impl->context = context;
   impl->architecture = std::move(architecture);
-  impl->specs = parameters_of(impl->architecture);
+  fill_specs(*impl);
   impl->store = WeightStore::fresh(seed);
   return Model(std::move(impl));
 }

@@ -1,4 +1,6 @@
+#include <atomic>
 #include <cmath>
+#include <vector>
 
 #include "base/random.hpp"
 #include "op/builder_state.hpp"
@@ -13,18 +15,23 @@ namespace {
   throw Error(ErrorKind::input, {.what = what, .where = b.prefix + name, .expected = expected, .found = found});
 }
 
+// The calls of architectures that are under way on this thread, the innermost last.
+thread_local std::vector<BuilderState*> under_way;
+
+[[noreturn]] void refuse_foreign(const char* use) {
+  throw Error(ErrorKind::input, {.what = "a tensor that this call of the architecture was not given and did not make",
+                                 .where = (under_way.empty() ? "" : under_way.back()->prefix) + use,
+                                 .hint = "tensors come from the builder and from functions over them, anew in each call"});
+}
+
 BuilderState& state_of(Tensor x, const char* use) {
-  if (!x.builder())
-    throw Error(ErrorKind::input, {.what = "a tensor that no builder made", .where = use,
-                                   .hint = "tensors come from the builder and from functions over them"});
-  return *x.builder();
+  BuilderState* b = x.builder();
+  if (!b) refuse_foreign(use);
+  return *b;
 }
 
 TensorId id_of(BuilderState& b, Tensor x, const char* use) {
-  if (x.builder() != &b)
-    throw Error(ErrorKind::input, {.what = "a tensor of another builder, or of none",
-                                   .where = b.prefix + use,
-                                   .hint = "an architecture may only use what this call of it was given or made"});
+  if (x.builder() != &b) refuse_foreign(use);
   return {x.id()};
 }
 
@@ -40,6 +47,21 @@ Tensor unary(Tensor x, op::Activation kind, const char* name) {
 }
 
 }  // namespace
+
+BuilderState::BuilderState() {
+  static std::atomic<std::uint64_t> calls{0};
+  serial = ++calls;
+  under_way.push_back(this);
+}
+BuilderState::~BuilderState() { under_way.pop_back(); }
+
+Tensor::Tensor(BuilderState* builder, std::int32_t id) : call_(builder->serial), id_(id) {}
+
+BuilderState* Tensor::builder() const {
+  for (BuilderState* b : under_way)
+    if (b->serial == call_) return b;
+  return nullptr;
+}
 
 TensorId BuilderState::input(const std::string& name, TensorType type) {
   TensorId& id = by_name["input " + name];

@@ -34,6 +34,12 @@ struct BuildOptions {
 };
 
 struct BuilderState {
+  BuilderState();
+  ~BuilderState();
+  BuilderState(const BuilderState&) = delete;
+  BuilderState& operator=(const BuilderState&) = delete;
+
+  std::uint64_t serial;  // of this call of an architecture: a Tensor that outlives it can be told
   BuildOptions options;
   Program program;
   std::string prefix;

@@ -2,6 +2,7 @@
 
 #include "base/random.hpp"
 #include "kernel/elementwise.hpp"
+#include "base/number.hpp"
 #include "op/common.hpp"
 #include "op/gradient_context.hpp"
 #include "op/ops.hpp"
@@ -12,7 +13,7 @@ namespace {
 std::vector<OutputSpec> infer(const InferInput& i) {
   i.require(1, step_type());
   const float p = i.attributes.as<DropoutAttributes>().p;
-  if (!(p >= 0 && p < 1)) i.fail("impossible dropout", "0 <= p < 1", std::to_string(p));
+  if (!(p >= 0 && p < 1)) i.fail("impossible dropout", "0 <= p < 1", to_text(p));
   return {{i.in[0]}};
 }
 

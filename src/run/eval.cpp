@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numbers>
 
+#include "base/float_mode.hpp"
 #include "base/types.hpp"
 #include "exec/job.hpp"
 #include "kernel/cross_entropy.hpp"
@@ -141,6 +142,7 @@ class Evaluation {
 }  // namespace
 
 EvalReport evaluate(const Model& model, const Text& text, const EvalOptions& o) {
+  const FloatModeGuard guard;
   const std::int64_t seq = decided_seq(model, text, o);
   std::int64_t all = o.held_out_only ? text.held_out_windows(seq) : text.all_windows(seq);
   check(model, text, o, all, seq);

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "base/float_mode.hpp"
 #include "exec/job.hpp"
 #include "hone/generate.hpp"
 #include "run/load.hpp"
@@ -44,7 +45,7 @@ struct Generator::Impl {
   std::span<const float> logits() const;
 };
 
-// One thread at a time; a second one is told so at once.
+// The length of a call: one thread at a time (a second one is told so at once), in hone's floating-point mode.
 class GeneratorInUse {
  public:
   explicit GeneratorInUse(Generator::Impl& generator);
@@ -54,6 +55,7 @@ class GeneratorInUse {
 
  private:
   Generator::Impl& generator_;
+  FloatModeGuard float_mode_;
 };
 
 // How many bytes of the text's start are whole characters: what is left may become one with the bytes to

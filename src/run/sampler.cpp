@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "base/number.hpp"
 #include "base/random.hpp"
 
 namespace hone {
@@ -68,10 +69,10 @@ void check(const SamplingOptions& o) {
     if (!good) throw Error(ErrorKind::usage, {.what = what, .expected = expected, .found = found});
   };
   require(std::isfinite(o.temperature) && o.temperature >= 0, "--temperature is out of range", "0 or more",
-          std::to_string(o.temperature));
+          to_text(o.temperature));
   require(o.top_k >= 0, "--top-k is out of range", "0 or more", std::to_string(o.top_k));
   require(o.top_p > 0 && o.top_p <= 1, "--top-p is out of range", "above 0, at most 1",
-          std::to_string(o.top_p));
+          to_text(o.top_p));
   require(o.max_tokens >= -1, "the number of tokens is out of range", "-1 or more",
           std::to_string(o.max_tokens));
 }

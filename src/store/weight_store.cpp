@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/float_mode.hpp"
 #include "base/random.hpp"
 #include "base/types.hpp"
 
@@ -89,6 +90,7 @@ WeightStore WeightStore::file(const std::string& path, const std::vector<Paramet
 }
 
 void WeightStore::read_file_layout(const ParameterSpec& spec, std::span<float> values) const {
+  const FloatModeGuard guard;  // initial values are computed here
   if (file_) {
     const bool strip = !prefix_.empty() && spec.name.rfind(prefix_, 0) == 0;
     widen(file_->at(strip ? spec.name.substr(prefix_.size()) : spec.name), values);

@@ -4,17 +4,14 @@
 #include <cstdio>
 #include <filesystem>
 
+#include "base/number.hpp"
 #include "file/atomic.hpp"
 #include "file/mapped.hpp"
 
 namespace hone {
 namespace {
 
-std::string number(double value) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.9g", value);
-  return text;
-}
+std::string number(float value) { return to_text(static_cast<double>(value), 9); }
 
 constexpr const char* checkpoint_prefix = "step-";
 
@@ -29,14 +26,14 @@ std::map<std::string, std::string> fingerprint(const TrainingRun& run, const Tra
           {"precision", name(o.precision)},
           {"seed", std::to_string(o.seed)},
           {"isa", o.isa},
-          {"lr", number(static_cast<double>(run.adamw.lr))},
-          {"min-lr", number(static_cast<double>(run.min_lr))},
+          {"lr", number(run.adamw.lr)},
+          {"min-lr", number(run.min_lr)},
           {"schedule", schedules[static_cast<int>(run.schedule)]},
           {"warmup", std::to_string(run.warmup)},
-          {"beta1", number(static_cast<double>(run.adamw.beta1))},
-          {"beta2", number(static_cast<double>(run.adamw.beta2))},
-          {"weight-decay", number(static_cast<double>(run.adamw.weight_decay))},
-          {"clip", number(static_cast<double>(run.adamw.clip))},
+          {"beta1", number(run.adamw.beta1)},
+          {"beta2", number(run.adamw.beta2)},
+          {"weight-decay", number(run.adamw.weight_decay)},
+          {"clip", number(run.adamw.clip)},
           {"data", std::to_string(text.all_tokens()) + " tokens, " + std::to_string(text.all_bytes()) + " bytes"}};
 }
 

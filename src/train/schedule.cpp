@@ -4,6 +4,8 @@
 #include <cmath>
 #include <numbers>
 
+#include "base/float_mode.hpp"
+
 namespace hone {
 namespace {
 
@@ -20,18 +22,23 @@ float rising(float peak, std::int64_t step, std::int64_t warmup) {
 }  // namespace
 
 float Cosine::operator()(std::int64_t step) const {
+  const FloatModeGuard guard;
   if (step < warmup) return rising(peak, step, warmup);
   const double share = 0.5 * (1 + std::cos(std::numbers::pi * progress(step, warmup, steps)));
   return static_cast<float>(static_cast<double>(least) + share * static_cast<double>(peak - least));
 }
 
 float Linear::operator()(std::int64_t step) const {
+  const FloatModeGuard guard;
   if (step < warmup) return rising(peak, step, warmup);
   return static_cast<float>(static_cast<double>(peak) -
                             progress(step, warmup, steps) * static_cast<double>(peak - least));
 }
 
-float Constant::operator()(std::int64_t step) const { return step < warmup ? rising(peak, step, warmup) : peak; }
+float Constant::operator()(std::int64_t step) const {
+  const FloatModeGuard guard;
+  return step < warmup ? rising(peak, step, warmup) : peak;
+}
 
 ScheduleKind schedule_from_name(const std::string& name) {
   if (name == "constant") return ScheduleKind::constant;

@@ -2,7 +2,7 @@
 #include <cmath>
 #include <cstring>
 
-#include "base/float_mode.hpp"
+#include "base/number.hpp"
 #include "base/random.hpp"
 #include "kernel/cross_entropy.hpp"
 #include "kernel/optimizer.hpp"
@@ -30,7 +30,19 @@ void Trainer::Impl::load_weights() {
   for (const ParameterSpec& spec : model.specs) model.store.read(spec, weight(spec.name));
 }
 
-void Trainer::Impl::derive() { executor.run(planned().prepare); }
+void Trainer::Impl::derive() { run_writing(planned().prepare); }
+
+void Trainer::Impl::require_whole() const {
+  if (!broken.empty())
+    throw Error(ErrorKind::failed, {.what = "this trainer's weights are of no step: " + broken, .where = "Trainer",
+                                    .hint = "resume() from a checkpoint, or make a new trainer"});
+}
+
+void Trainer::Impl::run_writing(std::size_t program) {
+  broken = "an update ended halfway";  // unless it returns
+  executor.run(program);
+  broken.clear();
+}
 
 const MicroProgram& Trainer::Impl::program_for(const Batch& batch, std::size_t* index) const {
   const auto& micro = planned().micro;
@@ -104,7 +116,7 @@ void Trainer::Impl::report_not_finite(const MicroProgram& program, double loss) 
   const std::string culprit = executor.first_not_finite(program.train);
   abandon_step();
   throw Error(ErrorKind::failed,
-              {.what = "the loss is not finite (" + std::to_string(loss) + ")",
+              {.what = "the loss is not finite (" + to_text(loss) + ")",
                .where = "step " + std::to_string(steps) + (culprit.empty() ? "" : ", first in " + culprit),
                .hint = "the weights are those of the last complete step; lower --lr, or raise --warmup or --clip"});
 }
@@ -117,11 +129,16 @@ Trainer& Trainer::operator=(Trainer&&) noexcept = default;
 namespace {
 
 double run_micro(Trainer::Impl& t, const Batch& batch, std::int64_t step_tokens) {
-  if (!t.broken.empty()) throw Error(ErrorKind::usage, {.what = "this trainer cannot go on", .where = "Trainer", .hint = t.broken});
+  t.require_whole();
   std::size_t micro = 0;
   const MicroProgram& program = t.program_for(batch, &micro);
   t.set_inputs(batch, micro, step_tokens);
-  t.executor.run(program.train);
+  try {
+    t.executor.run(program.train);
+  } catch (...) {
+    t.abandon_step();  // the gradients' sums are half written
+    throw;
+  }
   const Program& p = t.planned().job.programs()[program.train];
   double sum = 0;
   for (const float loss : t.executor.output_view<float>(program.train, losses_of(p))) {
@@ -135,7 +152,13 @@ double run_micro(Trainer::Impl& t, const Batch& batch, std::int64_t step_tokens)
   return sum;
 }
 
+StepResult stopped(Trainer::Impl& t) {
+  t.abandon_step();
+  return {.stopped = true};
+}
+
 StepResult run_update(Trainer::Impl& t, const StepOptions& o) {
+  if (o.stop.stop_requested()) return stopped(t);
   if (t.samples == 0) throw Error(ErrorKind::usage, {.what = "update() without accumulate()", .where = "Trainer"});
   const auto count = static_cast<double>(t.steps + 1);
   const kernel::AdamWStep hyper{
@@ -144,13 +167,12 @@ StepResult run_update(Trainer::Impl& t, const StepOptions& o) {
       .correction2 = static_cast<float>(1 - std::pow(static_cast<double>(o.beta2), count))};
   std::memcpy(t.executor.bytes("hyper").data(), &hyper, sizeof hyper);
   t.executor.view<float>("clip")[0] = o.clip;
-  t.executor.run(t.planned().update);
+  t.run_writing(t.planned().update);
   const Program& p = t.planned().job.programs()[t.planned().update];
   const double norm = static_cast<double>(t.executor.output_view<float>(t.planned().update, p.outputs.at(0))[0]);
   const StepResult result{.loss = t.loss_sum / static_cast<double>(std::max<std::int64_t>(1, t.counted)),
                           .grad_norm = norm, .tokens = t.tokens};
-  t.samples = t.tokens = 0;
-  t.loss_sum = 0;
+  t.abandon_step();
   ++t.steps;
   return result;
 }
@@ -174,6 +196,11 @@ StepResult Trainer::update(const StepOptions& options) {
   return run_update(*impl_, options);
 }
 
+void Trainer::discard() {
+  const Exclusive guard(*impl_);
+  impl_->abandon_step();
+}
+
 StepResult Trainer::step(const Batch& batch, const StepOptions& options) {
   const Exclusive guard(*impl_);
   Impl& t = *impl_;
@@ -185,8 +212,10 @@ StepResult Trainer::step(const Batch& batch, const StepOptions& options) {
   check_filled(batch);
   const std::int64_t tokens = batch.tokens();
   try {
-    for (std::int64_t first = 0; first < batch.batch; first += t.plan.options().micro_batch)
+    for (std::int64_t first = 0; first < batch.batch; first += t.plan.options().micro_batch) {
+      if (options.stop.stop_requested()) return stopped(t);
       run_micro(t, rows_of(batch, first, std::min(t.plan.options().micro_batch, batch.batch - first)), tokens);
+    }
   } catch (...) {
     t.abandon_step();
     throw;
@@ -197,6 +226,7 @@ StepResult Trainer::step(const Batch& batch, const StepOptions& options) {
 EvalResult Trainer::evaluate(const Batch& batch) {
   const Exclusive guard(*impl_);
   Impl& t = *impl_;
+  t.require_whole();
   check_filled(batch);
   EvalResult result;
   double sum = 0;
@@ -221,9 +251,18 @@ EvalResult Trainer::evaluate(const Batch& batch) {
   return result;
 }
 
-std::int64_t Trainer::steps() const { return impl_->steps; }
+std::int64_t Trainer::steps() const {
+  const Exclusive guard(*impl_);
+  return impl_->steps;
+}
 const TrainPlan& Trainer::plan() const { return impl_->plan; }
-void Trainer::profile(bool on) { impl_->executor.profile(on); }
-std::map<std::string, double> Trainer::profile_ms() const { return impl_->executor.profile_ms(); }
+void Trainer::profile(bool on) {
+  const Exclusive guard(*impl_);
+  impl_->executor.profile(on);
+}
+std::map<std::string, double> Trainer::profile_ms() const {
+  const Exclusive guard(*impl_);
+  return impl_->executor.profile_ms();
+}
 
 }  // namespace hone

@@ -1,6 +1,7 @@
 #pragma once
 #include <atomic>
 
+#include "base/float_mode.hpp"
 #include "exec/job.hpp"
 #include "store/weight_store.hpp"
 #include "train/plan_impl.hpp"
@@ -20,12 +21,15 @@ struct Trainer::Impl {
   std::int64_t counted = 0;   // what losses were divided by
   double loss_sum = 0;        // added in the order of positions, so that no split of the step changes it
   std::atomic<bool> busy{false};
-  std::string broken;  // why no further step is possible; empty: all is well
+  std::string broken;  // why the weights are of no step; empty: all is well
 
   const TrainPlan::Impl& planned() const { return plan.impl(); }
   const MicroProgram& program_for(const Batch& batch, std::size_t* index) const;
   void set_inputs(const Batch& batch, std::size_t micro, std::int64_t step_tokens);
-  void abandon_step();  // the next micro-batch is the first of a step again
+  void abandon_step();  // the next micro-batch is the first of a step again, and its sums begin anew
+  void require_whole() const;  // Error(failed) that says why the weights are of no step
+  // Runs what writes weights or what is derived from them; if it throws, no step is possible any more.
+  void run_writing(std::size_t program);
   void load_weights();
   void derive();  // bf16 copies from the f32 weights
   // Values of a weight as programs keep it.
@@ -34,7 +38,7 @@ struct Trainer::Impl {
   [[noreturn]] void report_not_finite(const MicroProgram& program, double loss);
 };
 
-// One thread at a time; a second one is told so at once.
+// The length of a call: one thread at a time (a second one is told so at once), in hone's floating-point mode.
 class Exclusive {
  public:
   explicit Exclusive(Trainer::Impl& t);
@@ -44,6 +48,7 @@ class Exclusive {
 
  private:
   Trainer::Impl& trainer_;
+  FloatModeGuard float_mode_;
 };
 
 }  // namespace hone

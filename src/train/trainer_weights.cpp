@@ -58,6 +58,8 @@ WeightReader Trainer::Impl::reader(std::vector<float>& buffer) const {
 }
 
 Model Trainer::model() const {
+  const Exclusive guard(*impl_);
+  impl_->require_whole();
   std::map<std::string, std::vector<float>> values;
   std::vector<float> buffer;
   const auto read = impl_->reader(buffer);
@@ -69,11 +71,15 @@ Model Trainer::model() const {
 }
 
 std::string Trainer::weights_hash() const {
+  const Exclusive guard(*impl_);
+  impl_->require_whole();
   std::vector<float> buffer;
   return hash_weights(impl_->planned().model.impl().specs, impl_->reader(buffer));
 }
 
 void Trainer::save(const std::string& folder) const {
+  const Exclusive guard(*impl_);
+  impl_->require_whole();
   make_folders(folder);
   std::vector<float> buffer;
   write_weights(folder + "/model.safetensors", impl_->planned().model.impl().specs, impl_->reader(buffer));
@@ -81,11 +87,14 @@ void Trainer::save(const std::string& folder) const {
 }
 
 void Trainer::read(const std::string& weight, std::span<float> values) const {
+  const Exclusive guard(*impl_);
+  impl_->require_whole();
   const ParameterSpec& spec = impl_->planned().model.impl().spec(weight);
   in_file_layout(spec, impl_->weight(weight), values);
 }
 
 void Trainer::read_gradient(const std::string& weight, std::span<float> values) const {
+  const Exclusive guard(*impl_);
   const ParameterSpec& spec = impl_->planned().model.impl().spec(weight);
   const auto& keep = impl_->planned().options.keep;
   if (std::find(keep.begin(), keep.end(), weight) == keep.end())
@@ -96,6 +105,7 @@ void Trainer::read_gradient(const std::string& weight, std::span<float> values) 
 
 void Trainer::write(const std::string& weight, std::span<const float> values) {
   const Exclusive guard(*impl_);
+  impl_->require_whole();
   const ParameterSpec& spec = impl_->planned().model.impl().spec(weight);
   const auto to = impl_->weight(weight);
   if (values.size() != to.size())
@@ -109,6 +119,8 @@ void Trainer::write(const std::string& weight, std::span<const float> values) {
 }
 
 void Trainer::save_checkpoint(const std::string& folder, const std::map<std::string, std::string>& notes) const {
+  const Exclusive guard(*impl_);
+  impl_->require_whole();
   AtomicFolder out(folder);
   {
     SafetensorsWriter writer(out.file(tensors_file), saved_specs(impl_->planned().job));
@@ -141,6 +153,7 @@ std::map<std::string, std::string> Trainer::resume(const std::string& folder) {
   for (const std::string& name : saved_names(impl_->planned().job))
     std::copy(file.at(name).bytes.begin(), file.at(name).bytes.end(), impl_->executor.bytes(name).begin());
   impl_->steps = steps;
+  impl_->abandon_step();
   impl_->derive();
   std::map<std::string, std::string> notes;
   for (const auto& [key, value] : json_member(state, "notes", where).items()) notes[key] = value.get<std::string>();

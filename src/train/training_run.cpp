@@ -5,6 +5,8 @@
 #include <cmath>
 #include <numbers>
 
+#include "base/float_mode.hpp"
+#include "base/number.hpp"
 #include "file/atomic.hpp"
 #include "file/mapped.hpp"
 #include "machine/memory.hpp"
@@ -59,12 +61,12 @@ void check(const TrainingRun& run) {
   require(run.warmup >= 0, "warmup", "0 or more", std::to_string(run.warmup));
   require(run.eval_every >= 0, "eval-every", "0 or more", std::to_string(run.eval_every));
   require(run.save_every >= 0, "save-every", "0 or more", std::to_string(run.save_every));
-  require(std::isfinite(run.adamw.lr) && run.adamw.lr >= 0, "lr", "0 or more", std::to_string(run.adamw.lr));
-  require(run.min_lr >= 0 && run.min_lr <= run.adamw.lr, "min-lr", "0 to --lr", std::to_string(run.min_lr));
-  require(run.adamw.beta1 >= 0 && run.adamw.beta1 < 1, "beta1", "0 <= beta1 < 1", std::to_string(run.adamw.beta1));
-  require(run.adamw.beta2 >= 0 && run.adamw.beta2 < 1, "beta2", "0 <= beta2 < 1", std::to_string(run.adamw.beta2));
-  require(run.adamw.weight_decay >= 0, "weight-decay", "0 or more", std::to_string(run.adamw.weight_decay));
-  require(run.adamw.clip >= 0, "clip", "0 (none) or more", std::to_string(run.adamw.clip));
+  require(std::isfinite(run.adamw.lr) && run.adamw.lr >= 0, "lr", "0 or more", to_text(run.adamw.lr));
+  require(run.min_lr >= 0 && run.min_lr <= run.adamw.lr, "min-lr", "0 to --lr", to_text(run.min_lr));
+  require(run.adamw.beta1 >= 0 && run.adamw.beta1 < 1, "beta1", "0 <= beta1 < 1", to_text(run.adamw.beta1));
+  require(run.adamw.beta2 >= 0 && run.adamw.beta2 < 1, "beta2", "0 <= beta2 < 1", to_text(run.adamw.beta2));
+  require(run.adamw.weight_decay >= 0, "weight-decay", "0 or more", to_text(run.adamw.weight_decay));
+  require(run.adamw.clip >= 0, "clip", "0 (none) or more", to_text(run.adamw.clip));
   require(!run.out.empty(), "out", "a folder to write the model to", "none");
 }
 
@@ -107,7 +109,7 @@ class Run {
       return;
     }
     const auto kept = folder_.resume(trainer_, *checkpoint, notes_);
-    if (const auto loss = kept.find("last loss"); loss != kept.end()) summary_.loss = std::strtod(loss->second.c_str(), nullptr);
+    if (const auto loss = kept.find("last loss"); loss != kept.end()) summary_.loss = from_text(loss->second);
     say("resumed from " + *checkpoint);
   }
 
@@ -152,10 +154,8 @@ class Run {
   }
 
   void save() {
-    char loss[32];
-    std::snprintf(loss, sizeof loss, "%.17g", summary_.loss);
     auto notes = notes_;
-    notes["last loss"] = loss;
+    notes["last loss"] = to_text(summary_.loss);
     folder_.save(trainer_, notes);
   }
 
@@ -191,6 +191,7 @@ class Run {
 TrainPlan plan_of(const TrainingRun& run) { return TrainPlan(open_model(run, open_text(run)), run.plan); }
 
 RunSummary train(const TrainingRun& run) {
+  const FloatModeGuard guard;
   check(run);
   const Text text = open_text(run);
   const TrainPlan plan(open_model(run, text), run.plan);

@@ -10,7 +10,7 @@ namespace hone {
 namespace {
 
 constexpr std::int64_t B = 6, T = 12, V = 67;
-constexpr StepOptions adamw{.lr = 3e-3f, .clip = 1};
+const StepOptions adamw{.lr = 3e-3f, .clip = 1};
 
 Batch batch(std::int64_t n) { return toy_batch(n, B, T, V); }
 

@@ -1,0 +1,89 @@
+// The right-hand column of doc/from-pytorch.md, compiled and run; from_pytorch.sh compares the two.
+#include <hone/hone.hpp>
+
+#include <algorithm>
+#include <cstdio>
+#include <string>
+#include <vector>
+
+namespace {
+
+constexpr std::int64_t V = 256, C = 32, H = 4, Hkv = 2, T = 16, B = 4;
+
+// clang-format off: each line stands as it does on the page
+hone::Tensor gpt(hone::Builder& b, hone::Tensor tokens) {
+  const auto wte = b.parameter("wte", {V, C}, {.init = hone::normal(0.02f)});
+  auto x = embedding(tokens, wte);
+  x = x + embedding(b.positions(), b.parameter("wpe", {T, C}));
+  x = dropout(x, 0.1f, "drop");
+  for (int i = 0; i < 2; ++i) {
+    const auto layer = b.scope("h", i);
+    const auto n = layer_norm(x, "norm");
+    const auto qkv = split(linear(n, "qkv", C + 2 * C / H * Hkv), {C, C / H * Hkv, C / H * Hkv});
+    const auto a = attention(qkv[0], qkv[1], qkv[2], {.heads = H, .kv_heads = Hkv, .causal = true});
+    x = x + linear(a, "proj", C, {.bias = false});
+    x = x + linear(gelu(linear(layer_norm(x, "norm_2"), "up", 4 * C)), "down", C);
+  }
+  return linear(layer_norm(x, "norm_f"), wte);
+}
+
+void lines() {
+  const hone::Text text("book.txt", {.tokenizer = "byte"});
+  const hone::Model model(gpt, {.vocab_size = V, .context = T, .seed = 1});
+  const hone::Model gpt2 = hone::preset("gpt2");
+  hone::TrainPlanOptions options{.batch = B, .seq = T};
+  options.precision = hone::Precision::bf16;
+  options.threads = 2;
+  options.micro_batch = B / 2;
+  options.keep = {"wte"};
+  const hone::TrainPlan plan(model, options);
+  const auto bytes = plan.forecast().peak_bytes;
+  std::puts(plan.print().c_str());
+  hone::Trainer trainer(plan);
+
+  const hone::Cosine lr{.peak = 1e-3f, .warmup = 1, .steps = 4};
+  const hone::Batch batch = text.batch(0, B, T);
+  trainer.step(batch, {.lr = lr(0), .clip = 1});
+  const hone::StepOptions adamw{.lr = 1e-3f, .clip = 1, .beta1 = 0.9f, .beta2 = 0.95f, .weight_decay = 0.1f};
+  trainer.accumulate(text.batch(1, B, T, 0, B / 2));
+  trainer.discard();
+  for (int i = 0; i < B; i += B / 2) trainer.accumulate(text.batch(1, B, T, i, B / 2));
+  const hone::StepResult done = trainer.update(adamw);
+  std::printf("%ld %.4f\n", static_cast<long>(trainer.steps()), done.loss);
+  const double val_loss = trainer.evaluate(text.held_out(0, 2, T)).loss;
+
+  std::vector<float> values(static_cast<std::size_t>(model.size("wte")));
+  trainer.read("wte", values);
+  trainer.write("wte", values);
+  trainer.read_gradient("wte", values);
+  const auto count = model.parameters();
+  for (const auto& w : model.weights()) std::puts(w.name.c_str());
+  trainer.profile(true);
+
+  trainer.save_checkpoint("checkpoint");
+  trainer.resume("checkpoint");
+  trainer.save("out");
+  const hone::Model again = hone::open("out", gpt);
+  text.tokenizer().save("out");
+  const hone::Tokenizer tokenizer = hone::Tokenizer::open("out");
+  hone::Generator generator{hone::GeneratePlan(again)};
+  const std::vector<std::int32_t> ids = tokenizer.encode("100 ");
+  const hone::SamplingOptions sampling{.temperature = 0.8f, .top_k = 40, .max_tokens = 8};
+  for (const auto& piece : generator.generate(ids, sampling, &tokenizer)) std::fputs(std::string(piece.text).c_str(), stdout);
+  generator.reset();
+  generator.append(ids);
+  const auto next = std::max_element(generator.logits().begin(), generator.logits().end());
+  const double perplexity = hone::evaluate(again, text, {.seq = T}).perplexity;
+  std::printf("\n%ld %ld %ld %g %g %g\n", static_cast<long>(bytes), static_cast<long>(count), static_cast<long>(gpt2.parameters()),
+              val_loss, perplexity, static_cast<double>(*next));
+}
+// clang-format on
+
+}  // namespace
+
+int main() {
+  std::FILE* book = std::fopen("book.txt", "w");
+  for (int i = 100; i < 1000; ++i) std::fprintf(book, "%d ", i);
+  std::fclose(book);
+  lines();
+}
