@@ -27,14 +27,14 @@ hone::Tensor parallel_gpt(hone::Builder& b, hone::Tensor tokens) {
 
 int main() try {
   std::string counting;
-  for (int i = 100; i < 1000; ++i) counting += std::to_string(i) + " ";
+  for (int i = 0; i < 3000; ++i) counting += std::to_string(10 + i % 90) + " ";
   const hone::Text text = hone::Text::of(counting);
   const hone::Model model(parallel_gpt, {.vocab_size = V, .context = context});
-  hone::Trainer trainer(hone::TrainPlan(model, {.batch = 8, .seq = 32}));
-  const hone::Cosine lr{.peak = 1e-2f, .warmup = 20, .steps = 200};
-  for (std::int64_t n = 0; n < 200; ++n) {
-    const auto done = trainer.step(text.batch(n, 8, 32), {.lr = lr(n), .clip = 1});
-    if (n % 40 == 39) std::printf("step %3ld  loss %.3f\n", static_cast<long>(n + 1), done.loss);
+  hone::Trainer trainer(hone::TrainPlan(model, {.batch = 16, .seq = 32}));
+  const hone::Cosine lr{.peak = 5e-3f, .warmup = 20, .steps = 300};
+  for (std::int64_t n = 0; n < 300; ++n) {
+    const auto done = trainer.step(text.batch(n, 16, 32), {.lr = lr(n), .clip = 1});
+    if (n % 60 == 59) std::printf("step %3ld  loss %.3f\n", static_cast<long>(n + 1), done.loss);
   }
   trainer.save("parallel");
 
@@ -43,9 +43,9 @@ int main() try {
   hone::Generator generator{hone::GeneratePlan(again)};
   const hone::Tokenizer& tokenizer = text.tokenizer();
   std::string answer;
-  for (const auto& piece : generator.generate(tokenizer.encode("250 251 "), {.temperature = 0, .max_tokens = 16}, &tokenizer))
+  for (const auto& piece : generator.generate(tokenizer.encode("21 22 "), {.temperature = 0, .max_tokens = 18}, &tokenizer))
     answer += piece.text;
-  std::printf("250 251 -> %s\n", answer.c_str());
+  std::printf("21 22 -> %s\n", answer.c_str());
 } catch (const hone::Error& e) {
   std::fprintf(stderr, "%s\n", e.what());
   return hone::exit_code(e.kind());

@@ -7,9 +7,9 @@
 
 namespace {
 
-std::string counting() {  // "100 101 102 ..."
+std::string counting() {  // "10 11 12 ... 99 10 11 ..."
   std::string text;
-  for (int i = 100; i < 1000; ++i) text += std::to_string(i) + " ";
+  for (int i = 0; i < 3000; ++i) text += std::to_string(10 + i % 90) + " ";
   return text;
 }
 
@@ -27,8 +27,8 @@ int main(int argc, char** argv) try {
               hone::human_duration(forecast.step_ms / 1e3).c_str());
 
   hone::Trainer trainer(plan);  // takes that memory, and no more
-  const std::int64_t steps = given ? 1000 : 150;
-  const hone::Cosine lr{.peak = 4e-3f, .warmup = 20, .steps = steps};
+  const std::int64_t steps = given ? 1000 : 200;
+  const hone::Cosine lr{.peak = 2e-3f, .warmup = 20, .steps = steps};
   const hone::Batch unseen = text.held_out(0, std::min<std::int64_t>(16, text.held_out_windows(plan.seq())), plan.seq());
   for (auto n = trainer.steps(); n < steps; n = trainer.steps()) {  // the loop is yours
     const hone::StepResult done = trainer.step(text.batch(n, plan.batch(), plan.seq()), {.lr = lr(n), .clip = 1});
@@ -37,7 +37,7 @@ int main(int argc, char** argv) try {
                   trainer.evaluate(unseen).loss);
   }
   const std::string out = argc > 2 ? argv[2] : "gpt";
-  trainer.save(out);  // a folder in Hugging Face's layout; `hone generate gpt --prompt "250 "` goes on from here
+  trainer.save(out);  // a folder in Hugging Face's layout; `hone generate gpt --prompt "25 26 "` goes on from here
   text.tokenizer().save(out);
   std::printf("saved to %s, weights %s\n", out.c_str(), trainer.weights_hash().c_str());
 } catch (const hone::Error& e) {
