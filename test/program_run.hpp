@@ -1,9 +1,9 @@
-// Small step programs and ways to run them on inputs that depend on names alone: by the executor's kernels, or by
-// the ops' references.
+// Small step programs and ways to run them on inputs that depend on names alone: by the executor's kernels,
+// or by the ops' references.
 #pragma once
 #include <cstring>
-#include <memory>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -24,7 +24,8 @@ inline Program settled(Program p) {
 }
 
 // Forward and loss of an architecture, as a training job writes them.
-inline Program forward_and_loss(const ArchitectureFunction& architecture, std::int64_t batch, std::int64_t seq) {
+inline Program forward_and_loss(const ArchitectureFunction& architecture, std::int64_t batch,
+                                std::int64_t seq) {
   Forward forward = write_forward(architecture, {.batch = batch, .seq = seq, .training = true});
   Program p = std::move(forward.program);
   const TensorId labels = p.add({.name = "labels", .type = {{batch, seq}, DType::i32}, .role = Role::input});
@@ -33,7 +34,8 @@ inline Program forward_and_loss(const ArchitectureFunction& architecture, std::i
   return settled(std::move(p));
 }
 
-inline Program with_backward(const ArchitectureFunction& architecture, std::int64_t batch, std::int64_t seq, bool bf16) {
+inline Program with_backward(const ArchitectureFunction& architecture, std::int64_t batch, std::int64_t seq,
+                             bool bf16) {
   Program p = forward_and_loss(architecture, batch, seq);
   if (bf16) autocast(p), p = settled(std::move(p));
   differentiate(p);
@@ -42,19 +44,26 @@ inline Program with_backward(const ArchitectureFunction& architecture, std::int6
 
 inline constexpr float loss_scale = 0.125f;
 
-// The first value of a tensor that outlives programs. Sums start as rubbish: a first micro-batch may not add to it.
+// The first value of a tensor that outlives programs. Sums start as rubbish: a first micro-batch may not add
+// to it.
 inline void fill(const std::string& name, const TensorType& type, std::int64_t vocab_size, std::byte* data) {
   Stream stream(stream_key(name, 3));
   const Operand o{data, type, contiguous_strides(type.shape)};
   const std::int64_t n = type.shape.elements();
   for (std::int64_t i = 0; i < n; ++i) {
     const auto id = static_cast<double>(stream.below(static_cast<std::uint64_t>(vocab_size)));
-    if (name == "tokens") op::set(o, i, id);
-    else if (name == "labels") op::set(o, i, i % 5 == 3 ? kernel::ignored_label : id);
-    else if (name == "positions") op::set(o, i, static_cast<double>(i % type.shape.last()));
-    else if (name == "step") op::set(o, i, i == 0 ? 77 : 0);
-    else if (name == "loss_scale") op::set(o, i, static_cast<double>(loss_scale));
-    else op::set(o, i, 0.4 * static_cast<double>(stream.normal()));
+    if (name == "tokens")
+      op::set(o, i, id);
+    else if (name == "labels")
+      op::set(o, i, i % 5 == 3 ? kernel::ignored_label : id);
+    else if (name == "positions")
+      op::set(o, i, static_cast<double>(i % type.shape.last()));
+    else if (name == "step")
+      op::set(o, i, i == 0 ? 77 : 0);
+    else if (name == "loss_scale")
+      op::set(o, i, static_cast<double>(loss_scale));
+    else
+      op::set(o, i, 0.4 * static_cast<double>(stream.normal()));
   }
 }
 
@@ -88,12 +97,14 @@ class ReferenceRun {
   ReferenceRun(const Program& p, std::int64_t vocab_size) : p_(p), pool_(ThreadPool::unstarted(1)) {
     for (const TensorDef& t : p.tensors) {
       memory_.emplace_back(t.alias == Alias::none ? static_cast<std::size_t>(t.type.bytes()) : 0);
-      if (t.role != Role::activation && t.alias == Alias::none) fill(t.name, t.type, vocab_size, memory_.back().data());
+      if (t.role != Role::activation && t.alias == Alias::none)
+        fill(t.name, t.type, vocab_size, memory_.back().data());
     }
     for (const Node& node : p.nodes) {
       calls_.push_back(describe(p, node, {}, *pool_));
       for (std::size_t i = 0; i < node.inputs.size(); ++i) calls_.back().in[i].data = address(node.inputs[i]);
-      for (std::size_t i = 0; i < node.outputs.size(); ++i) calls_.back().out[i].data = address(node.outputs[i]);
+      for (std::size_t i = 0; i < node.outputs.size(); ++i)
+        calls_.back().out[i].data = address(node.outputs[i]);
     }
   }
   void run() {
@@ -103,14 +114,16 @@ class ReferenceRun {
   double loss() {
     run();
     double sum = 0;
-    for (const float x : floats(memory_[static_cast<std::size_t>(p_.root(p_.outputs[0]).value)])) sum += static_cast<double>(x);
+    for (const float x : floats(memory_[static_cast<std::size_t>(p_.root(p_.outputs[0]).value)]))
+      sum += static_cast<double>(x);
     return static_cast<double>(loss_scale) * sum;
   }
   float* values(TensorId id) { return reinterpret_cast<float*>(address(id)); }
 
  private:
   std::byte* address(TensorId id) {
-    return memory_[static_cast<std::size_t>(p_.root(id).value)].data() + p_[id].offset * size_bytes(p_[id].type.dtype);
+    return memory_[static_cast<std::size_t>(p_.root(id).value)].data() +
+           p_[id].offset * size_bytes(p_[id].type.dtype);
   }
   const Program& p_;
   std::unique_ptr<ThreadPool> pool_;

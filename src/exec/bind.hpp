@@ -6,7 +6,7 @@ namespace hone {
 
 // The operands of a node; addresses stay null.
 Call describe(const Program& program, const Node& node, const ExecOptions& options, ThreadPool& pool);
-// The first variant for this device that takes the call; a bug of hone's when there is none.
+// The first variant for this device that takes the call; Error(input) when there is none.
 const Variant& choose(const Node& node, const Call& call);
 
 }  // namespace hone

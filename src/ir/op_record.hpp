@@ -2,6 +2,7 @@
 // tests ask the record; nothing anywhere switches over ops.
 #pragma once
 #include <cstdint>
+#include <initializer_list>
 #include <span>
 #include <vector>
 
@@ -39,6 +40,9 @@ struct Operand {
   TensorType type;
   Shape strides;
   std::int64_t row_stride() const { return strides.rank() < 2 ? type.shape.last() : strides[strides.rank() - 2]; }
+  // Rows at even distances, each without gaps; packed: no gaps between rows either.
+  bool even_rows() const;
+  bool packed() const;
   template <class T>
   T* as() const {
     return static_cast<T*>(data);
@@ -54,10 +58,13 @@ struct Call {
   Isa isa = Isa::portable;
 };
 
+// Are all operands packed, but for these inputs and outputs, which have even rows?
+bool gaps_only_in(const Call& call, std::initializer_list<std::size_t> in, std::initializer_list<std::size_t> out);
+
 struct Variant {
   const char* name;
   const char* device;  // "cpu"
-  bool (*takes)(const Call&);                  // addresses are null when asked; null: takes all
+  bool (*takes)(const Call&);  // addresses are null when asked; null: takes operands without gaps
   std::int64_t (*scratch_bytes)(const Call&);  // null: none
   void (*run)(const Call&);
 };

@@ -46,10 +46,8 @@ TensorId add_version(Program& program, TensorId of) {
 }
 
 void InferInput::fail(const std::string& what, const std::string& expected, const std::string& found) const {
-  throw Error(ErrorKind::input, {.what = what,
-                                 .where = std::string(node),
-                                 .expected = expected,
-                                 .found = found});
+  throw Error(ErrorKind::input,
+              {.what = what, .where = std::string(node), .expected = expected, .found = found});
 }
 
 void InferInput::require_rank(std::size_t input, int rank) const {
@@ -63,12 +61,42 @@ void InferInput::require(std::size_t input, const TensorType& type) const {
     fail("input " + std::to_string(input) + " has the wrong type", to_string(type), to_string(in[input]));
 }
 
+bool Operand::even_rows() const {
+  std::int64_t stride = row_stride();
+  for (int axis = type.shape.rank() - 2; axis >= 0; --axis) {
+    if (type.shape[axis] > 1 && strides[axis] != stride) return false;
+    stride *= type.shape[axis];
+  }
+  return type.shape.rank() == 0 || type.shape.last() == 1 || strides.last() == 1;
+}
+
+bool Operand::packed() const {
+  return even_rows() &&
+         (type.shape.rank() < 2 || type.shape.rows() == 1 || row_stride() == type.shape.last());
+}
+
+bool gaps_only_in(const Call& call, std::initializer_list<std::size_t> in,
+                  std::initializer_list<std::size_t> out) {
+  const auto good = [](const std::vector<Operand>& operands, std::initializer_list<std::size_t> gaps) {
+    for (std::size_t i = 0; i < operands.size(); ++i) {
+      const bool may = std::find(gaps.begin(), gaps.end(), i) != gaps.end();
+      if (may ? !operands[i].even_rows() : !operands[i].packed()) return false;
+    }
+    return true;
+  };
+  return good(call.in, in) && good(call.out, out);
+}
+
 std::vector<TensorId> emit(Program& program, const OpRecord& op, std::vector<TensorId> inputs,
                            const Attributes& attributes, std::string name, Phase phase) {
   InferInput infer{.node = name, .in = {}, .attributes = attributes};
   for (const TensorId id : inputs) infer.in.push_back(program[id].type);
   const auto specs = op.infer(infer);
-  Node node{.op = &op, .name = name, .inputs = std::move(inputs), .outputs = {}, .attributes = attributes,
+  Node node{.op = &op,
+            .name = name,
+            .inputs = std::move(inputs),
+            .outputs = {},
+            .attributes = attributes,
             .phase = phase};
   for (std::size_t i = 0; i < specs.size(); ++i) {
     const OutputSpec& spec = specs[i];
@@ -87,9 +115,12 @@ std::string label(const Program& p, TensorId id) {
   const TensorDef& t = p[id];
   std::string s = "%" + std::to_string(id.value);
   if (t.alias == Alias::view)
-    s += "(%" + std::to_string(t.base.value) + "+" + std::to_string(t.offset) + " " + to_string(t.strides) + ")";
+    s += "(%" + std::to_string(t.base.value) + "+" + std::to_string(t.offset) + " " + to_string(t.strides) +
+         ")";
   if (t.alias == Alias::version)  // of one in this program, or as another program leaves it
-    s += (t.previous ? "(next %" + std::to_string(t.previous.value) : "(of %" + std::to_string(t.base.value)) + ")";
+    s +=
+        (t.previous ? "(next %" + std::to_string(t.previous.value) : "(of %" + std::to_string(t.base.value)) +
+        ")";
   return s;
 }
 

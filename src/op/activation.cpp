@@ -12,11 +12,16 @@ namespace hone::op {
 double activate(Activation kind, double x) {
   const double inner = std::sqrt(2 / std::numbers::pi) * (x + 0.044715 * x * x * x);
   switch (kind) {
-    case Activation::none: return x;
-    case Activation::relu: return x > 0 ? x : 0;
-    case Activation::gelu_new: return 0.5 * x * (1 + std::tanh(inner));
-    case Activation::gelu: return 0.5 * x * (1 + std::erf(x / std::numbers::sqrt2));
-    case Activation::silu: return x / (1 + std::exp(-x));
+    case Activation::none:
+      return x;
+    case Activation::relu:
+      return x > 0 ? x : 0;
+    case Activation::gelu_new:
+      return 0.5 * x * (1 + std::tanh(inner));
+    case Activation::gelu:
+      return 0.5 * x * (1 + std::erf(x / std::numbers::sqrt2));
+    case Activation::silu:
+      return x / (1 + std::exp(-x));
   }
   return x;
 }
@@ -26,13 +31,17 @@ double activation_slope(Activation kind, double x) {
   const double tanh = std::tanh(k * (x + 0.044715 * x * x * x));
   const double sigmoid = 1 / (1 + std::exp(-x));
   switch (kind) {
-    case Activation::none: return 1;
-    case Activation::relu: return x > 0 ? 1 : 0;
+    case Activation::none:
+      return 1;
+    case Activation::relu:
+      return x > 0 ? 1 : 0;
     case Activation::gelu_new:
       return 0.5 * (1 + tanh) + 0.5 * x * (1 - tanh * tanh) * k * (1 + 3 * 0.044715 * x * x);
     case Activation::gelu:
-      return 0.5 * (1 + std::erf(x / std::numbers::sqrt2)) + x * std::exp(-x * x / 2) / std::sqrt(2 * std::numbers::pi);
-    case Activation::silu: return sigmoid * (1 + x * (1 - sigmoid));
+      return 0.5 * (1 + std::erf(x / std::numbers::sqrt2)) +
+             x * std::exp(-x * x / 2) / std::sqrt(2 * std::numbers::pi);
+    case Activation::silu:
+      return sigmoid * (1 + x * (1 - sigmoid));
   }
   return 1;
 }
@@ -81,16 +90,26 @@ void gradient(GradientContext& g) {
 
 int first_input(const Node&, int) { return 0; }
 
-constexpr Variant variants[] = {{"flat", "cpu", nullptr, nullptr, run}};
-constexpr Variant gradient_variants[] = {{"flat", "cpu", nullptr, nullptr, run_gradient}};
+constexpr Variant variants[] = {{"flat", "cpu", nullptr, nullptr, run},
+                                {"rows", "cpu", all_even_rows, nullptr, by_rows<run>}};
+constexpr Variant gradient_variants[] = {{"flat", "cpu", nullptr, nullptr, run_gradient},
+                                         {"rows", "cpu", all_even_rows, nullptr, by_rows<run_gradient>}};
 
 }  // namespace
 
-const OpRecord activation{.name = "activation", .infer = infer, .cost = streaming_cost, .gradient = gradient,
-                          .alias = first_input, .reference = reference, .variants = variants,
+const OpRecord activation{.name = "activation",
+                          .infer = infer,
+                          .cost = streaming_cost,
+                          .gradient = gradient,
+                          .alias = first_input,
+                          .reference = reference,
+                          .variants = variants,
                           .autocast = Autocast::follow};
-const OpRecord activation_gradient{.name = "activation_gradient", .infer = infer_gradient,
-                                   .cost = streaming_cost, .alias = first_input,
-                                   .reference = reference_gradient, .variants = gradient_variants};
+const OpRecord activation_gradient{.name = "activation_gradient",
+                                   .infer = infer_gradient,
+                                   .cost = streaming_cost,
+                                   .alias = first_input,
+                                   .reference = reference_gradient,
+                                   .variants = gradient_variants};
 
 }  // namespace hone::op

@@ -21,9 +21,10 @@ std::vector<OutputSpec> infer_accumulate(const InferInput& i) {
 }
 
 void run_add(const Call& c) {
-  kernel::run(kernel::Add{.n = c.out[0].type.shape.elements(), .a = in(c.in[0]), .b = in(c.in[1]),
-                          .y = out(c.out[0])},
-              c.isa, *c.pool);
+  kernel::run(
+      kernel::Add{
+          .n = c.out[0].type.shape.elements(), .a = in(c.in[0]), .b = in(c.in[1]), .y = out(c.out[0])},
+      c.isa, *c.pool);
 }
 void run_cast(const Call& c) {
   kernel::run(kernel::Cast{.n = c.out[0].type.shape.elements(), .x = in(c.in[0]), .y = out(c.out[0])}, c.isa,
@@ -59,17 +60,33 @@ void gradient_cast(GradientContext& g) {
 int first_input(const Node&, int) { return 0; }
 void set_type(Attributes& a, DType dtype) { a = TypeAttributes{dtype}; }
 
-constexpr Variant add_variants[] = {{"flat", "cpu", nullptr, nullptr, run_add}};
-constexpr Variant cast_variants[] = {{"flat", "cpu", nullptr, nullptr, run_cast}};
+constexpr Variant add_variants[] = {{"flat", "cpu", nullptr, nullptr, run_add},
+                                    {"rows", "cpu", all_even_rows, nullptr, by_rows<run_add>}};
+constexpr Variant cast_variants[] = {{"flat", "cpu", nullptr, nullptr, run_cast},
+                                     {"rows", "cpu", all_even_rows, nullptr, by_rows<run_cast>}};
 
 }  // namespace
 
-const OpRecord add{.name = "add", .infer = infer_add, .cost = streaming_cost, .gradient = gradient_add,
-                   .alias = first_input, .reference = reference_add, .variants = add_variants,
-                   .autocast = Autocast::any, .set_type = set_type};
-const OpRecord cast{.name = "cast", .infer = infer_cast, .cost = streaming_cost, .gradient = gradient_cast,
-                    .reference = reference_cast, .variants = cast_variants, .set_type = set_type};
-const OpRecord accumulate{.name = "accumulate", .infer = infer_accumulate, .cost = streaming_cost,
-                          .reference = reference_add, .variants = add_variants};
+const OpRecord add{.name = "add",
+                   .infer = infer_add,
+                   .cost = streaming_cost,
+                   .gradient = gradient_add,
+                   .alias = first_input,
+                   .reference = reference_add,
+                   .variants = add_variants,
+                   .autocast = Autocast::any,
+                   .set_type = set_type};
+const OpRecord cast{.name = "cast",
+                    .infer = infer_cast,
+                    .cost = streaming_cost,
+                    .gradient = gradient_cast,
+                    .reference = reference_cast,
+                    .variants = cast_variants,
+                    .set_type = set_type};
+const OpRecord accumulate{.name = "accumulate",
+                          .infer = infer_accumulate,
+                          .cost = streaming_cost,
+                          .reference = reference_add,
+                          .variants = add_variants};
 
 }  // namespace hone::op

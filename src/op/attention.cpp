@@ -193,8 +193,11 @@ void reference_gradient(const Call& c) {
     for (std::size_t j = 0; j < sums[i].size(); ++j) set(c.out[i], static_cast<std::int64_t>(j), sums[i][j]);
 }
 
-constexpr Variant variants[] = {{"flash", "cpu", nullptr, scratch, run}};
-constexpr Variant gradient_variants[] = {{"flash", "cpu", nullptr, gradient_scratch, run_gradient}};
+bool takes(const Call& c) { return gaps_only_in(c, {0, 1, 2}, {0}); }
+bool takes_gradient(const Call& c) { return gaps_only_in(c, {0, 1, 2, 3, 4}, {0, 1, 2}); }
+
+constexpr Variant variants[] = {{"flash", "cpu", takes, scratch, run}};
+constexpr Variant gradient_variants[] = {{"flash", "cpu", takes_gradient, gradient_scratch, run_gradient}};
 
 }  // namespace
 

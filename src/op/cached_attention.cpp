@@ -113,8 +113,11 @@ void reference(const Call& c) {
       }
 }
 
-constexpr Variant append_variants[] = {{"rows", "cpu", nullptr, nullptr, run_append}};
-constexpr Variant variants[] = {{"blocks", "cpu", nullptr, scratch, run}};
+bool takes_append(const Call& c) { return gaps_only_in(c, {0}, {}); }
+bool takes(const Call& c) { return gaps_only_in(c, {0}, {0}); }
+
+constexpr Variant append_variants[] = {{"rows", "cpu", takes_append, nullptr, run_append}};
+constexpr Variant variants[] = {{"blocks", "cpu", takes, scratch, run}};
 
 }  // namespace
 

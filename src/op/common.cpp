@@ -20,6 +20,11 @@ std::uint64_t random_key(std::uint64_t stream, const StepInfo& step) {
   return h ^ (h >> 31);
 }
 
+bool all_even_rows(const Call& c) {
+  const auto even = [](const Operand& o) { return o.even_rows(); };
+  return std::all_of(c.in.begin(), c.in.end(), even) && std::all_of(c.out.begin(), c.out.end(), even);
+}
+
 kernel::Element element(DType dtype) {
   assert(dtype == DType::f32 || dtype == DType::bf16);
   return dtype == DType::f32 ? kernel::Element::f32 : kernel::Element::bf16;

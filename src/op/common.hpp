@@ -21,6 +21,23 @@ StepInfo step_info(const Operand& step);
 // The key of a random stream at this step; `stream` hashes the name of the use.
 std::uint64_t random_key(std::uint64_t stream, const StepInfo& step);
 
+// For loops over elements that know of no rows: the same row by row, over operands of one shape with gaps
+// between their rows. Rare, and slow where rows are short: a call of the kernel for each.
+template <void (*run)(const Call&)>
+void by_rows(const Call& c) {
+  Call row = c;
+  for (std::int64_t r = 0; r < c.out[0].type.shape.rows(); ++r) {
+    const auto place = [&](Operand& o, const Operand& whole) {
+      o.type.shape = {whole.type.shape.last()};
+      o.data = whole.as<std::byte>() + r * whole.row_stride() * size_bytes(whole.type.dtype);
+    };
+    for (std::size_t i = 0; i < c.in.size(); ++i) place(row.in[i], c.in[i]);
+    for (std::size_t i = 0; i < c.out.size(); ++i) place(row.out[i], c.out[i]);
+    run(row);
+  }
+}
+bool all_even_rows(const Call& c);
+
 kernel::Element element(DType dtype);
 inline kernel::In in(const Operand& o) { return {o.data, element(o.type.dtype)}; }
 inline kernel::Out out(const Operand& o) { return {o.data, element(o.type.dtype)}; }

@@ -78,15 +78,28 @@ void reference_gradient(const Call& c) {
 
 int first_input(const Node&, int output) { return output == 0 ? 0 : -1; }
 
-constexpr Variant variants[] = {{"rows", "cpu", nullptr, nullptr, run}};
-constexpr Variant gradient_variants[] = {{"rows", "cpu", nullptr, nullptr, run_gradient}};
+bool takes(const Call& c) { return gaps_only_in(c, {0}, {}); }
+bool takes_gradient(const Call& c) {
+  return gaps_only_in(c, {0}, {0}) && c.out[0].row_stride() == c.in[0].row_stride();
+}
+
+constexpr Variant variants[] = {{"rows", "cpu", takes, nullptr, run}};
+constexpr Variant gradient_variants[] = {{"rows", "cpu", takes_gradient, nullptr, run_gradient}};
 
 }  // namespace
 
-const OpRecord cross_entropy{.name = "cross_entropy", .infer = infer, .cost = streaming_cost,
-                             .gradient = gradient, .reference = reference, .variants = variants, .autocast = Autocast::any};
-const OpRecord cross_entropy_gradient{.name = "cross_entropy_gradient", .infer = infer_gradient,
-                                      .cost = streaming_cost, .alias = first_input,
-                                      .reference = reference_gradient, .variants = gradient_variants};
+const OpRecord cross_entropy{.name = "cross_entropy",
+                             .infer = infer,
+                             .cost = streaming_cost,
+                             .gradient = gradient,
+                             .reference = reference,
+                             .variants = variants,
+                             .autocast = Autocast::any};
+const OpRecord cross_entropy_gradient{.name = "cross_entropy_gradient",
+                                      .infer = infer_gradient,
+                                      .cost = streaming_cost,
+                                      .alias = first_input,
+                                      .reference = reference_gradient,
+                                      .variants = gradient_variants};
 
 }  // namespace hone::op

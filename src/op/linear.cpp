@@ -89,7 +89,8 @@ void gradient(GradientContext& g) {
                     LinearInputGradientAttributes{.dtype = g.type(g.in(0)).dtype})[0]);
   if (g.wants(1)) {
     const auto sum = g.sum(1);
-    g.set_sum(1, g.emit(linear_weight_gradient, {dy, g.in(0), sum.current, g.step()}, SumAttributes{sum.begun})[0]);
+    g.set_sum(
+        1, g.emit(linear_weight_gradient, {dy, g.in(0), sum.current, g.step()}, SumAttributes{sum.begun})[0]);
   }
   if (a.bias && g.wants(2)) {
     const auto sum = g.sum(2);
@@ -225,7 +226,9 @@ kernel::ColumnSum column_arguments(const Call& c) {
           .sum = c.out[0].as<float>(),
           .accumulate = false};
 }
-std::int64_t column_scratch(const Call& c) { return kernel::scratch_bytes(column_arguments(c), c.pool->threads()); }
+std::int64_t column_scratch(const Call& c) {
+  return kernel::scratch_bytes(column_arguments(c), c.pool->threads());
+}
 void run_columns(const Call& c) {
   auto a = column_arguments(c);
   a.accumulate = continues(c, 2);
@@ -235,27 +238,54 @@ void reference_columns(const Call& c) {
   const std::int64_t N = c.in[0].type.shape.last();
   const Rows rows = rows_of(c.in[0].type.shape);
   for (std::int64_t j = 0; j < N; ++j)
-    set(c.out[0], j, sum_by_pieces(get(c.in[1], j), continues(c, 2), rows, [&](std::int64_t b, std::int64_t t) {
+    set(c.out[0], j,
+        sum_by_pieces(get(c.in[1], j), continues(c, 2), rows, [&](std::int64_t b, std::int64_t t) {
           return static_cast<float>(get(c.in[0], (b * rows.positions + t) * N + j));
         }));
 }
 
-constexpr Variant variants[] = {{"panels", "cpu", nullptr, scratch, run}};
-constexpr Variant input_variants[] = {{"panels", "cpu", nullptr, input_scratch, run_input}};
-constexpr Variant weight_variants[] = {{"pieces", "cpu", nullptr, weight_scratch, run_weight}};
-constexpr Variant column_variants[] = {{"pieces", "cpu", nullptr, column_scratch, run_columns}};
+// What an epilogue reads or writes beside y lies as y does.
+bool takes(const Call& c) {
+  return gaps_only_in(c, {0, 1}, {0}) &&
+         (c.out[0].packed() || (c.out.size() == 1 && !c.attributes.as<LinearAttributes>().residual));
+}
+bool takes_input(const Call& c) {
+  return gaps_only_in(c, {0, 1}, {0}) && (c.in.size() == 2 || c.out[0].packed());
+}
+bool takes_weight(const Call& c) { return gaps_only_in(c, {0, 1}, {}); }
+bool takes_columns(const Call& c) { return gaps_only_in(c, {0}, {}); }
+
+constexpr Variant variants[] = {{"panels", "cpu", takes, scratch, run}};
+constexpr Variant input_variants[] = {{"panels", "cpu", takes_input, input_scratch, run_input}};
+constexpr Variant weight_variants[] = {{"pieces", "cpu", takes_weight, weight_scratch, run_weight}};
+constexpr Variant column_variants[] = {{"pieces", "cpu", takes_columns, column_scratch, run_columns}};
 
 }  // namespace
 
-const OpRecord linear{.name = "linear", .infer = infer, .cost = cost, .gradient = gradient, .alias = alias,
-                      .reference = reference, .variants = variants, .autocast = Autocast::lower,
-                      .set_type = set_type, .activation_inputs = 2};
-const OpRecord linear_input_gradient{.name = "linear_input_gradient", .infer = infer_input, .cost = cost,
-                                     .reference = reference_input, .variants = input_variants};
-const OpRecord linear_weight_gradient{.name = "linear_weight_gradient", .infer = infer_weight,
-                                      .cost = weight_cost, .reference = reference_weight,
+const OpRecord linear{.name = "linear",
+                      .infer = infer,
+                      .cost = cost,
+                      .gradient = gradient,
+                      .alias = alias,
+                      .reference = reference,
+                      .variants = variants,
+                      .autocast = Autocast::lower,
+                      .set_type = set_type,
+                      .activation_inputs = 2};
+const OpRecord linear_input_gradient{.name = "linear_input_gradient",
+                                     .infer = infer_input,
+                                     .cost = cost,
+                                     .reference = reference_input,
+                                     .variants = input_variants};
+const OpRecord linear_weight_gradient{.name = "linear_weight_gradient",
+                                      .infer = infer_weight,
+                                      .cost = weight_cost,
+                                      .reference = reference_weight,
                                       .variants = weight_variants};
-const OpRecord column_sum{.name = "column_sum", .infer = infer_columns, .cost = streaming_cost,
-                          .reference = reference_columns, .variants = column_variants};
+const OpRecord column_sum{.name = "column_sum",
+                          .infer = infer_columns,
+                          .cost = streaming_cost,
+                          .reference = reference_columns,
+                          .variants = column_variants};
 
 }  // namespace hone::op

@@ -37,8 +37,10 @@ TensorId GradientContext::gather_views(TensorId base) {
   std::int64_t covered = 0;
   TensorId whole;
   for (const TensorId view : found->second) {
-    const TensorId g = gradients_[static_cast<std::size_t>(view.value)];
+    TensorId g = gradients_[static_cast<std::size_t>(view.value)];
     if (!g) continue;
+    if (p_[g].alias != Alias::none)  // already a part of something: two parts of a sum share its gradient
+      g = hone::emit(p_, op::cast, {g}, op::TypeAttributes{p_[g].type.dtype}, p_[view].name)[0];
     if (!whole) whole = p_.add({.name = of.name + ":gradient", .type = of.type});
     TensorDef& part = p_[g];
     if (part.alias != Alias::none || part.type != p_[view].type)

@@ -103,6 +103,7 @@ class Fuser {
     if (a.residual || a.activation != Activation::none) return;
     const auto add = only_reader(node.outputs[0], op::add);
     if (!add || p_[p_.nodes[*add].outputs[0]].type.dtype != DType::f32) return;
+    if (!p_.contiguous(p_.nodes[*add].outputs[0])) return;
     const TensorId residual = other(*add, node.outputs[0]);
     if (residual == node.outputs[0] || p_[residual].type.dtype != DType::f32 || !before(residual, n) ||
         !p_.contiguous(residual))
@@ -118,6 +119,7 @@ class Fuser {
     if (node.op != &op::linear_input_gradient) return;
     const auto slope = only_reader(node.outputs[0], op::activation_gradient);
     if (!slope || p_.nodes[*slope].inputs[0] != node.outputs[0]) return;
+    if (!p_.contiguous(p_.nodes[*slope].inputs[1]) || !p_.contiguous(p_.nodes[*slope].outputs[0])) return;
     auto a = node.attributes.as<op::LinearInputGradientAttributes>();
     a.activation = p_.nodes[*slope].attributes.as<op::ActivationAttributes>().kind;
     node.attributes = a;
@@ -130,6 +132,7 @@ class Fuser {
     if (node.op != &op::layer_norm_gradient || node.attributes.as<op::LayerNormGradientAttributes>().addend) return;
     const auto add = only_reader(node.outputs[0], op::add);
     if (!add || p_[p_.nodes[*add].outputs[0]].type.dtype != DType::f32) return;
+    if (!p_.contiguous(p_.nodes[*add].outputs[0])) return;
     const TensorId addend = other(*add, node.outputs[0]);
     if (p_[addend].type.dtype != DType::f32 || !before(addend, n) || !p_.contiguous(addend)) return;
     node.attributes = op::LayerNormGradientAttributes{.addend = true};

@@ -15,7 +15,8 @@ struct Setting {
   int threads;
 
   TrainPlanOptions options() const {
-    return {.batch = batch, .micro_batch = micro_batch, .seq = seq, .precision = precision, .threads = threads};
+    return {
+        .batch = batch, .micro_batch = micro_batch, .seq = seq, .precision = precision, .threads = threads};
   }
 };
 
@@ -31,11 +32,12 @@ std::vector<Setting> grid() {
 
 std::string describe(const Setting& s) {
   return std::to_string(s.model.width) + " wide, batch " + std::to_string(s.batch) + " by " +
-         std::to_string(s.micro_batch) + ", " + name(s.precision) + ", " + std::to_string(s.threads) + " threads";
+         std::to_string(s.micro_batch) + ", " + name(s.precision) + ", " + std::to_string(s.threads) +
+         " threads";
 }
 
-// An executor hands its arena out; the page behind it is mapped too (exec/arena.hpp), so that a write past the
-// end shows as a changed byte.
+// An executor hands its arena out; the page behind it is mapped too (exec/arena.hpp), so that a write past
+// the end shows as a changed byte.
 std::span<std::byte> behind(Executor& executor) {
   const std::span<std::byte> arena = executor.arena();
   const auto end = reinterpret_cast<std::uintptr_t>(arena.data() + arena.size());
@@ -47,7 +49,8 @@ std::vector<std::byte> arena_after_a_run(const Setting& s, const Model& model, s
   const TrainPlan plan(model, s.options());
   EXPECT_EQ(plan.forecast().arena_bytes, plan.impl().job.arena_bytes());
   Trainer::Impl impl(plan);
-  EXPECT_EQ(static_cast<std::int64_t>(impl.executor.arena().size()), plan.forecast().arena_bytes) << describe(s);
+  EXPECT_EQ(static_cast<std::int64_t>(impl.executor.arena().size()), plan.forecast().arena_bytes)
+      << describe(s);
   const auto guard = behind(impl.executor);
   std::fill(impl.executor.arena().begin(), impl.executor.arena().end(), pattern);
   std::fill(guard.begin(), guard.end(), pattern);
@@ -89,13 +92,15 @@ TEST(Arena, IsUsedToTheLastByteAndNoFurther) {
     const Model model = s.model.model();
     const TrainPlan plan(model, s.options());
     const JobPlan& job = plan.impl().job;
-    const auto a = arena_after_a_run(s, model, std::byte{0xff}), b = arena_after_a_run(s, model, std::byte{0xa5});
+    const auto a = arena_after_a_run(s, model, std::byte{0xff}),
+               b = arena_after_a_run(s, model, std::byte{0xa5});
     ASSERT_EQ(static_cast<std::int64_t>(a.size()), job.arena_bytes());
     EXPECT_EQ(high_water(a, b, a.size()), a.size());
     const auto workspace = static_cast<std::size_t>(job.workspace_bytes());
     EXPECT_EQ(high_water(a, b, workspace), workspace);
     for (const auto& [name, shared] : job.shared()) {
-      const auto at = static_cast<std::ptrdiff_t>(shared.offset), end = at + static_cast<std::ptrdiff_t>(shared.type.bytes());
+      const auto at = static_cast<std::ptrdiff_t>(shared.offset),
+                 end = at + static_cast<std::ptrdiff_t>(shared.type.bytes());
       EXPECT_TRUE(std::equal(a.begin() + at, a.begin() + end, b.begin() + at)) << name;
     }
   }

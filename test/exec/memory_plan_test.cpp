@@ -44,13 +44,16 @@ void expect_sound(const std::vector<Block>& blocks, std::int64_t total) {
 
 TEST(MemoryPlan, NoTwoLiveBlocksOverlap) {
   Stream stream(stream_key("lifetimes", 1));
-  const auto below = [&](std::int64_t n) { return static_cast<std::int64_t>(stream.below(static_cast<std::uint64_t>(n))); };
+  const auto below = [&](std::int64_t n) {
+    return static_cast<std::int64_t>(stream.below(static_cast<std::uint64_t>(n)));
+  };
   for (int round = 0; round < 300; ++round) {
     const std::int64_t nodes = 1 + below(40), count = 1 + below(80);
     std::vector<Block> blocks;
     for (std::int64_t i = 0; i < count; ++i) {
       const auto first = static_cast<std::int32_t>(below(nodes));
-      blocks.push_back({.bytes = 1 + below(round % 2 ? 5000 : 200), .first = first,
+      blocks.push_back({.bytes = 1 + below(round % 2 ? 5000 : 200),
+                        .first = first,
                         .last = first + static_cast<std::int32_t>(below(nodes - first))});
     }
     auto again = blocks;
@@ -77,7 +80,8 @@ struct Chain {
   Program p;
   TensorId x = p.add({.name = "x", .type = op::f32({100}), .role = Role::input});
   std::int64_t offset(TensorId id) const {
-    return plan_workspace(p, std::vector<std::int64_t>(p.nodes.size(), 0)).tensor_offset[static_cast<std::size_t>(id.value)];
+    return plan_workspace(p, std::vector<std::int64_t>(p.nodes.size(), 0))
+        .tensor_offset[static_cast<std::size_t>(id.value)];
   }
 };
 
@@ -136,7 +140,8 @@ TEST(MemoryPlan, Gpt2NeedsHardlyMoreThanWhatIsLive) {
   for (const std::int64_t layers : {1, 4})
     for (const Precision precision : {Precision::f32, Precision::bf16}) {
       const TinyGpt2 tiny{.layers = layers, .heads = 4, .width = 100, .vocab_size = 500, .context = 64};
-      const TrainPlan plan(tiny.model(), {.batch = 4, .micro_batch = 4, .seq = 64, .precision = precision, .threads = 2});
+      const TrainPlan plan(tiny.model(),
+                           {.batch = 4, .micro_batch = 4, .seq = 64, .precision = precision, .threads = 2});
       const Program& p = plan.impl().job.programs()[plan.impl().micro[0].train];
       const std::vector<std::int64_t> no_scratch(p.nodes.size(), 0);
       const Workspace w = plan_workspace(p, no_scratch);

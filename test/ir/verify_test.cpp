@@ -13,7 +13,9 @@ struct Small {
   Program p;
   TensorId x = p.add({.name = "x", .type = op::f32({2, 3}), .role = Role::input});
   TensorId sum = p.add({.name = "sum", .type = op::f32({2, 3}), .role = Role::state});
-  TensorId act(TensorId of) { return emit(p, op::activation, {of}, op::ActivationAttributes{op::Activation::relu}, "act")[0]; }
+  TensorId act(TensorId of) {
+    return emit(p, op::activation, {of}, op::ActivationAttributes{op::Activation::relu}, "act")[0];
+  }
   TensorId accumulate(TensorId to) { return emit(p, op::accumulate, {to, x}, {}, "more")[0]; }
 };
 

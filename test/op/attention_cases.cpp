@@ -9,11 +9,11 @@ struct Size {
   std::int64_t B, T, heads, kv_heads, D;
 };
 // Small where they can be: the references take time as B T^2 heads D.
-constexpr Size sizes[] = {{1, 1, 1, 1, 1},   {2, 7, 2, 1, 3},   {1, 65, 3, 3, 17}, {2, 33, 4, 2, 64},
+constexpr Size sizes[] = {{1, 1, 1, 1, 1},    {2, 7, 2, 1, 3},    {1, 65, 3, 3, 17}, {2, 33, 4, 2, 64},
                           {1, 65, 1, 1, 100}, {1, 128, 1, 1, 64}, {1, 300, 1, 1, 5}};
 
-// bf16: probabilities and score gradients are rounded to bf16 before the products that follow, an error of up to
-// 2^-9 of each term.
+// bf16: probabilities and score gradients are rounded to bf16 before the products that follow, an error of up
+// to 2^-9 of each term.
 double loose(DType dtype) { return dtype == DType::bf16 ? 0x1p-7 : 0; }
 
 void fill_forward(const Call& c) {
@@ -29,11 +29,18 @@ void add_whole(DType dtype, const Size& s, std::int64_t gap, std::vector<OpCase>
   const Input lse{op::f32({s.B, s.heads, s.T})};
   for (const bool causal : {true, false})
     for (const float dropout : {0.0f, 0.25f}) {
-      const op::AttentionAttributes a{.heads = s.heads, .kv_heads = s.kv_heads,
-                                      .scale = 1 / std::sqrt(static_cast<float>(s.D)), .causal = causal,
-                                      .dropout = dropout, .stream = 7};
+      const op::AttentionAttributes a{.heads = s.heads,
+                                      .kv_heads = s.kv_heads,
+                                      .scale = 1 / std::sqrt(static_cast<float>(s.D)),
+                                      .causal = causal,
+                                      .dropout = dropout,
+                                      .stream = 7};
       cases.push_back({&op::attention, {q, kv, kv, step(0, 3)}, a, {gap, 0}, nullptr, loose(dtype)});
-      cases.push_back({&op::attention_gradient, {q, q, kv, kv, q, lse, step(0, 3)}, a, {gap, gap, gap}, fill_forward,
+      cases.push_back({&op::attention_gradient,
+                       {q, q, kv, kv, q, lse, step(0, 3)},
+                       a,
+                       {gap, gap, gap},
+                       fill_forward,
                        loose(dtype)});
     }
 }
@@ -43,16 +50,19 @@ void add_cached(DType dtype, const Size& s, std::int64_t gap, std::vector<OpCase
   std::vector<double> table, lengths;
   for (std::int64_t b = 0; b < s.B; ++b) {
     lengths.push_back(static_cast<double>(b == 0 ? 0 : 13 * b));
-    for (std::int64_t i = 0; i < most; ++i) table.push_back(static_cast<double>(s.B * most - 1 - (b * most + i)));
+    for (std::int64_t i = 0; i < most; ++i)
+      table.push_back(static_cast<double>(s.B * most - 1 - (b * most + i)));
   }
   const std::int64_t width = s.kv_heads * s.D;
-  const Input q{{{s.B, s.T, s.heads * s.D}, dtype}, normals(), gap}, kv{{{s.B, s.T, width}, dtype}, normals(), gap};
+  const Input q{{{s.B, s.T, s.heads * s.D}, dtype}, normals(), gap},
+      kv{{{s.B, s.T, width}, dtype}, normals(), gap};
   const Input cache{{{s.B * most, block, width}, dtype}}, tables{{{s.B, most}, DType::i32}, given(table)};
   const Input length{{{s.B}, DType::i32}, given(lengths)};
-  const op::AttentionAttributes a{.heads = s.heads, .kv_heads = s.kv_heads,
-                                  .scale = 1 / std::sqrt(static_cast<float>(s.D))};
+  const op::AttentionAttributes a{
+      .heads = s.heads, .kv_heads = s.kv_heads, .scale = 1 / std::sqrt(static_cast<float>(s.D))};
   cases.push_back({&op::cache_append, {kv, cache, tables, length}, NoAttributes{}});
-  cases.push_back({&op::cached_attention, {q, cache, cache, tables, length}, a, {gap}, nullptr, loose(dtype)});
+  cases.push_back(
+      {&op::cached_attention, {q, cache, cache, tables, length}, a, {gap}, nullptr, loose(dtype)});
 }
 
 }  // namespace

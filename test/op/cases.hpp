@@ -5,12 +5,13 @@
 namespace hone {
 
 // Each adds to `cases` for products in `dtype`; ops that compute in f32 alone add theirs for f32 only.
-void add_row_cases(DType dtype, std::vector<OpCase>& cases);        // norms, sums, embeddings, losses, updates
-void add_linear_cases(DType dtype, std::vector<OpCase>& cases);     // products and their gradients
+void add_row_cases(DType dtype, std::vector<OpCase>& cases);     // norms, sums, embeddings, losses, updates
+void add_linear_cases(DType dtype, std::vector<OpCase>& cases);  // products and their gradients
 void add_attention_cases(DType dtype, std::vector<OpCase>& cases);  // with and without a cache
 
 inline Input step(std::int32_t micro, std::int32_t first_sample = 0) {
-  return {op::step_type(), given({12345, -678, static_cast<double>(first_sample), static_cast<double>(micro)})};
+  return {op::step_type(),
+          given({12345, -678, static_cast<double>(first_sample), static_cast<double>(micro)})};
 }
 // A sum that a micro-batch continues, or starts over what an earlier step left.
 inline Input sum(const Shape& shape) { return {op::f32(shape)}; }

@@ -30,10 +30,23 @@ Architecture middle(const char* name, std::function<Tensor(Tensor)> piece) {
 std::vector<Architecture> architectures() {
   std::vector<Architecture> all;
   all.push_back(middle("embedding", [](Tensor x) { return x; }));
-  all.push_back(middle("linear", [](Tensor x) { return linear(linear(x, "a", 9), "b", 7, {.bias = false}); }));
+  all.push_back(
+      middle("linear", [](Tensor x) { return linear(linear(x, "a", 9), "b", 7, {.bias = false}); }));
   all.push_back(middle("add", [](Tensor x) { return x + linear(x + x, "a", C); }));
   all.push_back(middle("gelu", [](Tensor x) { return gelu(linear(x, "a", C)); }));
   all.push_back(middle("gelu_new", [](Tensor x) { return linear(gelu_new(linear(x, "a", C)), "b", C); }));
+  all.push_back(middle("parts", [](Tensor x) {
+    const auto parts = split(linear(x, "a", 3 * C), {C, C, C});
+    return linear(gelu(parts[0]) + parts[1], "b", C) + linear(parts[2], "c", C);
+  }));
+  all.push_back(middle("sum_of_parts", [](Tensor x) {
+    const auto parts = split(linear(x, "a", 2 * C), {C, C});
+    return linear(parts[0] + parts[1], "b", C);
+  }));
+  all.push_back(middle("parts_of_f32", [](Tensor x) {
+    const auto parts = split(x, {4, 2});
+    return linear(parts[0], "b", C) + linear(parts[1], "c", C);
+  }));
   all.push_back(middle("relu", [](Tensor x) { return relu(linear(x, "a", C)); }));
   all.back().h = 0.002f;  // few values are that near to the bend
   all.push_back(middle("silu", [](Tensor x) { return silu(linear(x, "a", C)); }));
@@ -46,7 +59,8 @@ std::vector<Architecture> architectures() {
                            [=](Tensor x) {
                              const auto q = linear(x, "q", C), kv = linear(x, "kv", 6);
                              const auto parts = split(kv, {3, 3});
-                             return attention(q, parts[0], parts[1], {.heads = 2, .kv_heads = 1, .causal = causal, .dropout = p});
+                             return attention(q, parts[0], parts[1],
+                                              {.heads = 2, .kv_heads = 1, .causal = causal, .dropout = p});
                            }));
   all.push_back({"tied_head", [](Builder& b, Tensor tokens) {
                    const auto table = b.parameter("table", {V, C});
@@ -66,8 +80,8 @@ std::vector<double> total(const Results& results, const std::string& parameter) 
   return sum;
 }
 
-// Differences over h and h/2, extrapolated to h = 0 (Richardson): what is left is of the order h^4, 1e-7 here, and
-// the rounding of f32 losses over h, some 1e-7 / h.
+// Differences over h and h/2, extrapolated to h = 0 (Richardson): what is left is of the order h^4, 1e-7
+// here, and the rounding of f32 losses over h, some 1e-7 / h.
 double slope(ReferenceRun& run, float& x, float h) {
   const float at = x;
   const auto difference = [&](float by) {
@@ -101,7 +115,8 @@ TEST_P(Gradients, AreDifferencesOfTheLoss) {
       largest = std::max(largest, std::abs(expected[j]));
     }
     for (std::size_t j = 0; j < found.size(); ++j) {
-      ASSERT_NEAR(found[j], expected[j], 2e-4 * largest + 2e-7 / static_cast<double>(GetParam().h)) << t.name << " " << j;
+      ASSERT_NEAR(found[j], expected[j], 2e-4 * largest + 2e-7 / static_cast<double>(GetParam().h))
+          << t.name << " " << j;
       // A handful of roundings of 2^-9 each, of values as large as the largest.
       ASSERT_NEAR(low[j], expected[j], 0.04 * largest + 2e-3) << t.name << " " << j << " in bf16";
     }

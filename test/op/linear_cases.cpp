@@ -19,25 +19,45 @@ void add_products(DType dtype, const Size& s, std::int64_t gap, std::vector<OpCa
   for (const DType to : {DType::f32, dtype}) {
     cases.push_back({&op::linear, {x, w}, op::LinearAttributes{.dtype = to}});
     cases.push_back({&op::linear, {x, w, bias}, op::LinearAttributes{.bias = true, .dtype = to}});
-    cases.push_back({&op::linear, {x, w, residual}, op::LinearAttributes{.residual = true, .dtype = to}, {}, nullptr, loose(to)});
-    cases.push_back({&op::linear, {x, w, bias, residual},
-                     op::LinearAttributes{.bias = true, .residual = true, .dtype = to}, {}, nullptr, loose(to)});
-    for (const auto kind : {op::Activation::relu, op::Activation::gelu_new, op::Activation::gelu, op::Activation::silu})
-      cases.push_back({&op::linear, {x, w, bias}, op::LinearAttributes{.bias = true, .activation = kind, .dtype = to}, {},
-                       nullptr, loose(to)});
+    cases.push_back({&op::linear,
+                     {x, w, residual},
+                     op::LinearAttributes{.residual = true, .dtype = to},
+                     {},
+                     nullptr,
+                     loose(to)});
+    cases.push_back({&op::linear,
+                     {x, w, bias, residual},
+                     op::LinearAttributes{.bias = true, .residual = true, .dtype = to},
+                     {},
+                     nullptr,
+                     loose(to)});
+    for (const auto kind :
+         {op::Activation::relu, op::Activation::gelu_new, op::Activation::gelu, op::Activation::silu})
+      cases.push_back({&op::linear,
+                       {x, w, bias},
+                       op::LinearAttributes{.bias = true, .activation = kind, .dtype = to},
+                       {},
+                       nullptr,
+                       loose(to)});
   }
 }
 
 void add_gradients(DType dtype, const Size& s, std::int64_t gap, std::vector<OpCase>& cases) {
-  const Input dy{{{s.B, s.T, s.N}, dtype}, normals(), gap}, w{{{s.N, s.K}, dtype}}, pre{{{s.B, s.T, s.K}, dtype}};
-  cases.push_back({&op::linear_input_gradient, {dy, w}, op::LinearInputGradientAttributes{.dtype = dtype}, {gap}});
-  cases.push_back({&op::linear_input_gradient, {dy, w, pre},
-                   op::LinearInputGradientAttributes{.activation = op::Activation::gelu_new, .dtype = dtype}, {}, nullptr,
+  const Input dy{{{s.B, s.T, s.N}, dtype}, normals(), gap}, w{{{s.N, s.K}, dtype}},
+      pre{{{s.B, s.T, s.K}, dtype}};
+  cases.push_back(
+      {&op::linear_input_gradient, {dy, w}, op::LinearInputGradientAttributes{.dtype = dtype}, {gap}});
+  cases.push_back({&op::linear_input_gradient,
+                   {dy, w, pre},
+                   op::LinearInputGradientAttributes{.activation = op::Activation::gelu_new, .dtype = dtype},
+                   {},
+                   nullptr,
                    loose(dtype)});
   for (const std::int32_t micro : {0, 1})
     for (const bool begun : {false, true}) {
       const Input x{{{s.B, s.T, s.K}, dtype}, normals(), gap ? gap + 2 : 0};
-      cases.push_back({&op::linear_weight_gradient, {dy, x, sum({s.N, s.K}), step(micro)}, op::SumAttributes{begun}});
+      cases.push_back(
+          {&op::linear_weight_gradient, {dy, x, sum({s.N, s.K}), step(micro)}, op::SumAttributes{begun}});
       cases.push_back({&op::column_sum, {dy, sum({s.N}), step(micro)}, op::SumAttributes{begun}});
     }
 }

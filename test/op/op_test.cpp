@@ -1,5 +1,5 @@
-// Every op of the table against its reference: each instruction set, thread counts, f32 and bf16, odd shapes, rows
-// that are parts of wider ones, results that overwrite an input; guard zones around everything.
+// Every op of the table against its reference: each instruction set, thread counts, f32 and bf16, odd shapes,
+// rows that are parts of wider ones, results that overwrite an input; guard zones around everything.
 #include <cmath>
 
 #include "op/cases.hpp"
@@ -20,12 +20,14 @@ std::vector<OpCase> cases_of(const OpRecord& op) {
 
 std::string describe_case(const OpCase& c, Isa isa) {
   std::string s = std::string(name(isa)) + " {" + c.attributes.to_string() + "}";
-  for (const Input& in : c.inputs) s += " " + to_string(in.type) + (in.gap ? "+" + std::to_string(in.gap) : "");
+  for (const Input& in : c.inputs)
+    s += " " + to_string(in.type) + (in.gap ? "+" + std::to_string(in.gap) : "");
   return s;
 }
 
-// f32 sums of up to 768 products round by a few units of 2^-24 of their terms, exp and tanh are good to 2e-6; a
-// bf16 result is rounded once (2^-9), and may fall to the other side where the f32 value is near a tie (2^-8).
+// f32 sums of up to 768 products round by a few units of 2^-24 of their terms, exp and tanh are good to 2e-6;
+// a bf16 result is rounded once (2^-9), and may fall to the other side where the f32 value is near a tie
+// (2^-8).
 void expect_near(const Operand& found, const Operand& expected, double loose) {
   const std::int64_t n = expected.type.shape.elements();
   double largest = 0;
@@ -35,7 +37,8 @@ void expect_near(const Operand& found, const Operand& expected, double loose) {
   const double absolute = std::max(loose, 4e-6) * largest + 1e-30;
   for (std::int64_t i = 0; i < n; ++i) {
     const double want = op::get(expected, i);
-    ASSERT_NEAR(op::get(found, i), want, relative * std::abs(want) + absolute) << "element " << i << " of " << n;
+    ASSERT_NEAR(op::get(found, i), want, relative * std::abs(want) + absolute)
+        << "element " << i << " of " << n;
   }
 }
 
@@ -51,7 +54,8 @@ TEST_P(OpTable, AgreesWithItsReference) {
     for (const Isa isa : {Isa::portable, Isa::avx2, Isa::avx512}) {
       if (!cpu_has(isa)) continue;
       SCOPED_TRACE(describe_case(c, isa));
-      OpRun one(c, {.threads = 1, .isa = isa}), three(c, {.threads = 3, .isa = isa}), over(c, {.threads = 3, .isa = isa});
+      OpRun one(c, {.threads = 1, .isa = isa}), three(c, {.threads = 3, .isa = isa}),
+          over(c, {.threads = 3, .isa = isa});
       one.run();
       three.run();
       ASSERT_NO_FATAL_FAILURE(one.expect_clean(before));

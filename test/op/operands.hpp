@@ -1,5 +1,5 @@
-// One call of an op on memory of its own: every operand and the scratch lie between guard zones, in exactly the
-// bytes that they are said to need, and start as a pattern that reads as NaN.
+// One call of an op on memory of its own: every operand and the scratch lie between guard zones, in exactly
+// the bytes that they are said to need, and start as a pattern that reads as NaN.
 #pragma once
 #include <gtest/gtest.h>
 
@@ -23,7 +23,9 @@ inline Fill normals(double scale = 1) {
   return [scale](std::int64_t, Stream& s) { return scale * static_cast<double>(s.normal()); };
 }
 inline Fill ids(std::int64_t below) {
-  return [below](std::int64_t, Stream& s) { return static_cast<double>(s.below(static_cast<std::uint64_t>(below))); };
+  return [below](std::int64_t, Stream& s) {
+    return static_cast<double>(s.below(static_cast<std::uint64_t>(below)));
+  };
 }
 inline Fill given(std::vector<double> values) {
   return [values](std::int64_t i, Stream&) { return values[static_cast<std::size_t>(i) % values.size()]; };
@@ -41,13 +43,14 @@ struct OpCase {
   Attributes attributes;
   std::vector<std::int64_t> output_gaps = {};          // as Input::gap
   std::function<void(const Call&)> prepare = nullptr;  // inputs that follow from others, by a reference
-  double loose = 0;  // more room, as a share of an output's largest value
+  double loose = 0;                                    // more room, as a share of an output's largest value
 };
 
 // Bytes between two guard zones.
 class Guarded {
  public:
-  explicit Guarded(std::int64_t bytes) : size_(bytes), all_(static_cast<std::size_t>(bytes + 2 * guard + 64), pattern) {}
+  explicit Guarded(std::int64_t bytes)
+      : size_(bytes), all_(static_cast<std::size_t>(bytes + 2 * guard + 64), pattern) {}
   std::byte* data() {
     const auto at = reinterpret_cast<std::uintptr_t>(all_.data()) + guard;
     return all_.data() + guard + (64 - at % 64) % 64;
@@ -76,14 +79,17 @@ class OpRun {
  public:
   OpRun(const OpCase& c, ExecOptions options) : case_(c), options_(options), pool_(options.threads) {
     for (std::size_t i = 0; i < c.inputs.size(); ++i)
-      ids_.push_back(program_.add({.name = "in" + std::to_string(i), .type = c.inputs[i].type, .role = Role::state,
+      ids_.push_back(program_.add({.name = "in" + std::to_string(i),
+                                   .type = c.inputs[i].type,
+                                   .role = Role::state,
                                    .strides = gapped(c.inputs[i].type.shape, c.inputs[i].gap)}));
     emit(program_, *c.op, ids_, c.attributes, "case");
     for (std::size_t i = 0; i < c.output_gaps.size(); ++i) {
       TensorDef& t = program_[node().outputs[i]];
       t.strides = gapped(t.type.shape, c.output_gaps[i]);
     }
-    for (const TensorDef& t : program_.tensors) memory_.emplace_back(t.alias == Alias::none ? span_bytes(t) : 0);
+    for (const TensorDef& t : program_.tensors)
+      memory_.emplace_back(t.alias == Alias::none ? span_bytes(t) : 0);
     call_ = describe(program_, node(), options_, pool_);
     for (std::size_t i = 0; i < call_.in.size(); ++i) call_.in[i].data = memory(node().inputs[i]).data();
     for (std::size_t i = 0; i < call_.out.size(); ++i) call_.out[i].data = memory(node().outputs[i]).data();
@@ -113,7 +119,8 @@ class OpRun {
   const Call& call() const { return call_; }
   std::vector<std::byte> output(std::size_t i) { return memory_at(call_.out[i].data).bytes(); }
 
-  // Nothing but outputs was written: no guard, no gap between rows, no input that is not overwritten on purpose.
+  // Nothing but outputs was written: no guard, no gap between rows, no input that is not overwritten on
+  // purpose.
   void expect_clean(const OpRun& before) {
     for (Guarded& m : memory_) EXPECT_TRUE(m.intact()) << "a guard zone was written";
     for (const auto* list : {&call_.in, &call_.out})
@@ -150,7 +157,8 @@ class OpRun {
     for (std::int64_t row = 0; row + 1 < o.type.shape.rows(); ++row) {
       const std::byte* at = o.as<std::byte>() + row * o.row_stride() * size;
       const auto untouched = [](std::byte b) { return b == Guarded::pattern; };
-      if (o.row_stride() > width && !std::all_of(at + width * size, at + o.row_stride() * size, untouched)) return false;
+      if (o.row_stride() > width && !std::all_of(at + width * size, at + o.row_stride() * size, untouched))
+        return false;
     }
     return true;
   }

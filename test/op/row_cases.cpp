@@ -5,17 +5,22 @@ namespace hone {
 namespace {
 
 constexpr std::int64_t widths[] = {1, 3, 17, 64, 100};
-constexpr op::Activation activations[] = {op::Activation::relu, op::Activation::gelu_new, op::Activation::gelu,
-                                          op::Activation::silu};
+constexpr op::Activation activations[] = {op::Activation::relu, op::Activation::gelu_new,
+                                          op::Activation::gelu, op::Activation::silu};
 const Shape shapes[] = {{1, 1, 1}, {1, 5, 3}, {3, 11, 17}, {2, 300, 64}, {5, 1, 100}};
 
 void add_flat(DType dtype, std::vector<OpCase>& cases) {
   for (const Shape& s : shapes) {
-    const Input x{{s, dtype}, normals(2)}, y{{s, DType::f32}};
+    const Input x{{s, dtype}, normals(2)}, y{{s, DType::f32}}, part{{s, dtype}, normals(2), 5};
     for (const DType to : {DType::f32, DType::bf16}) {
       cases.push_back({&op::add, {x, y}, op::TypeAttributes{to}});
+      cases.push_back({&op::add, {y, part}, op::TypeAttributes{to}, {3}});
       cases.push_back({&op::cast, {x}, op::TypeAttributes{to}});
+      cases.push_back({&op::cast, {part}, op::TypeAttributes{to}, {3}});
     }
+    const op::ActivationAttributes gelu{op::Activation::gelu};
+    cases.push_back({&op::activation, {part}, gelu, {3}});
+    cases.push_back({&op::activation_gradient, {x, part}, gelu, {5}});
     for (const auto kind : activations) {
       cases.push_back({&op::activation, {x}, op::ActivationAttributes{kind}});
       cases.push_back({&op::activation_gradient, {x, x}, op::ActivationAttributes{kind}});
@@ -37,14 +42,16 @@ void fill_statistics(const Call& c) {
 }
 
 void add_norms(DType dtype, std::vector<OpCase>& cases) {
-  for (const Shape& s : {Shape{1, 1, 3}, Shape{3, 11, 17}, Shape{2, 300, 64}, Shape{1, 33, 100}, Shape{5, 7, 768}}) {
+  for (const Shape& s :
+       {Shape{1, 1, 3}, Shape{3, 11, 17}, Shape{2, 300, 64}, Shape{1, 33, 100}, Shape{5, 7, 768}}) {
     const Input x{op::f32(s), normals(3)}, row{op::f32({s.last()})}, statistic{op::f32({s.rows()})};
     if (dtype == DType::f32)
       for (const DType to : {DType::f32, DType::bf16})
         cases.push_back({&op::layer_norm, {x, row, row}, op::LayerNormAttributes{.dtype = to}});
     for (const std::int32_t micro : {0, 1})
       for (const bool addend : {false, true}) {
-        OpCase c{&op::layer_norm_gradient, {{{s, dtype}}, x, row, statistic, statistic, row, row, step(micro)},
+        OpCase c{&op::layer_norm_gradient,
+                 {{{s, dtype}}, x, row, statistic, statistic, row, row, step(micro)},
                  op::LayerNormGradientAttributes{addend}};
         if (addend) c.inputs.push_back(x);
         c.prepare = fill_statistics;
@@ -60,7 +67,8 @@ void add_embeddings(std::vector<OpCase>& cases) {
       cases.push_back({&op::embedding, {tokens, {op::f32({11, C})}}, NoAttributes{}});
       for (const std::int32_t micro : {0, 1})
         for (const bool begun : {false, true})
-          cases.push_back({&op::embedding_gradient, {tokens, {op::f32({2, T, C})}, sum({11, C}), step(micro)},
+          cases.push_back({&op::embedding_gradient,
+                           {tokens, {op::f32({2, T, C})}, sum({11, C}), step(micro)},
                            op::SumAttributes{begun}});
     }
 }
@@ -85,12 +93,17 @@ void add_losses(DType dtype, std::vector<OpCase>& cases) {
       const Input logits{{{rows[0], rows[1], V}, dtype}, normals(4)}, label{{rows, DType::i32}, labels(V)};
       const Input scale{op::f32({1}), given({0.25})};
       cases.push_back({&op::cross_entropy, {logits, label, scale}, NoAttributes{}});
-      cases.push_back({&op::cross_entropy_gradient, {logits, label, {op::f32(rows)}, scale}, NoAttributes{}, {}, fill_lse});
+      cases.push_back({&op::cross_entropy_gradient,
+                       {logits, label, {op::f32(rows)}, scale},
+                       NoAttributes{},
+                       {},
+                       fill_lse});
     }
 }
 
 void add_updates(std::vector<OpCase>& cases) {
-  const Input hyper{op::f32({7}), given({1e-2, 0.9, 0.95, 1e-8, 0.1, 0.19, 0.0975})}, factor{op::f32({1}), given({0.5})};
+  const Input hyper{op::f32({7}), given({1e-2, 0.9, 0.95, 1e-8, 0.1, 0.19, 0.0975})},
+      factor{op::f32({1}), given({0.5})};
   const Fill positive = [](std::int64_t, Stream& s) { return s.uniform(); };
   for (const Shape& s : {Shape{1}, Shape{17}, Shape{33, 100}, Shape{300, 257}}) {
     const Input w{op::f32(s)};
@@ -101,7 +114,8 @@ void add_updates(std::vector<OpCase>& cases) {
       cases.push_back({&op::adamw, inputs, op::AdamWAttributes{decay, true}});
     }
     for (const double clip : {0.0, 1.0, 1e6})
-      cases.push_back({&op::gradient_norm, {{op::f32({1}), given({clip})}, w, {op::f32({5})}, w}, NoAttributes{}});
+      cases.push_back(
+          {&op::gradient_norm, {{op::f32({1}), given({clip})}, w, {op::f32({5})}, w}, NoAttributes{}});
   }
 }
 

@@ -15,15 +15,20 @@ namespace {
 constexpr std::int64_t V = 67;
 
 ArchitectureFunction gpt2(std::int64_t context) {
-  return TinyGpt2{.layers = 1, .heads = 2, .width = 18, .vocab_size = V, .context = context}.model().impl().architecture;
+  return TinyGpt2{.layers = 1, .heads = 2, .width = 18, .vocab_size = V, .context = context}
+      .model()
+      .impl()
+      .architecture;
 }
 
 // A gate (both halves of a split), a product without bias, an untied head, no causal mask.
 Tensor gated(Builder& b, Tensor tokens) {
   auto x = embedding(tokens, b.parameter("wte", {V, 10}));
   const auto n = layer_norm(x, "norm");
-  x = x + attention(linear(n, "q", 10), linear(n, "k", 5), linear(n, "v", 5), {.heads = 2, .kv_heads = 1, .causal = false});
-  x = x + linear(relu(linear(layer_norm(x, "norm_2"), "up", 21, {.bias = false})), "down", 10, {.bias = false});
+  x = x + attention(linear(n, "q", 10), linear(n, "k", 5), linear(n, "v", 5),
+                    {.heads = 2, .kv_heads = 1, .causal = false});
+  x = x +
+      linear(relu(linear(layer_norm(x, "norm_2"), "up", 21, {.bias = false})), "down", 10, {.bias = false});
   return linear(layer_norm(x, "norm_f"), "head", V, {.bias = false});
 }
 
@@ -73,7 +78,13 @@ TEST(ChunkLoss, KeepsTheBits) {
   struct Size {
     std::int64_t batch, seq, rows;
   };
-  for (const Size s : {Size{1, 300, 256}, {3, 300, 256}, {2, 300, 100}, {5, 64, 128}, {3, 64, 256}, {3, 64, 17}, {1, 1, 256}})
+  for (const Size s : {Size{1, 300, 256},
+                       {3, 300, 256},
+                       {2, 300, 100},
+                       {5, 64, 128},
+                       {3, 64, 256},
+                       {3, 64, 17},
+                       {1, 1, 256}})
     for (const bool bf16 : {false, true})
       for (const auto& architecture : {gpt2(300), ArchitectureFunction(gated)}) {
         SCOPED_TRACE(std::to_string(s.batch) + "x" + std::to_string(s.seq) + " by " + std::to_string(s.rows));
@@ -94,49 +105,53 @@ TEST(Autocast, PutsProductsInBf16AndIsDoneAfterOnce) {
   const Program before = forward_and_loss(gated, 2, 9);
   const Program cast = after(autocast, before);
   for (const Node& node : cast.nodes)
-    EXPECT_TRUE(node.op->autocast != Autocast::lower || cast[node.inputs[0]].type.dtype == DType::bf16) << node.name;
+    EXPECT_TRUE(node.op->autocast != Autocast::lower || cast[node.inputs[0]].type.dtype == DType::bf16)
+        << node.name;
   EXPECT_TRUE(cast.find("up.weight.bf16"));
   expect_settled(autocast, before);
 }
 
 TEST(Autocast, PrintsAsExpected) {
-  EXPECT_EQ(print(after(autocast, forward_and_loss(tiny, 1, 2))),
-            "input %0: i32[1,2] tokens\n"
-            "parameter %1: f32[7,4] table\n"
-            "state %4: bf16[7,4] table.bf16\n"
-            "input %6: i32[1,2] labels\n"
-            "input %7: f32[1] loss_scale\n"
-            "%2: f32[1,2,4] = embedding(%0, %1) @table\n"
-            "%3: bf16[1,2,4] = cast(%2) {dtype=bf16} @table:embedding\n"
-            "%4: bf16[7,4] = cast(%1) {dtype=bf16} @table #prepare\n"
-            "%5: bf16[1,2,7] = linear(%3, %4) {bias=false, residual=false, activation=0, dtype=bf16} @table:head\n"
-            "%8: f32[1,2], %9: f32[1,2] = cross_entropy(%5, %6, %7) @loss\n"
-            "output %8\n");
+  EXPECT_EQ(
+      print(after(autocast, forward_and_loss(tiny, 1, 2))),
+      "input %0: i32[1,2] tokens\n"
+      "parameter %1: f32[7,4] table\n"
+      "state %4: bf16[7,4] table.bf16\n"
+      "input %6: i32[1,2] labels\n"
+      "input %7: f32[1] loss_scale\n"
+      "%2: f32[1,2,4] = embedding(%0, %1) @table\n"
+      "%3: bf16[1,2,4] = cast(%2) {dtype=bf16} @table:embedding\n"
+      "%4: bf16[7,4] = cast(%1) {dtype=bf16} @table #prepare\n"
+      "%5: bf16[1,2,7] = linear(%3, %4) {bias=false, residual=false, activation=0, dtype=bf16} @table:head\n"
+      "%8: f32[1,2], %9: f32[1,2] = cross_entropy(%5, %6, %7) @loss\n"
+      "output %8\n");
 }
 
 // Each use of a weight has its sum.
 TEST(Differentiate, PrintsAsExpected) {
-  EXPECT_EQ(print(with_backward(tiny, 1, 2, false)),
-            "input %0: i32[1,2] tokens\n"
-            "parameter %1: f32[7,4] table\n"
-            "input %4: i32[1,2] labels\n"
-            "input %5: f32[1] loss_scale\n"
-            "state %8: f32[7,4] grad.table\n"
-            "state %9: f32[7,4] grad.table.2\n"
-            "input %12: i32[4] step\n"
-            "%2: f32[1,2,4] = embedding(%0, %1) @table\n"
-            "%3: f32[1,2,7] = linear(%2, %1) {bias=false, residual=false, activation=0, dtype=f32} @table:head\n"
-            "%6: f32[1,2], %7: f32[1,2] = cross_entropy(%3, %4, %5) @loss\n"
-            "%10: f32[1,2,7] = cross_entropy_gradient(%3, %4, %7, %5) @loss\n"
-            "%11: f32[1,2,4] = linear_input_gradient(%10, %1) {activation=0, dtype=f32} @table:head\n"
-            "%13(next %9): f32[7,4] = linear_weight_gradient(%10, %2, %9, %12) {begun=false} @table:head\n"
-            "%14(next %8): f32[7,4] = embedding_gradient(%0, %11, %8, %12) {begun=false} @table\n"
-            "output %6\n");
+  EXPECT_EQ(
+      print(with_backward(tiny, 1, 2, false)),
+      "input %0: i32[1,2] tokens\n"
+      "parameter %1: f32[7,4] table\n"
+      "input %4: i32[1,2] labels\n"
+      "input %5: f32[1] loss_scale\n"
+      "state %8: f32[7,4] grad.table\n"
+      "state %9: f32[7,4] grad.table.2\n"
+      "input %12: i32[4] step\n"
+      "%2: f32[1,2,4] = embedding(%0, %1) @table\n"
+      "%3: f32[1,2,7] = linear(%2, %1) {bias=false, residual=false, activation=0, dtype=f32} @table:head\n"
+      "%6: f32[1,2], %7: f32[1,2] = cross_entropy(%3, %4, %5) @loss\n"
+      "%10: f32[1,2,7] = cross_entropy_gradient(%3, %4, %7, %5) @loss\n"
+      "%11: f32[1,2,4] = linear_input_gradient(%10, %1) {activation=0, dtype=f32} @table:head\n"
+      "%13(next %9): f32[7,4] = linear_weight_gradient(%10, %2, %9, %12) {begun=false} @table:head\n"
+      "%14(next %8): f32[7,4] = embedding_gradient(%0, %11, %8, %12) {begun=false} @table\n"
+      "output %6\n");
 }
 
 Program with_update(const ArchitectureFunction& architecture, bool bf16) {
-  return after([](Program& p) { append_adamw(p, {.decays = [](const std::string& n) { return n != "norm.bias"; }}); },
-               after(fuse, with_backward(architecture, 2, 9, bf16)));
+  return after(
+      [](Program& p) { append_adamw(p, {.decays = [](const std::string& n) { return n != "norm.bias"; }}); },
+      after(fuse, with_backward(architecture, 2, 9, bf16)));
 }
 
 Program with_adamw(Program p) {
@@ -146,20 +161,21 @@ Program with_adamw(Program p) {
 
 TEST(AppendAdamW, PrintsAsExpected) {
   const Program p = cut(with_adamw(with_backward(tiny, 1, 2, true)), Phase::update);
-  EXPECT_EQ(print(p),
-            "parameter %0: f32[7,4] table\n"
-            "state %1: bf16[7,4] table.bf16\n"
-            "state %2: f32[7,4] grad.table\n"
-            "state %3: f32[7,4] grad.table.2\n"
-            "input %6: f32[7] hyper\n"
-            "input %7: f32[1] clip\n"
-            "state %11: f32[7,4] m.table\n"
-            "state %12: f32[7,4] v.table\n"
-            "%8(next %5): f32[7,4] = accumulate(%5(of %2), %4(of %3)) @table #update\n"
-            "%9: f32[1], %10: f32[1] = gradient_norm(%7, %8(next %5)) @clip #update\n"
-            "%13(next %0): f32[7,4], %14(next %11): f32[7,4], %15(next %12): f32[7,4], %16(next %1):"
-            " bf16[7,4] = adamw(%0, %8(next %5), %11, %12, %6, %10, %1) {decay=true, low=true} @table #update\n"
-            "output %9\n");
+  EXPECT_EQ(
+      print(p),
+      "parameter %0: f32[7,4] table\n"
+      "state %1: bf16[7,4] table.bf16\n"
+      "state %2: f32[7,4] grad.table\n"
+      "state %3: f32[7,4] grad.table.2\n"
+      "input %6: f32[7] hyper\n"
+      "input %7: f32[1] clip\n"
+      "state %11: f32[7,4] m.table\n"
+      "state %12: f32[7,4] v.table\n"
+      "%8(next %5): f32[7,4] = accumulate(%5(of %2), %4(of %3)) @table #update\n"
+      "%9: f32[1], %10: f32[1] = gradient_norm(%7, %8(next %5)) @clip #update\n"
+      "%13(next %0): f32[7,4], %14(next %11): f32[7,4], %15(next %12): f32[7,4], %16(next %1):"
+      " bf16[7,4] = adamw(%0, %8(next %5), %11, %12, %6, %10, %1) {decay=true, low=true} @table #update\n"
+      "output %9\n");
 }
 
 TEST(Fuse, PrintsAsExpected) {
@@ -235,7 +251,8 @@ TEST(AppendAdamW, UpdatesEveryParameterOnce) {
     for (const Node& node : p.nodes) {
       if (node.op != &op::adamw) continue;
       EXPECT_EQ(node.attributes.as<op::AdamWAttributes>().decay, node.name != "norm.bias");
-      EXPECT_EQ(node.attributes.as<op::AdamWAttributes>().low, bool(p.find(node.name + ".bf16"))) << node.name;
+      EXPECT_EQ(node.attributes.as<op::AdamWAttributes>().low, bool(p.find(node.name + ".bf16")))
+          << node.name;
       EXPECT_EQ(node.phase, Phase::update);
     }
   }

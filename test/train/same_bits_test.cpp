@@ -16,9 +16,14 @@ struct Setting {
   bool brief = false;  // a model too large to try every way
 };
 
-std::string hash_after(const Model& model, const Setting& s, Precision precision, int threads, std::int64_t micro_batch) {
-  const TrainPlan plan(model, {.batch = batch_size, .micro_batch = micro_batch, .seq = s.seq, .precision = precision,
-                               .threads = threads, .seed = 5});
+std::string hash_after(const Model& model, const Setting& s, Precision precision, int threads,
+                       std::int64_t micro_batch) {
+  const TrainPlan plan(model, {.batch = batch_size,
+                               .micro_batch = micro_batch,
+                               .seq = s.seq,
+                               .precision = precision,
+                               .threads = threads,
+                               .seed = 5});
   Trainer trainer(plan);
   for (int n = 0; n < s.steps; ++n)
     trainer.step(toy_batch(n, batch_size, s.seq, s.model.vocab_size), {.lr = 3e-3f, .clip = 1});
@@ -34,9 +39,11 @@ TEST_P(SameBits, ForAnyThreadsAndSplitOfTheBatch) {
     const std::string expected = hash_after(model, s, precision, 1, batch_size);
     EXPECT_NE(expected, model.weights_hash());
     for (const int threads : s.brief ? std::vector{3} : std::vector{2, 3, 4})
-      EXPECT_EQ(hash_after(model, s, precision, threads, batch_size), expected) << name(precision) << " " << threads << " threads";
+      EXPECT_EQ(hash_after(model, s, precision, threads, batch_size), expected)
+          << name(precision) << " " << threads << " threads";
     for (const int micro : s.brief ? std::vector{5} : std::vector{1, 2, 4, 8, 5})
-      EXPECT_EQ(hash_after(model, s, precision, micro == 5 ? 2 : 1, micro), expected) << name(precision) << " by " << micro << " sequences";
+      EXPECT_EQ(hash_after(model, s, precision, micro == 5 ? 2 : 1, micro), expected)
+          << name(precision) << " by " << micro << " sequences";
   }
 }
 
@@ -44,10 +51,11 @@ TEST_P(SameBits, ForAnyThreadsAndSplitOfTheBatch) {
 // positions are two pieces of a sum; 51 = 3 heads of 17.
 INSTANTIATE_TEST_SUITE_P(
     Models, SameBits,
-    testing::Values(Setting{"small", {}, 20, 20},
-                    Setting{"large_vocabulary", {.layers = 1, .heads = 2, .width = 32, .vocab_size = 8500}, 32, 3},
-                    Setting{"long_sequences", {.layers = 1, .heads = 2, .width = 24, .context = 300}, 300, 3},
-                    Setting{"gpt2_width", {.heads = 12, .width = 768, .vocab_size = 97}, 8, 4, true}),
+    testing::Values(
+        Setting{"small", {}, 20, 20},
+        Setting{"large_vocabulary", {.layers = 1, .heads = 2, .width = 32, .vocab_size = 8500}, 32, 3},
+        Setting{"long_sequences", {.layers = 1, .heads = 2, .width = 24, .context = 300}, 300, 3},
+        Setting{"gpt2_width", {.heads = 12, .width = 768, .vocab_size = 97}, 8, 4, true}),
     [](const auto& each) { return std::string(each.param.name); });
 
 }  // namespace

@@ -27,7 +27,9 @@ void run(Trainer& t, std::int64_t until) {
 
 Batch part(const Batch& whole, std::int64_t first, std::int64_t count) {
   const auto from = first * whole.seq, to = (first + count) * whole.seq;
-  return {count, whole.seq, {whole.ids.begin() + from, whole.ids.begin() + to},
+  return {count,
+          whole.seq,
+          {whole.ids.begin() + from, whole.ids.begin() + to},
           {whole.labels.begin() + from, whole.labels.begin() + to}};
 }
 
