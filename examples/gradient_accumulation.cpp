@@ -1,7 +1,9 @@
-// Eight micro-batches a step give the weights of the undivided batch, bit by bit, in a fraction of its memory.
+// Eight micro-batches a step give the weights of the undivided batch, bit by bit, in a fraction of its
+// memory.
 //
-// A gradient is summed over pieces of sequences in an order that is fixed by the batch, not by how it is cut; and a
-// loss is divided by the tokens of the whole step. So the micro-batch is a matter of memory and speed alone.
+// A gradient is summed over pieces of sequences in an order that is fixed by the batch, not by how it is cut;
+// and a loss is divided by the tokens of the whole step. So the micro-batch is a matter of memory and speed
+// alone.
 #include <hone/hone.hpp>
 
 #include <cstdio>

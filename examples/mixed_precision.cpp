@@ -1,7 +1,8 @@
 // The textbook loop in two verbs, in f32 and in bf16: time, memory and loss of both.
 //
-// In bf16 products read and write half the bytes and run on the CPU's bf16 units; weights, moments and sums stay f32,
-// so no loss scaling is needed. Where a value is rounded stands in the plan: plan.print() shows every cast.
+// In bf16 products read and write half the bytes and run on the CPU's bf16 units; weights, moments and sums
+// stay f32, so no loss scaling is needed. Where a value is rounded stands in the plan: plan.print() shows
+// every cast.
 #include <hone/hone.hpp>
 
 #include <chrono>

@@ -1,12 +1,13 @@
-// A host program as hone's good manners are tested by: it trains a little in whatever surroundings it is given, and
-// prints the weights' hash. Exit 1 where the library changed what belongs to the host, or wrote to its streams.
+// A host program as hone's good manners are tested by: it trains a little in whatever surroundings it is
+// given, and prints the weights' hash. Exit 1 where the library changed what belongs to the host, or wrote to
+// its streams.
 //
 // guest [LOCALE]: stopped in the C locale, resumed under one whose decimal point is a comma.
 #include <fcntl.h>
-#include <hone/hone.hpp>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <xmmintrin.h>
+#include <hone/hone.hpp>
 
 #include <clocale>
 #include <csignal>
@@ -69,8 +70,10 @@ Text counting() {
 }
 
 std::string train_in_steps(const Text& text) {
-  const Model model = preset("tiny", {.vocab_size = text.vocab_size(), .context = 24, .dropout = 0.1f, .seed = seed});
-  Trainer trainer(TrainPlan(model, {.batch = 4, .seq = 24, .precision = Precision::bf16, .threads = 2, .seed = seed}));
+  const Model model =
+      preset("tiny", {.vocab_size = text.vocab_size(), .context = 24, .dropout = 0.1f, .seed = seed});
+  Trainer trainer(
+      TrainPlan(model, {.batch = 4, .seq = 24, .precision = Precision::bf16, .threads = 2, .seed = seed}));
   const Cosine lr{.peak = 1e-3f, .warmup = 3, .steps = 12, .least = 1e-5f};
   for (auto n = trainer.steps(); n < 12; n = trainer.steps())
     trainer.step(text.batch(n, 4, 24), {.lr = lr(n), .clip = 0.5f});
@@ -81,7 +84,8 @@ std::string train_in_steps(const Text& text) {
   return trainer.weights_hash();
 }
 
-// The same run in one call, stopped and resumed on the way: what a checkpoint says of its options is read back.
+// The same run in one call, stopped and resumed on the way: what a checkpoint says of its options is read
+// back.
 std::string train_in_one_call(std::int64_t stop_after) {
   std::stop_source stop;
   TrainingRun run;
@@ -89,7 +93,9 @@ std::string train_in_one_call(std::int64_t stop_after) {
   run.adamw = {.lr = 1e-3f, .clip = 0.5f}, run.min_lr = 1e-5f, run.dropout = 0.1f;
   run.plan = {.batch = 4, .seq = 24, .precision = Precision::bf16, .threads = 2, .seed = seed};
   run.stop = stop.get_token();
-  run.on_step = [&](const StepEvent& e) { if (e.step == stop_after) stop.request_stop(); };
+  run.on_step = [&](const StepEvent& e) {
+    if (e.step == stop_after) stop.request_stop();
+  };
   return train(run).weights_hash;
 }
 
@@ -97,7 +103,8 @@ void generate_a_little() {
   const Tokenizer tokenizer = Tokenizer::open("model");
   Generator generator{GeneratePlan(hone::open("model"), {.threads = 2})};
   std::size_t bytes = 0;
-  for (const Piece& piece : generator.generate(tokenizer.encode("250 "), {.max_tokens = 12}, &tokenizer)) bytes += piece.text.size();
+  for (const Piece& piece : generator.generate(tokenizer.encode("250 "), {.max_tokens = 12}, &tokenizer))
+    bytes += piece.text.size();
   require(bytes > 0, "nothing was generated");
   const EvalReport report = evaluate(hone::open("model"), Text("counting.txt"), {.seq = 24, .threads = 2});
   require(report.loss > 0 && report.tokens > 0, "nothing was evaluated");
@@ -120,7 +127,8 @@ int main(int argc, char** argv) {
   const unsigned mode = 0x1f80u | 0x4000u | 0x8040u;
   _mm_setcsr(mode);
   const std::string locale = std::setlocale(LC_ALL, nullptr);
-  struct sigaction interrupt {}, after {};
+  struct sigaction interrupt {
+  }, after{};
   sigaction(SIGINT, nullptr, &interrupt);
   char folder[4096], folder_after[4096];
   require(getcwd(folder, sizeof folder) != nullptr, "no folder");
@@ -135,11 +143,13 @@ int main(int argc, char** argv) {
     } catch (const Error& e) {
       require(std::strlen(e.what()) > 0, "an error without words");
     }
-    require((_mm_getcsr() & ~0x3fu) == (mode & ~0x3fu), "the floating-point mode was changed");  // but for the flags
+    require((_mm_getcsr() & ~0x3fu) == (mode & ~0x3fu),
+            "the floating-point mode was changed");  // but for the flags
     require(locale == std::setlocale(LC_ALL, nullptr), "the locale was changed");
     sigaction(SIGINT, nullptr, &after);
     require(interrupt.sa_handler == after.sa_handler, "a signal handler was installed");
-    require(getcwd(folder_after, sizeof folder_after) && std::strcmp(folder, folder_after) == 0, "the folder was changed");
+    require(getcwd(folder_after, sizeof folder_after) && std::strcmp(folder, folder_after) == 0,
+            "the folder was changed");
   }
   require(half != whole, "the first run was not stopped");
   require(hash == whole, "a loop of one's own, and one call that was stopped and resumed, differ");

@@ -1,5 +1,5 @@
-// The library as its users meet it: stopping, architectures of one's own and what is wrong with them, several models
-// in one process.
+// The library as its users meet it: stopping, architectures of one's own and what is wrong with them, several
+// models in one process.
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -24,11 +24,14 @@ Tensor parallel(Builder& b, Tensor tokens) {
   auto x = embedding(tokens, wte) + embedding(b.positions(), b.parameter("wpe", {T, C}));
   const auto layer = b.scope("h", 0);
   const auto n = layer_norm(x, "norm");
-  const auto a = attention(linear(n, "q", C), linear(n, "k", C / 2), linear(n, "v", C / 2), {.heads = 4, .kv_heads = 2});
+  const auto a =
+      attention(linear(n, "q", C), linear(n, "k", C / 2), linear(n, "v", C / 2), {.heads = 4, .kv_heads = 2});
   return linear(x + linear(a, "proj", C) + linear(gelu(linear(n, "up", 2 * C)), "down", C), wte);
 }
 
-Model own(const Architecture& architecture = parallel) { return Model(architecture, {.vocab_size = V, .context = T}); }
+Model own(const Architecture& architecture = parallel) {
+  return Model(architecture, {.vocab_size = V, .context = T});
+}
 
 Trainer trainer(int threads = 2) {
   return Trainer(TrainPlan(own(), {.batch = 6, .micro_batch = 1, .seq = T, .threads = threads}));
@@ -66,7 +69,8 @@ TEST(Stop, FromAnotherThreadAStepIsCompleteOrHasChangedNothing) {
     });
     StepOptions options = adamw;
     options.stop = source.get_token();
-    while (!t.step(batch(t.steps()), options).stopped) {}
+    while (!t.step(batch(t.steps()), options).stopped) {
+    }
     other.join();
     EXPECT_EQ(t.weights_hash(), hash_after(t.steps())) << t.steps();
     const auto next = t.steps() + 1;
@@ -95,7 +99,8 @@ TEST(OwnArchitecture, IsSavedOpenedAndGenerates) {
   const auto ids = [](const Model& model) {
     Generator generator{GeneratePlan(model, {.threads = 1})};
     std::vector<std::int32_t> all;
-    for (const Piece& p : generator.generate(std::vector<std::int32_t>{1, 2}, {.max_tokens = 9})) all.push_back(p.token);
+    for (const Piece& p : generator.generate(std::vector<std::int32_t>{1, 2}, {.max_tokens = 9}))
+      all.push_back(p.token);
     return all;
   };
   EXPECT_EQ(ids(again).size(), 9u);
@@ -141,7 +146,9 @@ std::string complaint(F&& rest) {
 
 TEST(OwnArchitecture, WhatIsWrongWithItIsSaidByItsOwnNames) {
   Tensor kept;
-  own([&](Builder& b, Tensor tokens) { return kept = linear(embedding(tokens, b.parameter("wte", {V, C})), "head", V); });
+  own([&](Builder& b, Tensor tokens) {
+    return kept = linear(embedding(tokens, b.parameter("wte", {V, C})), "head", V);
+  });
   const auto says = [](const char* part, const std::string& message) {
     EXPECT_NE(message.find(part), std::string::npos) << message;
   };
@@ -151,7 +158,8 @@ TEST(OwnArchitecture, WhatIsWrongWithItIsSaidByItsOwnNames) {
   says("h.3.up", complaint([](auto&, Tensor tokens, Tensor) { return linear(tokens, "up", V); }));
   says("h.3.", complaint([](auto&, Tensor, Tensor x) { return x + linear(x, "up", C + 1); }));
   says("h.3.", complaint([](auto&, Tensor, Tensor x) { return attention(x, x, x, {.heads = 5}); }));
-  says("h.3.", complaint([](auto&, Tensor, Tensor x) { return attention(x, x, x, {.heads = 4, .kv_heads = 3}); }));
+  says("h.3.",
+       complaint([](auto&, Tensor, Tensor x) { return attention(x, x, x, {.heads = 4, .kv_heads = 3}); }));
   says("h.3.", complaint([](auto&, Tensor, Tensor x) { return split(x, {C, C})[0]; }));
   says("h.3.lost", complaint([](Builder& b, Tensor, Tensor x) {
          b.parameter("lost", {3});
@@ -194,7 +202,8 @@ TEST(Process, AThousandModelsLeaveItsSizeAsItWas) {
   const auto once = [&] {
     const Model model = open(folder.file("own"), parallel);
     Generator generator{GeneratePlan(model, {.threads = 2})};
-    for (const Piece& p : generator.generate(std::vector<std::int32_t>{1, 2}, {.max_tokens = 2})) EXPECT_LT(p.token, V);
+    for (const Piece& p : generator.generate(std::vector<std::int32_t>{1, 2}, {.max_tokens = 2}))
+      EXPECT_LT(p.token, V);
     Trainer t(TrainPlan(model, {.batch = 2, .seq = T, .threads = 2}));
     t.step(toy_batch(0, 2, T, V), adamw);
   };
