@@ -8,6 +8,7 @@
 #include "base/random.hpp"
 #include "data/documents.hpp"
 #include "data/shards.hpp"
+#include "data/windows.hpp"
 #include "data/tokens.hpp"
 #include "text/tokenizer_impl.hpp"
 
@@ -178,15 +179,12 @@ Batch Text::batch(std::int64_t n, std::int64_t batch, std::int64_t seq, std::int
   require_part(first, count, batch, seq, "Text::batch");
   require_part(n, 0, std::numeric_limits<std::int64_t>::max(), seq, "Text::batch");
   if (train_tokens() < seq + 1) refuse_short(impl_->path + ", training part", train_tokens(), seq);
-  const auto starts = static_cast<std::uint64_t>(train_tokens() - seq);
   Batch out{.batch = count, .seq = seq, .ids = {}, .labels = {}};
   out.ids.reserve(static_cast<std::size_t>(count * seq));
   out.labels.reserve(static_cast<std::size_t>(count * seq));
   std::vector<std::int32_t> window;
   for (std::int64_t i = first; i < first + count; ++i) {
-    const auto bits = philox(impl_->key, static_cast<std::uint64_t>(n * batch + i), 0);
-    const std::uint64_t wide = (static_cast<std::uint64_t>(bits[0]) << 32) | bits[1];
-    const auto start = static_cast<std::int64_t>((static_cast<unsigned __int128>(wide) * starts) >> 64);
+    const std::int64_t start = window_start(impl_->key, n * batch + i, train_tokens(), seq);
     impl_->row(start, seq, window, out);
   }
   return out;

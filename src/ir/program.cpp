@@ -128,7 +128,7 @@ std::string label(const Program& p, TensorId id) {
 
 std::string print(const Program& p) {
   static constexpr const char* roles[] = {"input", "parameter", "state"};
-  static constexpr const char* phases[] = {"prepare", "micro", "update"};
+  static constexpr const char* phases[] = {"prepare", "micro", "norm", "update"};
   std::string s;
   for (std::size_t i = 0; i < p.tensors.size(); ++i) {
     const TensorDef& t = p.tensors[i];

@@ -49,6 +49,7 @@ struct TensorDef {
 enum class Phase : std::uint8_t {
   prepare,  // once, when weights have been loaded
   micro,    // once for each micro-batch
+  norm,     // once for each step: whole gradients and their norm, looked at before the update
   update,   // once for each step
 };
 

@@ -32,10 +32,10 @@ TensorId joined_gradient(Program& p, const std::string& parameter) {
   for (std::size_t use = 1; gradient; ++use) {
     const TensorId more = latest(p, gradient_name(parameter, use));
     if (!more) break;
-    gradient = emit(p, op::accumulate, {gradient, more}, {}, parameter, Phase::update)[0];
+    gradient = emit(p, op::accumulate, {gradient, more}, {}, parameter, Phase::norm)[0];
   }
   if (const TensorId rows = latest(p, "rows." + parameter))
-    gradient = emit(p, op::add_rows, {rows, latest(p, "row_ids." + parameter), gradient}, {}, parameter, Phase::update)[0];
+    gradient = emit(p, op::add_rows, {rows, latest(p, "row_ids." + parameter), gradient}, {}, parameter, Phase::norm)[0];
   return gradient;
 }
 
@@ -54,8 +54,13 @@ void append_adamw(Program& p, const AdamWOptions& options) {
       trained.emplace_back(id, gradient);
       norm_inputs.push_back(gradient);
     }
-  const auto norm = emit(p, op::gradient_norm, norm_inputs, {}, "clip", Phase::update);
-  p.outputs.push_back(norm[0]);
+  const auto norm = emit(p, op::gradient_norm, norm_inputs, {}, "clip", Phase::norm);
+  const auto keep = [&](TensorId id, const char* name) {  // the update, or the loop, reads it later
+    p[id].name = name;
+    p[id].role = Role::state;
+  };
+  keep(norm[0], "grad_norm");
+  keep(norm[1], "clip_scale");
   for (const auto& [id, gradient] : trained) {
     const TensorDef parameter = p[id];
     std::vector<TensorId> inputs{id, gradient, moment(p, "m", parameter), moment(p, "v", parameter), hyper, norm[1]};

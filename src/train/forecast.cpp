@@ -81,7 +81,8 @@ Forecast memory_forecast(const TrainPlan::Impl& plan) {
 double step_ms(const TrainPlan::Impl& plan) {
   const MachineLimits& limits = this_machine(plan.options.threads, plan.job.options().isa);
   const std::int64_t whole = plan.options.batch / plan.options.micro_batch;
-  double ms = program_ms(plan.job.programs()[plan.update], limits);
+  double ms = program_ms(plan.job.programs()[plan.norm], limits) +
+              program_ms(plan.job.programs()[plan.update], limits);
   for (std::size_t i = 0; i < plan.micro.size(); ++i)
     ms += program_ms(plan.job.programs()[plan.micro[i].train], limits) * static_cast<double>(i == 0 ? whole : 1);
   return ms;

@@ -41,7 +41,7 @@ struct Programs {
   std::vector<MicroProgram> micro;
 };
 
-// prepare, update, then a pair of programs for each size of micro-batch.
+// prepare, norm, update, then a pair of programs for each size of micro-batch.
 Programs write_programs(const Model& model, const TrainPlanOptions& o) {
   Programs programs;
   std::vector<std::int64_t> sizes{o.micro_batch};
@@ -50,7 +50,7 @@ Programs write_programs(const Model& model, const TrainPlanOptions& o) {
     const StepProgramOptions options{.micro_batch = size, .seq = o.seq, .batch = o.batch,
                                      .low_precision = o.precision == Precision::bf16, .decay_all = o.decay_all};
     const Program step = write_step_program(model.impl().architecture, options);
-    if (programs.list.empty()) programs.list = {cut(step, Phase::prepare), cut(step, Phase::update)};
+    if (programs.list.empty()) programs.list = {cut(step, Phase::prepare), cut(step, Phase::norm), cut(step, Phase::update)};
     programs.list.push_back(cut(step, Phase::micro));
     programs.list.push_back(cut(write_evaluation_program(model.impl().architecture, options), Phase::micro));
     programs.micro.push_back({size, programs.list.size() - 2, programs.list.size() - 1});
@@ -95,10 +95,10 @@ const TrainPlanOptions& TrainPlan::options() const { return impl_->options; }
 double TrainPlan::step_flops() const { return impl_->step_flops; }
 
 std::string TrainPlan::print() const {
-  static constexpr const char* names[] = {"prepare", "update", "micro-batch", "evaluate"};
+  static constexpr const char* names[] = {"prepare", "norm", "update", "micro-batch", "evaluate"};
   std::string s;
   for (std::size_t i = 0; i < impl_->job.programs().size(); ++i)
-    s += std::string("# ") + names[std::min<std::size_t>(i, 2 + i % 2)] + "\n" + hone::print(impl_->job.programs()[i]);
+    s += std::string("# ") + names[i < 3 ? i : 3 + (i - 3) % 2] + "\n" + hone::print(impl_->job.programs()[i]);
   return s;
 }
 

@@ -20,7 +20,7 @@ struct TrainPlan::Impl {
   Model model;
   TrainPlanOptions options;
   JobPlan job;
-  std::size_t prepare = 0, update = 1;
+  std::size_t prepare = 0, norm = 1, update = 2;
   std::vector<MicroProgram> micro;  // the whole one, then a ragged rest where there is one
   Forecast forecast;  // all but step_ms
   mutable std::once_flag timed;

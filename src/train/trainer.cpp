@@ -112,11 +112,11 @@ void Trainer::Impl::abandon_step() {
   loss_sum = 0;
 }
 
-void Trainer::Impl::report_not_finite(const MicroProgram& program, double loss) {
+void Trainer::Impl::report_not_finite(const MicroProgram& program, double value, const char* what) {
   const std::string culprit = executor.first_not_finite(program.train);
   abandon_step();
   throw Error(ErrorKind::failed,
-              {.what = "the loss is not finite (" + to_text(loss) + ")",
+              {.what = std::string(what) + " is not finite (" + (std::isnan(value) ? "NaN" : "infinite") + ")",
                .where = "step " + std::to_string(steps) + (culprit.empty() ? "" : ", first in " + culprit),
                .hint = "the weights are those of the last complete step; lower --lr, or raise --warmup or --clip"});
 }
@@ -145,7 +145,7 @@ double run_micro(Trainer::Impl& t, const Batch& batch, std::int64_t step_tokens)
     sum += static_cast<double>(loss);
     t.loss_sum += static_cast<double>(loss);
   }
-  if (!std::isfinite(sum)) t.report_not_finite(program, sum);
+  if (!std::isfinite(sum)) t.report_not_finite(program, sum, "the loss");
   t.samples += batch.batch;
   t.tokens += batch.tokens();
   t.counted = step_tokens;
@@ -167,9 +167,10 @@ StepResult run_update(Trainer::Impl& t, const StepOptions& o) {
       .correction2 = static_cast<float>(1 - std::pow(static_cast<double>(o.beta2), count))};
   std::memcpy(t.executor.bytes("hyper").data(), &hyper, sizeof hyper);
   t.executor.view<float>("clip")[0] = o.clip;
+  t.executor.run(t.planned().norm);
+  const auto norm = static_cast<double>(t.executor.view<float>("grad_norm")[0]);
+  if (!std::isfinite(norm)) t.report_not_finite(t.planned().micro[0], norm, "the gradients' norm");
   t.run_writing(t.planned().update);
-  const Program& p = t.planned().job.programs()[t.planned().update];
-  const double norm = static_cast<double>(t.executor.output_view<float>(t.planned().update, p.outputs.at(0))[0]);
   const StepResult result{.loss = t.loss_sum / static_cast<double>(std::max<std::int64_t>(1, t.counted)),
                           .grad_norm = norm, .tokens = t.tokens};
   t.abandon_step();

@@ -35,7 +35,7 @@ struct Trainer::Impl {
   // Values of a weight as programs keep it.
   std::span<float> weight(const std::string& name) { return executor.view<float>(name); }
   WeightReader reader(std::vector<float>& buffer) const;
-  [[noreturn]] void report_not_finite(const MicroProgram& program, double loss);
+  [[noreturn]] void report_not_finite(const MicroProgram& program, double value, const char* what);
 };
 
 // The length of a call: one thread at a time (a second one is told so at once), in hone's floating-point mode.

@@ -72,6 +72,7 @@ std::vector<std::byte> arena_after_a_run(const Setting& s, const Model& model, s
   const float hyper[7] = {1e-3f, 0.9f, 0.95f, 1e-8f, 0.1f, 0.1f, 0.05f};
   std::memcpy(impl.executor.bytes("hyper").data(), hyper, sizeof hyper);
   impl.executor.view<float>("clip")[0] = 1;
+  impl.executor.run(plan.impl().norm);
   impl.executor.run(plan.impl().update);
   EXPECT_TRUE(std::all_of(guard.begin(), guard.end(), [&](std::byte b) { return b == pattern; }))
       << "written behind the arena: " << describe(s);

@@ -160,22 +160,27 @@ Program with_adamw(Program p) {
 }
 
 TEST(AppendAdamW, PrintsAsExpected) {
-  const Program p = cut(with_adamw(with_backward(tiny, 1, 2, true)), Phase::update);
-  EXPECT_EQ(
-      print(p),
-      "parameter %0: f32[7,4] table\n"
-      "state %1: bf16[7,4] table.bf16\n"
-      "state %2: f32[7,4] grad.table\n"
-      "state %3: f32[7,4] grad.table.2\n"
-      "input %6: f32[7] hyper\n"
-      "input %7: f32[1] clip\n"
-      "state %11: f32[7,4] m.table\n"
-      "state %12: f32[7,4] v.table\n"
-      "%8(next %5): f32[7,4] = accumulate(%5(of %2), %4(of %3)) @table #update\n"
-      "%9: f32[1], %10: f32[1] = gradient_norm(%7, %8(next %5)) @clip #update\n"
-      "%13(next %0): f32[7,4], %14(next %11): f32[7,4], %15(next %12): f32[7,4], %16(next %1):"
-      " bf16[7,4] = adamw(%0, %8(next %5), %11, %12, %6, %10, %1) {decay=true, low=true} @table #update\n"
-      "output %9\n");
+  const Program whole = with_adamw(with_backward(tiny, 1, 2, true));
+  EXPECT_EQ(print(cut(whole, Phase::norm)),
+            "state %0: f32[7,4] grad.table\n"
+            "state %1: f32[7,4] grad.table.2\n"
+            "input %4: f32[1] clip\n"
+            "state %6: f32[1] grad_norm\n"
+            "state %7: f32[1] clip_scale\n"
+            "%5(next %3): f32[7,4] = accumulate(%3(of %0), %2(of %1)) @table #norm\n"
+            "%6: f32[1], %7: f32[1] = gradient_norm(%4, %5(next %3)) @clip #norm\n"
+            "output\n");
+  EXPECT_EQ(print(cut(whole, Phase::update)),
+            "parameter %0: f32[7,4] table\n"
+            "state %1: bf16[7,4] table.bf16\n"
+            "state %2: f32[7,4] grad.table\n"
+            "input %3: f32[7] hyper\n"
+            "state %5: f32[1] clip_scale\n"
+            "state %6: f32[7,4] m.table\n"
+            "state %7: f32[7,4] v.table\n"
+            "%8(next %0): f32[7,4], %9(next %6): f32[7,4], %10(next %7): f32[7,4], %11(next %1): bf16[7,4] ="
+            " adamw(%0, %4(of %2), %6, %7, %3, %5, %1) {decay=true, low=true} @table #update\n"
+            "output\n");
 }
 
 TEST(Fuse, PrintsAsExpected) {
@@ -262,7 +267,7 @@ TEST(Cut, DividesTheNodesByPhase) {
   for (const bool bf16 : {false, true}) {
     const Program whole = with_update(gpt2(32), bf16);
     std::size_t nodes = 0;
-    for (const Phase phase : {Phase::prepare, Phase::micro, Phase::update}) {
+    for (const Phase phase : {Phase::prepare, Phase::micro, Phase::norm, Phase::update}) {
       const Program part = cut(whole, phase);
       verify(part);
       nodes += part.nodes.size();
