@@ -47,6 +47,8 @@ if(HONE_SANITIZE)
     add_test(NAME example.${name} COMMAND example_${name} WORKING_DIRECTORY ${CMAKE_BINARY_DIR}/examples/${name})
   endforeach()
 else()
+  add_test(NAME library.header_examples COMMAND sh test/library/header_examples.sh ${CMAKE_CXX_COMPILER}
+           WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})
   foreach(check includes headers)
     add_test(NAME check.${check} COMMAND sh tools/check/${check}.sh WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})
   endforeach()

@@ -1,7 +1,8 @@
 // The textbook loop in two verbs, in f32 and in bf16: time, memory and loss of both.
 //
-// In bf16 products read and write half the bytes and run on the CPU's bf16 units; weights, moments and sums stay f32,
-// so no loss scaling is needed. Where a value is rounded stands in the plan: plan.print() shows every cast.
+// In bf16 products read and write half the bytes and run on the CPU's bf16 units; weights, moments and sums
+// stay f32, so no loss scaling is needed. Where a value is rounded stands in the plan: plan.print() shows
+// every cast.
 #include <hone/hone.hpp>
 
 #include <chrono>
@@ -16,7 +17,7 @@ struct Outcome {
 
 Outcome train(const hone::TrainPlan& plan, const hone::Text& text, std::int64_t steps) {
   hone::Trainer trainer(plan);
-  const hone::Linear lr{.peak = 3e-3f, .warmup = 5, .steps = steps};
+  const hone::Linear lr{.peak = 2e-3f, .warmup = 5, .steps = steps};
   const std::int64_t micro = plan.options().micro_batch;
   Outcome outcome{};
   const auto begin = std::chrono::steady_clock::now();
@@ -33,7 +34,7 @@ Outcome train(const hone::TrainPlan& plan, const hone::Text& text, std::int64_t 
 
 int main(int argc, char** argv) try {
   std::string counting;
-  for (int i = 0; counting.size() < 20000; ++i) counting += std::to_string(i) + " ";
+  for (int i = 0; i < 3000; ++i) counting += std::to_string(10 + i % 90) + " ";
   const hone::Text text = argc > 1 ? hone::Text(argv[1]) : hone::Text::of(counting);
   const hone::Model gpt = hone::preset("tiny", {.vocab_size = text.vocab_size()});
   constexpr std::int64_t steps = 30;

@@ -1,5 +1,5 @@
-// An architecture that hone has never seen: attention and feed-forward side by side, grouped-query heads. It trains,
-// is saved, opened again, and generates with a cache, as the families that come with hone do.
+// An architecture that hone has never seen: attention and feed-forward side by side, grouped-query heads. It
+// trains, is saved, opened again, and generates with a cache, as the families that come with hone do.
 #include <hone/hone.hpp>
 
 #include <cstdio>
@@ -12,10 +12,11 @@ constexpr std::int64_t V = 256, context = 64, C = 64, H = 8, Hkv = 2, D = C / H,
 // Token ids [B,T] to logits [B,T,V]; called once for each shape that is needed.
 hone::Tensor parallel_gpt(hone::Builder& b, hone::Tensor tokens) {
   const auto wte = b.parameter("wte", {V, C});
-  auto x = embedding(tokens, wte) + embedding(b.positions(), b.parameter("wpe", {context, C}, {.decay = false}));
+  auto x =
+      embedding(tokens, wte) + embedding(b.positions(), b.parameter("wpe", {context, C}, {.decay = false}));
   for (int i = 0; i < layers; ++i) {
-    const auto layer = b.scope("h", i);        // names begin with h.0., h.1., ...
-    const auto n = layer_norm(x, "norm");      // [B,T,C], read by both branches
+    const auto layer = b.scope("h", i);    // names begin with h.0., h.1., ...
+    const auto n = layer_norm(x, "norm");  // [B,T,C], read by both branches
     const auto q = linear(n, "q", H * D), k = linear(n, "k", Hkv * D), v = linear(n, "v", Hkv * D);
     const auto a = attention(q, k, v, {.heads = H, .kv_heads = Hkv});
     x = x + linear(a, "proj", C) + linear(gelu(linear(n, "up", 4 * C)), "down", C);
@@ -27,14 +28,14 @@ hone::Tensor parallel_gpt(hone::Builder& b, hone::Tensor tokens) {
 
 int main() try {
   std::string counting;
-  for (int i = 100; i < 1000; ++i) counting += std::to_string(i) + " ";
+  for (int i = 0; i < 3000; ++i) counting += std::to_string(10 + i % 90) + " ";
   const hone::Text text = hone::Text::of(counting);
   const hone::Model model(parallel_gpt, {.vocab_size = V, .context = context});
-  hone::Trainer trainer(hone::TrainPlan(model, {.batch = 8, .seq = 32}));
-  const hone::Cosine lr{.peak = 1e-2f, .warmup = 20, .steps = 200};
-  for (std::int64_t n = 0; n < 200; ++n) {
-    const auto done = trainer.step(text.batch(n, 8, 32), {.lr = lr(n), .clip = 1});
-    if (n % 40 == 39) std::printf("step %3ld  loss %.3f\n", static_cast<long>(n + 1), done.loss);
+  hone::Trainer trainer(hone::TrainPlan(model, {.batch = 16, .seq = 32}));
+  const hone::Cosine lr{.peak = 5e-3f, .warmup = 20, .steps = 300};
+  for (std::int64_t n = 0; n < 300; ++n) {
+    const auto done = trainer.step(text.batch(n, 16, 32), {.lr = lr(n), .clip = 1});
+    if (n % 60 == 59) std::printf("step %3ld  loss %.3f\n", static_cast<long>(n + 1), done.loss);
   }
   trainer.save("parallel");
 
@@ -43,9 +44,10 @@ int main() try {
   hone::Generator generator{hone::GeneratePlan(again)};
   const hone::Tokenizer& tokenizer = text.tokenizer();
   std::string answer;
-  for (const auto& piece : generator.generate(tokenizer.encode("250 251 "), {.temperature = 0, .max_tokens = 16}, &tokenizer))
+  for (const auto& piece :
+       generator.generate(tokenizer.encode("21 22 "), {.temperature = 0, .max_tokens = 18}, &tokenizer))
     answer += piece.text;
-  std::printf("250 251 -> %s\n", answer.c_str());
+  std::printf("21 22 -> %s\n", answer.c_str());
 } catch (const hone::Error& e) {
   std::fprintf(stderr, "%s\n", e.what());
   return hone::exit_code(e.kind());

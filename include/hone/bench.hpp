@@ -1,6 +1,8 @@
-// Figures: how fast a training step runs here, and the share of this CPU's multiply-add limit that it reaches.
+// Figures: how fast a training step runs here, and the share of this CPU's multiply-add limit that it
+// reaches.
 //
-//   const auto r = hone::bench_train(hone::preset("nano"), {.batch = 32, .seq = 256, .precision = hone::Precision::bf16});
+//   const hone::TrainPlanOptions job{.batch = 32, .seq = 256, .precision = hone::Precision::bf16};
+//   const auto r = hone::bench_train(hone::preset("nano"), job);
 //   std::printf("%.0f tokens/s, %.0f %% of the limit\n", r.tokens_per_s.median, 100 * r.share_of_limit);
 #pragma once
 #include <cstdint>
@@ -21,7 +23,8 @@ struct BenchResult {
   Spread tokens_per_s{};
   double gflops = 0, limit_gflops = 0, share_of_limit = 0;
   std::int64_t peak_bytes = 0;
-  std::map<std::string, double> op_ms{};  // of one step, by op; from a run of its own, since timing costs a little
+  std::map<std::string, double>
+      op_ms{};  // of one step, by op; from a run of its own, since timing costs a little
 };
 
 // Steps (forward, backward, clip, update) over random tokens: one to warm up, then `steps`.

@@ -1,7 +1,11 @@
 // The one error that hone throws: what went wrong, where, what was expected and found, what to do.
 //
-//   try { hone::open("model"); }
-//   catch (const hone::Error& e) { std::fprintf(stderr, "%s\n", e.what()); return hone::exit_code(e.kind()); }
+//   try {
+//     hone::open("model");
+//   } catch (const hone::Error& e) {
+//     std::fprintf(stderr, "%s\n", e.what());
+//     return hone::exit_code(e.kind());
+//   }
 //
 // Asserts inside hone are for its own bugs; whatever a caller or a file gets wrong arrives as an Error.
 #pragma once
@@ -29,7 +33,7 @@ HONE_API int exit_code(ErrorKind kind);
 
 // The parts of a message; empty ones are left out. `what` is a sentence without a full stop.
 struct ErrorText {
-  std::string what{};        // "the file ends inside its header"
+  std::string what{};      // "the file ends inside its header"
   std::string where{};     // "model.safetensors, byte 812" or "layer h.3.attn"
   std::string expected{};  // "1024 bytes"
   std::string found{};     // "17 bytes"

@@ -1,4 +1,9 @@
 // What a plan says of memory and time before anything is allocated.
+//
+//   const hone::TrainPlan plan(hone::preset("nano"), {.batch = 32, .seq = 256});
+//   const hone::Forecast& f = plan.forecast();
+//   std::printf("%ld MiB, %.0f ms a step\n", long(f.peak_bytes >> 20), f.step_ms);
+//   for (const auto& [what, bytes] : f.breakdown) std::printf("%s %ld\n", what.c_str(), long(bytes));
 #pragma once
 #include <cstdint>
 #include <string>

@@ -55,14 +55,14 @@ class HONE_API GeneratePlan {
 };
 
 struct SamplingOptions {
-  float temperature = 0.8f;       // logits are divided by it; 0: greedy, the first of equal maxima
-  std::int64_t top_k = 40;        // only the so many most probable tokens; 0: all
-  float top_p = 0.95f;            // of those, the fewest that add up to it (Holtzman et al., 2020)
-  std::uint64_t seed = 0;         // a draw is a function of the seed and the position
-  std::int64_t max_tokens = 128;  // -1: until a stop token or the context's end
+  float temperature = 0.8f;                 // logits are divided by it; 0: greedy, the first of equal maxima
+  std::int64_t top_k = 40;                  // only the so many most probable tokens; 0: all
+  float top_p = 0.95f;                      // of those, the fewest that add up to it (Holtzman et al., 2020)
+  std::uint64_t seed = 0;                   // a draw is a function of the seed and the position
+  std::int64_t max_tokens = 128;            // -1: until a stop token or the context's end
   std::vector<std::int32_t> stop_tokens{};  // such a token is the last piece
-  bool stop_at_end_of_text = true;        // the tokenizer's end of text is a stop token
-  std::stop_token stop{};                 // asked before each chunk of the prompt and each token
+  bool stop_at_end_of_text = true;          // the tokenizer's end of text is a stop token
+  std::stop_token stop{};                   // asked before each chunk of the prompt and each token
 };
 
 struct Piece {

@@ -1,37 +1,40 @@
 // hone as a C++ library: a model, an optimizer, a loop of your own, an architecture of your own.
 //
-//   hone::Text text("book.txt", {.tokenizer = "byte"});                        // mapped; its last tenth is held out
-//   hone::Model gpt = hone::preset("nano", {.vocab_size = text.vocab_size(), .context = 256});  // no memory yet
+//   hone::Text text("book.txt", {.tokenizer = "byte"});            // its last tenth is held out
+//   hone::Model gpt = hone::preset("nano", {.vocab_size = text.vocab_size()});  // no memory yet
 //   hone::TrainPlan plan(gpt, {.batch = 32, .seq = 256, .precision = hone::Precision::bf16});
-//   std::printf("%ld MiB, %.0f ms a step\n", long(plan.forecast().peak_bytes >> 20), plan.forecast().step_ms);
+//   const hone::Forecast& f = plan.forecast();
+//   std::printf("%ld MiB, %.0f ms a step\n", long(f.peak_bytes >> 20), f.step_ms);
 //
-//   hone::Trainer trainer(plan);                                               // takes that arena, binds once
+//   hone::Trainer trainer(plan);                                   // takes that arena, binds once
 //   const hone::Cosine lr{.peak = 1e-3f, .warmup = 100, .steps = 2000};
-//   for (auto n = trainer.steps(); n < 2000; n = trainer.steps()) {            // the loop is yours
-//     const auto done = trainer.step(text.batch(n, plan.batch(), plan.seq()), {.lr = lr(n), .clip = 1});
+//   for (auto n = trainer.steps(); n < 2000; n = trainer.steps()) {  // the loop is yours
+//     const auto done = trainer.step(text.batch(n, 32, 256), {.lr = lr(n), .clip = 1});
 //     if (n % 100 == 0) std::printf("%5ld %.3f\n", long(n), done.loss);
 //   }
-//   trainer.save("out");                                                       // a Hugging Face folder
+//   trainer.save("out");                                           // a Hugging Face folder
 //
 //   hone::Generator generator(hone::GeneratePlan(trainer.model()));
 //   const hone::Tokenizer& tokenizer = text.tokenizer();
 //   for (const hone::Piece& piece : generator.generate(tokenizer.encode("In the "), {}, &tokenizer))
-//     std::fwrite(piece.text.data(), 1, piece.text.size(), stdout);            // break stops
+//     std::fwrite(piece.text.data(), 1, piece.text.size(), stdout);  // break stops
 //
 // This header brings all of them; each of the others is the face of one part and opens with what it is for:
 //
-//   text, tokenizer            texts, batches by number, ids
-//   model, builder             presets, folders, architectures of one's own
-//   train, schedule            plan, trainer, learning rates; training_run: a whole run as `hone train` does it
-//   generate, eval, verify     text from a model; how well it predicts; its numbers against a reference
-//   forecast, machine, bench   what a run will need; what this machine can do; what was reached
-//   report, inspect            tables, plots, progress; what a file of weights holds
-//   error, version, precision, nearest
+// - text, tokenizer            texts, batches by number, ids
+// - model, builder             presets, folders, architectures of one's own
+// - train, schedule            plan, trainer, learning rates
+// - training_run               a whole run, as `hone train` does it
+// - generate, eval, verify     text from a model; how well it predicts; its numbers against a reference
+// - forecast, machine, bench   what a run will need; what this machine can do; what was reached
+// - report, inspect            tables, plots, progress; what a file of weights holds
+// - error, version, precision, nearest
 //
-// Values (Model, Text, Tokenizer, plans) are cheap to copy and may be shared by threads; a Trainer and a Generator
-// own one arena each and serve one thread at a time. Whatever goes wrong is a hone::Error that says what, where,
-// and what to do. The library is a guest: it writes to no standard stream, installs no handler, never exits, reads
-// no environment variable, minds no locale, and leaves the caller's floating-point mode as it was.
+// Values (Model, Text, Tokenizer, plans) are cheap to copy and may be shared by threads; a Trainer and a
+// Generator own one arena each and serve one thread at a time. Whatever goes wrong is a hone::Error that says
+// what, where, and what to do. The library is a guest: it writes to no standard stream, installs no handler,
+// never exits, reads no environment variable, minds no locale, and leaves the caller's floating-point mode
+// alone.
 #pragma once
 #include "hone/bench.hpp"
 #include "hone/builder.hpp"

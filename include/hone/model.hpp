@@ -1,7 +1,7 @@
 // A model: an architecture and read-only weights. A value, cheap to copy, shared by any number of threads.
 //
-//   const hone::Model gpt = hone::preset("nano", {.vocab_size = 256});   // shapes and initialisers, no memory yet
-//   const hone::Model tuned = hone::open("out");                         // a folder in Hugging Face's layout
+//   const hone::Model gpt = hone::preset("nano", {.vocab_size = 256});  // initialisers, no memory yet
+//   const hone::Model tuned = hone::open("out");                        // a folder in Hugging Face's layout
 //   std::vector<float> wte(tuned.size("transformer.wte.weight"));
 //   tuned.read("transformer.wte.weight", wte);
 //   tuned.save("copy");
@@ -24,11 +24,11 @@ namespace hone {
 using Architecture = std::function<Tensor(Builder&, Tensor tokens)>;
 
 struct ModelOptions {
-  std::int64_t vocab_size = 0;    // 0: the preset's or config's own
+  std::int64_t vocab_size = 0;      // 0: the preset's or config's own
   std::int64_t tokenizer_size = 0;  // the vocabulary where neither says one
-  std::int64_t context = 0;       // most positions of a sequence; 0: the preset's or config's own
+  std::int64_t context = 0;         // most positions of a sequence; 0: the preset's or config's own
   std::optional<float> dropout{};   // everywhere that the family has it; none: the config's own
-  std::uint64_t seed = 0;         // of initial values
+  std::uint64_t seed = 0;           // of initial values
 };
 
 struct WeightInfo {
@@ -38,7 +38,9 @@ struct WeightInfo {
 
 class HONE_API Model {
  public:
-  // An architecture of one's own, with fresh weights; options.vocab_size and context must be given.
+  // An architecture of one's own, with fresh weights; options.vocab_size and context must be given. Calls it
+  // once. Error(input) names what is wrong with it by its own scopes: shapes, tables with too few rows, a
+  // weight that the logits do not depend on.
   Model(Architecture architecture, const ModelOptions& options);
 
   const std::string& family() const;  // "gpt2", or "custom"
@@ -46,6 +48,7 @@ class HONE_API Model {
   std::int64_t context() const;
   std::int64_t parameters() const;  // how many numbers are trained
   std::vector<WeightInfo> weights() const;
+  // Error(usage) where there is no such weight, naming the nearest, or where the span has another size.
   std::int64_t size(const std::string& name) const;                   // elements
   void read(const std::string& name, std::span<float> values) const;  // in f32, as files keep it
   std::string config_json() const;                                    // the text of config.json
@@ -62,14 +65,15 @@ class HONE_API Model {
   std::shared_ptr<const Impl> impl_;
 };
 
-// A family's preset by name: "gpt2" (124M: 12 layers, 768 wide, 12 heads), "nano" (6 layers, 384, 6 heads), "tiny"
-// (2 layers, 128, 4 heads: trained in seconds). Error(usage) for any other.
+// A family's preset by name: "gpt2" (124M: 12 layers, 768 wide, 12 heads), "nano" (6 layers, 384, 6 heads),
+// "tiny" (2 layers, 128, 4 heads: trained in seconds). Error(usage) for any other.
 HONE_API Model preset(const std::string& name, const ModelOptions& options = {});
 // A config.json: its architecture with fresh weights.
 HONE_API Model from_config(const std::string& path, const ModelOptions& options = {});
 // A folder with config.json and model.safetensors.
 HONE_API Model open(const std::string& folder);
-// The same for a folder that a model with this architecture of one's own was saved to.
+// The same for a folder that a model with this architecture of one's own was saved to. Error(input) for one
+// of another architecture.
 HONE_API Model open(const std::string& folder, Architecture architecture);
 // What `--model` takes: a preset, a config.json, or a folder.
 HONE_API Model find_model(const std::string& what, const ModelOptions& options = {});

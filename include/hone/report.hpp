@@ -5,7 +5,12 @@
 // standard stream, asks a clock or looks at the terminal. That is the caller's:
 //
 //   hone::Progress progress({.steps = 2000, .terminal = true, .width = 80});
-//   ... after each step: std::fputs(progress.update({step, loss, tokens, seconds}).c_str(), stderr);
+//   for (std::int64_t step = 1; step <= 2000; ++step) {
+//     const double loss = trainer.step(batch, {.lr = 1e-3f}).loss;
+//     const double now = double(std::clock()) / CLOCKS_PER_SEC;
+//     std::fputs(progress.update({step, loss, 8192, now}).c_str(), stderr);
+//   }
+//   std::fputs(progress.finish().c_str(), stderr);
 #pragma once
 #include <cstdint>
 #include <cstdio>
@@ -23,8 +28,8 @@ namespace hone {
 // ---- Quantities for people: three significant digits, a space before the unit.
 
 HONE_API std::string human_bytes(double bytes);  // "812 B", "1.25 GiB"
-HONE_API std::string human_duration(
-    double seconds);                         // "1.25 ms", "4.20 s", "2 m 05 s", "3 h 07 m", "2 d 04 h"
+// "1.25 ms", "4.20 s", "2 m 05 s", "3 h 07 m", "2 d 04 h"
+HONE_API std::string human_duration(double seconds);
 HONE_API std::string human_count(double n);  // "9,216", "124 M"; exact below 100,000
 HONE_API std::string human_rate(double per_second, std::string_view unit);  // "1,666 tok/s", "0.42 steps/s"
 HONE_API std::string human_share(double part, double whole);  // "84.2 %"; "-" where there is no whole

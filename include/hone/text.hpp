@@ -2,7 +2,7 @@
 //
 //   const hone::Text text("book.txt", {.tokenizer = "byte"});        // its last tenth is held out
 //   for (std::int64_t n = 0; n < 1000; ++n) {
-//     const hone::Batch batch = text.batch(n, 32, 256);              // the same for the same n and seed, always
+//     const hone::Batch batch = text.batch(n, 32, 256);              // the same for the same n and seed
 //     trainer.step(batch, {.lr = 1e-3f});                            // labels[b,t] follows ids[b,t]
 //   }
 //
@@ -55,8 +55,9 @@ class HONE_API Text {
   std::int64_t all_bytes() const;
   std::int64_t memory_bytes() const;  // that the tokens take here; 0 for shards, which stay on disk
 
-  // Step n's `batch` windows of seq + 1 tokens. A pass over the training part takes its windows in a drawn order,
-  // side by side from a drawn offset, so that it reads no token twice. Error(input) where the part is shorter than a window, Error(usage) for numbers that are out of range.
+  // Step n's `batch` windows of seq + 1 tokens. A pass over the training part takes its windows in a drawn
+  // order, side by side from a drawn offset, so that it reads no token twice. Error(input) where that part is
+  // shorter than a window, Error(usage) for numbers that are out of range.
   Batch batch(std::int64_t n, std::int64_t batch, std::int64_t seq) const;
   // Windows [first, first + count) of that batch: a micro-batch, or one rank's part.
   Batch batch(std::int64_t n, std::int64_t batch, std::int64_t seq, std::int64_t first,

@@ -1,7 +1,7 @@
 // Text to token ids and back: single bytes, single characters, or byte-level BPE as GPT-2 has it.
 //
-//   const auto tokenizer = hone::Tokenizer::train_bpe(text, {.vocab_size = 4096});
-//   tokenizer.save("out");                                        // out/tokenizer.json, as Hugging Face writes it
+//   const auto tokenizer = hone::Tokenizer::train_bpe(hone::read_texts("book.txt"), {.vocab_size = 4096});
+//   tokenizer.save("out");  // out/tokenizer.json, as Hugging Face writes it
 //   const std::vector<std::int32_t> ids = tokenizer.encode("To be, or not to be");
 //   const std::string same = tokenizer.decode(ids);
 //   const auto again = hone::Tokenizer::open("out");

@@ -1,14 +1,15 @@
 // Training: plan, then run. The plan is a value that knows memory and time before anything is allocated; the
 // trainer takes exactly that memory and is ready from its first line to its destructor.
 //
-//   hone::TrainPlan plan(hone::preset("nano"), {.batch = 32, .seq = 256, .precision = hone::Precision::bf16});
-//   std::printf("%lld MiB\n", static_cast<long long>(plan.forecast().peak_bytes >> 20));
+//   hone::TrainPlan plan(hone::preset("nano"), {.batch = 32, .seq = 256});
+//   std::printf("%ld MiB\n", long(plan.forecast().peak_bytes >> 20));
 //   hone::Trainer trainer(plan);
 //   const hone::Cosine lr{.peak = 1e-3f, .warmup = 100, .steps = 2000};
-//   while (trainer.steps() < 2000) trainer.step(text.batch(trainer.steps(), 32, 256), {.lr = lr(trainer.steps())});
+//   for (auto n = trainer.steps(); n < 2000; n = trainer.steps())
+//     trainer.step(text.batch(n, 32, 256), {.lr = lr(n), .clip = 1});
 //
 // Weights after n steps have the same bits for any number of threads and any split of the batch into
-// micro-batches. One thread uses a trainer at a time.
+// micro-batches. One thread uses a trainer at a time; a second one gets an Error(usage).
 #pragma once
 #include <cstdint>
 #include <map>
@@ -30,18 +31,20 @@ namespace hone {
 
 struct TrainPlanOptions {
   std::int64_t batch = 32;       // sequences a step
-  std::int64_t micro_batch = 0;  // computed at once; 0: chosen to fit the caches, the numbers do not depend on it
+  std::int64_t micro_batch = 0;  // computed at once; 0: chosen to fit the caches. Changes no bit
   std::int64_t seq = 256;        // positions a sequence
   Precision precision = Precision::f32;
-  int threads = 0;               // 0: all cores
-  std::uint64_t seed = 0;        // of dropout
-  std::string isa{};             // portable, avx2, avx512; empty: the best that this CPU has
-  bool decay_all = false;         // weight decay on biases and norms too
+  int threads = 0;                  // 0: all cores
+  std::uint64_t seed = 0;           // of dropout
+  std::string isa{};                // portable, avx2, avx512; empty: the best that this CPU has
+  bool decay_all = false;           // weight decay on biases and norms too
   std::vector<std::string> keep{};  // names of weights whose gradients shall be readable after a step
 };
 
 class HONE_API TrainPlan {
  public:
+  // Error(usage) for options that contradict the model, one another or this CPU, and for a name in `keep`
+  // that the model lacks. Takes no memory but its own few kilobytes.
   TrainPlan(Model model, TrainPlanOptions options);
 
   // Memory costs nothing to tell; the first call measures this machine for step_ms (half a second, 128 MiB).
@@ -87,33 +90,38 @@ struct EvalResult {
 
 class HONE_API Trainer {
  public:
-  explicit Trainer(const TrainPlan& plan);
+  explicit Trainer(const TrainPlan& plan);  // Error(budget) where the system refuses the memory
   ~Trainer();
   Trainer(Trainer&&) noexcept;
   Trainer& operator=(Trainer&&) noexcept;
 
-  // One step over `batch` (plan.batch() x plan.seq()): micro-batches, then the update. A loss that is not
-  // finite throws Error(failed) naming the first op at fault, and leaves the weights as they were.
+  // One step over `batch` (plan.batch() x plan.seq()): micro-batches, then the update. Complete, or nothing
+  // has changed: when it is stopped, and when it throws. Error(usage) for a batch of another shape,
+  // Error(input) for an id outside the vocabulary, Error(failed) for a loss that is not finite, naming the
+  // first op at fault. Should an update itself end halfway, every further call says so with an Error(failed)
+  // until resume().
   StepResult step(const Batch& batch, const StepOptions& options);
 
-  // The same in two verbs. accumulate: forward, loss and backward of the next micro-batch of the step (any
-  // number of sequences that the plan has a program for: micro_batch, or the ragged rest). Losses are divided by
-  // step_tokens, by default batch * seq. update: clip, AdamW, cast.
-  double accumulate(const Batch& micro_batch, std::int64_t step_tokens = 0);  // sum of its losses
+  // The same in two verbs. accumulate: forward, loss and backward of the next micro-batch of the step (as
+  // many sequences as the plan has a program for: micro_batch, or the ragged rest); returns the sum of its
+  // losses, nats. Gradients are divided by step_tokens, by default batch * seq. update: clip, AdamW, cast.
+  double accumulate(const Batch& micro_batch, std::int64_t step_tokens = 0);
   StepResult update(const StepOptions& options);
-  // Forgets what was accumulated since the last update.
+  // Forgets what was accumulated since the last update: the next accumulate() begins a step.
   void discard();
 
-  // Mean loss over windows, without dropout; weights are untouched.
+  // Mean loss over any number of windows of plan.seq(), without dropout; weights are untouched.
   EvalResult evaluate(const Batch& batch);
 
   std::int64_t steps() const;  // complete ones
   const TrainPlan& plan() const;
-  Model model() const;  // a snapshot of the weights
+  Model model() const;  // a snapshot: a copy of the weights, in f32
   std::string weights_hash() const;
   void save(const std::string& folder) const;  // the weights as a model folder
 
-  // Weights, or with `keep` gradients of the last step (before clipping), in file layout.
+  // Copies of weights, or with `keep` of the last step's gradients (before clipping), in f32 and in the
+  // layout of files, into a span of Model::size() values. write() also renews what is derived from the
+  // weight. Error(usage) for a name that is not there or a span of another size.
   void read(const std::string& weight, std::span<float> values) const;
   void read_gradient(const std::string& weight, std::span<float> values) const;
   void write(const std::string& weight, std::span<const float> values);

@@ -36,17 +36,17 @@ struct RunSummary {
   double val_loss = 0, bits_per_byte = 0;
   std::int64_t peak_bytes = 0, forecast_bytes = 0;
   std::string weights_hash{};
-  bool stopped = false;                  // by the stop token; a checkpoint was written
-  std::map<std::string, double> op_ms{};   // of the whole run, where profile was set
+  bool stopped = false;                   // by the stop token; a checkpoint was written
+  std::map<std::string, double> op_ms{};  // of the whole run, where profile was set
 };
 
 struct TrainingRun {
   std::string model = "nano";  // a preset, a config.json or a model folder
-  std::string data{};            // a text file, a folder of them, or token shards
-  std::string out{};             // the model folder to make
-  std::string tokenizer{};       // byte, char or a tokenizer.json; empty: the model folder's own, else byte
+  std::string data{};          // a text file, a folder of them, or token shards
+  std::string out{};           // the model folder to make
+  std::string tokenizer{};     // byte, char or a tokenizer.json; empty: the model folder's own, else byte
   std::int64_t steps = 1000;
-  TrainPlanOptions plan{};       // batch, micro_batch, seq, precision, threads, seed, ...
+  TrainPlanOptions plan{};                    // batch, micro_batch, seq, precision, threads, seed, ...
   StepOptions adamw{.lr = 1e-3f, .clip = 1};  // lr is the schedule's peak
   ScheduleKind schedule = ScheduleKind::cosine;
   float min_lr = 0;

@@ -11,8 +11,8 @@
 
 namespace hone {
 
-// Errors are relative: of logits to the largest logit, of a gradient to its tensor's largest value or to 1e-3 of
-// the model's largest gradient, whichever is more.
+// Errors are relative: of logits to the largest logit, of a gradient to its tensor's largest value or to 1e-3
+// of the model's largest gradient, whichever is more.
 struct VerifyReport {
   bool ok = false;
   double logits = 0, loss = 0, gradients = 0, losses = 0;
@@ -25,6 +25,7 @@ struct VerifyOptions {
 };
 
 // Bounds: logits 1e-4, loss 1e-5, gradients 1e-4, losses 1e-3.
-HONE_API VerifyReport verify(const std::string& model_folder, const std::string& golden_file, const VerifyOptions& options = {});
+HONE_API VerifyReport verify(const std::string& model_folder, const std::string& golden_file,
+                             const VerifyOptions& options = {});
 
 }  // namespace hone

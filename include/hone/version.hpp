@@ -1,4 +1,6 @@
 // The version, in its one place; CMake, pkg-config and `hone --version` read it from here.
+//
+//   if (std::strcmp(hone::version(), HONE_VERSION) != 0) std::puts("compiled against another hone");
 #pragma once
 #include "hone/error.hpp"
 

@@ -1,4 +1,5 @@
-// Numbers as text that no locale changes: printf and strtod write and read a comma where the host has set one.
+// Numbers as text that no locale changes: printf and strtod write and read a comma where the host has set
+// one.
 #pragma once
 #include <charconv>
 #include <string>

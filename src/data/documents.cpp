@@ -69,7 +69,8 @@ void Documents::split(bool by_characters) {
   if (documents_.size() == 1) {
     const MappedFile& file = documents_[0].file;
     const auto release = [&](std::size_t at, std::size_t bytes) { file.drop(at, bytes); };
-    documents_[0].train_bytes = by_characters ? cut_by_characters(file.text(), release) : cut_by_bytes(file.text());
+    documents_[0].train_bytes =
+        by_characters ? cut_by_characters(file.text(), release) : cut_by_bytes(file.text());
     return;
   }
   const std::size_t training = documents_.size() * 9 / 10;

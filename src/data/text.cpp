@@ -8,8 +8,8 @@
 #include "base/random.hpp"
 #include "data/documents.hpp"
 #include "data/shards.hpp"
-#include "data/windows.hpp"
 #include "data/tokens.hpp"
+#include "data/windows.hpp"
 #include "text/tokenizer_impl.hpp"
 
 namespace hone {
@@ -37,12 +37,15 @@ Tokenizer named_tokenizer(const std::string& name, const Documents& documents) {
 }
 
 // Rows [first, first + count) of so many, of seq tokens each.
-void require_part(std::int64_t first, std::int64_t count, std::int64_t rows, std::int64_t seq, const std::string& where) {
+void require_part(std::int64_t first, std::int64_t count, std::int64_t rows, std::int64_t seq,
+                  const std::string& where) {
   if (seq > 0 && first >= 0 && count >= 0 && first <= rows && count <= rows - first) return;
-  throw Error(ErrorKind::usage, {.what = "no such windows of the text", .where = where,
-                                 .expected = "windows 0 to " + std::to_string(rows) + " of at least one token",
-                                 .found = std::to_string(count) + " from " + std::to_string(first) + " on, of " +
-                                          std::to_string(seq) + " tokens"});
+  throw Error(ErrorKind::usage,
+              {.what = "no such windows of the text",
+               .where = where,
+               .expected = "windows 0 to " + std::to_string(rows) + " of at least one token",
+               .found = std::to_string(count) + " from " + std::to_string(first) + " on, of " +
+                        std::to_string(seq) + " tokens"});
 }
 
 }  // namespace
@@ -60,7 +63,8 @@ struct Text::Impl {
 
   static std::shared_ptr<const Impl> of_documents(const std::string& path, const Documents& documents,
                                                   Tokenizer tokenizer, std::uint64_t seed);
-  static std::shared_ptr<const Impl> of_memory(std::string_view text, Tokenizer tokenizer, std::uint64_t seed);
+  static std::shared_ptr<const Impl> of_memory(std::string_view text, Tokenizer tokenizer,
+                                               std::uint64_t seed);
   static std::shared_ptr<const Impl> of_shards(const std::string& path, std::uint64_t seed);
 
   // Tokens [first, first + count) of the training part followed by the held-out part.
@@ -109,7 +113,8 @@ std::shared_ptr<const Text::Impl> Text::Impl::of_memory(std::string_view text, T
   auto impl = std::make_shared<Impl>(
       Impl{"the text", std::move(tokenizer), stream_key("data", seed), Tokens(width), Tokens(width)});
   const auto encode = [&](std::size_t first, std::size_t count, Tokens& to) {
-    encode_stream(impl->tokenizer, text.substr(first, count), impl->path, first, [&](auto ids) { to.append(ids); });
+    encode_stream(impl->tokenizer, text.substr(first, count), impl->path, first,
+                  [&](auto ids) { to.append(ids); });
   };
   encode(0, cut, impl->train);
   encode(cut, text.size() - cut, impl->held_out);

@@ -6,6 +6,7 @@
 #include "base/arena.hpp"
 #include "exec/bind.hpp"
 #include "exec/job.hpp"
+#include "exec/live_tensors.hpp"
 
 namespace hone {
 namespace {
@@ -15,6 +16,12 @@ struct Bound {
   Call call;
   const char* op;
   double seconds = 0;
+
+  void run_timed() {
+    const auto start = std::chrono::steady_clock::now();
+    run(call);
+    seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  }
 };
 
 }  // namespace
@@ -57,6 +64,7 @@ struct Executor::Impl {
   HeldTensors held;
   ThreadPool pool;
   Arena arena;
+  LiveTensors live{plan, arena.data()};
   std::vector<std::vector<Bound>> bound;
   bool profiling = false;
 };
@@ -69,18 +77,19 @@ Executor& Executor::operator=(Executor&&) noexcept = default;
 
 const JobPlan& Executor::plan() const { return impl_->plan; }
 ThreadPool& Executor::pool() { return impl_->pool; }
-std::span<std::byte> Executor::arena() { return {impl_->arena.data(), impl_->arena.size()}; }
+std::span<std::byte> Executor::arena() {
+  impl_->live.unpoison_all();
+  return {impl_->arena.data(), impl_->arena.size()};
+}
 
 void Executor::run(std::size_t program) {
   const FloatModeGuard guard;
-  if (!impl_->profiling) {
-    for (const Bound& b : impl_->bound[program]) b.run(b.call);
-    return;
-  }
-  for (Bound& b : impl_->bound[program]) {
-    const auto start = std::chrono::steady_clock::now();
-    b.run(b.call);
-    b.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  impl_->live.begin();
+  std::vector<Bound>& list = impl_->bound[program];
+  for (std::size_t n = 0; n < list.size(); ++n) {
+    impl_->live.before(program, n);
+    impl_->profiling ? list[n].run_timed() : list[n].run(list[n].call);
+    impl_->live.after(program, n);
   }
 }
 
@@ -111,11 +120,14 @@ bool finite(const Operand& o) {
 
 std::string Executor::first_not_finite(std::size_t program) {
   const Program& p = impl_->plan.programs()[program];
+  impl_->live.begin();
   for (std::size_t n = 0; n < p.nodes.size(); ++n) {
     const Bound& b = impl_->bound[program][n];
+    impl_->live.before(program, n);
     b.run(b.call);
     for (const Operand& o : b.call.out)
       if (!finite(o)) return std::string(b.op) + " @" + p.nodes[n].name;
+    impl_->live.after(program, n);
   }
   return {};
 }

@@ -93,6 +93,7 @@ Workspace plan_workspace(const Program& p, const std::vector<std::int64_t>& scra
     blocks.push_back({.bytes = scratch_bytes[n], .first = at, .last = at});
   }
   Workspace w;
+  w.scratch_bytes = scratch_bytes;
   w.bytes = place(blocks);
   for (std::size_t i = 0; i < p.tensors.size(); ++i) {
     const std::int32_t block = lifetimes.block_of(i);

@@ -25,6 +25,7 @@ std::int64_t place(std::vector<Block>& blocks);
 struct Workspace {
   std::vector<std::int64_t> tensor_offset;   // of each storage root that is an activation; else -1
   std::vector<std::int64_t> scratch_offset;  // of each node; -1 where it needs none
+  std::vector<std::int64_t> scratch_bytes;   // of each node
   std::int64_t bytes = 0;
 };
 

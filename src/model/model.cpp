@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "base/float_mode.hpp"
 #include "hone/nearest.hpp"
 #include "file/atomic.hpp"
 #include "file/json.hpp"
@@ -59,6 +60,7 @@ const Family& family_of(const nlohmann::json& config, const std::string& where) 
 }
 
 Model from_json(nlohmann::json config, const ModelOptions& options, const std::string& where) {
+  const FloatModeGuard guard;
   const Family& family = family_of(config, where);
   if (!config.contains("vocab_size") && options.tokenizer_size) config["vocab_size"] = options.tokenizer_size;
   FamilyModel made = family.make(config, options, where);

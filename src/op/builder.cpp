@@ -2,6 +2,7 @@
 #include <cmath>
 #include <vector>
 
+#include "base/float_mode.hpp"
 #include "base/random.hpp"
 #include "op/builder_state.hpp"
 #include "op/common.hpp"
@@ -233,6 +234,7 @@ Tensor operator+(Tensor x, Tensor y) {
 }
 
 Forward write_forward(const ArchitectureFunction& architecture, const BuildOptions& options) {
+  const FloatModeGuard guard;  // scales and deviations are computed while the architecture is written down
   BuilderState state;
   state.options = options;
   Builder builder(&state);

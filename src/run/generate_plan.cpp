@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "base/float_mode.hpp"
 #include "machine/limits.hpp"
 #include "model/model_impl.hpp"
 #include "pass/passes.hpp"
@@ -59,6 +60,7 @@ Program write_chunk(const Model& model, const GenerateOptions& o, ChunkProgram& 
 }  // namespace
 
 GeneratePlan::GeneratePlan(Model model, GenerateOptions options) {
+  const FloatModeGuard guard;
   options = decided(model, std::move(options));
   std::vector<ChunkProgram> chunks;
   std::vector<Program> programs;

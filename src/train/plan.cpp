@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "base/float_mode.hpp"
 #include "exec/bind.hpp"
 #include "model/model_impl.hpp"
 #include "op/gradient_context.hpp"
@@ -69,6 +70,7 @@ void rename_inputs(Programs& programs) {
 }  // namespace
 
 TrainPlan::TrainPlan(Model model, TrainPlanOptions options) {
+  const FloatModeGuard guard;
   options = decided(model, std::move(options));
   Programs programs = write_programs(model, options);
   rename_inputs(programs);

@@ -1,16 +1,18 @@
 # install_test.sh static|shared|subdirectory BUILD: the examples built and run as a user's project would, outside the
-# source tree, knowing nothing but the prefix (or, for add_subdirectory, the source folder), with each compiler there is.
+# source tree, knowing nothing but the prefix, with each compiler there is. With add_subdirectory, which compiles all of
+# hone again, one example and one compiler: what differs there is how it is linked.
 set -eu
 way=$1 build=$2 source=$(pwd -P)
 work=$build/install-test/$way
 examples=$work/examples
 expected=$way
 
-prepare() {
+prepare() {  # prepare CMAKELISTS EXAMPLE...
   rm -rf "$examples" "$work/run"
   mkdir -p "$examples" "$work/run"
-  cp "$source"/examples/*.cpp "$examples"
   cp "$source/test/install/$1.cmake" "$examples/CMakeLists.txt"
+  shift
+  cp "$@" "$examples"
 }
 
 # run_all FOLDER: every example that was built there must be linked as asked, and exit 0 in an empty folder of its own.
@@ -63,13 +65,13 @@ by_pkg_config() {  # by_pkg_config COMPILER PREFIX
 }
 
 if [ "$way" = subdirectory ]; then
-  prepare subdirectory
+  prepare subdirectory "$source/examples/gradient_accumulation.cpp"
   expected=static
-  by_cmake g++ -DHONE_SOURCE="$source" -DCMAKE_BUILD_TYPE=Release
+  by_cmake g++ -DHONE_SOURCE="$source" -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS_DEBUG=-O0
   exit 0
 fi
 
-prepare package
+prepare package "$source"/examples/*.cpp
 rm -rf "$work/first" "$work/moved"
 for component in headers "$way"; do
   cmake --install "$build" --prefix "$work/first" --component "$component" >/dev/null

@@ -10,7 +10,6 @@ namespace {
 
 constexpr std::int64_t V = 256, C = 32, H = 4, Hkv = 2, T = 16, B = 4;
 
-// clang-format off: each line stands as it does on the page
 hone::Tensor gpt(hone::Builder& b, hone::Tensor tokens) {
   const auto wte = b.parameter("wte", {V, C}, {.init = hone::normal(0.02f)});
   auto x = embedding(tokens, wte);
@@ -69,15 +68,15 @@ void lines() {
   hone::Generator generator{hone::GeneratePlan(again)};
   const std::vector<std::int32_t> ids = tokenizer.encode("100 ");
   const hone::SamplingOptions sampling{.temperature = 0.8f, .top_k = 40, .max_tokens = 8};
-  for (const auto& piece : generator.generate(ids, sampling, &tokenizer)) std::fputs(std::string(piece.text).c_str(), stdout);
+  for (const auto& piece : generator.generate(ids, sampling, &tokenizer))
+    std::fputs(std::string(piece.text).c_str(), stdout);
   generator.reset();
   generator.append(ids);
   const auto next = std::max_element(generator.logits().begin(), generator.logits().end());
   const double perplexity = hone::evaluate(again, text, {.seq = T}).perplexity;
-  std::printf("\n%ld %ld %ld %g %g %g\n", static_cast<long>(bytes), static_cast<long>(count), static_cast<long>(gpt2.parameters()),
-              val_loss, perplexity, static_cast<double>(*next));
+  std::printf("\n%ld %ld %ld %g %g %g\n", static_cast<long>(bytes), static_cast<long>(count),
+              static_cast<long>(gpt2.parameters()), val_loss, perplexity, static_cast<double>(*next));
 }
-// clang-format on
 
 }  // namespace
 

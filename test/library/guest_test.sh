@@ -26,6 +26,7 @@ printf 'LC_CTYPE\ncopy "POSIX"\nEND LC_CTYPE\nLC_COLLATE\ncopy "POSIX"\nEND LC_C
 LC_NUMERIC\ndecimal_point ","\nthousands_sep "."\ngrouping 3;3\nEND LC_NUMERIC\n' >"$work/source"
 if localedef -c -f ANSI_X3.4-1968 -i "$work/source" "$work/comma_XX" >/dev/null 2>&1 || [ -d "$work/comma_XX" ]; then
   same "a locale with a decimal comma" "$(in_folder comma env LOCPATH="$work" "$plain" comma_XX)"
+  cmp "$work/plain/programs.txt" "$work/comma/programs.txt" || { echo "programs print otherwise under a decimal comma"; exit 1; }
 else
   echo "not tested: localedef makes no locale here"
 fi
