@@ -61,3 +61,11 @@ else()
     set_tests_properties(install.${way} PROPERTIES LABELS install PROCESSORS 2 TIMEOUT 900)
   endforeach()
 endif()
+
+# The program from outside.
+if(TARGET hone)
+  foreach(test kill_and_resume bad_input)
+    add_test(NAME program.${test} COMMAND sh test/cli/${test}_test.sh $<TARGET_FILE:hone>
+             WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})
+  endforeach()
+endif()

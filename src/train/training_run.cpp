@@ -70,13 +70,23 @@ void check(const TrainingRun& run) {
   require(!run.out.empty(), "out", "a folder to write the model to", "none");
 }
 
+// Before anything is written.
+void check_text(const TrainingRun& run, const Text& text) {
+  text.batch(0, 1, run.plan.seq);
+  if (text.held_out_windows(run.plan.seq) == 0)
+    throw Error(ErrorKind::input, {.what = "the held-out tenth of the text is shorter than a window",
+                                   .where = run.data,
+                                   .expected = std::to_string(run.plan.seq + 1) + " tokens",
+                                   .found = std::to_string(text.held_out_tokens()),
+                                   .hint = "use a smaller --seq or a longer text"});
+}
+
 class Run {
  public:
   Run(const TrainingRun& options, const Text& text, const TrainPlan& plan)
       : options_(options), text_(text), folder_(options.out), notes_(fingerprint(options, plan, text)), trainer_(plan) {}
 
   RunSummary go() {
-    check_text();
     start();
     trainer_.profile(options_.profile);
     if (options_.on_start) options_.on_start(trainer_.plan(), trainer_.steps());
@@ -88,15 +98,6 @@ class Run {
   }
 
  private:
-  void check_text() const {  // before anything is written
-    text_.batch(0, 1, options_.plan.seq);
-    if (text_.held_out_windows(options_.plan.seq) == 0)
-      throw Error(ErrorKind::input, {.what = "the held-out tenth of the text is shorter than a window", .where = options_.data,
-                                     .expected = std::to_string(options_.plan.seq + 1) + " tokens",
-                                     .found = std::to_string(text_.held_out_tokens()),
-                                     .hint = "use a smaller --seq or a longer text"});
-  }
-
   void say(const std::string& what) const {
     if (options_.on_message) options_.on_message(what);
   }
@@ -195,6 +196,7 @@ RunSummary train(const TrainingRun& run) {
   check(run);
   const Text text = open_text(run);
   const TrainPlan plan(open_model(run, text), run.plan);
+  check_text(run, text);
   make_folders(run.out);
   const FolderLock lock(run.out);
   return Run(run, text, plan).go();
