@@ -150,6 +150,16 @@ const SafetensorsEntry* SafetensorsFile::find(std::string_view name) const {
   return it == by_name_.end() ? nullptr : &index_.entries[it->second];
 }
 
+void SafetensorsFile::read(const SafetensorsEntry& entry, std::span<std::byte> to) const {
+  constexpr std::size_t step = std::size_t{4} << 20;
+  const auto offset = static_cast<std::size_t>(entry.bytes.data() - file_.bytes().data());
+  for (std::size_t first = 0; first < to.size(); first += step) {
+    const std::size_t count = std::min(step, to.size() - first);
+    std::memcpy(to.data() + first, entry.bytes.data() + first, count);
+    file_.drop(offset + first, count);
+  }
+}
+
 const SafetensorsEntry& SafetensorsFile::at(std::string_view name) const {
   const SafetensorsEntry* entry = find(name);
   if (entry == nullptr) refuse(path(), "the tensor \"" + std::string(name) + "\" is missing");

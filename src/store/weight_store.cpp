@@ -23,15 +23,17 @@ void initialise(const ParameterSpec& spec, std::uint64_t seed, std::span<float> 
   }
 }
 
-void widen(const SafetensorsEntry& entry, std::span<float> values) {
-  const std::byte* from = entry.bytes.data();
+void widen(const SafetensorsFile& file, const SafetensorsEntry& entry, std::span<float> values) {
   if (entry.dtype == "F32") {
-    std::memcpy(values.data(), from, values.size_bytes());
+    file.read(entry, std::as_writable_bytes(values));
     return;
   }
+  // Read into the upper half of the room, then widened from the front: each value is read before it is covered.
+  const auto halves = std::as_writable_bytes(values).subspan(entry.bytes.size());
+  file.read(entry, halves);
   for (std::size_t i = 0; i < values.size(); ++i) {
     std::uint16_t bits;
-    std::memcpy(&bits, from + 2 * i, 2);
+    std::memcpy(&bits, halves.data() + 2 * i, 2);
     values[i] = entry.dtype == "BF16" ? to_f32(bf16{bits}) : to_f32(f16{bits});
   }
 }
@@ -93,7 +95,7 @@ void WeightStore::read_file_layout(const ParameterSpec& spec, std::span<float> v
   const FloatModeGuard guard;  // initial values are computed here
   if (file_) {
     const bool strip = !prefix_.empty() && spec.name.rfind(prefix_, 0) == 0;
-    widen(file_->at(strip ? spec.name.substr(prefix_.size()) : spec.name), values);
+    widen(*file_, file_->at(strip ? spec.name.substr(prefix_.size()) : spec.name), values);
   } else if (snapshot_) {
     const auto& from = snapshot_->at(spec.name);
     std::copy(from.begin(), from.end(), values.begin());

@@ -151,7 +151,7 @@ std::map<std::string, std::string> Trainer::resume(const std::string& folder) {
                                      .found = std::to_string(entry.bytes.size())});
   }
   for (const std::string& name : saved_names(impl_->planned().job))
-    std::copy(file.at(name).bytes.begin(), file.at(name).bytes.end(), impl_->executor.bytes(name).begin());
+    file.read(file.at(name), impl_->executor.bytes(name));
   impl_->steps = steps;
   impl_->abandon_step();
   impl_->derive();
