@@ -32,10 +32,10 @@ int main() try {
   const hone::Text text = hone::Text::of(counting);
   const hone::Model model(parallel_gpt, {.vocab_size = V, .context = context});
   hone::Trainer trainer(hone::TrainPlan(model, {.batch = 16, .seq = 32}));
-  const hone::Cosine lr{.peak = 5e-3f, .warmup = 20, .steps = 300};
-  for (std::int64_t n = 0; n < 300; ++n) {
+  const hone::Cosine lr{.peak = 3e-3f, .warmup = 20, .steps = 400};
+  for (std::int64_t n = 0; n < 400; ++n) {
     const auto done = trainer.step(text.batch(n, 16, 32), {.lr = lr(n), .clip = 1});
-    if (n % 60 == 59) std::printf("step %3ld  loss %.3f\n", static_cast<long>(n + 1), done.loss);
+    if (n % 80 == 79) std::printf("step %3ld  loss %.3f\n", static_cast<long>(n + 1), done.loss);
   }
   trainer.save("parallel");
 
@@ -45,9 +45,9 @@ int main() try {
   const hone::Tokenizer& tokenizer = text.tokenizer();
   std::string answer;
   for (const auto& piece :
-       generator.generate(tokenizer.encode("21 22 "), {.temperature = 0, .max_tokens = 18}, &tokenizer))
+       generator.generate(tokenizer.encode("21 22 23 24 "), {.temperature = 0, .max_tokens = 18}, &tokenizer))
     answer += piece.text;
-  std::printf("21 22 -> %s\n", answer.c_str());
+  std::printf("21 22 23 24 -> %s\n", answer.c_str());
 } catch (const hone::Error& e) {
   std::fprintf(stderr, "%s\n", e.what());
   return hone::exit_code(e.kind());

@@ -47,6 +47,14 @@ JobPlan::JobPlan(std::vector<Program> programs, ExecOptions options, std::set<st
   plan_shared(held);
 }
 
+std::string JobPlan::print(std::size_t program) const {
+  const auto pool = ThreadPool::unstarted(options_.threads);
+  const Program& p = programs_[program];
+  return hone::print(p, [&](const Node& node) {
+    return std::string("by ") + choose(node, describe(p, node, options_, *pool)).name;
+  });
+}
+
 void JobPlan::plan_shared(const std::set<std::string>& held) {
   for (const Program& p : programs_)
     for (const TensorDef& t : p.tensors) {

@@ -49,6 +49,7 @@ class JobPlan {
   std::int64_t arena_bytes() const { return arena_bytes_; }
   std::int64_t workspace_bytes() const { return workspace_bytes_; }
   std::int64_t held_bytes() const { return held_bytes_; }
+  std::string print(std::size_t program) const;  // one line a node, with the kernel that runs it
 
  private:
   void plan_shared(const std::set<std::string>& held);

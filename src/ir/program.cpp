@@ -126,7 +126,7 @@ std::string label(const Program& p, TensorId id) {
 
 }  // namespace
 
-std::string print(const Program& p) {
+std::string print(const Program& p, const std::function<std::string(const Node&)>& note) {
   static constexpr const char* roles[] = {"input", "parameter", "state"};
   static constexpr const char* phases[] = {"prepare", "micro", "norm", "update"};
   std::string s;
@@ -144,7 +144,7 @@ std::string print(const Program& p) {
     const std::string attributes = n.attributes.to_string();
     s += ")" + (attributes.empty() ? "" : " {" + attributes + "}") + " @" + n.name;
     if (n.phase != Phase::micro) s += std::string(" #") + phases[static_cast<std::size_t>(n.phase)];
-    s += "\n";
+    s += (note ? " " + note(n) : "") + "\n";
   }
   s += "output";
   for (const TensorId id : p.outputs) s += " " + label(p, id);

@@ -2,6 +2,7 @@
 // from pass to pass. It knows nothing of memory addresses or threads.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -81,8 +82,9 @@ TensorId add_view(Program& program, TensorId of, Shape shape, Shape strides, std
 // The next version of a state or parameter (or of an earlier version of it).
 TensorId add_version(Program& program, TensorId of);
 
-// One line a node: %out: type = op(%in, ...) {attributes} @name. Equal programs print equally.
-std::string print(const Program& program);
+// One line a node: %out: type = op(%in, ...) {attributes} @name. Equal programs print equally. `note`, where there
+// is one, adds to the line of each node.
+std::string print(const Program& program, const std::function<std::string(const Node&)>& note = {});
 
 // Throws std::logic_error (a bug of hone's) when the program is malformed: an id out of range, a tensor read
 // before it is made or made twice, a version read after its successor was written, inferred types that differ.

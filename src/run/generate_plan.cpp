@@ -88,7 +88,7 @@ std::string GeneratePlan::print() const {
   std::string s;
   for (std::size_t i = 0; i < impl_->chunks.size(); ++i)
     s += "# " + std::to_string(impl_->chunks[i].tokens) +
-         (impl_->chunks[i].tokens == 1 ? " token\n" : " tokens\n") + hone::print(impl_->job.programs()[i]);
+         (impl_->chunks[i].tokens == 1 ? " token\n" : " tokens\n") + impl_->job.print(i);
   return s;
 }
 

@@ -96,9 +96,11 @@ double TrainPlan::step_flops() const { return impl_->step_flops; }
 
 std::string TrainPlan::print() const {
   static constexpr const char* names[] = {"prepare", "norm", "update", "micro-batch", "evaluate"};
-  std::string s;
+  const TrainPlanOptions& o = impl_->options;
+  std::string s = "# " + o.isa + ", " + std::to_string(o.threads) + " threads, micro-batches of " +
+                  std::to_string(o.micro_batch) + "\n";
   for (std::size_t i = 0; i < impl_->job.programs().size(); ++i)
-    s += std::string("# ") + names[i < 3 ? i : 3 + (i - 3) % 2] + "\n" + hone::print(impl_->job.programs()[i]);
+    s += std::string("# ") + names[i < 3 ? i : 3 + (i - 3) % 2] + "\n" + impl_->job.print(i);
   return s;
 }
 

@@ -61,13 +61,13 @@ std::vector<std::byte> arena_after_a_run(const Setting& s, const Model& model, s
       const auto zero = impl.executor.bytes(name);
       std::fill(zero.begin(), zero.end(), std::byte{0});
     }
-  std::int64_t first = 0;
-  for (std::size_t i = 0; i < plan.impl().micro.size(); ++i) {
+  while (impl.samples < s.batch) {  // the whole step: an update reads the rows of every sequence
+    const std::size_t i = s.batch - impl.samples >= s.micro_batch ? 0 : 1;
     const MicroProgram& micro = plan.impl().micro[i];
     impl.set_inputs(toy_batch(1, micro.sequences, s.seq, s.model.vocab_size), i, s.batch * s.seq);
     impl.executor.run(micro.evaluate);
     impl.executor.run(micro.train);
-    impl.samples = first += micro.sequences;
+    impl.samples += micro.sequences;
   }
   const float hyper[7] = {1e-3f, 0.9f, 0.95f, 1e-8f, 0.1f, 0.1f, 0.05f};
   std::memcpy(impl.executor.bytes("hyper").data(), hyper, sizeof hyper);
