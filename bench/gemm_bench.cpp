@@ -40,8 +40,10 @@ std::vector<std::byte> values(std::int64_t n, Element e) {
   std::vector<std::byte> v(static_cast<std::size_t>(n * bytes(e)));
   for (std::int64_t i = 0; i < n; ++i) {
     const float x = static_cast<float>(i * 7919 % 127 - 63) / 64;
-    if (e == Element::f32) reinterpret_cast<float*>(v.data())[i] = x;
-    else reinterpret_cast<bf16*>(v.data())[i] = to_bf16(x);
+    if (e == Element::f32)
+      reinterpret_cast<float*>(v.data())[i] = x;
+    else
+      reinterpret_cast<bf16*>(v.data())[i] = to_bf16(x);
   }
   return v;
 }
@@ -54,25 +56,49 @@ struct Runner {
   template <class Arguments>
   std::function<void()> prepare(const Arguments& arguments) {
     scratch.resize(static_cast<std::size_t>(scratch_bytes(arguments, isa, pool.threads()) + 64));
-    void* aligned = reinterpret_cast<void*>((reinterpret_cast<std::uintptr_t>(scratch.data()) + 63) / 64 * 64);
+    void* aligned =
+        reinterpret_cast<void*>((reinterpret_cast<std::uintptr_t>(scratch.data()) + 63) / 64 * 64);
     return [this, arguments, aligned] { run(arguments, isa, pool, aligned); };
   }
 };
 
 std::function<void()> hone_call(Runner& runner, const Case& c, Element e, std::vector<std::byte>& x,
-                                std::vector<std::byte>& w, std::vector<std::byte>& y, std::vector<float>& dw) {
+                                std::vector<std::byte>& w, std::vector<std::byte>& y,
+                                std::vector<float>& dw) {
   const In in_x{x.data(), e}, in_w{w.data(), e}, in_y{y.data(), e};
   if (c.kind == Case::forward)
-    return runner.prepare(Gemm{.M = c.rows, .N = c.out, .K = c.in, .a = in_x, .a_stride = c.in, .b = in_w,
-                               .b_stride = c.in, .b_transposed = true, .c = {y.data(), e}, .c_stride = c.out,
+    return runner.prepare(Gemm{.M = c.rows,
+                               .N = c.out,
+                               .K = c.in,
+                               .a = in_x,
+                               .a_stride = c.in,
+                               .b = in_w,
+                               .b_stride = c.in,
+                               .b_transposed = true,
+                               .c = {y.data(), e},
+                               .c_stride = c.out,
                                .rounded = e});
   if (c.kind == Case::input_gradient)
-    return runner.prepare(Gemm{.M = c.rows, .N = c.in, .K = c.out, .a = in_y, .a_stride = c.out, .b = in_w,
-                               .b_stride = c.in, .c = {x.data(), e}, .c_stride = c.in, .rounded = e});
+    return runner.prepare(Gemm{.M = c.rows,
+                               .N = c.in,
+                               .K = c.out,
+                               .a = in_y,
+                               .a_stride = c.out,
+                               .b = in_w,
+                               .b_stride = c.in,
+                               .c = {x.data(), e},
+                               .c_stride = c.in,
+                               .rounded = e});
   const std::int64_t positions = std::min<std::int64_t>(c.rows, 256);
   dw.resize(static_cast<std::size_t>(c.in * c.out));
-  return runner.prepare(WeightGradient{.sequences = c.rows / positions, .positions = positions, .N = c.out,
-                                       .K = c.in, .dy = in_y, .dy_stride = c.out, .x = in_x, .x_stride = c.in,
+  return runner.prepare(WeightGradient{.sequences = c.rows / positions,
+                                       .positions = positions,
+                                       .N = c.out,
+                                       .K = c.in,
+                                       .dy = in_y,
+                                       .dy_stride = c.out,
+                                       .x = in_x,
+                                       .x_stride = c.in,
                                        .dw = dw.data()});
 }
 
@@ -99,7 +125,8 @@ std::function<void()> onednn_call(int threads, const Case& c, Element e) {
     {
       stream order(cpu);
       for (std::int64_t row = omp_get_thread_num() * tile; row < c.rows; row += threads * tile) {
-        const memory from(a, cpu, in->data() + row * K * bytes(e)), to(d, cpu, out->data() + row * N * bytes(e));
+        const memory from(a, cpu, in->data() + row * K * bytes(e)),
+            to(d, cpu, out->data() + row * N * bytes(e));
         product.execute(order, {{DNNL_ARG_SRC, from}, {DNNL_ARG_WEIGHTS, weights}, {DNNL_ARG_DST, to}});
       }
     }
@@ -137,7 +164,8 @@ void measure(Runner& runner, const Case& c, Element e, double limit) {
   const Rates r = rates(own_seconds, gflop);
   std::printf("%-16s %5ld x %5ld -> %5ld %-5s %7.0f %7.0f %4.0f %%", c.what, c.rows, c.in, c.out,
               e == Element::f32 ? "f32" : "bf16", r.median, r.best, 100 * r.median / limit);
-  if (other) std::printf(" %9.0f %7.0f", rates(other_seconds, gflop).median, rates(other_seconds, gflop).best);
+  if (other)
+    std::printf(" %9.0f %7.0f", rates(other_seconds, gflop).median, rates(other_seconds, gflop).best);
   std::puts("");
 }
 
@@ -153,17 +181,27 @@ int main(int argc, char** argv) {
   std::printf("%-40s %7s %7s %6s %s\n", "positions x in -> out", "median", "best", "share",
               "  (oneDNN: median, best)");
   constexpr auto F = Case::forward, I = Case::input_gradient, W = Case::weight_gradient;
-  const Case cases[] = {
-      {"forward", F, 1024, 768, 2304},        {"forward", F, 1024, 768, 768},
-      {"forward", F, 1024, 768, 3072},        {"forward", F, 1024, 3072, 768},
-      {"forward", F, 256, 768, 50257},        {"input gradient", I, 1024, 768, 2304},
-      {"input gradient", I, 1024, 768, 3072}, {"input gradient", I, 1024, 3072, 768},
-      {"input gradient", I, 256, 768, 50257}, {"weight gradient", W, 1024, 768, 768},
-      {"weight gradient", W, 1024, 768, 3072}, {"weight gradient", W, 1024, 3072, 768},
-      {"weight gradient", W, 256, 768, 50257}, {"forward", F, 768, 128, 512},
-      {"forward", F, 768, 128, 128},          {"input gradient", I, 768, 128, 512},
-      {"weight gradient", W, 768, 128, 512},  {"forward", F, 1024, 1024, 4096},
-      {"forward", F, 1, 768, 3072},           {"forward", F, 8, 768, 3072}};
+  const Case cases[] = {{"forward", F, 1024, 768, 2304},
+                        {"forward", F, 1024, 768, 768},
+                        {"forward", F, 1024, 768, 3072},
+                        {"forward", F, 1024, 3072, 768},
+                        {"forward", F, 256, 768, 50257},
+                        {"input gradient", I, 1024, 768, 2304},
+                        {"input gradient", I, 1024, 768, 3072},
+                        {"input gradient", I, 1024, 3072, 768},
+                        {"input gradient", I, 256, 768, 50257},
+                        {"weight gradient", W, 1024, 768, 768},
+                        {"weight gradient", W, 1024, 768, 3072},
+                        {"weight gradient", W, 1024, 3072, 768},
+                        {"weight gradient", W, 256, 768, 50257},
+                        {"forward", F, 768, 128, 512},
+                        {"forward", F, 768, 128, 128},
+                        {"input gradient", I, 768, 128, 512},
+                        {"weight gradient", W, 768, 128, 512},
+                        {"forward", F, 1024, 1024, 4096},
+                        {"forward", F, 1, 768, 3072},
+                        {"forward", F, 8, 768, 3072}};
   for (const Element e : {Element::f32, Element::bf16})
-    for (const Case& c : cases) measure(runner, c, e, e == Element::f32 ? limits.f32_gflops : limits.bf16_gflops);
+    for (const Case& c : cases)
+      measure(runner, c, e, e == Element::f32 ? limits.f32_gflops : limits.bf16_gflops);
 }

@@ -9,7 +9,8 @@
 namespace hone {
 
 Arena::Arena(std::size_t bytes) : bytes_(bytes), mapped_((bytes + 4095) / 4096 * 4096 + 4096) {
-  void* at = mmap(nullptr, mapped_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void* at =
+      mmap(nullptr, mapped_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (at == MAP_FAILED)
     throw Error(ErrorKind::budget, {.what = "the system refuses the memory of this run",
                                     .expected = std::to_string(bytes >> 20) + " MiB",

@@ -5,7 +5,8 @@
 
 namespace hone {
 
-std::array<std::uint32_t, 4> philox(std::uint64_t key, std::uint64_t counter_low, std::uint64_t counter_high) {
+std::array<std::uint32_t, 4> philox(std::uint64_t key, std::uint64_t counter_low,
+                                    std::uint64_t counter_high) {
   auto lo = [](std::uint64_t x) { return static_cast<std::uint32_t>(x); };
   auto hi = [](std::uint64_t x) { return static_cast<std::uint32_t>(x >> 32); };
   std::array<std::uint32_t, 4> c{lo(counter_low), hi(counter_low), lo(counter_high), hi(counter_high)};

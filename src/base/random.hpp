@@ -10,7 +10,8 @@ namespace hone {
 // Philox4x32-10: 128 random bits of a 64-bit key and a 128-bit counter.
 std::array<std::uint32_t, 4> philox(std::uint64_t key, std::uint64_t counter_low, std::uint64_t counter_high);
 
-// The key of a stream: a hash of the name of what is drawn (a parameter, a use of dropout), mixed with the seed.
+// The key of a stream: a hash of the name of what is drawn (a parameter, a use of dropout), mixed with the
+// seed.
 std::uint64_t stream_key(std::string_view name, std::uint64_t seed);
 
 // Draws in order from one stream; for initialisers and sampling, where an order is natural.

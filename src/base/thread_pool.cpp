@@ -27,8 +27,9 @@ void pause() {
 struct ThreadPool::Shared {
   std::atomic<std::uint32_t> generation{0};  // raised once a loop; its change starts the workers
   std::atomic<std::int64_t> next{0};
-  // Workers inside the loop, and whether more may enter. The caller waits only for those inside: on a busy machine a
-  // worker that has no core yet would hold up every loop (13 times the time for small steps beside two busy processes).
+  // Workers inside the loop, and whether more may enter. The caller waits only for those inside: on a busy
+  // machine a worker that has no core yet would hold up every loop (13 times the time for small steps beside
+  // two busy processes).
   std::atomic<std::uint32_t> gate{0};
   static constexpr std::uint32_t open = 1u << 31;
   std::int64_t tasks = 0;
@@ -41,7 +42,9 @@ struct ThreadPool::Shared {
   bool enter() {
     std::uint32_t inside = gate.load(std::memory_order_relaxed);
     while (inside & open)
-      if (gate.compare_exchange_weak(inside, inside + 1, std::memory_order_acquire, std::memory_order_relaxed)) return true;
+      if (gate.compare_exchange_weak(inside, inside + 1, std::memory_order_acquire,
+                                     std::memory_order_relaxed))
+        return true;
     return false;
   }
 
@@ -82,7 +85,8 @@ void ThreadPool::work(int worker) {
   Shared& s = *shared_;
   std::uint32_t seen = 0;
   for (;;) {
-    for (int i = 0; i < spins_before_sleep && s.generation.load(std::memory_order_acquire) == seen; ++i) pause();
+    for (int i = 0; i < spins_before_sleep && s.generation.load(std::memory_order_acquire) == seen; ++i)
+      pause();
     while (s.generation.load(std::memory_order_acquire) == seen) s.generation.wait(seen);
     seen = s.generation.load(std::memory_order_acquire);
     if (s.stop.load()) return;

@@ -2,8 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <sstream>
 #include <toml++/toml.h>
+#include <sstream>
 
 #include "hone/error.hpp"
 #include "hone/nearest.hpp"
@@ -16,14 +16,16 @@ std::string value_text(const toml::node& node, const std::string& key, const std
   if (const auto i = node.value_exact<std::int64_t>()) return std::to_string(*i);
   if (const auto d = node.value_exact<double>()) return fmt::format("{}", *d);
   if (const auto b = node.value_exact<bool>()) return *b ? "true" : "false";
-  throw Error(ErrorKind::input, {.what = "a recipe holds options only", .where = path + ", key " + key,
+  throw Error(ErrorKind::input, {.what = "a recipe holds options only",
+                                 .where = path + ", key " + key,
                                  .expected = "a number, a text, true or false"});
 }
 
 }  // namespace
 
 std::vector<std::string> with_recipe(std::vector<std::string> arguments) {
-  if (arguments.size() < 2 || !arguments[1].ends_with(".toml") || arguments[1].starts_with("-")) return arguments;
+  if (arguments.size() < 2 || !arguments[1].ends_with(".toml") || arguments[1].starts_with("-"))
+    return arguments;
   const std::string path = arguments[1];
   std::vector<std::string> expanded{arguments[0]};
   try {
@@ -35,8 +37,9 @@ std::vector<std::string> with_recipe(std::vector<std::string> arguments) {
     }
   } catch (const toml::parse_error& e) {
     const auto& at = e.source().begin;
-    throw Error(ErrorKind::input, {.what = std::string(e.description()),
-                                   .where = at.line ? fmt::format("{}, line {}, column {}", path, at.line, at.column) : path});
+    throw Error(ErrorKind::input,
+                {.what = std::string(e.description()),
+                 .where = at.line ? fmt::format("{}, line {}, column {}", path, at.line, at.column) : path});
   }
   expanded.insert(expanded.end(), arguments.begin() + 2, arguments.end());
   return expanded;
@@ -73,8 +76,11 @@ std::string explain(const CLI::App& app, const CLI::ParseError& error) {
     const std::string word = all.front().substr(0, all.front().find('='));
     const bool option = word.starts_with("-");
     const auto near = nearest(word, option ? option_names(command) : command_names(command));
-    return fmt::format("unknown {} '{}'{}", option ? "option" : &command == &app ? "command" : "argument", word,
-                       near.empty() ? help : "; did you mean " + near + "?");
+    return fmt::format("unknown {} '{}'{}",
+                       option             ? "option"
+                       : &command == &app ? "command"
+                                          : "argument",
+                       word, near.empty() ? help : "; did you mean " + near + "?");
   }
   return std::string(error.what()) + help;
 }

@@ -23,14 +23,21 @@ void show(const BenchResult& r, const std::string& label, bool json) {
     JsonLine spread, ops;
     spread.add("median", r.tokens_per_s.median).add("min", r.tokens_per_s.min).add("max", r.tokens_per_s.max);
     for (const auto& [op, ms] : r.op_ms) ops.add(op, ms);
-    print(JsonLine().add("case", label).add("tokens_per_s", spread).add("gflops", r.gflops)
-              .add("limit_gflops", r.limit_gflops).add("share_of_limit", r.share_of_limit)
-              .add("peak_bytes", r.peak_bytes).add("op_ms", ops).text());
+    print(JsonLine()
+              .add("case", label)
+              .add("tokens_per_s", spread)
+              .add("gflops", r.gflops)
+              .add("limit_gflops", r.limit_gflops)
+              .add("share_of_limit", r.share_of_limit)
+              .add("peak_bytes", r.peak_bytes)
+              .add("op_ms", ops)
+              .text());
     return;
   }
-  print(fmt::format("{}: {} (from {} to {}), {:.0f} of {:.0f} GFLOP/s = {:.1f} % of this CPU's limit, {}", label,
-                    human_rate(r.tokens_per_s.median, "tok/s"), human_count(r.tokens_per_s.min), human_count(r.tokens_per_s.max),
-                    r.gflops, r.limit_gflops, 100 * r.share_of_limit, human_bytes(static_cast<double>(r.peak_bytes))));
+  print(fmt::format("{}: {} (from {} to {}), {:.0f} of {:.0f} GFLOP/s = {:.1f} % of this CPU's limit, {}",
+                    label, human_rate(r.tokens_per_s.median, "tok/s"), human_count(r.tokens_per_s.min),
+                    human_count(r.tokens_per_s.max), r.gflops, r.limit_gflops, 100 * r.share_of_limit,
+                    human_bytes(static_cast<double>(r.peak_bytes))));
   double sum = 0;
   for (const auto& [op, ms] : r.op_ms) sum += ms;
   Table table({"op", "ms a step", "share"});
@@ -44,9 +51,15 @@ void show(const std::vector<KernelBench>& results, bool json) {
   Table table({"case", "ms", "GFLOP/s", "share of limit"});
   for (const KernelBench& r : results) {
     if (json)
-      print(JsonLine().add("case", r.name).add("ms", r.ms).add("gflops", r.gflops).add("limit_gflops", r.limit_gflops)
-                .add("share_of_limit", r.gflops / r.limit_gflops).text());
-    table.row({r.name, fmt::format("{:.3f}", r.ms), fmt::format("{:.0f}", r.gflops), human_share(r.gflops, r.limit_gflops)});
+      print(JsonLine()
+                .add("case", r.name)
+                .add("ms", r.ms)
+                .add("gflops", r.gflops)
+                .add("limit_gflops", r.limit_gflops)
+                .add("share_of_limit", r.gflops / r.limit_gflops)
+                .text());
+    table.row({r.name, fmt::format("{:.3f}", r.ms), fmt::format("{:.0f}", r.gflops),
+               human_share(r.gflops, r.limit_gflops)});
   }
   if (!json) print(table.to_string());
 }
@@ -70,11 +83,13 @@ void add_bench(CLI::App& app) {
   auto* what = new_kept<std::string>();
   auto* o = new_kept<BenchOptions>();
   *what = "train";
-  c->add_option("what", *what, "train, gemm or attention")->check(CLI::IsMember({"train", "gemm", "attention"}));
+  c->add_option("what", *what, "train, gemm or attention")
+      ->check(CLI::IsMember({"train", "gemm", "attention"}));
   c->add_option("--model", o->model, "preset, config.json or model folder")->capture_default_str();
   c->add_option("--vocab", o->vocab, "vocabulary (default: the model's own; nano 4096)");
   c->add_option("--batch", o->plan.batch, "sequences a step")->capture_default_str();
-  c->add_option("--micro-batch", o->plan.micro_batch, "sequences computed at once (0: chosen)")->capture_default_str();
+  c->add_option("--micro-batch", o->plan.micro_batch, "sequences computed at once (0: chosen)")
+      ->capture_default_str();
   c->add_option("--seq", o->plan.seq, "tokens a sequence")->capture_default_str();
   c->add_option("--precision", o->precision, "f32 or bf16")->capture_default_str();
   c->add_option("--threads", o->plan.threads, "0: all cores")->capture_default_str();

@@ -19,8 +19,8 @@ struct DemoOptions {
   bool json = false;
 };
 
-// A byte-level BPE of the part that trains. A token then stands for about three bytes, so that the minutes of a
-// demo see three times as much text.
+// A byte-level BPE of the part that trains. A token then stands for about three bytes, so that the minutes of
+// a demo see three times as much text.
 std::string train_tokenizer(const std::string& data, std::int64_t vocab_size, const std::string& folder) {
   std::string text = read_texts(data);
   text.resize(text.size() / 10 * 9);
@@ -35,7 +35,8 @@ std::string sample(const std::string& folder, const std::string& prompt, std::in
   SamplingOptions sampling;
   sampling.max_tokens = tokens;
   sampling.temperature = 0.7f;  // a little sober: the model is small
-  for (const Piece& piece : generator.generate(tokenizer.encode(prompt), sampling, &tokenizer)) text += piece.text;
+  for (const Piece& piece : generator.generate(tokenizer.encode(prompt), sampling, &tokenizer))
+    text += piece.text;
   return text;
 }
 
@@ -54,17 +55,23 @@ RunReport report_of(const TrainingRun& run, const TrainingSession& session, cons
   RunReport r;
   r.title = run.model + " on " + run.data.substr(run.data.rfind('/') + 1);
   r.subtitle = fmt::format("{}, {} ({} cores, {})", today(), m.cpu, m.cores, m.isa);
-  r.model = {{"model", run.model}, {"parameters", human_count(static_cast<double>(plan.model().parameters()))},
-             {"vocabulary", std::to_string(plan.model().vocab_size())}, {"context", std::to_string(plan.model().context())}};
-  r.options = {{"batch", std::to_string(plan.batch())}, {"tokens a sequence", std::to_string(plan.seq())},
-               {"micro-batch", std::to_string(plan.options().micro_batch)}, {"precision", name(plan.options().precision)},
-               {"threads", std::to_string(plan.options().threads)}, {"peak learning rate", fmt::format("{:g}", run.adamw.lr)}};
+  r.model = {{"model", run.model},
+             {"parameters", human_count(static_cast<double>(plan.model().parameters()))},
+             {"vocabulary", std::to_string(plan.model().vocab_size())},
+             {"context", std::to_string(plan.model().context())}};
+  r.options = {{"batch", std::to_string(plan.batch())},
+               {"tokens a sequence", std::to_string(plan.seq())},
+               {"micro-batch", std::to_string(plan.options().micro_batch)},
+               {"precision", name(plan.options().precision)},
+               {"threads", std::to_string(plan.options().threads)},
+               {"peak learning rate", fmt::format("{:g}", run.adamw.lr)}};
   r.steps = done.steps;
   r.seconds = done.seconds;
   r.train_loss = session.curves().train;
   r.validation_loss = session.curves().validation;
   r.bits_per_byte = done.bits_per_byte;
-  for (const auto& [what, bytes] : plan.forecast().breakdown) r.memory.push_back({what, static_cast<double>(bytes)});
+  for (const auto& [what, bytes] : plan.forecast().breakdown)
+    r.memory.push_back({what, static_cast<double>(bytes)});
   r.forecast_bytes = static_cast<double>(done.forecast_bytes);
   r.measured_bytes = static_cast<double>(done.peak_bytes);
   r.tokens_per_s = done.tokens_per_s;
@@ -78,7 +85,8 @@ RunReport report_of(const TrainingRun& run, const TrainingSession& session, cons
 void run(const DemoOptions& o, const std::string& command) {
   TrainingRun run = o.training.finished();
   if (run.data.empty())
-    throw Error(ErrorKind::usage, {.what = "no text for the demo", .hint = "give one with --data, or run ./dev demo, which fetches one"});
+    throw Error(ErrorKind::usage, {.what = "no text for the demo",
+                                   .hint = "give one with --data, or run ./dev demo, which fetches one"});
   run.profile = true;
   if (run.tokenizer.empty()) run.tokenizer = train_tokenizer(run.data, o.vocab_size, run.out);
   TrainingSession session(run, o.json);
@@ -97,9 +105,10 @@ void run(const DemoOptions& o, const std::string& command) {
 }  // namespace
 
 void add_demo(CLI::App& app) {
-  auto* c = add_command(app, "demo", "the main job in minutes: train a small GPT on real text, generate, report",
-                        "  ./dev demo                      (fetches a text, then runs this)\n"
-                        "  hone demo --data book.txt --out out/book");
+  auto* c =
+      add_command(app, "demo", "the main job in minutes: train a small GPT on real text, generate, report",
+                  "  ./dev demo                      (fetches a text, then runs this)\n"
+                  "  hone demo --data book.txt --out out/book");
   auto* o = new_kept<DemoOptions>();
   TrainingRun& r = o->training.run;
   r.out = "out/demo";
@@ -115,13 +124,15 @@ void add_demo(CLI::App& app) {
   o->training.min_lr = 1e-4;
   o->training.add_to(*c, false);
   c->add_option("--prompt", o->prompt, "what the sample continues")->capture_default_str();
-  c->add_option("--vocab-size", o->vocab_size, "of the tokenizer that is trained where none is named")->capture_default_str();
+  c->add_option("--vocab-size", o->vocab_size, "of the tokenizer that is trained where none is named")
+      ->capture_default_str();
   c->add_option("--sample-tokens", o->sample_tokens, "length of the sample")->capture_default_str();
   c->add_flag("--json", o->json, "one JSON object a line on stdout");
   c->callback([=] {
     std::string command = "hone demo";
     for (const CLI::Option* option : c->get_options())
-      if (option->count() > 0 && option->get_name() != "--help") command += " " + option->get_name() + " " + fmt::format("{}", fmt::join(option->results(), " "));
+      if (option->count() > 0 && option->get_name() != "--help")
+        command += " " + option->get_name() + " " + fmt::format("{}", fmt::join(option->results(), " "));
     run(*o, command);
   });
 }

@@ -16,9 +16,18 @@ void add_doctor(CLI::App& app) {
   c->callback([=] {
     const MachineFacts m = machine_facts();
     if (*json) {
-      print(JsonLine().add("version", version()).add("cpu", m.cpu).add("cores", m.cores).add("memory_bytes", m.memory_bytes)
-                .add("isa", m.isa).add("f32_gflops", m.f32_gflops).add("bf16_gflops", m.bf16_gflops)
-                .add("int8_gops", m.int8_gops).add("read_gb_s", m.read_gb_s).add("copy_gb_s", m.copy_gb_s).text());
+      print(JsonLine()
+                .add("version", version())
+                .add("cpu", m.cpu)
+                .add("cores", m.cores)
+                .add("memory_bytes", m.memory_bytes)
+                .add("isa", m.isa)
+                .add("f32_gflops", m.f32_gflops)
+                .add("bf16_gflops", m.bf16_gflops)
+                .add("int8_gops", m.int8_gops)
+                .add("read_gb_s", m.read_gb_s)
+                .add("copy_gb_s", m.copy_gb_s)
+                .text());
       return;
     }
     Table table({"what", "here"});
@@ -27,9 +36,11 @@ void add_doctor(CLI::App& app) {
     table.row({"f32 multiply-adds", fmt::format("{:.0f} GFLOP/s", m.f32_gflops)});
     table.row({"bf16 multiply-adds", fmt::format("{:.0f} GFLOP/s", m.bf16_gflops)});
     table.row({"int8 multiply-adds", fmt::format("{:.0f} GOP/s", m.int8_gops)});
-    table.row({"memory read", fmt::format("{:.0f} GB/s", m.read_gb_s)}).row({"memory copy", fmt::format("{:.0f} GB/s", m.copy_gb_s)});
+    table.row({"memory read", fmt::format("{:.0f} GB/s", m.read_gb_s)})
+        .row({"memory copy", fmt::format("{:.0f} GB/s", m.copy_gb_s)});
     print(table.to_string());
-    if (m.isa != "avx512") print("note: without AVX-512 BF16, bf16 products are widened to f32: they save memory, not time");
+    if (m.isa != "avx512")
+      print("note: without AVX-512 BF16, bf16 products are widened to f32: they save memory, not time");
   });
 }
 

@@ -23,24 +23,35 @@ void run(const Options& o) {
   const Text text(o.data, {.tokenizer = o.tokenizer.empty() ? o.model : o.tokenizer});
   const EvalReport r = evaluate(model, text, options);
   if (o.json)
-    print(JsonLine().add("loss", r.loss).add("perplexity", r.perplexity).add("bits_per_byte", r.bits_per_byte)
-              .add("accuracy", r.accuracy).add("tokens", r.tokens).add("seq", r.seq).text());
+    print(JsonLine()
+              .add("loss", r.loss)
+              .add("perplexity", r.perplexity)
+              .add("bits_per_byte", r.bits_per_byte)
+              .add("accuracy", r.accuracy)
+              .add("tokens", r.tokens)
+              .add("seq", r.seq)
+              .text());
   else
-    print(fmt::format("loss {:.4f} nats a token, perplexity {:.3f}, {:.3f} bits a byte, {:.1f} % right, over {} in windows of {}",
-                      r.loss, r.perplexity, r.bits_per_byte, 100 * r.accuracy, human_count(static_cast<double>(r.tokens)) + " tokens", r.seq));
+    print(
+        fmt::format("loss {:.4f} nats a token, perplexity {:.3f}, {:.3f} bits a byte, {:.1f} % right, over "
+                    "{} in windows of {}",
+                    r.loss, r.perplexity, r.bits_per_byte, 100 * r.accuracy,
+                    human_count(static_cast<double>(r.tokens)) + " tokens", r.seq));
 }
 
 }  // namespace
 
 void add_eval(CLI::App& app) {
-  auto* c = add_command(app, "eval", "how well a model predicts a text",
-                        "  hone eval out/book --data other.txt\n  hone eval out/book --data book.txt --held-out --json");
+  auto* c = add_command(
+      app, "eval", "how well a model predicts a text",
+      "  hone eval out/book --data other.txt\n  hone eval out/book --data book.txt --held-out --json");
   auto* o = new_kept<Options>();
   c->add_option("model", o->model, "model folder")->required();
   c->add_option("--data", o->data, "text file, folder of text files, or token shards")->required();
   c->add_option("--tokenizer", o->tokenizer, "byte or a tokenizer.json (default: the model folder's)");
   c->add_option("--seq", o->eval.seq, "tokens a window (0: chosen)")->capture_default_str();
-  c->add_option("--max-tokens", o->eval.max_tokens, "stop after so many (0: the whole text)")->capture_default_str();
+  c->add_option("--max-tokens", o->eval.max_tokens, "stop after so many (0: the whole text)")
+      ->capture_default_str();
   c->add_flag("--held-out", o->eval.held_out_only, "only the text's last tenth, which training leaves out");
   c->add_option("--precision", o->precision, "f32 or bf16")->capture_default_str();
   c->add_option("--threads", o->eval.threads, "0: all cores; changes no number")->capture_default_str();

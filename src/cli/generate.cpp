@@ -47,10 +47,13 @@ void add_generate(CLI::App& app) {
   auto* o = new_kept<Options>();
   c->add_option("model", o->model, "model folder")->required();
   c->add_option("-p,--prompt", o->prompt, "what to continue");
-  c->add_option("-n,--max-tokens", o->sampling.max_tokens, "tokens to make (-1: to the end of the context)")->capture_default_str();
-  c->add_option("--temperature", o->sampling.temperature, "0: always the most probable token")->capture_default_str();
+  c->add_option("-n,--max-tokens", o->sampling.max_tokens, "tokens to make (-1: to the end of the context)")
+      ->capture_default_str();
+  c->add_option("--temperature", o->sampling.temperature, "0: always the most probable token")
+      ->capture_default_str();
   c->add_option("--top-k", o->sampling.top_k, "draw among so many (0: all)")->capture_default_str();
-  c->add_option("--top-p", o->sampling.top_p, "draw among the fewest that add up to this")->capture_default_str();
+  c->add_option("--top-p", o->sampling.top_p, "draw among the fewest that add up to this")
+      ->capture_default_str();
   c->add_option("--seed", o->sampling.seed, "the same seed, the same text")->capture_default_str();
   c->add_option("--precision", o->precision, "f32 or bf16")->capture_default_str();
   c->add_option("--threads", o->plan.threads, "0: all cores; changes no text")->capture_default_str();

@@ -21,7 +21,13 @@ void add_inspect(CLI::App& app) {
     double bytes = 0, elements = 0;
     for (const StoredTensor& t : stored_tensors(*path)) {
       const std::string shape = fmt::format("[{}]", fmt::join(t.shape, ","));
-      if (*json) print(JsonLine().add("name", t.name).add("dtype", t.dtype).add("shape", shape).add("bytes", t.bytes).text());
+      if (*json)
+        print(JsonLine()
+                  .add("name", t.name)
+                  .add("dtype", t.dtype)
+                  .add("shape", shape)
+                  .add("bytes", t.bytes)
+                  .text());
       table.row({t.name, t.dtype, shape, human_bytes(static_cast<double>(t.bytes))});
       bytes += static_cast<double>(t.bytes);
       double n = 1;

@@ -11,8 +11,9 @@
 namespace hone::cli {
 namespace {
 
-constexpr std::array<AddCommand, 12> commands{add_demo,   add_plan,    add_train, add_eval,   add_generate,  add_bench,
-                                              add_verify, add_inspect, add_hash,  add_doctor, add_tokenizer, add_data};
+constexpr std::array<AddCommand, 12> commands{add_demo,     add_plan,   add_train,     add_eval,
+                                              add_generate, add_bench,  add_verify,    add_inspect,
+                                              add_hash,     add_doctor, add_tokenizer, add_data};
 
 int run(int argc, char** argv) {
   CLI::App app("hone makes Transformers cheap to train, small to keep and fast to run, on CPUs.", "hone");

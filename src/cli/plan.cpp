@@ -13,20 +13,28 @@ void show(const TrainPlan& plan, bool json) {
   if (json) {
     JsonLine parts;
     for (const auto& [what, bytes] : f.breakdown) parts.add(what, bytes);
-    print(JsonLine().add("peak_bytes", f.peak_bytes).add("arena_bytes", f.arena_bytes)
-              .add("outside_bytes", f.outside_bytes).add("step_ms", f.step_ms)
-              .add("micro_batch", plan.options().micro_batch).add("threads", plan.options().threads)
-              .add("isa", plan.options().isa).add("breakdown", parts).text());
+    print(JsonLine()
+              .add("peak_bytes", f.peak_bytes)
+              .add("arena_bytes", f.arena_bytes)
+              .add("outside_bytes", f.outside_bytes)
+              .add("step_ms", f.step_ms)
+              .add("micro_batch", plan.options().micro_batch)
+              .add("threads", plan.options().threads)
+              .add("isa", plan.options().isa)
+              .add("breakdown", parts)
+              .text());
     return;
   }
   Table table({"memory", "size", "share"});
   for (const auto& [what, bytes] : f.breakdown)
-    table.row({what, human_bytes(static_cast<double>(bytes)), human_share(static_cast<double>(bytes), static_cast<double>(f.peak_bytes))});
+    table.row({what, human_bytes(static_cast<double>(bytes)),
+               human_share(static_cast<double>(bytes), static_cast<double>(f.peak_bytes))});
   table.rule().row({"peak", human_bytes(static_cast<double>(f.peak_bytes)), ""});
   print(table.to_string());
   const auto tokens = static_cast<double>(plan.batch() * plan.seq());
-  print(fmt::format("a step of {} tokens in micro-batches of {} takes about {}: {}", human_count(tokens), plan.options().micro_batch,
-                    human_duration(f.step_ms / 1e3), human_rate(tokens / f.step_ms * 1e3, "tok/s")));
+  print(fmt::format("a step of {} tokens in micro-batches of {} takes about {}: {}", human_count(tokens),
+                    plan.options().micro_batch, human_duration(f.step_ms / 1e3),
+                    human_rate(tokens / f.step_ms * 1e3, "tok/s")));
 }
 
 }  // namespace

@@ -44,7 +44,8 @@ extern "C" void on_signal(int) {
 std::stop_token interruption() {
   static std::stop_source source;
   static const std::jthread watcher([](const std::stop_token& end) {
-    while (!end.stop_requested() && signals.load() == 0) std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    while (!end.stop_requested() && signals.load() == 0)
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
     if (signals.load() > 0) source.request_stop();
   });
   std::signal(SIGINT, on_signal);

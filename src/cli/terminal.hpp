@@ -7,7 +7,7 @@
 
 namespace hone::cli {
 
-ProgressOptions progress_options();  // of stderr: a terminal or not, its width, NO_COLOR
+ProgressOptions progress_options();     // of stderr: a terminal or not, its width, NO_COLOR
 void print(const std::string& line);    // a line to stdout
 void message(const std::string& text);  // a line to stderr
 

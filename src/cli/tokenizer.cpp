@@ -23,22 +23,29 @@ void add_train_tokenizer(CLI::App& tokenizer) {
   auto* json = new_kept<bool>();
   c->add_option("--data", *data, "text file, or folder of them")->required();
   c->add_option("--out", *out, "folder for tokenizer.json")->required();
-  c->add_option("--vocab-size", options->vocab_size, "tokens, the 256 bytes and the special ones included")->capture_default_str();
+  c->add_option("--vocab-size", options->vocab_size, "tokens, the 256 bytes and the special ones included")
+      ->capture_default_str();
   c->add_flag("--json", *json, "one JSON object on stdout");
   c->callback([=] {
     const std::string text = read_texts(*data);
     const Tokenizer made = Tokenizer::train_bpe(text, *options);
     made.save(*out);
     const auto tokens = static_cast<std::int64_t>(made.encode(text).size());
-    const double ratio = static_cast<double>(text.size()) / static_cast<double>(std::max<std::int64_t>(1, tokens));
-    print(*json ? JsonLine().add("vocab_size", made.vocab_size()).add("tokens", tokens).add("bytes_per_token", ratio).text()
-                : fmt::format("{} tokens in {}/tokenizer.json; the text takes {} of them, {:.2f} bytes each", made.vocab_size(),
-                              *out, tokens, ratio));
+    const double ratio =
+        static_cast<double>(text.size()) / static_cast<double>(std::max<std::int64_t>(1, tokens));
+    print(*json ? JsonLine()
+                      .add("vocab_size", made.vocab_size())
+                      .add("tokens", tokens)
+                      .add("bytes_per_token", ratio)
+                      .text()
+                : fmt::format("{} tokens in {}/tokenizer.json; the text takes {} of them, {:.2f} bytes each",
+                              made.vocab_size(), *out, tokens, ratio));
   });
 }
 
 void add_encode(CLI::App& tokenizer) {
-  auto* c = add_command(tokenizer, "encode", "show a text's ids", "  hone tokenizer encode --tokenizer out/book \"To be\"");
+  auto* c = add_command(tokenizer, "encode", "show a text's ids",
+                        "  hone tokenizer encode --tokenizer out/book \"To be\"");
   auto* path = new_kept<std::string>();
   auto* text = new_kept<std::string>();
   c->add_option("--tokenizer", *path, "byte, or a tokenizer.json or its folder")->required();
@@ -69,7 +76,8 @@ void add_data(CLI::App& app) {
   auto* json = new_kept<bool>();
   *tokenizer = "byte";
   c->add_option("--data", *data, "text file, or folder of them")->required();
-  c->add_option("--tokenizer", *tokenizer, "byte, char, or a tokenizer.json or its folder")->capture_default_str();
+  c->add_option("--tokenizer", *tokenizer, "byte, char, or a tokenizer.json or its folder")
+      ->capture_default_str();
   c->add_option("--out", *out, "folder for the shards")->required();
   c->add_option("--shard-tokens", options->shard_tokens, "tokens a file")->capture_default_str();
   c->add_flag("--json", *json, "one JSON object on stdout");
@@ -78,8 +86,13 @@ void add_data(CLI::App& app) {
                         : *tokenizer == "char" ? Tokenizer::chars(read_texts(*data))
                                                : Tokenizer::open(*tokenizer);
     const ShardReport r = write_token_shards(*data, t, *out, *options);
-    print(*json ? JsonLine().add("train_tokens", r.train_tokens).add("held_out_tokens", r.held_out_tokens).add("shards", r.shards).text()
-                : fmt::format("{} tokens to train on and {} held out, in {} shards", r.train_tokens, r.held_out_tokens, r.shards));
+    print(*json ? JsonLine()
+                      .add("train_tokens", r.train_tokens)
+                      .add("held_out_tokens", r.held_out_tokens)
+                      .add("shards", r.shards)
+                      .text()
+                : fmt::format("{} tokens to train on and {} held out, in {} shards", r.train_tokens,
+                              r.held_out_tokens, r.shards));
   });
 }
 

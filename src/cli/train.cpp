@@ -9,7 +9,8 @@ namespace hone::cli {
 void add_train(CLI::App& app) {
   auto* c = add_command(app, "train", "train a model on text",
                         "  hone train --model nano --data book.txt --out out/book --precision bf16\n"
-                        "  hone train --model config.json --data texts/ --tokenizer tokenizer.json --out out/mine --steps 5000\n"
+                        "  hone train --model config.json --data texts/ --tokenizer tokenizer.json --out "
+                        "out/mine --steps 5000\n"
                         "  hone train recipe.toml --lr 3e-4        (a recipe holds these options as keys)");
   auto* options = new_kept<TrainingOptions>();
   auto* json = new_kept<bool>();

@@ -3,13 +3,16 @@
 namespace hone::cli {
 
 void TrainingOptions::add_to(CLI::App& c, bool needs_out) {
-  c.add_option("--model", run.model, "preset (nano, gpt2), config.json or model folder")->capture_default_str();
+  c.add_option("--model", run.model, "preset (nano, gpt2), config.json or model folder")
+      ->capture_default_str();
   c.add_option("--data", run.data, "text file, folder of text files, or token shards");
   c.add_option("--out", run.out, "folder for the model and its checkpoints")->required(needs_out);
-  c.add_option("--tokenizer", run.tokenizer, "byte, char, or a tokenizer.json (default: the model folder's, else byte)");
+  c.add_option("--tokenizer", run.tokenizer,
+               "byte, char, or a tokenizer.json (default: the model folder's, else byte)");
   c.add_option("--steps", run.steps, "updates of the weights")->capture_default_str();
   c.add_option("--batch", run.plan.batch, "sequences a step")->capture_default_str();
-  c.add_option("--micro-batch", run.plan.micro_batch, "sequences computed at once (0: chosen; changes no number)")
+  c.add_option("--micro-batch", run.plan.micro_batch,
+               "sequences computed at once (0: chosen; changes no number)")
       ->capture_default_str();
   c.add_option("--seq", run.plan.seq, "tokens a sequence")->capture_default_str();
   c.add_option("--precision", precision, "f32 or bf16 (products; weights stay f32)")->capture_default_str();
@@ -26,9 +29,12 @@ void TrainingOptions::add_to(CLI::App& c, bool needs_out) {
   c.add_option("--threads", run.plan.threads, "0: all cores; changes no number")->capture_default_str();
   c.add_option("--isa", run.plan.isa, "portable, avx2 or avx512 (default: the best here)");
   c.add_option("--seed", seed, "of initial weights, order of the text, dropout")->capture_default_str();
-  c.add_option("--resume", resume, "auto: go on from the last checkpoint; never: begin anew")->capture_default_str();
-  c.add_option("--save-every", run.save_every, "steps between checkpoints (0: at the end only)")->capture_default_str();
-  c.add_option("--eval-every", run.eval_every, "steps between evaluations (0: at the end only)")->capture_default_str();
+  c.add_option("--resume", resume, "auto: go on from the last checkpoint; never: begin anew")
+      ->capture_default_str();
+  c.add_option("--save-every", run.save_every, "steps between checkpoints (0: at the end only)")
+      ->capture_default_str();
+  c.add_option("--eval-every", run.eval_every, "steps between evaluations (0: at the end only)")
+      ->capture_default_str();
 }
 
 TrainingRun TrainingOptions::finished() const {
@@ -37,16 +43,24 @@ TrainingRun TrainingOptions::finished() const {
   r.plan.seed = seed;
   r.schedule = schedule_from_name(schedule);
   if (optimizer != "adamw")
-    throw Error(ErrorKind::usage, {.what = "unknown optimizer", .expected = "adamw", .found = "'" + optimizer + "'"});
+    throw Error(ErrorKind::usage,
+                {.what = "unknown optimizer", .expected = "adamw", .found = "'" + optimizer + "'"});
   if (resume != "auto" && resume != "never")
-    throw Error(ErrorKind::usage, {.what = "impossible value of --resume", .expected = "auto or never", .found = "'" + resume + "'"});
+    throw Error(
+        ErrorKind::usage,
+        {.what = "impossible value of --resume", .expected = "auto or never", .found = "'" + resume + "'"});
   r.resume = resume == "auto";
   if (dropout >= 0) r.dropout = static_cast<float>(dropout);
   if (dropout >= 1 || (dropout < 0 && dropout != -1))
-    throw Error(ErrorKind::usage, {.what = "impossible value of --dropout", .expected = "0 <= dropout < 1", .found = std::to_string(dropout)});
+    throw Error(ErrorKind::usage, {.what = "impossible value of --dropout",
+                                   .expected = "0 <= dropout < 1",
+                                   .found = std::to_string(dropout)});
   r.min_lr = static_cast<float>(min_lr);
-  r.adamw = {.lr = static_cast<float>(lr), .clip = static_cast<float>(clip), .beta1 = static_cast<float>(beta1),
-             .beta2 = static_cast<float>(beta2), .epsilon = static_cast<float>(epsilon),
+  r.adamw = {.lr = static_cast<float>(lr),
+             .clip = static_cast<float>(clip),
+             .beta1 = static_cast<float>(beta1),
+             .beta2 = static_cast<float>(beta2),
+             .epsilon = static_cast<float>(epsilon),
              .weight_decay = static_cast<float>(weight_decay)};
   return r;
 }

@@ -24,7 +24,8 @@ void write(const std::string& text) {
 
 }  // namespace
 
-TrainingSession::TrainingSession(TrainingRun run, bool json) : run_(std::move(run)), json_(json), begin_(steady_seconds()) {
+TrainingSession::TrainingSession(TrainingRun run, bool json)
+    : run_(std::move(run)), json_(json), begin_(steady_seconds()) {
   run_.stop = interruption();
   run_.on_start = [this](const TrainPlan& plan, std::int64_t first) { started(plan, first); };
   run_.on_step = [this](const StepEvent& e) { stepped(e); };
@@ -41,11 +42,13 @@ void TrainingSession::say(const std::string& text) {
 
 void TrainingSession::started(const TrainPlan& plan, std::int64_t first_step) {
   const auto& o = plan.options();
-  say(fmt::format("{}: {} parameters, {} x {} tokens a step in micro-batches of {}, {}, {} threads, {}; {} of memory",
-                  run_.model, human_count(static_cast<double>(plan.model().parameters())), o.batch, o.seq, o.micro_batch,
-                  name(o.precision), o.threads, o.isa, human_bytes(static_cast<double>(plan.peak_bytes()))));
+  say(fmt::format(
+      "{}: {} parameters, {} x {} tokens a step in micro-batches of {}, {}, {} threads, {}; {} of memory",
+      run_.model, human_count(static_cast<double>(plan.model().parameters())), o.batch, o.seq, o.micro_batch,
+      name(o.precision), o.threads, o.isa, human_bytes(static_cast<double>(plan.peak_bytes()))));
   if (o.precision == Precision::bf16 && o.isa != "avx512")
-    say("note: this instruction set has no bf16 products; they are widened to f32, so bf16 is no faster than f32 here");
+    say("note: this instruction set has no bf16 products; they are widened to f32, so bf16 is no faster than "
+        "f32 here");
   plan_ = plan;
   begin_ = steady_seconds();
   if (first_step >= run_.steps) return;
@@ -63,21 +66,33 @@ void TrainingSession::stepped(const StepEvent& e) {
   events_->scalar("train/loss", e.step, e.loss, unix_seconds());
   events_->scalar("train/lr", e.step, e.lr, unix_seconds());
   events_->scalar("train/grad_norm", e.step, e.grad_norm, unix_seconds());
-  write(progress_->update({.step = e.step, .loss = e.loss, .tokens = static_cast<double>(e.tokens), .seconds = now()}));
+  write(progress_->update(
+      {.step = e.step, .loss = e.loss, .tokens = static_cast<double>(e.tokens), .seconds = now()}));
   if (json_)
-    print(JsonLine().add("event", "step").add("step", e.step).add("loss", e.loss).add("lr", e.lr)
-              .add("grad_norm", e.grad_norm).add("tokens_per_s", e.tokens_per_s).text());
+    print(JsonLine()
+              .add("event", "step")
+              .add("step", e.step)
+              .add("loss", e.loss)
+              .add("lr", e.lr)
+              .add("grad_norm", e.grad_norm)
+              .add("tokens_per_s", e.tokens_per_s)
+              .text());
 }
 
 void TrainingSession::evaluated(const EvalEvent& e) {
   curves_.validation.x.push_back(static_cast<double>(e.step));
   curves_.validation.y.push_back(e.val_loss);
   if (events_) events_->scalar("val/loss", e.step, e.val_loss, unix_seconds());
-  say(fmt::format("step {}: validation loss {:.4f} ({:.3f} bits a byte)", e.step, e.val_loss, e.bits_per_byte));
+  say(fmt::format("step {}: validation loss {:.4f} ({:.3f} bits a byte)", e.step, e.val_loss,
+                  e.bits_per_byte));
   if (progress_) progress_->pause_until(now());
   if (json_)
-    print(JsonLine().add("event", "eval").add("step", e.step).add("val_loss", e.val_loss)
-              .add("bits_per_byte", e.bits_per_byte).text());
+    print(JsonLine()
+              .add("event", "eval")
+              .add("step", e.step)
+              .add("val_loss", e.val_loss)
+              .add("bits_per_byte", e.bits_per_byte)
+              .text());
 }
 
 RunSummary TrainingSession::run(bool print_it) {
@@ -85,8 +100,9 @@ RunSummary TrainingSession::run(bool print_it) {
   if (progress_) write(progress_->finish());
   if (events_) events_->flush();
   if (done.stopped)
-    throw Error(ErrorKind::failed, {.what = fmt::format("stopped after step {}; its checkpoint is saved", done.steps),
-                                    .hint = "the same command goes on from there"});
+    throw Error(ErrorKind::failed,
+                {.what = fmt::format("stopped after step {}; its checkpoint is saved", done.steps),
+                 .hint = "the same command goes on from there"});
   if (print_it) print_done(done);
   return done;
 }
@@ -94,18 +110,26 @@ RunSummary TrainingSession::run(bool print_it) {
 void TrainingSession::print_done(const RunSummary& d, const std::string& sample) const {
   if (json_) {
     JsonLine line;
-    line.add("event", "done").add("steps", d.steps).add("seconds", d.seconds).add("tokens_per_s", d.tokens_per_s)
-        .add("loss", d.loss).add("val_loss", d.val_loss).add("bits_per_byte", d.bits_per_byte)
-        .add("peak_bytes", d.peak_bytes).add("forecast_bytes", d.forecast_bytes).add("weights_hash", d.weights_hash);
+    line.add("event", "done")
+        .add("steps", d.steps)
+        .add("seconds", d.seconds)
+        .add("tokens_per_s", d.tokens_per_s)
+        .add("loss", d.loss)
+        .add("val_loss", d.val_loss)
+        .add("bits_per_byte", d.bits_per_byte)
+        .add("peak_bytes", d.peak_bytes)
+        .add("forecast_bytes", d.forecast_bytes)
+        .add("weights_hash", d.weights_hash);
     if (!sample.empty()) line.add("sample", sample);
     print(line.text());
     return;
   }
-  print(fmt::format("{} steps in {}, {}; loss {:.4f}, validation {:.4f} ({:.3f} bits a byte)\n"
-                    "memory {} of {} forecast; weights {} in {}",
-                    d.steps, human_duration(d.seconds), human_rate(d.tokens_per_s, "tok/s"), d.loss, d.val_loss, d.bits_per_byte,
-                    human_bytes(static_cast<double>(d.peak_bytes)), human_bytes(static_cast<double>(d.forecast_bytes)),
-                    d.weights_hash, run_.out));
+  print(
+      fmt::format("{} steps in {}, {}; loss {:.4f}, validation {:.4f} ({:.3f} bits a byte)\n"
+                  "memory {} of {} forecast; weights {} in {}",
+                  d.steps, human_duration(d.seconds), human_rate(d.tokens_per_s, "tok/s"), d.loss, d.val_loss,
+                  d.bits_per_byte, human_bytes(static_cast<double>(d.peak_bytes)),
+                  human_bytes(static_cast<double>(d.forecast_bytes)), d.weights_hash, run_.out));
 }
 
 }  // namespace hone::cli

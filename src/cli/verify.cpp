@@ -25,15 +25,22 @@ void add_verify(CLI::App& app) {
     const VerifyReport r = verify(*folder, *golden, *options);
     if (*json) {
       JsonLine errors;
-      errors.add("logits", r.logits).add("loss", r.loss).add("gradients", r.gradients).add("losses", r.losses);
+      errors.add("logits", r.logits)
+          .add("loss", r.loss)
+          .add("gradients", r.gradients)
+          .add("losses", r.losses);
       print(JsonLine().add("ok", r.ok).add("max_error", errors).add("worst", r.worst).text());
     } else {
       Table table({"what", "largest error", "bound"});
-      table.row({"logits", fmt::format("{:.2e}", r.logits), "1e-4"}).row({"loss", fmt::format("{:.2e}", r.loss), "1e-5"});
-      table.row({"gradients", fmt::format("{:.2e}", r.gradients), "1e-4"}).row({"losses", fmt::format("{:.2e}", r.losses), "1e-3"});
-      print(table.to_string() + (r.ok ? "all within bounds; nearest to its bound: " : "NOT within bounds; worst: ") + r.worst);
+      table.row({"logits", fmt::format("{:.2e}", r.logits), "1e-4"})
+          .row({"loss", fmt::format("{:.2e}", r.loss), "1e-5"});
+      table.row({"gradients", fmt::format("{:.2e}", r.gradients), "1e-4"})
+          .row({"losses", fmt::format("{:.2e}", r.losses), "1e-3"});
+      print(table.to_string() +
+            (r.ok ? "all within bounds; nearest to its bound: " : "NOT within bounds; worst: ") + r.worst);
     }
-    if (!r.ok) throw Error(ErrorKind::failed, {.what = "the model differs from the reference run", .where = r.worst});
+    if (!r.ok)
+      throw Error(ErrorKind::failed, {.what = "the model differs from the reference run", .where = r.worst});
   });
 }
 

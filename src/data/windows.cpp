@@ -10,7 +10,8 @@ namespace {
 std::int64_t below(std::uint64_t key, std::uint64_t counter, std::int64_t n) {
   const auto bits = philox(key, counter, 1);
   const std::uint64_t wide = (static_cast<std::uint64_t>(bits[0]) << 32) | bits[1];
-  return static_cast<std::int64_t>((static_cast<unsigned __int128>(wide) * static_cast<std::uint64_t>(n)) >> 64);
+  return static_cast<std::int64_t>((static_cast<unsigned __int128>(wide) * static_cast<std::uint64_t>(n)) >>
+                                   64);
 }
 
 }  // namespace

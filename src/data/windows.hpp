@@ -4,14 +4,14 @@
 
 namespace hone {
 
-// In each pass over the text its windows lie side by side from a drawn offset and come in a drawn order, so that
-// a pass reads no token twice. (Drawing each start by itself gave the same validation losses within the spread
-// of seeds after 1.5 passes over a text of 1 MB; a pass that is a pass is easier to reason about.)
+// In each pass over the text its windows lie side by side from a drawn offset and come in a drawn order, so
+// that a pass reads no token twice. (Drawing each start by itself gave the same validation losses within the
+// spread of seeds after 1.5 passes over a text of 1 MB; a pass that is a pass is easier to reason about.)
 // tokens >= seq + 1; the start is in [0, tokens - seq).
 std::int64_t window_start(std::uint64_t key, std::int64_t sample, std::int64_t tokens, std::int64_t seq);
 
-// A permutation of [0, n): four rounds of a Feistel network over the next power of four, walked until it lands
-// inside (Black & Rogaway, "Ciphers with arbitrary finite domains", 2002).
+// A permutation of [0, n): four rounds of a Feistel network over the next power of four, walked until it
+// lands inside (Black & Rogaway, "Ciphers with arbitrary finite domains", 2002).
 std::int64_t permuted(std::uint64_t key, std::int64_t i, std::int64_t n);
 
 }  // namespace hone

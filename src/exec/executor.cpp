@@ -2,8 +2,8 @@
 #include <cmath>
 #include <stdexcept>
 
-#include "base/float_mode.hpp"
 #include "base/arena.hpp"
+#include "base/float_mode.hpp"
 #include "exec/bind.hpp"
 #include "exec/job.hpp"
 #include "exec/live_tensors.hpp"
@@ -28,7 +28,10 @@ struct Bound {
 
 struct Executor::Impl {
   Impl(JobPlan p, HeldTensors h)
-      : plan(std::move(p)), held(std::move(h)), pool(plan.options().threads), arena(static_cast<std::size_t>(plan.arena_bytes())) {
+      : plan(std::move(p)),
+        held(std::move(h)),
+        pool(plan.options().threads),
+        arena(static_cast<std::size_t>(plan.arena_bytes())) {
     for (std::size_t i = 0; i < plan.programs().size(); ++i) bind(i);
   }
 
@@ -37,10 +40,12 @@ struct Executor::Impl {
     const TensorDef& root = p[p.root(id)];
     const std::int64_t inside = (p[id].offset - root.offset) * size_bytes(root.type.dtype);
     if (const auto at = held.find(root.name); at != held.end() && root.role != Role::activation)
-      return const_cast<std::byte*>(at->second.data()) + inside;  // operands are typed for writing; no node does
-    const std::int64_t base = root.role == Role::activation
-                                  ? plan.workspace(program).tensor_offset[static_cast<std::size_t>(p.root(id).value)]
-                                  : plan.shared().at(root.name).offset;
+      return const_cast<std::byte*>(at->second.data()) +
+             inside;  // operands are typed for writing; no node does
+    const std::int64_t base =
+        root.role == Role::activation
+            ? plan.workspace(program).tensor_offset[static_cast<std::size_t>(p.root(id).value)]
+            : plan.shared().at(root.name).offset;
     if (base < 0) throw std::logic_error("'" + root.name + "' has no place in the arena");
     return arena.data() + base + inside;
   }
@@ -53,7 +58,8 @@ struct Executor::Impl {
       Call call = describe(p, node, plan.options(), pool);
       const Variant& variant = choose(node, call);
       for (std::size_t i = 0; i < node.inputs.size(); ++i) call.in[i].data = address(program, node.inputs[i]);
-      for (std::size_t i = 0; i < node.outputs.size(); ++i) call.out[i].data = address(program, node.outputs[i]);
+      for (std::size_t i = 0; i < node.outputs.size(); ++i)
+        call.out[i].data = address(program, node.outputs[i]);
       const std::int64_t scratch = plan.workspace(program).scratch_offset[n];
       if (scratch >= 0) call.scratch = arena.data() + scratch;
       list.push_back({variant.run, std::move(call), node.op->name});
@@ -95,12 +101,14 @@ void Executor::run(std::size_t program) {
 
 std::span<std::byte> Executor::bytes(const std::string& name) {
   const auto found = impl_->plan.shared().find(name);
-  if (found == impl_->plan.shared().end() || found->second.offset < 0) throw std::logic_error("no tensor '" + name + "' in the arena");
+  if (found == impl_->plan.shared().end() || found->second.offset < 0)
+    throw std::logic_error("no tensor '" + name + "' in the arena");
   return {impl_->arena.data() + found->second.offset, static_cast<std::size_t>(found->second.type.bytes())};
 }
 
 std::span<const std::byte> Executor::output(std::size_t program, TensorId id) const {
-  return {impl_->address(program, id), static_cast<std::size_t>(impl_->plan.programs()[program][id].type.bytes())};
+  return {impl_->address(program, id),
+          static_cast<std::size_t>(impl_->plan.programs()[program][id].type.bytes())};
 }
 
 namespace {

@@ -9,7 +9,9 @@
 namespace hone {
 namespace {
 
-std::int64_t aligned(std::int64_t bytes) { return (bytes + alignment_bytes - 1) / alignment_bytes * alignment_bytes; }
+std::int64_t aligned(std::int64_t bytes) {
+  return (bytes + alignment_bytes - 1) / alignment_bytes * alignment_bytes;
+}
 
 std::vector<std::int64_t> scratch_of(const Program& p, const ExecOptions& options) {
   // Only the number of threads matters to a plan; a pool that has none started stands for them.
@@ -27,12 +29,14 @@ std::vector<std::int64_t> scratch_of(const Program& p, const ExecOptions& option
 
 ExecOptions exec_options(int threads, const std::string& isa_name) {
   if (threads < 0 || threads > 4096)
-    throw Error(ErrorKind::usage, {.what = "--threads is out of range", .expected = "1 to 4096",
-                                   .found = std::to_string(threads)});
+    throw Error(
+        ErrorKind::usage,
+        {.what = "--threads is out of range", .expected = "1 to 4096", .found = std::to_string(threads)});
   const Isa isa = isa_name.empty() ? best_isa() : isa_from_name(isa_name);
   if (!cpu_has(isa))
     throw Error(ErrorKind::usage, {.what = "this CPU lacks the instruction set",
-                                   .expected = std::string(name(best_isa())), .found = std::string(name(isa))});
+                                   .expected = std::string(name(best_isa())),
+                                   .found = std::string(name(isa))});
   const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
   return {.threads = threads ? threads : cores, .isa = isa};
 }
@@ -59,7 +63,8 @@ void JobPlan::plan_shared(const std::set<std::string>& held) {
   for (const Program& p : programs_)
     for (const TensorDef& t : p.tensors) {
       if (t.role == Role::activation || t.alias != Alias::none) continue;
-      const auto [at, fresh] = shared_.try_emplace(t.name, Shared{.type = t.type, .role = t.role, .lifetime = t.lifetime});
+      const auto [at, fresh] =
+          shared_.try_emplace(t.name, Shared{.type = t.type, .role = t.role, .lifetime = t.lifetime});
       if (!fresh && (at->second.type != t.type || at->second.role != t.role))
         throw std::logic_error("programs of one job differ about '" + t.name + "'");
     }

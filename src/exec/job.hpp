@@ -1,8 +1,8 @@
 // A job: programs over one arena, planned whole before any memory is taken.
 //
 // The arena holds, from its start: the workspace, which the programs use in turn (activations and kernels'
-// scratch), then what they share by name: inputs, states, parameters. `JobPlan` is a value; `Executor` takes the
-// memory that it states and runs the programs.
+// scratch), then what they share by name: inputs, states, parameters. `JobPlan` is a value; `Executor` takes
+// the memory that it states and runs the programs.
 #pragma once
 #include <cstdint>
 #include <map>
@@ -23,8 +23,8 @@ struct ExecOptions {
   Isa isa = best_isa();
 };
 
-// The defaults decided: 0 threads are all cores, an empty isa the best of this CPU. Error(usage) for what this
-// machine cannot do.
+// The defaults decided: 0 threads are all cores, an empty isa the best of this CPU. Error(usage) for what
+// this machine cannot do.
 ExecOptions exec_options(int threads, const std::string& isa);
 
 struct Shared {  // a tensor that outlives a program

@@ -6,7 +6,9 @@
 namespace hone {
 namespace {
 
-std::int64_t aligned(std::int64_t bytes) { return (bytes + alignment_bytes - 1) / alignment_bytes * alignment_bytes; }
+std::int64_t aligned(std::int64_t bytes) {
+  return (bytes + alignment_bytes - 1) / alignment_bytes * alignment_bytes;
+}
 
 bool meet(const Block& a, const Block& b) { return a.first <= b.last && b.first <= a.last; }
 
@@ -75,9 +77,10 @@ std::int64_t place(std::vector<Block>& blocks) {
     }
     block.offset = offset;
     total = std::max(total, offset + block.bytes);
-    placed.insert(std::upper_bound(placed.begin(), placed.end(), i,
-                                   [&](std::size_t a, std::size_t b) { return blocks[a].offset < blocks[b].offset; }),
-                  i);
+    placed.insert(
+        std::upper_bound(placed.begin(), placed.end(), i,
+                         [&](std::size_t a, std::size_t b) { return blocks[a].offset < blocks[b].offset; }),
+        i);
   }
   return total;
 }

@@ -13,7 +13,8 @@ namespace hone {
 std::string hash_file(const std::string& path) {
   constexpr std::size_t step = std::size_t{4} << 20;
   const MappedFile file(path);
-  const std::unique_ptr<XXH3_state_t, XXH_errorcode (*)(XXH3_state_t*)> state(XXH3_createState(), XXH3_freeState);
+  const std::unique_ptr<XXH3_state_t, XXH_errorcode (*)(XXH3_state_t*)> state(XXH3_createState(),
+                                                                              XXH3_freeState);
   XXH3_128bits_reset(state.get());
   for (std::size_t first = 0; first < file.size(); first += step) {
     const std::size_t count = std::min(step, file.size() - first);

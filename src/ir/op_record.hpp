@@ -19,7 +19,8 @@ struct InferInput {
   std::vector<TensorType> in;
   Attributes attributes;
   // Throw Error(input) naming the node: `what` is wrong, with expected and found.
-  [[noreturn]] void fail(const std::string& what, const std::string& expected, const std::string& found) const;
+  [[noreturn]] void fail(const std::string& what, const std::string& expected,
+                         const std::string& found) const;
   void require_rank(std::size_t input, int rank) const;
   void require(std::size_t input, const TensorType& type) const;
 };
@@ -30,8 +31,8 @@ struct OutputSpec {
 };
 
 struct Cost {
-  double flops = 0;       // multiply-adds count twice
-  double bytes = 0;       // read and written, each operand once
+  double flops = 0;            // multiply-adds count twice
+  double bytes = 0;            // read and written, each operand once
   bool low_precision = false;  // the flops are bf16 products
 };
 
@@ -39,7 +40,9 @@ struct Operand {
   void* data = nullptr;
   TensorType type;
   Shape strides;
-  std::int64_t row_stride() const { return strides.rank() < 2 ? type.shape.last() : strides[strides.rank() - 2]; }
+  std::int64_t row_stride() const {
+    return strides.rank() < 2 ? type.shape.last() : strides[strides.rank() - 2];
+  }
   // Rows at even distances, each without gaps; packed: no gaps between rows either.
   bool even_rows() const;
   bool packed() const;
@@ -59,11 +62,12 @@ struct Call {
 };
 
 // Are all operands packed, but for these inputs and outputs, which have even rows?
-bool gaps_only_in(const Call& call, std::initializer_list<std::size_t> in, std::initializer_list<std::size_t> out);
+bool gaps_only_in(const Call& call, std::initializer_list<std::size_t> in,
+                  std::initializer_list<std::size_t> out);
 
 struct Variant {
   const char* name;
-  const char* device;  // "cpu"
+  const char* device;          // "cpu"
   bool (*takes)(const Call&);  // addresses are null when asked; null: takes operands without gaps
   std::int64_t (*scratch_bytes)(const Call&);  // null: none
   void (*run)(const Call&);
@@ -83,10 +87,10 @@ struct OpRecord {
   const char* name;
   std::vector<OutputSpec> (*infer)(const InferInput&);
   Cost (*cost)(const Program&, const Node&);
-  void (*gradient)(GradientContext&) = nullptr;  // null: no gradient flows through it
+  void (*gradient)(GradientContext&) = nullptr;     // null: no gradient flows through it
   int (*alias)(const Node&, int output) = nullptr;  // input that this output may overwrite, or -1
-  void (*reference)(const Call&);                // slow and obvious; f32 and bf16
-  std::span<const Variant> variants;             // the first that takes a call is used
+  void (*reference)(const Call&);                   // slow and obvious; f32 and bf16
+  std::span<const Variant> variants;                // the first that takes a call is used
   Autocast autocast = Autocast::keep;
   bool foldable_cast = false;  // its first output may be bf16 directly instead of f32 and a cast (set_type)
   void (*set_type)(Attributes&, DType) = nullptr;

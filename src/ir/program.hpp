@@ -1,5 +1,5 @@
-// A Program: tensors, and nodes in the order in which they run. A value: copied, compared by its print, passed
-// from pass to pass. It knows nothing of memory addresses or threads.
+// A Program: tensors, and nodes in the order in which they run. A value: copied, compared by its print,
+// passed from pass to pass. It knows nothing of memory addresses or threads.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -71,28 +71,30 @@ struct Program {
   TensorDef& operator[](TensorId id) { return tensors[static_cast<std::size_t>(id.value)]; }
   const TensorDef& operator[](TensorId id) const { return tensors[static_cast<std::size_t>(id.value)]; }
 
-  TensorId add(TensorDef tensor);  // fills in strides where they are missing
+  TensorId add(TensorDef tensor);              // fills in strides where they are missing
   TensorId find(std::string_view name) const;  // the first of that name, or none
   TensorId root(TensorId id) const { return (*this)[id].alias == Alias::none ? id : (*this)[id].base; }
   bool contiguous(TensorId id) const;
 };
 
 // A view of `of` with another shape and strides; `offset` elements from where `of` starts.
-TensorId add_view(Program& program, TensorId of, Shape shape, Shape strides, std::int64_t offset, std::string name);
+TensorId add_view(Program& program, TensorId of, Shape shape, Shape strides, std::int64_t offset,
+                  std::string name);
 // The next version of a state or parameter (or of an earlier version of it).
 TensorId add_version(Program& program, TensorId of);
 
-// One line a node: %out: type = op(%in, ...) {attributes} @name. Equal programs print equally. `note`, where there
-// is one, adds to the line of each node.
+// One line a node: %out: type = op(%in, ...) {attributes} @name. Equal programs print equally. `note`, where
+// there is one, adds to the line of each node.
 std::string print(const Program& program, const std::function<std::string(const Node&)>& note = {});
 
 // Throws std::logic_error (a bug of hone's) when the program is malformed: an id out of range, a tensor read
-// before it is made or made twice, a version read after its successor was written, inferred types that differ.
+// before it is made or made twice, a version read after its successor was written, inferred types that
+// differ.
 void verify(const Program& program);
 
-// Removes nodes whose results nobody needs: roots are outputs and whatever is written to states and parameters,
-// a new version or a state made outright (a weight's bf16 copy, which other programs of the job read).
-// Then drops unused tensors and renumbers.
+// Removes nodes whose results nobody needs: roots are outputs and whatever is written to states and
+// parameters, a new version or a state made outright (a weight's bf16 copy, which other programs of the job
+// read). Then drops unused tensors and renumbers.
 void remove_dead(Program& program);
 
 }  // namespace hone

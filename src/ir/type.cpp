@@ -51,6 +51,8 @@ std::string to_string(const Shape& shape) {
   return s + "]";
 }
 
-std::string to_string(const TensorType& type) { return std::string(name(type.dtype)) + to_string(type.shape); }
+std::string to_string(const TensorType& type) {
+  return std::string(name(type.dtype)) + to_string(type.shape);
+}
 
 }  // namespace hone

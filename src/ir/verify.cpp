@@ -13,10 +13,11 @@ namespace {
 
 class Verifier {
  public:
-  explicit Verifier(const Program& p) : p_(p), made_(p.tensors.size(), false), replaced_(p.tensors.size(), false) {
-    for (std::size_t i = 0; i < p.tensors.size(); ++i)
-      made_[i] = p.tensors[i].role != Role::activation;
-    for (const Node& node : p.nodes)  // new versions, and states that a node makes outright: a weight's bf16 copy
+  explicit Verifier(const Program& p)
+      : p_(p), made_(p.tensors.size(), false), replaced_(p.tensors.size(), false) {
+    for (std::size_t i = 0; i < p.tensors.size(); ++i) made_[i] = p.tensors[i].role != Role::activation;
+    for (const Node& node :
+         p.nodes)  // new versions, and states that a node makes outright: a weight's bf16 copy
       for (const TensorId id : node.outputs)
         if (id) made_[static_cast<std::size_t>(id.value)] = false;
   }
@@ -45,13 +46,15 @@ class Verifier {
     made_[i] = true;
     if (t.alias == Alias::view) made_[static_cast<std::size_t>(t.base.value)] = true;
     if (t.alias == Alias::version) {
-      if (replaced_[static_cast<std::size_t>(t.previous.value)]) bug(node, "two next versions of '" + t.name + "'");
+      if (replaced_[static_cast<std::size_t>(t.previous.value)])
+        bug(node, "two next versions of '" + t.name + "'");
       replaced_[static_cast<std::size_t>(t.previous.value)] = true;
     }
   }
 
   void check_id(const Node& node, TensorId id) {
-    if (id.value < 0 || static_cast<std::size_t>(id.value) >= p_.tensors.size()) bug(node, "an id out of range");
+    if (id.value < 0 || static_cast<std::size_t>(id.value) >= p_.tensors.size())
+      bug(node, "an id out of range");
   }
 
   void check_types(const Node& node) {
@@ -83,7 +86,8 @@ void remove_dead(Program& p) {
   for (auto node = p.nodes.rbegin(); node != p.nodes.rend(); ++node) {
     bool live = false;
     for (const TensorId id : node->outputs)
-      live = live || p[p.root(id)].role != Role::activation || needed[static_cast<std::size_t>(p.root(id).value)];
+      live = live || p[p.root(id)].role != Role::activation ||
+             needed[static_cast<std::size_t>(p.root(id).value)];
     if (!live) continue;
     for (const TensorId id : node->inputs) need(id);
     kept.push_back(std::move(*node));

@@ -3,9 +3,9 @@
 //
 // A row of a joint tensor holds heads side by side: head h of position t of sequence b starts at
 // data[(b*T + t) * stride + h*D]. So q, k and v may be slices of one [B*T, 3C] projection. Query head h reads
-// key head h / (heads / kv_heads). A result has the same bits for any number of threads and of sequences, and a
-// causal row the same bits whatever follows it. In bf16 probabilities and their gradients are rounded to bf16
-// before the second products; all sums are f32. Scratch is 64-byte aligned.
+// key head h / (heads / kv_heads). A result has the same bits for any number of threads and of sequences, and
+// a causal row the same bits whatever follows it. In bf16 probabilities and their gradients are rounded to
+// bf16 before the second products; all sums are f32. Scratch is 64-byte aligned.
 #pragma once
 #include <cstdint>
 
@@ -20,8 +20,8 @@ struct HeadRows {  // const or not as the use says
   std::int64_t stride = 0;  // elements from one position to the next
 };
 
-// Probabilities are dropped (and the kept ones scaled by 1/(1-p)) by philox(key; index of the pair), where the
-// pair is (sample, head, query, key) and sample = first_sample + b counts sequences of the whole step.
+// Probabilities are dropped (and the kept ones scaled by 1/(1-p)) by philox(key; index of the pair), where
+// the pair is (sample, head, query, key) and sample = first_sample + b counts sequences of the whole step.
 struct Dropout {
   float p = 0;
   std::uint64_t key = 0;
@@ -29,15 +29,16 @@ struct Dropout {
 };
 
 struct Attention {
-  std::int64_t B = 0, T = 0, S = 0;  // sequences, queries of each, keys of each
+  std::int64_t B = 0, T = 0, S = 0;             // sequences, queries of each, keys of each
   std::int64_t heads = 0, kv_heads = 0, D = 0;  // D <= 256
-  Element type = Element::f32;  // of q, k, v, o and their gradients
+  Element type = Element::f32;                  // of q, k, v, o and their gradients
   HeadRows q, k, v, o;
-  float* lse = nullptr;  // [B,heads,T] natural log of the sum of exponentials; written forward, read backward;
-                         // -infinity where a query sees no key (its o and gradients are zero)
-  float scale = 0;       // of the scores, above 0, usually 1/sqrt(D)
-  bool causal = false;   // query t sees keys 0..t (T == S)
-  const std::int32_t* lengths = nullptr;  // [B] keys that count in each sequence, the rest is padding; or null
+  float* lse = nullptr;  // [B,heads,T] natural log of the sum of exponentials; written forward, read
+                         // backward; -infinity where a query sees no key (its o and gradients are zero)
+  float scale = 0;      // of the scores, above 0, usually 1/sqrt(D)
+  bool causal = false;  // query t sees keys 0..t (T == S)
+  const std::int32_t* lengths =
+      nullptr;  // [B] keys that count in each sequence, the rest is padding; or null
   Dropout dropout;
 };
 
@@ -47,9 +48,10 @@ struct AttentionGradient {
 };
 
 // Queries that follow what a cache holds: query t of sequence b stands at position lengths[b] + t and sees
-// cached keys 0..lengths[b]+t. The new keys and values are in the cache already. Cache: [blocks, block, kv_heads*D],
-// position p of sequence b in block table[b*table_stride + p/block]. Up to 4 queries are answered by dot products
-// while the cache streams by, more by the flash kernel: the bits of a row depend on which, on nothing else.
+// cached keys 0..lengths[b]+t. The new keys and values are in the cache already. Cache: [blocks, block,
+// kv_heads*D], position p of sequence b in block table[b*table_stride + p/block]. Up to 4 queries are
+// answered by dot products while the cache streams by, more by the flash kernel: the bits of a row depend on
+// which, on nothing else.
 struct CachedAttention {
   std::int64_t B = 0, T = 0;
   std::int64_t heads = 0, kv_heads = 0, D = 0;
@@ -69,7 +71,8 @@ std::int64_t scratch_bytes(const AttentionGradient&, Isa, int threads);
 std::int64_t scratch_bytes(const CachedAttention&, Isa, int threads);
 
 void run(const Attention&, Isa, ThreadPool&, void* scratch);
-void run(const AttentionGradient&, Isa, ThreadPool&, void* scratch);  // d_q, d_k, d_v are written, not added to
+void run(const AttentionGradient&, Isa, ThreadPool&,
+         void* scratch);  // d_q, d_k, d_v are written, not added to
 void run(const CachedAttention&, Isa, ThreadPool&, void* scratch);
 
 }  // namespace hone::kernel

@@ -21,13 +21,13 @@ struct Embedding {
 struct EmbeddingGradient {
   std::int64_t rows = 0, C = 0, V = 0;
   const std::int32_t* ids = nullptr;
-  const float* dy = nullptr;   // [rows,C]
-  float* d_table = nullptr;    // [V,C]
+  const float* dy = nullptr;  // [rows,C]
+  float* d_table = nullptr;   // [V,C]
   bool accumulate = false;
 };
 
-// sum[id] += the sum, from zero and in order, of the rows that have this id: what EmbeddingGradient over a table
-// of its own and an addition would give, without the table.
+// sum[id] += the sum, from zero and in order, of the rows that have this id: what EmbeddingGradient over a
+// table of its own and an addition would give, without the table.
 struct AddRows {
   std::int64_t rows = 0, C = 0;
   const std::int32_t* ids = nullptr;  // [rows]

@@ -12,9 +12,12 @@ using std::int64_t;
 
 const GemmTable& table(Isa isa) {
   switch (isa) {
-    case Isa::avx512: return avx512::gemm_table;
-    case Isa::avx2: return avx2::gemm_table;
-    case Isa::portable: break;
+    case Isa::avx512:
+      return avx512::gemm_table;
+    case Isa::avx2:
+      return avx2::gemm_table;
+    case Isa::portable:
+      break;
   }
   return portable::gemm_table;
 }
@@ -43,7 +46,8 @@ struct Split {
 Split split(const Gemm& g, const GemmTable& t, int threads) {
   Split s{};
   s.column_blocks = divide_up(g.N, t.block_columns);
-  const int64_t wanted = threads == 1 ? 1 : divide_up(tasks_per_thread * threads, std::max<int64_t>(s.column_blocks, 1));
+  const int64_t wanted =
+      threads == 1 ? 1 : divide_up(tasks_per_thread * threads, std::max<int64_t>(s.column_blocks, 1));
   const int64_t blocks = std::max(divide_up(g.M, most_rows), std::min(wanted, g.M / fewest_rows));
   s.rows = round_up(divide_up(g.M, std::max<int64_t>(blocks, 1)), t.tile_rows);
   s.row_blocks = s.rows == 0 ? 0 : divide_up(g.M, s.rows);

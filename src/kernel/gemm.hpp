@@ -25,7 +25,7 @@ struct Gemm {
   std::int64_t c_stride = 0;
 
   // Epilogue, in this order, each value rounded to the type it is stored in before the next step reads it:
-  const float* bias = nullptr;  // [N]: s = product + bias, then rounded to `rounded`
+  const float* bias = nullptr;     // [N]: s = product + bias, then rounded to `rounded`
   Element rounded = Element::f32;  // the type that s is rounded to before what follows (a node's output type)
   //   activation, forward: c = s, activated = act(s) in c's type
   Activation activation = Activation::none;
@@ -46,7 +46,7 @@ struct WeightGradient {
   std::int64_t dy_stride = 0;
   In x;  // [rows,K], same type as dy
   std::int64_t x_stride = 0;
-  float* dw = nullptr;  // [N,K] contiguous
+  float* dw = nullptr;      // [N,K] contiguous
   bool accumulate = false;  // false: the first piece is written, not added (as if to a zero)
 };
 

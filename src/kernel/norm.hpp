@@ -11,21 +11,21 @@ namespace hone::kernel {
 
 struct LayerNorm {
   std::int64_t rows = 0, C = 0;
-  const float* x = nullptr;  // [rows,C]
-  In addend;                 // [rows,C] or null: the row is x + addend, kept in `sum`
-  float* sum = nullptr;      // [rows,C] when addend is set; may be x
+  const float* x = nullptr;      // [rows,C]
+  In addend;                     // [rows,C] or null: the row is x + addend, kept in `sum`
+  float* sum = nullptr;          // [rows,C] when addend is set; may be x
   const float* gamma = nullptr;  // [C]
   const float* beta = nullptr;   // [C]
   float epsilon = 1e-5f;
-  Out y;  // [rows,C]
+  Out y;                  // [rows,C]
   float* mean = nullptr;  // [rows]
   float* rstd = nullptr;  // [rows] 1 / sqrt(variance + epsilon)
 };
 
 struct LayerNormGradient {
   std::int64_t sequences = 0, positions = 0, C = 0;  // rows = sequences * positions
-  In dy;  // [rows,C]
-  const float* x = nullptr;  // what was normalised
+  In dy;                                             // [rows,C]
+  const float* x = nullptr;                          // what was normalised
   const float* gamma = nullptr;
   const float* mean = nullptr;
   const float* rstd = nullptr;

@@ -5,7 +5,10 @@
 namespace hone {
 
 MachineFacts machine_facts() {
-  MachineFacts m{.cpu = cpu_name(), .isa = std::string(name(best_isa())), .cores = cpu_count(), .memory_bytes = total_memory_bytes()};
+  MachineFacts m{.cpu = cpu_name(),
+                 .isa = std::string(name(best_isa())),
+                 .cores = cpu_count(),
+                 .memory_bytes = total_memory_bytes()};
   const MachineLimits& limits = this_machine(m.cores, best_isa());
   m.f32_gflops = limits.f32_gflops;
   m.bf16_gflops = limits.bf16_gflops;

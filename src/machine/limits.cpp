@@ -21,9 +21,12 @@ namespace {
 
 const PeakLoops& loops(Isa isa) {
   switch (isa) {
-    case Isa::avx512: return avx512::peak_loops;
-    case Isa::avx2: return avx2::peak_loops;
-    case Isa::portable: break;
+    case Isa::avx512:
+      return avx512::peak_loops;
+    case Isa::avx2:
+      return avx2::peak_loops;
+    case Isa::portable:
+      break;
   }
   return portable::peak_loops;
 }
@@ -36,8 +39,8 @@ double seconds_since(Clock::time_point start) {
 constexpr double budget_seconds = 0.05;       // a limit
 constexpr std::int64_t short_rounds = 20000;  // 0.3 to 1.5 ms: shorter than a time slice
 
-// Arithmetic, in 1e9 a second: the sum of every thread's own best run, all running at once. A loop that had to
-// find all of them undisturbed at the same instant found half the limit on a busy machine.
+// Arithmetic, in 1e9 a second: the sum of every thread's own best run, all running at once. A loop that had
+// to find all of them undisturbed at the same instant found half the limit on a busy machine.
 double best_arithmetic(ThreadPool& pool, double (*loop)(std::int64_t)) {
   std::vector<double> best(static_cast<std::size_t>(pool.threads()));
   const auto begin = Clock::now();
@@ -81,10 +84,13 @@ MachineLimits measure_limits(int threads, Isa isa) {
   const std::size_t share = total / static_cast<std::size_t>(threads) / 1024 * 1024;
   const std::unique_ptr<char, decltype(&std::free)> buffer(
       static_cast<char*>(std::aligned_alloc(1024, share * static_cast<std::size_t>(threads))), &std::free);
-  const auto part = [&](std::int64_t thread) { return buffer.get() + share * static_cast<std::size_t>(thread); };
+  const auto part = [&](std::int64_t thread) {
+    return buffer.get() + share * static_cast<std::size_t>(thread);
+  };
   pool.run(threads, [&](std::int64_t thread, int) { std::memset(part(thread), 1, share); });
   std::atomic<std::uint64_t> sum{0};
-  limits.read_gb_s = best_traffic(pool, share, [&](std::int64_t thread) { sum += loop.read(part(thread), share); });
+  limits.read_gb_s =
+      best_traffic(pool, share, [&](std::int64_t thread) { sum += loop.read(part(thread), share); });
   limits.copy_gb_s = best_traffic(pool, share, [&](std::int64_t thread) {
     std::memcpy(part(thread) + share / 2, part(thread), share / 2);
   });

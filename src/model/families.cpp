@@ -10,7 +10,9 @@ const std::vector<Family>& families() {
 namespace {
 
 std::string gpt2_config(int n_layer, int n_head, int n_embd, int n_positions, int vocab_size) {
-  const auto number = [](const char* key, int value) { return '"' + std::string(key) + "\": " + std::to_string(value) + ", "; };
+  const auto number = [](const char* key, int value) {
+    return '"' + std::string(key) + "\": " + std::to_string(value) + ", ";
+  };
   return R"({"model_type": "gpt2", "architectures": ["GPT2LMHeadModel"], )" + number("n_layer", n_layer) +
          number("n_head", n_head) + number("n_embd", n_embd) + number("n_positions", n_positions) +
          number("vocab_size", vocab_size) +
@@ -24,7 +26,7 @@ const std::vector<Preset>& presets() {
   static const std::vector<Preset> all{
       {"gpt2", gpt2_config(12, 12, 768, 1024, 50257)},
       {"nano", gpt2_config(6, 6, 384, 256, 256)},
-      {"mini", gpt2_config(4, 4, 256, 256, 256)},   // the demo's
+      {"mini", gpt2_config(4, 4, 256, 256, 256)},  // the demo's
       {"tiny", gpt2_config(2, 4, 128, 128, 256)},  // for first steps: learns little, in seconds
   };
   return all;

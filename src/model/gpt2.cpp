@@ -1,6 +1,6 @@
-// GPT-2 (Radford et al., "Language models are unsupervised multitask learners", 2019), by Hugging Face's names
-// and config keys. Initial values as its training had them: normal(0.02), and products that end a residual
-// branch divided by sqrt(2 n_layer).
+// GPT-2 (Radford et al., "Language models are unsupervised multitask learners", 2019), by Hugging Face's
+// names and config keys. Initial values as its training had them: normal(0.02), and products that end a
+// residual branch divided by sqrt(2 n_layer).
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -22,8 +22,9 @@ struct Gpt2Config {
 
 [[noreturn]] void bad(const std::string& where, const std::string& key, const std::string& expected,
                       const std::string& found) {
-  throw Error(ErrorKind::input, {.what = "impossible value of \"" + key + "\"", .where = where,
-                                 .expected = expected, .found = found});
+  throw Error(
+      ErrorKind::input,
+      {.what = "impossible value of \"" + key + "\"", .where = where, .expected = expected, .found = found});
 }
 
 std::int64_t positive(const nlohmann::json& config, const char* key, const std::string& where) {
@@ -32,11 +33,13 @@ std::int64_t positive(const nlohmann::json& config, const char* key, const std::
   return value;
 }
 
-float fraction(const nlohmann::json& config, const char* key, double missing, double below, const std::string& where) {
+float fraction(const nlohmann::json& config, const char* key, double missing, double below,
+               const std::string& where) {
   if (!config.contains(key)) return static_cast<float>(missing);
   if (!config[key].is_number()) bad(where, key, "a number", config[key].dump());
   const double value = config[key].get<double>();
-  if (!(value >= 0 && value < below)) bad(where, key, "0 <= " + std::string(key) + " < " + to_text(below), config[key].dump());
+  if (!(value >= 0 && value < below))
+    bad(where, key, "0 <= " + std::string(key) + " < " + to_text(below), config[key].dump());
   return static_cast<float>(value);
 }
 
@@ -48,20 +51,59 @@ bool flag(const nlohmann::json& config, const char* key, bool missing, const std
 
 // The keys that this family reads, and those that Transformers writes beside them without effect here.
 void check_keys(const nlohmann::json& config, const std::string& where) {
-  static constexpr std::array known{
-      "model_type", "architectures", "n_layer", "n_head", "n_embd", "n_positions", "n_ctx", "n_inner",
-      "vocab_size", "activation_function", "layer_norm_epsilon", "initializer_range", "embd_pdrop", "attn_pdrop",
-      "resid_pdrop", "tie_word_embeddings", "scale_attn_weights", "scale_attn_by_inverse_layer_idx",
-      "reorder_and_upcast_attn", "add_cross_attention", "bos_token_id", "eos_token_id", "pad_token_id", "dtype",
-      "torch_dtype", "transformers_version", "use_cache", "summary_activation", "summary_first_dropout",
-      "summary_proj_to_labels", "summary_type", "summary_use_proj", "task_specific_params", "_name_or_path",
-      "gradient_checkpointing", "output_past", "is_decoder", "return_dict", "id2label", "label2id", "_num_labels",
-      "tokenizer_class", "finetuning_task", "use_return_dict", "chunk_size_feed_forward", "problem_type"};
+  static constexpr std::array known{"model_type",
+                                    "architectures",
+                                    "n_layer",
+                                    "n_head",
+                                    "n_embd",
+                                    "n_positions",
+                                    "n_ctx",
+                                    "n_inner",
+                                    "vocab_size",
+                                    "activation_function",
+                                    "layer_norm_epsilon",
+                                    "initializer_range",
+                                    "embd_pdrop",
+                                    "attn_pdrop",
+                                    "resid_pdrop",
+                                    "tie_word_embeddings",
+                                    "scale_attn_weights",
+                                    "scale_attn_by_inverse_layer_idx",
+                                    "reorder_and_upcast_attn",
+                                    "add_cross_attention",
+                                    "bos_token_id",
+                                    "eos_token_id",
+                                    "pad_token_id",
+                                    "dtype",
+                                    "torch_dtype",
+                                    "transformers_version",
+                                    "use_cache",
+                                    "summary_activation",
+                                    "summary_first_dropout",
+                                    "summary_proj_to_labels",
+                                    "summary_type",
+                                    "summary_use_proj",
+                                    "task_specific_params",
+                                    "_name_or_path",
+                                    "gradient_checkpointing",
+                                    "output_past",
+                                    "is_decoder",
+                                    "return_dict",
+                                    "id2label",
+                                    "label2id",
+                                    "_num_labels",
+                                    "tokenizer_class",
+                                    "finetuning_task",
+                                    "use_return_dict",
+                                    "chunk_size_feed_forward",
+                                    "problem_type"};
   for (const auto& item : config.items())
     if (std::find(known.begin(), known.end(), item.key()) == known.end())
-      throw Error(ErrorKind::input, {.what = "unknown key \"" + item.key() + "\" for the gpt2 family", .where = where,
-                                     .hint = "remove it, or check its spelling; width, layers and heads are n_embd, "
-                                             "n_layer and n_head"});
+      throw Error(ErrorKind::input,
+                  {.what = "unknown key \"" + item.key() + "\" for the gpt2 family",
+                   .where = where,
+                   .hint = "remove it, or check its spelling; width, layers and heads are n_embd, "
+                           "n_layer and n_head"});
   if (flag(config, "add_cross_attention", false, where)) bad(where, "add_cross_attention", "false", "true");
 }
 
@@ -80,7 +122,8 @@ Gpt2Config read(const nlohmann::json& config, const std::string& where) {
   c.embd_pdrop = fraction(config, "embd_pdrop", 0.1, 1, where);
   c.attn_pdrop = fraction(config, "attn_pdrop", 0.1, 1, where);
   c.resid_pdrop = fraction(config, "resid_pdrop", 0.1, 1, where);
-  c.activation = config.contains("activation_function") ? json_string(config, "activation_function", where) : "gelu_new";
+  c.activation =
+      config.contains("activation_function") ? json_string(config, "activation_function", where) : "gelu_new";
   c.tied = flag(config, "tie_word_embeddings", true, where);
   c.scaled = flag(config, "scale_attn_weights", true, where);
   c.scaled_by_layer = flag(config, "scale_attn_by_inverse_layer_idx", false, where);
@@ -107,14 +150,17 @@ Tensor block(Tensor x, const Gpt2Config& c, std::int64_t layer, ActivationFuncti
   const Init last = normal(c.range / std::sqrt(2.0f * static_cast<float>(c.n_layer)));
   float scale = c.scaled ? 0.0f : 1.0f;
   if (c.scaled_by_layer)
-    scale = (c.scaled ? 1 / std::sqrt(static_cast<float>(c.n_embd / c.n_head)) : 1.0f) / static_cast<float>(layer + 1);
-  const auto n = layer_norm(x, "ln_1", c.epsilon);                                                // [B,T,C]
+    scale = (c.scaled ? 1 / std::sqrt(static_cast<float>(c.n_embd / c.n_head)) : 1.0f) /
+            static_cast<float>(layer + 1);
+  const auto n = layer_norm(x, "ln_1", c.epsilon);  // [B,T,C]
   const auto qkv = split(linear(n, "attn.c_attn", 3 * c.n_embd, {.init = init, .transposed = true}),
                          {c.n_embd, c.n_embd, c.n_embd});
-  auto a = attention(qkv[0], qkv[1], qkv[2], {.heads = c.n_head, .causal = true, .dropout = c.attn_pdrop, .scale = scale});
+  auto a = attention(qkv[0], qkv[1], qkv[2],
+                     {.heads = c.n_head, .causal = true, .dropout = c.attn_pdrop, .scale = scale});
   a = linear(a, "attn.c_proj", c.n_embd, {.init = last, .transposed = true});
   x = x + dropout(a, c.resid_pdrop, "attn.resid_dropout");
-  auto m = act(linear(layer_norm(x, "ln_2", c.epsilon), "mlp.c_fc", c.n_inner, {.init = init, .transposed = true}));
+  auto m = act(
+      linear(layer_norm(x, "ln_2", c.epsilon), "mlp.c_fc", c.n_inner, {.init = init, .transposed = true}));
   m = linear(m, "mlp.c_proj", c.n_embd, {.init = last, .transposed = true});
   return x + dropout(m, c.resid_pdrop, "mlp.dropout");
 }
@@ -144,7 +190,8 @@ FamilyModel make_gpt2(nlohmann::json& config, const ModelOptions& options, const
   auto architecture = [c, act](Builder& b, Tensor tokens) {
     Tensor wte;
     const auto x = trunk(b, tokens, c, act, &wte);
-    return c.tied ? linear(x, wte) : linear(x, "lm_head", c.vocab_size, {.bias = false, .init = normal(c.range)});
+    return c.tied ? linear(x, wte)
+                  : linear(x, "lm_head", c.vocab_size, {.bias = false, .init = normal(c.range)});
   };
   return {architecture, c.vocab_size, c.n_positions};
 }

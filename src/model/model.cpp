@@ -4,10 +4,10 @@
 #include <nlohmann/json.hpp>
 
 #include "base/float_mode.hpp"
-#include "hone/nearest.hpp"
 #include "file/atomic.hpp"
 #include "file/json.hpp"
 #include "file/mapped.hpp"
+#include "hone/nearest.hpp"
 #include "model/families.hpp"
 #include "model/model_impl.hpp"
 #include "op/ops.hpp"
@@ -20,7 +20,8 @@ void check_tables(const Program& p, const Model::Impl& model) {
   const auto check = [&](const Node& n, const char* ids, std::int64_t most, const char* option) {
     const TensorDef& table = p[n.inputs[1]];
     if (n.op != &op::embedding || p[n.inputs[0]].name != ids || table.type.shape[0] >= most) return;
-    throw Error(ErrorKind::input, {.what = "the table has too few rows", .where = table.name,
+    throw Error(ErrorKind::input, {.what = "the table has too few rows",
+                                   .where = table.name,
                                    .expected = std::to_string(most) + " or more, ModelOptions::" + option,
                                    .found = to_string(table.type.shape)});
   };
@@ -31,9 +32,11 @@ void check_tables(const Program& p, const Model::Impl& model) {
   }
   const TensorDef& logits = p[p.outputs.at(0)];
   if (logits.type.shape.last() < model.vocab_size)
-    throw Error(ErrorKind::input, {.what = "fewer logits than ids", .where = logits.name,
-                                   .expected = std::to_string(model.vocab_size) + " or more, ModelOptions::vocab_size",
-                                   .found = to_string(logits.type.shape)});
+    throw Error(ErrorKind::input,
+                {.what = "fewer logits than ids",
+                 .where = logits.name,
+                 .expected = std::to_string(model.vocab_size) + " or more, ModelOptions::vocab_size",
+                 .found = to_string(logits.type.shape)});
 }
 
 // The weights, by a first call of the architecture.
@@ -43,7 +46,8 @@ void fill_specs(Model::Impl& model) {
   remove_dead(forward.program);
   for (const ParameterSpec& spec : forward.parameters)
     if (!forward.program.find(spec.name))
-      throw Error(ErrorKind::input, {.what = "a weight that the logits do not depend on", .where = spec.name,
+      throw Error(ErrorKind::input, {.what = "a weight that the logits do not depend on",
+                                     .where = spec.name,
                                      .hint = "use it, or leave it out of the architecture"});
   model.specs = std::move(forward.parameters);
 }
@@ -55,8 +59,10 @@ const Family& family_of(const nlohmann::json& config, const std::string& where) 
     if (type == f.name) return f;
     names += (names.empty() ? "" : ", ") + std::string(f.name);
   }
-  throw Error(ErrorKind::input, {.what = "this family of models is not supported", .where = where,
-                                 .expected = "model_type " + names, .found = type});
+  throw Error(ErrorKind::input, {.what = "this family of models is not supported",
+                                 .where = where,
+                                 .expected = "model_type " + names,
+                                 .found = type});
 }
 
 Model from_json(nlohmann::json config, const ModelOptions& options, const std::string& where) {
@@ -146,7 +152,8 @@ std::int64_t Model::size(const std::string& name) const { return impl_->spec(nam
 void Model::read(const std::string& name, std::span<float> values) const {
   const ParameterSpec& spec = impl_->spec(name);
   if (static_cast<std::int64_t>(values.size()) != spec.shape.elements())
-    throw Error(ErrorKind::usage, {.what = "the span does not fit the weight", .where = name,
+    throw Error(ErrorKind::usage, {.what = "the span does not fit the weight",
+                                   .where = name,
                                    .expected = std::to_string(spec.shape.elements()) + " values",
                                    .found = std::to_string(values.size())});
   impl_->store.read_file_layout(spec, values);
@@ -180,7 +187,8 @@ Model preset(const std::string& name, const ModelOptions& options) {
     if (name == p.name) return from_json(nlohmann::json::parse(p.config), options, "preset " + name);
     names.emplace_back(p.name);
   }
-  throw Error(ErrorKind::usage, {.what = "no preset '" + name + "'", .hint = "did you mean '" + nearest(name, names) + "'?"});
+  throw Error(ErrorKind::usage,
+              {.what = "no preset '" + name + "'", .hint = "did you mean '" + nearest(name, names) + "'?"});
 }
 
 Model from_config(const std::string& path, const ModelOptions& options) {
@@ -189,7 +197,8 @@ Model from_config(const std::string& path, const ModelOptions& options) {
 
 Model open(const std::string& folder) {
   if (is_file(folder))
-    throw Error(ErrorKind::input, {.what = "not a model folder", .where = folder,
+    throw Error(ErrorKind::input, {.what = "not a model folder",
+                                   .where = folder,
                                    .expected = "a folder with config.json and model.safetensors",
                                    .found = "a file"});
   return with_file(from_config(folder + "/config.json"), folder);
@@ -200,8 +209,10 @@ Model open(const std::string& folder, Architecture architecture) {
   const auto config = read_json(where);
   const std::string type = json_string(config, "model_type", where);
   if (type != "custom")
-    throw Error(ErrorKind::input, {.what = "the folder holds a model of another architecture", .where = where,
-                                   .expected = "model_type custom", .found = type,
+    throw Error(ErrorKind::input, {.what = "the folder holds a model of another architecture",
+                                   .where = where,
+                                   .expected = "model_type custom",
+                                   .found = type,
                                    .hint = "open it without an architecture"});
   return with_file(custom(std::move(architecture), json_integer(config, "vocab_size", where),
                           json_integer(config, "n_positions", where), 0),
@@ -213,9 +224,11 @@ Model find_model(const std::string& what, const ModelOptions& options) {
   if (is_file(what)) return from_config(what, options);
   for (const Preset& p : presets())
     if (what == p.name) return preset(what, options);
-  if (what.find('/') == std::string::npos && what.find('.') == std::string::npos) return preset(what, options);
-  throw Error(ErrorKind::input, {.what = "no such model", .where = what,
-                                 .expected = "a preset, a config.json or a model folder"});
+  if (what.find('/') == std::string::npos && what.find('.') == std::string::npos)
+    return preset(what, options);
+  throw Error(
+      ErrorKind::input,
+      {.what = "no such model", .where = what, .expected = "a preset, a config.json or a model folder"});
 }
 
 }  // namespace hone

@@ -15,11 +15,13 @@ std::vector<OutputSpec> infer(const InferInput& i) {
   i.require(3, step_type());
   const Shape& q = i.in[0].shape;
   if (a.heads <= 0 || q.last() % a.heads != 0)
-    i.fail("heads must divide the width", "a divisor of " + std::to_string(q.last()), std::to_string(a.heads) + " heads");
+    i.fail("heads must divide the width", "a divisor of " + std::to_string(q.last()),
+           std::to_string(a.heads) + " heads");
   if (a.kv_heads <= 0 || a.heads % a.kv_heads != 0)
     i.fail("key heads must divide heads", "a divisor of " + std::to_string(a.heads),
            std::to_string(a.kv_heads) + " key heads");
-  if (q.last() / a.heads > 256) i.fail("the heads are too wide", "at most 256", std::to_string(q.last() / a.heads));
+  if (q.last() / a.heads > 256)
+    i.fail("the heads are too wide", "at most 256", std::to_string(q.last() / a.heads));
   const Shape kv = q.with_last(q.last() / a.heads * a.kv_heads);
   i.require(1, {kv, i.in[0].dtype});
   i.require(2, {kv, i.in[0].dtype});
@@ -39,8 +41,8 @@ Cost gradient_cost(const Program& p, const Node& n) { return products(p, n, p[n.
 kernel::HeadRows rows(const Operand& o) { return {o.data, o.row_stride()}; }
 
 // The arguments of a forward call over the operands q, k, v, o, lse, step wherever they stand.
-kernel::Attention arguments(const Call& c, const Operand& q, const Operand& k, const Operand& v, const Operand& o,
-                            const Operand& lse, const Operand& step) {
+kernel::Attention arguments(const Call& c, const Operand& q, const Operand& k, const Operand& v,
+                            const Operand& o, const Operand& lse, const Operand& step) {
   const auto a = c.attributes.as<AttentionAttributes>();
   const Shape& s = q.type.shape;
   kernel::Attention args{.B = s[0],
@@ -101,8 +103,7 @@ std::vector<OutputSpec> infer_gradient(const InferInput& i) {
 // One query row against all keys: probabilities, with what dropout makes of them.
 class ReferenceRow {
  public:
-  ReferenceRow(const kernel::Attention& a, const Operand& q, const Operand& k)
-      : a_(a), q_(q), k_(k) {}
+  ReferenceRow(const kernel::Attention& a, const Operand& q, const Operand& k) : a_(a), q_(q), k_(k) {}
 
   std::int64_t at(std::int64_t b, std::int64_t t, std::int64_t head, std::int64_t heads) const {
     return ((b * a_.T + t) * heads + head) * a_.D;
@@ -114,7 +115,9 @@ class ReferenceRow {
         (((a_.dropout.first_sample + b) * a_.heads + h) * a_.T + t) * ((a_.S + 7) / 8) + s / 8);
     const std::uint32_t word = philox(a_.dropout.key, pair, 0)[static_cast<std::size_t>(s % 8) / 2];
     const std::uint32_t draw = s % 2 ? word >> 16 : word & 0xffffu;
-    return draw >= static_cast<std::uint32_t>(std::lround(a_.dropout.p * 65536)) ? 1 / (1 - static_cast<double>(a_.dropout.p)) : 0;
+    return draw >= static_cast<std::uint32_t>(std::lround(a_.dropout.p * 65536))
+               ? 1 / (1 - static_cast<double>(a_.dropout.p))
+               : 0;
   }
   std::vector<double> probabilities(std::int64_t b, std::int64_t h, std::int64_t t, double* lse) const {
     std::vector<double> p(static_cast<std::size_t>(a_.S));
@@ -161,8 +164,12 @@ void reference_gradient(const Call& c) {
   const auto a = backward(c).forward;
   const ReferenceRow row(a, c.in[1], c.in[2]);
   std::vector<std::vector<double>> sums;
-  for (int i = 0; i < 3; ++i) sums.emplace_back(static_cast<std::size_t>(c.out[static_cast<std::size_t>(i)].type.shape.elements()), 0.0);
-  auto sum = [&](int i, std::int64_t at) -> double& { return sums[static_cast<std::size_t>(i)][static_cast<std::size_t>(at)]; };
+  for (int i = 0; i < 3; ++i)
+    sums.emplace_back(static_cast<std::size_t>(c.out[static_cast<std::size_t>(i)].type.shape.elements()),
+                      0.0);
+  auto sum = [&](int i, std::int64_t at) -> double& {
+    return sums[static_cast<std::size_t>(i)][static_cast<std::size_t>(at)];
+  };
   const auto scale = static_cast<double>(a.scale);
   for (std::int64_t b = 0; b < a.B; ++b)
     for (std::int64_t h = 0; h < a.heads; ++h)
@@ -201,10 +208,18 @@ constexpr Variant gradient_variants[] = {{"flash", "cpu", takes_gradient, gradie
 
 }  // namespace
 
-const OpRecord attention{.name = "attention", .infer = infer, .cost = cost, .gradient = gradient,
-                         .reference = reference, .variants = variants, .autocast = Autocast::lower,
+const OpRecord attention{.name = "attention",
+                         .infer = infer,
+                         .cost = cost,
+                         .gradient = gradient,
+                         .reference = reference,
+                         .variants = variants,
+                         .autocast = Autocast::lower,
                          .activation_inputs = 3};
-const OpRecord attention_gradient{.name = "attention_gradient", .infer = infer_gradient, .cost = gradient_cost,
-                                  .reference = reference_gradient, .variants = gradient_variants};
+const OpRecord attention_gradient{.name = "attention_gradient",
+                                  .infer = infer_gradient,
+                                  .cost = gradient_cost,
+                                  .reference = reference_gradient,
+                                  .variants = gradient_variants};
 
 }  // namespace hone::op

@@ -13,16 +13,18 @@ namespace {
 
 [[noreturn]] void fail(const BuilderState& b, const std::string& name, const std::string& what,
                        const std::string& expected, const std::string& found) {
-  throw Error(ErrorKind::input, {.what = what, .where = b.prefix + name, .expected = expected, .found = found});
+  throw Error(ErrorKind::input,
+              {.what = what, .where = b.prefix + name, .expected = expected, .found = found});
 }
 
 // The calls of architectures that are under way on this thread, the innermost last.
 thread_local std::vector<BuilderState*> under_way;
 
 [[noreturn]] void refuse_foreign(const char* use) {
-  throw Error(ErrorKind::input, {.what = "a tensor that this call of the architecture was not given and did not make",
-                                 .where = (under_way.empty() ? "" : under_way.back()->prefix) + use,
-                                 .hint = "tensors come from the builder and from functions over them, anew in each call"});
+  throw Error(ErrorKind::input,
+              {.what = "a tensor that this call of the architecture was not given and did not make",
+               .where = (under_way.empty() ? "" : under_way.back()->prefix) + use,
+               .hint = "tensors come from the builder and from functions over them, anew in each call"});
 }
 
 BuilderState& state_of(Tensor x, const char* use) {
@@ -44,7 +46,8 @@ std::string here(const BuilderState& b, const char* what) { return b.prefix + wh
 Tensor unary(Tensor x, op::Activation kind, const char* name) {
   BuilderState& b = state_of(x, name);
   return {&b, emit(b.program, op::activation, {id_of(b, x, name)}, op::ActivationAttributes{kind},
-                   here(b, name))[0].value};
+                   here(b, name))[0]
+                  .value};
 }
 
 }  // namespace
@@ -79,12 +82,14 @@ std::vector<std::int64_t> Tensor::shape() const {
 
 std::int64_t Tensor::width() const { return type_of(*this).shape.last(); }
 
-Tensor Builder::parameter(std::string_view name, std::initializer_list<std::int64_t> shape, ParameterOptions options) {
+Tensor Builder::parameter(std::string_view name, std::initializer_list<std::int64_t> shape,
+                          ParameterOptions options) {
   BuilderState& b = *state_;
   const std::string full = b.prefix + std::string(name);
   const Shape wanted(shape);
   for (const auto size : shape)
-    if (size <= 0) fail(b, std::string(name), "a parameter's sizes must be positive", "at least 1", to_string(wanted));
+    if (size <= 0)
+      fail(b, std::string(name), "a parameter's sizes must be positive", "at least 1", to_string(wanted));
   TensorId& id = b.by_name["parameter " + full];
   if (!id) {
     id = b.program.add({.name = full, .type = {wanted, DType::f32}, .role = Role::parameter});
@@ -116,7 +121,8 @@ Builder::Scope Builder::scope(std::string_view name, int index) {
 Tensor embedding(Tensor ids, Tensor table) {
   BuilderState& b = state_of(ids, "embedding");
   return {&b, emit(b.program, op::embedding, {id_of(b, ids, "embedding"), id_of(b, table, "embedding")}, {},
-                   b.program[id_of(b, table, "embedding")].name)[0].value};
+                   b.program[id_of(b, table, "embedding")].name)[0]
+                  .value};
 }
 
 Tensor linear(Tensor x, std::string_view name, std::int64_t out, LinearOptions options) {
@@ -128,14 +134,17 @@ Tensor linear(Tensor x, std::string_view name, std::int64_t out, LinearOptions o
   std::vector<TensorId> inputs{{x.id()}, {w.id()}};
   if (options.bias)
     inputs.push_back({builder.parameter(n + ".bias", {out}, {.init = zeros(), .decay = false}).id()});
-  return {&b, emit(b.program, op::linear, inputs, op::LinearAttributes{.bias = options.bias}, b.prefix + n)[0].value};
+  return {
+      &b,
+      emit(b.program, op::linear, inputs, op::LinearAttributes{.bias = options.bias}, b.prefix + n)[0].value};
 }
 
 Tensor linear(Tensor x, Tensor weight) {
   BuilderState& b = state_of(x, "linear");
   const TensorId w = id_of(b, weight, "linear");
   return {&b, emit(b.program, op::linear, {id_of(b, x, "linear"), w}, op::LinearAttributes{},
-                   b.program[w].name + ":head")[0].value};
+                   b.program[w].name + ":head")[0]
+                  .value};
 }
 
 Tensor layer_norm(Tensor x, std::string_view name, float epsilon) {
@@ -146,7 +155,8 @@ Tensor layer_norm(Tensor x, std::string_view name, float epsilon) {
   const Tensor gamma = builder.parameter(n + ".weight", {C}, {.init = ones(), .decay = false});
   const Tensor beta = builder.parameter(n + ".bias", {C}, {.init = zeros(), .decay = false});
   return {&b, emit(b.program, op::layer_norm, {{x.id()}, {gamma.id()}, {beta.id()}},
-                   op::LayerNormAttributes{.epsilon = epsilon}, b.prefix + n)[0].value};
+                   op::LayerNormAttributes{.epsilon = epsilon}, b.prefix + n)[0]
+                  .value};
 }
 
 Tensor gelu(Tensor x) { return unary(x, op::Activation::gelu, "gelu"); }
@@ -161,18 +171,20 @@ TensorId append_to_cache(BuilderState& b, TensorId kv, const std::string& name) 
   const BuildOptions& o = b.options;
   const std::int64_t blocks = o.batch * o.cache.blocks_a_sequence;
   const Shape shape{blocks, o.cache.block, b.program[kv].type.shape.last()};
-  const TensorId cache = b.program.add({.name = name, .type = {shape, DType::f32}, .role = Role::state,
-                                        .lifetime = Lifetime::run});
+  const TensorId cache = b.program.add(
+      {.name = name, .type = {shape, DType::f32}, .role = Role::state, .lifetime = Lifetime::run});
   const TensorId table = b.input("cache_table", {{o.batch, o.cache.blocks_a_sequence}, DType::i32});
   const TensorId lengths = b.input("cache_lengths", {{o.batch}, DType::i32});
   return emit(b.program, op::cache_append, {kv, cache, table, lengths}, {}, name)[0];
 }
 
-Tensor decode_attention(BuilderState& b, TensorId q, TensorId k, TensorId v, const op::AttentionAttributes& a) {
+Tensor decode_attention(BuilderState& b, TensorId q, TensorId k, TensorId v,
+                        const op::AttentionAttributes& a) {
   std::string name = here(b, "attention");
   const std::string first = name;  // of several in one scope, each has a cache of its own
   for (int n = 2; b.program.find(name + ".cache_k"); ++n) name = first + "." + std::to_string(n);
-  if (!a.causal) fail(b, "attention", "a cache needs attention that looks back only", "causal = true", "false");
+  if (!a.causal)
+    fail(b, "attention", "a cache needs attention that looks back only", "causal = true", "false");
   const TensorId cache_k = append_to_cache(b, k, name + ".cache_k");
   const TensorId cache_v = append_to_cache(b, v, name + ".cache_v");
   const BuildOptions& o = b.options;
@@ -185,7 +197,8 @@ Tensor decode_attention(BuilderState& b, TensorId q, TensorId k, TensorId v, con
 
 Tensor attention(Tensor q, Tensor k, Tensor v, AttentionOptions options) {
   BuilderState& b = state_of(q, "attention");
-  const std::vector<TensorId> in{id_of(b, q, "attention"), id_of(b, k, "attention"), id_of(b, v, "attention")};
+  const std::vector<TensorId> in{id_of(b, q, "attention"), id_of(b, k, "attention"),
+                                 id_of(b, v, "attention")};
   const std::int64_t width = b.program[in[0]].type.shape.last();
   op::AttentionAttributes a{.heads = options.heads,
                             .kv_heads = options.kv_heads ? options.kv_heads : options.heads,
@@ -208,7 +221,8 @@ Tensor dropout(Tensor x, float p, std::string_view name) {
   if (!b.options.training || p == 0) return x;
   const std::string full = b.prefix + std::string(name);
   return {&b, emit(b.program, op::dropout, {in, b.input("step", op::step_type())},
-                   op::DropoutAttributes{.p = p, .stream = stream_key(full, 0)}, full)[0].value};
+                   op::DropoutAttributes{.p = p, .stream = stream_key(full, 0)}, full)[0]
+                  .value};
 }
 
 std::vector<Tensor> split(Tensor x, std::initializer_list<std::int64_t> sizes) {
@@ -230,7 +244,8 @@ std::vector<Tensor> split(Tensor x, std::initializer_list<std::int64_t> sizes) {
 Tensor operator+(Tensor x, Tensor y) {
   BuilderState& b = state_of(x, "sum");
   return {&b, emit(b.program, op::add, {id_of(b, x, "sum"), id_of(b, y, "sum")}, op::TypeAttributes{},
-                   here(b, "sum"))[0].value};
+                   here(b, "sum"))[0]
+                  .value};
 }
 
 Forward write_forward(const ArchitectureFunction& architecture, const BuildOptions& options) {
@@ -246,11 +261,11 @@ Forward write_forward(const ArchitectureFunction& architecture, const BuildOptio
   const TensorId id{logits.id()};
   const Shape& shape = state.program[id].type.shape;
   if (shape.rank() != 3 || shape[0] != options.batch || shape[1] != options.seq)
-    throw Error(ErrorKind::input, {.what = "the architecture's result is not logits",
-                                   .where = state.program[id].name,
-                                   .expected = "[" + std::to_string(options.batch) + "," +
-                                               std::to_string(options.seq) + ",V]",
-                                   .found = to_string(shape)});
+    throw Error(ErrorKind::input,
+                {.what = "the architecture's result is not logits",
+                 .where = state.program[id].name,
+                 .expected = "[" + std::to_string(options.batch) + "," + std::to_string(options.seq) + ",V]",
+                 .found = to_string(shape)});
   state.program.outputs = {id};
   verify(state.program);
   return {std::move(state.program), id, std::move(state.parameters)};

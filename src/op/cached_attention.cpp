@@ -39,7 +39,8 @@ void run_append(const Call& c) {
     const std::int64_t b = row / T, position = c.in[3].as<std::int32_t>()[b] + row % T;
     if (position / c.in[1].type.shape[1] >= c.in[2].type.shape[1]) return;  // padding past the capacity
     std::memcpy(cache_row(c.out[0], c.in[2], b, position),
-                x.as<std::byte>() + row * x.row_stride() * size_bytes(x.type.dtype), static_cast<std::size_t>(bytes));
+                x.as<std::byte>() + row * x.row_stride() * size_bytes(x.type.dtype),
+                static_cast<std::size_t>(bytes));
   });
 }
 
@@ -58,7 +59,8 @@ Cost cost(const Program& p, const Node& n) {
   const Shape& q = p[n.inputs[0]].type.shape;
   const double keys = static_cast<double>(p[n.inputs[3]].type.shape[1] * p[n.inputs[1]].type.shape[1]);
   (void)a;
-  return {.flops = 4 * static_cast<double>(q.elements()) * keys, .bytes = operand_bytes(p, n),
+  return {.flops = 4 * static_cast<double>(q.elements()) * keys,
+          .bytes = operand_bytes(p, n),
           .low_precision = p[n.inputs[0]].type.dtype == DType::bf16};
 }
 
@@ -88,8 +90,10 @@ void reference(const Call& c) {
   const auto a = arguments(c);
   const std::int64_t width = a.kv_heads * a.D;
   auto key = [&](const Operand& cache, std::int64_t b, std::int64_t position, std::int64_t j) {
-    const std::int64_t block = get(c.in[3], b * a.table_stride + position / a.block) < 0 ? 0
-        : static_cast<std::int64_t>(get(c.in[3], b * a.table_stride + position / a.block));
+    const std::int64_t block =
+        get(c.in[3], b * a.table_stride + position / a.block) < 0
+            ? 0
+            : static_cast<std::int64_t>(get(c.in[3], b * a.table_stride + position / a.block));
     return get(cache, (block * a.block + position % a.block) * width + j);
   };
   for (std::int64_t b = 0; b < a.B; ++b)
@@ -107,7 +111,8 @@ void reference(const Call& c) {
         }
         for (std::int64_t d = 0; d < a.D; ++d) {
           double o = 0;
-          for (std::int64_t s = 0; s < visible; ++s) o += p[static_cast<std::size_t>(s)] / sum * key(c.in[2], b, s, kv + d);
+          for (std::int64_t s = 0; s < visible; ++s)
+            o += p[static_cast<std::size_t>(s)] / sum * key(c.in[2], b, s, kv + d);
           set(c.out[0], at + d, o);
         }
       }
@@ -121,10 +126,18 @@ constexpr Variant variants[] = {{"blocks", "cpu", takes, scratch, run}};
 
 }  // namespace
 
-const OpRecord cache_append{.name = "cache_append", .infer = infer_append, .cost = append_cost,
-                            .reference = run_append, .variants = append_variants,
-                            .autocast = Autocast::follow, .state_like_first = 1};
-const OpRecord cached_attention{.name = "cached_attention", .infer = infer, .cost = cost,
-                                .reference = reference, .variants = variants, .autocast = Autocast::lower};
+const OpRecord cache_append{.name = "cache_append",
+                            .infer = infer_append,
+                            .cost = append_cost,
+                            .reference = run_append,
+                            .variants = append_variants,
+                            .autocast = Autocast::follow,
+                            .state_like_first = 1};
+const OpRecord cached_attention{.name = "cached_attention",
+                                .infer = infer,
+                                .cost = cost,
+                                .reference = reference,
+                                .variants = variants,
+                                .autocast = Autocast::lower};
 
 }  // namespace hone::op

@@ -46,11 +46,16 @@ std::int64_t address(const Operand& o, std::int64_t i) {
 double get(const Operand& o, std::int64_t i) {
   const std::int64_t at = address(o, i);
   switch (o.type.dtype) {
-    case DType::f32: return static_cast<double>(o.as<float>()[at]);
-    case DType::bf16: return static_cast<double>(to_f32(o.as<bf16>()[at]));
-    case DType::f16: return static_cast<double>(to_f32(o.as<f16>()[at]));
-    case DType::i32: return o.as<std::int32_t>()[at];
-    case DType::u8: return o.as<std::uint8_t>()[at];
+    case DType::f32:
+      return static_cast<double>(o.as<float>()[at]);
+    case DType::bf16:
+      return static_cast<double>(to_f32(o.as<bf16>()[at]));
+    case DType::f16:
+      return static_cast<double>(to_f32(o.as<f16>()[at]));
+    case DType::i32:
+      return o.as<std::int32_t>()[at];
+    case DType::u8:
+      return o.as<std::uint8_t>()[at];
   }
   return 0;
 }
@@ -58,11 +63,21 @@ double get(const Operand& o, std::int64_t i) {
 void set(const Operand& o, std::int64_t i, double value) {
   const std::int64_t at = address(o, i);
   switch (o.type.dtype) {
-    case DType::f32: o.as<float>()[at] = static_cast<float>(value); break;
-    case DType::bf16: o.as<bf16>()[at] = to_bf16(static_cast<float>(value)); break;
-    case DType::f16: o.as<f16>()[at] = to_f16(static_cast<float>(value)); break;
-    case DType::i32: o.as<std::int32_t>()[at] = static_cast<std::int32_t>(value); break;
-    case DType::u8: o.as<std::uint8_t>()[at] = static_cast<std::uint8_t>(value); break;
+    case DType::f32:
+      o.as<float>()[at] = static_cast<float>(value);
+      break;
+    case DType::bf16:
+      o.as<bf16>()[at] = to_bf16(static_cast<float>(value));
+      break;
+    case DType::f16:
+      o.as<f16>()[at] = to_f16(static_cast<float>(value));
+      break;
+    case DType::i32:
+      o.as<std::int32_t>()[at] = static_cast<std::int32_t>(value);
+      break;
+    case DType::u8:
+      o.as<std::uint8_t>()[at] = static_cast<std::uint8_t>(value);
+      break;
   }
 }
 

@@ -52,8 +52,8 @@ struct Rows {
 };
 Rows rows_of(const Shape& shape);
 
-// sum = (micro-batch's first ? 0 : sum) + the pieces in order, each from zero, as every weight's gradient adds up.
-// term(sequence, position) is what one position contributes.
+// sum = (micro-batch's first ? 0 : sum) + the pieces in order, each from zero, as every weight's gradient
+// adds up. term(sequence, position) is what one position contributes.
 double sum_by_pieces(double before, bool accumulate, Rows rows,
                      const std::function<float(std::int64_t, std::int64_t)>& term);
 

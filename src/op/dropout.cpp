@@ -1,8 +1,8 @@
 #include <cmath>
 
+#include "base/number.hpp"
 #include "base/random.hpp"
 #include "kernel/elementwise.hpp"
-#include "base/number.hpp"
 #include "op/common.hpp"
 #include "op/gradient_context.hpp"
 #include "op/ops.hpp"
@@ -57,8 +57,13 @@ constexpr Variant variants[] = {{"rows", "cpu", nullptr, nullptr, run}};
 
 }  // namespace
 
-const OpRecord dropout{.name = "dropout", .infer = infer, .cost = streaming_cost, .gradient = gradient,
-                       .alias = first_input, .reference = reference, .variants = variants,
+const OpRecord dropout{.name = "dropout",
+                       .infer = infer,
+                       .cost = streaming_cost,
+                       .gradient = gradient,
+                       .alias = first_input,
+                       .reference = reference,
+                       .variants = variants,
                        .autocast = Autocast::follow};
 
 }  // namespace hone::op

@@ -76,7 +76,8 @@ void reference_gradient(const Call& c) {
 }
 
 Cost gradient_cost(const Program& p, const Node& n) {
-  return {.flops = 0, .bytes = static_cast<double>(p[n.inputs[2]].type.bytes() + 3 * p[n.inputs[1]].type.bytes())};
+  return {.flops = 0,
+          .bytes = static_cast<double>(p[n.inputs[2]].type.bytes() + 3 * p[n.inputs[1]].type.bytes())};
 }
 
 constexpr Variant variants[] = {{"rows", "cpu", nullptr, nullptr, run}};
@@ -84,9 +85,16 @@ constexpr Variant gradient_variants[] = {{"rows", "cpu", nullptr, nullptr, run_g
 
 }  // namespace
 
-const OpRecord embedding{.name = "embedding", .infer = infer, .cost = cost, .gradient = gradient,
-                         .reference = reference, .variants = variants};
-const OpRecord embedding_gradient{.name = "embedding_gradient", .infer = infer_gradient, .cost = gradient_cost,
-                                  .reference = reference_gradient, .variants = gradient_variants};
+const OpRecord embedding{.name = "embedding",
+                         .infer = infer,
+                         .cost = cost,
+                         .gradient = gradient,
+                         .reference = reference,
+                         .variants = variants};
+const OpRecord embedding_gradient{.name = "embedding_gradient",
+                                  .infer = infer_gradient,
+                                  .cost = gradient_cost,
+                                  .reference = reference_gradient,
+                                  .variants = gradient_variants};
 
 }  // namespace hone::op

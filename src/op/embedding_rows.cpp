@@ -44,7 +44,8 @@ Cost cost_keep(const Program& p, const Node& n) {
 
 std::vector<OutputSpec> infer_add(const InferInput& i) {
   i.require(1, {{i.in[0].shape[0]}, DType::i32});
-  if (i.in[0].shape.last() != i.in[2].shape.last()) i.fail("widths differ", to_string(i.in[2]), to_string(i.in[0]));
+  if (i.in[0].shape.last() != i.in[2].shape.last())
+    i.fail("widths differ", to_string(i.in[2]), to_string(i.in[0]));
   return {{i.in[2], 2}};
 }
 
@@ -64,7 +65,8 @@ void reference_add(const Call& c) {
     for (std::int64_t j = 0; j < C; ++j) {
       float sum = 0;
       for (std::int64_t r = 0; r < rows; ++r)
-        if (static_cast<std::int64_t>(get(c.in[1], r)) == v) sum += static_cast<float>(get(c.in[0], r * C + j));
+        if (static_cast<std::int64_t>(get(c.in[1], r)) == v)
+          sum += static_cast<float>(get(c.in[0], r * C + j));
       set(c.out[0], v * C + j, get(c.in[2], v * C + j) + static_cast<double>(sum));
     }
 }
@@ -78,9 +80,15 @@ constexpr Variant add_variants[] = {{"sorted", "cpu", nullptr, scratch_add, run_
 
 }  // namespace
 
-const OpRecord keep_rows{.name = "keep_rows", .infer = infer_keep, .cost = cost_keep, .reference = reference_keep,
+const OpRecord keep_rows{.name = "keep_rows",
+                         .infer = infer_keep,
+                         .cost = cost_keep,
+                         .reference = reference_keep,
                          .variants = keep_variants};
-const OpRecord add_rows{.name = "add_rows", .infer = infer_add, .cost = cost_add, .reference = reference_add,
+const OpRecord add_rows{.name = "add_rows",
+                        .infer = infer_add,
+                        .cost = cost_add,
+                        .reference = reference_add,
                         .variants = add_variants};
 
 }  // namespace hone::op

@@ -1,5 +1,5 @@
-// What an op's `gradient` sees and does: it reads the gradients of its outputs, emits nodes, and says what the
-// gradients of its inputs are. pass/autodiff.cpp drives it.
+// What an op's `gradient` sees and does: it reads the gradients of its outputs, emits nodes, and says what
+// the gradients of its inputs are. pass/autodiff.cpp drives it.
 #pragma once
 #include <map>
 #include <string>
@@ -25,11 +25,13 @@ class GradientContext {
   TensorId gradient(std::size_t i);
   // Does input i lead to something that is trained?
   bool wants(std::size_t i) const { return wants_[static_cast<std::size_t>(node_.inputs[i].value)]; }
-  std::vector<TensorId> emit(const OpRecord& op, std::vector<TensorId> inputs, const Attributes& attributes = {});
+  std::vector<TensorId> emit(const OpRecord& op, std::vector<TensorId> inputs,
+                             const Attributes& attributes = {});
   // `value` is the gradient of input i (an activation) through this node; several uses are added.
   void set(std::size_t i, TensorId value);
   // The sum of the gradients of the parameter at input i (which may be a cast of it), and whether an earlier
-  // node of this program has begun that sum. The op emits a node that makes its next version, and hands it back.
+  // node of this program has begun that sum. The op emits a node that makes its next version, and hands it
+  // back.
   struct Sum {
     TensorId current;
     bool begun;
@@ -58,9 +60,9 @@ class GradientContext {
   Node node_;
   std::size_t node_index_ = 0;
   std::vector<bool> wants_;
-  std::vector<std::int32_t> producer_;            // of each tensor, or -1
-  std::vector<TensorId> gradients_;               // of each tensor
-  std::map<std::int32_t, std::vector<TensorId>> views_;  // of each base that has views
+  std::vector<std::int32_t> producer_;                        // of each tensor, or -1
+  std::vector<TensorId> gradients_;                           // of each tensor
+  std::map<std::int32_t, std::vector<TensorId>> views_;       // of each base that has views
   std::map<std::pair<std::int32_t, std::size_t>, Use> uses_;  // (parameter, node index)
 };
 

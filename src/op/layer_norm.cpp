@@ -38,7 +38,8 @@ void reference(const Call& c) {
     for (std::int64_t j = 0; j < C; ++j) mean += get(c.in[0], r * C + j) / static_cast<double>(C);
     for (std::int64_t j = 0; j < C; ++j)
       variance += std::pow(get(c.in[0], r * C + j) - mean, 2) / static_cast<double>(C);
-    const double rstd = 1 / std::sqrt(variance + static_cast<double>(c.attributes.as<LayerNormAttributes>().epsilon));
+    const double rstd =
+        1 / std::sqrt(variance + static_cast<double>(c.attributes.as<LayerNormAttributes>().epsilon));
     set(c.out[1], r, mean);
     set(c.out[2], r, rstd);
     for (std::int64_t j = 0; j < C; ++j)
@@ -50,9 +51,9 @@ void gradient(GradientContext& g) {
   const TensorId dy = g.gradient(0);
   if (!dy) return;
   const auto gamma = g.sum(1), beta = g.sum(2);
-  const auto outputs = g.emit(layer_norm_gradient,
-                              {dy, g.in(0), g.in(1), g.out(1), g.out(2), gamma.current, beta.current, g.step()},
-                              LayerNormGradientAttributes{});
+  const auto outputs = g.emit(
+      layer_norm_gradient, {dy, g.in(0), g.in(1), g.out(1), g.out(2), gamma.current, beta.current, g.step()},
+      LayerNormGradientAttributes{});
   if (g.wants(0)) g.set(0, outputs[0]);
   g.set_sum(1, outputs[1]);
   g.set_sum(2, outputs[2]);
@@ -91,7 +92,9 @@ kernel::LayerNormGradient arguments(const Call& c) {
           .accumulate = false};
 }
 
-std::int64_t scratch_gradient(const Call& c) { return kernel::scratch_bytes(arguments(c), c.pool->threads()); }
+std::int64_t scratch_gradient(const Call& c) {
+  return kernel::scratch_bytes(arguments(c), c.pool->threads());
+}
 
 void run_gradient(const Call& c) {
   auto a = arguments(c);
@@ -111,8 +114,9 @@ void reference_gradient(const Call& c) {
     set(c.out[1], j, sum_by_pieces(get(c.in[5], j), continues, shape, [&](std::int64_t b, std::int64_t t) {
           return static_cast<float>(dy(b, t) * normal(b * shape.positions + t, j));
         }));
-    set(c.out[2], j, sum_by_pieces(get(c.in[6], j), continues, shape,
-                                   [&](std::int64_t b, std::int64_t t) { return static_cast<float>(dy(b, t)); }));
+    set(c.out[2], j, sum_by_pieces(get(c.in[6], j), continues, shape, [&](std::int64_t b, std::int64_t t) {
+          return static_cast<float>(dy(b, t));
+        }));
   }
   for (std::int64_t r = 0; r < rows; ++r) {
     double sum = 0, dot = 0;
@@ -122,7 +126,8 @@ void reference_gradient(const Call& c) {
       dot += d * normal(r, j) / static_cast<double>(C);
     }
     for (std::int64_t j = 0; j < C; ++j) {
-      const double own = (get(c.in[0], r * C + j) * get(c.in[2], j) - sum - normal(r, j) * dot) * get(c.in[4], r);
+      const double own =
+          (get(c.in[0], r * C + j) * get(c.in[2], j) - sum - normal(r, j) * dot) * get(c.in[4], r);
       const bool addend = c.attributes.as<LayerNormGradientAttributes>().addend;
       set(c.out[0], r * C + j, (addend ? get(c.in[8], r * C + j) : 0) + own);
     }
@@ -138,11 +143,19 @@ constexpr Variant gradient_variants[] = {{"rows", "cpu", nullptr, scratch_gradie
 
 }  // namespace
 
-const OpRecord layer_norm{.name = "layer_norm", .infer = infer, .cost = cost, .gradient = gradient,
-                          .reference = reference, .variants = variants, .foldable_cast = true,
+const OpRecord layer_norm{.name = "layer_norm",
+                          .infer = infer,
+                          .cost = cost,
+                          .gradient = gradient,
+                          .reference = reference,
+                          .variants = variants,
+                          .foldable_cast = true,
                           .set_type = set_type};
-const OpRecord layer_norm_gradient{.name = "layer_norm_gradient", .infer = infer_gradient,
-                                   .cost = streaming_cost, .alias = alias_gradient,
-                                   .reference = reference_gradient, .variants = gradient_variants};
+const OpRecord layer_norm_gradient{.name = "layer_norm_gradient",
+                                   .infer = infer_gradient,
+                                   .cost = streaming_cost,
+                                   .alias = alias_gradient,
+                                   .reference = reference_gradient,
+                                   .variants = gradient_variants};
 
 }  // namespace hone::op

@@ -17,19 +17,24 @@ extern const OpRecord embedding;
 struct SumAttributes {
   bool begun = false;  // an earlier node of this program has begun the sum
   template <class V>
-  void fields(V&& v) const { v("begun", begun); }
+  void fields(V&& v) const {
+    v("begun", begun);
+  }
 };
 extern const OpRecord embedding_gradient;
-// (ids i32[B,T], dy f32[B,T,C], rows f32[N,C], kept i32[N], step) -> next rows and ids, with the micro-batch's
-// written at its place in the step
+// (ids i32[B,T], dy f32[B,T,C], rows f32[N,C], kept i32[N], step) -> next rows and ids, with the
+// micro-batch's written at its place in the step
 extern const OpRecord keep_rows;
-extern const OpRecord add_rows;  // (rows f32[N,C], ids i32[N], sum f32[V,C]) -> next sum, each id's rows added
+extern const OpRecord
+    add_rows;  // (rows f32[N,C], ids i32[N], sum f32[V,C]) -> next sum, each id's rows added
 
 // (a, b) of one shape -> a + b, in `dtype`
 struct TypeAttributes {
   DType dtype = DType::f32;
   template <class V>
-  void fields(V&& v) const { v("dtype", name(dtype)); }
+  void fields(V&& v) const {
+    v("dtype", name(dtype));
+  }
 };
 extern const OpRecord add;
 extern const OpRecord cast;  // (x) -> x in `dtype`
@@ -39,7 +44,9 @@ struct DropoutAttributes {
   float p = 0;
   std::uint64_t stream = 0;
   template <class V>
-  void fields(V&& v) const { v("p", p), v("stream", stream); }
+  void fields(V&& v) const {
+    v("p", p), v("stream", stream);
+  }
 };
 extern const OpRecord dropout;
 
@@ -48,14 +55,18 @@ struct LayerNormAttributes {
   float epsilon = 1e-5f;
   DType dtype = DType::f32;
   template <class V>
-  void fields(V&& v) const { v("epsilon", epsilon), v("dtype", name(dtype)); }
+  void fields(V&& v) const {
+    v("epsilon", epsilon), v("dtype", name(dtype));
+  }
 };
 extern const OpRecord layer_norm;
 // (dy, x, gamma, mean, rstd, sum of gamma, sum of beta, step[, addend f32]) -> dx f32, next sums
 struct LayerNormGradientAttributes {
   bool addend = false;  // dx = addend + the norm's own gradient
   template <class V>
-  void fields(V&& v) const { v("addend", addend); }
+  void fields(V&& v) const {
+    v("addend", addend);
+  }
 };
 extern const OpRecord layer_norm_gradient;
 
@@ -89,7 +100,9 @@ extern const OpRecord column_sum;              // (dy[..,N], sum f32[N], step) -
 struct ActivationAttributes {
   Activation kind = Activation::none;
   template <class V>
-  void fields(V&& v) const { v("kind", static_cast<std::int32_t>(kind)); }
+  void fields(V&& v) const {
+    v("kind", static_cast<std::int32_t>(kind));
+  }
 };
 extern const OpRecord activation;           // (x) -> kind(x)
 extern const OpRecord activation_gradient;  // (dy, x) -> dy kind'(x)
@@ -128,7 +141,9 @@ struct AdamWAttributes {
   bool decay = true;
   bool low = false;
   template <class V>
-  void fields(V&& v) const { v("decay", decay), v("low", low); }
+  void fields(V&& v) const {
+    v("decay", decay), v("low", low);
+  }
 };
 extern const OpRecord adamw;
 extern const OpRecord accumulate;  // (sum f32, more f32) -> next sum = sum + more

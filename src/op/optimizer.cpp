@@ -91,9 +91,15 @@ constexpr Variant adamw_variants[] = {{"flat", "cpu", nullptr, nullptr, run_adam
 
 }  // namespace
 
-const OpRecord gradient_norm{.name = "gradient_norm", .infer = infer_norm, .cost = streaming_cost,
-                             .reference = reference_norm, .variants = norm_variants};
-const OpRecord adamw{.name = "adamw", .infer = infer_adamw, .cost = streaming_cost,
-                     .reference = reference_adamw, .variants = adamw_variants};
+const OpRecord gradient_norm{.name = "gradient_norm",
+                             .infer = infer_norm,
+                             .cost = streaming_cost,
+                             .reference = reference_norm,
+                             .variants = norm_variants};
+const OpRecord adamw{.name = "adamw",
+                     .infer = infer_adamw,
+                     .cost = streaming_cost,
+                     .reference = reference_adamw,
+                     .variants = adamw_variants};
 
 }  // namespace hone::op

@@ -6,12 +6,30 @@ namespace hone::op {
 
 std::span<const OpRecord* const> table() {
   static constexpr std::array records{
-      &embedding,     &embedding_gradient, &keep_rows, &add_rows, &add,       &cast,
-      &dropout,       &layer_norm,         &layer_norm_gradient, &linear,
-      &linear_input_gradient, &linear_weight_gradient, &column_sum, &activation,
-      &activation_gradient, &attention,    &attention_gradient, &cache_append,
-      &cached_attention, &cross_entropy,   &cross_entropy_gradient, &gradient_norm,
-      &adamw,         &accumulate,
+      &embedding,
+      &embedding_gradient,
+      &keep_rows,
+      &add_rows,
+      &add,
+      &cast,
+      &dropout,
+      &layer_norm,
+      &layer_norm_gradient,
+      &linear,
+      &linear_input_gradient,
+      &linear_weight_gradient,
+      &column_sum,
+      &activation,
+      &activation_gradient,
+      &attention,
+      &attention_gradient,
+      &cache_append,
+      &cached_attention,
+      &cross_entropy,
+      &cross_entropy_gradient,
+      &gradient_norm,
+      &adamw,
+      &accumulate,
   };
   return records;
 }

@@ -15,7 +15,8 @@ TensorId latest(const Program& p, const std::string& name) {
     if (t.previous) replaced[static_cast<std::size_t>(t.previous.value)] = true;
   TensorId found;
   for (std::size_t i = 0; i < p.tensors.size(); ++i)
-    if (p.tensors[i].name == name && p.tensors[i].alias != Alias::view && !replaced[i]) found = {static_cast<std::int32_t>(i)};
+    if (p.tensors[i].name == name && p.tensors[i].alias != Alias::view && !replaced[i])
+      found = {static_cast<std::int32_t>(i)};
   return found;
 }
 
@@ -35,7 +36,8 @@ TensorId joined_gradient(Program& p, const std::string& parameter) {
     gradient = emit(p, op::accumulate, {gradient, more}, {}, parameter, Phase::norm)[0];
   }
   if (const TensorId rows = latest(p, "rows." + parameter))
-    gradient = emit(p, op::add_rows, {rows, latest(p, "row_ids." + parameter), gradient}, {}, parameter, Phase::norm)[0];
+    gradient = emit(p, op::add_rows, {rows, latest(p, "row_ids." + parameter), gradient}, {}, parameter,
+                    Phase::norm)[0];
   return gradient;
 }
 
@@ -63,7 +65,8 @@ void append_adamw(Program& p, const AdamWOptions& options) {
   keep(norm[1], "clip_scale");
   for (const auto& [id, gradient] : trained) {
     const TensorDef parameter = p[id];
-    std::vector<TensorId> inputs{id, gradient, moment(p, "m", parameter), moment(p, "v", parameter), hyper, norm[1]};
+    std::vector<TensorId> inputs{id,    gradient, moment(p, "m", parameter), moment(p, "v", parameter),
+                                 hyper, norm[1]};
     const TensorId low = latest(p, parameter.name + ".bf16");
     if (low) inputs.push_back(low);
     emit(p, op::adamw, inputs, op::AdamWAttributes{.decay = options.decays(parameter.name), .low = bool(low)},
@@ -81,7 +84,8 @@ Program cut(const Program& whole, Phase phase) {
       if (part[id].alias == Alias::view) made[static_cast<std::size_t>(part[id].base.value)] = true;
     }
   std::erase_if(part.outputs, [&](TensorId id) { return !made[static_cast<std::size_t>(id.value)]; });
-  for (std::size_t i = 0; i < part.tensors.size(); ++i) {  // a version made elsewhere is simply the state here
+  for (std::size_t i = 0; i < part.tensors.size();
+       ++i) {  // a version made elsewhere is simply the state here
     TensorDef& t = part.tensors[i];
     if (t.alias == Alias::version && !made[i]) t.previous = {};
   }

@@ -55,11 +55,14 @@ class Rewriter {
     const bool floating = is == DType::f32 || is == DType::bf16;
     if (!floating) return is;
     switch (node.op->autocast) {
-      case Autocast::any: return is;
-      case Autocast::keep: return DType::f32;
+      case Autocast::any:
+        return is;
+      case Autocast::keep:
+        return DType::f32;
       case Autocast::lower:
         return static_cast<int>(i) < node.op->activation_inputs ? DType::bf16 : is;
-      case Autocast::follow: return i == 0 ? is : static_cast<int>(i) < node.op->activation_inputs ? first : is;
+      case Autocast::follow:
+        return i == 0 ? is : static_cast<int>(i) < node.op->activation_inputs ? first : is;
     }
     return is;
   }

@@ -52,10 +52,11 @@ TensorId GradientContext::gather_views(TensorId base) {
     covered += part.type.shape.elements();
   }
   if (whole && covered != of.type.shape.elements())
-    throw Error(ErrorKind::input, {.what = "parts of a split tensor are not used, or used twice",
-                                   .where = of.name,
-                                   .expected = std::to_string(of.type.shape.elements()) + " elements with a gradient",
-                                   .found = std::to_string(covered)});
+    throw Error(ErrorKind::input,
+                {.what = "parts of a split tensor are not used, or used twice",
+                 .where = of.name,
+                 .expected = std::to_string(of.type.shape.elements()) + " elements with a gradient",
+                 .found = std::to_string(covered)});
   return whole;
 }
 
@@ -107,7 +108,8 @@ void GradientContext::run() {
   wants_.assign(p_.tensors.size(), false);
   for (std::size_t i = 0; i < p_.tensors.size(); ++i) {
     wants_[i] = p_.tensors[i].role == Role::parameter;
-    if (p_.tensors[i].alias == Alias::view) views_[p_.tensors[i].base.value].push_back({static_cast<std::int32_t>(i)});
+    if (p_.tensors[i].alias == Alias::view)
+      views_[p_.tensors[i].base.value].push_back({static_cast<std::int32_t>(i)});
   }
   std::map<std::int32_t, std::size_t> count;  // uses of each parameter so far
   for (std::size_t n = 0; n < forward; ++n) {

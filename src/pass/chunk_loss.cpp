@@ -43,7 +43,8 @@ class Chunker {
     const Shape& x = p[p.nodes[head.product].inputs[0]].type.shape;
     positions_ = x[x.rank() - 2];
     sequences_ = x.rows() / positions_;
-    step_ = std::min(positions_, kernel::piece_positions);  // of one sequence; a smaller part would split a sum's leaf
+    step_ = std::min(positions_,
+                     kernel::piece_positions);  // of one sequence; a smaller part would split a sum's leaf
     together_ = std::max<std::int64_t>(1, positions_ == step_ ? rows / positions_ : 1);  // whole sequences
   }
 
@@ -66,7 +67,8 @@ class Chunker {
     const std::int64_t width = wide ? t.type.shape.last() : 1;
     Shape shape{sequences, positions};
     if (wide) shape.push_back(width);
-    return add_view(p_, of, shape, contiguous_strides(shape), first * width, t.name + "+" + std::to_string(first));
+    return add_view(p_, of, shape, contiguous_strides(shape), first * width,
+                    t.name + "+" + std::to_string(first));
   }
   // Makes `made` a part of `whole` instead of a tensor of its own.
   void place(TensorId made, TensorId whole, std::int64_t first) {
@@ -89,7 +91,8 @@ class Chunker {
     p_[last].previous = p_.nodes.back().inputs[2];
   }
 
-  void write_chunk(const std::vector<Node>& old, std::int64_t first, std::int64_t sequences, std::int64_t positions) {
+  void write_chunk(const std::vector<Node>& old, std::int64_t first, std::int64_t sequences,
+                   std::int64_t positions) {
     const Node &product = old[head_.product], &loss = old[head_.loss];
     auto inputs = product.inputs;
     inputs[0] = rows(product.inputs[0], first, sequences, positions);

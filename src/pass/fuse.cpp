@@ -53,7 +53,8 @@ class Fuser {
   bool before(TensorId id, std::size_t n) const {
     const TensorDef& t = p_[id];
     if (t.alias == Alias::view) return before(t.base, n);
-    return t.role != Role::activation || (producer_[index(id)] >= 0 && producer_[index(id)] < static_cast<std::int32_t>(n));
+    return t.role != Role::activation ||
+           (producer_[index(id)] >= 0 && producer_[index(id)] < static_cast<std::int32_t>(n));
   }
   // Node n takes over output `to` of node `from`, which goes.
   void take(std::size_t n, std::size_t from, std::size_t output) {
@@ -129,7 +130,8 @@ class Fuser {
 
   void join_addend(std::size_t n) {
     Node& node = p_.nodes[n];
-    if (node.op != &op::layer_norm_gradient || node.attributes.as<op::LayerNormGradientAttributes>().addend) return;
+    if (node.op != &op::layer_norm_gradient || node.attributes.as<op::LayerNormGradientAttributes>().addend)
+      return;
     const auto add = only_reader(node.outputs[0], op::add);
     if (!add || p_[p_.nodes[*add].outputs[0]].type.dtype != DType::f32) return;
     if (!p_.contiguous(p_.nodes[*add].outputs[0])) return;

@@ -39,7 +39,8 @@ void keep_embedding_rows(Program& p, std::int64_t step_rows) {
     const TensorId rows = p.add({.name = "rows." + parameter,
                                  .type = {{step_rows, sum.type.shape[1]}, DType::f32},
                                  .role = Role::state});
-    const TensorId ids = p.add({.name = "row_ids." + parameter, .type = {{step_rows}, DType::i32}, .role = Role::state});
+    const TensorId ids =
+        p.add({.name = "row_ids." + parameter, .type = {{step_rows}, DType::i32}, .role = Role::state});
     emit(p, op::keep_rows, {node.inputs[0], node.inputs[1], rows, ids, node.inputs[3]}, {}, parameter);
     p.nodes[n] = std::move(p.nodes.back());
     p.nodes.pop_back();

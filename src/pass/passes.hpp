@@ -9,9 +9,9 @@
 
 namespace hone {
 
-// Mixed precision: products compute in bf16, sums and norms in f32. A parameter that is an operand of a product
-// gets a bf16 copy "NAME.bf16", made by a node of phase prepare; activations get casts where they are needed.
-// Runs on a forward program, so that backward follows from what it wrote.
+// Mixed precision: products compute in bf16, sums and norms in f32. A parameter that is an operand of a
+// product gets a bf16 copy "NAME.bf16", made by a node of phase prepare; activations get casts where they are
+// needed. Runs on a forward program, so that backward follows from what it wrote.
 void autocast(Program& program);
 
 // Backward: appends the nodes of the gradient of every cross_entropy's scaled sum with respect to every
@@ -23,30 +23,32 @@ void differentiate(Program& program);
 // gradients into the norm's gradient.
 void fuse(Program& program);
 
-// A table that is also used otherwise (a tied head) need not have a second table of gradients for its use as an
-// embedding: where a step has fewer rows than the table, they are kept in "rows.NAME" and added at the update,
-// with the bits of the table. step_rows: the step's sequences times positions.
+// A table that is also used otherwise (a tied head) need not have a second table of gradients for its use as
+// an embedding: where a step has fewer rows than the table, they are kept in "rows.NAME" and added at the
+// update, with the bits of the table. step_rows: the step's sequences times positions.
 void keep_embedding_rows(Program& program, std::int64_t step_rows);
 
 struct ChunkOptions {
   std::int64_t rows = 512;  // positions at a time, rounded to whole sequences, or to a piece of a long one
   std::int64_t above_bytes = std::int64_t{8} << 20;  // logits smaller than this are left whole
 };
-// The head, the loss and their gradients by chunks of positions, so that the logits of one chunk exist at a time.
+// The head, the loss and their gradients by chunks of positions, so that the logits of one chunk exist at a
+// time.
 void chunk_loss(Program& program, const ChunkOptions& options = {});
 
-// For generation, on a forward program of one sequence: the head computes the logits of the last position only,
-// in f32. The program's one output becomes f32[1,1,V].
+// For generation, on a forward program of one sequence: the head computes the logits of the last position
+// only, in f32. The program's one output becomes f32[1,1,V].
 void last_row_only(Program& program);
 
 struct AdamWOptions {
   std::function<bool(const std::string&)> decays;  // does weight decay apply to this parameter?
 };
-// Appends the update: sums of several uses joined, the global norm, AdamW for every parameter with a gradient.
-// Its scalars are the inputs "hyper" (kernel/optimizer.hpp) and "clip".
+// Appends the update: sums of several uses joined, the global norm, AdamW for every parameter with a
+// gradient. Its scalars are the inputs "hyper" (kernel/optimizer.hpp) and "clip".
 void append_adamw(Program& program, const AdamWOptions& options);
 
-// The nodes of one phase as a program of its own; tensors that it shares with others are parameters and states.
+// The nodes of one phase as a program of its own; tensors that it shares with others are parameters and
+// states.
 Program cut(const Program& program, Phase phase);
 
 }  // namespace hone

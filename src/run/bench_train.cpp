@@ -12,7 +12,9 @@ namespace {
 Batch random_batch(const Model& model, const TrainPlan& plan) {
   Stream stream(stream_key("bench", 0));
   Batch batch{plan.batch(), plan.seq(), {}, {}};
-  const auto draw = [&] { return static_cast<std::int32_t>(stream.below(static_cast<std::uint64_t>(model.vocab_size()))); };
+  const auto draw = [&] {
+    return static_cast<std::int32_t>(stream.below(static_cast<std::uint64_t>(model.vocab_size())));
+  };
   for (std::int64_t i = 0; i < plan.batch() * plan.seq(); ++i) {
     batch.ids.push_back(draw());
     batch.labels.push_back(draw());
@@ -25,7 +27,8 @@ Batch random_batch(const Model& model, const TrainPlan& plan) {
 BenchResult bench_train(const Model& model, const TrainPlanOptions& options, int steps) {
   const TrainPlan plan(model, options);
   const auto& decided = plan.options();
-  const MachineLimits& limits = this_machine(decided.threads, isa_from_name(decided.isa));  // before memory is counted
+  const MachineLimits& limits =
+      this_machine(decided.threads, isa_from_name(decided.isa));  // before memory is counted
   Trainer trainer(plan);
   const Batch batch = random_batch(model, plan);
   const StepOptions step{.lr = 1e-4f, .clip = 1};

@@ -45,7 +45,8 @@ struct Generator::Impl {
   std::span<const float> logits() const;
 };
 
-// The length of a call: one thread at a time (a second one is told so at once), in hone's floating-point mode.
+// The length of a call: one thread at a time (a second one is told so at once), in hone's floating-point
+// mode.
 class GeneratorInUse {
  public:
   explicit GeneratorInUse(Generator::Impl& generator);

@@ -20,8 +20,10 @@ template <class T>
 std::vector<T> values(const SafetensorsFile& file, const std::string& name, const char* dtype) {
   const SafetensorsEntry& entry = file.at(name);
   if (entry.dtype != dtype)
-    throw Error(ErrorKind::input, {.what = "not a golden file of hone's", .where = file.path() + ", tensor " + name,
-                                   .expected = dtype, .found = entry.dtype});
+    throw Error(ErrorKind::input, {.what = "not a golden file of hone's",
+                                   .where = file.path() + ", tensor " + name,
+                                   .expected = dtype,
+                                   .found = entry.dtype});
   std::vector<T> v(entry.bytes.size() / sizeof(T));
   std::memcpy(v.data(), entry.bytes.data(), entry.bytes.size());
   return v;
@@ -62,21 +64,29 @@ double largest_difference(const std::vector<float>& a, const std::vector<float>&
 class Comparison {
  public:
   Comparison(const SafetensorsFile& golden, const Model& model, const VerifyOptions& options)
-      : golden_(golden), model_(model), batch_(read_batch(golden)), plan_(model, plan_options(options)), trainer_(plan_) {}
+      : golden_(golden),
+        model_(model),
+        batch_(read_batch(golden)),
+        plan_(model, plan_options(options)),
+        trainer_(plan_) {}
 
   VerifyReport run() {
     compare_logits();
     const auto losses = values<float>(golden_, "losses", "F32");
     const float loss = values<float>(golden_, "loss", "F32").at(0);
-    const StepOptions adamw{.lr = 1e-3f, .clip = 1, .beta1 = 0.9f, .beta2 = 0.95f, .epsilon = 1e-8f, .weight_decay = 0.1f};
+    const StepOptions adamw{
+        .lr = 1e-3f, .clip = 1, .beta1 = 0.9f, .beta2 = 0.95f, .epsilon = 1e-8f, .weight_decay = 0.1f};
     for (int i = 0; i < adamw_steps && i < static_cast<int>(losses.size()); ++i) {
       const StepResult done = trainer_.step(batch_, adamw);
       if (i == 0) {
-        note(report_.loss, std::abs(done.loss - static_cast<double>(loss)) / std::abs(static_cast<double>(loss)), loss_bound, "loss");
+        note(report_.loss,
+             std::abs(done.loss - static_cast<double>(loss)) / std::abs(static_cast<double>(loss)),
+             loss_bound, "loss");
         compare_gradients();
       }
       const auto expected = static_cast<double>(losses[static_cast<std::size_t>(i)]);
-      note(report_.losses, std::abs(done.loss - expected) / std::abs(expected), losses_bound, "loss of step " + std::to_string(i));
+      note(report_.losses, std::abs(done.loss - expected) / std::abs(expected), losses_bound,
+           "loss of step " + std::to_string(i));
     }
     report_.ok = share_ <= 1;
     return report_;
@@ -84,8 +94,12 @@ class Comparison {
 
  private:
   TrainPlanOptions plan_options(const VerifyOptions& o) const {
-    TrainPlanOptions plan{.batch = batch_.batch, .micro_batch = batch_.batch, .seq = batch_.seq, .threads = o.threads,
-                          .isa = o.isa, .decay_all = true};
+    TrainPlanOptions plan{.batch = batch_.batch,
+                          .micro_batch = batch_.batch,
+                          .seq = batch_.seq,
+                          .threads = o.threads,
+                          .isa = o.isa,
+                          .decay_all = true};
     for (const WeightInfo& w : model_.weights()) plan.keep.push_back(w.name);
     return plan;
   }
@@ -106,13 +120,15 @@ class Comparison {
 
   void compare_gradients() {
     double most = 0;
-    for (const WeightInfo& w : model_.weights()) most = std::max(most, largest(values<float>(golden_, "grad." + w.name, "F32")));
+    for (const WeightInfo& w : model_.weights())
+      most = std::max(most, largest(values<float>(golden_, "grad." + w.name, "F32")));
     for (const WeightInfo& w : model_.weights()) {
       const auto expected = values<float>(golden_, "grad." + w.name, "F32");
       std::vector<float> found(static_cast<std::size_t>(model_.size(w.name)));
       trainer_.read_gradient(w.name, found);
       const double scale = std::max(largest(expected), 1e-3 * most);
-      note(report_.gradients, largest_difference(expected, found) / scale, gradient_bound, "gradient of " + w.name);
+      note(report_.gradients, largest_difference(expected, found) / scale, gradient_bound,
+           "gradient of " + w.name);
     }
   }
 
@@ -127,7 +143,8 @@ class Comparison {
 
 }  // namespace
 
-VerifyReport verify(const std::string& model_folder, const std::string& golden_file, const VerifyOptions& options) {
+VerifyReport verify(const std::string& model_folder, const std::string& golden_file,
+                    const VerifyOptions& options) {
   const Model model = open(model_folder);
   const SafetensorsFile golden(golden_file);
   return Comparison(golden, model, options).run();

@@ -14,8 +14,12 @@ namespace {
 
 void initialise(const ParameterSpec& spec, std::uint64_t seed, std::span<float> values) {
   switch (spec.init.kind) {
-    case Init::Kind::zeros: std::fill(values.begin(), values.end(), 0.0f); return;
-    case Init::Kind::ones: std::fill(values.begin(), values.end(), 1.0f); return;
+    case Init::Kind::zeros:
+      std::fill(values.begin(), values.end(), 0.0f);
+      return;
+    case Init::Kind::ones:
+      std::fill(values.begin(), values.end(), 1.0f);
+      return;
     case Init::Kind::normal: {
       Stream stream(stream_key(spec.name, seed));
       for (float& x : values) x = spec.init.deviation * stream.normal();
@@ -28,7 +32,8 @@ void widen(const SafetensorsFile& file, const SafetensorsEntry& entry, std::span
     file.read(entry, std::as_writable_bytes(values));
     return;
   }
-  // Read into the upper half of the room, then widened from the front: each value is read before it is covered.
+  // Read into the upper half of the room, then widened from the front: each value is read before it is
+  // covered.
   const auto halves = std::as_writable_bytes(values).subspan(entry.bytes.size());
   file.read(entry, halves);
   for (std::size_t i = 0; i < values.size(); ++i) {
@@ -50,11 +55,15 @@ void check_entry(const SafetensorsFile& file, const SafetensorsEntry& entry, con
   for (int axis = 0; axis < wanted.rank(); ++axis) sizes.push_back(wanted[axis]);
   const std::string where = file.path() + ", tensor " + entry.name;
   if (entry.shape != sizes)
-    throw Error(ErrorKind::input, {.what = "the weight does not fit config.json", .where = where,
-                                   .expected = to_string(wanted), .found = shape_text(entry.shape)});
+    throw Error(ErrorKind::input, {.what = "the weight does not fit config.json",
+                                   .where = where,
+                                   .expected = to_string(wanted),
+                                   .found = shape_text(entry.shape)});
   if (entry.dtype != "F32" && entry.dtype != "BF16" && entry.dtype != "F16")
-    throw Error(ErrorKind::input, {.what = "weights of this type cannot be read", .where = where,
-                                   .expected = "F32, BF16 or F16", .found = entry.dtype});
+    throw Error(ErrorKind::input, {.what = "weights of this type cannot be read",
+                                   .where = where,
+                                   .expected = "F32, BF16 or F16",
+                                   .found = entry.dtype});
 }
 
 }  // namespace
@@ -84,7 +93,9 @@ WeightStore WeightStore::file(const std::string& path, const std::vector<Paramet
     const std::string name = bare && starts(spec.name) ? spec.name.substr(optional_prefix.size()) : spec.name;
     const SafetensorsEntry* entry = store.file_->find(name);
     if (!entry)
-      throw Error(ErrorKind::input, {.what = "a weight is missing", .where = path, .expected = "tensor " + name,
+      throw Error(ErrorKind::input, {.what = "a weight is missing",
+                                     .where = path,
+                                     .expected = "tensor " + name,
                                      .hint = "is this the file that belongs to config.json?"});
     check_entry(*store.file_, *entry, spec);
   }
@@ -150,7 +161,8 @@ void write_weights(const std::string& path, std::vector<ParameterSpec> parameter
 
 std::string hash_weights(std::vector<ParameterSpec> parameters, const WeightReader& read) {
   sort_by_name(parameters);
-  const std::unique_ptr<XXH3_state_t, XXH_errorcode (*)(XXH3_state_t*)> state(XXH3_createState(), XXH3_freeState);
+  const std::unique_ptr<XXH3_state_t, XXH_errorcode (*)(XXH3_state_t*)> state(XXH3_createState(),
+                                                                              XXH3_freeState);
   XXH3_128bits_reset(state.get());
   for (const ParameterSpec& p : parameters) {
     const std::string label = p.name + to_string(file_shape(p));

@@ -14,8 +14,8 @@
 
 namespace hone {
 
-// A weight as programs read it. In pages of its own: what malloc gives for 10 MB it may keep when freed (171 MiB
-// stayed of ten generators of gpt2).
+// A weight as programs read it. In pages of its own: what malloc gives for 10 MB it may keep when freed (171
+// MiB stayed of ten generators of gpt2).
 class HeldWeight {
  public:
   explicit HeldWeight(std::int64_t bytes) : memory_(static_cast<std::size_t>(bytes)) {}
@@ -43,8 +43,8 @@ class WeightStore {
   void read_file_layout(const ParameterSpec& spec, std::span<float> values) const;
   // The same as programs keep it ([out,in]).
   void read(const ParameterSpec& spec, std::span<float> values) const;
-  // The same in memory, in f32 or bf16: made once, and the same for all who hold it at a time, on any thread and
-  // through any copy of this store.
+  // The same in memory, in f32 or bf16: made once, and the same for all who hold it at a time, on any thread
+  // and through any copy of this store.
   std::shared_ptr<const HeldWeight> hold(const ParameterSpec& spec, DType dtype) const;
 
  private:

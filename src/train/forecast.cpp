@@ -25,30 +25,32 @@ std::vector<std::pair<std::string, std::int64_t>> breakdown(const JobPlan& job) 
   };
   for (const auto& [name, s] : job.shared()) {
     const bool gradient = name.rfind("grad.", 0) == 0;
-    add(s.role == Role::parameter            ? "weights"
-        : s.role == Role::input              ? "inputs"
-        : gradient                           ? "gradients"
-        : s.lifetime == Lifetime::saved      ? "optimizer"
-        : name.ends_with(".bf16")            ? "bf16 weights"
-                                             : "cache",
+    add(s.role == Role::parameter       ? "weights"
+        : s.role == Role::input         ? "inputs"
+        : gradient                      ? "gradients"
+        : s.lifetime == Lifetime::saved ? "optimizer"
+        : name.ends_with(".bf16")       ? "bf16 weights"
+                                        : "cache",
         s.type.bytes());
   }
   std::int64_t sum = 0;
   for (const auto& part : parts) sum += part.second;
-  if (const std::int64_t all = job.arena_bytes() + job.held_bytes(); all > sum) parts.emplace_back("alignment", all - sum);
+  if (const std::int64_t all = job.arena_bytes() + job.held_bytes(); all > sum)
+    parts.emplace_back("alignment", all - sum);
   return parts;
 }
 
 }  // namespace
 
 double program_ms(const Program& p, const MachineLimits& limits) {
-  constexpr double reached = 0.85;         // of the multiply-add limit, by the products of a step
+  constexpr double reached = 0.85;           // of the multiply-add limit, by the products of a step
   constexpr double node_overhead_ms = 4e-3;  // start and end of a parallel loop
   double ms = 0;
   for (const Node& node : p.nodes) {
     const Cost cost = node.op->cost(p, node);
     const double gflops = cost.low_precision ? limits.bf16_gflops : limits.f32_gflops;
-    ms += std::max(cost.flops / (gflops * reached * 1e6), cost.bytes / (limits.copy_gb_s * 1e6)) + node_overhead_ms;
+    ms += std::max(cost.flops / (gflops * reached * 1e6), cost.bytes / (limits.copy_gb_s * 1e6)) +
+          node_overhead_ms;
   }
   return ms;
 }
@@ -68,7 +70,8 @@ double step_flops(const TrainPlan::Impl& plan) {
   const std::int64_t whole = plan.options.batch / plan.options.micro_batch;
   for (std::size_t i = 0; i < plan.micro.size(); ++i) {
     const Program& p = plan.job.programs()[plan.micro[i].train];
-    for (const Node& node : p.nodes) flops += node.op->cost(p, node).flops * static_cast<double>(i == 0 ? whole : 1);
+    for (const Node& node : p.nodes)
+      flops += node.op->cost(p, node).flops * static_cast<double>(i == 0 ? whole : 1);
   }
   return flops;
 }
@@ -84,7 +87,8 @@ double step_ms(const TrainPlan::Impl& plan) {
   double ms = program_ms(plan.job.programs()[plan.norm], limits) +
               program_ms(plan.job.programs()[plan.update], limits);
   for (std::size_t i = 0; i < plan.micro.size(); ++i)
-    ms += program_ms(plan.job.programs()[plan.micro[i].train], limits) * static_cast<double>(i == 0 ? whole : 1);
+    ms += program_ms(plan.job.programs()[plan.micro[i].train], limits) *
+          static_cast<double>(i == 0 ? whole : 1);
   return ms;
 }
 

@@ -8,8 +8,8 @@ struct MachineLimits;
 
 // A job's memory: arena, what lies outside it, and the parts by name. The time is left at 0.
 Forecast forecast_memory(const JobPlan& job);
-// A program's time, were every node at what this machine reaches in a short measurement, or at the speed of its
-// memory, whichever takes longer.
+// A program's time, were every node at what this machine reaches in a short measurement, or at the speed of
+// its memory, whichever takes longer.
 double program_ms(const Program& program, const MachineLimits& limits);
 
 Forecast memory_forecast(const TrainPlan::Impl& plan);

@@ -47,10 +47,14 @@ Programs write_programs(const Model& model, const TrainPlanOptions& o) {
   std::vector<std::int64_t> sizes{o.micro_batch};
   if (o.batch % o.micro_batch != 0) sizes.push_back(o.batch % o.micro_batch);
   for (const std::int64_t size : sizes) {
-    const StepProgramOptions options{.micro_batch = size, .seq = o.seq, .batch = o.batch,
-                                     .low_precision = o.precision == Precision::bf16, .decay_all = o.decay_all};
+    const StepProgramOptions options{.micro_batch = size,
+                                     .seq = o.seq,
+                                     .batch = o.batch,
+                                     .low_precision = o.precision == Precision::bf16,
+                                     .decay_all = o.decay_all};
     const Program step = write_step_program(model.impl().architecture, options);
-    if (programs.list.empty()) programs.list = {cut(step, Phase::prepare), cut(step, Phase::norm), cut(step, Phase::update)};
+    if (programs.list.empty())
+      programs.list = {cut(step, Phase::prepare), cut(step, Phase::norm), cut(step, Phase::update)};
     programs.list.push_back(cut(step, Phase::micro));
     programs.list.push_back(cut(write_evaluation_program(model.impl().architecture, options), Phase::micro));
     programs.micro.push_back({size, programs.list.size() - 2, programs.list.size() - 1});
@@ -76,7 +80,8 @@ TrainPlan::TrainPlan(Model model, TrainPlanOptions options) {
   rename_inputs(programs);
   for (const std::string& weight : options.keep) model.impl().spec(weight);
   JobPlan job(std::move(programs.list), {.threads = options.threads, .isa = isa_from_name(options.isa)});
-  auto impl = std::make_shared<Impl>(std::move(model), std::move(options), std::move(job), std::move(programs.micro));
+  auto impl =
+      std::make_shared<Impl>(std::move(model), std::move(options), std::move(job), std::move(programs.micro));
   impl->forecast = memory_forecast(*impl);
   impl->step_flops = hone::step_flops(*impl);
   impl_ = std::move(impl);

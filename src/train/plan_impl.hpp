@@ -22,7 +22,7 @@ struct TrainPlan::Impl {
   JobPlan job;
   std::size_t prepare = 0, norm = 1, update = 2;
   std::vector<MicroProgram> micro;  // the whole one, then a ragged rest where there is one
-  Forecast forecast;  // all but step_ms
+  Forecast forecast;                // all but step_ms
   mutable std::once_flag timed;
   mutable Forecast with_time;
   double step_flops = 0;

@@ -17,7 +17,8 @@ constexpr const char* checkpoint_prefix = "step-";
 
 }  // namespace
 
-std::map<std::string, std::string> fingerprint(const TrainingRun& run, const TrainPlan& plan, const Text& text) {
+std::map<std::string, std::string> fingerprint(const TrainingRun& run, const TrainPlan& plan,
+                                               const Text& text) {
   const auto& o = plan.options();
   static constexpr const char* schedules[] = {"constant", "linear", "cosine"};
   return {{"model", plan.model().config_json()},
@@ -34,7 +35,8 @@ std::map<std::string, std::string> fingerprint(const TrainingRun& run, const Tra
           {"beta2", number(run.adamw.beta2)},
           {"weight-decay", number(run.adamw.weight_decay)},
           {"clip", number(run.adamw.clip)},
-          {"data", std::to_string(text.all_tokens()) + " tokens, " + std::to_string(text.all_bytes()) + " bytes"}};
+          {"data",
+           std::to_string(text.all_tokens()) + " tokens, " + std::to_string(text.all_bytes()) + " bytes"}};
 }
 
 std::vector<std::string> RunFolder::checkpoints() const {
@@ -70,7 +72,9 @@ std::map<std::string, std::string> RunFolder::resume(Trainer& trainer, const std
     const auto now = notes.find(option);
     if (now == notes.end() || now->second == was) continue;
     throw Error(ErrorKind::usage, {.what = "the run in this folder was started with another --" + option,
-                                   .where = path_, .expected = was, .found = now->second,
+                                   .where = path_,
+                                   .expected = was,
+                                   .found = now->second,
                                    .hint = "use --resume never to begin anew, or another --out"});
   }
   return kept;

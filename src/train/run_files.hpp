@@ -9,7 +9,8 @@
 namespace hone {
 
 // What decides the bits of a run, as text by option name; kept in its checkpoints.
-std::map<std::string, std::string> fingerprint(const TrainingRun& run, const TrainPlan& plan, const Text& text);
+std::map<std::string, std::string> fingerprint(const TrainingRun& run, const TrainPlan& plan,
+                                               const Text& text);
 
 class RunFolder {
  public:
@@ -21,7 +22,8 @@ class RunFolder {
   void save(const Trainer& trainer, const std::map<std::string, std::string>& notes) const;
   // Loads it. Throws Error(usage) naming an option that was another when the run began.
   // Returns what was kept with it.
-  std::map<std::string, std::string> resume(Trainer& trainer, const std::string& checkpoint, const std::map<std::string, std::string>& notes) const;
+  std::map<std::string, std::string> resume(Trainer& trainer, const std::string& checkpoint,
+                                            const std::map<std::string, std::string>& notes) const;
   void remove_checkpoints() const;
 
  private:

@@ -11,8 +11,9 @@ namespace {
 
 // The share of the way from the end of warmup to the last step, in [0, 1].
 double progress(std::int64_t step, std::int64_t warmup, std::int64_t steps) {
-  return std::clamp(static_cast<double>(step - warmup) / static_cast<double>(std::max<std::int64_t>(1, steps - warmup)),
-                    0.0, 1.0);
+  return std::clamp(
+      static_cast<double>(step - warmup) / static_cast<double>(std::max<std::int64_t>(1, steps - warmup)),
+      0.0, 1.0);
 }
 
 float rising(float peak, std::int64_t step, std::int64_t warmup) {
@@ -44,7 +45,9 @@ ScheduleKind schedule_from_name(const std::string& name) {
   if (name == "constant") return ScheduleKind::constant;
   if (name == "linear") return ScheduleKind::linear;
   if (name == "cosine") return ScheduleKind::cosine;
-  throw Error(ErrorKind::usage, {.what = "unknown schedule", .expected = "constant, linear or cosine", .found = "'" + name + "'"});
+  throw Error(
+      ErrorKind::usage,
+      {.what = "unknown schedule", .expected = "constant, linear or cosine", .found = "'" + name + "'"});
 }
 
 }  // namespace hone

@@ -29,7 +29,8 @@ void settle(Program& p) {
 }  // namespace
 
 Program write_step_program(const ArchitectureFunction& architecture, const StepProgramOptions& options) {
-  Forward forward = write_forward(architecture, {.batch = options.micro_batch, .seq = options.seq, .training = true});
+  Forward forward =
+      write_forward(architecture, {.batch = options.micro_batch, .seq = options.seq, .training = true});
   std::map<std::string, bool> decays;
   for (const ParameterSpec& spec : forward.parameters) decays[spec.name] = spec.decay;
   Program p = std::move(forward.program);
@@ -39,7 +40,8 @@ Program write_step_program(const ArchitectureFunction& architecture, const StepP
   keep_embedding_rows(p, options.batch * options.seq), settle(p);
   fuse(p), settle(p);
   chunk_loss(p), settle(p);
-  append_adamw(p, {.decays = [&](const std::string& name) { return options.decay_all || decays.at(name); }}), settle(p);
+  append_adamw(p, {.decays = [&](const std::string& name) { return options.decay_all || decays.at(name); }}),
+      settle(p);
   return p;
 }
 

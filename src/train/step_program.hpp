@@ -13,8 +13,8 @@ struct StepProgramOptions {
   bool decay_all = false;  // weight decay on biases and norms too
 };
 
-// Forward, loss, backward and update in one program. Inputs: tokens, positions, labels, loss_scale, step, hyper,
-// clip. Outputs: the losses of the micro-batch's positions f32[B,T]; the gradients' norm.
+// Forward, loss, backward and update in one program. Inputs: tokens, positions, labels, loss_scale, step,
+// hyper, clip. Outputs: the losses of the micro-batch's positions f32[B,T]; the gradients' norm.
 Program write_step_program(const ArchitectureFunction& architecture, const StepProgramOptions& options);
 
 // Forward and loss without dropout. With `logits` they are an output too (and exist whole).

@@ -16,7 +16,8 @@ namespace hone {
 
 Exclusive::Exclusive(Trainer::Impl& t) : trainer_(t) {
   if (t.busy.exchange(true, std::memory_order_acquire))
-    throw Error(ErrorKind::usage, {.what = "two threads use one trainer at the same time", .where = "Trainer",
+    throw Error(ErrorKind::usage, {.what = "two threads use one trainer at the same time",
+                                   .where = "Trainer",
                                    .hint = "give each thread a trainer of its own, or let them take turns"});
 }
 
@@ -34,7 +35,8 @@ void Trainer::Impl::derive() { run_writing(planned().prepare); }
 
 void Trainer::Impl::require_whole() const {
   if (!broken.empty())
-    throw Error(ErrorKind::failed, {.what = "this trainer's weights are of no step: " + broken, .where = "Trainer",
+    throw Error(ErrorKind::failed, {.what = "this trainer's weights are of no step: " + broken,
+                                    .where = "Trainer",
                                     .hint = "resume() from a checkpoint, or make a new trainer"});
 }
 
@@ -51,8 +53,11 @@ const MicroProgram& Trainer::Impl::program_for(const Batch& batch, std::size_t* 
       *index = i;
       return micro[i];
     }
-  const auto text = [](std::int64_t b, std::int64_t s) { return "[" + std::to_string(b) + "," + std::to_string(s) + "]"; };
-  throw Error(ErrorKind::usage, {.what = "a batch of the wrong shape", .where = "Trainer",
+  const auto text = [](std::int64_t b, std::int64_t s) {
+    return "[" + std::to_string(b) + "," + std::to_string(s) + "]";
+  };
+  throw Error(ErrorKind::usage, {.what = "a batch of the wrong shape",
+                                 .where = "Trainer",
                                  .expected = text(micro[0].sequences, planned().options.seq),
                                  .found = text(batch.batch, batch.seq),
                                  .hint = "the shape is part of the plan; make another plan for another one"});
@@ -64,20 +69,23 @@ namespace {
 void check_filled(const Batch& batch) {
   const auto expected = static_cast<std::size_t>(batch.batch * batch.seq);
   if (batch.ids.size() != expected || batch.labels.size() != expected)
-    throw Error(ErrorKind::usage, {.what = "a batch whose ids or labels do not fill its shape", .where = "Trainer",
-                                   .expected = std::to_string(expected) + " of each",
-                                   .found = std::to_string(batch.ids.size()) + " and " + std::to_string(batch.labels.size())});
+    throw Error(ErrorKind::usage,
+                {.what = "a batch whose ids or labels do not fill its shape",
+                 .where = "Trainer",
+                 .expected = std::to_string(expected) + " of each",
+                 .found = std::to_string(batch.ids.size()) + " and " + std::to_string(batch.labels.size())});
 }
 
 void check_ids(const std::vector<std::int32_t>& ids, std::int64_t vocab_size, bool labels) {
   for (std::size_t i = 0; i < ids.size(); ++i) {
     if (ids[i] >= 0 && ids[i] < vocab_size) continue;
     if (labels && ids[i] == kernel::ignored_label) continue;
-    throw Error(ErrorKind::input, {.what = "a token id outside the vocabulary",
-                                   .where = (labels ? "label " : "token ") + std::to_string(i) + " of the batch",
-                                   .expected = "0 to " + std::to_string(vocab_size - 1),
-                                   .found = std::to_string(ids[i]),
-                                   .hint = "the tokenizer does not fit the model"});
+    throw Error(ErrorKind::input,
+                {.what = "a token id outside the vocabulary",
+                 .where = (labels ? "label " : "token ") + std::to_string(i) + " of the batch",
+                 .expected = "0 to " + std::to_string(vocab_size - 1),
+                 .found = std::to_string(ids[i]),
+                 .hint = "the tokenizer does not fit the model"});
   }
 }
 
@@ -101,8 +109,10 @@ void Trainer::Impl::set_inputs(const Batch& batch, std::size_t micro, std::int64
   copy("positions", positions);
   executor.view<float>("loss_scale")[0] = 1.0f / static_cast<float>(std::max<std::int64_t>(1, step_tokens));
   const std::uint64_t key = stream_key("step " + std::to_string(steps), planned().options.seed);
-  const op::StepInfo info{.seed_low = static_cast<std::int32_t>(key), .seed_high = static_cast<std::int32_t>(key >> 32),
-                          .first_sample = static_cast<std::int32_t>(samples), .micro = samples > 0};
+  const op::StepInfo info{.seed_low = static_cast<std::int32_t>(key),
+                          .seed_high = static_cast<std::int32_t>(key >> 32),
+                          .first_sample = static_cast<std::int32_t>(samples),
+                          .micro = samples > 0};
   std::memcpy(executor.bytes("step").data(), &info, sizeof info);
 }
 
@@ -115,10 +125,11 @@ void Trainer::Impl::abandon_step() {
 void Trainer::Impl::report_not_finite(const MicroProgram& program, double value, const char* what) {
   const std::string culprit = executor.first_not_finite(program.train);
   abandon_step();
-  throw Error(ErrorKind::failed,
-              {.what = std::string(what) + " is not finite (" + (std::isnan(value) ? "NaN" : "infinite") + ")",
-               .where = "step " + std::to_string(steps) + (culprit.empty() ? "" : ", first in " + culprit),
-               .hint = "the weights are those of the last complete step; lower --lr, or raise --warmup or --clip"});
+  throw Error(
+      ErrorKind::failed,
+      {.what = std::string(what) + " is not finite (" + (std::isnan(value) ? "NaN" : "infinite") + ")",
+       .where = "step " + std::to_string(steps) + (culprit.empty() ? "" : ", first in " + culprit),
+       .hint = "the weights are those of the last complete step; lower --lr, or raise --warmup or --clip"});
 }
 
 Trainer::Trainer(const TrainPlan& plan) : impl_(std::make_unique<Impl>(plan)) {}
@@ -159,10 +170,15 @@ StepResult stopped(Trainer::Impl& t) {
 
 StepResult run_update(Trainer::Impl& t, const StepOptions& o) {
   if (o.stop.stop_requested()) return stopped(t);
-  if (t.samples == 0) throw Error(ErrorKind::usage, {.what = "update() without accumulate()", .where = "Trainer"});
+  if (t.samples == 0)
+    throw Error(ErrorKind::usage, {.what = "update() without accumulate()", .where = "Trainer"});
   const auto count = static_cast<double>(t.steps + 1);
   const kernel::AdamWStep hyper{
-      .lr = o.lr, .beta1 = o.beta1, .beta2 = o.beta2, .epsilon = o.epsilon, .weight_decay = o.weight_decay,
+      .lr = o.lr,
+      .beta1 = o.beta1,
+      .beta2 = o.beta2,
+      .epsilon = o.epsilon,
+      .weight_decay = o.weight_decay,
       .correction1 = static_cast<float>(1 - std::pow(static_cast<double>(o.beta1), count)),
       .correction2 = static_cast<float>(1 - std::pow(static_cast<double>(o.beta2), count))};
   std::memcpy(t.executor.bytes("hyper").data(), &hyper, sizeof hyper);
@@ -172,7 +188,8 @@ StepResult run_update(Trainer::Impl& t, const StepOptions& o) {
   if (!std::isfinite(norm)) t.report_not_finite(t.planned().micro[0], norm, "the gradients' norm");
   t.run_writing(t.planned().update);
   const StepResult result{.loss = t.loss_sum / static_cast<double>(std::max<std::int64_t>(1, t.counted)),
-                          .grad_norm = norm, .tokens = t.tokens};
+                          .grad_norm = norm,
+                          .tokens = t.tokens};
   t.abandon_step();
   ++t.steps;
   return result;
@@ -180,7 +197,9 @@ StepResult run_update(Trainer::Impl& t, const StepOptions& o) {
 
 Batch rows_of(const Batch& batch, std::int64_t first, std::int64_t count) {
   const auto from = first * batch.seq, to = (first + count) * batch.seq;
-  return {count, batch.seq, {batch.ids.begin() + from, batch.ids.begin() + to},
+  return {count,
+          batch.seq,
+          {batch.ids.begin() + from, batch.ids.begin() + to},
           {batch.labels.begin() + from, batch.labels.begin() + to}};
 }
 
@@ -188,8 +207,7 @@ Batch rows_of(const Batch& batch, std::int64_t first, std::int64_t count) {
 
 double Trainer::accumulate(const Batch& micro_batch, std::int64_t step_tokens) {
   const Exclusive guard(*impl_);
-  return run_micro(*impl_, micro_batch,
-                   step_tokens ? step_tokens : impl_->plan.batch() * impl_->plan.seq());
+  return run_micro(*impl_, micro_batch, step_tokens ? step_tokens : impl_->plan.batch() * impl_->plan.seq());
 }
 
 StepResult Trainer::update(const StepOptions& options) {
@@ -207,7 +225,8 @@ StepResult Trainer::step(const Batch& batch, const StepOptions& options) {
   Impl& t = *impl_;
   if (batch.batch != t.plan.batch() || batch.seq != t.plan.seq() || t.samples != 0)
     throw Error(ErrorKind::usage,
-                {.what = t.samples ? "step() in the middle of accumulate()" : "a batch of the wrong shape", .where = "Trainer::step",
+                {.what = t.samples ? "step() in the middle of accumulate()" : "a batch of the wrong shape",
+                 .where = "Trainer::step",
                  .expected = "[" + std::to_string(t.plan.batch()) + "," + std::to_string(t.plan.seq()) + "]",
                  .found = "[" + std::to_string(batch.batch) + "," + std::to_string(batch.seq) + "]"});
   check_filled(batch);
@@ -215,7 +234,8 @@ StepResult Trainer::step(const Batch& batch, const StepOptions& options) {
   try {
     for (std::int64_t first = 0; first < batch.batch; first += t.plan.options().micro_batch) {
       if (options.stop.stop_requested()) return stopped(t);
-      run_micro(t, rows_of(batch, first, std::min(t.plan.options().micro_batch, batch.batch - first)), tokens);
+      run_micro(t, rows_of(batch, first, std::min(t.plan.options().micro_batch, batch.batch - first)),
+                tokens);
     }
   } catch (...) {
     t.abandon_step();
@@ -245,7 +265,8 @@ EvalResult Trainer::evaluate(const Batch& batch) {
     t.set_inputs(part, micro, 1);
     t.executor.run(program.evaluate);
     const Program& p = t.planned().job.programs()[program.evaluate];
-    for (const float loss : t.executor.output_view<float>(program.evaluate, losses_of(p))) sum += static_cast<double>(loss);
+    for (const float loss : t.executor.output_view<float>(program.evaluate, losses_of(p)))
+      sum += static_cast<double>(loss);
     result.tokens += part.tokens();
   }
   result.loss = sum / static_cast<double>(std::max<std::int64_t>(1, result.tokens));

@@ -16,17 +16,17 @@ struct Trainer::Impl {
   std::int64_t steps = 0;
 
   // Of the step under way:
-  std::int64_t samples = 0;   // sequences accumulated so far
+  std::int64_t samples = 0;  // sequences accumulated so far
   std::int64_t tokens = 0;
-  std::int64_t counted = 0;   // what losses were divided by
-  double loss_sum = 0;        // added in the order of positions, so that no split of the step changes it
+  std::int64_t counted = 0;  // what losses were divided by
+  double loss_sum = 0;       // added in the order of positions, so that no split of the step changes it
   std::atomic<bool> busy{false};
   std::string broken;  // why the weights are of no step; empty: all is well
 
   const TrainPlan::Impl& planned() const { return plan.impl(); }
   const MicroProgram& program_for(const Batch& batch, std::size_t* index) const;
   void set_inputs(const Batch& batch, std::size_t micro, std::int64_t step_tokens);
-  void abandon_step();  // the next micro-batch is the first of a step again, and its sums begin anew
+  void abandon_step();         // the next micro-batch is the first of a step again, and its sums begin anew
   void require_whole() const;  // Error(failed) that says why the weights are of no step
   // Runs what writes weights or what is derived from them; if it throws, no step is possible any more.
   void run_writing(std::size_t program);
@@ -38,7 +38,8 @@ struct Trainer::Impl {
   [[noreturn]] void report_not_finite(const MicroProgram& program, double value, const char* what);
 };
 
-// The length of a call: one thread at a time (a second one is told so at once), in hone's floating-point mode.
+// The length of a call: one thread at a time (a second one is told so at once), in hone's floating-point
+// mode.
 class Exclusive {
  public:
   explicit Exclusive(Trainer::Impl& t);

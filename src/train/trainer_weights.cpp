@@ -14,8 +14,10 @@ namespace {
 
 void in_file_layout(const ParameterSpec& spec, std::span<const float> from, std::span<float> to) {
   if (from.size() != to.size())
-    throw Error(ErrorKind::usage, {.what = "the span does not fit the weight", .where = spec.name,
-                                   .expected = std::to_string(from.size()) + " values", .found = std::to_string(to.size())});
+    throw Error(ErrorKind::usage, {.what = "the span does not fit the weight",
+                                   .where = spec.name,
+                                   .expected = std::to_string(from.size()) + " values",
+                                   .found = std::to_string(to.size())});
   if (spec.transposed)
     transpose(from, spec.shape[0], spec.shape[1], to);
   else
@@ -98,7 +100,8 @@ void Trainer::read_gradient(const std::string& weight, std::span<float> values) 
   const ParameterSpec& spec = impl_->planned().model.impl().spec(weight);
   const auto& keep = impl_->planned().options.keep;
   if (std::find(keep.begin(), keep.end(), weight) == keep.end())
-    throw Error(ErrorKind::usage, {.what = "the plan does not keep this gradient", .where = weight,
+    throw Error(ErrorKind::usage, {.what = "the plan does not keep this gradient",
+                                   .where = weight,
                                    .hint = "name it in TrainPlanOptions::keep"});
   in_file_layout(spec, impl_->executor.view<float>(gradient_name(weight, 0)), values);
 }
@@ -109,8 +112,10 @@ void Trainer::write(const std::string& weight, std::span<const float> values) {
   const ParameterSpec& spec = impl_->planned().model.impl().spec(weight);
   const auto to = impl_->weight(weight);
   if (values.size() != to.size())
-    throw Error(ErrorKind::usage, {.what = "the span does not fit the weight", .where = weight,
-                                   .expected = std::to_string(to.size()) + " values", .found = std::to_string(values.size())});
+    throw Error(ErrorKind::usage, {.what = "the span does not fit the weight",
+                                   .where = weight,
+                                   .expected = std::to_string(to.size()) + " values",
+                                   .found = std::to_string(values.size())});
   if (spec.transposed)
     transpose(values, spec.shape[1], spec.shape[0], to);
   else
@@ -118,13 +123,15 @@ void Trainer::write(const std::string& weight, std::span<const float> values) {
   impl_->derive();
 }
 
-void Trainer::save_checkpoint(const std::string& folder, const std::map<std::string, std::string>& notes) const {
+void Trainer::save_checkpoint(const std::string& folder,
+                              const std::map<std::string, std::string>& notes) const {
   const Exclusive guard(*impl_);
   impl_->require_whole();
   AtomicFolder out(folder);
   {
     SafetensorsWriter writer(out.file(tensors_file), saved_specs(impl_->planned().job));
-    for (const std::string& name : saved_names(impl_->planned().job)) writer.write(name, impl_->executor.bytes(name));
+    for (const std::string& name : saved_names(impl_->planned().job))
+      writer.write(name, impl_->executor.bytes(name));
     writer.commit();
   }
   nlohmann::json state{{"format", 1}, {"steps", impl_->steps}, {"notes", notes}};
@@ -140,15 +147,19 @@ std::map<std::string, std::string> Trainer::resume(const std::string& folder) {
   const std::int64_t steps = json_integer(state, "steps", where);
   const SafetensorsFile file(tensors);
   if (const std::string hash = hash_file(tensors); hash != json_string(state, "hash", where))
-    throw Error(ErrorKind::input, {.what = "the checkpoint was altered or damaged", .where = tensors,
-                                   .expected = "hash " + json_string(state, "hash", where), .found = hash,
+    throw Error(ErrorKind::input, {.what = "the checkpoint was altered or damaged",
+                                   .where = tensors,
+                                   .expected = "hash " + json_string(state, "hash", where),
+                                   .found = hash,
                                    .hint = "remove " + folder + " to go on from the checkpoint before it"});
   for (const std::string& name : saved_names(impl_->planned().job)) {
     const SafetensorsEntry& entry = file.at(name);
     if (entry.bytes.size() != impl_->executor.bytes(name).size())
-      throw Error(ErrorKind::input, {.what = "the checkpoint is of another model", .where = tensors + ", tensor " + name,
-                                     .expected = std::to_string(impl_->executor.bytes(name).size()) + " bytes",
-                                     .found = std::to_string(entry.bytes.size())});
+      throw Error(ErrorKind::input,
+                  {.what = "the checkpoint is of another model",
+                   .where = tensors + ", tensor " + name,
+                   .expected = std::to_string(impl_->executor.bytes(name).size()) + " bytes",
+                   .found = std::to_string(entry.bytes.size())});
   }
   for (const std::string& name : saved_names(impl_->planned().job))
     file.read(file.at(name), impl_->executor.bytes(name));
@@ -156,7 +167,8 @@ std::map<std::string, std::string> Trainer::resume(const std::string& folder) {
   impl_->abandon_step();
   impl_->derive();
   std::map<std::string, std::string> notes;
-  for (const auto& [key, value] : json_member(state, "notes", where).items()) notes[key] = value.get<std::string>();
+  for (const auto& [key, value] : json_member(state, "notes", where).items())
+    notes[key] = value.get<std::string>();
   return notes;
 }
 

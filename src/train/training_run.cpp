@@ -16,14 +16,17 @@ namespace hone {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
 
 // An evaluation looks at this many tokens at most, in windows spread evenly over the held-out text.
 constexpr std::int64_t evaluation_tokens = 1 << 17;
 
 Text open_text(const TrainingRun& run) {
   if (run.data.empty())
-    throw Error(ErrorKind::usage, {.what = "no text to train on", .hint = "--data takes a text file, a folder or token shards"});
+    throw Error(ErrorKind::usage, {.what = "no text to train on",
+                                   .hint = "--data takes a text file, a folder or token shards"});
   std::string tokenizer = run.tokenizer;
   if (tokenizer.empty()) tokenizer = is_file(run.model + "/tokenizer.json") ? run.model : "byte";
   return Text(run.data, {.tokenizer = tokenizer, .seed = run.plan.seed});
@@ -36,18 +39,23 @@ Model open_model(const TrainingRun& run, const Text& text) {
   if (preset) options.context = run.plan.seq;
   const Model model = find_model(run.model, options);
   if (text.vocab_size() > model.vocab_size())
-    throw Error(ErrorKind::input, {.what = "a token id above the model's vocabulary", .where = run.data,
-                                   .expected = "ids below vocab_size " + std::to_string(model.vocab_size()),
-                                   .found = "a tokenizer of " + std::to_string(text.vocab_size()) + " ids",
-                                   .hint = "train with the model's own tokenizer, or raise vocab_size in its config"});
+    throw Error(ErrorKind::input,
+                {.what = "a token id above the model's vocabulary",
+                 .where = run.data,
+                 .expected = "ids below vocab_size " + std::to_string(model.vocab_size()),
+                 .found = "a tokenizer of " + std::to_string(text.vocab_size()) + " ids",
+                 .hint = "train with the model's own tokenizer, or raise vocab_size in its config"});
   return model;
 }
 
 float rate(const TrainingRun& run, std::int64_t step) {
   switch (run.schedule) {
-    case ScheduleKind::constant: return Constant{run.adamw.lr, run.warmup}(step);
-    case ScheduleKind::linear: return Linear{run.adamw.lr, run.warmup, run.steps, run.min_lr}(step);
-    case ScheduleKind::cosine: return Cosine{run.adamw.lr, run.warmup, run.steps, run.min_lr}(step);
+    case ScheduleKind::constant:
+      return Constant{run.adamw.lr, run.warmup}(step);
+    case ScheduleKind::linear:
+      return Linear{run.adamw.lr, run.warmup, run.steps, run.min_lr}(step);
+    case ScheduleKind::cosine:
+      return Cosine{run.adamw.lr, run.warmup, run.steps, run.min_lr}(step);
   }
   return run.adamw.lr;
 }
@@ -55,7 +63,9 @@ float rate(const TrainingRun& run, std::int64_t step) {
 void check(const TrainingRun& run) {
   const auto require = [](bool good, const char* option, const char* expected, const std::string& found) {
     if (!good)
-      throw Error(ErrorKind::usage, {.what = std::string("impossible value of --") + option, .expected = expected, .found = found});
+      throw Error(
+          ErrorKind::usage,
+          {.what = std::string("impossible value of --") + option, .expected = expected, .found = found});
   };
   require(run.steps >= 0, "steps", "0 or more", std::to_string(run.steps));
   require(run.warmup >= 0, "warmup", "0 or more", std::to_string(run.warmup));
@@ -84,7 +94,11 @@ void check_text(const TrainingRun& run, const Text& text) {
 class Run {
  public:
   Run(const TrainingRun& options, const Text& text, const TrainPlan& plan)
-      : options_(options), text_(text), folder_(options.out), notes_(fingerprint(options, plan, text)), trainer_(plan) {}
+      : options_(options),
+        text_(text),
+        folder_(options.out),
+        notes_(fingerprint(options, plan, text)),
+        trainer_(plan) {}
 
   RunSummary go() {
     start();
@@ -123,8 +137,12 @@ class Run {
     summary_.loss = done.loss;
     tokens_ += done.tokens;
     if (options_.on_step)
-      options_.on_step({.step = n + 1, .loss = done.loss, .lr = static_cast<double>(step.lr), .grad_norm = done.grad_norm,
-                        .tokens_per_s = static_cast<double>(done.tokens) / seconds_since(begin), .tokens = done.tokens});
+      options_.on_step({.step = n + 1,
+                        .loss = done.loss,
+                        .lr = static_cast<double>(step.lr),
+                        .grad_norm = done.grad_norm,
+                        .tokens_per_s = static_cast<double>(done.tokens) / seconds_since(begin),
+                        .tokens = done.tokens});
     const bool last = n + 1 == options_.steps;
     if (options_.eval_every && (n + 1) % options_.eval_every == 0 && !last) evaluate();
     if (options_.save_every && (n + 1) % options_.save_every == 0 && !last) save();
@@ -148,10 +166,12 @@ class Run {
       tokens += part.tokens;
     }
     summary_.val_loss = sum / static_cast<double>(tokens);
-    summary_.bits_per_byte = summary_.val_loss / std::numbers::ln2 * static_cast<double>(text_.held_out_tokens()) /
+    summary_.bits_per_byte = summary_.val_loss / std::numbers::ln2 *
+                             static_cast<double>(text_.held_out_tokens()) /
                              static_cast<double>(std::max<std::int64_t>(1, text_.held_out_bytes()));
     if (options_.on_eval)
-      options_.on_eval({.step = trainer_.steps(), .val_loss = summary_.val_loss, .bits_per_byte = summary_.bits_per_byte});
+      options_.on_eval(
+          {.step = trainer_.steps(), .val_loss = summary_.val_loss, .bits_per_byte = summary_.bits_per_byte});
   }
 
   void save() {

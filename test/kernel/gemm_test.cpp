@@ -28,7 +28,10 @@ std::vector<Isa> isas() {
 class Matrix {
  public:
   Matrix(int64_t rows, int64_t columns, int64_t stride, Element type)
-      : rows_(rows), columns_(columns), stride_(stride), type_(type),
+      : rows_(rows),
+        columns_(columns),
+        stride_(stride),
+        type_(type),
         memory_(static_cast<std::size_t>(rows * stride * bytes(type)) + 2 * guard, std::byte{0x7b}) {}
 
   // Whole numbers / 64 of a hash: sums of products stay exact in f64 and small.
@@ -50,7 +53,11 @@ class Matrix {
 
   float at(int64_t r, int64_t c) const {
     const std::byte* p = memory_.data() + guard + (r * stride_ + c) * bytes(type_);
-    if (type_ == Element::f32) { float x; std::memcpy(&x, p, 4); return x; }
+    if (type_ == Element::f32) {
+      float x;
+      std::memcpy(&x, p, 4);
+      return x;
+    }
     bf16 x;
     std::memcpy(&x, p, 2);
     return to_f32(x);
@@ -58,14 +65,17 @@ class Matrix {
   void set(int64_t r, int64_t c, float x) {
     std::byte* p = memory_.data() + guard + (r * stride_ + c) * bytes(type_);
     const bf16 narrow = to_bf16(x);
-    if (type_ == Element::f32) std::memcpy(p, &x, 4);
-    else std::memcpy(p, &narrow, 2);
+    if (type_ == Element::f32)
+      std::memcpy(p, &x, 4);
+    else
+      std::memcpy(p, &narrow, 2);
   }
   // Whether nothing outside [rows, columns] was written.
   bool untouched_outside() const {
     std::vector<std::byte> copy = memory_;
     for (int64_t r = 0; r < rows_; ++r)
-      std::fill_n(copy.begin() + guard + r * stride_ * bytes(type_), columns_ * bytes(type_), std::byte{0x7b});
+      std::fill_n(copy.begin() + guard + r * stride_ * bytes(type_), columns_ * bytes(type_),
+                  std::byte{0x7b});
     return std::all_of(copy.begin(), copy.end(), [](std::byte b) { return b == std::byte{0x7b}; });
   }
   bool same_bits(const Matrix& other) const { return memory_ == other.memory_; }
@@ -80,8 +90,10 @@ class Matrix {
 template <class Arguments>
 void call(const Arguments& arguments, Isa isa, ThreadPool& pool) {
   const auto size = static_cast<std::size_t>(scratch_bytes(arguments, isa, pool.threads()));
-  std::vector<std::byte> scratch(size + 128, std::byte{0x7f});  // NaNs: nothing may be read before it is written
-  auto* aligned = reinterpret_cast<std::byte*>((reinterpret_cast<std::uintptr_t>(scratch.data()) + 63) / 64 * 64);
+  std::vector<std::byte> scratch(size + 128,
+                                 std::byte{0x7f});  // NaNs: nothing may be read before it is written
+  auto* aligned =
+      reinterpret_cast<std::byte*>((reinterpret_cast<std::uintptr_t>(scratch.data()) + 63) / 64 * 64);
   run(arguments, isa, pool, aligned);
   for (std::byte* p = aligned + size; p < scratch.data() + scratch.size(); ++p)
     ASSERT_EQ(*p, std::byte{0x7f}) << "wrote beyond its scratch";
@@ -89,11 +101,16 @@ void call(const Arguments& arguments, Isa isa, ThreadPool& pool) {
 
 double activation(Activation kind, double x) {
   switch (kind) {
-    case Activation::relu: return x > 0 ? x : 0;
-    case Activation::silu: return x / (1 + std::exp(-x));
-    case Activation::gelu_new: return x / (1 + std::exp(-2 * std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
-    case Activation::gelu: return x * 0.5 * std::erfc(-x / std::sqrt(2.0));
-    case Activation::none: break;
+    case Activation::relu:
+      return x > 0 ? x : 0;
+    case Activation::silu:
+      return x / (1 + std::exp(-x));
+    case Activation::gelu_new:
+      return x / (1 + std::exp(-2 * std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
+    case Activation::gelu:
+      return x * 0.5 * std::erfc(-x / std::sqrt(2.0));
+    case Activation::none:
+      break;
   }
   return x;
 }
@@ -102,7 +119,9 @@ double activation_gradient(Activation kind, double x) {
   return (activation(kind, x + 1e-5) - activation(kind, x - 1e-5)) / 2e-5;
 }
 
-double rounded(double x, Element e) { return e == Element::bf16 ? to_f32(to_bf16(static_cast<float>(x))) : x; }
+double rounded(double x, Element e) {
+  return e == Element::bf16 ? to_f32(to_bf16(static_cast<float>(x))) : x;
+}
 
 struct Product {
   int64_t M, N, K;
@@ -135,8 +154,17 @@ struct Setting {
     a.fill(1), b.fill(2), pre.fill(3), residual.fill(4), bias.fill(5);
   }
   Gemm gemm() {
-    Gemm g{.M = p.M, .N = p.N, .K = p.K, .a = a.in(), .a_stride = a.stride(), .b = b.in(), .b_stride = b.stride(),
-           .b_transposed = p.transposed, .c = c.out(), .c_stride = c.stride(), .rounded = p.c_type};
+    Gemm g{.M = p.M,
+           .N = p.N,
+           .K = p.K,
+           .a = a.in(),
+           .a_stride = a.stride(),
+           .b = b.in(),
+           .b_stride = b.stride(),
+           .b_transposed = p.transposed,
+           .c = c.out(),
+           .c_stride = c.stride(),
+           .rounded = p.c_type};
     if (p.bias) g.bias = bias.floats();
     if (p.residual) g.residual = residual.floats();
     if (p.forward != Activation::none) g.activation = p.forward, g.activated = activated.data();
@@ -152,7 +180,8 @@ struct Setting {
   // One unit in the last place of what is stored, and the chain's own error.
   double tolerance(double value) const {
     const double ulp = p.c_type == Element::bf16 ? 0.008 : 2e-6;
-    return ulp * std::abs(value) + 3e-6 * std::sqrt(static_cast<double>(p.K)) + (p.c_type == Element::bf16 ? 1e-5 : 0);
+    return ulp * std::abs(value) + 3e-6 * std::sqrt(static_cast<double>(p.K)) +
+           (p.c_type == Element::bf16 ? 1e-5 : 0);
   }
   void check() const {
     EXPECT_TRUE(c.untouched_outside() && activated.untouched_outside()) << p.text();
@@ -190,7 +219,8 @@ TEST_P(GemmTest, AgreesWithF64OnEveryTail) {
         const bool transposed = (M + N + K) % 2;
         for (const Element e : {Element::f32, Element::bf16}) {
           check({.M = M, .N = N, .K = K, .type = e, .c_type = e, .transposed = transposed}, GetParam(), pool);
-          check({.M = M, .N = N, .K = K, .type = e, .transposed = !transposed, .bias = true}, GetParam(), pool);
+          check({.M = M, .N = N, .K = K, .type = e, .transposed = !transposed, .bias = true}, GetParam(),
+                pool);
         }
         if (HasFatalFailure()) return;
       }
@@ -207,9 +237,11 @@ TEST_P(GemmTest, BlocksOfK) {
 TEST_P(GemmTest, Epilogues) {
   for (const Element type : {Element::f32, Element::bf16})
     for (const Element c_type : {Element::f32, Element::bf16})
-      for (const Activation kind : {Activation::relu, Activation::gelu_new, Activation::gelu, Activation::silu})
+      for (const Activation kind :
+           {Activation::relu, Activation::gelu_new, Activation::gelu, Activation::silu})
         for (const bool flag : {false, true}) {
-          const Product p{.M = 11, .N = 77, .K = 20, .type = type, .c_type = c_type, .transposed = flag, .bias = flag};
+          const Product p{
+              .M = 11, .N = 77, .K = 20, .type = type, .c_type = c_type, .transposed = flag, .bias = flag};
           Product forward = p, kept = p, backward = p;
           forward.forward = kept.forward = backward.backward = kind;
           forward.keep_c = false;
@@ -254,7 +286,8 @@ TEST_P(GemmTest, SameBitsForAnyThreadsAndRows) {
           g.M = 1;
           g.a.data = static_cast<std::byte*>(s.a.data()) + row * s.a.stride() * bytes(e);
           call(g, GetParam(), alone);
-          for (int64_t n = 0; n < p.N; ++n) ASSERT_EQ(s.c.at(0, n), one.c.at(row, n)) << p.text() << " " << row;
+          for (int64_t n = 0; n < p.N; ++n)
+            ASSERT_EQ(s.c.at(0, n), one.c.at(row, n)) << p.text() << " " << row;
         }
       }
 }
@@ -265,8 +298,15 @@ struct Gradient {
 };
 
 WeightGradient arguments(const Gradient& p, Matrix& dy, Matrix& x, Matrix& dw) {
-  return {.sequences = p.sequences, .positions = p.positions, .N = p.N, .K = p.K, .dy = dy.in(),
-          .dy_stride = dy.stride(), .x = x.in(), .x_stride = x.stride(), .dw = dw.floats()};
+  return {.sequences = p.sequences,
+          .positions = p.positions,
+          .N = p.N,
+          .K = p.K,
+          .dy = dy.in(),
+          .dy_stride = dy.stride(),
+          .x = x.in(),
+          .x_stride = x.stride(),
+          .dw = dw.floats()};
 }
 
 void check(const Gradient& p, Isa isa, ThreadPool& pool) {
@@ -290,7 +330,8 @@ TEST_P(GemmTest, WeightGradientAgreesWithF64) {
     for (const int64_t N : sizes)
       for (const int64_t K : sizes)
         if (N * K < 30000) check(Gradient{2, 3 + N % 4, N, K, e}, GetParam(), pool);
-    for (const int64_t positions : {1, 2, 255, 256, 257, 600}) check(Gradient{2, positions, 49, 65, e}, GetParam(), pool);
+    for (const int64_t positions : {1, 2, 255, 256, 257, 600})
+      check(Gradient{2, positions, 49, 65, e}, GetParam(), pool);
     check(Gradient{1, 5, 577, 500, e}, GetParam(), pool);
   }
 }

@@ -67,7 +67,9 @@ void add_embeddings(std::vector<OpCase>& cases) {
       cases.push_back({&op::embedding, {tokens, {op::f32({11, C})}}, NoAttributes{}});
       // A step of twice the micro-batch's rows; the micro-batch is its second half.
       const Input kept{{{4 * T}, DType::i32}, ids(11)};
-      cases.push_back({&op::keep_rows, {tokens, {op::f32({2, T, C})}, sum({4 * T, C}), kept, step(1, 2)}, NoAttributes{}});
+      cases.push_back({&op::keep_rows,
+                       {tokens, {op::f32({2, T, C})}, sum({4 * T, C}), kept, step(1, 2)},
+                       NoAttributes{}});
       cases.push_back({&op::add_rows, {{op::f32({4 * T, C})}, kept, sum({11, C})}, NoAttributes{}});
       for (const std::int32_t micro : {0, 1})
         for (const bool begun : {false, true})

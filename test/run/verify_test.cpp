@@ -13,9 +13,10 @@ class Golden : public testing::TestWithParam<Isa> {};
 TEST_P(Golden, Gpt2AgreesWithTheReferenceRun) {
   if (!cpu_has(GetParam())) GTEST_SKIP();
   const std::string folder = HONE_TEST_DATA "/models/gpt2";
-  const VerifyReport r = verify(folder, folder + "/golden.safetensors", {.isa = std::string(name(GetParam()))});
-  EXPECT_TRUE(r.ok) << "logits " << r.logits << " loss " << r.loss << " gradients " << r.gradients << " losses "
-                    << r.losses << "; worst: " << r.worst;
+  const VerifyReport r =
+      verify(folder, folder + "/golden.safetensors", {.isa = std::string(name(GetParam()))});
+  EXPECT_TRUE(r.ok) << "logits " << r.logits << " loss " << r.loss << " gradients " << r.gradients
+                    << " losses " << r.losses << "; worst: " << r.worst;
 }
 
 INSTANTIATE_TEST_SUITE_P(Isa, Golden, testing::Values(Isa::portable, Isa::avx2, Isa::avx512),

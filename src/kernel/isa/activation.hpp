@@ -27,9 +27,7 @@ HONE_INLINE F gate_gradient(F x, F z, F dz) {
 
 // gelu_new(x) = x/2 (1 + tanh(u)) = x sigmoid(2u), u = sqrt(2/pi) (x + 0.044715 x^3): as a sigmoid it loses
 // nothing where tanh nears -1.
-HONE_INLINE F gelu_new_argument(F x) {
-  return x * fma(x * x, splat(0.0713548163f), splat(1.59576912f));
-}
+HONE_INLINE F gelu_new_argument(F x) { return x * fma(x * x, splat(0.0713548163f), splat(1.59576912f)); }
 HONE_INLINE F gelu_new_argument_gradient(F x) { return fma(x * x, splat(0.214064449f), splat(1.59576912f)); }
 
 // The normal density times sqrt(2 pi), and the normal distribution Phi(x) = erfc(-x/sqrt 2) / 2.
@@ -95,11 +93,16 @@ HONE_INLINE F activation_gradient(F x) {
 template <class Function>
 HONE_INLINE void with_activation(Activation kind, const Function& f) {
   switch (kind) {
-    case Activation::none: return f(std::integral_constant<Activation, Activation::none>{});
-    case Activation::relu: return f(std::integral_constant<Activation, Activation::relu>{});
-    case Activation::gelu_new: return f(std::integral_constant<Activation, Activation::gelu_new>{});
-    case Activation::gelu: return f(std::integral_constant<Activation, Activation::gelu>{});
-    case Activation::silu: return f(std::integral_constant<Activation, Activation::silu>{});
+    case Activation::none:
+      return f(std::integral_constant<Activation, Activation::none>{});
+    case Activation::relu:
+      return f(std::integral_constant<Activation, Activation::relu>{});
+    case Activation::gelu_new:
+      return f(std::integral_constant<Activation, Activation::gelu_new>{});
+    case Activation::gelu:
+      return f(std::integral_constant<Activation, Activation::gelu>{});
+    case Activation::silu:
+      return f(std::integral_constant<Activation, Activation::silu>{});
   }
 }
 

@@ -6,7 +6,8 @@
 // never fewer than 12 chains to hide the latency. Each element is one chain over K in order, whatever the
 // tile.
 #pragma once
-#if defined(__GNUC__) && !defined(__clang__)  // g++ 12 takes the undefined operands inside immintrin.h for ours
+#if defined(__GNUC__) && \
+    !defined(__clang__)  // g++ 12 takes the undefined operands inside immintrin.h for ours
 #pragma GCC diagnostic ignored "-Wuninitialized"
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #endif

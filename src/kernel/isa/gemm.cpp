@@ -15,8 +15,10 @@ void pack_panels(const Gemm& g, const GemmBlock& block, std::int64_t k, std::int
     const std::int64_t columns = smaller(panel_columns, block.columns - c);
     const std::int64_t width = round_up(columns, lanes), column = block.first_column + c;
     std::uint32_t* out = block.panels + c * units;
-    if (g.b_transposed) pack_transposed(b + column * g.b_stride + k, g.b_stride, k_count, columns, width, out);
-    else pack_rows(b + k * g.b_stride + column, g.b_stride, k_count, columns, width, out);
+    if (g.b_transposed)
+      pack_transposed(b + column * g.b_stride + k, g.b_stride, k_count, columns, width, out);
+    else
+      pack_rows(b + k * g.b_stride + column, g.b_stride, k_count, columns, width, out);
   }
 }
 
@@ -28,8 +30,8 @@ struct RowUnits {
 // tile_rows rows of A as units: where they lie, or a copy where rows are missing, where an odd k lacks its
 // other half, or where bf16 has to be widened.
 template <class T>
-RowUnits prepare_rows(const Gemm& g, std::int64_t row, std::int64_t rows, std::int64_t k, std::int64_t k_count,
-                      std::uint32_t* copy) {
+RowUnits prepare_rows(const Gemm& g, std::int64_t row, std::int64_t rows, std::int64_t k,
+                      std::int64_t k_count, std::uint32_t* copy) {
   const T* a = static_cast<const T*>(g.a.data) + row * g.a_stride + k;
   constexpr bool in_place = sizeof(T) * pair_of<T> == 4;
   if (in_place && rows == tile_rows && k_count % pair_of<T> == 0)
@@ -46,7 +48,8 @@ RowUnits prepare_rows(const Gemm& g, std::int64_t row, std::int64_t rows, std::i
 
 // One row of tiles: rows of A times every panel of the block, for one block of k.
 template <class T>
-void multiply_rows(const Gemm& g, const GemmBlock& block, std::int64_t row, std::int64_t k, std::int64_t k_count) {
+void multiply_rows(const Gemm& g, const GemmBlock& block, std::int64_t row, std::int64_t k,
+                   std::int64_t k_count) {
   const std::int64_t first = block.first_row + row, rows = smaller(tile_rows, block.rows - row);
   const std::int64_t units = divide_up(k_count, pair_of<T>);
   const bool plain = is_plain(g), last = k + k_count == g.K, one_block = g.K <= block.k_block;
@@ -56,7 +59,8 @@ void multiply_rows(const Gemm& g, const GemmBlock& block, std::int64_t row, std:
     const std::int64_t columns = smaller(panel_columns, block.columns - c), width = round_up(columns, lanes);
     const std::int64_t column = block.first_column + c;
     const bool direct = plain && rows == tile_rows && columns == width;
-    float* tile = direct ? static_cast<float*>(g.c.data) + first * g.c_stride + column : partial + c * tile_rows;
+    float* tile =
+        direct ? static_cast<float*>(g.c.data) + first * g.c_stride + column : partial + c * tile_rows;
     const std::int64_t stride = direct ? g.c_stride : width;
     multiply_tile<T>(width, {.a = a.data,
                              .a_row_bytes = a.row_bytes,
@@ -76,13 +80,16 @@ void multiply_block_as(const Gemm& g, const GemmBlock& block) {
   for (std::int64_t k = 0; k < g.K; k += block.k_block) {
     const std::int64_t k_count = smaller(block.k_block, g.K - k);
     pack_panels<T>(g, block, k, k_count);
-    for (std::int64_t row = 0; row < block.rows; row += tile_rows) multiply_rows<T>(g, block, row, k, k_count);
+    for (std::int64_t row = 0; row < block.rows; row += tile_rows)
+      multiply_rows<T>(g, block, row, k, k_count);
   }
 }
 
 void multiply_block(const Gemm& g, const GemmBlock& block) {
-  if (g.a.type == Element::bf16) multiply_block_as<std::uint16_t>(g, block);
-  else multiply_block_as<float>(g, block);
+  if (g.a.type == Element::bf16)
+    multiply_block_as<std::uint16_t>(g, block);
+  else
+    multiply_block_as<float>(g, block);
 }
 
 }  // namespace

@@ -23,8 +23,10 @@ HONE_INLINE F rounded_to(F v) {
 
 template <class T>
 HONE_INLINE void store_valid(T* p, F v, std::int64_t n) {
-  if (n >= lanes) store(p, v);
-  else store_first(p, v, static_cast<int>(n));
+  if (n >= lanes)
+    store(p, v);
+  else
+    store_first(p, v, static_cast<int>(n));
 }
 
 // The part of C that a tile covers.
@@ -34,7 +36,8 @@ struct TilePlace {
 
 // T: C's type. forward: write the activation beside s; backward: multiply s by the derivative.
 template <class T, Activation kind, bool forward, bool backward>
-HONE_INLINE void finish_rows(const Gemm& g, const TilePlace& at, const float* tile, std::int64_t tile_stride) {
+HONE_INLINE void finish_rows(const Gemm& g, const TilePlace& at, const float* tile,
+                             std::int64_t tile_stride) {
   for (std::int64_t r = 0; r < at.rows; ++r)
     for (std::int64_t j = 0; j < at.columns; j += lanes) {
       const std::int64_t n = at.columns - j, offset = (at.row + r) * g.c_stride + at.column + j;
@@ -55,21 +58,27 @@ HONE_INLINE void finish_rows(const Gemm& g, const TilePlace& at, const float* ti
 template <class T>
 HONE_INLINE void finish_tile_as(const Gemm& g, const TilePlace& at, const float* tile, std::int64_t stride) {
   if (!g.activated && !g.pre) return finish_rows<T, Activation::none, false, false>(g, at, tile, stride);
-  with_activation(g.activation, [&](auto kind) __attribute__((always_inline)) {
-    if (g.activated) finish_rows<T, decltype(kind)::value, true, false>(g, at, tile, stride);
-    else finish_rows<T, decltype(kind)::value, false, true>(g, at, tile, stride);
-  });
+  with_activation(
+      g.activation, [&](auto kind) __attribute__((always_inline)) {
+        if (g.activated)
+          finish_rows<T, decltype(kind)::value, true, false>(g, at, tile, stride);
+        else
+          finish_rows<T, decltype(kind)::value, false, true>(g, at, tile, stride);
+      });
 }
 
 // tile: [rows][stride] f32, whole vectors.
 inline void finish_tile(const Gemm& g, const TilePlace& at, const float* tile, std::int64_t stride) {
-  if (g.c.type == Element::bf16) finish_tile_as<std::uint16_t>(g, at, tile, stride);
-  else finish_tile_as<float>(g, at, tile, stride);
+  if (g.c.type == Element::bf16)
+    finish_tile_as<std::uint16_t>(g, at, tile, stride);
+  else
+    finish_tile_as<float>(g, at, tile, stride);
 }
 
 // Whether C is the product itself, so that whole tiles need no epilogue.
 HONE_INLINE bool is_plain(const Gemm& g) {
-  return g.c.type == Element::f32 && g.rounded == Element::f32 && !g.bias && !g.activated && !g.pre && !g.residual;
+  return g.c.type == Element::f32 && g.rounded == Element::f32 && !g.bias && !g.activated && !g.pre &&
+         !g.residual;
 }
 
 }  // namespace hone::kernel::HONE_ISA

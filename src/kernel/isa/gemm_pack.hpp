@@ -22,7 +22,8 @@ HONE_INLINE F units_along(const T* p, std::int64_t n) {
     return load_valid(p, n);
   } else {
     F units{};
-    if (n > 0) std::memcpy(&units, p, n >= 2 * lanes ? sizeof units : static_cast<std::size_t>(n) * sizeof(T));
+    if (n > 0)
+      std::memcpy(&units, p, n >= 2 * lanes ? sizeof units : static_cast<std::size_t>(n) * sizeof(T));
     return units;
   }
 }
@@ -80,7 +81,8 @@ HONE_INLINE void transpose_step(F* rows, std::index_sequence<lane...>) {
     if (i & step) continue;
     const F a = rows[i], b = rows[i + step];
     rows[i] = __builtin_shufflevector(a, b, ((lane & step) == 0 ? int(lane) : int(lane) - step + lanes)...);
-    rows[i + step] = __builtin_shufflevector(a, b, ((lane & step) == 0 ? int(lane) + step : int(lane) + lanes)...);
+    rows[i + step] =
+        __builtin_shufflevector(a, b, ((lane & step) == 0 ? int(lane) + step : int(lane) + lanes)...);
   }
 }
 HONE_INLINE void transpose(F (&rows)[lanes]) {

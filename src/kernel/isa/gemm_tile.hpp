@@ -28,8 +28,8 @@ struct TileProduct {
   std::int64_t units;
   float* c;
   std::int64_t c_stride;
-  bool from_c;     // accumulators start from C, not from zero
-  bool add_to_c;   // results are added to C at the end
+  bool from_c;    // accumulators start from C, not from zero
+  bool add_to_c;  // results are added to C at the end
 };
 
 #if defined(__AVX512F__)
@@ -50,25 +50,37 @@ struct TileProduct {
 #define HONE_A6 HONE_BROADCAST("(%[a4],%[s],2)", 27)
 #define HONE_A7 HONE_BROADCAST("(%[a4],%[s3])", 28)
 
-#define HONE_LOOP1(op)                                                                         \
-  "vmovups (%[b]),%%zmm24\n prefetcht0 768(%[b])\n"                                            \
-  HONE_A0 HONE_FMA1(op, 27, 0) HONE_A1 HONE_FMA1(op, 28, 1) HONE_A2 HONE_FMA1(op, 27, 2)       \
-  HONE_A3 HONE_FMA1(op, 28, 3) HONE_A4 HONE_FMA1(op, 27, 4) HONE_A5 HONE_FMA1(op, 28, 5)       \
-  HONE_A6 HONE_FMA1(op, 27, 6) HONE_A7 HONE_FMA1(op, 28, 7) "add $64,%[b]\n"
-#define HONE_LOOP2(op)                                                                         \
-  "vmovups (%[b]),%%zmm24\n vmovups 64(%[b]),%%zmm25\n"                                        \
-  "prefetcht0 768(%[b])\n prefetcht0 832(%[b])\n"                                              \
-  HONE_A0 HONE_FMA2(op, 27, 0, 1) HONE_A1 HONE_FMA2(op, 28, 2, 3)                              \
-  HONE_A2 HONE_FMA2(op, 27, 4, 5) HONE_A3 HONE_FMA2(op, 28, 6, 7)                              \
-  HONE_A4 HONE_FMA2(op, 27, 8, 9) HONE_A5 HONE_FMA2(op, 28, 10, 11)                            \
-  HONE_A6 HONE_FMA2(op, 27, 12, 13) HONE_A7 HONE_FMA2(op, 28, 14, 15) "add $128,%[b]\n"
-#define HONE_LOOP3(op)                                                                         \
-  "vmovups (%[b]),%%zmm24\n vmovups 64(%[b]),%%zmm25\n vmovups 128(%[b]),%%zmm26\n"            \
-  "prefetcht0 768(%[b])\n prefetcht0 832(%[b])\n prefetcht0 896(%[b])\n"                       \
-  HONE_A0 HONE_FMA3(op, 27, 0, 1, 2) HONE_A1 HONE_FMA3(op, 28, 3, 4, 5)                        \
-  HONE_A2 HONE_FMA3(op, 27, 6, 7, 8) HONE_A3 HONE_FMA3(op, 28, 9, 10, 11)                      \
-  HONE_A4 HONE_FMA3(op, 27, 12, 13, 14) HONE_A5 HONE_FMA3(op, 28, 15, 16, 17)                  \
-  HONE_A6 HONE_FMA3(op, 27, 18, 19, 20) HONE_A7 HONE_FMA3(op, 28, 21, 22, 23) "add $192,%[b]\n"
+#define HONE_LOOP1(op)                                                                              \
+  "vmovups (%[b]),%%zmm24\n prefetcht0 768(%[b])\n" HONE_A0 HONE_FMA1(op, 27, 0) HONE_A1 HONE_FMA1( \
+      op, 28, 1) HONE_A2                                                                            \
+  HONE_FMA1(op, 27, 2) HONE_A3                                                                      \
+  HONE_FMA1(op, 28, 3) HONE_A4                                                                      \
+  HONE_FMA1(op, 27, 4) HONE_A5                                                                      \
+  HONE_FMA1(op, 28, 5) HONE_A6                                                                      \
+  HONE_FMA1(op, 27, 6) HONE_A7                                                                      \
+  HONE_FMA1(op, 28, 7) "add $64,%[b]\n"
+#define HONE_LOOP2(op)                                    \
+  "vmovups (%[b]),%%zmm24\n vmovups 64(%[b]),%%zmm25\n"   \
+  "prefetcht0 768(%[b])\n prefetcht0 832(%[b])\n" HONE_A0 \
+  HONE_FMA2(op, 27, 0, 1) HONE_A1                         \
+  HONE_FMA2(op, 28, 2, 3) HONE_A2                         \
+  HONE_FMA2(op, 27, 4, 5) HONE_A3                         \
+  HONE_FMA2(op, 28, 6, 7) HONE_A4                         \
+  HONE_FMA2(op, 27, 8, 9) HONE_A5                         \
+  HONE_FMA2(op, 28, 10, 11) HONE_A6                       \
+  HONE_FMA2(op, 27, 12, 13) HONE_A7                       \
+  HONE_FMA2(op, 28, 14, 15) "add $128,%[b]\n"
+#define HONE_LOOP3(op)                                                              \
+  "vmovups (%[b]),%%zmm24\n vmovups 64(%[b]),%%zmm25\n vmovups 128(%[b]),%%zmm26\n" \
+  "prefetcht0 768(%[b])\n prefetcht0 832(%[b])\n prefetcht0 896(%[b])\n" HONE_A0    \
+  HONE_FMA3(op, 27, 0, 1, 2) HONE_A1                                                \
+  HONE_FMA3(op, 28, 3, 4, 5) HONE_A2                                                \
+  HONE_FMA3(op, 27, 6, 7, 8) HONE_A3                                                \
+  HONE_FMA3(op, 28, 9, 10, 11) HONE_A4                                              \
+  HONE_FMA3(op, 27, 12, 13, 14) HONE_A5                                             \
+  HONE_FMA3(op, 28, 15, 16, 17) HONE_A6                                             \
+  HONE_FMA3(op, 27, 18, 19, 20) HONE_A7                                             \
+  HONE_FMA3(op, 28, 21, 22, 23) "add $192,%[b]\n"
 
 #define HONE_NEXT "add %[ldc],%[d]\n"
 #define HONE_LOAD1(r0) "vmovups (%[d]),%%zmm" #r0 "\n" HONE_NEXT
@@ -80,15 +92,19 @@ struct TileProduct {
 #define HONE_STORE1(r0) "vmovups %%zmm" #r0 ",(%[d])\n" HONE_NEXT
 #define HONE_STORE2(r0, r1) "vmovups %%zmm" #r1 ",64(%[d])\n" HONE_STORE1(r0)
 #define HONE_STORE3(r0, r1, r2) "vmovups %%zmm" #r2 ",128(%[d])\n" HONE_STORE2(r0, r1)
-#define HONE_ROWS1(do) do(0) do(1) do(2) do(3) do(4) do(5) do(6) do(7)
-#define HONE_ROWS2(do) do(0, 1) do(2, 3) do(4, 5) do(6, 7) do(8, 9) do(10, 11) do(12, 13) do(14, 15)
+#define HONE_ROWS1(do) \
+  do (0) do(1) do(2) do(3) do(4) do(5) do(6) do(7)
+#define HONE_ROWS2(do) \
+  do (0, 1) do(2, 3) do(4, 5) do(6, 7) do(8, 9) do(10, 11) do(12, 13) do(14, 15)
 #define HONE_ROWS3(do) \
-  do(0, 1, 2) do(3, 4, 5) do(6, 7, 8) do(9, 10, 11) do(12, 13, 14) do(15, 16, 17) do(18, 19, 20) do(21, 22, 23)
-#define HONE_ZERO3(r0, r1, r2)                                                                      \
-  "vpxord %%zmm" #r0 ",%%zmm" #r0 ",%%zmm" #r0 "\n vpxord %%zmm" #r1 ",%%zmm" #r1 ",%%zmm" #r1 "\n" \
+  do                   \
+  (0, 1, 2) do(3, 4, 5) do(6, 7, 8) do(9, 10, 11) do(12, 13, 14) do(15, 16, 17) do(18, 19, 20) do(21, 22, 23)
+#define HONE_ZERO3(r0, r1, r2)                                                                 \
+  "vpxord %%zmm" #r0 ",%%zmm" #r0 ",%%zmm" #r0 "\n vpxord %%zmm" #r1 ",%%zmm" #r1 ",%%zmm" #r1 \
+  "\n"                                                                                         \
   "vpxord %%zmm" #r2 ",%%zmm" #r2 ",%%zmm" #r2 "\n"
 
-#define HONE_TILE(vectors, op)                                                                              \
+#define HONE_TILE(vectors, op) \
   asm volatile(                                                                                             \
       HONE_ROWS3(HONE_ZERO3)                                                                                \
       "testq $1,%[mode]\n jz 2f\n mov %[c],%[d]\n" HONE_ROWS##vectors(HONE_LOAD##vectors)                   \
@@ -125,8 +141,7 @@ template <int vectors, int pair>
 HONE_INLINE void multiply_vectors(const TileProduct& t) {
   F sum[tile_rows][vectors];
   for (int r = 0; r < tile_rows; ++r)
-    for (int v = 0; v < vectors; ++v)
-      sum[r][v] = t.from_c ? load(t.c + r * t.c_stride + v * lanes) : F{};
+    for (int v = 0; v < vectors; ++v) sum[r][v] = t.from_c ? load(t.c + r * t.c_stride + v * lanes) : F{};
   const char* a = static_cast<const char*>(t.a);
   const float* b = reinterpret_cast<const float*>(t.b);
   for (std::int64_t k = 0; k < t.units; ++k, a += t.a_unit_bytes, b += vectors * lanes) {

@@ -43,7 +43,8 @@ void pack_x(const WeightTile& tile, const Piece& piece) {
   const std::int64_t units = divide_up(piece.positions, pair_of<T>);
   for (std::int64_t c = 0; c < tile.columns; c += panel_columns) {
     const std::int64_t columns = smaller(panel_columns, tile.columns - c);
-    pack_rows(rows + c, g.x_stride, piece.positions, columns, round_up(columns, lanes), tile.x_panels + c * units);
+    pack_rows(rows + c, g.x_stride, piece.positions, columns, round_up(columns, lanes),
+              tile.x_panels + c * units);
   }
 }
 
@@ -64,10 +65,12 @@ void prefetch_piece(const WeightTile& tile, const Piece& piece, std::int64_t sli
 
 // A panel of dY times one of X, written to or added to dW. row, column: in the tile.
 template <class T>
-void multiply_panels(const WeightTile& tile, std::int64_t row, std::int64_t column, std::int64_t units, bool add) {
+void multiply_panels(const WeightTile& tile, std::int64_t row, std::int64_t column, std::int64_t units,
+                     bool add) {
   const WeightGradient& g = *tile.gradient;
   const std::int64_t rows = smaller(tile_rows, tile.rows - row);
-  const std::int64_t columns = smaller(panel_columns, tile.columns - column), width = round_up(columns, lanes);
+  const std::int64_t columns = smaller(panel_columns, tile.columns - column),
+                     width = round_up(columns, lanes);
   float* dw = g.dw + (tile.first_row + row) * g.K + tile.first_column + column;
   const bool whole = rows == tile_rows && columns == width;
   alignas(64) float edge[tile_rows * panel_columns];
@@ -103,7 +106,8 @@ void multiply_piece(const WeightTile& tile, std::int64_t units, bool add, const 
 template <class T>
 void weight_tile_as(const WeightTile& tile) {
   const WeightGradient& g = *tile.gradient;
-  const std::int64_t per_sequence = divide_up(g.positions, piece_positions), pieces = g.sequences * per_sequence;
+  const std::int64_t per_sequence = divide_up(g.positions, piece_positions),
+                     pieces = g.sequences * per_sequence;
   const auto piece = [&](std::int64_t i) {
     const std::int64_t before = i % per_sequence * piece_positions;
     if (i >= pieces) return Piece{0, 0};
@@ -119,8 +123,10 @@ void weight_tile_as(const WeightTile& tile) {
 }  // namespace
 
 void weight_tile(const WeightTile& tile) {
-  if (tile.gradient->dy.type == Element::bf16) weight_tile_as<std::uint16_t>(tile);
-  else weight_tile_as<float>(tile);
+  if (tile.gradient->dy.type == Element::bf16)
+    weight_tile_as<std::uint16_t>(tile);
+  else
+    weight_tile_as<float>(tile);
 }
 
 }  // namespace hone::kernel::HONE_ISA

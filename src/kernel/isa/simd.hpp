@@ -30,10 +30,22 @@ typedef std::uint32_t U __attribute__((vector_size(lanes * 4)));
 typedef std::uint16_t H __attribute__((vector_size(lanes * 2)));  // bf16 bits
 
 HONE_INLINE F splat(float x) { return F{} + x; }
-HONE_INLINE F load(const float* p) { F v; std::memcpy(&v, p, sizeof v); return v; }
+HONE_INLINE F load(const float* p) {
+  F v;
+  std::memcpy(&v, p, sizeof v);
+  return v;
+}
 HONE_INLINE void store(float* p, F v) { std::memcpy(p, &v, sizeof v); }
-HONE_INLINE I bits(F v) { I r; std::memcpy(&r, &v, sizeof r); return r; }
-HONE_INLINE F as_float(I v) { F r; std::memcpy(&r, &v, sizeof r); return r; }
+HONE_INLINE I bits(F v) {
+  I r;
+  std::memcpy(&r, &v, sizeof r);
+  return r;
+}
+HONE_INLINE F as_float(I v) {
+  F r;
+  std::memcpy(&r, &v, sizeof r);
+  return r;
+}
 HONE_INLINE F select(I mask, F yes, F no) { return as_float((bits(yes) & mask) | (bits(no) & ~mask)); }
 
 // a > b ? a : b and a < b ? a : b, so b where either is NaN. (Written so, g++ 12 compares and blends.)
@@ -94,7 +106,8 @@ HONE_INLINE F load(const std::uint16_t* p) {
   return r;
 }
 
-// Rounds to nearest even; NaN stays NaN. The AVX-512 instruction flushes denormals to zero; the others do not.
+// Rounds to nearest even; NaN stays NaN. The AVX-512 instruction flushes denormals to zero; the others do
+// not.
 HONE_INLINE H to_bf16(F v) {
   U u;
   std::memcpy(&u, &v, sizeof u);

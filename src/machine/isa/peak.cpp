@@ -48,23 +48,26 @@ __attribute__((always_inline)) inline double repeat(std::int64_t rounds, const S
 
 double f32(std::int64_t rounds) {
   const F a = F{} + 1.0f, b = F{} + 0.5f;
-  return width / 4 * 2 * repeat<F>(rounds, [&](F c) __attribute__((always_inline)) {
+  return width / 4 * 2 *
+         repeat<F>(
+             rounds, [&](F c) __attribute__((always_inline)) {
 #if defined(__AVX512F__)
-    return (F)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+               return (F)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
 #elif defined(__AVX2__)
     return (F)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
 #else
     return a * b + c;
 #endif
-  });
+             });
 }
 
 double bf16(std::int64_t rounds) {
 #if defined(__AVX512BF16__)
   const __m512bh a = _mm512_cvtne2ps_pbh(_mm512_set1_ps(1.0f), _mm512_set1_ps(1.0f));
-  return width / 4 * 4 * repeat<F>(rounds, [&](F c) __attribute__((always_inline)) {
-    return (F)_mm512_dpbf16_ps((__m512)c, a, a);
-  });
+  return width / 4 * 4 *
+         repeat<F>(
+             rounds, [&](F c)
+                         __attribute__((always_inline)) { return (F)_mm512_dpbf16_ps((__m512)c, a, a); });
 #else
   return f32(rounds);
 #endif
@@ -73,23 +76,28 @@ double bf16(std::int64_t rounds) {
 double int8(std::int64_t rounds) {
 #if defined(__AVX512VNNI__)
   const __m512i a = _mm512_set1_epi8(1);
-  return width * 2 * repeat<I>(rounds, [&](I c) __attribute__((always_inline)) {
-    return (I)_mm512_dpbusd_epi32((__m512i)c, a, a);
-  });
+  return width * 2 *
+         repeat<I>(
+             rounds, [&](I c)
+                         __attribute__((always_inline)) { return (I)_mm512_dpbusd_epi32((__m512i)c, a, a); });
 #elif defined(__AVX2__)
   // int8 widened to int16 beforehand, as hone's kernels do there: pairs are multiplied and added in int32.
   const __m256i a = _mm256_set1_epi16(1);
-  return width / 2 * 2 * repeat<I>(rounds, [&](I c) __attribute__((always_inline)) {
-    return c + (I)_mm256_madd_epi16((__m256i)c, a);
-  });
+  return width / 2 * 2 *
+         repeat<I>(
+             rounds, [&](I c)
+                         __attribute__((always_inline)) { return c + (I)_mm256_madd_epi16((__m256i)c, a); });
 #elif defined(__SSE2__)
   const __m128i a = _mm_set1_epi16(1);
-  return width / 2 * 2 * repeat<I>(rounds, [&](I c) __attribute__((always_inline)) {
-    return c + (I)_mm_madd_epi16((__m128i)c, a);
-  });
+  return width / 2 * 2 *
+         repeat<I>(
+             rounds, [&](I c)
+                         __attribute__((always_inline)) { return c + (I)_mm_madd_epi16((__m128i)c, a); });
 #else
   const I a = I{} + 1;
-  return width / 4 * 2 * repeat<I>(rounds, [&](I c) __attribute__((always_inline)) { return a * c + a; });
+  return width / 4 * 2 *
+         repeat<I>(
+             rounds, [&](I c) __attribute__((always_inline)) { return a * c + a; });
 #endif
 }
 
