@@ -3,7 +3,7 @@
 # it has a parenthesis and it is not a control statement or lambda inside another function.
 
 function begin_file() {
-  depth = 0; head = ""; in_function = 0; in_comment = 0; raw_end = ""
+  depth = 0; head = ""; in_function = 0; in_comment = 0; in_directive = 0; raw_end = ""
 }
 
 # The line without comments, strings and character literals.
@@ -39,8 +39,10 @@ function code_of(line,    at) {
   sub(/\/\/.*/, "", line)
   at = index(line, "/*")
   if (at) { in_comment = 1; line = substr(line, 1, at - 1) }
-  if (line ~ /^[ \t]*#/) return ""
-  return line
+  # A preprocessor directive and the lines that a backslash joins to it.
+  at = in_directive || line ~ /^[ \t]*#/
+  in_directive = at && line ~ /\\$/
+  return at ? "" : line
 }
 
 function opens_block(before) {

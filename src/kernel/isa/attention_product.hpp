@@ -6,11 +6,6 @@
 // never fewer than 12 chains to hide the latency. Each element is one chain over K in order, whatever the
 // tile.
 #pragma once
-#if defined(__GNUC__) && \
-    !defined(__clang__)  // g++ 12 takes the undefined operands inside immintrin.h for ours
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#endif
 #include "kernel/isa/simd.hpp"
 
 namespace hone::kernel::HONE_ISA {
