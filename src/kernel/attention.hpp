@@ -35,8 +35,8 @@ struct Attention {
   HeadRows q, k, v, o;
   float* lse = nullptr;  // [B,heads,T] natural log of the sum of exponentials; written forward, read
                          // backward; -infinity where a query sees no key (its o and gradients are zero)
-  float scale = 0;      // of the scores, above 0, usually 1/sqrt(D)
-  bool causal = false;  // query t sees keys 0..t (T == S)
+  float scale = 0;       // of the scores, above 0, usually 1/sqrt(D)
+  bool causal = false;   // query t sees keys 0..t (T == S)
   const std::int32_t* lengths =
       nullptr;  // [B] keys that count in each sequence, the rest is padding; or null
   Dropout dropout;
