@@ -71,7 +71,7 @@ class HONE_API Builder {
   // While the returned object lives, names are prefixed by "name." (or "name.index.").
   class HONE_API Scope {
    public:
-    Scope(BuilderState* state, std::string prefix);
+    Scope(BuilderState* state, const std::string& prefix);
     ~Scope();
     Scope(const Scope&) = delete;
     Scope& operator=(const Scope&) = delete;

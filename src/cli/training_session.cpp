@@ -96,7 +96,7 @@ void TrainingSession::evaluated(const EvalEvent& e) {
 }
 
 RunSummary TrainingSession::run(bool print_it) {
-  const RunSummary done = train(run_);
+  RunSummary done = train(run_);
   if (progress_) write(progress_->finish());
   if (events_) events_->flush();
   if (done.stopped)

@@ -9,10 +9,6 @@
 namespace hone {
 namespace {
 
-std::int64_t aligned(std::int64_t bytes) {
-  return (bytes + alignment_bytes - 1) / alignment_bytes * alignment_bytes;
-}
-
 std::vector<std::int64_t> scratch_of(const Program& p, const ExecOptions& options) {
   // Only the number of threads matters to a plan; a pool that has none started stands for them.
   const auto pool = ThreadPool::unstarted(options.threads);
@@ -41,7 +37,7 @@ ExecOptions exec_options(int threads, const std::string& isa_name) {
   return {.threads = threads ? threads : cores, .isa = isa};
 }
 
-JobPlan::JobPlan(std::vector<Program> programs, ExecOptions options, std::set<std::string> held)
+JobPlan::JobPlan(std::vector<Program> programs, ExecOptions options, const std::set<std::string>& held)
     : programs_(std::move(programs)), options_(options) {
   for (const Program& p : programs_) {
     verify(p);

@@ -40,7 +40,7 @@ using HeldTensors = std::map<std::string, std::span<const std::byte>>;
 class JobPlan {
  public:
   // The tensors named in `held` get no place in the arena; the executor is given them.
-  JobPlan(std::vector<Program> programs, ExecOptions options, std::set<std::string> held = {});
+  JobPlan(std::vector<Program> programs, ExecOptions options, const std::set<std::string>& held = {});
 
   const std::vector<Program>& programs() const { return programs_; }
   const ExecOptions& options() const { return options_; }

@@ -6,10 +6,6 @@
 namespace hone {
 namespace {
 
-std::int64_t aligned(std::int64_t bytes) {
-  return (bytes + alignment_bytes - 1) / alignment_bytes * alignment_bytes;
-}
-
 bool meet(const Block& a, const Block& b) { return a.first <= b.last && b.first <= a.last; }
 
 // Storage roots as blocks, those that may overwrite one another joined into one.

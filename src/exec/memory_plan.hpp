@@ -8,6 +8,9 @@
 namespace hone {
 
 constexpr std::int64_t alignment_bytes = 64;
+constexpr std::int64_t aligned(std::int64_t bytes) {
+  return (bytes + alignment_bytes - 1) / alignment_bytes * alignment_bytes;
+}
 
 // A stretch of memory that is needed from node `first` to node `last`, both included.
 struct Block {

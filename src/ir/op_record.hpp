@@ -100,6 +100,6 @@ struct OpRecord {
 
 // Appends a node: infers its outputs, adds them, returns them. Names outputs after the node.
 std::vector<TensorId> emit(Program& program, const OpRecord& op, std::vector<TensorId> inputs,
-                           const Attributes& attributes, std::string name, Phase phase = Phase::micro);
+                           const Attributes& attributes, const std::string& name, Phase phase = Phase::micro);
 
 }  // namespace hone

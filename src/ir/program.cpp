@@ -88,7 +88,7 @@ bool gaps_only_in(const Call& call, std::initializer_list<std::size_t> in,
 }
 
 std::vector<TensorId> emit(Program& program, const OpRecord& op, std::vector<TensorId> inputs,
-                           const Attributes& attributes, std::string name, Phase phase) {
+                           const Attributes& attributes, const std::string& name, Phase phase) {
   InferInput infer{.node = name, .in = {}, .attributes = attributes};
   for (const TensorId id : inputs) infer.in.push_back(program[id].type);
   const auto specs = op.infer(infer);

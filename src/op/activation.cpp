@@ -88,8 +88,6 @@ void gradient(GradientContext& g) {
     g.set(0, g.emit(activation_gradient, {dy, g.in(0)}, g.attributes<ActivationAttributes>())[0]);
 }
 
-int first_input(const Node&, int) { return 0; }
-
 constexpr Variant variants[] = {{"flat", "cpu", nullptr, nullptr, run},
                                 {"rows", "cpu", all_even_rows, nullptr, by_rows<run>}};
 constexpr Variant gradient_variants[] = {{"flat", "cpu", nullptr, nullptr, run_gradient},

@@ -57,7 +57,6 @@ void gradient_cast(GradientContext& g) {
   if (dy) pass_on(g, 0, dy);
 }
 
-int first_input(const Node&, int) { return 0; }
 void set_type(Attributes& a, DType dtype) { a = TypeAttributes{dtype}; }
 
 constexpr Variant add_variants[] = {{"flat", "cpu", nullptr, nullptr, run_add},

@@ -109,7 +109,8 @@ Tensor Builder::positions() {
 std::int64_t Builder::batch() const { return state_->options.batch; }
 std::int64_t Builder::seq() const { return state_->options.seq; }
 
-Builder::Scope::Scope(BuilderState* state, std::string prefix) : state_(state), outer_(state->prefix.size()) {
+Builder::Scope::Scope(BuilderState* state, const std::string& prefix)
+    : state_(state), outer_(state->prefix.size()) {
   state_->prefix += prefix;
 }
 Builder::Scope::~Scope() { state_->prefix.resize(outer_); }

@@ -4,6 +4,8 @@
 #include <cassert>
 #include <cstring>
 
+#include "op/ops.hpp"
+
 namespace hone::op {
 
 StepInfo step_info(const Operand& step) {
@@ -81,15 +83,21 @@ void set(const Operand& o, std::int64_t i, double value) {
   }
 }
 
+int first_input(const Node&, int output) { return output == 0 ? 0 : -1; }
+
+bool continues(const Call& c, std::size_t step) {
+  return c.attributes.as<SumAttributes>().begun || step_info(c.in[step]).micro != 0;
+}
+
 Rows rows_of(const Shape& shape) {
   const std::int64_t rows = shape.rows();
   const std::int64_t positions = shape.rank() >= 2 ? shape[shape.rank() - 2] : 1;
   return {rows / positions, positions};
 }
 
-double sum_by_pieces(double before, bool accumulate, Rows rows,
+double sum_by_pieces(double before, bool continued, Rows rows,
                      const std::function<float(std::int64_t, std::int64_t)>& term) {
-  auto sum = static_cast<float>(accumulate ? before : 0.0);
+  auto sum = static_cast<float>(continued ? before : 0.0);
   for (std::int64_t b = 0; b < rows.sequences; ++b)
     for (std::int64_t first = 0; first < rows.positions; first += kernel::piece_positions) {
       double piece = 0;

@@ -46,6 +46,13 @@ inline kernel::Out out(const Operand& o) { return {o.data, element(o.type.dtype)
 double get(const Operand& o, std::int64_t i);
 void set(const Operand& o, std::int64_t i, double value);
 
+// For `OpRecord::alias`: the first output may overwrite the first input.
+int first_input(const Node& node, int output);
+
+// For ops with SumAttributes: does this call add to a sum that is there, or begin it? `step`: that input's
+// index.
+bool continues(const Call& c, std::size_t step);
+
 // Sequences and positions of a [B,T,C] operand; [T,C] is one sequence.
 struct Rows {
   std::int64_t sequences, positions;
@@ -54,7 +61,7 @@ Rows rows_of(const Shape& shape);
 
 // sum = (micro-batch's first ? 0 : sum) + the pieces in order, each from zero, as every weight's gradient
 // adds up. term(sequence, position) is what one position contributes.
-double sum_by_pieces(double before, bool accumulate, Rows rows,
+double sum_by_pieces(double before, bool continued, Rows rows,
                      const std::function<float(std::int64_t, std::int64_t)>& term);
 
 // Traffic of a node, each operand once.

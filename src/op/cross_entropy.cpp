@@ -76,8 +76,6 @@ void reference_gradient(const Call& c) {
   }
 }
 
-int first_input(const Node&, int output) { return output == 0 ? 0 : -1; }
-
 bool takes(const Call& c) { return gaps_only_in(c, {0}, {}); }
 bool takes_gradient(const Call& c) {
   return gaps_only_in(c, {0}, {0}) && c.out[0].row_stride() == c.in[0].row_stride();

@@ -51,8 +51,6 @@ void gradient(GradientContext& g) {
   if (dy && g.wants(0)) g.set(0, g.emit(dropout, {dy, g.step()}, g.attributes<DropoutAttributes>())[0]);
 }
 
-int first_input(const Node&, int) { return 0; }
-
 constexpr Variant variants[] = {{"rows", "cpu", nullptr, nullptr, run}};
 
 }  // namespace

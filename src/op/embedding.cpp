@@ -49,10 +49,6 @@ std::vector<OutputSpec> infer_gradient(const InferInput& i) {
   return {{i.in[2], 2}};
 }
 
-bool continues(const Call& c, std::size_t step) {
-  return c.attributes.as<SumAttributes>().begun || step_info(c.in[step]).micro != 0;
-}
-
 void run_gradient(const Call& c) {
   kernel::run(kernel::EmbeddingGradient{.rows = c.in[1].type.shape.rows(),
                                         .C = c.in[1].type.shape.last(),

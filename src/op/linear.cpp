@@ -169,10 +169,6 @@ Cost weight_cost(const Program& p, const Node& n) {
   return product_cost(p, n, p[n.inputs[0]].type.shape, p[n.inputs[2]].type.shape);
 }
 
-bool continues(const Call& c, std::size_t step) {
-  return c.attributes.as<SumAttributes>().begun || step_info(c.in[step]).micro != 0;
-}
-
 kernel::WeightGradient weight_arguments(const Call& c) {
   const Rows rows = rows_of(c.in[0].type.shape);
   return {.sequences = rows.sequences,

@@ -11,7 +11,7 @@ std::shared_ptr<const HeldWeight> WeightStore::hold(const ParameterSpec& spec, D
   const auto key = [&](DType type) { return spec.name + ":" + std::string(name(type)); };
   if (auto known = held_->weights[key(dtype)].lock()) return known;
   const std::int64_t count = spec.shape.elements();
-  const auto made = std::make_shared<const HeldWeight>(count * size_bytes(dtype));
+  auto made = std::make_shared<const HeldWeight>(count * size_bytes(dtype));
   if (dtype == DType::f32) {
     read(spec, made->view<float>());
   } else {

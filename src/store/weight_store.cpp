@@ -1,13 +1,12 @@
 #include "store/weight_store.hpp"
 
-#include <xxhash.h>
-
 #include <algorithm>
 #include <cstring>
 
 #include "base/float_mode.hpp"
 #include "base/random.hpp"
 #include "base/types.hpp"
+#include "file/hash.hpp"
 
 namespace hone {
 namespace {
@@ -161,20 +160,13 @@ void write_weights(const std::string& path, std::vector<ParameterSpec> parameter
 
 std::string hash_weights(std::vector<ParameterSpec> parameters, const WeightReader& read) {
   sort_by_name(parameters);
-  const std::unique_ptr<XXH3_state_t, XXH_errorcode (*)(XXH3_state_t*)> state(XXH3_createState(),
-                                                                              XXH3_freeState);
-  XXH3_128bits_reset(state.get());
+  Digest digest;
   for (const ParameterSpec& p : parameters) {
     const std::string label = p.name + to_string(file_shape(p));
-    const auto values = read(p);
-    XXH3_128bits_update(state.get(), label.data(), label.size());
-    XXH3_128bits_update(state.get(), values.data(), values.size_bytes());
+    digest.add(std::as_bytes(std::span(label)));
+    digest.add(std::as_bytes(read(p)));
   }
-  const XXH128_hash_t hash = XXH3_128bits_digest(state.get());
-  char text[33];
-  std::snprintf(text, sizeof text, "%016llx%016llx", static_cast<unsigned long long>(hash.high64),
-                static_cast<unsigned long long>(hash.low64));
-  return text;
+  return digest.hex();
 }
 
 }  // namespace hone

@@ -37,7 +37,7 @@ Model open_model(const TrainingRun& run, const Text& text) {
   const bool preset = !is_file(run.model) && !is_folder(run.model);
   if (preset) options.vocab_size = text.vocab_size();
   if (preset) options.context = run.plan.seq;
-  const Model model = find_model(run.model, options);
+  Model model = find_model(run.model, options);
   if (text.vocab_size() > model.vocab_size())
     throw Error(ErrorKind::input,
                 {.what = "a token id above the model's vocabulary",

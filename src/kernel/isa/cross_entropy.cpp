@@ -20,16 +20,7 @@ HONE_INLINE F exp_or_zero(F x) {
   const F magic = splat(12582912.0f + 127.0f);
   const F t = fma(x, splat(1.44269504f), magic);
   const F n = t - magic;
-  F r = fma(n, splat(-0.693359375f), x);
-  r = fma(n, splat(2.12194440e-4f), r);
-  F p = splat(1.0f / 720);
-  p = fma(p, r, splat(1.0f / 120));
-  p = fma(p, r, splat(1.0f / 24));
-  p = fma(p, r, splat(1.0f / 6));
-  p = fma(p, r, splat(0.5f));
-  p = fma(p, r, splat(1.0f));
-  p = fma(p, r, splat(1.0f));
-  return select(x < splat(-87.0f), F{}, p * as_float(bits(t) << 23));
+  return select(x < splat(-87.0f), F{}, exp_rest(x, n) * as_float(bits(t) << 23));
 }
 
 template <class T>

@@ -161,12 +161,8 @@ HONE_INLINE float max(F v) {
   return x[0];
 }
 
-// e^x for x in [-87, 88], clamped outside (so e^-inf is about 1e-38, not 0); relative error 1e-7.
-// 2^n * p(r), n = round(x log2 e), |r| <= ln2/2; p: Taylor to degree 6.
-HONE_INLINE F exp(F x) {
-  x = min(max(x, splat(-87.0f)), splat(88.0f));
-  const F magic = splat(12582912.0f);  // 1.5 * 2^23: adding it rounds to a whole number
-  const F n = fma(x, splat(1.44269504f), magic) - magic;
+// e^(x - n ln 2) where n = round(x log2 e), so that |the exponent| <= ln2/2: Taylor to degree 6.
+HONE_INLINE F exp_rest(F x, F n) {
   F r = fma(n, splat(-0.693359375f), x);
   r = fma(n, splat(2.12194440e-4f), r);
   F p = splat(1.0f / 720);
@@ -175,8 +171,15 @@ HONE_INLINE F exp(F x) {
   p = fma(p, r, splat(1.0f / 6));
   p = fma(p, r, splat(0.5f));
   p = fma(p, r, splat(1.0f));
-  p = fma(p, r, splat(1.0f));
-  return as_float(bits(p) + (__builtin_convertvector(n, I) << 23));
+  return fma(p, r, splat(1.0f));
+}
+
+// e^x for x in [-87, 88], clamped outside (so e^-inf is about 1e-38, not 0); relative error 1e-7.
+HONE_INLINE F exp(F x) {
+  x = min(max(x, splat(-87.0f)), splat(88.0f));
+  const F magic = splat(12582912.0f);  // 1.5 * 2^23: adding it rounds to a whole number
+  const F n = fma(x, splat(1.44269504f), magic) - magic;
+  return as_float(bits(exp_rest(x, n)) + (__builtin_convertvector(n, I) << 23));
 }
 
 }  // namespace hone::kernel::HONE_ISA
