@@ -119,5 +119,9 @@ HONE_API Tensor dropout(Tensor x, float p, std::string_view name);
 // Parts of the last axis, as views: [B,T,sum] -> [B,T,size] each.
 HONE_API std::vector<Tensor> split(Tensor x, std::initializer_list<std::int64_t> sizes);
 HONE_API Tensor operator+(Tensor a, Tensor b);
+// The same tensor, known by this name too, under the open scopes; for TrainPlanOptions::keep. What linear,
+// layer_norm and dropout make is known by the name given to them, what other functions make by the
+// function's ("h.0.gelu", the second in a scope "h.0.gelu.2"; a sum by "sum"), the result as "logits".
+HONE_API Tensor named(Tensor x, std::string_view name);
 
 }  // namespace hone

@@ -12,6 +12,7 @@
 #pragma once
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -26,12 +27,24 @@ struct TextOptions {
   std::uint64_t seed = 0;          // of the order of the windows
 };
 
-// Rows of tokens, [batch, seq] each. labels[b,t] is the token that follows ids[b,t]; -100 where none counts.
+// Rows of tokens that lie in somebody's memory, [batch, seq] each: a caller's own arrays, or a Batch. What
+// takes one reads it before it returns and keeps nothing. labels[b,t] is the token that follows ids[b,t];
+// -100 where none counts.
+struct BatchView {
+  std::int64_t batch = 0, seq = 0;
+  std::span<const std::int32_t> ids{}, labels{};
+
+  HONE_API std::int64_t tokens() const;                                   // labels that count
+  HONE_API BatchView rows(std::int64_t first, std::int64_t count) const;  // [first, first + count)
+};
+
+// The same with memory of its own.
 struct Batch {
   std::int64_t batch = 0, seq = 0;
   std::vector<std::int32_t> ids{}, labels{};
 
-  HONE_API std::int64_t tokens() const;  // labels that count
+  std::int64_t tokens() const { return BatchView(*this).tokens(); }
+  operator BatchView() const { return {batch, seq, ids, labels}; }
 };
 
 // What is held out: of one file, the characters after the first nine tenths; of several documents (files),

@@ -34,11 +34,13 @@ struct TrainPlanOptions {
   std::int64_t micro_batch = 0;  // computed at once; 0: chosen to fit the caches. Changes no bit
   std::int64_t seq = 256;        // positions a sequence
   Precision precision = Precision::f32;
-  int threads = 0;                  // 0: all cores
-  std::uint64_t seed = 0;           // of dropout
-  std::string isa{};                // portable, avx2, avx512; empty: the best that this CPU has
-  bool decay_all = false;           // weight decay on biases and norms too
-  std::vector<std::string> keep{};  // names of weights whose gradients shall be readable after a step
+  int threads = 0;         // 0: all cores
+  std::uint64_t seed = 0;  // of dropout
+  std::string isa{};       // portable, avx2, avx512; empty: the best that this CPU has
+  bool decay_all = false;  // weight decay on biases and norms too
+  // What shall be readable after a step: gradients, by the weights' names, and activations, by the names that
+  // hone/builder.hpp gives them at `named`. The forecast counts their copies; nothing else changes.
+  std::vector<std::string> keep{};
 };
 
 class HONE_API TrainPlan {
@@ -72,7 +74,8 @@ struct StepOptions {
   float clip = 0;  // of the gradients' global norm; 0: none
   float beta1 = 0.9f, beta2 = 0.95f, epsilon = 1e-8f;
   float weight_decay = 0.1f;
-  // Asked before each micro-batch and before the update. A step that it stops has changed nothing.
+  // Asked before each node of a micro-batch's program, so within milliseconds, and last before the update. A
+  // step that it stops has changed nothing.
   std::stop_token stop{};
 };
 
@@ -100,18 +103,18 @@ class HONE_API Trainer {
   // Error(input) for an id outside the vocabulary, Error(failed) for a loss that is not finite, naming the
   // first op at fault. Should an update itself end halfway, every further call says so with an Error(failed)
   // until resume().
-  StepResult step(const Batch& batch, const StepOptions& options);
+  StepResult step(const BatchView& batch, const StepOptions& options);
 
   // The same in two verbs. accumulate: forward, loss and backward of the next micro-batch of the step (as
   // many sequences as the plan has a program for: micro_batch, or the ragged rest); returns the sum of its
   // losses, nats. Gradients are divided by step_tokens, by default batch * seq. update: clip, AdamW, cast.
-  double accumulate(const Batch& micro_batch, std::int64_t step_tokens = 0);
+  double accumulate(const BatchView& micro_batch, std::int64_t step_tokens = 0);
   StepResult update(const StepOptions& options);
   // Forgets what was accumulated since the last update: the next accumulate() begins a step.
   void discard();
 
   // Mean loss over any number of windows of plan.seq(), without dropout; weights are untouched.
-  EvalResult evaluate(const Batch& batch);
+  EvalResult evaluate(const BatchView& batch);
 
   std::int64_t steps() const;  // complete ones
   const TrainPlan& plan() const;
@@ -120,10 +123,12 @@ class HONE_API Trainer {
   void save(const std::string& folder) const;  // the weights as a model folder
 
   // Copies of weights, or with `keep` of the last step's gradients (before clipping), in f32 and in the
-  // layout of files, into a span of Model::size() values. write() also renews what is derived from the
-  // weight. Error(usage) for a name that is not there or a span of another size.
+  // layout of files, into a span of Model::size() values; or with `keep` of an activation [batch, seq,
+  // width], in f32, of the sequences that this step has computed. write() also renews what is derived from
+  // the weight. Error(usage) for a name that is not there or not kept, and for a span of another size.
   void read(const std::string& weight, std::span<float> values) const;
   void read_gradient(const std::string& weight, std::span<float> values) const;
+  void read_activation(const std::string& name, std::span<float> values) const;
   void write(const std::string& weight, std::span<const float> values);
 
   // Everything that the next step depends on, as a folder that appears whole or not at all; `notes` are kept

@@ -50,8 +50,13 @@ void require_part(std::int64_t first, std::int64_t count, std::int64_t rows, std
 
 }  // namespace
 
-std::int64_t Batch::tokens() const {
+std::int64_t BatchView::tokens() const {
   return static_cast<std::int64_t>(labels.size()) - std::count(labels.begin(), labels.end(), ignored);
+}
+
+BatchView BatchView::rows(std::int64_t first, std::int64_t count) const {
+  const auto from = static_cast<std::size_t>(first * seq), size = static_cast<std::size_t>(count * seq);
+  return {count, seq, ids.subspan(from, size), labels.subspan(from, size)};
 }
 
 struct Text::Impl {

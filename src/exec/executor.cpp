@@ -88,15 +88,17 @@ std::span<std::byte> Executor::arena() {
   return {impl_->arena.data(), impl_->arena.size()};
 }
 
-void Executor::run(std::size_t program) {
+bool Executor::run(std::size_t program, const std::stop_token& stop) {
   const FloatModeGuard guard;
+  std::vector<Bound>& list = impl_->bound.at(program);
   impl_->live.begin();
-  std::vector<Bound>& list = impl_->bound[program];
   for (std::size_t n = 0; n < list.size(); ++n) {
+    if (stop.stop_requested()) return false;
     impl_->live.before(program, n);
     impl_->profiling ? list[n].run_timed() : list[n].run(list[n].call);
     impl_->live.after(program, n);
   }
+  return true;
 }
 
 std::span<std::byte> Executor::bytes(const std::string& name) {

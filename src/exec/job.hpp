@@ -9,6 +9,7 @@
 #include <memory>
 #include <set>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -70,7 +71,8 @@ class Executor {
   Executor& operator=(Executor&&) noexcept;
 
   const JobPlan& plan() const;
-  void run(std::size_t program);
+  // False: stopped between two nodes, and what the program writes is half written.
+  bool run(std::size_t program, const std::stop_token& stop = {});
 
   // A shared tensor by name, or an output of a program (valid until the next run of any program).
   std::span<std::byte> bytes(const std::string& name);

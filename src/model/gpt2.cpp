@@ -145,7 +145,9 @@ ActivationFunction activation(const Gpt2Config& c, const std::string& where) {
   bad(where, "activation_function", "gelu_new, gelu, relu or silu", "\"" + c.activation + "\"");
 }
 
-Tensor block(Tensor x, const Gpt2Config& c, std::int64_t layer, ActivationFunction act) {
+// Results are named as Transformers names its modules.
+Tensor block(Builder& b, Tensor x, const Gpt2Config& c, std::int64_t layer, ActivationFunction act) {
+  const auto scope = b.scope("h", static_cast<int>(layer));
   const Init init = normal(c.range);
   const Init last = normal(c.range / std::sqrt(2.0f * static_cast<float>(c.n_layer)));
   float scale = c.scaled ? 0.0f : 1.0f;
@@ -158,11 +160,11 @@ Tensor block(Tensor x, const Gpt2Config& c, std::int64_t layer, ActivationFuncti
   auto a = attention(qkv[0], qkv[1], qkv[2],
                      {.heads = c.n_head, .causal = true, .dropout = c.attn_pdrop, .scale = scale});
   a = linear(a, "attn.c_proj", c.n_embd, {.init = last, .transposed = true});
-  x = x + dropout(a, c.resid_pdrop, "attn.resid_dropout");
+  x = x + named(dropout(a, c.resid_pdrop, "attn.resid_dropout"), "attn");
   auto m = act(
       linear(layer_norm(x, "ln_2", c.epsilon), "mlp.c_fc", c.n_inner, {.init = init, .transposed = true}));
   m = linear(m, "mlp.c_proj", c.n_embd, {.init = last, .transposed = true});
-  return x + dropout(m, c.resid_pdrop, "mlp.dropout");
+  return x + named(dropout(m, c.resid_pdrop, "mlp.dropout"), "mlp");
 }
 
 // Everything below the head, under "transformer."; also hands out the table of tokens for a tied head.
@@ -170,11 +172,9 @@ Tensor trunk(Builder& b, Tensor tokens, const Gpt2Config& c, ActivationFunction 
   const auto model = b.scope("transformer");
   *wte = b.parameter("wte.weight", {c.vocab_size, c.n_embd}, {.init = normal(c.range)});
   const auto wpe = b.parameter("wpe.weight", {c.n_positions, c.n_embd}, {.init = normal(c.range)});
-  auto x = dropout(embedding(tokens, *wte) + embedding(b.positions(), wpe), c.embd_pdrop, "drop");
-  for (std::int64_t i = 0; i < c.n_layer; ++i) {
-    const auto layer = b.scope("h", static_cast<int>(i));
-    x = block(x, c, i, act);
-  }
+  const auto x0 = named(embedding(tokens, *wte), "wte") + named(embedding(b.positions(), wpe), "wpe");
+  auto x = dropout(x0, c.embd_pdrop, "drop");
+  for (std::int64_t i = 0; i < c.n_layer; ++i) x = named(block(b, x, c, i, act), "h." + std::to_string(i));
   return layer_norm(x, "ln_f", c.epsilon);
 }
 

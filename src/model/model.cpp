@@ -107,12 +107,16 @@ Model with_file(const Model& model, const std::string& folder) {
 
 }  // namespace
 
+const ParameterSpec* Model::Impl::find(const std::string& name) const {
+  const auto found =
+      std::find_if(specs.begin(), specs.end(), [&](const ParameterSpec& s) { return s.name == name; });
+  return found == specs.end() ? nullptr : &*found;
+}
+
 const ParameterSpec& Model::Impl::spec(const std::string& name) const {
+  if (const ParameterSpec* found = find(name)) return *found;
   std::vector<std::string> names;
-  for (const ParameterSpec& s : specs) {
-    if (s.name == name) return s;
-    names.push_back(s.name);
-  }
+  for (const ParameterSpec& s : specs) names.push_back(s.name);
   throw Error(ErrorKind::usage, {.what = "the model has no weight '" + name + "'",
                                  .hint = "the nearest is '" + nearest(name, names) + "'"});
 }

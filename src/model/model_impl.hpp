@@ -17,7 +17,8 @@ struct Model::Impl {
   std::vector<ParameterSpec> specs;
   WeightStore store;
 
-  const ParameterSpec& spec(const std::string& name) const;  // Error(input) that lists what is near
+  const ParameterSpec* find(const std::string& name) const;  // null where there is none
+  const ParameterSpec& spec(const std::string& name) const;  // Error(usage) that names the nearest
 };
 
 // The same model with other weights.

@@ -40,14 +40,21 @@ TensorId id_of(BuilderState& b, Tensor x, const char* use) {
 
 const TensorType& type_of(Tensor x) { return state_of(x, "shape").program[TensorId{x.id()}].type; }
 
-// Where a node without a name of its own stands: the open scopes.
-std::string here(const BuilderState& b, const char* what) { return b.prefix + what; }
+// A new node, whose result is known by the node's name, or by another.
+Tensor add_node(BuilderState& b, const OpRecord& op, const std::vector<TensorId>& inputs,
+                const Attributes& attributes, const std::string& name, const std::string& known_as) {
+  const TensorId made = emit(b.program, op, inputs, attributes, name)[0];
+  b.activations[known_as] = made;
+  return {&b, made.value};
+}
+Tensor add_node(BuilderState& b, const OpRecord& op, const std::vector<TensorId>& inputs,
+                const Attributes& attributes, const std::string& name) {
+  return add_node(b, op, inputs, attributes, name, name);
+}
 
 Tensor unary(Tensor x, op::Activation kind, const char* name) {
   BuilderState& b = state_of(x, name);
-  return {&b, emit(b.program, op::activation, {id_of(b, x, name)}, op::ActivationAttributes{kind},
-                   here(b, name))[0]
-                  .value};
+  return add_node(b, op::activation, {id_of(b, x, name)}, op::ActivationAttributes{kind}, b.new_name(name));
 }
 
 }  // namespace
@@ -71,6 +78,13 @@ TensorId BuilderState::input(const std::string& name, TensorType type) {
   TensorId& id = by_name["input " + name];
   if (!id) id = program.add({.name = name, .type = type, .role = Role::input});
   return id;
+}
+
+std::string BuilderState::new_name(std::string_view what) const {
+  const std::string first = prefix + std::string(what);
+  std::string name = first;
+  for (int n = 2; activations.contains(name); ++n) name = first + "." + std::to_string(n);
+  return name;
 }
 
 std::vector<std::int64_t> Tensor::shape() const {
@@ -121,9 +135,8 @@ Builder::Scope Builder::scope(std::string_view name, int index) {
 
 Tensor embedding(Tensor ids, Tensor table) {
   BuilderState& b = state_of(ids, "embedding");
-  return {&b, emit(b.program, op::embedding, {id_of(b, ids, "embedding"), id_of(b, table, "embedding")}, {},
-                   b.program[id_of(b, table, "embedding")].name)[0]
-                  .value};
+  const TensorId in = id_of(b, ids, "embedding"), rows = id_of(b, table, "embedding");
+  return add_node(b, op::embedding, {in, rows}, {}, b.program[rows].name, b.new_name("embedding"));
 }
 
 Tensor linear(Tensor x, std::string_view name, std::int64_t out, LinearOptions options) {
@@ -135,17 +148,14 @@ Tensor linear(Tensor x, std::string_view name, std::int64_t out, LinearOptions o
   std::vector<TensorId> inputs{{x.id()}, {w.id()}};
   if (options.bias)
     inputs.push_back({builder.parameter(n + ".bias", {out}, {.init = zeros(), .decay = false}).id()});
-  return {
-      &b,
-      emit(b.program, op::linear, inputs, op::LinearAttributes{.bias = options.bias}, b.prefix + n)[0].value};
+  return add_node(b, op::linear, inputs, op::LinearAttributes{.bias = options.bias}, b.new_name(n));
 }
 
 Tensor linear(Tensor x, Tensor weight) {
   BuilderState& b = state_of(x, "linear");
-  const TensorId w = id_of(b, weight, "linear");
-  return {&b, emit(b.program, op::linear, {id_of(b, x, "linear"), w}, op::LinearAttributes{},
-                   b.program[w].name + ":head")[0]
-                  .value};
+  const TensorId in = id_of(b, x, "linear"), w = id_of(b, weight, "linear");
+  return add_node(b, op::linear, {in, w}, op::LinearAttributes{}, b.program[w].name + ":head",
+                  b.new_name("linear"));
 }
 
 Tensor layer_norm(Tensor x, std::string_view name, float epsilon) {
@@ -155,9 +165,8 @@ Tensor layer_norm(Tensor x, std::string_view name, float epsilon) {
   const std::int64_t C = b.program[id_of(b, x, "layer_norm")].type.shape.last();
   const Tensor gamma = builder.parameter(n + ".weight", {C}, {.init = ones(), .decay = false});
   const Tensor beta = builder.parameter(n + ".bias", {C}, {.init = zeros(), .decay = false});
-  return {&b, emit(b.program, op::layer_norm, {{x.id()}, {gamma.id()}, {beta.id()}},
-                   op::LayerNormAttributes{.epsilon = epsilon}, b.prefix + n)[0]
-                  .value};
+  return add_node(b, op::layer_norm, {{x.id()}, {gamma.id()}, {beta.id()}},
+                  op::LayerNormAttributes{.epsilon = epsilon}, b.new_name(n));
 }
 
 Tensor gelu(Tensor x) { return unary(x, op::Activation::gelu, "gelu"); }
@@ -181,9 +190,7 @@ TensorId append_to_cache(BuilderState& b, TensorId kv, const std::string& name) 
 
 Tensor decode_attention(BuilderState& b, TensorId q, TensorId k, TensorId v,
                         const op::AttentionAttributes& a) {
-  std::string name = here(b, "attention");
-  const std::string first = name;  // of several in one scope, each has a cache of its own
-  for (int n = 2; b.program.find(name + ".cache_k"); ++n) name = first + "." + std::to_string(n);
+  const std::string name = b.new_name("attention");  // of several in one scope, each has a cache of its own
   if (!a.causal)
     fail(b, "attention", "a cache needs attention that looks back only", "causal = true", "false");
   const TensorId cache_k = append_to_cache(b, k, name + ".cache_k");
@@ -191,7 +198,7 @@ Tensor decode_attention(BuilderState& b, TensorId q, TensorId k, TensorId v,
   const BuildOptions& o = b.options;
   const TensorId table = b.input("cache_table", {{o.batch, o.cache.blocks_a_sequence}, DType::i32});
   const TensorId lengths = b.input("cache_lengths", {{o.batch}, DType::i32});
-  return {&b, emit(b.program, op::cached_attention, {q, cache_k, cache_v, table, lengths}, a, name)[0].value};
+  return add_node(b, op::cached_attention, {q, cache_k, cache_v, table, lengths}, a, name);
 }
 
 }  // namespace
@@ -206,24 +213,23 @@ Tensor attention(Tensor q, Tensor k, Tensor v, AttentionOptions options) {
                             .scale = options.scale,
                             .causal = options.causal,
                             .dropout = b.options.training ? options.dropout : 0,
-                            .stream = stream_key(here(b, "attention"), 0)};
+                            .stream = stream_key(b.new_name("attention"), 0)};
   if (a.heads <= 0 || width % a.heads != 0)
     fail(b, "attention", "heads must divide the width", "a divisor of " + std::to_string(width),
          std::to_string(a.heads) + " heads");
   if (a.scale == 0) a.scale = 1 / std::sqrt(static_cast<float>(width / a.heads));
   if (b.options.cached) return decode_attention(b, in[0], in[1], in[2], a);
   const TensorId step = b.input("step", op::step_type());
-  return {&b, emit(b.program, op::attention, {in[0], in[1], in[2], step}, a, here(b, "attention"))[0].value};
+  return add_node(b, op::attention, {in[0], in[1], in[2], step}, a, b.new_name("attention"));
 }
 
 Tensor dropout(Tensor x, float p, std::string_view name) {
   BuilderState& b = state_of(x, "dropout");
   const TensorId in = id_of(b, x, "dropout");
   if (!b.options.training || p == 0) return x;
-  const std::string full = b.prefix + std::string(name);
-  return {&b, emit(b.program, op::dropout, {in, b.input("step", op::step_type())},
-                   op::DropoutAttributes{.p = p, .stream = stream_key(full, 0)}, full)[0]
-                  .value};
+  const std::string full = b.new_name(name);
+  return add_node(b, op::dropout, {in, b.input("step", op::step_type())},
+                  op::DropoutAttributes{.p = p, .stream = stream_key(full, 0)}, full);
 }
 
 std::vector<Tensor> split(Tensor x, std::initializer_list<std::int64_t> sizes) {
@@ -244,9 +250,21 @@ std::vector<Tensor> split(Tensor x, std::initializer_list<std::int64_t> sizes) {
 
 Tensor operator+(Tensor x, Tensor y) {
   BuilderState& b = state_of(x, "sum");
-  return {&b, emit(b.program, op::add, {id_of(b, x, "sum"), id_of(b, y, "sum")}, op::TypeAttributes{},
-                   here(b, "sum"))[0]
-                  .value};
+  return add_node(b, op::add, {id_of(b, x, "sum"), id_of(b, y, "sum")}, op::TypeAttributes{},
+                  b.new_name("sum"));
+}
+
+Tensor named(Tensor x, std::string_view name) {
+  BuilderState& b = state_of(x, "named");
+  const TensorId id = id_of(b, x, "named");
+  const std::string full = b.prefix + std::string(name);
+  if (b.program[b.program.root(id)].role != Role::activation)
+    fail(b, std::string(name), "only what the model computes is named here", "an activation",
+         "'" + b.program[id].name + "'");
+  const auto [at, is_new] = b.activations.try_emplace(full, id);
+  if (!is_new && at->second != id)
+    fail(b, std::string(name), "two tensors of one name", "a name that is not taken", full);
+  return x;
 }
 
 Forward write_forward(const ArchitectureFunction& architecture, const BuildOptions& options) {
@@ -268,8 +286,9 @@ Forward write_forward(const ArchitectureFunction& architecture, const BuildOptio
                  .expected = "[" + std::to_string(options.batch) + "," + std::to_string(options.seq) + ",V]",
                  .found = to_string(shape)});
   state.program.outputs = {id};
+  state.activations.try_emplace("logits", id);
   verify(state.program);
-  return {std::move(state.program), id, std::move(state.parameters)};
+  return {std::move(state.program), id, std::move(state.parameters), std::move(state.activations)};
 }
 
 }  // namespace hone

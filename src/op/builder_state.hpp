@@ -43,9 +43,12 @@ struct BuilderState {
   BuildOptions options;
   Program program;
   std::string prefix;
-  std::vector<ParameterSpec> parameters;  // in order of first use
-  std::map<std::string, TensorId> by_name;
+  std::vector<ParameterSpec> parameters;        // in order of first use
+  std::map<std::string, TensorId> by_name;      // inputs and parameters
+  std::map<std::string, TensorId> activations;  // what nodes leave, by the nodes' names and by named()
   TensorId input(const std::string& name, TensorType type);  // made at its first use
+  // `what` under the open scopes; the second node of a name is called NAME.2.
+  std::string new_name(std::string_view what) const;
 };
 
 using ArchitectureFunction = std::function<Tensor(Builder&, Tensor)>;
@@ -54,6 +57,7 @@ struct Forward {
   Program program;  // its output: the logits [B,T,V]
   TensorId logits;
   std::vector<ParameterSpec> parameters;
+  std::map<std::string, TensorId> activations;  // by name; the logits as "logits" too
 };
 
 // Calls the architecture once with the input "tokens" i32[B,T].

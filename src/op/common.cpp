@@ -14,6 +14,11 @@ StepInfo step_info(const Operand& step) {
   return info;
 }
 
+TensorId step_input(Program& p) {
+  const TensorId id = p.find("step");
+  return id ? id : p.add({.name = "step", .type = step_type(), .role = Role::input});
+}
+
 std::uint64_t random_key(std::uint64_t stream, const StepInfo& step) {
   std::uint64_t h = stream ^ ((static_cast<std::uint64_t>(static_cast<std::uint32_t>(step.seed_high)) << 32) |
                               static_cast<std::uint32_t>(step.seed_low));

@@ -18,6 +18,7 @@ struct StepInfo {
 };
 inline TensorType step_type() { return {{4}, DType::i32}; }
 StepInfo step_info(const Operand& step);
+TensorId step_input(Program& program);  // that input, made where the program lacks it
 // The key of a random stream at this step; `stream` hashes the name of the use.
 std::uint64_t random_key(std::uint64_t stream, const StepInfo& step);
 

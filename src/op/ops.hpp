@@ -22,11 +22,19 @@ struct SumAttributes {
   }
 };
 extern const OpRecord embedding_gradient;
-// (ids i32[B,T], dy f32[B,T,C], rows f32[N,C], kept i32[N], step) -> next rows and ids, with the
-// micro-batch's written at its place in the step
-extern const OpRecord keep_rows;
-extern const OpRecord
-    add_rows;  // (rows f32[N,C], ids i32[N], sum f32[V,C]) -> next sum, each id's rows added
+// (rows f32[B,T,C], ids i32[B,T], sum f32[V,C]) -> next sum, each id's rows added
+extern const OpRecord add_rows;
+
+// (x[B,T,..], kept[batch,T,..] of x's type, step) -> next kept, with the micro-batch's x at its place in the
+// step; x may be some of the micro-batch's rows, those from `first` on
+struct KeepAttributes {
+  std::int64_t first = 0;
+  template <class V>
+  void fields(V&& v) const {
+    v("first", first);
+  }
+};
+extern const OpRecord keep;
 
 // (a, b) of one shape -> a + b, in `dtype`
 struct TypeAttributes {

@@ -8,11 +8,11 @@ std::span<const OpRecord* const> table() {
   static constexpr std::array records{
       &embedding,
       &embedding_gradient,
-      &keep_rows,
       &add_rows,
       &add,
       &cast,
       &dropout,
+      &keep,
       &layer_norm,
       &layer_norm_gradient,
       &linear,

@@ -96,8 +96,7 @@ void GradientContext::set_sum(std::size_t i, TensorId next) {
 }
 
 TensorId GradientContext::step() {
-  TensorId id = p_.find("step");
-  if (!id) id = p_.add({.name = "step", .type = op::step_type(), .role = Role::input});
+  const TensorId id = op::step_input(p_);
   gradients_.resize(p_.tensors.size());
   return id;
 }

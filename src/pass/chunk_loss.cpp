@@ -8,32 +8,47 @@
 namespace hone {
 namespace {
 
-// The nodes that touch the logits of one loss. Backward's are missing in a program that only evaluates.
+// The nodes that touch the logits of one loss. Backward's are missing in a program that only evaluates;
+// `keep` is there where the caller asked for the logits.
 struct Head {
   std::size_t product, loss;
-  std::optional<std::size_t> loss_gradient, input_gradient, weight_gradient;
+  std::optional<std::size_t> keep, loss_gradient, input_gradient, weight_gradient;
 };
 
-std::optional<Head> find_head(const Program& p) {
-  for (std::size_t n = 0; n < p.nodes.size(); ++n) {
-    if (p.nodes[n].op != &op::cross_entropy) continue;
-    Head head{.product = p.nodes.size(), .loss = n};
-    const TensorId logits = p.nodes[n].inputs[0];
-    TensorId d_logits;
-    for (std::size_t m = 0; m < p.nodes.size(); ++m) {
-      const Node& node = p.nodes[m];
-      if (node.op == &op::linear && node.outputs[0] == logits) head.product = m;
-      if (node.op == &op::cross_entropy_gradient && node.inputs[0] == logits) {
-        head.loss_gradient = m;
-        d_logits = node.outputs[0];
-      }
-      if (!d_logits || node.inputs.empty() || node.inputs[0] != d_logits) continue;
-      if (node.op == &op::linear_input_gradient) head.input_gradient = m;
-      if (node.op == &op::linear_weight_gradient) head.weight_gradient = m;
+bool reads(const Node& node, TensorId id) {
+  return std::find(node.inputs.begin(), node.inputs.end(), id) != node.inputs.end();
+}
+
+// The head whose loss is node n, or none where something else needs its logits whole.
+std::optional<Head> head_of(const Program& p, std::size_t n) {
+  Head head{.product = p.nodes.size(), .loss = n};
+  const TensorId logits = p.nodes[n].inputs[0];
+  if (std::find(p.outputs.begin(), p.outputs.end(), logits) != p.outputs.end()) return {};
+  TensorId d_logits;
+  for (std::size_t m = 0; m < p.nodes.size(); ++m) {
+    const Node& node = p.nodes[m];
+    if (node.op == &op::linear && node.outputs[0] == logits) {
+      head.product = m;
+    } else if (node.op == &op::keep && node.inputs[0] == logits && !head.keep) {
+      head.keep = m;
+    } else if (node.op == &op::cross_entropy_gradient && node.inputs[0] == logits) {
+      head.loss_gradient = m;
+      d_logits = node.outputs[0];
+    } else if (m != n && reads(node, logits)) {
+      return {};
     }
-    const bool wanted = std::find(p.outputs.begin(), p.outputs.end(), logits) != p.outputs.end();
-    if (head.product < p.nodes.size() && !wanted) return head;
+    if (!d_logits || node.inputs.empty() || node.inputs[0] != d_logits) continue;
+    if (node.op == &op::linear_input_gradient) head.input_gradient = m;
+    if (node.op == &op::linear_weight_gradient) head.weight_gradient = m;
   }
+  if (head.product == p.nodes.size()) return {};
+  return head;
+}
+
+std::optional<Head> find_head(const Program& p) {
+  for (std::size_t n = 0; n < p.nodes.size(); ++n)
+    if (p.nodes[n].op == &op::cross_entropy)
+      if (const auto head = head_of(p, n)) return head;
   return {};
 }
 
@@ -53,8 +68,8 @@ class Chunker {
     p_.nodes.clear();
     for (std::size_t n = 0; n < old.size(); ++n) {
       if (n == head_.loss) write_chunks(old);
-      if (n != head_.product && n != head_.loss && n != head_.loss_gradient && n != head_.input_gradient &&
-          n != head_.weight_gradient)
+      if (n != head_.product && n != head_.keep && n != head_.loss && n != head_.loss_gradient &&
+          n != head_.input_gradient && n != head_.weight_gradient)
         p_.nodes.push_back(old[n]);
     }
   }
@@ -80,6 +95,7 @@ class Chunker {
 
   void write_chunks(const std::vector<Node>& old) {
     if (head_.weight_gradient) sum_ = old[*head_.weight_gradient].inputs[2];
+    if (head_.keep) kept_ = old[*head_.keep].inputs[1];
     for (std::int64_t b = 0; b < sequences_; b += together_) {
       const std::int64_t sequences = std::min(together_, sequences_ - b);
       for (std::int64_t t = 0; t < positions_; t += step_)
@@ -97,6 +113,11 @@ class Chunker {
     auto inputs = product.inputs;
     inputs[0] = rows(product.inputs[0], first, sequences, positions);
     const TensorId logits = emit(p_, *product.op, inputs, product.attributes, product.name)[0];
+    if (head_.keep) {
+      const Node& node = old[*head_.keep];
+      kept_ = emit(p_, *node.op, {logits, kept_, node.inputs[2]}, op::KeepAttributes{.first = first},
+                   node.name)[0];
+    }
     const TensorId labels = rows(loss.inputs[1], first, sequences, positions);
     const auto losses = emit(p_, *loss.op, {logits, labels, loss.inputs[2]}, loss.attributes, loss.name);
     place(losses[0], loss.outputs[0], first);
@@ -119,7 +140,7 @@ class Chunker {
   Program& p_;
   const Head head_;
   std::int64_t sequences_, positions_, step_, together_;
-  TensorId sum_;
+  TensorId sum_, kept_;
 };
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "op/gradient_context.hpp"
 #include "op/ops.hpp"
+#include "pass/kept.hpp"
 #include "pass/passes.hpp"
 
 namespace hone {
@@ -28,22 +29,19 @@ void move_up(Program& p, const std::string& parameter, Uses uses) {
 
 }  // namespace
 
-void keep_embedding_rows(Program& p, std::int64_t step_rows) {
+void keep_embedding_rows(Program& p, std::int64_t batch) {
   for (std::size_t n = 0; n < p.nodes.size(); ++n) {
     const Node node = p.nodes[n];
     if (node.op != &op::embedding_gradient) continue;
+    const TensorId ids = node.inputs[0], dy = node.inputs[1];
     const TensorDef sum = p[node.inputs[2]];
     const std::string parameter = node.name;  // an embedding is named after its table
     const Uses uses = uses_of(p, parameter, sum.name);
+    const std::int64_t step_rows = batch * p[ids].type.shape[1];
     if (uses.count < 2 || step_rows >= sum.type.shape[0] || p.find("rows." + parameter)) continue;
-    const TensorId rows = p.add({.name = "rows." + parameter,
-                                 .type = {{step_rows, sum.type.shape[1]}, DType::f32},
-                                 .role = Role::state});
-    const TensorId ids =
-        p.add({.name = "row_ids." + parameter, .type = {{step_rows}, DType::i32}, .role = Role::state});
-    emit(p, op::keep_rows, {node.inputs[0], node.inputs[1], rows, ids, node.inputs[3]}, {}, parameter);
-    p.nodes[n] = std::move(p.nodes.back());
-    p.nodes.pop_back();
+    p.nodes[n] = kept_for_step(p, dy, "rows." + parameter, batch, parameter);
+    p.nodes.insert(p.nodes.begin() + static_cast<std::ptrdiff_t>(n),
+                   kept_for_step(p, ids, "row_ids." + parameter, batch, parameter));
     move_up(p, parameter, uses);
   }
 }

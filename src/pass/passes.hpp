@@ -2,12 +2,18 @@
 // training job runs is a list in train/step_program.cpp.
 #pragma once
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
 #include "ir/program.hpp"
 
 namespace hone {
+
+// Copies of activations that outlive a step's programs, in the states kept_name(NAME) of all the step's
+// sequences. Runs on a forward program: to the passes behind it a copy is a reader like any other.
+void keep_activations(Program& program, const std::map<std::string, TensorId>& kept, std::int64_t batch);
+std::string kept_name(const std::string& activation);
 
 // Mixed precision: products compute in bf16, sums and norms in f32. A parameter that is an operand of a
 // product gets a bf16 copy "NAME.bf16", made by a node of phase prepare; activations get casts where they are
@@ -25,8 +31,8 @@ void fuse(Program& program);
 
 // A table that is also used otherwise (a tied head) need not have a second table of gradients for its use as
 // an embedding: where a step has fewer rows than the table, they are kept in "rows.NAME" and added at the
-// update, with the bits of the table. step_rows: the step's sequences times positions.
-void keep_embedding_rows(Program& program, std::int64_t step_rows);
+// update, with the bits of the table. batch: the step's sequences.
+void keep_embedding_rows(Program& program, std::int64_t batch);
 
 struct ChunkOptions {
   std::int64_t rows = 512;  // positions at a time, rounded to whole sequences, or to a piece of a long one

@@ -4,6 +4,7 @@
 
 #include "ir/op_record.hpp"
 #include "machine/limits.hpp"
+#include "pass/passes.hpp"
 
 namespace hone {
 namespace {
@@ -24,13 +25,15 @@ std::vector<std::pair<std::string, std::int64_t>> breakdown(const JobPlan& job) 
     parts.emplace_back(name, bytes);
   };
   for (const auto& [name, s] : job.shared()) {
-    const bool gradient = name.rfind("grad.", 0) == 0;
-    add(s.role == Role::parameter       ? "weights"
-        : s.role == Role::input         ? "inputs"
-        : gradient                      ? "gradients"
-        : s.lifetime == Lifetime::saved ? "optimizer"
-        : name.ends_with(".bf16")       ? "bf16 weights"
-                                        : "cache",
+    const bool gradient =
+        name.starts_with("grad.") || name.starts_with("rows.") || name.starts_with("row_ids.");
+    add(s.role == Role::parameter         ? "weights"
+        : name.starts_with(kept_name("")) ? "kept"
+        : s.role == Role::input           ? "inputs"
+        : gradient                        ? "gradients"
+        : s.lifetime == Lifetime::saved   ? "optimizer"
+        : name.ends_with(".bf16")         ? "bf16 weights"
+                                          : "cache",
         s.type.bytes());
   }
   std::int64_t sum = 0;

@@ -41,6 +41,14 @@ struct Programs {
   std::vector<MicroProgram> micro;
 };
 
+// Of the names to keep, those that are no weight's.
+std::vector<std::string> kept_activations(const Model& model, const TrainPlanOptions& o) {
+  std::vector<std::string> names;
+  for (const std::string& name : o.keep)
+    if (!model.impl().find(name)) names.push_back(name);
+  return names;
+}
+
 // prepare, norm, update, then a pair of programs for each size of micro-batch.
 Programs write_programs(const Model& model, const TrainPlanOptions& o) {
   Programs programs;
@@ -51,7 +59,8 @@ Programs write_programs(const Model& model, const TrainPlanOptions& o) {
                                      .seq = o.seq,
                                      .batch = o.batch,
                                      .low_precision = o.precision == Precision::bf16,
-                                     .decay_all = o.decay_all};
+                                     .decay_all = o.decay_all,
+                                     .keep = kept_activations(model, o)};
     const Program step = write_step_program(model.impl().architecture, options);
     if (programs.list.empty())
       programs.list = {cut(step, Phase::prepare), cut(step, Phase::norm), cut(step, Phase::update)};
@@ -78,7 +87,6 @@ TrainPlan::TrainPlan(Model model, TrainPlanOptions options) {
   options = decided(model, std::move(options));
   Programs programs = write_programs(model, options);
   rename_inputs(programs);
-  for (const std::string& weight : options.keep) model.impl().spec(weight);
   JobPlan job(std::move(programs.list), {.threads = options.threads, .isa = isa_from_name(options.isa)});
   auto impl =
       std::make_shared<Impl>(std::move(model), std::move(options), std::move(job), std::move(programs.micro));

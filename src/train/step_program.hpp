@@ -10,7 +10,8 @@ struct StepProgramOptions {
   std::int64_t micro_batch = 1, seq = 1;
   std::int64_t batch = 1;  // of the whole step
   bool low_precision = false;
-  bool decay_all = false;  // weight decay on biases and norms too
+  bool decay_all = false;           // weight decay on biases and norms too
+  std::vector<std::string> keep{};  // names of activations that outlive the step
 };
 
 // Forward, loss, backward and update in one program. Inputs: tokens, positions, labels, loss_scale, step,

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <optional>
 
 #include "base/number.hpp"
 #include "base/random.hpp"
@@ -46,7 +47,7 @@ void Trainer::Impl::run_writing(std::size_t program) {
   broken.clear();
 }
 
-const MicroProgram& Trainer::Impl::program_for(const Batch& batch, std::size_t* index) const {
+const MicroProgram& Trainer::Impl::program_for(const BatchView& batch, std::size_t* index) const {
   const auto& micro = planned().micro;
   for (std::size_t i = 0; i < micro.size(); ++i)
     if (micro[i].sequences == batch.batch && batch.seq == planned().options.seq) {
@@ -66,7 +67,7 @@ const MicroProgram& Trainer::Impl::program_for(const Batch& batch, std::size_t* 
 namespace {
 
 // Before anything cuts the batch into micro-batches.
-void check_filled(const Batch& batch) {
+void check_filled(const BatchView& batch) {
   const auto expected = static_cast<std::size_t>(batch.batch * batch.seq);
   if (batch.ids.size() != expected || batch.labels.size() != expected)
     throw Error(ErrorKind::usage,
@@ -76,7 +77,7 @@ void check_filled(const Batch& batch) {
                  .found = std::to_string(batch.ids.size()) + " and " + std::to_string(batch.labels.size())});
 }
 
-void check_ids(const std::vector<std::int32_t>& ids, std::int64_t vocab_size, bool labels) {
+void check_ids(std::span<const std::int32_t> ids, std::int64_t vocab_size, bool labels) {
   for (std::size_t i = 0; i < ids.size(); ++i) {
     if (ids[i] >= 0 && ids[i] < vocab_size) continue;
     if (labels && ids[i] == kernel::ignored_label) continue;
@@ -91,13 +92,13 @@ void check_ids(const std::vector<std::int32_t>& ids, std::int64_t vocab_size, bo
 
 }  // namespace
 
-void Trainer::Impl::set_inputs(const Batch& batch, std::size_t micro, std::int64_t step_tokens) {
+void Trainer::Impl::set_inputs(const BatchView& batch, std::size_t micro, std::int64_t step_tokens) {
   const std::string rest = micro == 0 ? "" : ".rest";
   check_filled(batch);
   const auto expected = static_cast<std::size_t>(batch.batch * batch.seq);
   check_ids(batch.ids, planned().model.vocab_size(), false);
   check_ids(batch.labels, planned().model.vocab_size(), true);
-  const auto copy = [&](const char* name, const std::vector<std::int32_t>& from) {
+  const auto copy = [&](const char* name, std::span<const std::int32_t> from) {
     if (!planned().job.shared().contains(name + rest)) return;  // an architecture need not read positions
     std::copy(from.begin(), from.end(), executor.view<std::int32_t>(name + rest).begin());
   };
@@ -139,13 +140,16 @@ Trainer& Trainer::operator=(Trainer&&) noexcept = default;
 
 namespace {
 
-double run_micro(Trainer::Impl& t, const Batch& batch, std::int64_t step_tokens) {
+// The sum of the losses; none where it was stopped, and what the step had summed is half written.
+std::optional<double> run_micro(Trainer::Impl& t, const BatchView& batch, std::int64_t step_tokens,
+                                const std::stop_token& stop) {
   t.require_whole();
   std::size_t micro = 0;
   const MicroProgram& program = t.program_for(batch, &micro);
   t.set_inputs(batch, micro, step_tokens);
+  t.computed = true;
   try {
-    t.executor.run(program.train);
+    if (!t.executor.run(program.train, stop)) return {};
   } catch (...) {
     t.abandon_step();  // the gradients' sums are half written
     throw;
@@ -169,7 +173,6 @@ StepResult stopped(Trainer::Impl& t) {
 }
 
 StepResult run_update(Trainer::Impl& t, const StepOptions& o) {
-  if (o.stop.stop_requested()) return stopped(t);
   if (t.samples == 0)
     throw Error(ErrorKind::usage, {.what = "update() without accumulate()", .where = "Trainer"});
   const auto count = static_cast<double>(t.steps + 1);
@@ -183,7 +186,7 @@ StepResult run_update(Trainer::Impl& t, const StepOptions& o) {
       .correction2 = static_cast<float>(1 - std::pow(static_cast<double>(o.beta2), count))};
   std::memcpy(t.executor.bytes("hyper").data(), &hyper, sizeof hyper);
   t.executor.view<float>("clip")[0] = o.clip;
-  t.executor.run(t.planned().norm);
+  if (!t.executor.run(t.planned().norm, o.stop)) return stopped(t);
   const auto norm = static_cast<double>(t.executor.view<float>("grad_norm")[0]);
   if (!std::isfinite(norm)) t.report_not_finite(t.planned().micro[0], norm, "the gradients' norm");
   t.run_writing(t.planned().update);
@@ -195,19 +198,22 @@ StepResult run_update(Trainer::Impl& t, const StepOptions& o) {
   return result;
 }
 
-Batch rows_of(const Batch& batch, std::int64_t first, std::int64_t count) {
-  const auto from = first * batch.seq, to = (first + count) * batch.seq;
-  return {count,
-          batch.seq,
-          {batch.ids.begin() + from, batch.ids.begin() + to},
-          {batch.labels.begin() + from, batch.labels.begin() + to}};
+// A part that is short, filled up with its own first sequence, which does not count.
+Batch filled_up(const BatchView& part, std::int64_t sequences) {
+  Batch whole{
+      sequences, part.seq, {part.ids.begin(), part.ids.end()}, {part.labels.begin(), part.labels.end()}};
+  for (std::int64_t b = part.batch; b < sequences; ++b)
+    whole.ids.insert(whole.ids.end(), part.ids.begin(), part.ids.begin() + part.seq);
+  whole.labels.resize(whole.ids.size(), kernel::ignored_label);
+  return whole;
 }
 
 }  // namespace
 
-double Trainer::accumulate(const Batch& micro_batch, std::int64_t step_tokens) {
+double Trainer::accumulate(const BatchView& micro_batch, std::int64_t step_tokens) {
   const Exclusive guard(*impl_);
-  return run_micro(*impl_, micro_batch, step_tokens ? step_tokens : impl_->plan.batch() * impl_->plan.seq());
+  return *run_micro(*impl_, micro_batch, step_tokens ? step_tokens : impl_->plan.batch() * impl_->plan.seq(),
+                    {});
 }
 
 StepResult Trainer::update(const StepOptions& options) {
@@ -220,7 +226,7 @@ void Trainer::discard() {
   impl_->abandon_step();
 }
 
-StepResult Trainer::step(const Batch& batch, const StepOptions& options) {
+StepResult Trainer::step(const BatchView& batch, const StepOptions& options) {
   const Exclusive guard(*impl_);
   Impl& t = *impl_;
   if (batch.batch != t.plan.batch() || batch.seq != t.plan.seq() || t.samples != 0)
@@ -233,9 +239,8 @@ StepResult Trainer::step(const Batch& batch, const StepOptions& options) {
   const std::int64_t tokens = batch.tokens();
   try {
     for (std::int64_t first = 0; first < batch.batch; first += t.plan.options().micro_batch) {
-      if (options.stop.stop_requested()) return stopped(t);
-      run_micro(t, rows_of(batch, first, std::min(t.plan.options().micro_batch, batch.batch - first)),
-                tokens);
+      const BatchView part = batch.rows(first, std::min(t.plan.options().micro_batch, batch.batch - first));
+      if (!run_micro(t, part, tokens, options.stop)) return stopped(t);
     }
   } catch (...) {
     t.abandon_step();
@@ -244,7 +249,7 @@ StepResult Trainer::step(const Batch& batch, const StepOptions& options) {
   return run_update(t, options);
 }
 
-EvalResult Trainer::evaluate(const Batch& batch) {
+EvalResult Trainer::evaluate(const BatchView& batch) {
   const Exclusive guard(*impl_);
   Impl& t = *impl_;
   t.require_whole();
@@ -253,13 +258,8 @@ EvalResult Trainer::evaluate(const Batch& batch) {
   double sum = 0;
   const std::int64_t size = t.planned().micro[0].sequences;
   for (std::int64_t first = 0; first < batch.batch; first += size) {
-    // A last part that is short is filled up with its own first sequence, which does not count.
-    Batch part = rows_of(batch, first, std::min(size, batch.batch - first));
-    while (part.batch < size) {
-      part.ids.insert(part.ids.end(), part.ids.begin(), part.ids.begin() + part.seq);
-      part.labels.insert(part.labels.end(), static_cast<std::size_t>(part.seq), kernel::ignored_label);
-      ++part.batch;
-    }
+    const Batch whole = filled_up(batch.rows(first, std::min(size, batch.batch - first)), size);
+    const BatchView part = whole;
     std::size_t micro = 0;
     const MicroProgram& program = t.program_for(part, &micro);
     t.set_inputs(part, micro, 1);

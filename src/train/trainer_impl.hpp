@@ -16,6 +16,7 @@ struct Trainer::Impl {
   std::int64_t steps = 0;
 
   // Of the step under way:
+  bool computed = false;     // is there anything of a step to be read?
   std::int64_t samples = 0;  // sequences accumulated so far
   std::int64_t tokens = 0;
   std::int64_t counted = 0;  // what losses were divided by
@@ -24,9 +25,11 @@ struct Trainer::Impl {
   std::string broken;  // why the weights are of no step; empty: all is well
 
   const TrainPlan::Impl& planned() const { return plan.impl(); }
-  const MicroProgram& program_for(const Batch& batch, std::size_t* index) const;
-  void set_inputs(const Batch& batch, std::size_t micro, std::int64_t step_tokens);
-  void abandon_step();         // the next micro-batch is the first of a step again, and its sums begin anew
+  const MicroProgram& program_for(const BatchView& batch, std::size_t* index) const;
+  void set_inputs(const BatchView& batch, std::size_t micro, std::int64_t step_tokens);
+  void abandon_step();  // the next micro-batch is the first of a step again, and its sums begin anew
+  // Is `name` in the plan's `keep`, and has something been kept? Error(usage) where not.
+  void require_kept(const std::string& name) const;
   void require_whole() const;  // Error(failed) that says why the weights are of no step
   // Runs what writes weights or what is derived from them; if it throws, no step is possible any more.
   void run_writing(std::size_t program);

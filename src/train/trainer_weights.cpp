@@ -1,23 +1,30 @@
 // A trainer's numbers at the border: weights out and in, snapshots, checkpoints.
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "base/types.hpp"
 #include "file/atomic.hpp"
 #include "file/hash.hpp"
 #include "file/json.hpp"
 #include "file/safetensors.hpp"
 #include "model/model_impl.hpp"
 #include "op/gradient_context.hpp"
+#include "pass/passes.hpp"
 #include "train/trainer_impl.hpp"
 
 namespace hone {
 namespace {
 
+void require_size(const std::string& name, std::size_t expected, std::size_t found) {
+  if (found != expected)
+    throw Error(ErrorKind::usage, {.what = "the span does not fit what it is for",
+                                   .where = name,
+                                   .expected = std::to_string(expected) + " values",
+                                   .found = std::to_string(found)});
+}
+
 void in_file_layout(const ParameterSpec& spec, std::span<const float> from, std::span<float> to) {
-  if (from.size() != to.size())
-    throw Error(ErrorKind::usage, {.what = "the span does not fit the weight",
-                                   .where = spec.name,
-                                   .expected = std::to_string(from.size()) + " values",
-                                   .found = std::to_string(to.size())});
+  require_size(spec.name, from.size(), to.size());
   if (spec.transposed)
     transpose(from, spec.shape[0], spec.shape[1], to);
   else
@@ -95,15 +102,40 @@ void Trainer::read(const std::string& weight, std::span<float> values) const {
   in_file_layout(spec, impl_->weight(weight), values);
 }
 
+void Trainer::Impl::require_kept(const std::string& name) const {
+  const auto& keep = planned().options.keep;
+  if (std::find(keep.begin(), keep.end(), name) == keep.end())
+    throw Error(ErrorKind::usage, {.what = "the plan does not keep '" + name + "'",
+                                   .where = "Trainer",
+                                   .hint = "name it in TrainPlanOptions::keep"});
+  if (!computed)
+    throw Error(ErrorKind::usage, {.what = "nothing has been computed yet that could be read",
+                                   .where = name,
+                                   .hint = "it is there after step() or accumulate()"});
+}
+
 void Trainer::read_gradient(const std::string& weight, std::span<float> values) const {
   const Exclusive guard(*impl_);
   const ParameterSpec& spec = impl_->planned().model.impl().spec(weight);
-  const auto& keep = impl_->planned().options.keep;
-  if (std::find(keep.begin(), keep.end(), weight) == keep.end())
-    throw Error(ErrorKind::usage, {.what = "the plan does not keep this gradient",
-                                   .where = weight,
-                                   .hint = "name it in TrainPlanOptions::keep"});
+  impl_->require_kept(weight);
   in_file_layout(spec, impl_->executor.view<float>(gradient_name(weight, 0)), values);
+}
+
+void Trainer::read_activation(const std::string& name, std::span<float> values) const {
+  const Exclusive guard(*impl_);
+  impl_->require_kept(name);
+  const auto found = impl_->planned().job.shared().find(kept_name(name));
+  if (found == impl_->planned().job.shared().end())
+    throw Error(ErrorKind::usage, {.what = "a weight is no activation",
+                                   .where = name,
+                                   .hint = "read() reads the weight, read_gradient() its gradient"});
+  const TensorType& type = found->second.type;
+  require_size(name, static_cast<std::size_t>(type.shape.elements()), values.size());
+  if (type.dtype == DType::bf16)
+    std::ranges::transform(impl_->executor.view<bf16>(kept_name(name)), values.begin(),
+                           [](bf16 x) { return to_f32(x); });
+  else
+    std::ranges::copy(impl_->executor.view<float>(kept_name(name)), values.begin());
 }
 
 void Trainer::write(const std::string& weight, std::span<const float> values) {
@@ -111,11 +143,7 @@ void Trainer::write(const std::string& weight, std::span<const float> values) {
   impl_->require_whole();
   const ParameterSpec& spec = impl_->planned().model.impl().spec(weight);
   const auto to = impl_->weight(weight);
-  if (values.size() != to.size())
-    throw Error(ErrorKind::usage, {.what = "the span does not fit the weight",
-                                   .where = weight,
-                                   .expected = std::to_string(to.size()) + " values",
-                                   .found = std::to_string(values.size())});
+  require_size(weight, to.size(), values.size());
   if (spec.transposed)
     transpose(values, spec.shape[1], spec.shape[0], to);
   else
@@ -164,6 +192,7 @@ std::map<std::string, std::string> Trainer::resume(const std::string& folder) {
   for (const std::string& name : saved_names(impl_->planned().job))
     file.read(file.at(name), impl_->executor.bytes(name));
   impl_->steps = steps;
+  impl_->computed = false;
   impl_->abandon_step();
   impl_->derive();
   std::map<std::string, std::string> notes;

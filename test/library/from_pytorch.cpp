@@ -22,6 +22,7 @@ hone::Tensor gpt(hone::Builder& b, hone::Tensor tokens) {
     const auto a = attention(qkv[0], qkv[1], qkv[2], {.heads = H, .kv_heads = Hkv, .causal = true});
     x = x + linear(a, "proj", C, {.bias = false});
     x = x + linear(gelu(linear(layer_norm(x, "norm_2"), "up", 4 * C)), "down", C);
+    x = named(x, "out");
   }
   return linear(layer_norm(x, "norm_f"), wte);
 }
@@ -34,7 +35,7 @@ void lines() {
   options.precision = hone::Precision::bf16;
   options.threads = 2;
   options.micro_batch = B / 2;
-  options.keep = {"wte"};
+  options.keep = {"wte", "h.1.out"};
   const hone::TrainPlan plan(model, options);
   const auto bytes = plan.forecast().peak_bytes;
   std::puts(plan.print().c_str());
@@ -49,12 +50,17 @@ void lines() {
   for (int i = 0; i < B; i += B / 2) trainer.accumulate(text.batch(1, B, T, i, B / 2));
   const hone::StepResult done = trainer.update(adamw);
   std::printf("%ld %.4f\n", static_cast<long>(trainer.steps()), done.loss);
+  const std::vector<std::int32_t> ids(B * T, 'a'), labels(B * T, 'b');
+  const hone::BatchView mine{.batch = B, .seq = T, .ids = ids, .labels = labels};
+  trainer.step(mine, adamw);
   const double val_loss = trainer.evaluate(text.held_out(0, 2, T)).loss;
 
   std::vector<float> values(static_cast<std::size_t>(model.size("wte")));
   trainer.read("wte", values);
   trainer.write("wte", values);
   trainer.read_gradient("wte", values);
+  std::vector<float> hidden(B * T * C);
+  trainer.read_activation("h.1.out", hidden);
   const auto count = model.parameters();
   for (const auto& w : model.weights()) std::puts(w.name.c_str());
   trainer.profile(true);
@@ -66,12 +72,12 @@ void lines() {
   text.tokenizer().save("out");
   const hone::Tokenizer tokenizer = hone::Tokenizer::open("out");
   hone::Generator generator{hone::GeneratePlan(again)};
-  const std::vector<std::int32_t> ids = tokenizer.encode("100 ");
+  const std::vector<std::int32_t> prompt = tokenizer.encode("100 ");
   const hone::SamplingOptions sampling{.temperature = 0.8f, .top_k = 40, .max_tokens = 8};
-  for (const auto& piece : generator.generate(ids, sampling, &tokenizer))
+  for (const auto& piece : generator.generate(prompt, sampling, &tokenizer))
     std::fputs(std::string(piece.text).c_str(), stdout);
   generator.reset();
-  generator.append(ids);
+  generator.append(prompt);
   const auto next = std::max_element(generator.logits().begin(), generator.logits().end());
   const double perplexity = hone::evaluate(again, text, {.seq = T}).perplexity;
   std::printf("\n%ld %ld %ld %g %g %g\n", static_cast<long>(bytes), static_cast<long>(count),

@@ -28,6 +28,11 @@ void add_flat(DType dtype, std::vector<OpCase>& cases) {
     for (const std::int32_t sample : {0, 7})
       cases.push_back({&op::dropout, {x, step(0, sample)}, op::DropoutAttributes{.p = 0.3f, .stream = 99}});
     if (dtype == DType::f32) cases.push_back({&op::accumulate, {sum(s), x}, NoAttributes{}});
+    // The rows of a micro-batch that begins with sample s[0], from its second sequence on.
+    const Input kept{{{2 * s[0] + 1, s[1], s[2]}, dtype}};
+    cases.push_back({&op::keep,
+                     {part, kept, step(1, static_cast<std::int32_t>(s[0]))},
+                     op::KeepAttributes{.first = s[1]}});
   }
 }
 
@@ -66,11 +71,9 @@ void add_embeddings(std::vector<OpCase>& cases) {
       const Input tokens{{{2, T}, DType::i32}, ids(11)};
       cases.push_back({&op::embedding, {tokens, {op::f32({11, C})}}, NoAttributes{}});
       // A step of twice the micro-batch's rows; the micro-batch is its second half.
-      const Input kept{{{4 * T}, DType::i32}, ids(11)};
-      cases.push_back({&op::keep_rows,
-                       {tokens, {op::f32({2, T, C})}, sum({4 * T, C}), kept, step(1, 2)},
-                       NoAttributes{}});
-      cases.push_back({&op::add_rows, {{op::f32({4 * T, C})}, kept, sum({11, C})}, NoAttributes{}});
+      const Input kept{{{4, T}, DType::i32}, ids(11)};
+      cases.push_back({&op::keep, {tokens, kept, step(1, 2)}, op::KeepAttributes{}});
+      cases.push_back({&op::add_rows, {{op::f32({4, T, C})}, kept, sum({11, C})}, NoAttributes{}});
       for (const std::int32_t micro : {0, 1})
         for (const bool begun : {false, true})
           cases.push_back({&op::embedding_gradient,

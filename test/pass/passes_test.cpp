@@ -148,6 +148,35 @@ TEST(Differentiate, PrintsAsExpected) {
       "output %6\n");
 }
 
+TensorId made_by(const Program& p, const std::string& node) {
+  for (const Node& n : p.nodes)
+    if (n.name == node) return n.outputs[0];
+  return {};
+}
+
+TEST(KeepActivations, PrintsAsExpected) {
+  const Pass pass = [](Program& p) {
+    keep_activations(p, {{"logits", made_by(p, "table:head")}, {"x", made_by(p, "table")}}, 3);
+  };
+  const Program before = forward_and_loss(tiny, 1, 2);
+  EXPECT_EQ(
+      print(after(pass, before)),
+      "input %0: i32[1,2] tokens\n"
+      "parameter %1: f32[7,4] table\n"
+      "input %4: i32[1,2] labels\n"
+      "input %5: f32[1] loss_scale\n"
+      "state %8: f32[3,2,7] kept.logits\n"
+      "input %9: i32[4] step\n"
+      "state %11: f32[3,2,4] kept.x\n"
+      "%2: f32[1,2,4] = embedding(%0, %1) @table\n"
+      "%12(next %11): f32[3,2,4] = keep(%2, %11, %9) {first=0} @x\n"
+      "%3: f32[1,2,7] = linear(%2, %1) {bias=false, residual=false, activation=0, dtype=f32} @table:head\n"
+      "%10(next %8): f32[3,2,7] = keep(%3, %8, %9) {first=0} @logits\n"
+      "%6: f32[1,2], %7: f32[1,2] = cross_entropy(%3, %4, %5) @loss\n"
+      "output %6\n");
+  expect_settled(pass, before);
+}
+
 Program with_update(const ArchitectureFunction& architecture, bool bf16) {
   return after(
       [](Program& p) { append_adamw(p, {.decays = [](const std::string& n) { return n != "norm.bias"; }}); },

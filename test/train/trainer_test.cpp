@@ -2,9 +2,11 @@
 
 #include <atomic>
 #include <cmath>
+#include <functional>
 #include <thread>
 
 #include "tiny_gpt2.hpp"
+#include "train/trainer_impl.hpp"
 
 namespace hone {
 namespace {
@@ -25,14 +27,6 @@ void run(Trainer& t, std::int64_t until) {
   while (t.steps() < until) t.step(batch(t.steps()), adamw);
 }
 
-Batch part(const Batch& whole, std::int64_t first, std::int64_t count) {
-  const auto from = first * whole.seq, to = (first + count) * whole.seq;
-  return {count,
-          whole.seq,
-          {whole.ids.begin() + from, whole.ids.begin() + to},
-          {whole.labels.begin() + from, whole.labels.begin() + to}};
-}
-
 TEST(Trainer, LearnsAToyText) {
   for (const Precision precision : {Precision::f32, Precision::bf16}) {
     Trainer t = trainer({.precision = precision});
@@ -51,9 +45,10 @@ TEST(Trainer, AStepIsAccumulateAndUpdate) {
   Trainer whole = trainer({.micro_batch = 4}), parts = trainer({.micro_batch = 4});
   for (int n = 0; n < 3; ++n) {
     const StepResult expected = whole.step(batch(n), adamw);
-    parts.accumulate(part(batch(n), 0, 4), batch(n).tokens());
+    const Batch all = batch(n);
+    parts.accumulate(BatchView(all).rows(0, 4), all.tokens());
     parts.evaluate(batch(99));  // in the middle of a step
-    parts.accumulate(part(batch(n), 4, 2), batch(n).tokens());
+    parts.accumulate(BatchView(all).rows(4, 2), all.tokens());
     const StepResult found = parts.update(adamw);
     EXPECT_EQ(found.loss, expected.loss);
     EXPECT_EQ(found.grad_norm, expected.grad_norm);
@@ -178,6 +173,52 @@ TEST(Trainer, AWrongIdInALaterMicroBatchLeavesTheStepUndone) {
   Trainer fresh = trainer({.micro_batch = 3});
   fresh.step(batch(0), adamw);
   EXPECT_EQ(t.weights_hash(), fresh.weights_hash());
+}
+
+TEST(Trainer, BatchesAreSpansOfTheCallers) {
+  Trainer owned = trainer(), spans = trainer();
+  const Batch b = batch(0);
+  const std::vector<std::int32_t> ids = b.ids, labels = b.labels;
+  const StepResult expected = owned.step(b, adamw);
+  EXPECT_EQ(spans.step({.batch = B, .seq = T, .ids = ids, .labels = labels}, adamw).loss, expected.loss);
+  EXPECT_EQ(spans.weights_hash(), owned.weights_hash());
+}
+
+// Every position alike and far from its label: each one's gradient of the head's row is finite, their sum is
+// not, while the loss is.
+TEST(Trainer, AGradientThatIsNotFiniteKeepsTheWeights) {
+  Trainer t(TrainPlan(TinyGpt2{.dropout = 0}.model(), {.batch = B, .seq = T, .threads = 1}));
+  const auto fill = [&](const char* name, const std::function<float(std::size_t)>& value) {
+    std::vector<float> values(static_cast<std::size_t>(t.plan().model().size(name)));
+    for (std::size_t i = 0; i < values.size(); ++i) values[i] = value(i);
+    t.write(name, values);
+  };
+  fill("transformer.wpe.weight", [](std::size_t i) { return i % 51 % 2 ? 1.0f : -1.0f; });
+  fill("transformer.wte.weight", [](std::size_t i) { return static_cast<float>(i % 7) * 1e-38f; });
+  fill("transformer.ln_f.weight", [](std::size_t) { return 1e38f; });
+  const std::string before = t.weights_hash();
+  const std::vector<std::int32_t> alike(static_cast<std::size_t>(B * T), 3);
+  const double loss = t.accumulate({.batch = B, .seq = T, .ids = alike, .labels = alike}, 1);
+  EXPECT_TRUE(std::isfinite(loss));
+  const std::string message = error_of(ErrorKind::failed, [&] { t.update(adamw); });
+  EXPECT_NE(message.find("the gradients' norm is not finite"), std::string::npos) << message;
+  EXPECT_NE(message.find("linear_weight_gradient"), std::string::npos) << message;
+  EXPECT_EQ(t.weights_hash(), before);
+  EXPECT_EQ(t.steps(), 0);
+  fill("transformer.ln_f.weight", [](std::size_t) { return 1.0f; });
+  EXPECT_NO_THROW(t.step(batch(0), adamw));
+}
+
+TEST(Trainer, AnUpdateThatEndsHalfwayRefusesAllButResume) {
+  const TrainPlan plan(TinyGpt2{}.model(), {.batch = B, .seq = T, .threads = 1});
+  Trainer::Impl t(plan);
+  t.require_whole();
+  EXPECT_ANY_THROW(t.run_writing(1000));  // no such program: as if the update itself had thrown
+  const std::string message = error_of(ErrorKind::failed, [&] { t.require_whole(); });
+  EXPECT_NE(message.find("an update ended halfway"), std::string::npos) << message;
+  EXPECT_NE(message.find("resume()"), std::string::npos) << message;
+  t.derive();  // what resume() ends with
+  EXPECT_NO_THROW(t.require_whole());
 }
 
 TEST(Trainer, TwoThreadsAtOnceAreToldSo) {
