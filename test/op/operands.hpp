@@ -27,7 +27,7 @@ inline Fill ids(std::int64_t below) {
     return static_cast<double>(s.below(static_cast<std::uint64_t>(below)));
   };
 }
-inline Fill given(std::vector<double> values) {
+inline Fill given(const std::vector<double>& values) {
   return [values](std::int64_t i, Stream&) { return values[static_cast<std::size_t>(i) % values.size()]; };
 }
 
