@@ -32,7 +32,6 @@ namespace hone {
 
 struct GenerateOptions {
   std::int64_t context = 0;  // most positions, prompt included, at most the model's; 0: the model's
-  std::int64_t batch = 1;    // sequences at once; 1 so far
   Precision precision = Precision::f32;  // bf16 halves the bytes that a token reads; logits are f32 in either
   int threads = 0;                       // 0: all cores
   std::string isa{};                     // portable, avx2, avx512; empty: the best that this CPU has

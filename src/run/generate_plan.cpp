@@ -20,11 +20,6 @@ GenerateOptions decided(const Model& model, GenerateOptions o) {
     throw Error(ErrorKind::usage, {.what = "the context does not fit the model's",
                                    .expected = "1 to " + std::to_string(model.context()),
                                    .found = std::to_string(o.context)});
-  if (o.batch != 1)
-    throw Error(ErrorKind::usage, {.what = "a generator continues one sequence",
-                                   .expected = "batch 1",
-                                   .found = std::to_string(o.batch),
-                                   .hint = "use a generator for each"});
   if (o.context == 0) o.context = model.context();
   const ExecOptions exec = exec_options(o.threads, o.isa);
   o.threads = exec.threads;

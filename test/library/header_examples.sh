@@ -1,5 +1,5 @@
 # header_examples.sh COMPILER: every public header opens with an example, the indented lines of its first comment, and
-# each compiles. What an example goes on from (a text, a trainer, a batch) is declared around it.
+# each compiles, as README.md's does. What an example goes on from (a text, a trainer, a batch) is declared around it.
 set -eu
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -23,4 +23,6 @@ for header in include/hone/*.hpp; do
   esac
   printf '}\n' >>"$all"
 done
+printf 'void readme() {\n%s\n}\n' "$(sed -n '/^```cpp$/,/^```$/{ /^```/d; p }' README.md)" >>"$all"
+grep -q 'hone::TrainPlan plan(gpt' "$all" || { echo "README.md's example was not found"; exit 1; }
 "$1" -std=c++20 -Wall -Wextra -Wno-unused -Iinclude -fsyntax-only "$all"
