@@ -74,7 +74,7 @@ HONE_API Model from_config(const std::string& path, const ModelOptions& options 
 // A folder with config.json and model.safetensors.
 HONE_API Model open(const std::string& folder);
 // The same for a folder that a model with this architecture of one's own was saved to. Error(input) for one
-// of another architecture.
+// of another architecture, by its weights or by the program that config.json keeps (doc/formats.md).
 HONE_API Model open(const std::string& folder, Architecture architecture);
 // What `--model` takes: a preset, a config.json, or a folder.
 HONE_API Model find_model(const std::string& what, const ModelOptions& options = {});

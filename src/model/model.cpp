@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "base/float_mode.hpp"
 #include "file/atomic.hpp"
 #include "file/json.hpp"
 #include "file/mapped.hpp"
 #include "hone/nearest.hpp"
+#include "hone/version.hpp"
 #include "model/families.hpp"
 #include "model/model_impl.hpp"
 #include "op/ops.hpp"
@@ -39,8 +41,8 @@ void check_tables(const Program& p, const Model::Impl& model) {
                  .found = to_string(logits.type.shape)});
 }
 
-// The weights, by a first call of the architecture.
-void fill_specs(Model::Impl& model) {
+// The weights, by a first call of the architecture; returns the program that the call wrote.
+Program fill_specs(Model::Impl& model) {
   Forward forward = write_forward(model.architecture, {.batch = 1, .seq = 1});
   check_tables(forward.program, model);
   remove_dead(forward.program);
@@ -50,6 +52,36 @@ void fill_specs(Model::Impl& model) {
                                      .where = spec.name,
                                      .hint = "use it, or leave it out of the architecture"});
   model.specs = std::move(forward.parameters);
+  return std::move(forward.program);
+}
+
+constexpr const char* architecture_key = "architecture";
+
+// What config.json says of an architecture of one's own: the program of one token, line by line, under the
+// version of hone that printed it.
+nlohmann::json described(const Program& p) {
+  nlohmann::json lines{std::string("hone ") + version()};
+  std::istringstream text(print(p));
+  for (std::string line; std::getline(text, line);) lines.push_back(line);
+  return lines;
+}
+
+// Weights of the right names and shapes may still belong to another function: other heads, other activations.
+// Another version of hone may print the same function otherwise, and is not compared.
+void require_same_architecture(const nlohmann::json& saved, const nlohmann::json& given,
+                               const std::string& where) {
+  if (!saved.is_array() || saved.empty() || saved[0] != given[0]) return;
+  for (std::size_t i = 1; i < std::max(saved.size(), given.size()); ++i) {
+    const auto line = [i](const nlohmann::json& of) {
+      return i < of.size() && of[i].is_string() ? of[i].get<std::string>() : "nothing more";
+    };
+    if (line(saved) != line(given))
+      throw Error(ErrorKind::input, {.what = "the folder holds a model of another architecture",
+                                     .where = where,
+                                     .expected = line(given) + ", as the function has it",
+                                     .found = line(saved),
+                                     .hint = "open it with the function that it was saved from"});
+  }
 }
 
 const Family& family_of(const nlohmann::json& config, const std::string& where) {
@@ -88,12 +120,14 @@ Model custom(Architecture architecture, std::int64_t vocab_size, std::int64_t co
                                    .found = std::to_string(vocab_size) + " and " + std::to_string(context)});
   auto impl = std::make_shared<Model::Impl>();
   impl->family = "custom";
-  nlohmann::json config{{"model_type", "custom"}, {"vocab_size", vocab_size}, {"n_positions", context}};
-  impl->config = config.dump(2) + "\n";
   impl->vocab_size = vocab_size;
   impl->context = context;
   impl->architecture = std::move(architecture);
-  fill_specs(*impl);
+  const nlohmann::ordered_json config{{"model_type", "custom"},
+                                      {"vocab_size", vocab_size},
+                                      {"n_positions", context},
+                                      {architecture_key, described(fill_specs(*impl))}};
+  impl->config = config.dump(2) + "\n";
   impl->store = WeightStore::fresh(seed);
   return Model(std::move(impl));
 }
@@ -218,9 +252,12 @@ Model open(const std::string& folder, Architecture architecture) {
                                    .expected = "model_type custom",
                                    .found = type,
                                    .hint = "open it without an architecture"});
-  return with_file(custom(std::move(architecture), json_integer(config, "vocab_size", where),
-                          json_integer(config, "n_positions", where), 0),
-                   folder);
+  Model model = with_file(custom(std::move(architecture), json_integer(config, "vocab_size", where),
+                                 json_integer(config, "n_positions", where), 0),
+                          folder);
+  require_same_architecture(config.value(architecture_key, nlohmann::json()),
+                            nlohmann::json::parse(model.config_json()).at(architecture_key), where);
+  return model;
 }
 
 Model find_model(const std::string& what, const ModelOptions& options) {

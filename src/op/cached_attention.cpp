@@ -55,10 +55,8 @@ std::vector<OutputSpec> infer(const InferInput& i) {
 }
 
 Cost cost(const Program& p, const Node& n) {
-  const auto a = n.attributes.as<AttentionAttributes>();
   const Shape& q = p[n.inputs[0]].type.shape;
   const double keys = static_cast<double>(p[n.inputs[3]].type.shape[1] * p[n.inputs[1]].type.shape[1]);
-  (void)a;
   return {.flops = 4 * static_cast<double>(q.elements()) * keys,
           .bytes = operand_bytes(p, n),
           .low_precision = p[n.inputs[0]].type.dtype == DType::bf16};

@@ -65,8 +65,8 @@ GeneratePlan::GeneratePlan(Model model, GenerateOptions options) {
     chunks.push_back({tokens, "tokens" + suffix, "positions" + suffix});
     programs.push_back(write_chunk(model, options, chunks.back()));
   }
-  std::set<std::string> weights = weight_names(programs.front());
-  JobPlan job(std::move(programs), exec_options(options.threads, options.isa), std::move(weights));
+  const std::set<std::string> weights = weight_names(programs.front());
+  JobPlan job(std::move(programs), exec_options(options.threads, options.isa), weights);
   auto impl = std::make_shared<Impl>(
       Impl{std::move(model), std::move(options), std::move(chunks), std::move(job), {}});
   impl->forecast = forecast_memory(impl->job);

@@ -79,11 +79,6 @@ double step_flops(const TrainPlan::Impl& plan) {
   return flops;
 }
 
-Forecast memory_forecast(const TrainPlan::Impl& plan) {
-  Forecast f = forecast_memory(plan.job);
-  return f;
-}
-
 double step_ms(const TrainPlan::Impl& plan) {
   const MachineLimits& limits = this_machine(plan.options.threads, plan.job.options().isa);
   const std::int64_t whole = plan.options.batch / plan.options.micro_batch;

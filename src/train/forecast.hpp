@@ -12,7 +12,6 @@ Forecast forecast_memory(const JobPlan& job);
 // its memory, whichever takes longer.
 double program_ms(const Program& program, const MachineLimits& limits);
 
-Forecast memory_forecast(const TrainPlan::Impl& plan);
 double step_ms(const TrainPlan::Impl& plan);
 double step_flops(const TrainPlan::Impl& plan);
 

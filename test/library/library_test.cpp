@@ -132,6 +132,24 @@ TEST(OwnArchitecture, AFolderOfAnotherArchitectureIsRefused) {
   });
 }
 
+// The same weights, read by another function.
+TEST(OwnArchitecture, AFolderOfAnotherFunctionIsRefused) {
+  const TemporaryFolder folder;
+  const auto with_heads = [](std::int64_t heads) {
+    return [heads](Builder& b, Tensor tokens) {
+      const auto wte = b.parameter("wte", {V, C});
+      const auto x = embedding(tokens, wte);
+      return linear(attention(x, x, x, {.heads = heads}), wte);
+    };
+  };
+  own(with_heads(4)).save(folder.file("own"));
+  EXPECT_NO_THROW(open(folder.file("own"), with_heads(4)));
+  const std::string message = error_of(ErrorKind::input, [&] { open(folder.file("own"), with_heads(2)); });
+  EXPECT_NE(message.find("of another architecture"), std::string::npos) << message;
+  EXPECT_NE(message.find("heads=2"), std::string::npos) << message;
+  EXPECT_NE(message.find("heads=4"), std::string::npos) << message;
+}
+
 // The message for an architecture that goes on from the embedding, in the scope "h.3", to its logits.
 template <class F>
 std::string complaint(F&& rest) {

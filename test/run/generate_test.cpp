@@ -182,7 +182,6 @@ TEST(GeneratePlan, TheHeadSeesOnlyTheLastRow) {
 TEST(GeneratePlan, RefusesWhatItCannotDo) {
   EXPECT_NE(error_of(ErrorKind::usage, [] { GeneratePlan(golden(), {.context = 129}); }).find("128"),
             std::string::npos);
-  error_of(ErrorKind::usage, [] { GeneratePlan(golden(), {.batch = 2}); });
   error_of(ErrorKind::usage, [] { GeneratePlan(golden(), {.threads = -1}); });
   error_of(ErrorKind::usage, [] { GeneratePlan(golden(), {.isa = "sse"}); });
 }
