@@ -31,8 +31,7 @@ std::string trained_model() {
 
 int main(int argc, char** argv) try {
   const std::string folder = argc > 1 ? argv[1] : trained_model(), prompt = argc > 2 ? argv[2] : "21 22 23 ";
-  std::signal(SIGINT,
-              [](int) { interrupted = 1; });  // the library installs no handler; that is the program's
+  std::signal(SIGINT, [](int) { interrupted = 1; });  // the library installs no handler
 
   const hone::Model model = hone::open(folder);
   const hone::Tokenizer tokenizer = hone::Tokenizer::open(folder);

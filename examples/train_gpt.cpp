@@ -41,8 +41,7 @@ int main(int argc, char** argv) try {
                   trainer.evaluate(unseen).loss);
   }
   const std::string out = argc > 2 ? argv[2] : "gpt";
-  trainer.save(
-      out);  // a folder in Hugging Face's layout; `hone generate gpt --prompt "25 26 "` goes on from here
+  trainer.save(out);  // in Hugging Face's layout; `hone generate gpt --prompt "25 26 "` goes on from here
   text.tokenizer().save(out);
   std::printf("saved to %s, weights %s\n", out.c_str(), trainer.weights_hash().c_str());
 } catch (const hone::Error& e) {
