@@ -1,6 +1,7 @@
 #include "kernel/gemm.hpp"
 
 #include "kernel/elementwise.hpp"
+#include "kernel/few_rows.hpp"
 #include "op/activation_reference.hpp"
 #include "op/common.hpp"
 #include "op/gradient_context.hpp"
@@ -60,6 +61,7 @@ kernel::Gemm arguments(const Call& c) {
 
 std::int64_t scratch(const Call& c) { return kernel::scratch_bytes(arguments(c), c.isa, c.pool->threads()); }
 void run(const Call& c) { kernel::run(arguments(c), c.isa, *c.pool, c.scratch); }
+void run_few_rows(const Call& c) { kernel::run(kernel::FewRows{arguments(c)}, c.isa, *c.pool); }
 
 // Rounds through a scratch operand of one element, as the node's type does.
 double rounded(DType dtype, double value) {
@@ -245,13 +247,16 @@ bool takes(const Call& c) {
   return gaps_only_in(c, {0, 1}, {0}) &&
          (c.out[0].packed() || (c.out.size() == 1 && !c.attributes.as<LinearAttributes>().residual));
 }
+bool takes_few_rows(const Call& c) { return c.attributes.as<LinearAttributes>().few_rows && takes(c); }
 bool takes_input(const Call& c) {
   return gaps_only_in(c, {0, 1}, {0}) && (c.in.size() == 2 || c.out[0].packed());
 }
 bool takes_weight(const Call& c) { return gaps_only_in(c, {0, 1}, {}); }
 bool takes_columns(const Call& c) { return gaps_only_in(c, {0}, {}); }
 
-constexpr Variant variants[] = {{"panels", "cpu", takes, scratch, run}};
+// A node says which of the two sums it is; no machine and no number of threads chooses.
+constexpr Variant variants[] = {{"few_rows", "cpu", takes_few_rows, nullptr, run_few_rows},
+                                {"panels", "cpu", takes, scratch, run}};
 constexpr Variant input_variants[] = {{"panels", "cpu", takes_input, input_scratch, run_input}};
 constexpr Variant weight_variants[] = {{"pieces", "cpu", takes_weight, weight_scratch, run_weight}};
 constexpr Variant column_variants[] = {{"pieces", "cpu", takes_columns, column_scratch, run_columns}};

@@ -85,10 +85,12 @@ struct LinearAttributes {
   bool residual = false;
   Activation activation = Activation::none;
   DType dtype = DType::f32;
+  bool few_rows = false;  // the sum over k has the shape of kernel/few_rows.hpp (pass/few_rows.cpp)
   template <class V>
   void fields(V&& v) const {
     v("bias", bias), v("residual", residual), v("activation", static_cast<std::int32_t>(activation));
     v("dtype", name(dtype));
+    if (few_rows) v("few_rows", few_rows);
   }
 };
 extern const OpRecord linear;

@@ -46,6 +46,11 @@ void chunk_loss(Program& program, const ChunkOptions& options = {});
 // only, in f32. The program's one output becomes f32[1,1,V].
 void last_row_only(Program& program);
 
+// For generation: products of few rows read their weight once from end to end (kernel/few_rows.hpp). Their
+// sums have another shape than those of many rows, so a training program, whose rows have the same bits in
+// any micro-batch, does without.
+void few_rows(Program& program);
+
 struct AdamWOptions {
   std::function<bool(const std::string&)> decays;  // does weight decay apply to this parameter?
 };

@@ -43,6 +43,7 @@ Program write_chunk(const Model& model, const GenerateOptions& o, ChunkProgram& 
   if (o.precision == Precision::bf16) autocast(p), settle(p);
   last_row_only(p), settle(p);
   fuse(p), settle(p);
+  few_rows(p), settle(p);
   p = cut(p, Phase::micro);         // bf16 weights are made by the store
   for (TensorDef& t : p.tensors) {  // programs of one job share inputs by name, and these differ in shape
     if (t.role != Role::input) continue;

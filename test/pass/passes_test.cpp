@@ -274,6 +274,18 @@ TEST(ChunkLoss, PrintsAsExpected) {
             "output %5\n");
 }
 
+TEST(FewRows, MarksProductsOfFewRowsOnly) {
+  const Program one = forward_and_loss(tiny, 1, 2);
+  const std::string printed = print(after(few_rows, one));
+  EXPECT_NE(
+      printed.find("= linear(%2, %1) {bias=false, residual=false, activation=0, dtype=f32, few_rows=true}"),
+      std::string::npos)
+      << printed;
+  expect_settled(few_rows, one);
+  const Program many = forward_and_loss(tiny, 1, 9);
+  EXPECT_EQ(print(after(few_rows, many)), print(many));
+}
+
 TEST(AppendAdamW, UpdatesEveryParameterOnce) {
   for (const bool bf16 : {false, true}) {
     const Program p = with_update(gated, bf16);

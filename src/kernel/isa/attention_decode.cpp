@@ -34,12 +34,7 @@ HONE_INLINE float dot_row(const float* q, const typename Type::Element* k, Index
   for (; d + 4 * lanes <= D; d += 4 * lanes)
     for (int i = 0; i < 4; ++i) part[i] = fma(load(q + d + i * lanes), load(k + d + i * lanes), part[i]);
   for (int i = 0; d < D; d += lanes, i = (i + 1) % 4) part[i] = fma(load(q + d), load_some(k, d, D), part[i]);
-  const F all = (part[0] + part[1]) + (part[2] + part[3]);
-#if defined(__AVX512F__)
-  return _mm512_reduce_add_ps((__m512)all);
-#else
-  return sum(all);
-#endif
+  return sum((part[0] + part[1]) + (part[2] + part[3]));
 }
 
 // Probabilities of one query from the scores of `keys` keys; m and l go on, o is rescaled.

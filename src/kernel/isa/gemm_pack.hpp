@@ -22,8 +22,10 @@ HONE_INLINE F units_along(const T* p, std::int64_t n) {
     return load_valid(p, n);
   } else {
     F units{};
-    if (n > 0)
-      std::memcpy(&units, p, n >= 2 * lanes ? sizeof units : static_cast<std::size_t>(n) * sizeof(T));
+    if (n >= 2 * lanes)
+      std::memcpy(&units, p, sizeof units);
+    else if (n > 0)
+      std::memcpy(&units, p, static_cast<std::size_t>(n) * sizeof(T));
     return units;
   }
 }

@@ -148,11 +148,15 @@ HONE_INLINE void store_first(T* p, F v, int n) {
 
 // Sum of the lanes by halves: ((0+8)+(4+12))+..., one fixed tree.
 HONE_INLINE float sum(F v) {
+#if defined(__AVX512F__)
+  return _mm512_reduce_add_ps((__m512)v);  // that tree, and not through memory
+#else
   float x[lanes];
   store(x, v);
   for (int width = lanes / 2; width > 0; width /= 2)
     for (int i = 0; i < width; ++i) x[i] += x[i + width];
   return x[0];
+#endif
 }
 HONE_INLINE float max(F v) {
   float x[lanes];
