@@ -125,7 +125,9 @@ void Generation::Impl::draw_piece() {
   if (tokenizer && tokenizer->vocab_size() < static_cast<std::int64_t>(logits.size()))
     usable = logits.first(static_cast<std::size_t>(tokenizer->vocab_size()));
   piece.token = draw(candidates(usable, sampling), sampling.seed, generator->position);
-  piece.log_probability = static_cast<float>(log_probability(logits, piece.token));
+  Executor& executor = generator->executor;
+  piece.log_probability = static_cast<float>(
+      log_probability(logits, piece.token, executor.plan().options().isa, executor.pool()));
   ++drawn;
   if (is_stop(piece.token))
     generator->finish = Finish::stop_token;

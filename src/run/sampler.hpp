@@ -5,7 +5,9 @@
 #include <utility>
 #include <vector>
 
+#include "base/thread_pool.hpp"
 #include "hone/generate.hpp"
+#include "machine/isa.hpp"
 
 namespace hone {
 
@@ -20,7 +22,7 @@ std::int32_t draw(const std::vector<std::pair<std::int32_t, double>>& candidates
                   std::int64_t position);
 
 // log softmax(logits)[token]
-double log_probability(std::span<const float> logits, std::int32_t token);
+double log_probability(std::span<const float> logits, std::int32_t token, Isa isa, ThreadPool& pool);
 
 // Error(usage) for values out of range.
 void check(const SamplingOptions&);

@@ -2,9 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "../temporary_folder.hpp"
+#include "base/random.hpp"
 #include "run/generator_impl.hpp"
 
 namespace hone {
@@ -45,6 +48,38 @@ TEST(Sampler, EqualLogitsGoById) {
   EXPECT_EQ(ids(candidates(logits, {.temperature = 1, .top_k = 2, .top_p = 1})), (Ids{1, 2}));
 }
 
+// Selection without sorting everything gives what sorting everything gives.
+TEST(Sampler, SelectsFromManyAsASortWould) {
+  Stream stream(stream_key("logits", 1));
+  for (const float spread : {0.01f, 1.0f, 6.0f}) {  // flat: nearly all are needed for the mass
+    std::vector<float> logits(5003);
+    for (float& x : logits) x = std::round(64 * spread * stream.normal()) / 64;  // many are equal
+    Ids sorted(logits.size());
+    std::iota(sorted.begin(), sorted.end(), 0);
+    std::stable_sort(sorted.begin(), sorted.end(), [&](std::int32_t a, std::int32_t b) {
+      return logits[static_cast<std::size_t>(a)] > logits[static_cast<std::size_t>(b)];
+    });
+    EXPECT_EQ(ids(candidates(logits, {.temperature = 0})), (Ids{sorted[0]}));
+    for (const std::int64_t k : {0, 1, 40, 5002, 5003, 9999})
+      for (const float p : {0.5f, 0.95f, 1.0f}) {
+        const auto found = candidates(logits, {.temperature = 1, .top_k = k, .top_p = p});
+        const std::size_t among =
+            k == 0 ? sorted.size() : std::min(sorted.size(), static_cast<std::size_t>(k));
+        const auto weight = [&](std::size_t i) {
+          return std::exp(static_cast<double>(logits[static_cast<std::size_t>(sorted[i])]));
+        };
+        double all = 0, mass = 0;
+        for (std::size_t i = 0; i < among; ++i) all += weight(i);
+        for (std::size_t i = 0; i < found.size(); ++i) {
+          ASSERT_EQ(found[i].first, sorted[i]);
+          mass += weight(i);
+        }
+        EXPECT_GE(mass, static_cast<double>(p) * all * (1 - 1e-9));
+        EXPECT_LE(mass - weight(found.size() - 1), static_cast<double>(p) * all * (1 + 1e-9));
+      }
+  }
+}
+
 TEST(Sampler, DrawsAsOftenAsProbable) {
   const auto from =
       candidates(logits_of({0.1, 0.4, 0.05, 0.3, 0.15}), {.temperature = 1, .top_k = 0, .top_p = 1});
@@ -56,7 +91,11 @@ TEST(Sampler, DrawsAsOftenAsProbable) {
 }
 
 TEST(Sampler, LogProbabilityIsTheModelsOwn) {
-  EXPECT_NEAR(log_probability(logits_of({0.2, 0.8}), 1), std::log(0.8), 1e-7);
+  ThreadPool pool(2);
+  for (const Isa isa : {Isa::portable, Isa::avx2, Isa::avx512}) {
+    if (!cpu_has(isa)) continue;
+    EXPECT_NEAR(log_probability(logits_of({0.2, 0.8}), 1, isa, pool), std::log(0.8), 1e-7) << name(isa);
+  }
 }
 
 TEST(Sampler, RefusesValuesOutOfRange) {

@@ -59,11 +59,39 @@ HONE_INLINE void soften(float* score, Index keys, float* m, float* l, float* o, 
   *l += sum(part);
 }
 
+// Where rows first, first + 1, ... lie: one division a cache block instead of one a row.
 template <class Type>
-HONE_INLINE void add_row(float* o, const typename Type::Element* v, float p, Index D) {
+HONE_INLINE void find_rows(const AttentionRows& rows, Index first, Index count,
+                           const typename Type::Element** at) {
+  for (Index i = 0; i < count;) {
+    const auto* row = row_at<Type>(rows, first + i);
+    const Index left = rows.table ? rows.block - (first + i) % rows.block : count;
+    for (const Index end = left < count - i ? i + left : count; i < end; ++i, row += rows.stride) at[i] = row;
+  }
+}
+
+// A head's rows lie a whole position apart, and no hardware prefetcher follows them.
+template <class T>
+HONE_INLINE void fetch_row(const T* row, Index D) {
+  for (Index d = 0; d < D; d += 64 / static_cast<Index>(sizeof(T))) __builtin_prefetch(row + d);
+}
+
+// o += sum over keys of p[key] * the key's row, keys in order, a part of o in registers at a time.
+template <class T>
+HONE_INLINE void add_rows(float* o, const T* const* rows, const float* p, Index keys, Index D) {
   Index d = 0;
-  for (; d + lanes <= D; d += lanes) store(o + d, fma(splat(p), load(v + d), load(o + d)));
-  if (d < D) store(o + d, fma(splat(p), load_some(v, d, D), load(o + d)));
+  for (; d + 4 * lanes <= D; d += 4 * lanes) {
+    F part[4];
+    for (int i = 0; i < 4; ++i) part[i] = load(o + d + i * lanes);
+    for (Index key = 0; key < keys; ++key)
+      for (int i = 0; i < 4; ++i) part[i] = fma(splat(p[key]), load(rows[key] + d + i * lanes), part[i]);
+    for (int i = 0; i < 4; ++i) store(o + d + i * lanes, part[i]);
+  }
+  for (; d < D; d += lanes) {
+    F part = load(o + d);
+    for (Index key = 0; key < keys; ++key) part = fma(splat(p[key]), load_some(rows[key], d, D), part);
+    store(o + d, part);
+  }
 }
 
 template <class Type>
@@ -81,23 +109,27 @@ void decode(const AttentionDecodeTask& t) {
     s.l[row] = 0;
   }
   const Index keys = t.offset + t.queries;
+  const Element *k[block], *v[block];
+  find_rows<Type>(t.k, 0, keys < block ? keys : block, k);
   for (Index first = 0; first < keys; first += block) {
-    const Index end = keys - first < block ? keys : first + block;
-    auto seen = [&](Index row) {
-      return t.offset + row % t.queries + 1 < end ? t.offset + row % t.queries + 1 : end;
+    const Index count = keys - first < block ? keys - first : block, rest = keys - first - count;
+    auto seen = [&](Index row) {  // of these keys, by a query
+      const Index all = t.offset + row % t.queries + 1 - first;
+      return all < count ? all : count;
     };
-    for (Index key = first; key < end; ++key) {
-      const Element* k = row_at<Type>(t.k, key);
+    find_rows<Type>(t.v, first, count, v);
+    for (Index i = 0; i < count; ++i) {
+      fetch_row(v[i], t.D);
       for (Index row = 0; row < rows; ++row)
-        s.score[row * block + key - first] = dot_row<Type>(s.q + row * width, k, t.D);
+        s.score[row * block + i] = dot_row<Type>(s.q + row * width, k[i], t.D);
     }
-    for (Index row = 0; row < rows; ++row)
-      if (seen(row) > first)
-        soften(s.score + row * block, seen(row) - first, s.m + row, s.l + row, s.o + row * width, width);
-    for (Index key = first; key < end; ++key) {
-      const Element* v = row_at<Type>(t.v, key);
-      for (Index row = 0; row < rows; ++row)
-        if (key < seen(row)) add_row<Type>(s.o + row * width, v, s.score[row * block + key - first], t.D);
+    const Index next = rest < block ? rest : block;
+    find_rows<Type>(t.k, first + count, next, k);
+    for (Index i = 0; i < next; ++i) fetch_row(k[i], t.D);
+    for (Index row = 0; row < rows; ++row) {
+      if (seen(row) <= 0) continue;
+      soften(s.score + row * block, seen(row), s.m + row, s.l + row, s.o + row * width, width);
+      add_rows(s.o + row * width, v, s.score + row * block, seen(row), t.D);
     }
   }
   for (Index row = 0; row < rows; ++row) {
