@@ -13,12 +13,12 @@ namespace {
 // come late), few enough that a thread which the machine's other work slows down can be helped.
 constexpr std::int64_t task_bytes = 128 * 1024;
 constexpr std::int64_t tasks_per_thread = 4;
+constexpr std::int64_t line_columns = 16;  // two threads never write one cache line of an f32 C
 
 std::int64_t task_columns(const Gemm& g, int threads) {
   const std::int64_t by_bytes = task_bytes / (g.K * bytes(g.b.type));
   const std::int64_t by_threads = divide_up(g.N, tasks_per_thread * threads);
-  return divide_up(std::max<std::int64_t>(1, std::min(by_bytes, by_threads)), few_rows_columns) *
-         few_rows_columns;
+  return divide_up(std::max<std::int64_t>(1, std::min(by_bytes, by_threads)), line_columns) * line_columns;
 }
 
 }  // namespace

@@ -6,8 +6,6 @@
 
 namespace hone::kernel {
 
-constexpr std::int64_t few_rows_columns = 16;  // results that pass through the epilogue together
-
 struct FewRowsTable {
   void (*columns)(const Gemm&, std::int64_t first, std::int64_t count);  // of C, all its rows
 };
