@@ -45,15 +45,13 @@ std::vector<std::pair<std::string, std::int64_t>> breakdown(const JobPlan& job) 
 
 }  // namespace
 
-double program_ms(const Program& p, const MachineLimits& limits) {
-  constexpr double reached = 0.85;           // of the multiply-add limit, by the products of a step
-  constexpr double node_overhead_ms = 4e-3;  // start and end of a parallel loop
+double program_ms(const Program& p, const MachineLimits& limits, const Pace& pace) {
   double ms = 0;
   for (const Node& node : p.nodes) {
     const Cost cost = node.op->cost(p, node);
     const double gflops = cost.low_precision ? limits.bf16_gflops : limits.f32_gflops;
-    ms += std::max(cost.flops / (gflops * reached * 1e6), cost.bytes / (limits.copy_gb_s * 1e6)) +
-          node_overhead_ms;
+    ms += std::max(cost.flops / (gflops * pace.products * 1e6), cost.bytes / (pace.memory_gb_s * 1e6)) +
+          pace.node_ms;
   }
   return ms;
 }
@@ -82,10 +80,11 @@ double step_flops(const TrainPlan::Impl& plan) {
 double step_ms(const TrainPlan::Impl& plan) {
   const MachineLimits& limits = this_machine(plan.options.threads, plan.job.options().isa);
   const std::int64_t whole = plan.options.batch / plan.options.micro_batch;
-  double ms = program_ms(plan.job.programs()[plan.norm], limits) +
-              program_ms(plan.job.programs()[plan.update], limits);
+  const Pace pace{.memory_gb_s = limits.copy_gb_s};
+  double ms = program_ms(plan.job.programs()[plan.norm], limits, pace) +
+              program_ms(plan.job.programs()[plan.update], limits, pace);
   for (std::size_t i = 0; i < plan.micro.size(); ++i)
-    ms += program_ms(plan.job.programs()[plan.micro[i].train], limits) *
+    ms += program_ms(plan.job.programs()[plan.micro[i].train], limits, pace) *
           static_cast<double>(i == 0 ? whole : 1);
   return ms;
 }

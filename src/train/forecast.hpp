@@ -8,9 +8,14 @@ struct MachineLimits;
 
 // A job's memory: arena, what lies outside it, and the parts by name. The time is left at 0.
 Forecast forecast_memory(const JobPlan& job);
-// A program's time, were every node at what this machine reaches in a short measurement, or at the speed of
-// its memory, whichever takes longer.
-double program_ms(const Program& program, const MachineLimits& limits);
+// What programs reach of a machine.
+struct Pace {
+  double products = 0.85;  // the share of the multiply-add limit, by the products of a training step
+  double memory_gb_s = 0;
+  double node_ms = 4e-3;  // start and end of a parallel loop
+};
+// A program's time, were every node at that pace by its operations or by its bytes, whichever takes longer.
+double program_ms(const Program& program, const MachineLimits& limits, const Pace& pace);
 
 double step_ms(const TrainPlan::Impl& plan);
 double step_flops(const TrainPlan::Impl& plan);
