@@ -9,7 +9,6 @@
 #include "kernel/cross_entropy.hpp"
 
 namespace hone {
-
 namespace {
 
 // The index of the largest, the first of equals. Sixteen maxima side by side: one would wait for itself, 146
@@ -48,10 +47,22 @@ std::vector<std::int32_t> largest(std::span<const float> logits, std::size_t k) 
   return ids;
 }
 
+using Candidates = std::vector<std::pair<std::int32_t, double>>;
+
+// Keeps the fewest from the front, at least one, whose weights add up to `mass`, and makes them
+// probabilities. False: all of them are less.
+bool keep_mass(Candidates& from, double mass) {
+  double sum = 0;
+  std::size_t used = 0;
+  while (used < from.size() && (used == 0 || sum < mass)) sum += from[used++].second;
+  from.resize(used);
+  for (auto& [id, p] : from) p /= sum;
+  return sum >= mass;
+}
+
 }  // namespace
 
-std::vector<std::pair<std::int32_t, double>> candidates(std::span<const float> logits,
-                                                        const SamplingOptions& o) {
+Candidates candidates(std::span<const float> logits, const SamplingOptions& o) {
   const std::int32_t first = index_of_largest(logits);
   if (o.temperature == 0) return {{first, 1.0}};
   const auto logit = [&](std::int32_t id) {
@@ -60,30 +71,28 @@ std::vector<std::pair<std::int32_t, double>> candidates(std::span<const float> l
   const auto weight = [&](std::int32_t id) {
     return std::exp((logit(id) - logit(first)) / static_cast<double>(o.temperature));
   };
-  const auto most = static_cast<std::int64_t>(logits.size());
-  const std::int64_t limit = o.top_k > 0 ? std::min(o.top_k, most) : most;
-  // Without top_k the mass of all is known without sorting them, and the fewest that make up top_p of it are
-  // found among the largest few; more are looked at where those do not suffice.
-  double all = 0;
-  if (limit == most)
-    for (std::int32_t id = 0; id < most; ++id) all += weight(id);
-  std::vector<std::pair<std::int32_t, double>> kept;
-  for (std::int64_t count = limit < most || o.top_p >= 1 ? limit : std::min<std::int64_t>(512, limit);;
-       count = std::min(8 * count, limit)) {
-    kept.clear();
+  const auto best = [&](std::int64_t count) {
+    Candidates kept;
     for (const std::int32_t id : largest(logits, static_cast<std::size_t>(count)))
       kept.emplace_back(id, weight(id));
-    if (limit < most)
-      all = std::accumulate(kept.begin(), kept.end(), 0.0,
-                            [](double s, const auto& c) { return s + c.second; });
-    double sum = 0;
-    std::size_t used = 0;
-    while (used < kept.size() && (used == 0 || sum < static_cast<double>(o.top_p) * all))
-      sum += kept[used++].second;
-    if (used == kept.size() && count < limit) continue;
-    kept.resize(used);
-    for (auto& [id, p] : kept) p /= sum;
     return kept;
+  };
+  const auto most = static_cast<std::int64_t>(logits.size());
+  const auto share = static_cast<double>(o.top_p);
+  double all = 0;
+  if (o.top_k > 0 && o.top_k < most) {
+    Candidates kept = best(o.top_k);
+    for (const auto& candidate : kept) all += candidate.second;
+    keep_mass(kept, share * all);
+    return kept;
+  }
+  // The weight of all is known without sorting them, and the fewest that make up top_p of it are found among
+  // the largest few; more are looked at where those do not suffice.
+  for (std::int32_t id = 0; id < most; ++id) all += weight(id);
+  for (std::int64_t count = share < 1 ? std::min<std::int64_t>(512, most) : most;;
+       count = std::min(8 * count, most)) {
+    Candidates kept = best(count);
+    if (keep_mass(kept, share * all) || count == most) return kept;
   }
 }
 
