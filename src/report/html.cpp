@@ -5,6 +5,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "file/atomic.hpp"
 #include "hone/report.hpp"
 #include "report/html_style.hpp"
 #include "report/text.hpp"
@@ -237,8 +238,6 @@ std::string html_report(const RunReport& r) {
   return s + "</main>\n</body>\n</html>\n";
 }
 
-void write_report(const std::string& path, const RunReport& report) {
-  write_text_file(path, html_report(report));
-}
+void write_report(const std::string& path, const RunReport& report) { write_file(path, html_report(report)); }
 
 }  // namespace hone

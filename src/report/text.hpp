@@ -18,7 +18,4 @@ std::string with_commas(double n);
 // UTF-8 (a byte-level model's sample) and control characters become U+FFFD; newline and tab stay.
 std::string escape_markup(std::string_view text);
 
-// Writes a whole file or none: into "PATH.tmp", then renamed. Throws Error (failed) with the system's reason.
-void write_text_file(const std::string& path, std::string_view text);
-
 }  // namespace hone
