@@ -23,7 +23,7 @@ Tensor embedded(Builder& b, Tensor tokens) { return embedding(tokens, b.paramete
 Tensor head(Builder& b, Tensor x) { return linear(x, b.parameter("head", {V, x.width()})); }
 
 // An architecture that has one piece in its middle.
-Architecture middle(const char* name, std::function<Tensor(Tensor)> piece) {
+Architecture middle(const char* name, const std::function<Tensor(Tensor)>& piece) {
   return {name, [piece](Builder& b, Tensor tokens) { return head(b, piece(embedded(b, tokens))); }};
 }
 

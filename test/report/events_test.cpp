@@ -97,7 +97,7 @@ std::string contents(const std::string& path) {
 }
 
 std::string fresh_folder(const char* name) {
-  const std::string folder = testing::TempDir() + name;
+  std::string folder = testing::TempDir() + name;
   for (const char* n : {"", ".1", ".2"})
     std::remove((folder + "/events.out.tfevents.1700000000.hone" + n).c_str());
   return folder;

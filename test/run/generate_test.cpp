@@ -108,13 +108,14 @@ INSTANTIATE_TEST_SUITE_P(Isa, ByIsa, testing::Values(Isa::portable, Isa::avx2, I
                          [](const auto& each) { return std::string(name(each.param)); });
 
 TEST(Generator, WeightsAreHeldOnceForAModel) {
-  const Model model = open(HONE_TEST_DATA "/models/gpt2"), copy = model;
-  const ParameterSpec& spec = model.impl().spec("transformer.wte.weight");
+  const std::vector<Model> copies(2, open(HONE_TEST_DATA "/models/gpt2"));
+  const ParameterSpec& spec = copies[0].impl().spec("transformer.wte.weight");
   std::weak_ptr<const HeldWeight> wide, low;
   {
-    Generator one(GeneratePlan(model, {.precision = Precision::bf16})),
-        two(GeneratePlan(copy, {.precision = Precision::bf16}));
-    wide = model.impl().store.hold(spec, DType::f32), low = copy.impl().store.hold(spec, DType::bf16);
+    Generator one(GeneratePlan(copies[0], {.precision = Precision::bf16})),
+        two(GeneratePlan(copies[1], {.precision = Precision::bf16}));
+    wide = copies[0].impl().store.hold(spec, DType::f32);
+    low = copies[1].impl().store.hold(spec, DType::bf16);
     EXPECT_EQ(wide.use_count(), 2);  // both generators, and nobody has another
     EXPECT_EQ(low.use_count(), 2);
     EXPECT_EQ(tokens_of(one.generate(Ids{1, 2}, {.seed = 1, .max_tokens = 9})),
@@ -214,7 +215,7 @@ TEST(Generator, TextDependsNeitherOnThreadsNorOnSplits) {
 TEST(Generator, SeedsReproduceAndTopOneIsGreedy) {
   Generator generator(GeneratePlan(golden(), {.threads = 1}));
   const Ids prompt = some_ids(5, 512);
-  const auto run = [&](SamplingOptions o) { return tokens_of(generator.generate(prompt, o)); };
+  const auto run = [&](const SamplingOptions& o) { return tokens_of(generator.generate(prompt, o)); };
   const SamplingOptions loose{.temperature = 2, .top_k = 0, .top_p = 1, .seed = 1, .max_tokens = 20};
   auto other = loose;
   other.seed = 2;
