@@ -98,8 +98,8 @@ class Evaluation {
     const StepProgramOptions options{
         .micro_batch = windows_, .seq = seq_, .low_precision = o.precision == Precision::bf16};
     Program p = cut(write_evaluation_program(model.impl().architecture, options, true), Phase::micro);
-    std::set<std::string> weights = weight_names(p);
-    return JobPlan({std::move(p)}, exec_options(o.threads, o.isa), std::move(weights));
+    const std::set<std::string> weights = weight_names(p);
+    return JobPlan({std::move(p)}, exec_options(o.threads, o.isa), weights);
   }
   const Program& program() const { return job_.programs()[0]; }
 
