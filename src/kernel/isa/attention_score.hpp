@@ -24,7 +24,9 @@ HONE_INLINE F exp2_fraction(F r) {
   }
 }
 
-// 2^x for x <= 100, x = n + r with n whole. Far below, AVX-512 gives 0 and the others 2^-126.
+// 2^x for x <= 100, x = n + r with n whole. Far below, AVX-512 gives 0 and the others 2^-126. Above (a
+// maximum guessed too low: the block is done again) the value means nothing, and the sum of bits may wrap: so
+// unsigned.
 template <class Type>
 HONE_INLINE F exp2(F x) {
 #if defined(__AVX512F__)
@@ -34,7 +36,7 @@ HONE_INLINE F exp2(F x) {
   x = max(splat(-126.0f), x);
   const F shifted = x + splat(12582912.0f);  // 1.5 * 2^23: the low bits now hold n
   const F r = x - (shifted - splat(12582912.0f));
-  return as_float(bits(exp2_fraction<Type>(r)) + (bits(shifted) << 23));
+  return as_float((I)((U)bits(exp2_fraction<Type>(r)) + ((U)bits(shifted) << 23)));
 #endif
 }
 
