@@ -25,7 +25,10 @@ same "OMP_NUM_THREADS=1 OMP_DYNAMIC=true" "$(in_folder omp env OMP_NUM_THREADS=1
 printf 'LC_CTYPE\ncopy "POSIX"\nEND LC_CTYPE\nLC_COLLATE\ncopy "POSIX"\nEND LC_COLLATE
 LC_NUMERIC\ndecimal_point ","\nthousands_sep "."\ngrouping 3;3\nEND LC_NUMERIC\n' >"$work/source"
 if localedef -c -f ANSI_X3.4-1968 -i "$work/source" "$work/comma_XX" >/dev/null 2>&1 || [ -d "$work/comma_XX" ]; then
-  same "a locale with a decimal comma" "$(in_folder comma env LOCPATH="$work" "$plain" comma_XX)"
+  # glibc never frees the path that it makes of LOCPATH (std::locale("name") alone shows it): for AddressSanitizer.
+  echo leak:__argz_add_sep >"$work/leaks"
+  comma=$(in_folder comma env LOCPATH="$work" LSAN_OPTIONS="suppressions=$work/leaks:print_suppressions=0" "$plain" comma_XX)
+  same "a locale with a decimal comma" "$comma"
   cmp "$work/plain/programs.txt" "$work/comma/programs.txt" || { echo "programs print otherwise under a decimal comma"; exit 1; }
 else
   echo "not tested: localedef makes no locale here"
