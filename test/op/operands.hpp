@@ -2,6 +2,7 @@
 // the bytes that they are said to need, and start as a pattern that reads as NaN.
 #pragma once
 #include <gtest/gtest.h>
+#include <sanitizer/asan_interface.h>
 
 #include <algorithm>
 #include <cstring>
@@ -46,26 +47,37 @@ struct OpCase {
   double loose = 0;                                    // more room, as a share of an output's largest value
 };
 
-// Bytes between two guard zones.
+// Bytes between two guard zones, which under AddressSanitizer nobody may read either.
 class Guarded {
  public:
   explicit Guarded(std::int64_t bytes)
-      : size_(bytes), all_(static_cast<std::size_t>(bytes + 2 * guard + 64), pattern) {}
+      : size_(bytes), all_(static_cast<std::size_t>(bytes + 2 * guard + 64), pattern) {
+    forbid_zones();
+  }
   std::byte* data() {
     const auto at = reinterpret_cast<std::uintptr_t>(all_.data()) + guard;
     return all_.data() + guard + (64 - at % 64) % 64;
   }
   std::vector<std::byte> bytes() { return {data(), data() + size_}; }
   bool intact() {
+    ASAN_UNPOISON_MEMORY_REGION(all_.data(), all_.size());
     const auto untouched = [](std::byte b) { return b == pattern; };
-    return std::all_of(all_.data(), data(), untouched) &&
-           std::all_of(data() + size_, all_.data() + all_.size(), untouched);
+    const bool both = std::all_of(all_.data(), data(), untouched) &&
+                      std::all_of(data() + size_, all_.data() + all_.size(), untouched);
+    forbid_zones();
+    return both;
   }
 
   static constexpr std::byte pattern{0xff};  // a NaN in f32 and bf16
 
  private:
   static constexpr std::int64_t guard = 256;
+  void forbid_zones() {
+    const std::byte* end = data() + size_;
+    ASAN_POISON_MEMORY_REGION(all_.data(), static_cast<std::size_t>(data() - all_.data()));
+    ASAN_POISON_MEMORY_REGION(end, static_cast<std::size_t>(all_.data() + all_.size() - end));
+  }
+
   std::int64_t size_;
   std::vector<std::byte> all_;
 };
