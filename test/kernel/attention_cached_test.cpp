@@ -6,9 +6,11 @@ namespace {
 
 using namespace attention_test;
 
-// A cache in shuffled blocks against causal attention over the same rows in order.
-void check_cached(const Shape& s, int64_t block, int64_t T, const std::vector<std::int32_t>& before) {
-  Use u(s);  // S rows of keys for each sequence, as many queries
+// A cache in shuffled blocks against causal attention over the same rows in order: u has S rows of keys for
+// each sequence and as many queries, `want` is its reference.
+void check_cached(const Use& u, const Reference& want, int64_t block, int64_t T,
+                  const std::vector<std::int32_t>& before) {
+  const Shape& s = u.shape;
   const int64_t blocks_each = (s.S + block - 1) / block, width = s.kv_heads * s.D;
   Rows cache_k(s.type, s.B * blocks_each * block, width, width), cache_v(cache_k),
       q(s.type, s.B * T, s.heads * s.D, s.heads * s.D + 5);
@@ -25,7 +27,6 @@ void check_cached(const Shape& s, int64_t block, int64_t T, const std::vector<st
       for (int64_t c = 0; c < q.width; ++c)
         q.set(b * T + t, c, static_cast<float>(u.q.at(b * s.T + before[static_cast<std::size_t>(b)] + t, c)));
   }
-  const Reference want = reference(u);
   for (const Isa isa : isas())
     for (const int threads : {1, 2}) {
       SCOPED_TRACE(name(s, isa) + " T " + std::to_string(T));
@@ -62,10 +63,12 @@ TEST(CachedAttention, DecodeAndChunks) {
     for (const int64_t D : {20, 64, 80}) {
       const Shape s{
           .B = 3, .T = 300, .S = 300, .heads = 4, .kv_heads = 2, .D = D, .type = type, .causal = true};
-      check_cached(s, 16, 1, {0, 63, 299});
-      check_cached(s, 16, 3, {0, 62, 200});
-      check_cached(s, 32, 70, {0, 37, 200});
-      check_cached(s, 7, 128, {0, 64, 101});
+      Use u(s);
+      const Reference want = reference(u);
+      check_cached(u, want, 16, 1, {0, 63, 299});
+      check_cached(u, want, 16, 3, {0, 62, 200});
+      check_cached(u, want, 32, 70, {0, 37, 200});
+      check_cached(u, want, 7, 128, {0, 64, 101});
     }
 }
 

@@ -48,14 +48,14 @@ TEST_P(OpTable, AgreesWithItsReference) {
   const auto cases = cases_of(*GetParam());
   ASSERT_FALSE(cases.empty()) << "an op without cases: see test/op/cases.hpp";
   for (const OpCase& c : cases) {
-    OpRun expected(c, {.threads = 1, .isa = Isa::portable});
     const OpRun before(c, {.threads = 1, .isa = Isa::portable});
+    OpRun expected(c, {.threads = 1, .isa = Isa::portable}, &before);
     expected.reference();
     for (const Isa isa : {Isa::portable, Isa::avx2, Isa::avx512}) {
       if (!cpu_has(isa)) continue;
       SCOPED_TRACE(describe_case(c, isa));
-      OpRun one(c, {.threads = 1, .isa = isa}), three(c, {.threads = 3, .isa = isa}),
-          over(c, {.threads = 3, .isa = isa});
+      OpRun one(c, {.threads = 1, .isa = isa}, &before), three(c, {.threads = 3, .isa = isa}, &before),
+          over(c, {.threads = 3, .isa = isa}, &before);
       one.run();
       three.run();
       ASSERT_NO_FATAL_FAILURE(one.expect_clean(before));

@@ -58,6 +58,7 @@ class Guarded {
     const auto at = reinterpret_cast<std::uintptr_t>(all_.data()) + guard;
     return all_.data() + guard + (64 - at % 64) % 64;
   }
+  std::size_t size() const { return static_cast<std::size_t>(size_); }
   std::vector<std::byte> bytes() { return {data(), data() + size_}; }
   bool intact() {
     ASAN_UNPOISON_MEMORY_REGION(all_.data(), all_.size());
@@ -89,7 +90,10 @@ inline Shape gapped(const Shape& shape, std::int64_t gap) {
 
 class OpRun {
  public:
-  OpRun(const OpCase& c, ExecOptions options) : case_(c), options_(options), pool_(options.threads) {
+  // `like`: a run of the case that has not run yet, whose inputs are copied: some follow from others by a
+  // slow reference.
+  OpRun(const OpCase& c, ExecOptions options, const OpRun* like = nullptr)
+      : case_(c), options_(options), pool_(options.threads) {
     for (std::size_t i = 0; i < c.inputs.size(); ++i)
       ids_.push_back(program_.add({.name = "in" + std::to_string(i),
                                    .type = c.inputs[i].type,
@@ -105,7 +109,7 @@ class OpRun {
     call_ = describe(program_, node(), options_, pool_);
     for (std::size_t i = 0; i < call_.in.size(); ++i) call_.in[i].data = memory(node().inputs[i]).data();
     for (std::size_t i = 0; i < call_.out.size(); ++i) call_.out[i].data = memory(node().outputs[i]).data();
-    fill();
+    like ? copy_inputs(*like) : fill();
   }
 
   // Lets output `i` take the place of the input that the op says it may overwrite; false where there is none.
@@ -163,6 +167,10 @@ class OpRun {
         op::set(call_.in[i], j, case_.inputs[i].fill(j, stream));
     }
     if (case_.prepare) case_.prepare(call_);
+  }
+  void copy_inputs(const OpRun& from) {
+    for (std::size_t i = 0; i < call_.in.size(); ++i)
+      std::memcpy(call_.in[i].data, from.call_.in[i].data, memory(node().inputs[i]).size());
   }
   static bool gaps_intact(const Operand& o) {
     const std::int64_t size = size_bytes(o.type.dtype), width = o.type.shape.last();
