@@ -64,8 +64,8 @@ endif()
 
 # The program from outside.
 if(TARGET hone)
-  foreach(test kill_and_resume bad_input)
-    add_test(NAME program.${test} COMMAND sh test/cli/${test}_test.sh $<TARGET_FILE:hone>
-             WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})
-  endforeach()
+  add_test(NAME program.kill_and_resume WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}
+           COMMAND sh test/cli/kill_and_resume_test.sh $<TARGET_FILE:hone> $<IF:$<BOOL:${HONE_SANITIZE}>,200,1000>)
+  add_test(NAME program.bad_input WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}
+           COMMAND sh test/cli/bad_input_test.sh $<TARGET_FILE:hone>)
 endif()

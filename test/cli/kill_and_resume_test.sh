@@ -1,9 +1,9 @@
 #!/bin/sh
 # A run that is killed at any instant goes on from its last checkpoint to the bits of an undisturbed one; a
-# finished one, started again, does no step.   usage: kill_and_resume_test.sh HONE
+# finished one, started again, does no step.   usage: kill_and_resume_test.sh HONE [STEPS]
 . "$(dirname "$0")/common.sh"
 
-options="--model tiny --data text.txt --batch 8 --seq 64 --steps 1000 --warmup 10 --dropout 0.1 --precision bf16
+options="--model tiny --data text.txt --batch 8 --seq 64 --steps ${2-1000} --warmup 10 --dropout 0.1 --precision bf16
   --save-every 20 --json"
 run() { "$hone" train $options --out "$1" 2>>"$1.log"; }
 
