@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <utility>
 
 #include "pass/kept.hpp"
 #include "pass/passes.hpp"
@@ -13,7 +14,8 @@ void keep_activations(Program& p, const std::map<std::string, TensorId>& kept, s
       return std::find(node.outputs.begin(), node.outputs.end(), made) != node.outputs.end();
     });
     const auto behind = maker - p.nodes.begin() + 1;
-    p.nodes.insert(p.nodes.begin() + behind, kept_for_step(p, x, kept_name(name), batch, name));
+    Node keep = kept_for_step(p, x, kept_name(name), batch, name);
+    p.nodes.insert(p.nodes.begin() + behind, std::move(keep));
   }
 }
 

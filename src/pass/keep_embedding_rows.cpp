@@ -1,3 +1,5 @@
+#include <utility>
+
 #include "op/gradient_context.hpp"
 #include "op/ops.hpp"
 #include "pass/kept.hpp"
@@ -40,8 +42,8 @@ void keep_embedding_rows(Program& p, std::int64_t batch) {
     const std::int64_t step_rows = batch * p[ids].type.shape[1];
     if (uses.count < 2 || step_rows >= sum.type.shape[0] || p.find("rows." + parameter)) continue;
     p.nodes[n] = kept_for_step(p, dy, "rows." + parameter, batch, parameter);
-    p.nodes.insert(p.nodes.begin() + static_cast<std::ptrdiff_t>(n),
-                   kept_for_step(p, ids, "row_ids." + parameter, batch, parameter));
+    Node keep_ids = kept_for_step(p, ids, "row_ids." + parameter, batch, parameter);
+    p.nodes.insert(p.nodes.begin() + static_cast<std::ptrdiff_t>(n), std::move(keep_ids));
     move_up(p, parameter, uses);
   }
 }
