@@ -41,6 +41,7 @@ class HONE_API GeneratePlan {
  public:
   explicit GeneratePlan(Model model, GenerateOptions options = {});
   GeneratePlan(const GeneratePlan&) = default;  // a move copies
+  GeneratePlan(GeneratePlan&& other) noexcept { impl_ = other.impl_; }
   GeneratePlan& operator=(const GeneratePlan&) = default;
 
   const Forecast& forecast() const;  // of a generator alone; step_ms: of one token, its cache full

@@ -43,6 +43,7 @@ class HONE_API Model {
   // by its own scopes: shapes, tables with too few rows, a weight that the logits do not depend on.
   Model(Architecture architecture, const ModelOptions& options);
   Model(const Model&) = default;  // shares; a move copies, so that no Model is ever empty
+  Model(Model&& other) noexcept { impl_ = other.impl_; }
   Model& operator=(const Model&) = default;
 
   const std::string& family() const;  // "gpt2", or "custom"

@@ -31,6 +31,7 @@ enum class TokenizerKind { byte, character, bpe };
 class HONE_API Tokenizer {
  public:
   Tokenizer(const Tokenizer&) = default;  // shares; a move copies
+  Tokenizer(Tokenizer&& other) noexcept { impl_ = other.impl_; }
   Tokenizer& operator=(const Tokenizer&) = default;
 
   static Tokenizer bytes();                                                 // id = byte, 256 of them

@@ -49,6 +49,7 @@ class HONE_API TrainPlan {
   // that the model lacks. Takes no memory but its own few kilobytes.
   TrainPlan(Model model, TrainPlanOptions options);
   TrainPlan(const TrainPlan&) = default;  // a move copies
+  TrainPlan(TrainPlan&& other) noexcept { impl_ = other.impl_; }
   TrainPlan& operator=(const TrainPlan&) = default;
 
   // Memory costs nothing to tell; the first call measures this machine for step_ms (half a second, 64 MiB, of
