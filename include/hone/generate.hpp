@@ -40,6 +40,9 @@ struct GenerateOptions {
 class HONE_API GeneratePlan {
  public:
   explicit GeneratePlan(Model model, GenerateOptions options = {});
+  GeneratePlan(const GeneratePlan&) = default;  // a move copies
+  GeneratePlan(GeneratePlan&& other) noexcept { impl_ = other.impl_; }
+  GeneratePlan& operator=(const GeneratePlan&) = default;
 
   const Forecast& forecast() const;  // of a generator alone; step_ms: of one token, its cache full
   const Model& model() const;
@@ -84,8 +87,8 @@ HONE_API const char* name(Finish finish);
 
 class Generator;
 
-// The pieces of one call of generate(), for one range-for. Uses its generator, which must outlive it and be
-// used for nothing else meanwhile (Error(usage) on the next piece).
+// The pieces of one call of generate(), for one range-for. Uses its generator, which must be used for nothing
+// else meanwhile (Error(usage) on the next piece); the generator's memory stays until both are gone.
 class HONE_API Generation {
  public:
   class HONE_API Iterator {
@@ -150,7 +153,7 @@ class HONE_API Generator {
   struct Impl;
 
  private:
-  std::unique_ptr<Impl> impl_;
+  std::shared_ptr<Impl> impl_;  // a Generation shares it
 };
 
 }  // namespace hone

@@ -39,9 +39,12 @@ struct WeightInfo {
 class HONE_API Model {
  public:
   // An architecture of one's own, with fresh weights; options.vocab_size and context must be given. Calls it
-  // once. Error(input) names what is wrong with it by its own scopes: shapes, tables with too few rows, a
-  // weight that the logits do not depend on.
+  // once; later calls, for other shapes, must make the same weights. Error(input) names what is wrong with it
+  // by its own scopes: shapes, tables with too few rows, a weight that the logits do not depend on.
   Model(Architecture architecture, const ModelOptions& options);
+  Model(const Model&) = default;  // shares; a move copies, so that no Model is ever empty
+  Model(Model&& other) noexcept { impl_ = other.impl_; }
+  Model& operator=(const Model&) = default;
 
   const std::string& family() const;  // "gpt2", or "custom"
   std::int64_t vocab_size() const;

@@ -55,6 +55,9 @@ class HONE_API Text {
   // A folder of token shards brings its own tokenizer; naming another one is an error.
   explicit Text(const std::string& path, const TextOptions& options = {});
   Text(const std::string& path, Tokenizer tokenizer, std::uint64_t seed = 0);
+  Text(const Text&) = default;  // shares; a move copies
+  Text(Text&& other) noexcept { impl_ = other.impl_; }
+  Text& operator=(const Text&) = default;
 
   // A text that is in memory; what the constructors say of one file holds for it.
   static Text of(std::string_view text, Tokenizer tokenizer = Tokenizer::bytes(), std::uint64_t seed = 0);

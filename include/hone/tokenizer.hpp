@@ -30,6 +30,10 @@ enum class TokenizerKind { byte, character, bpe };
 
 class HONE_API Tokenizer {
  public:
+  Tokenizer(const Tokenizer&) = default;  // shares; a move copies
+  Tokenizer(Tokenizer&& other) noexcept { impl_ = other.impl_; }
+  Tokenizer& operator=(const Tokenizer&) = default;
+
   static Tokenizer bytes();                                                 // id = byte, 256 of them
   static Tokenizer chars(std::string_view text);                            // the text's code points, sorted
   static Tokenizer open(const std::string& path);                           // a tokenizer.json, or its folder

@@ -48,8 +48,12 @@ class HONE_API TrainPlan {
   // Error(usage) for options that contradict the model, one another or this CPU, and for a name in `keep`
   // that the model lacks. Takes no memory but its own few kilobytes.
   TrainPlan(Model model, TrainPlanOptions options);
+  TrainPlan(const TrainPlan&) = default;  // a move copies
+  TrainPlan(TrainPlan&& other) noexcept { impl_ = other.impl_; }
+  TrainPlan& operator=(const TrainPlan&) = default;
 
-  // Memory costs nothing to tell; the first call measures this machine for step_ms (half a second, 128 MiB).
+  // Memory costs nothing to tell; the first call measures this machine for step_ms (half a second, 64 MiB, of
+  // which nothing stays).
   const Forecast& forecast() const;
   std::int64_t peak_bytes() const;  // of the forecast, without measuring anything
   const Model& model() const;
@@ -101,13 +105,14 @@ class HONE_API Trainer {
   // One step over `batch` (plan.batch() x plan.seq()): micro-batches, then the update. Complete, or nothing
   // has changed: when it is stopped, and when it throws. Error(usage) for a batch of another shape,
   // Error(input) for an id outside the vocabulary, Error(failed) for a loss that is not finite, naming the
-  // first op at fault. Should an update itself end halfway, every further call says so with an Error(failed)
-  // until resume().
+  // first op at fault, Error(usage) for impossible options, Error(input) where no label counts. Should an
+  // update itself end halfway, every further call says so with an Error(failed) until resume().
   StepResult step(const BatchView& batch, const StepOptions& options);
 
   // The same in two verbs. accumulate: forward, loss and backward of the next micro-batch of the step (as
   // many sequences as the plan has a program for: micro_batch, or the ragged rest); returns the sum of its
-  // losses, nats. Gradients are divided by step_tokens, by default batch * seq. update: clip, AdamW, cast.
+  // losses, nats. Gradients are divided by step_tokens, by default batch * seq. Fewer sequences than the
+  // plan's batch may make a step, more are an Error(usage). update: clip, AdamW, cast.
   double accumulate(const BatchView& micro_batch, std::int64_t step_tokens = 0);
   StepResult update(const StepOptions& options);
   // Forgets what was accumulated since the last update: the next accumulate() begins a step.
@@ -132,7 +137,8 @@ class HONE_API Trainer {
   void write(const std::string& weight, std::span<const float> values);
 
   // Everything that the next step depends on, as a folder that appears whole or not at all; `notes` are kept
-  // with it. resume() returns the notes; a damaged file or one of another model is Error(input).
+  // with it. A folder that is there already must be empty or a checkpoint: it is replaced. resume() returns
+  // the notes; a damaged file or one of another model is Error(input).
   void save_checkpoint(const std::string& folder, const std::map<std::string, std::string>& notes = {}) const;
   std::map<std::string, std::string> resume(const std::string& folder);
 

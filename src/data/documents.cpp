@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <array>
 
+#include "base/utf8.hpp"
 #include "hone/error.hpp"
-#include "text/utf8.hpp"
 
 namespace hone {
 namespace {

@@ -222,7 +222,7 @@ ShardReport write_token_shards(const std::string& text_path, const Tokenizer& to
     throw Error(ErrorKind::usage, {.what = "a shard must hold a token or more", .where = "shard_tokens"});
   Documents documents(text_path);
   documents.split(tokenizer.kind() != TokenizerKind::byte);
-  AtomicFolder folder(out_folder);
+  AtomicFolder folder(out_folder, "meta.json");
   const int width = token_bytes_for(tokenizer.vocab_size());
   ShardWriter train(folder, "train", width, options.shard_tokens);
   ShardWriter held_out(folder, "held_out", width, options.shard_tokens);

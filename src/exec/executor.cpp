@@ -7,6 +7,7 @@
 #include "exec/bind.hpp"
 #include "exec/job.hpp"
 #include "exec/live_tensors.hpp"
+#include "machine/memory.hpp"
 
 namespace hone {
 namespace {
@@ -24,6 +25,17 @@ struct Bound {
   }
 };
 
+std::size_t affordable(std::int64_t bytes) {
+  // The system promises memory that it does not have, and would end the process when it is used.
+  if (const std::int64_t there = total_memory_bytes(); bytes > there)
+    throw Error(ErrorKind::budget,
+                {.what = "the run needs more memory than this machine has",
+                 .expected = "at most " + std::to_string(there >> 20) + " MiB",
+                 .found = std::to_string(bytes >> 20) + " MiB",
+                 .hint = "use a smaller micro-batch, a shorter sequence or a smaller model"});
+  return static_cast<std::size_t>(bytes);
+}
+
 }  // namespace
 
 struct Executor::Impl {
@@ -31,7 +43,7 @@ struct Executor::Impl {
       : plan(std::move(p)),
         held(std::move(h)),
         pool(plan.options().threads),
-        arena(static_cast<std::size_t>(plan.arena_bytes())) {
+        arena(affordable(plan.arena_bytes())) {
     for (std::size_t i = 0; i < plan.programs().size(); ++i) bind(i);
   }
 

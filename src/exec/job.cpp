@@ -62,7 +62,11 @@ void JobPlan::plan_shared(const std::set<std::string>& held) {
       const auto [at, fresh] =
           shared_.try_emplace(t.name, Shared{.type = t.type, .role = t.role, .lifetime = t.lifetime});
       if (!fresh && (at->second.type != t.type || at->second.role != t.role))
-        throw std::logic_error("programs of one job differ about '" + t.name + "'");
+        throw Error(ErrorKind::input, {.what = "two tensors of one name, a weight's or one of hone's own",
+                                       .where = t.name,
+                                       .expected = to_string(at->second.type),
+                                       .found = to_string(t.type),
+                                       .hint = "give the weight another name"});
     }
   std::int64_t offset = aligned(workspace_bytes_);
   arena_bytes_ = workspace_bytes_;

@@ -197,8 +197,15 @@ void write_file(const std::string& path, std::string_view text) {
   file.commit();
 }
 
-AtomicFolder::AtomicFolder(std::string path)
+AtomicFolder::AtomicFolder(std::string path, const std::string& marker)
     : path_(without_slash(std::move(path))), staging_(path_ + ".tmp") {
+  std::error_code none;
+  if (std::filesystem::is_directory(path_, none) && !std::filesystem::is_empty(path_, none) &&
+      !std::filesystem::exists(path_ + "/" + marker, none))
+    throw Error(ErrorKind::failed, {.what = "the folder holds other files, and would be replaced",
+                                    .where = path_,
+                                    .expected = "no folder, an empty one, or one with " + marker,
+                                    .hint = "choose a folder of its own"});
   remove_tree(staging_);  // of a process that died here
   make_folders(staging_);
 }

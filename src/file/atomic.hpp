@@ -58,10 +58,11 @@ class AtomicFile {
 void write_file(const std::string& path, std::string_view text);  // one AtomicFile, committed
 
 // Several files that appear together: fill staging(), then publish(). An older folder of that name is swapped
-// out in one step where the file system can (RENAME_EXCHANGE), else it is gone for an instant.
+// out in one step where the file system can (RENAME_EXCHANGE), else it is gone for an instant. Only a folder
+// of the same kind is replaced, one with the file `marker` in it: what else stands there would be lost.
 class AtomicFolder {
  public:
-  explicit AtomicFolder(std::string path);
+  AtomicFolder(std::string path, const std::string& marker);
   ~AtomicFolder();
   AtomicFolder(const AtomicFolder&) = delete;
   AtomicFolder& operator=(const AtomicFolder&) = delete;

@@ -96,6 +96,13 @@ std::map<std::string, std::string> parse_metadata(const json& value, const std::
 
 }  // namespace
 
+std::string type_text(const std::string& dtype, const std::vector<std::int64_t>& shape) {
+  std::string text = dtype + "[";
+  for (std::size_t axis = 0; axis < shape.size(); ++axis)
+    text += (axis ? "," : "") + std::to_string(shape[axis]);
+  return text + "]";
+}
+
 std::size_t safetensors_item_bytes(std::string_view dtype) {
   for (const Dtype& d : dtypes)
     if (d.name == dtype) return d.bytes;

@@ -31,6 +31,8 @@ struct SafetensorsEntry {
   std::span<const std::byte> bytes;
 };
 
+std::string type_text(const std::string& dtype, const std::vector<std::int64_t>& shape);  // F32[2,3]
+
 struct SafetensorsIndex {
   std::vector<SafetensorsEntry> entries;  // in the order of their bytes, which is a writer's order
   std::map<std::string, std::string> metadata;

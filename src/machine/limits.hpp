@@ -1,6 +1,8 @@
 // What this machine can do at most, measured in about 0.3 s: the yardstick for every share that hone prints
 // and for the planner's forecasts.
 #pragma once
+#include <cstdint>
+
 #include "machine/isa.hpp"
 
 namespace hone {
@@ -14,8 +16,10 @@ struct MachineLimits {
   double copy_gb_s = 0;    // bytes read plus bytes written
 };
 
+constexpr std::int64_t traffic_probe_bytes = std::int64_t{64} << 20;
+
 // The best of several short runs, since neighbours on a shared machine only ever slow a run down. Takes
-// 128 MiB while it runs.
+// traffic_probe_bytes of memory while it runs.
 MachineLimits measure_limits(int threads, Isa isa);
 
 // The same, measured once in a process for each number of threads (no more than this machine has cores).

@@ -41,7 +41,30 @@ void check_tables(const Program& p, const Model::Impl& model) {
                  .found = to_string(logits.type.shape)});
 }
 
-// The weights, by a first call of the architecture; returns the program that the call wrote.
+// Another shape, or training, must not mean other weights: what is trained, saved and read is decided once.
+void require_same_weights(const std::vector<ParameterSpec>& first, const std::vector<ParameterSpec>& now) {
+  const auto refuse = [](const std::string& name, const std::string& expected, const std::string& found) {
+    throw Error(ErrorKind::input,
+                {.what = "the architecture's weights are not those of its first call",
+                 .where = name,
+                 .expected = expected,
+                 .found = found,
+                 .hint = "no weight may depend on the batch, the sequence or a call's number"});
+  };
+  const auto find = [](const std::vector<ParameterSpec>& among, const std::string& name) {
+    return std::find_if(among.begin(), among.end(), [&](const ParameterSpec& s) { return s.name == name; });
+  };
+  for (const ParameterSpec& spec : now) {
+    const auto was = find(first, spec.name);
+    if (was == first.end()) refuse(spec.name, "no such weight", to_string(spec.shape));
+    if (was->shape != spec.shape) refuse(spec.name, to_string(was->shape), to_string(spec.shape));
+  }
+  for (const ParameterSpec& spec : first)
+    if (find(now, spec.name) == now.end()) refuse(spec.name, to_string(spec.shape), "no such weight");
+}
+
+// The weights, by a first call of the architecture, with which later ones must agree; returns the program
+// that the call wrote.
 Program fill_specs(Model::Impl& model) {
   Forward forward = write_forward(model.architecture, {.batch = 1, .seq = 1});
   check_tables(forward.program, model);
@@ -52,6 +75,12 @@ Program fill_specs(Model::Impl& model) {
                                      .where = spec.name,
                                      .hint = "use it, or leave it out of the architecture"});
   model.specs = std::move(forward.parameters);
+  model.architecture = [first = model.specs, write = std::move(model.architecture)](Builder& b,
+                                                                                    Tensor tokens) {
+    const Tensor logits = write(b, tokens);
+    require_same_weights(first, tokens.builder()->parameters);
+    return logits;
+  };
   return std::move(forward.program);
 }
 
@@ -118,6 +147,10 @@ Model custom(Architecture architecture, std::int64_t vocab_size, std::int64_t co
     throw Error(ErrorKind::usage, {.what = "a model of one's own needs its vocabulary and context",
                                    .expected = "ModelOptions::vocab_size and context above 0",
                                    .found = std::to_string(vocab_size) + " and " + std::to_string(context)});
+  if (!architecture)
+    throw Error(ErrorKind::usage, {.what = "the architecture is empty",
+                                   .expected = "a function Tensor(Builder&, Tensor tokens)",
+                                   .found = "none"});
   auto impl = std::make_shared<Model::Impl>();
   impl->family = "custom";
   impl->vocab_size = vocab_size;
@@ -257,6 +290,7 @@ Model open(const std::string& folder, Architecture architecture) {
                           folder);
   require_same_architecture(config.value(architecture_key, nlohmann::json()),
                             nlohmann::json::parse(model.config_json()).at(architecture_key), where);
+  model.impl().store.require_only(model.impl().specs);
   return model;
 }
 

@@ -51,6 +51,9 @@ Cost append_cost(const Program& p, const Node& n) {
 
 std::vector<OutputSpec> infer(const InferInput& i) {
   require_table(i, 3, 4, i.in[0].shape[0]);
+  for (const std::size_t cache : {1, 2})
+    if (i.in[cache].dtype != i.in[0].dtype)
+      i.fail("queries and cache differ in type", to_string(i.in[0]), to_string(i.in[cache]));
   return {{i.in[0]}};
 }
 
@@ -129,7 +132,7 @@ const OpRecord cache_append{.name = "cache_append",
                             .cost = append_cost,
                             .reference = run_append,
                             .variants = append_variants,
-                            .autocast = Autocast::follow,
+                            .autocast = Autocast::lower,  // keys that no product made are f32 until here
                             .state_like_first = 1};
 const OpRecord cached_attention{.name = "cached_attention",
                                 .infer = infer,

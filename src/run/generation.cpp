@@ -38,7 +38,7 @@ std::size_t whole_characters(std::string_view text) {
 }
 
 struct Generation::Impl {
-  Generator::Impl* generator;
+  std::shared_ptr<Generator::Impl> generator;
   std::vector<std::int32_t> prompt;
   SamplingOptions sampling;
   std::optional<Tokenizer> tokenizer;
@@ -71,7 +71,7 @@ void Generation::Impl::end(Finish finish) {
 
 void Generation::Impl::begin() {
   if (begun) return;
-  const GeneratorInUse guard(*generator);
+  const GeneratorInUse guard(generator.get());
   check_turn();
   begun = true;
   generator->finish = Finish::running;
@@ -85,7 +85,7 @@ void Generation::Impl::begin() {
 
 // The piece that was drawn last is read, which gives the logits of the next.
 void Generation::Impl::advance() {
-  const GeneratorInUse guard(*generator);
+  const GeneratorInUse guard(generator.get());
   check_turn();
   if (generator->finish != Finish::running) {  // that piece was the last
     ended = true;
@@ -121,9 +121,10 @@ void Generation::Impl::draw_piece() {
                           generator->executor.first_not_finite(generator->last_program),
                  .hint = "the weights are damaged, or the model diverged in training"});
   }
-  auto usable = logits;
-  if (tokenizer && tokenizer->vocab_size() < static_cast<std::int64_t>(logits.size()))
-    usable = logits.first(static_cast<std::size_t>(tokenizer->vocab_size()));
+  // Logits may be more than ids: a padded head, or a model whose tokenizer has fewer.
+  std::int64_t ids = std::min<std::int64_t>(generator->plan.model().vocab_size(), std::ssize(logits));
+  if (tokenizer) ids = std::min(ids, tokenizer->vocab_size());
+  const auto usable = logits.first(static_cast<std::size_t>(ids));
   piece.token = draw(candidates(usable, sampling), sampling.seed, generator->position);
   Executor& executor = generator->executor;
   piece.log_probability = static_cast<float>(
@@ -145,6 +146,10 @@ Generation::Generation(Generation&&) noexcept = default;
 Generation& Generation::operator=(Generation&&) noexcept = default;
 
 Generation::Iterator Generation::begin() {
+  if (!impl_)
+    throw Error(ErrorKind::usage, {.what = "this generation was moved from",
+                                   .where = "Generation",
+                                   .hint = "use the one it was moved to"});
   impl_->begin();
   return Iterator(this);
 }
@@ -158,10 +163,10 @@ bool Generation::Iterator::operator==(std::default_sentinel_t) const { return ge
 
 Generation Generator::generate(std::span<const std::int32_t> prompt, SamplingOptions sampling,
                                const Tokenizer* tokenizer) {
-  const GeneratorInUse guard(*impl_);
+  const GeneratorInUse guard(impl_.get());
   check(sampling);
   auto generation = std::make_unique<Generation::Impl>();
-  generation->generator = impl_.get();
+  generation->generator = impl_;
   generation->prompt.assign(prompt.begin(), prompt.end());
   generation->sampling = std::move(sampling);
   if (tokenizer) generation->tokenizer = *tokenizer;

@@ -4,8 +4,20 @@
 
 namespace hone {
 
-GeneratorInUse::GeneratorInUse(Generator::Impl& g) : generator_(g) {
-  if (g.busy.exchange(true, std::memory_order_acquire))
+namespace {
+
+Generator::Impl& required(Generator::Impl* g) {
+  if (!g)
+    throw Error(ErrorKind::usage, {.what = "this generator was moved from",
+                                   .where = "Generator",
+                                   .hint = "use the one it was moved to"});
+  return *g;
+}
+
+}  // namespace
+
+GeneratorInUse::GeneratorInUse(Generator::Impl* g) : generator_(required(g)) {
+  if (generator_.busy.exchange(true, std::memory_order_acquire))
     throw Error(ErrorKind::usage,
                 {.what = "two threads use one generator at the same time",
                  .where = "Generator",
@@ -69,48 +81,48 @@ std::span<const float> Generator::Impl::logits() const {
   return executor.output_view<float>(last_program, executor.plan().programs()[last_program].outputs.at(0));
 }
 
-Generator::Generator(const GeneratePlan& plan) : impl_(std::make_unique<Impl>(plan)) {}
+Generator::Generator(const GeneratePlan& plan) : impl_(std::make_shared<Impl>(plan)) {}
 Generator::~Generator() = default;
 Generator::Generator(Generator&&) noexcept = default;
 Generator& Generator::operator=(Generator&&) noexcept = default;
 
 void Generator::append(std::span<const std::int32_t> ids) {
-  const GeneratorInUse guard(*impl_);
+  const GeneratorInUse guard(impl_.get());
   impl_->check_ids(ids);
   ++impl_->uses;
   while (!ids.empty()) ids = ids.subspan(static_cast<std::size_t>(impl_->append_chunk(ids)));
 }
 
 void Generator::reset() {
-  const GeneratorInUse guard(*impl_);
+  const GeneratorInUse guard(impl_.get());
   impl_->reset();
 }
 
 std::span<const float> Generator::logits() const {
-  const GeneratorInUse guard(*impl_);
+  const GeneratorInUse guard(impl_.get());
   return impl_->logits();
 }
 
 std::int64_t Generator::positions() const {
-  const GeneratorInUse guard(*impl_);
+  const GeneratorInUse guard(impl_.get());
   return impl_->position;
 }
 
 Finish Generator::finish() const {
-  const GeneratorInUse guard(*impl_);
+  const GeneratorInUse guard(impl_.get());
   return impl_->finish;
 }
 
 void Generator::profile(bool on) {
-  const GeneratorInUse guard(*impl_);
+  const GeneratorInUse guard(impl_.get());
   impl_->executor.profile(on);
 }
 
 std::map<std::string, double> Generator::profile_ms() const {
-  const GeneratorInUse guard(*impl_);
+  const GeneratorInUse guard(impl_.get());
   return impl_->executor.profile_ms();
 }
 
-const GeneratePlan& Generator::plan() const { return impl_->plan; }
+const GeneratePlan& Generator::plan() const { return required(impl_.get()).plan; }
 
 }  // namespace hone

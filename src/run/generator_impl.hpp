@@ -49,7 +49,7 @@ struct Generator::Impl {
 // mode.
 class GeneratorInUse {
  public:
-  explicit GeneratorInUse(Generator::Impl& generator);
+  explicit GeneratorInUse(Generator::Impl* generator);  // null: one that was moved from
   ~GeneratorInUse() { generator_.busy.store(false, std::memory_order_release); }
   GeneratorInUse(const GeneratorInUse&) = delete;
   GeneratorInUse& operator=(const GeneratorInUse&) = delete;

@@ -42,12 +42,6 @@ void widen(const SafetensorsFile& file, const SafetensorsEntry& entry, std::span
   }
 }
 
-std::string shape_text(const std::vector<std::int64_t>& shape) {
-  Shape s;
-  for (const auto size : shape) s.push_back(size);
-  return to_string(s);
-}
-
 void check_entry(const SafetensorsFile& file, const SafetensorsEntry& entry, const ParameterSpec& spec) {
   const Shape wanted = file_shape(spec);
   std::vector<std::int64_t> sizes;
@@ -57,7 +51,7 @@ void check_entry(const SafetensorsFile& file, const SafetensorsEntry& entry, con
     throw Error(ErrorKind::input, {.what = "the weight does not fit config.json",
                                    .where = where,
                                    .expected = to_string(wanted),
-                                   .found = shape_text(entry.shape)});
+                                   .found = type_text("", entry.shape)});
   if (entry.dtype != "F32" && entry.dtype != "BF16" && entry.dtype != "F16")
     throw Error(ErrorKind::input, {.what = "weights of this type cannot be read",
                                    .where = where,
@@ -99,6 +93,18 @@ WeightStore WeightStore::file(const std::string& path, const std::vector<Paramet
     check_entry(*store.file_, *entry, spec);
   }
   return store;
+}
+
+void WeightStore::require_only(const std::vector<ParameterSpec>& parameters) const {
+  for (const SafetensorsEntry& entry : file_->entries()) {
+    const auto known = [&](const ParameterSpec& spec) { return spec.name == entry.name; };
+    if (std::none_of(parameters.begin(), parameters.end(), known))
+      throw Error(ErrorKind::input, {.what = "the file holds a weight that the architecture lacks",
+                                     .where = file_->path(),
+                                     .expected = "only the architecture's weights",
+                                     .found = "tensor " + entry.name,
+                                     .hint = "open it with the architecture that it was saved by"});
+  }
 }
 
 void WeightStore::read_file_layout(const ParameterSpec& spec, std::span<float> values) const {

@@ -36,6 +36,8 @@ class WeightStore {
   // A mapped file, checked against the parameters: names (with or without `optional_prefix`), shapes, dtypes.
   static WeightStore file(const std::string& path, const std::vector<ParameterSpec>& parameters,
                           const std::string& optional_prefix);
+  // Of a mapped file: Error(input) for a tensor in it that is none of these.
+  void require_only(const std::vector<ParameterSpec>& parameters) const;
   // Values in file layout, by name.
   static WeightStore snapshot(std::map<std::string, std::vector<float>> values);
 

@@ -6,10 +6,10 @@
 #include <unordered_map>
 #include <utility>
 
+#include "base/utf8.hpp"
 #include "file/atomic.hpp"
 #include "text/split.hpp"
 #include "text/tokenizer_impl.hpp"
-#include "text/utf8.hpp"
 
 namespace hone {
 namespace {

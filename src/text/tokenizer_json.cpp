@@ -11,10 +11,10 @@
 #include <unordered_map>
 #include <utility>
 
+#include "base/utf8.hpp"
 #include "file/json.hpp"
 #include "file/mapped.hpp"
 #include "text/tokenizer_impl.hpp"
-#include "text/utf8.hpp"
 
 namespace hone {
 namespace {

@@ -8,9 +8,9 @@
 #include <unordered_map>
 #include <utility>
 
+#include "base/utf8.hpp"
 #include "text/split.hpp"
 #include "text/tokenizer_impl.hpp"
-#include "text/utf8.hpp"
 
 namespace hone {
 namespace {

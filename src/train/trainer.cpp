@@ -15,8 +15,20 @@
 
 namespace hone {
 
-Exclusive::Exclusive(Trainer::Impl& t) : trainer_(t) {
-  if (t.busy.exchange(true, std::memory_order_acquire))
+namespace {
+
+Trainer::Impl& required(Trainer::Impl* t) {
+  if (!t)
+    throw Error(
+        ErrorKind::usage,
+        {.what = "this trainer was moved from", .where = "Trainer", .hint = "use the one it was moved to"});
+  return *t;
+}
+
+}  // namespace
+
+Exclusive::Exclusive(Trainer::Impl* t) : trainer_(required(t)) {
+  if (trainer_.busy.exchange(true, std::memory_order_acquire))
     throw Error(ErrorKind::usage, {.what = "two threads use one trainer at the same time",
                                    .where = "Trainer",
                                    .hint = "give each thread a trainer of its own, or let them take turns"});
@@ -68,6 +80,12 @@ namespace {
 
 // Before anything cuts the batch into micro-batches.
 void check_filled(const BatchView& batch) {
+  if (batch.batch <= 0 || batch.seq <= 0)
+    throw Error(ErrorKind::usage,
+                {.what = "a batch of nothing",
+                 .where = "Trainer",
+                 .expected = "one sequence or more, of one token or more",
+                 .found = "[" + std::to_string(batch.batch) + "," + std::to_string(batch.seq) + "]"});
   const auto expected = static_cast<std::size_t>(batch.batch * batch.seq);
   if (batch.ids.size() != expected || batch.labels.size() != expected)
     throw Error(ErrorKind::usage,
@@ -77,27 +95,57 @@ void check_filled(const BatchView& batch) {
                  .found = std::to_string(batch.ids.size()) + " and " + std::to_string(batch.labels.size())});
 }
 
-void check_ids(std::span<const std::int32_t> ids, std::int64_t vocab_size, bool labels) {
+void check_ids(std::span<const std::int32_t> ids, std::int64_t seq, std::int64_t vocab_size, bool labels) {
   for (std::size_t i = 0; i < ids.size(); ++i) {
     if (ids[i] >= 0 && ids[i] < vocab_size) continue;
     if (labels && ids[i] == kernel::ignored_label) continue;
+    const auto at = static_cast<std::int64_t>(i);
     throw Error(ErrorKind::input,
                 {.what = "a token id outside the vocabulary",
-                 .where = (labels ? "label " : "token ") + std::to_string(i) + " of the batch",
+                 .where = std::string(labels ? "label" : "token") + " [" + std::to_string(at / seq) + "," +
+                          std::to_string(at % seq) + "] of the batch",
                  .expected = "0 to " + std::to_string(vocab_size - 1),
                  .found = std::to_string(ids[i]),
                  .hint = "the tokenizer does not fit the model"});
   }
 }
 
+// Everything that can be wrong with a batch, before it is cut and anything runs.
+void check_batch(const BatchView& batch, std::int64_t vocab_size) {
+  check_filled(batch);
+  check_ids(batch.ids, batch.seq, vocab_size, false);
+  check_ids(batch.labels, batch.seq, vocab_size, true);
+}
+
+[[noreturn]] void refuse_no_labels() {
+  throw Error(ErrorKind::input, {.what = "no label counts, so there is no loss",
+                                 .where = "Trainer",
+                                 .expected = "one label or more that is not -100"});
+}
+
+void check(const StepOptions& o) {
+  const auto require = [](bool good, const char* option, const char* expected, float found) {
+    if (!good || !std::isfinite(found))
+      throw Error(ErrorKind::usage, {.what = "impossible value",
+                                     .where = std::string("StepOptions::") + option,
+                                     .expected = expected,
+                                     .found = to_text(found),
+                                     .hint = "nothing was changed"});
+  };
+  require(o.lr >= 0, "lr", "0 or more, finite", o.lr);
+  require(o.clip >= 0, "clip", "0 (none) or more, finite", o.clip);
+  require(o.beta1 >= 0 && o.beta1 < 1, "beta1", "0 <= beta1 < 1", o.beta1);
+  require(o.beta2 >= 0 && o.beta2 < 1, "beta2", "0 <= beta2 < 1", o.beta2);
+  require(o.epsilon > 0, "epsilon", "above 0, finite", o.epsilon);  // an unused row divides 0 by it
+  require(o.weight_decay >= 0, "weight_decay", "0 or more, finite", o.weight_decay);
+}
+
 }  // namespace
 
 void Trainer::Impl::set_inputs(const BatchView& batch, std::size_t micro, std::int64_t step_tokens) {
   const std::string rest = micro == 0 ? "" : ".rest";
-  check_filled(batch);
+  check_batch(batch, planned().model.vocab_size());
   const auto expected = static_cast<std::size_t>(batch.batch * batch.seq);
-  check_ids(batch.ids, planned().model.vocab_size(), false);
-  check_ids(batch.labels, planned().model.vocab_size(), true);
   const auto copy = [&](const char* name, std::span<const std::int32_t> from) {
     if (!planned().job.shared().contains(name + rest)) return;  // an architecture need not read positions
     std::copy(from.begin(), from.end(), executor.view<std::int32_t>(name + rest).begin());
@@ -146,6 +194,12 @@ std::optional<double> run_micro(Trainer::Impl& t, const BatchView& batch, std::i
   t.require_whole();
   std::size_t micro = 0;
   const MicroProgram& program = t.program_for(batch, &micro);
+  if (t.samples + batch.batch > t.plan.batch())  // what is kept of a step has room for so many
+    throw Error(ErrorKind::usage, {.what = "more sequences than the plan's batch",
+                                   .where = "Trainer::accumulate",
+                                   .expected = "at most " + std::to_string(t.plan.batch()) + " a step",
+                                   .found = std::to_string(t.samples + batch.batch),
+                                   .hint = "update() or discard() first, or plan a larger batch"});
   t.set_inputs(batch, micro, step_tokens);
   t.computed = true;
   try {
@@ -173,8 +227,15 @@ StepResult stopped(Trainer::Impl& t) {
 }
 
 StepResult run_update(Trainer::Impl& t, const StepOptions& o) {
+  check(o);
   if (t.samples == 0)
-    throw Error(ErrorKind::usage, {.what = "update() without accumulate()", .where = "Trainer"});
+    throw Error(ErrorKind::usage, {.what = "update() without accumulate()",
+                                   .where = "Trainer",
+                                   .hint = "after an update, a stop or an error a step begins anew"});
+  if (t.tokens == 0) {
+    t.abandon_step();
+    refuse_no_labels();
+  }
   const auto count = static_cast<double>(t.steps + 1);
   const kernel::AdamWStep hyper{
       .lr = o.lr,
@@ -211,32 +272,46 @@ Batch filled_up(const BatchView& part, std::int64_t sequences) {
 }  // namespace
 
 double Trainer::accumulate(const BatchView& micro_batch, std::int64_t step_tokens) {
-  const Exclusive guard(*impl_);
+  const Exclusive guard(impl_.get());
+  if (step_tokens < 0)
+    throw Error(ErrorKind::usage, {.what = "the tokens of a step cannot be negative",
+                                   .where = "Trainer::accumulate",
+                                   .expected = "0 (batch * seq) or more",
+                                   .found = std::to_string(step_tokens)});
   return *run_micro(*impl_, micro_batch, step_tokens ? step_tokens : impl_->plan.batch() * impl_->plan.seq(),
                     {});
 }
 
 StepResult Trainer::update(const StepOptions& options) {
-  const Exclusive guard(*impl_);
+  const Exclusive guard(impl_.get());
   return run_update(*impl_, options);
 }
 
 void Trainer::discard() {
-  const Exclusive guard(*impl_);
+  const Exclusive guard(impl_.get());
   impl_->abandon_step();
 }
 
 StepResult Trainer::step(const BatchView& batch, const StepOptions& options) {
-  const Exclusive guard(*impl_);
+  const Exclusive guard(impl_.get());
   Impl& t = *impl_;
-  if (batch.batch != t.plan.batch() || batch.seq != t.plan.seq() || t.samples != 0)
+  if (t.samples != 0)
+    throw Error(ErrorKind::usage, {.what = "step() in the middle of accumulate()",
+                                   .where = "Trainer::step",
+                                   .expected = "no sequences accumulated",
+                                   .found = std::to_string(t.samples),
+                                   .hint = "update() or discard() first"});
+  if (batch.batch != t.plan.batch() || batch.seq != t.plan.seq())
     throw Error(ErrorKind::usage,
-                {.what = t.samples ? "step() in the middle of accumulate()" : "a batch of the wrong shape",
+                {.what = "a batch of the wrong shape",
                  .where = "Trainer::step",
                  .expected = "[" + std::to_string(t.plan.batch()) + "," + std::to_string(t.plan.seq()) + "]",
-                 .found = "[" + std::to_string(batch.batch) + "," + std::to_string(batch.seq) + "]"});
-  check_filled(batch);
+                 .found = "[" + std::to_string(batch.batch) + "," + std::to_string(batch.seq) + "]",
+                 .hint = "the shape is part of the plan; make another plan for another one"});
+  check(options);
+  check_batch(batch, t.plan.model().vocab_size());
   const std::int64_t tokens = batch.tokens();
+  if (tokens == 0) refuse_no_labels();
   try {
     for (std::int64_t first = 0; first < batch.batch; first += t.plan.options().micro_batch) {
       const BatchView part = batch.rows(first, std::min(t.plan.options().micro_batch, batch.batch - first));
@@ -250,10 +325,11 @@ StepResult Trainer::step(const BatchView& batch, const StepOptions& options) {
 }
 
 EvalResult Trainer::evaluate(const BatchView& batch) {
-  const Exclusive guard(*impl_);
+  const Exclusive guard(impl_.get());
   Impl& t = *impl_;
   t.require_whole();
-  check_filled(batch);
+  check_batch(batch, t.plan.model().vocab_size());
+  if (batch.tokens() == 0) refuse_no_labels();
   EvalResult result;
   double sum = 0;
   const std::int64_t size = t.planned().micro[0].sequences;
@@ -274,16 +350,16 @@ EvalResult Trainer::evaluate(const BatchView& batch) {
 }
 
 std::int64_t Trainer::steps() const {
-  const Exclusive guard(*impl_);
+  const Exclusive guard(impl_.get());
   return impl_->steps;
 }
-const TrainPlan& Trainer::plan() const { return impl_->plan; }
+const TrainPlan& Trainer::plan() const { return required(impl_.get()).plan; }
 void Trainer::profile(bool on) {
-  const Exclusive guard(*impl_);
+  const Exclusive guard(impl_.get());
   impl_->executor.profile(on);
 }
 std::map<std::string, double> Trainer::profile_ms() const {
-  const Exclusive guard(*impl_);
+  const Exclusive guard(impl_.get());
   return impl_->executor.profile_ms();
 }
 

@@ -45,7 +45,7 @@ struct Trainer::Impl {
 // mode.
 class Exclusive {
  public:
-  explicit Exclusive(Trainer::Impl& t);
+  explicit Exclusive(Trainer::Impl* t);  // null: a trainer that was moved from
   ~Exclusive() { trainer_.busy.store(false, std::memory_order_release); }
   Exclusive(const Exclusive&) = delete;
   Exclusive& operator=(const Exclusive&) = delete;

@@ -1,8 +1,10 @@
 // A trainer's numbers at the border: weights out and in, snapshots, checkpoints.
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "base/types.hpp"
+#include "base/utf8.hpp"
 #include "file/atomic.hpp"
 #include "file/hash.hpp"
 #include "file/json.hpp"
@@ -50,6 +52,27 @@ std::vector<SafetensorsSpec> saved_specs(const JobPlan& job) {
   return specs;
 }
 
+void require_same_tensors(const SafetensorsFile& file, const std::vector<SafetensorsSpec>& specs) {
+  const auto refuse = [&](const std::string& name, const std::string& expected, const std::string& found) {
+    throw Error(ErrorKind::input, {.what = "the checkpoint is of another model",
+                                   .where = file.path() + ", tensor " + name,
+                                   .expected = expected,
+                                   .found = found});
+  };
+  std::set<std::string> known;
+  for (const SafetensorsSpec& spec : specs) {
+    known.insert(spec.name);
+    const SafetensorsEntry* entry = file.find(spec.name);
+    const std::string expected = type_text(spec.dtype, spec.shape);
+    if (!entry) refuse(spec.name, expected, "none");
+    if (const std::string found = type_text(entry->dtype, entry->shape); found != expected)
+      refuse(spec.name, expected, found);
+  }
+  for (const SafetensorsEntry& entry : file.entries())
+    if (!known.contains(entry.name)) refuse(entry.name, "none", "a weight or moment that this model lacks");
+}
+
+constexpr std::int64_t checkpoint_format = 1;
 constexpr const char* state_file = "state.json";
 constexpr const char* tensors_file = "state.safetensors";
 
@@ -67,7 +90,7 @@ WeightReader Trainer::Impl::reader(std::vector<float>& buffer) const {
 }
 
 Model Trainer::model() const {
-  const Exclusive guard(*impl_);
+  const Exclusive guard(impl_.get());
   impl_->require_whole();
   std::map<std::string, std::vector<float>> values;
   std::vector<float> buffer;
@@ -80,14 +103,14 @@ Model Trainer::model() const {
 }
 
 std::string Trainer::weights_hash() const {
-  const Exclusive guard(*impl_);
+  const Exclusive guard(impl_.get());
   impl_->require_whole();
   std::vector<float> buffer;
   return hash_weights(impl_->planned().model.impl().specs, impl_->reader(buffer));
 }
 
 void Trainer::save(const std::string& folder) const {
-  const Exclusive guard(*impl_);
+  const Exclusive guard(impl_.get());
   impl_->require_whole();
   make_folders(folder);
   std::vector<float> buffer;
@@ -96,7 +119,7 @@ void Trainer::save(const std::string& folder) const {
 }
 
 void Trainer::read(const std::string& weight, std::span<float> values) const {
-  const Exclusive guard(*impl_);
+  const Exclusive guard(impl_.get());
   impl_->require_whole();
   const ParameterSpec& spec = impl_->planned().model.impl().spec(weight);
   in_file_layout(spec, impl_->weight(weight), values);
@@ -115,14 +138,14 @@ void Trainer::Impl::require_kept(const std::string& name) const {
 }
 
 void Trainer::read_gradient(const std::string& weight, std::span<float> values) const {
-  const Exclusive guard(*impl_);
+  const Exclusive guard(impl_.get());
   const ParameterSpec& spec = impl_->planned().model.impl().spec(weight);
   impl_->require_kept(weight);
   in_file_layout(spec, impl_->executor.view<float>(gradient_name(weight, 0)), values);
 }
 
 void Trainer::read_activation(const std::string& name, std::span<float> values) const {
-  const Exclusive guard(*impl_);
+  const Exclusive guard(impl_.get());
   impl_->require_kept(name);
   const auto found = impl_->planned().job.shared().find(kept_name(name));
   if (found == impl_->planned().job.shared().end())
@@ -139,7 +162,7 @@ void Trainer::read_activation(const std::string& name, std::span<float> values) 
 }
 
 void Trainer::write(const std::string& weight, std::span<const float> values) {
-  const Exclusive guard(*impl_);
+  const Exclusive guard(impl_.get());
   impl_->require_whole();
   const ParameterSpec& spec = impl_->planned().model.impl().spec(weight);
   const auto to = impl_->weight(weight);
@@ -153,26 +176,37 @@ void Trainer::write(const std::string& weight, std::span<const float> values) {
 
 void Trainer::save_checkpoint(const std::string& folder,
                               const std::map<std::string, std::string>& notes) const {
-  const Exclusive guard(*impl_);
+  const Exclusive guard(impl_.get());
   impl_->require_whole();
-  AtomicFolder out(folder);
+  for (const auto& [key, note] : notes)
+    if (!valid_utf8(key) || !valid_utf8(note))
+      throw Error(ErrorKind::usage,
+                  {.what = "a note is not UTF-8 text", .where = "Trainer::save_checkpoint"});
+  AtomicFolder out(folder, state_file);
   {
     SafetensorsWriter writer(out.file(tensors_file), saved_specs(impl_->planned().job));
     for (const std::string& name : saved_names(impl_->planned().job))
       writer.write(name, impl_->executor.bytes(name));
     writer.commit();
   }
-  nlohmann::json state{{"format", 1}, {"steps", impl_->steps}, {"notes", notes}};
+  nlohmann::json state{{"format", checkpoint_format}, {"steps", impl_->steps}, {"notes", notes}};
   state["hash"] = hash_file(out.file(tensors_file));
   write_file(out.file(state_file), state.dump(2) + "\n");
   out.publish();
 }
 
 std::map<std::string, std::string> Trainer::resume(const std::string& folder) {
-  const Exclusive guard(*impl_);
+  const Exclusive guard(impl_.get());
   const std::string where = folder + "/" + state_file, tensors = folder + "/" + tensors_file;
   const auto state = read_json(where);
   const std::int64_t steps = json_integer(state, "steps", where);
+  if (steps < 0 || json_integer(state, "format", where) != checkpoint_format)
+    throw Error(ErrorKind::input, {.what = "not a checkpoint that this version reads",
+                                   .where = where,
+                                   .expected = "format 1, steps from 0"});
+  std::map<std::string, std::string> notes;
+  for (const auto& [key, value] : json_member(state, "notes", where).items())
+    notes[key] = json_string(state["notes"], key.c_str(), where);
   const SafetensorsFile file(tensors);
   if (const std::string hash = hash_file(tensors); hash != json_string(state, "hash", where))
     throw Error(ErrorKind::input, {.what = "the checkpoint was altered or damaged",
@@ -180,24 +214,14 @@ std::map<std::string, std::string> Trainer::resume(const std::string& folder) {
                                    .expected = "hash " + json_string(state, "hash", where),
                                    .found = hash,
                                    .hint = "remove " + folder + " to go on from the checkpoint before it"});
-  for (const std::string& name : saved_names(impl_->planned().job)) {
-    const SafetensorsEntry& entry = file.at(name);
-    if (entry.bytes.size() != impl_->executor.bytes(name).size())
-      throw Error(ErrorKind::input,
-                  {.what = "the checkpoint is of another model",
-                   .where = tensors + ", tensor " + name,
-                   .expected = std::to_string(impl_->executor.bytes(name).size()) + " bytes",
-                   .found = std::to_string(entry.bytes.size())});
-  }
+  require_same_tensors(file, saved_specs(impl_->planned().job));
+  impl_->broken = "a resume ended halfway";  // until derive() returns
   for (const std::string& name : saved_names(impl_->planned().job))
     file.read(file.at(name), impl_->executor.bytes(name));
   impl_->steps = steps;
   impl_->computed = false;
   impl_->abandon_step();
   impl_->derive();
-  std::map<std::string, std::string> notes;
-  for (const auto& [key, value] : json_member(state, "notes", where).items())
-    notes[key] = value.get<std::string>();
   return notes;
 }
 

@@ -99,7 +99,7 @@ TEST(AtomicFolder, IsPublishedWholeAndReplacesAnOlderOne) {
   const TemporaryFolder folder;
   const std::string path = folder.file("checkpoint");
   for (const char* text : {"one", "two"}) {
-    AtomicFolder out(path + "/");
+    AtomicFolder out(path + "/", "a");
     write_file(out.file("a"), text);
     write_file(out.file(text), text);
     out.publish();
@@ -113,11 +113,20 @@ TEST(AtomicFolder, LeavesNothingWithoutPublish) {
   const TemporaryFolder folder;
   fs::create_directories(folder.file("x.tmp/rest/of/another"));
   {
-    const AtomicFolder out(folder.file("x"));
+    const AtomicFolder out(folder.file("x"), "a");
     EXPECT_EQ(entries(out.staging()), 0u);
     write_file(out.file("a"), "x");
   }
   EXPECT_EQ(entries(folder.path()), 0u);
+}
+
+TEST(AtomicFolder, DoesNotReplaceAFolderOfSomethingElse) {
+  const TemporaryFolder folder;
+  fs::create_directories(folder.file("mine"));
+  const std::string thesis = folder.write("mine/thesis.txt", "years of work");
+  error_of(ErrorKind::failed, [&] { AtomicFolder(folder.file("mine"), "a"); });
+  EXPECT_EQ(read_whole(thesis), "years of work");
+  EXPECT_EQ(entries(folder.path()), 1u);
 }
 
 TEST(FolderLock, RefusesASecondProcessAtOnceAndComesFreeWithTheFirst) {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <cmath>
 #include <set>
 #include <thread>
 
@@ -124,6 +125,13 @@ TEST(OwnArchitecture, AFolderOfAnotherArchitectureIsRefused) {
       return linear(x, "more", V);
     });
   });
+  refused("of another architecture", [&] {  // fewer weights than the folder has
+    open(folder.file("own"), [](Builder& b, Tensor tokens) {
+      const auto wte = b.parameter("wte", {V, C});
+      const auto x = embedding(tokens, wte) + embedding(b.positions(), b.parameter("wpe", {T, C}));
+      return linear(x, wte);
+    });
+  });
   refused("wte", [&] {
     open(folder.file("own"), [](Builder& b, Tensor tokens) {
       const auto wte = b.parameter("wte", {V, 2 * C});
@@ -198,6 +206,79 @@ TEST(OwnArchitecture, WhatIsWrongWithItIsSaidByItsOwnNames) {
          return linear(x, b.parameter("twice", {V, C})) + linear(x, b.parameter("twice", {V, C + 1}));
        }));
   says("returned no tensor", complaint([](auto&, Tensor, Tensor) { return Tensor(); }));
+}
+
+TEST(OwnArchitecture, MistypedTensorsAndImpossibleOptionsNameTheirScope) {
+  const auto says = [](const char* part, const std::string& message) {
+    EXPECT_NE(message.find(part), std::string::npos) << message;
+  };
+  const auto with = [](AttentionOptions o) {
+    return complaint([o](auto&, Tensor, Tensor x) { return linear(attention(x, x, x, o), "head", V); });
+  };
+  says("h.3.gelu: a tensor of another kind",
+       complaint([](auto&, Tensor tokens, Tensor) { return gelu(tokens); }));
+  says("h.3.attention", complaint([](auto&, Tensor tokens, Tensor x) {
+         return linear(attention(x, tokens, x, {.heads = 1}), "head", V);
+       }));
+  says("h.3.sum", complaint([](Builder& b, Tensor, Tensor x) { return x + b.parameter("w", {V, C}); }));
+  says("h.3.ww", complaint([](Builder& b, Tensor, Tensor) {
+         return linear(b.parameter("w", {V, C}), "ww", C);
+       }));
+  says("h.3.linear", complaint([](auto&, Tensor, Tensor x) { return linear(x, x); }));
+  says("h.3.embedding", complaint([](auto&, Tensor tokens, Tensor) { return embedding(tokens, tokens); }));
+  says("h.3.attention", with({.dropout = 1}));
+  says("h.3.attention", with({.scale = -1}));
+  says("h.3.attention", with({.scale = std::nanf("")}));
+  says("h.3.d", complaint([](auto&, Tensor, Tensor x) { return linear(dropout(x, 1, "d"), "head", V); }));
+  says("h.3.n", complaint([](auto&, Tensor, Tensor x) { return linear(layer_norm(x, "n", -1), "head", V); }));
+  says("h.3.split", complaint([](auto&, Tensor, Tensor x) { return split(x, {C + 8, -8})[0]; }));
+}
+
+TEST(OwnArchitecture, ImpossibleWeightsNameThemselves) {
+  const auto says = [](const char* part, const std::string& message) {
+    EXPECT_NE(message.find(part), std::string::npos) << message;
+  };
+  const auto with = [](std::string_view name, std::initializer_list<std::int64_t> shape) {
+    return complaint([=](Builder& b, Tensor, Tensor x) { return linear(x, b.parameter(name, shape)); });
+  };
+  says("h.3.w", with("w", {1, 1, 1, 1, 1, 1, 1, 1}));
+  says("h.3.w", with("w", {}));
+  says("h.3.w", with("w", {std::int64_t{1} << 60, C}));
+  says("cannot be a weight's name", with("", {V, C}));
+  says("cannot be a weight's name", with("\xff", {V, C}));
+  says("cannot be a weight's name", with("a\nb", {V, C}));
+  says("two sets of options", complaint([](Builder& b, Tensor, Tensor x) {
+         return linear(x, b.parameter("w", {V, C})) + linear(x, b.parameter("w", {V, C}, {.decay = false}));
+       }));
+  error_of(ErrorKind::usage, [] { own(Architecture()); });
+}
+
+TEST(OwnArchitecture, WeightsThatDependOnTheCallAreRefused) {
+  int calls = 0;
+  const auto refused = [](const char* name, const Architecture& architecture) {
+    const Model model = own(architecture);
+    const std::string message =
+        error_of(ErrorKind::input, [&] { TrainPlan(model, {.batch = 2, .seq = 8, .threads = 1}); });
+    EXPECT_NE(message.find(name), std::string::npos) << message;
+  };
+  const auto table = [](Builder& b, Tensor tokens) { return embedding(tokens, b.parameter("wte", {V, C})); };
+  refused("up.weight", [=](Builder& b, Tensor tokens) {
+    return linear(linear(table(b, tokens), "up", 8 + b.seq()), "head", V);
+  });
+  refused("more.weight", [=](Builder& b, Tensor tokens) {
+    const auto x = table(b, tokens);
+    return linear(b.seq() > 1 ? linear(x, "more", C) : x, "head", V);
+  });
+  refused("more.weight", [=](Builder& b, Tensor tokens) {
+    const auto x = table(b, tokens);
+    return linear(b.seq() == 1 ? linear(x, "more", C) : x, "head", V);
+  });
+  refused("w1", [=, &calls](Builder& b, Tensor tokens) {
+    return linear(linear(table(b, tokens), "w" + std::to_string(calls++), C), "head", V);
+  });
+  refused("step", [=](Builder& b, Tensor tokens) {  // a name that hone's own tensors have
+    return linear(table(b, tokens), b.parameter("step", {V, C}));
+  });
 }
 
 TEST(Process, TwoModelsTrainOnTwoThreads) {

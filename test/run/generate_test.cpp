@@ -11,10 +11,10 @@
 
 #include "../temporary_folder.hpp"
 #include "base/random.hpp"
+#include "base/utf8.hpp"
 #include "machine/isa.hpp"
 #include "model/model_impl.hpp"
 #include "run/logits.hpp"
-#include "text/utf8.hpp"
 
 namespace hone {
 namespace {
@@ -136,6 +136,44 @@ TEST(Generator, TwoAttentionsInOneScopeHaveTheirOwnCaches) {
       },
       {.vocab_size = 32, .context = 40});
   EXPECT_LT(difference(model, {}, some_ids(21, 32)), 1e-5);
+}
+
+// What attention reads need not come from a product, so that a bf16 program finds f32 there.
+Tensor plain_attention(Builder& b, Tensor tokens) {
+  auto x = embedding(tokens, b.parameter("wte", {40, 32}));
+  const auto parts = split(embedding(tokens, b.parameter("other", {40, 96})), {32, 32, 32});
+  x = x + attention(linear(x, "q", 32), x, gelu(x), {.heads = 1}) + attention(x, x, x, {.heads = 2});
+  return linear(x + attention(parts[0], parts[1], parts[2], {.heads = 4}), "head", 48);
+}
+
+TEST(Generator, KeysThatNoProductMadeAreCachedInTheProgramsType) {
+  const Model model(plain_attention, {.vocab_size = 40, .context = 32});
+  EXPECT_LT(difference(model, {.precision = Precision::f32, .threads = 1}, some_ids(20, 40)), 1e-5);
+  EXPECT_LT(difference(model, {.precision = Precision::bf16, .threads = 1}, some_ids(20, 40)), 2e-2);
+}
+
+TEST(Generator, DrawsNoIdBeyondTheVocabulary) {  // the head above has 48 rows, its table 40
+  Generator generator(
+      GeneratePlan(Model(plain_attention, {.vocab_size = 40, .context = 32}), {.threads = 1}));
+  for (std::uint64_t seed = 0; seed < 20; ++seed)
+    for (const std::int32_t id : tokens_of(generator.generate(
+             some_ids(1, 40), {.temperature = 50, .top_k = 0, .top_p = 1, .seed = seed, .max_tokens = 30})))
+      ASSERT_LT(id, 40);
+}
+
+TEST(Generator, MovedFromItSaysSoAndAGenerationKeepsIt) {
+  const GeneratePlan plan(Model(plain_attention, {.vocab_size = 40, .context = 32}), {.threads = 1});
+  Generator a(plan);
+  const Ids all = tokens_of(a.generate(some_ids(1, 40), {.max_tokens = 9}));
+  EXPECT_EQ(tokens_of(Generator(plan).generate(some_ids(1, 40), {.max_tokens = 9})), all);
+  Generation first = a.generate(some_ids(1, 40), {.max_tokens = 9});
+  a = Generator(plan);
+  Generation second = std::move(first);
+  error_of(ErrorKind::usage, [&] { first.begin(); });
+  EXPECT_EQ(tokens_of(std::move(second)), all);
+  const Generator b = std::move(a);
+  error_of(ErrorKind::usage, [&] { a.positions(); });
+  error_of(ErrorKind::usage, [&] { a.plan(); });
 }
 
 TEST(Generator, ASecondThreadIsToldSo) {

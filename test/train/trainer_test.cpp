@@ -113,6 +113,85 @@ TEST(Trainer, RefusesADamagedCheckpoint) {
   EXPECT_EQ(other.steps(), 0);
 }
 
+TEST(Trainer, RefusesACheckpointOfAnotherModelOrKind) {
+  const TemporaryFolder folder;
+  const auto of_layers = [](std::int64_t layers) {
+    return Trainer(TrainPlan(TinyGpt2{.layers = layers}.model(), {.batch = 1, .seq = 8, .threads = 1}));
+  };
+  Trainer small = of_layers(1), large = of_layers(2);
+  for (auto [from, to] : {std::pair{&small, &large}, std::pair{&large, &small}}) {
+    from->save_checkpoint(folder.file("checkpoint"));
+    const std::string message = error_of(ErrorKind::input, [&] { to->resume(folder.file("checkpoint")); });
+    EXPECT_NE(message.find("of another model"), std::string::npos) << message;
+    to->step(toy_batch(0, 1, 8, TinyGpt2{}.vocab_size), adamw);  // still usable
+  }
+  small.save_checkpoint(folder.file("checkpoint"), {{"a", "b"}});
+  std::string state = read_whole(folder.file("checkpoint/state.json"));
+  state.replace(state.find("\"b\""), 3, "5");
+  folder.write("checkpoint/state.json", state);
+  error_of(ErrorKind::input, [&] { small.resume(folder.file("checkpoint")); });
+  error_of(ErrorKind::usage, [&] { small.save_checkpoint(folder.file("other"), {{"a", "\xff"}}); });
+  folder.write("other", "a file");
+  error_of(ErrorKind::failed, [&] { small.save_checkpoint(folder.file("other")); });
+}
+
+TEST(Trainer, RefusesImpossibleOptionsAndKeepsTheWeights) {
+  Trainer t = trainer();
+  run(t, 1);
+  const std::string before = t.weights_hash();
+  const float nan = std::nanf(""), infinite = HUGE_VALF;
+  for (const StepOptions& o : {StepOptions{.lr = nan},
+                               {.lr = -1},
+                               {.lr = infinite},
+                               {.clip = nan},
+                               {.clip = -1},
+                               {.beta1 = 1},
+                               {.beta2 = 1},
+                               {.beta2 = nan},
+                               {.epsilon = 0},
+                               {.weight_decay = nan}}) {
+    const std::string message = error_of(ErrorKind::usage, [&] { t.step(batch(1), o); });
+    EXPECT_NE(message.find("StepOptions::"), std::string::npos) << message;
+    EXPECT_EQ(t.weights_hash(), before);
+  }
+  Batch silent = batch(1);
+  std::fill(silent.labels.begin(), silent.labels.end(), -100);
+  error_of(ErrorKind::input, [&] { t.step(silent, adamw); });
+  error_of(ErrorKind::input, [&] { t.evaluate(silent); });
+  error_of(ErrorKind::usage, [&] { t.evaluate(Batch{-1, -8, Batch(batch(1)).ids, batch(1).labels}); });
+  EXPECT_EQ(t.weights_hash(), before);
+  EXPECT_EQ(t.steps(), 1);
+}
+
+TEST(Trainer, MoreSequencesThanTheBatchAreRefusedAndFewerMakeAStep) {
+  Trainer t = trainer({.micro_batch = 1});
+  for (std::int64_t i = 0; i < B; ++i) t.accumulate(toy_batch(i, 1, T, V));
+  const std::string message = error_of(ErrorKind::usage, [&] { t.accumulate(toy_batch(B, 1, T, V)); });
+  EXPECT_NE(message.find("at most " + std::to_string(B)), std::string::npos) << message;
+  t.update(adamw);
+  t.accumulate(toy_batch(B, 1, T, V));
+  t.update(adamw);
+  EXPECT_EQ(t.steps(), 2);
+}
+
+TEST(Trainer, MoreMemoryThanTheMachineHasIsRefused) {
+  const TrainPlan plan(preset("gpt2"), {.batch = 4096, .micro_batch = 4096, .seq = 1024, .threads = 1});
+  ASSERT_GT(plan.peak_bytes(), std::int64_t{1} << 40);
+  error_of(ErrorKind::budget, [&] { Trainer{plan}; });
+}
+
+TEST(Trainer, MovedFromItSaysSo) {
+  Trainer a = trainer();
+  Trainer b = std::move(a);
+  error_of(ErrorKind::usage, [&] { a.steps(); });
+  error_of(ErrorKind::usage, [&] { a.plan(); });
+  error_of(ErrorKind::usage, [&] { a.step(batch(0), adamw); });
+  run(b, 1);
+  TrainPlan plan = b.plan();
+  const TrainPlan moved = std::move(plan);
+  EXPECT_EQ(plan.batch(), moved.batch());  // a value is never empty
+}
+
 TEST(Trainer, ALossThatIsNotFiniteNamesAnOpAndKeepsTheWeights) {
   for (const Precision precision : {Precision::f32, Precision::bf16}) {
     Trainer t = trainer({.precision = precision});
@@ -142,12 +221,12 @@ TEST(Trainer, RefusesWrongBatches) {
   for (const std::int32_t id : {-1, -100, static_cast<int>(V)}) {
     Batch b = batch(0);
     b.ids[7] = id;
-    refused(ErrorKind::input, "token 7", b);
+    refused(ErrorKind::input, "token [0,7]", b);
   }
   for (const std::int32_t id : {-1, static_cast<int>(V)}) {
     Batch b = batch(0);
     b.labels[9] = id;
-    refused(ErrorKind::input, "label 9", b);
+    refused(ErrorKind::input, "label [0,9]", b);
   }
   for (const auto member : {&Batch::ids, &Batch::labels}) {
     Batch b = batch(0);

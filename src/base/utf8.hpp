@@ -33,6 +33,15 @@ inline CodePoint code_point_at(std::string_view text, std::size_t at) {
   return {lead, 0};
 }
 
+inline bool valid_utf8(std::string_view text) {
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t bytes = code_point_at(text, at).bytes;
+    if (bytes == 0) return false;
+    at += bytes;
+  }
+  return true;
+}
+
 inline void append_utf8(std::string& text, std::uint32_t c) {
   const auto put = [&](std::uint32_t byte) { text += static_cast<char>(byte); };
   if (c < 0x80) return put(c);
