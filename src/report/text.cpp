@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-#include "text/utf8.hpp"
+#include "base/utf8.hpp"
 
 namespace hone {
 namespace {
