@@ -78,9 +78,9 @@ MachineLimits measure_limits(int threads, Isa isa) {
   limits.bf16_gflops = best_arithmetic(pool, loop.bf16);
   limits.int8_gops = best_arithmetic(pool, loop.int8);
 
-  // Every thread has its own share of a buffer that few last-level caches hold (with an L3 of 32 MiB, 64 MiB
-  // give the copy of 256 MiB, 41 and 39 GB/s, and 48 MiB still 67), in huge pages where weights get them: in
-  // turns, small pages read 16 to 56 GB/s, huge ones 45 to 52.
+  // Every thread has its own share of a buffer that few last-level caches hold, in huge pages where weights
+  // get them: in turns, small pages read 16 to 56 GB/s, huge ones 45 to 52. (With an L3 of 32 MiB, 64 MiB
+  // read and copy 61 to 64, 128 MiB 45 to 54.)
   constexpr auto total = static_cast<std::size_t>(traffic_probe_bytes);
   const std::size_t share = total / static_cast<std::size_t>(threads) / 1024 * 1024;
   const Arena buffer(total);

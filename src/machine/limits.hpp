@@ -16,7 +16,7 @@ struct MachineLimits {
   double copy_gb_s = 0;    // bytes read plus bytes written
 };
 
-constexpr std::int64_t traffic_probe_bytes = std::int64_t{64} << 20;
+constexpr std::int64_t traffic_probe_bytes = std::int64_t{128} << 20;
 
 // The best of several short runs, since neighbours on a shared machine only ever slow a run down. Takes
 // traffic_probe_bytes of memory while it runs.
