@@ -16,7 +16,7 @@ namespace hone {
 struct Forecast {
   std::int64_t peak_bytes = 0;     // arena + outside
   std::int64_t arena_bytes = 0;    // exactly what hone allocates for tensors and scratch
-  std::int64_t outside_bytes = 0;  // code, libraries, threads: a bound; Text::memory_bytes() comes on top
+  std::int64_t outside_bytes = 0;  // code, libraries, threads: a bound; and TrainPlanOptions::text_bytes
   double step_ms = 0;              // of a training step, or of one token in generation
   std::vector<std::pair<std::string, std::int64_t>> breakdown{};
 };

@@ -41,6 +41,7 @@ struct TrainPlanOptions {
   // What shall be readable after a step: gradients, by the weights' names, and activations, by the names that
   // hone/builder.hpp gives them at `named`. The forecast counts their copies; nothing else changes.
   std::vector<std::string> keep{};
+  std::int64_t text_bytes = 0;  // Text::memory_bytes() of what it trains on: the forecast counts it too
 };
 
 class HONE_API TrainPlan {
@@ -123,7 +124,7 @@ class HONE_API Trainer {
 
   std::int64_t steps() const;  // complete ones
   const TrainPlan& plan() const;
-  Model model() const;  // a snapshot: a copy of the weights, in f32
+  Model model() const;  // a snapshot: a copy of the weights, in f32, which no forecast counts
   std::string weights_hash() const;
   void save(const std::string& folder) const;  // the weights as a model folder
 

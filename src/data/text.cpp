@@ -100,10 +100,6 @@ std::shared_ptr<const Text::Impl> Text::Impl::of_documents(const std::string& pa
   const int width = token_bytes_for(tokenizer.vocab_size());
   auto impl = std::make_shared<Impl>(
       Impl{path, std::move(tokenizer), stream_key("data", seed), Tokens(width), Tokens(width)});
-  if (impl->tokenizer.kind() == TokenizerKind::byte) {  // no doubling on the way to a size that is known
-    impl->train.reserve(documents.train_bytes());
-    impl->held_out.reserve(documents.held_out_bytes());
-  }
   documents.encode(impl->tokenizer, false, [&](auto ids) { impl->train.append(ids); });
   documents.encode(impl->tokenizer, true, [&](auto ids) { impl->held_out.append(ids); });
   impl->train_bytes = documents.train_bytes();

@@ -37,16 +37,33 @@ void pack_tokens(std::span<const std::int32_t> ids, int token_bytes, std::vector
   }
 }
 
+std::int64_t Tokens::memory_bytes() const {
+  std::size_t bytes = 0;
+  for (const Segment& s : segments_) bytes += s.held.capacity();
+  return static_cast<std::int64_t>(bytes);
+}
+
 void Tokens::append(std::span<const std::int32_t> ids) {
-  assert(segments_.empty() || segments_[0].file == nullptr);
-  pack_tokens(ids, token_bytes_, held_);
-  size_ += static_cast<std::int64_t>(ids.size());
-  segments_.assign(1, {nullptr, 0, 0, size_});
+  constexpr std::size_t block_bytes = std::size_t{8} << 20;
+  while (!ids.empty()) {
+    const bool first = segments_.empty();
+    if (first || segments_.back().held.size() == block_bytes) {
+      segments_.push_back({.file = nullptr, .offset = 0, .first = size_, .count = 0});
+      if (!first) segments_.back().held.reserve(block_bytes);  // a short text has one that is short
+    }
+    Segment& block = segments_.back();
+    assert(!block.file);
+    const auto room = (block_bytes - block.held.size()) / static_cast<std::size_t>(token_bytes_);
+    const auto now = ids.first(std::min(ids.size(), room));
+    pack_tokens(now, token_bytes_, block.held);
+    block.count += std::ssize(now);
+    size_ += std::ssize(now);
+    ids = ids.subspan(now.size());
+  }
 }
 
 void Tokens::append(std::shared_ptr<const OffsetFile> file, std::size_t offset, std::int64_t count) {
-  assert(held_.empty());
-  segments_.push_back({std::move(file), offset, size_, count});
+  segments_.push_back({.file = std::move(file), .offset = offset, .first = size_, .count = count});
   size_ += count;
 }
 
@@ -59,7 +76,7 @@ void Tokens::read(std::int64_t first, std::int64_t count, std::int32_t* out) con
   for (; count > 0; ++segment) {
     const std::int64_t skip = first - segment->first, n = std::min(count, segment->count - skip);
     const std::size_t at = segment->offset + static_cast<std::size_t>(skip * token_bytes_);
-    const std::byte* from = held_.data() + at;
+    const std::byte* from = segment->held.data() + at;
     if (segment->file) {
       window.resize(static_cast<std::size_t>(n * token_bytes_));
       segment->file->read(at, window);

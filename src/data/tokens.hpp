@@ -18,9 +18,9 @@ class Tokens {
   explicit Tokens(int token_bytes) : token_bytes_(token_bytes) {}
 
   std::int64_t size() const { return size_; }
-  std::int64_t memory_bytes() const { return static_cast<std::int64_t>(held_.capacity()); }
-  void reserve(std::int64_t tokens) { held_.reserve(static_cast<std::size_t>(tokens * token_bytes_)); }
-  void append(std::span<const std::int32_t> ids);  // held here
+  std::int64_t memory_bytes() const;
+  // Held here, in blocks of 8 MiB: one that grew as a whole would be there twice while it is copied.
+  void append(std::span<const std::int32_t> ids);
   // `count` tokens from byte `offset` of a file, read when asked for. Mapped pages kept memory in proportion
   // to the folder even when given back after each window (15 % of 600 MB), and took 10 us a window; pread
   // takes 1.
@@ -29,14 +29,14 @@ class Tokens {
 
  private:
   struct Segment {
-    std::shared_ptr<const OffsetFile> file;  // null: held_
+    std::shared_ptr<const OffsetFile> file;  // null: in `held`
     std::size_t offset;
     std::int64_t first, count;
+    std::vector<std::byte> held{};
   };
 
   int token_bytes_;
   std::int64_t size_ = 0;
-  std::vector<std::byte> held_;
   std::vector<Segment> segments_;
 };
 

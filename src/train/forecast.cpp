@@ -9,7 +9,7 @@
 namespace hone {
 namespace {
 
-// Beside the arena: code and libraries, the text and its tokens, the buffers of a save, for each thread its
+// Beside the arena: code and libraries, a text while it is read, the buffers of a save, for each thread its
 // stack. Measured at 9 to 30 MB; the rest is room for a tokenizer and for what the C library keeps.
 constexpr std::int64_t outside_base_bytes = std::int64_t{64} << 20;
 constexpr std::int64_t outside_thread_bytes = std::int64_t{1} << 20;
@@ -56,17 +56,19 @@ double program_ms(const Program& p, const MachineLimits& limits, const Pace& pac
   return ms;
 }
 
-Forecast forecast_memory(const JobPlan& job) {
+Forecast forecast_memory(const JobPlan& job, std::int64_t text_bytes) {
   Forecast f;
   f.arena_bytes = job.arena_bytes() + job.held_bytes();
   // A plan that tells its time has measured this machine, before its arena was there: the peak of a small
   // run.
   constexpr std::int64_t measuring_bytes = traffic_probe_bytes + (std::int64_t{12} << 20);
-  f.outside_bytes = std::max(outside_base_bytes + outside_thread_bytes * job.options().threads,
-                             measuring_bytes - f.arena_bytes);
+  const std::int64_t process = std::max(outside_base_bytes + outside_thread_bytes * job.options().threads,
+                                        measuring_bytes - f.arena_bytes);
+  f.outside_bytes = process + text_bytes;
   f.peak_bytes = f.arena_bytes + f.outside_bytes;
   f.breakdown = breakdown(job);
-  f.breakdown.emplace_back("outside", f.outside_bytes);
+  if (text_bytes > 0) f.breakdown.emplace_back("text", text_bytes);
+  f.breakdown.emplace_back("outside", process);
   return f;
 }
 

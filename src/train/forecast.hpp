@@ -6,8 +6,9 @@ namespace hone {
 
 struct MachineLimits;
 
-// A job's memory: arena, what lies outside it, and the parts by name. The time is left at 0.
-Forecast forecast_memory(const JobPlan& job);
+// A job's memory: arena, what lies outside it (a text of so many bytes too), and the parts by name. The time
+// is left at 0.
+Forecast forecast_memory(const JobPlan& job, std::int64_t text_bytes = 0);
 // What programs reach of a machine.
 struct Pace {
   double products = 0.85;  // the share of the multiply-add limit, by the products of a training step

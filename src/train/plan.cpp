@@ -90,7 +90,7 @@ TrainPlan::TrainPlan(Model model, TrainPlanOptions options) {
   JobPlan job(std::move(programs.list), {.threads = options.threads, .isa = isa_from_name(options.isa)});
   auto impl =
       std::make_shared<Impl>(std::move(model), std::move(options), std::move(job), std::move(programs.micro));
-  impl->forecast = forecast_memory(impl->job);
+  impl->forecast = forecast_memory(impl->job, impl->options.text_bytes);
   impl->step_flops = hone::step_flops(*impl);
   impl_ = std::move(impl);
 }

@@ -209,13 +209,21 @@ class Run {
 
 }  // namespace
 
-TrainPlan plan_of(const TrainingRun& run) { return TrainPlan(open_model(run, open_text(run)), run.plan); }
+namespace {
+TrainPlan plan_for(const TrainingRun& run, const Text& text) {
+  TrainPlanOptions options = run.plan;
+  options.text_bytes = text.memory_bytes();
+  return TrainPlan(open_model(run, text), std::move(options));
+}
+}  // namespace
+
+TrainPlan plan_of(const TrainingRun& run) { return plan_for(run, open_text(run)); }
 
 RunSummary train(const TrainingRun& run) {
   const FloatModeGuard guard;
   check(run);
   const Text text = open_text(run);
-  const TrainPlan plan(open_model(run, text), run.plan);
+  const TrainPlan plan = plan_for(run, text);
   check_text(run, text);
   make_folders(run.out);
   const FolderLock lock(run.out);

@@ -118,6 +118,18 @@ TEST(Keep, TheForecastCountsIt) {
             plan({}).forecast().arena_bytes + B * T * V * 4);
 }
 
+TEST(Forecast, CountsTheTextThatIsHeld) {
+  const TrainPlan without = plan({}), with = plan({.text_bytes = std::int64_t{100} << 20});
+  EXPECT_EQ(with.peak_bytes() - without.peak_bytes(), std::int64_t{100} << 20);
+  std::int64_t sum = 0, text = 0;
+  for (const auto& [name, size] : with.forecast().breakdown) {
+    sum += size;
+    if (name == "text") text = size;
+  }
+  EXPECT_EQ(text, std::int64_t{100} << 20);
+  EXPECT_EQ(sum, with.peak_bytes());
+}
+
 TEST(Keep, NamesOfAnArchitectureOfOnesOwn) {
   const auto architecture = [](Builder& b, Tensor tokens) {
     auto x = embedding(tokens, b.parameter("wte", {11, 6}));
