@@ -119,11 +119,12 @@ TEST(Trainer, RefusesACheckpointOfAnotherModelOrKind) {
     return Trainer(TrainPlan(TinyGpt2{.layers = layers}.model(), {.batch = 1, .seq = 8, .threads = 1}));
   };
   Trainer small = of_layers(1), large = of_layers(2);
-  for (auto [from, to] : {std::pair{&small, &large}, std::pair{&large, &small}}) {
+  for (Trainer* from : {&small, &large}) {
+    Trainer& to = from == &small ? large : small;
     from->save_checkpoint(folder.file("checkpoint"));
-    const std::string message = error_of(ErrorKind::input, [&] { to->resume(folder.file("checkpoint")); });
+    const std::string message = error_of(ErrorKind::input, [&] { to.resume(folder.file("checkpoint")); });
     EXPECT_NE(message.find("of another model"), std::string::npos) << message;
-    to->step(toy_batch(0, 1, 8, TinyGpt2{}.vocab_size), adamw);  // still usable
+    to.step(toy_batch(0, 1, 8, TinyGpt2{}.vocab_size), adamw);  // still usable
   }
   small.save_checkpoint(folder.file("checkpoint"), {{"a", "b"}});
   std::string state = read_whole(folder.file("checkpoint/state.json"));
