@@ -14,7 +14,7 @@ Arena::Arena(std::size_t bytes) : bytes_(bytes), mapped_((bytes + 4095) / 4096 *
   if (at == MAP_FAILED)
     throw Error(ErrorKind::budget, {.what = "the system refuses the memory of this run",
                                     .expected = std::to_string(bytes >> 20) + " MiB",
-                                    .hint = "use a smaller --micro-batch or a smaller model"});
+                                    .hint = "use a smaller micro-batch or a smaller model"});
   data_ = static_cast<std::byte*>(at);
   madvise(data_, mapped_, MADV_HUGEPAGE);  // advice only: may be refused
 }

@@ -31,7 +31,7 @@ std::int64_t tokens_of(const Text& text, const EvalOptions& o) {
 std::int64_t decided_seq(const Model& model, const Text& text, const EvalOptions& o) {
   if (o.seq != 0) {
     if (o.seq < 0 || o.seq > model.context())
-      throw Error(ErrorKind::usage, {.what = "--seq does not fit the model's context",
+      throw Error(ErrorKind::usage, {.what = "seq does not fit the model's context",
                                      .expected = "1 to " + std::to_string(model.context()),
                                      .found = std::to_string(o.seq)});
     return o.seq;
@@ -53,7 +53,7 @@ void check(const Model& model, const Text& text, const EvalOptions& o, std::int6
     throw Error(ErrorKind::input, {.what = "the text has no whole window",
                                    .expected = "at least " + std::to_string(seq + 1) + " tokens",
                                    .found = std::to_string(tokens_of(text, o)),
-                                   .hint = "lower --seq"});
+                                   .hint = "lower seq"});
 }
 
 // The program of a micro-batch, with its memory.

@@ -178,7 +178,8 @@ void Trainer::Impl::report_not_finite(const MicroProgram& program, double value,
       ErrorKind::failed,
       {.what = std::string(what) + " is not finite (" + (std::isnan(value) ? "NaN" : "infinite") + ")",
        .where = "step " + std::to_string(steps) + (culprit.empty() ? "" : ", first in " + culprit),
-       .hint = "the weights are those of the last complete step; lower --lr, or raise --warmup or --clip"});
+       .hint = "the weights are those of the last complete step; lower the learning rate, clip at a lower "
+               "norm, or warm up longer"});
 }
 
 Trainer::Trainer(const TrainPlan& plan) : impl_(std::make_unique<Impl>(plan)) {}
