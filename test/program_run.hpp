@@ -12,6 +12,7 @@
 #include "kernel/cross_entropy.hpp"
 #include "op/builder_state.hpp"
 #include "op/common.hpp"
+#include "op/inputs.hpp"
 #include "op/ops.hpp"
 #include "pass/passes.hpp"
 
@@ -28,8 +29,9 @@ inline Program forward_and_loss(const ArchitectureFunction& architecture, std::i
                                 std::int64_t seq) {
   Forward forward = write_forward(architecture, {.batch = batch, .seq = seq, .training = true});
   Program p = std::move(forward.program);
-  const TensorId labels = p.add({.name = "labels", .type = {{batch, seq}, DType::i32}, .role = Role::input});
-  const TensorId scale = p.add({.name = "loss_scale", .type = op::f32({1}), .role = Role::input});
+  const TensorId labels =
+      p.add({.name = input::labels, .type = {{batch, seq}, DType::i32}, .role = Role::input});
+  const TensorId scale = p.add({.name = input::loss_scale, .type = op::f32({1}), .role = Role::input});
   p.outputs = {emit(p, op::cross_entropy, {forward.logits, labels, scale}, {}, "loss")[0]};
   return settled(std::move(p));
 }
@@ -52,15 +54,15 @@ inline void fill(const std::string& name, const TensorType& type, std::int64_t v
   const std::int64_t n = type.shape.elements();
   for (std::int64_t i = 0; i < n; ++i) {
     const auto id = static_cast<double>(stream.below(static_cast<std::uint64_t>(vocab_size)));
-    if (name == "tokens")
+    if (name == input::tokens)
       op::set(o, i, id);
-    else if (name == "labels")
+    else if (name == input::labels)
       op::set(o, i, i % 5 == 3 ? kernel::ignored_label : id);
-    else if (name == "positions")
+    else if (name == input::positions)
       op::set(o, i, static_cast<double>(i % type.shape.last()));
-    else if (name == "step")
+    else if (name == input::step)
       op::set(o, i, i == 0 ? 77 : 0);
-    else if (name == "loss_scale")
+    else if (name == input::loss_scale)
       op::set(o, i, static_cast<double>(loss_scale));
     else
       op::set(o, i, 0.4 * static_cast<double>(stream.normal()));

@@ -12,6 +12,7 @@
 #include "hone/version.hpp"
 #include "model/families.hpp"
 #include "model/model_impl.hpp"
+#include "op/inputs.hpp"
 #include "op/ops.hpp"
 
 namespace hone {
@@ -29,8 +30,8 @@ void check_tables(const Program& p, const Model::Impl& model) {
   };
   for (const Node& n : p.nodes) {
     if (n.inputs.size() < 2) continue;
-    check(n, "tokens", model.vocab_size, "vocab_size");
-    check(n, "positions", model.context, "context");
+    check(n, input::tokens, model.vocab_size, "vocab_size");
+    check(n, input::positions, model.context, "context");
   }
   const TensorDef& logits = p[p.outputs.at(0)];
   if (logits.type.shape.last() < model.vocab_size)

@@ -9,6 +9,7 @@
 #include "base/utf8.hpp"
 #include "op/builder_state.hpp"
 #include "op/common.hpp"
+#include "op/inputs.hpp"
 #include "op/ops.hpp"
 
 namespace hone {
@@ -124,15 +125,15 @@ std::int64_t Tensor::width() const { return type_of(*this).shape.last(); }
 
 namespace {
 
-// A weight's name is a key in files, which are JSON.
+// A weight's name is a key in files, which are JSON, and none of an input's (op/inputs.hpp).
 void require_name(const BuilderState& b, std::string_view name) {
   const std::string full = b.prefix + std::string(name);
   const auto control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; };
   const bool plain = valid_utf8(full) && std::none_of(full.begin(), full.end(), control);
-  if (plain && !name.empty() && full != "__metadata__") return;
+  if (plain && !name.empty() && full != "__metadata__" && full.front() != '$') return;
   throw Error(ErrorKind::input, {.what = "this cannot be a weight's name",
                                  .where = plain ? full : "?",
-                                 .expected = "UTF-8 text without control characters"});
+                                 .expected = "UTF-8 text without control characters or a '$' in front"});
 }
 
 Shape parameter_shape(const BuilderState& b, std::string_view name,
@@ -191,7 +192,7 @@ Tensor Builder::parameter(std::string_view name, std::initializer_list<std::int6
 
 Tensor Builder::positions() {
   BuilderState& b = *state_;
-  return {state_, b.input("positions", {{b.options.batch, b.options.seq}, DType::i32}).value};
+  return {state_, b.input(input::positions, {{b.options.batch, b.options.seq}, DType::i32}).value};
 }
 
 std::int64_t Builder::batch() const { return state_->options.batch; }
@@ -259,8 +260,8 @@ TensorId append_to_cache(BuilderState& b, TensorId kv, const std::string& name) 
   const Shape shape{blocks, o.cache.block, b.program[kv].type.shape.last()};
   const TensorId cache = b.program.add(
       {.name = name, .type = {shape, DType::f32}, .role = Role::state, .lifetime = Lifetime::run});
-  const TensorId table = b.input("cache_table", {{o.batch, o.cache.blocks_a_sequence}, DType::i32});
-  const TensorId lengths = b.input("cache_lengths", {{o.batch}, DType::i32});
+  const TensorId table = b.input(input::cache_table, {{o.batch, o.cache.blocks_a_sequence}, DType::i32});
+  const TensorId lengths = b.input(input::cache_lengths, {{o.batch}, DType::i32});
   return emit(b.program, op::cache_append, {kv, cache, table, lengths}, {}, name)[0];
 }
 
@@ -272,8 +273,8 @@ Tensor decode_attention(BuilderState& b, TensorId q, TensorId k, TensorId v,
   const TensorId cache_k = append_to_cache(b, k, name + ".cache_k");
   const TensorId cache_v = append_to_cache(b, v, name + ".cache_v");
   const BuildOptions& o = b.options;
-  const TensorId table = b.input("cache_table", {{o.batch, o.cache.blocks_a_sequence}, DType::i32});
-  const TensorId lengths = b.input("cache_lengths", {{o.batch}, DType::i32});
+  const TensorId table = b.input(input::cache_table, {{o.batch, o.cache.blocks_a_sequence}, DType::i32});
+  const TensorId lengths = b.input(input::cache_lengths, {{o.batch}, DType::i32});
   return add_node(b, op::cached_attention, {q, cache_k, cache_v, table, lengths}, a, name);
 }
 
@@ -299,7 +300,7 @@ Tensor attention(Tensor q, Tensor k, Tensor v, AttentionOptions options) {
     fail(b, "attention", "impossible scale", "above 0, or 0 for 1/sqrt(head size)", to_text(options.scale));
   if (a.scale == 0) a.scale = 1 / std::sqrt(static_cast<float>(width / a.heads));
   if (b.options.cached) return decode_attention(b, in[0], in[1], in[2], a);
-  const TensorId step = b.input("step", op::step_type());
+  const TensorId step = b.input(input::step, op::step_type());
   return add_node(b, op::attention, {in[0], in[1], in[2], step}, a, b.new_name("attention"));
 }
 
@@ -309,7 +310,7 @@ Tensor dropout(Tensor x, float p, std::string_view name) {
   if (!(p >= 0 && p < 1)) fail(b, std::string(name), "impossible dropout", "0 <= p < 1", to_text(p));
   if (!b.options.training || p == 0) return x;
   const std::string full = b.new_name(name);
-  return add_node(b, op::dropout, {in, b.input("step", op::step_type())},
+  return add_node(b, op::dropout, {in, b.input(input::step, op::step_type())},
                   op::DropoutAttributes{.p = p, .stream = stream_key(full, 0)}, full);
 }
 
@@ -356,7 +357,7 @@ Forward write_forward(const ArchitectureFunction& architecture, const BuildOptio
   BuilderState state;
   state.options = options;
   Builder builder(&state);
-  const Tensor tokens(&state, state.input("tokens", {{options.batch, options.seq}, DType::i32}).value);
+  const Tensor tokens(&state, state.input(input::tokens, {{options.batch, options.seq}, DType::i32}).value);
   const Tensor logits = architecture(builder, tokens);
   if (logits.builder() != &state)
     throw Error(ErrorKind::input, {.what = "the architecture returned no tensor of its builder",

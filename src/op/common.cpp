@@ -4,6 +4,7 @@
 #include <cassert>
 #include <cstring>
 
+#include "op/inputs.hpp"
 #include "op/ops.hpp"
 
 namespace hone::op {
@@ -15,8 +16,8 @@ StepInfo step_info(const Operand& step) {
 }
 
 TensorId step_input(Program& p) {
-  const TensorId id = p.find("step");
-  return id ? id : p.add({.name = "step", .type = step_type(), .role = Role::input});
+  const TensorId id = p.find(input::step);
+  return id ? id : p.add({.name = input::step, .type = step_type(), .role = Role::input});
 }
 
 std::uint64_t random_key(std::uint64_t stream, const StepInfo& step) {

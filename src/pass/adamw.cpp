@@ -2,6 +2,7 @@
 
 #include "op/common.hpp"
 #include "op/gradient_context.hpp"
+#include "op/inputs.hpp"
 #include "op/ops.hpp"
 #include "pass/passes.hpp"
 
@@ -44,8 +45,8 @@ TensorId joined_gradient(Program& p, const std::string& parameter) {
 }  // namespace
 
 void append_adamw(Program& p, const AdamWOptions& options) {
-  const TensorId hyper = p.add({.name = "hyper", .type = op::f32({7}), .role = Role::input});
-  const TensorId clip = p.add({.name = "clip", .type = op::f32({1}), .role = Role::input});
+  const TensorId hyper = p.add({.name = input::hyper, .type = op::f32({7}), .role = Role::input});
+  const TensorId clip = p.add({.name = input::clip, .type = op::f32({1}), .role = Role::input});
   std::vector<TensorId> parameters, norm_inputs{clip};
   for (std::size_t i = 0; i < p.tensors.size(); ++i)
     if (p.tensors[i].role == Role::parameter && p.tensors[i].alias == Alias::none)

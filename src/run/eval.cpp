@@ -9,6 +9,7 @@
 #include "exec/job.hpp"
 #include "kernel/cross_entropy.hpp"
 #include "model/model_impl.hpp"
+#include "op/inputs.hpp"
 #include "pass/passes.hpp"
 #include "run/load.hpp"
 #include "train/step_program.hpp"
@@ -67,8 +68,9 @@ class Evaluation {
         weights_(model, job_),
         executor_(job_, weights_.tensors()) {
     const auto& shared = job_.shared();
-    if (shared.contains("positions")) fill_positions(executor_.view<std::int32_t>("positions"), seq, 0);
-    executor_.view<float>("loss_scale")[0] = 1;
+    if (shared.contains(input::positions))
+      fill_positions(executor_.view<std::int32_t>(input::positions), seq, 0);
+    executor_.view<float>(input::loss_scale)[0] = 1;
   }
 
   std::int64_t windows() const { return windows_; }
@@ -80,8 +82,8 @@ class Evaluation {
       const auto to = executor_.view<std::int32_t>(name);
       std::fill(std::copy(from.begin(), from.end(), to.begin()), to.end(), rest);
     };
-    copy("tokens", batch.ids, 0);
-    copy("labels", batch.labels, kernel::ignored_label);
+    copy(input::tokens, batch.ids, 0);
+    copy(input::labels, batch.labels, kernel::ignored_label);
     executor_.run(0);
     const Program& p = program();
     for (const float loss : executor_.output_view<float>(0, losses_of(p)))

@@ -3,6 +3,7 @@
 #include "base/float_mode.hpp"
 #include "machine/limits.hpp"
 #include "model/model_impl.hpp"
+#include "op/inputs.hpp"
 #include "pass/passes.hpp"
 #include "run/generator_impl.hpp"
 #include "train/forecast.hpp"
@@ -47,8 +48,8 @@ Program write_chunk(const Model& model, const GenerateOptions& o, ChunkProgram& 
   p = cut(p, Phase::micro);         // bf16 weights are made by the store
   for (TensorDef& t : p.tensors) {  // programs of one job share inputs by name, and these differ in shape
     if (t.role != Role::input) continue;
-    if (t.name == "tokens") t.name = chunk.tokens_name;
-    if (t.name == "positions") t.name = chunk.positions_name;
+    if (t.name == input::tokens) t.name = chunk.tokens_name;
+    if (t.name == input::positions) t.name = chunk.positions_name;
   }
   return p;
 }
@@ -70,7 +71,7 @@ GeneratePlan::GeneratePlan(Model model, GenerateOptions options) {
   for (const std::int64_t tokens : chunk_tokens) {
     if (tokens > options.context) continue;
     const std::string suffix = "." + std::to_string(tokens);
-    chunks.push_back({tokens, "tokens" + suffix, "positions" + suffix});
+    chunks.push_back({tokens, input::tokens + suffix, input::positions + suffix});
     programs.push_back(write_chunk(model, options, chunks.back()));
   }
   const std::set<std::string> weights = weight_names(programs.front());

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "op/inputs.hpp"
 #include "run/generator_impl.hpp"
 
 namespace hone {
@@ -26,8 +27,8 @@ GeneratorInUse::GeneratorInUse(Generator::Impl* g) : generator_(required(g)) {
 
 Generator::Impl::Impl(const GeneratePlan& p)
     : plan(p), weights(p.model(), p.impl().job), executor(p.impl().job, weights.tensors()) {
-  if (!executor.plan().shared().contains("cache_table")) return;  // an architecture without attention
-  const auto table = executor.view<std::int32_t>("cache_table");
+  if (!executor.plan().shared().contains(input::cache_table)) return;  // an architecture without attention
+  const auto table = executor.view<std::int32_t>(input::cache_table);
   for (std::size_t i = 0; i < table.size(); ++i) table[i] = static_cast<std::int32_t>(i);
 }
 
@@ -66,7 +67,7 @@ std::int64_t Generator::Impl::append_chunk(std::span<const std::int32_t> ids) {
   const auto tokens = view(chunk.tokens_name);
   std::copy_n(ids.begin(), tokens.size(), tokens.begin());
   fill_positions(view(chunk.positions_name), chunk.tokens, position);
-  for (std::int32_t& length : view("cache_lengths")) length = static_cast<std::int32_t>(position);
+  for (std::int32_t& length : view(input::cache_lengths)) length = static_cast<std::int32_t>(position);
   executor.run(program);
   last_program = program;
   position += chunk.tokens;

@@ -5,6 +5,7 @@
 #include "exec/bind.hpp"
 #include "model/model_impl.hpp"
 #include "op/gradient_context.hpp"
+#include "op/inputs.hpp"
 #include "pass/passes.hpp"
 #include "train/forecast.hpp"
 #include "train/plan_impl.hpp"
@@ -76,7 +77,8 @@ void rename_inputs(Programs& programs) {
   for (std::size_t i = 1; i < programs.micro.size(); ++i)
     for (const std::size_t program : {programs.micro[i].train, programs.micro[i].evaluate})
       for (TensorDef& t : programs.list[program].tensors)
-        if (t.role == Role::input && (t.name == "tokens" || t.name == "positions" || t.name == "labels"))
+        if (t.role == Role::input &&
+            (t.name == input::tokens || t.name == input::positions || t.name == input::labels))
           t.name += ".rest";
 }
 

@@ -4,6 +4,7 @@
 
 #include "hone/nearest.hpp"
 #include "op/common.hpp"
+#include "op/inputs.hpp"
 #include "op/ops.hpp"
 #include "pass/passes.hpp"
 
@@ -24,8 +25,8 @@ namespace {
 void append_loss(Program& p, TensorId logits) {
   const Shape& shape = p[logits].type.shape;
   const TensorId labels =
-      p.add({.name = "labels", .type = {{shape[0], shape[1]}, DType::i32}, .role = Role::input});
-  const TensorId scale = p.add({.name = "loss_scale", .type = op::f32({1}), .role = Role::input});
+      p.add({.name = input::labels, .type = {{shape[0], shape[1]}, DType::i32}, .role = Role::input});
+  const TensorId scale = p.add({.name = input::loss_scale, .type = op::f32({1}), .role = Role::input});
   const auto loss = emit(p, op::cross_entropy, {logits, labels, scale}, {}, "loss");
   p[loss[0]].name = "losses";
   p.outputs = {loss[0]};

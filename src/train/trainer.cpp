@@ -10,6 +10,7 @@
 #include "model/model_impl.hpp"
 #include "op/common.hpp"
 #include "op/gradient_context.hpp"
+#include "op/inputs.hpp"
 #include "train/step_program.hpp"
 #include "train/trainer_impl.hpp"
 
@@ -150,19 +151,20 @@ void Trainer::Impl::set_inputs(const BatchView& batch, std::size_t micro, std::i
     if (!planned().job.shared().contains(name + rest)) return;  // an architecture need not read positions
     std::copy(from.begin(), from.end(), executor.view<std::int32_t>(name + rest).begin());
   };
-  copy("tokens", batch.ids);
-  copy("labels", batch.labels);
+  copy(input::tokens, batch.ids);
+  copy(input::labels, batch.labels);
   std::vector<std::int32_t> positions(expected);
   for (std::size_t i = 0; i < expected; ++i)
     positions[i] = static_cast<std::int32_t>(i % static_cast<std::size_t>(batch.seq));
-  copy("positions", positions);
-  executor.view<float>("loss_scale")[0] = 1.0f / static_cast<float>(std::max<std::int64_t>(1, step_tokens));
+  copy(input::positions, positions);
+  executor.view<float>(input::loss_scale)[0] =
+      1.0f / static_cast<float>(std::max<std::int64_t>(1, step_tokens));
   const std::uint64_t key = stream_key("step " + std::to_string(steps), planned().options.seed);
   const op::StepInfo info{.seed_low = static_cast<std::int32_t>(key),
                           .seed_high = static_cast<std::int32_t>(key >> 32),
                           .first_sample = static_cast<std::int32_t>(samples),
                           .micro = samples > 0};
-  std::memcpy(executor.bytes("step").data(), &info, sizeof info);
+  std::memcpy(executor.bytes(input::step).data(), &info, sizeof info);
 }
 
 void Trainer::Impl::abandon_step() {
@@ -246,8 +248,8 @@ StepResult run_update(Trainer::Impl& t, const StepOptions& o) {
       .weight_decay = o.weight_decay,
       .correction1 = static_cast<float>(1 - std::pow(static_cast<double>(o.beta1), count)),
       .correction2 = static_cast<float>(1 - std::pow(static_cast<double>(o.beta2), count))};
-  std::memcpy(t.executor.bytes("hyper").data(), &hyper, sizeof hyper);
-  t.executor.view<float>("clip")[0] = o.clip;
+  std::memcpy(t.executor.bytes(input::hyper).data(), &hyper, sizeof hyper);
+  t.executor.view<float>(input::clip)[0] = o.clip;
   if (!t.executor.run(t.planned().norm, o.stop)) return stopped(t);
   const auto norm = static_cast<double>(t.executor.view<float>("grad_norm")[0]);
   if (!std::isfinite(norm)) t.report_not_finite(t.planned().micro[0], norm, "the gradients' norm");

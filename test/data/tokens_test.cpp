@@ -18,8 +18,8 @@ TEST(Tokens, HeldInBlocksReadAsOne) {
   }
   EXPECT_LE(tokens.memory_bytes(), 4 * tokens.size() + (std::int64_t{16} << 20));
   std::vector<std::int32_t> window(1000);
-  for (const std::int64_t first : {std::int64_t{0}, block - 1000, block - 1, 2 * block - 500, 3 * block,
-                                   tokens.size() - 1000}) {
+  for (const std::int64_t first :
+       {std::int64_t{0}, block - 1000, block - 1, 2 * block - 500, 3 * block, tokens.size() - 1000}) {
     tokens.read(first, 1000, window.data());
     for (std::size_t i = 0; i < window.size(); ++i)
       ASSERT_EQ(window[i], static_cast<std::int32_t>(first) + static_cast<std::int32_t>(i)) << first;

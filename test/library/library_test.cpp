@@ -253,6 +253,22 @@ TEST(OwnArchitecture, ImpossibleWeightsNameThemselves) {
   error_of(ErrorKind::usage, [] { own(Architecture()); });
 }
 
+TEST(OwnArchitecture, WeightsMayBeCalledAsInputsAre) {
+  const Architecture named_alike = [](Builder& b, Tensor tokens) {
+    const auto x = embedding(tokens, b.parameter("tokens", {V, C})) +
+                   embedding(b.positions(), b.parameter("positions", {T, C}));
+    const auto a = attention(x, x, x, {.heads = 2});
+    return linear(linear(a, b.parameter("step", {C, C})), b.parameter("labels", {V, C}));
+  };
+  Trainer t(TrainPlan(own(named_alike), {.batch = 6, .seq = T, .threads = 1}));
+  const double before = t.evaluate(batch(0)).loss;
+  for (int n = 0; n < 20; ++n) t.step(batch(0), adamw);
+  EXPECT_LT(t.evaluate(batch(0)).loss, before);
+  Generator generator{GeneratePlan(t.model(), {.threads = 1})};
+  const std::vector<std::int32_t> prompt{1, 2};
+  EXPECT_NO_THROW(generator.append(prompt));
+}
+
 TEST(OwnArchitecture, WeightsThatDependOnTheCallAreRefused) {
   int calls = 0;
   const auto refused = [](const char* name, const Architecture& architecture) {
@@ -276,8 +292,8 @@ TEST(OwnArchitecture, WeightsThatDependOnTheCallAreRefused) {
   refused("w1", [=, &calls](Builder& b, Tensor tokens) {
     return linear(linear(table(b, tokens), "w" + std::to_string(calls++), C), "head", V);
   });
-  refused("step", [=](Builder& b, Tensor tokens) {  // a name that hone's own tensors have
-    return linear(table(b, tokens), b.parameter("step", {V, C}));
+  refused("m.wte", [=](Builder& b, Tensor tokens) {  // a name that hone's own tensors have
+    return linear(table(b, tokens), b.parameter("m.wte", {V, C}));
   });
 }
 

@@ -114,11 +114,11 @@ TEST(Autocast, PutsProductsInBf16AndIsDoneAfterOnce) {
 TEST(Autocast, PrintsAsExpected) {
   EXPECT_EQ(
       print(after(autocast, forward_and_loss(tiny, 1, 2))),
-      "input %0: i32[1,2] tokens\n"
+      "input %0: i32[1,2] $tokens\n"
       "parameter %1: f32[7,4] table\n"
       "state %4: bf16[7,4] table.bf16\n"
-      "input %6: i32[1,2] labels\n"
-      "input %7: f32[1] loss_scale\n"
+      "input %6: i32[1,2] $labels\n"
+      "input %7: f32[1] $loss_scale\n"
       "%2: f32[1,2,4] = embedding(%0, %1) @table\n"
       "%3: bf16[1,2,4] = cast(%2) {dtype=bf16} @table:embedding\n"
       "%4: bf16[7,4] = cast(%1) {dtype=bf16} @table #prepare\n"
@@ -131,13 +131,13 @@ TEST(Autocast, PrintsAsExpected) {
 TEST(Differentiate, PrintsAsExpected) {
   EXPECT_EQ(
       print(with_backward(tiny, 1, 2, false)),
-      "input %0: i32[1,2] tokens\n"
+      "input %0: i32[1,2] $tokens\n"
       "parameter %1: f32[7,4] table\n"
-      "input %4: i32[1,2] labels\n"
-      "input %5: f32[1] loss_scale\n"
+      "input %4: i32[1,2] $labels\n"
+      "input %5: f32[1] $loss_scale\n"
       "state %8: f32[7,4] grad.table\n"
       "state %9: f32[7,4] grad.table.2\n"
-      "input %12: i32[4] step\n"
+      "input %12: i32[4] $step\n"
       "%2: f32[1,2,4] = embedding(%0, %1) @table\n"
       "%3: f32[1,2,7] = linear(%2, %1) {bias=false, residual=false, activation=0, dtype=f32} @table:head\n"
       "%6: f32[1,2], %7: f32[1,2] = cross_entropy(%3, %4, %5) @loss\n"
@@ -161,12 +161,12 @@ TEST(KeepActivations, PrintsAsExpected) {
   const Program before = forward_and_loss(tiny, 1, 2);
   EXPECT_EQ(
       print(after(pass, before)),
-      "input %0: i32[1,2] tokens\n"
+      "input %0: i32[1,2] $tokens\n"
       "parameter %1: f32[7,4] table\n"
-      "input %4: i32[1,2] labels\n"
-      "input %5: f32[1] loss_scale\n"
+      "input %4: i32[1,2] $labels\n"
+      "input %5: f32[1] $loss_scale\n"
       "state %8: f32[3,2,7] kept.logits\n"
-      "input %9: i32[4] step\n"
+      "input %9: i32[4] $step\n"
       "state %11: f32[3,2,4] kept.x\n"
       "%2: f32[1,2,4] = embedding(%0, %1) @table\n"
       "%12(next %11): f32[3,2,4] = keep(%2, %11, %9) {first=0} @x\n"
@@ -193,7 +193,7 @@ TEST(AppendAdamW, PrintsAsExpected) {
   EXPECT_EQ(print(cut(whole, Phase::norm)),
             "state %0: f32[7,4] grad.table\n"
             "state %1: f32[7,4] grad.table.2\n"
-            "input %4: f32[1] clip\n"
+            "input %4: f32[1] $clip\n"
             "state %6: f32[1] grad_norm\n"
             "state %7: f32[1] clip_scale\n"
             "%5(next %3): f32[7,4] = accumulate(%3(of %0), %2(of %1)) @table #norm\n"
@@ -203,7 +203,7 @@ TEST(AppendAdamW, PrintsAsExpected) {
             "parameter %0: f32[7,4] table\n"
             "state %1: bf16[7,4] table.bf16\n"
             "state %2: f32[7,4] grad.table\n"
-            "input %3: f32[7] hyper\n"
+            "input %3: f32[7] $hyper\n"
             "state %5: f32[1] clip_scale\n"
             "state %6: f32[7,4] m.table\n"
             "state %7: f32[7,4] v.table\n"
@@ -218,7 +218,7 @@ TEST(Fuse, PrintsAsExpected) {
     return x + linear(gelu(linear(layer_norm(x, "norm"), "up", 8)), "down", 4);
   };
   EXPECT_EQ(print(after(fuse, after(autocast, forward_and_loss(block, 1, 2)))),
-            "input %0: i32[1,2] tokens\n"
+            "input %0: i32[1,2] $tokens\n"
             "parameter %1: f32[7,4] table\n"
             "parameter %3: f32[4] norm.weight\n"
             "parameter %4: f32[4] norm.bias\n"
@@ -228,8 +228,8 @@ TEST(Fuse, PrintsAsExpected) {
             "parameter %13: f32[4,8] down.weight\n"
             "state %14: bf16[4,8] down.weight.bf16\n"
             "parameter %15: f32[4] down.bias\n"
-            "input %17: i32[1,2] labels\n"
-            "input %18: f32[1] loss_scale\n"
+            "input %17: i32[1,2] $labels\n"
+            "input %18: f32[1] $loss_scale\n"
             "%2: f32[1,2,4] = embedding(%0, %1) @table\n"
             "%7: bf16[1,2,4], %5: f32[2], %6: f32[2] = layer_norm(%2, %3, %4)"
             " {epsilon=9.99999975e-06, dtype=bf16} @norm\n"
@@ -246,13 +246,13 @@ TEST(Fuse, PrintsAsExpected) {
 TEST(ChunkLoss, PrintsAsExpected) {
   const Pass pass = [](Program& p) { chunk_loss(p, {.rows = 4, .above_bytes = 0}); };
   EXPECT_EQ(print(after(pass, with_backward(tiny, 3, 2, false))),
-            "input %0: i32[3,2] tokens\n"
+            "input %0: i32[3,2] $tokens\n"
             "parameter %1: f32[7,4] table\n"
-            "input %3: i32[3,2] labels\n"
-            "input %4: f32[1] loss_scale\n"
+            "input %3: i32[3,2] $labels\n"
+            "input %4: f32[1] $loss_scale\n"
             "state %6: f32[7,4] grad.table\n"
             "state %7: f32[7,4] grad.table.2\n"
-            "input %9: i32[4] step\n"
+            "input %9: i32[4] $step\n"
             "%2: f32[3,2,4] = embedding(%0, %1) @table\n"
             "%13: f32[2,2,7] = linear(%12(%2+0 [8,4,1]), %1)"
             " {bias=false, residual=false, activation=0, dtype=f32} @table:head\n"
