@@ -181,6 +181,7 @@ TEST(Trainer, MoreMemoryThanTheMachineHasIsRefused) {
   error_of(ErrorKind::budget, [&] { Trainer{plan}; });
 }
 
+// NOLINTBEGIN(bugprone-use-after-move): what a move leaves behind is what is tried here.
 TEST(Trainer, MovedFromItSaysSo) {
   Trainer a = trainer();
   Trainer b = std::move(a);
@@ -192,6 +193,7 @@ TEST(Trainer, MovedFromItSaysSo) {
   const TrainPlan moved = std::move(plan);
   EXPECT_EQ(plan.batch(), moved.batch());  // a value is never empty
 }
+// NOLINTEND(bugprone-use-after-move)
 
 TEST(Trainer, ALossThatIsNotFiniteNamesAnOpAndKeepsTheWeights) {
   for (const Precision precision : {Precision::f32, Precision::bf16}) {
