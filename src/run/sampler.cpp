@@ -128,8 +128,8 @@ void check(const SamplingOptions& o) {
   };
   require(std::isfinite(o.temperature) && o.temperature >= 0, "temperature is out of range", "0 or more",
           to_text(o.temperature));
-  require(o.top_k >= 0, "top_k is out of range", "0 or more", std::to_string(o.top_k));
-  require(o.top_p > 0 && o.top_p <= 1, "top_p is out of range", "above 0, at most 1", to_text(o.top_p));
+  require(o.top_k >= 0, "top-k is out of range", "0 or more", std::to_string(o.top_k));
+  require(o.top_p > 0 && o.top_p <= 1, "top-p is out of range", "above 0, at most 1", to_text(o.top_p));
   require(o.max_tokens >= -1, "the number of tokens is out of range", "-1 or more",
           std::to_string(o.max_tokens));
 }

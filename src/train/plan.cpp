@@ -22,10 +22,10 @@ void require(bool good, const char* what, const std::string& expected, const std
 }
 
 TrainPlanOptions decided(const Model& model, TrainPlanOptions o) {
-  require(o.batch > 0, "batch must be positive", "at least 1", std::to_string(o.batch));
+  require(o.batch > 0, "the batch must be positive", "at least 1", std::to_string(o.batch));
   require(o.seq > 0 && o.seq <= model.context(), "seq does not fit the model's context",
           "1 to " + std::to_string(model.context()), std::to_string(o.seq));
-  require(o.micro_batch >= 0 && o.micro_batch <= o.batch, "micro_batch must be a part of the batch",
+  require(o.micro_batch >= 0 && o.micro_batch <= o.batch, "the micro-batch must be a part of the batch",
           "1 to " + std::to_string(o.batch), std::to_string(o.micro_batch));
   if (o.micro_batch == 0) {
     o.micro_batch = std::clamp<std::int64_t>(micro_batch_positions / o.seq, 1, o.batch);
