@@ -5,26 +5,6 @@
 
 namespace hone {
 
-namespace {
-
-Generator::Impl& required(Generator::Impl* g) {
-  if (!g)
-    throw Error(ErrorKind::usage, {.what = "this generator was moved from",
-                                   .where = "Generator",
-                                   .hint = "use the one it was moved to"});
-  return *g;
-}
-
-}  // namespace
-
-GeneratorInUse::GeneratorInUse(Generator::Impl* g) : generator_(required(g)) {
-  if (generator_.busy.exchange(true, std::memory_order_acquire))
-    throw Error(ErrorKind::usage,
-                {.what = "two threads use one generator at the same time",
-                 .where = "Generator",
-                 .hint = "give each thread a generator of its own, or let them take turns"});
-}
-
 Generator::Impl::Impl(const GeneratePlan& p)
     : plan(p), weights(p.model(), p.impl().job), executor(p.impl().job, weights.tensors()) {
   if (!executor.plan().shared().contains(input::cache_table)) return;  // an architecture without attention
@@ -124,6 +104,6 @@ std::map<std::string, double> Generator::profile_ms() const {
   return impl_->executor.profile_ms();
 }
 
-const GeneratePlan& Generator::plan() const { return required(impl_.get()).plan; }
+const GeneratePlan& Generator::plan() const { return GeneratorInUse::there(impl_.get()).plan; }
 
 }  // namespace hone

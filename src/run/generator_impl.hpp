@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "base/float_mode.hpp"
+#include "base/in_use.hpp"
 #include "exec/job.hpp"
 #include "hone/generate.hpp"
 #include "run/load.hpp"
@@ -36,6 +36,7 @@ struct Generator::Impl {
   std::uint64_t uses = 0;        // changes whenever the cache is taken for something else
   Finish finish = Finish::length;
   std::atomic<bool> busy{false};
+  static constexpr const char *type = "Generator", *noun = "generator";
 
   const GeneratePlan::Impl& planned() const { return plan.impl(); }
   void reset();
@@ -45,19 +46,7 @@ struct Generator::Impl {
   std::span<const float> logits() const;
 };
 
-// The length of a call: one thread at a time (a second one is told so at once), in hone's floating-point
-// mode.
-class GeneratorInUse {
- public:
-  explicit GeneratorInUse(Generator::Impl* generator);  // null: one that was moved from
-  ~GeneratorInUse() { generator_.busy.store(false, std::memory_order_release); }
-  GeneratorInUse(const GeneratorInUse&) = delete;
-  GeneratorInUse& operator=(const GeneratorInUse&) = delete;
-
- private:
-  Generator::Impl& generator_;
-  FloatModeGuard float_mode_;
-};
+using GeneratorInUse = InUse<Generator::Impl>;
 
 // How many bytes of the text's start are whole characters: what is left may become one with the bytes to
 // come.

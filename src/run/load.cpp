@@ -24,10 +24,4 @@ ModelWeights::ModelWeights(const Model& model, const JobPlan& job) {
   }
 }
 
-void fill_positions(std::span<std::int32_t> positions, std::int64_t seq, std::int64_t first) {
-  for (std::size_t i = 0; i < positions.size(); ++i)
-    positions[i] =
-        static_cast<std::int32_t>(first) + static_cast<std::int32_t>(i % static_cast<std::size_t>(seq));
-}
-
 }  // namespace hone

@@ -24,7 +24,4 @@ class ModelWeights {
   HeldTensors tensors_;
 };
 
-// The positions of every token: `first`, first + 1, ... in each of the rows of `seq`.
-void fill_positions(std::span<std::int32_t> positions, std::int64_t seq, std::int64_t first);
-
 }  // namespace hone

@@ -18,22 +18,19 @@ namespace hone {
 
 namespace {
 
-Trainer::Impl& required(Trainer::Impl* t) {
-  if (!t)
-    throw Error(
-        ErrorKind::usage,
-        {.what = "this trainer was moved from", .where = "Trainer", .hint = "use the one it was moved to"});
-  return *t;
+std::string shape_text(std::int64_t batch, std::int64_t seq) {
+  return "[" + std::to_string(batch) + "," + std::to_string(seq) + "]";
+}
+
+[[noreturn]] void refuse_shape(std::int64_t sequences, std::int64_t seq, const BatchView& found) {
+  throw Error(ErrorKind::usage, {.what = "a batch of the wrong shape",
+                                 .where = "Trainer",
+                                 .expected = shape_text(sequences, seq),
+                                 .found = shape_text(found.batch, found.seq),
+                                 .hint = "the shape is part of the plan; make another plan for another one"});
 }
 
 }  // namespace
-
-Exclusive::Exclusive(Trainer::Impl* t) : trainer_(required(t)) {
-  if (trainer_.busy.exchange(true, std::memory_order_acquire))
-    throw Error(ErrorKind::usage, {.what = "two threads use one trainer at the same time",
-                                   .where = "Trainer",
-                                   .hint = "give each thread a trainer of its own, or let them take turns"});
-}
 
 Trainer::Impl::Impl(const TrainPlan& p) : plan(p), executor(p.impl().job) {
   load_weights();
@@ -67,14 +64,7 @@ const MicroProgram& Trainer::Impl::program_for(const BatchView& batch, std::size
       *index = i;
       return micro[i];
     }
-  const auto text = [](std::int64_t b, std::int64_t s) {
-    return "[" + std::to_string(b) + "," + std::to_string(s) + "]";
-  };
-  throw Error(ErrorKind::usage, {.what = "a batch of the wrong shape",
-                                 .where = "Trainer",
-                                 .expected = text(micro[0].sequences, planned().options.seq),
-                                 .found = text(batch.batch, batch.seq),
-                                 .hint = "the shape is part of the plan; make another plan for another one"});
+  refuse_shape(micro[0].sequences, planned().options.seq, batch);
 }
 
 namespace {
@@ -82,11 +72,10 @@ namespace {
 // Before anything cuts the batch into micro-batches.
 void check_filled(const BatchView& batch) {
   if (batch.batch <= 0 || batch.seq <= 0)
-    throw Error(ErrorKind::usage,
-                {.what = "a batch of nothing",
-                 .where = "Trainer",
-                 .expected = "one sequence or more, of one token or more",
-                 .found = "[" + std::to_string(batch.batch) + "," + std::to_string(batch.seq) + "]"});
+    throw Error(ErrorKind::usage, {.what = "a batch of nothing",
+                                   .where = "Trainer",
+                                   .expected = "one sequence or more, of one token or more",
+                                   .found = shape_text(batch.batch, batch.seq)});
   const auto expected = static_cast<std::size_t>(batch.batch * batch.seq);
   if (batch.ids.size() != expected || batch.labels.size() != expected)
     throw Error(ErrorKind::usage,
@@ -145,18 +134,14 @@ void check(const StepOptions& o) {
 
 void Trainer::Impl::set_inputs(const BatchView& batch, std::size_t micro, std::int64_t step_tokens) {
   const std::string rest = micro == 0 ? "" : ".rest";
-  check_batch(batch, planned().model.vocab_size());
-  const auto expected = static_cast<std::size_t>(batch.batch * batch.seq);
   const auto copy = [&](const char* name, std::span<const std::int32_t> from) {
-    if (!planned().job.shared().contains(name + rest)) return;  // an architecture need not read positions
-    std::copy(from.begin(), from.end(), executor.view<std::int32_t>(name + rest).begin());
+    if (planned().job.shared().contains(name + rest))  // an architecture need not read every input
+      std::copy(from.begin(), from.end(), executor.view<std::int32_t>(name + rest).begin());
   };
   copy(input::tokens, batch.ids);
   copy(input::labels, batch.labels);
-  std::vector<std::int32_t> positions(expected);
-  for (std::size_t i = 0; i < expected; ++i)
-    positions[i] = static_cast<std::int32_t>(i % static_cast<std::size_t>(batch.seq));
-  copy(input::positions, positions);
+  if (const std::string name = input::positions + rest; planned().job.shared().contains(name))
+    fill_positions(executor.view<std::int32_t>(name), batch.seq, 0);
   executor.view<float>(input::loss_scale)[0] =
       1.0f / static_cast<float>(std::max<std::int64_t>(1, step_tokens));
   const std::uint64_t key = stream_key("step " + std::to_string(steps), planned().options.seed);
@@ -281,6 +266,8 @@ double Trainer::accumulate(const BatchView& micro_batch, std::int64_t step_token
                                    .where = "Trainer::accumulate",
                                    .expected = "0 (batch * seq) or more",
                                    .found = std::to_string(step_tokens)});
+  impl_->require_whole();
+  check_batch(micro_batch, impl_->plan.model().vocab_size());
   return *run_micro(*impl_, micro_batch, step_tokens ? step_tokens : impl_->plan.batch() * impl_->plan.seq(),
                     {});
 }
@@ -305,12 +292,7 @@ StepResult Trainer::step(const BatchView& batch, const StepOptions& options) {
                                    .found = std::to_string(t.samples),
                                    .hint = "update() or discard() first"});
   if (batch.batch != t.plan.batch() || batch.seq != t.plan.seq())
-    throw Error(ErrorKind::usage,
-                {.what = "a batch of the wrong shape",
-                 .where = "Trainer::step",
-                 .expected = "[" + std::to_string(t.plan.batch()) + "," + std::to_string(t.plan.seq()) + "]",
-                 .found = "[" + std::to_string(batch.batch) + "," + std::to_string(batch.seq) + "]",
-                 .hint = "the shape is part of the plan; make another plan for another one"});
+    refuse_shape(t.plan.batch(), t.plan.seq(), batch);
   check(options);
   check_batch(batch, t.plan.model().vocab_size());
   const std::int64_t tokens = batch.tokens();
@@ -356,7 +338,7 @@ std::int64_t Trainer::steps() const {
   const Exclusive guard(impl_.get());
   return impl_->steps;
 }
-const TrainPlan& Trainer::plan() const { return required(impl_.get()).plan; }
+const TrainPlan& Trainer::plan() const { return Exclusive::there(impl_.get()).plan; }
 void Trainer::profile(bool on) {
   const Exclusive guard(impl_.get());
   impl_->executor.profile(on);

@@ -1,7 +1,7 @@
 #pragma once
 #include <atomic>
 
-#include "base/float_mode.hpp"
+#include "base/in_use.hpp"
 #include "exec/job.hpp"
 #include "store/weight_store.hpp"
 #include "train/plan_impl.hpp"
@@ -22,6 +22,7 @@ struct Trainer::Impl {
   std::int64_t counted = 0;  // what losses were divided by
   double loss_sum = 0;       // added in the order of positions, so that no split of the step changes it
   std::atomic<bool> busy{false};
+  static constexpr const char *type = "Trainer", *noun = "trainer";
   std::string broken;  // why the weights are of no step; empty: all is well
 
   const TrainPlan::Impl& planned() const { return plan.impl(); }
@@ -41,18 +42,6 @@ struct Trainer::Impl {
   [[noreturn]] void report_not_finite(const MicroProgram& program, double value, const char* what);
 };
 
-// The length of a call: one thread at a time (a second one is told so at once), in hone's floating-point
-// mode.
-class Exclusive {
- public:
-  explicit Exclusive(Trainer::Impl* t);  // null: a trainer that was moved from
-  ~Exclusive() { trainer_.busy.store(false, std::memory_order_release); }
-  Exclusive(const Exclusive&) = delete;
-  Exclusive& operator=(const Exclusive&) = delete;
-
- private:
-  Trainer::Impl& trainer_;
-  FloatModeGuard float_mode_;
-};
+using Exclusive = InUse<Trainer::Impl>;
 
 }  // namespace hone
