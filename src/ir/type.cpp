@@ -23,6 +23,8 @@ void Shape::push_back(std::int64_t size) {
   sizes_[static_cast<std::size_t>(rank_++)] = size;
 }
 
+std::vector<std::int64_t> Shape::sizes() const { return {sizes_.begin(), sizes_.begin() + rank_}; }
+
 std::int64_t Shape::elements() const {
   std::int64_t n = 1;
   for (int axis = 0; axis < rank_; ++axis) n *= (*this)[axis];

@@ -5,6 +5,7 @@
 #include <initializer_list>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace hone {
 
@@ -26,6 +27,7 @@ class Shape {
   std::int64_t last() const { return (*this)[rank_ - 1]; }
   std::int64_t elements() const;
   std::int64_t rows() const { return rank_ == 0 ? 1 : elements() / last(); }  // product of all but the last
+  std::vector<std::int64_t> sizes() const;
   void push_back(std::int64_t size);
   Shape with_last(std::int64_t size) const;
   bool operator==(const Shape&) const = default;

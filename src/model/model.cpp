@@ -52,16 +52,13 @@ void require_same_weights(const std::vector<ParameterSpec>& first, const std::ve
                  .found = found,
                  .hint = "no weight may depend on the batch, the sequence or a call's number"});
   };
-  const auto find = [](const std::vector<ParameterSpec>& among, const std::string& name) {
-    return std::find_if(among.begin(), among.end(), [&](const ParameterSpec& s) { return s.name == name; });
-  };
   for (const ParameterSpec& spec : now) {
-    const auto was = find(first, spec.name);
-    if (was == first.end()) refuse(spec.name, "no such weight", to_string(spec.shape));
+    const ParameterSpec* was = find_spec(first, spec.name);
+    if (!was) refuse(spec.name, "no such weight", to_string(spec.shape));
     if (was->shape != spec.shape) refuse(spec.name, to_string(was->shape), to_string(spec.shape));
   }
   for (const ParameterSpec& spec : first)
-    if (find(now, spec.name) == now.end()) refuse(spec.name, to_string(spec.shape), "no such weight");
+    if (!find_spec(now, spec.name)) refuse(spec.name, to_string(spec.shape), "no such weight");
 }
 
 // The weights, by a first call of the architecture, with which later ones must agree; returns the program
@@ -175,11 +172,7 @@ Model with_file(const Model& model, const std::string& folder) {
 
 }  // namespace
 
-const ParameterSpec* Model::Impl::find(const std::string& name) const {
-  const auto found =
-      std::find_if(specs.begin(), specs.end(), [&](const ParameterSpec& s) { return s.name == name; });
-  return found == specs.end() ? nullptr : &*found;
-}
+const ParameterSpec* Model::Impl::find(const std::string& name) const { return find_spec(specs, name); }
 
 const ParameterSpec& Model::Impl::spec(const std::string& name) const {
   if (const ParameterSpec* found = find(name)) return *found;
@@ -211,11 +204,7 @@ std::int64_t Model::parameters() const {
 
 std::vector<WeightInfo> Model::weights() const {
   std::vector<WeightInfo> all;
-  for (const ParameterSpec& s : impl_->specs) {
-    const Shape shape = file_shape(s);
-    all.push_back({s.name, {}});
-    for (int axis = 0; axis < shape.rank(); ++axis) all.back().shape.push_back(shape[axis]);
-  }
+  for (const ParameterSpec& s : impl_->specs) all.push_back({s.name, file_shape(s).sizes()});
   return all;
 }
 

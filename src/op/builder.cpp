@@ -101,6 +101,12 @@ BuilderState* Tensor::builder() const {
   return nullptr;
 }
 
+const ParameterSpec* find_spec(const std::vector<ParameterSpec>& specs, std::string_view name) {
+  const auto found =
+      std::find_if(specs.begin(), specs.end(), [name](const ParameterSpec& s) { return s.name == name; });
+  return found == specs.end() ? nullptr : &*found;
+}
+
 TensorId BuilderState::input(const std::string& name, TensorType type) {
   TensorId& id = by_name["input " + name];
   if (!id) id = program.add({.name = name, .type = type, .role = Role::input});
@@ -114,12 +120,7 @@ std::string BuilderState::new_name(std::string_view what) const {
   return name;
 }
 
-std::vector<std::int64_t> Tensor::shape() const {
-  const Shape& s = type_of(*this).shape;
-  std::vector<std::int64_t> sizes;
-  for (int axis = 0; axis < s.rank(); ++axis) sizes.push_back(s[axis]);
-  return sizes;
-}
+std::vector<std::int64_t> Tensor::shape() const { return type_of(*this).shape.sizes(); }
 
 std::int64_t Tensor::width() const { return type_of(*this).shape.last(); }
 
@@ -161,12 +162,10 @@ std::string text_of(const ParameterOptions& o) {
 
 // The second use of a name.
 void require_same(const BuilderState& b, std::string_view name, const ParameterOptions& options) {
-  for (const ParameterSpec& spec : b.parameters) {
-    if (spec.name != b.prefix + std::string(name)) continue;
-    const std::string first = text_of({spec.init, spec.decay, spec.transposed});
-    if (first != text_of(options))
-      fail(b, std::string(name), "a parameter is used with two sets of options", first, text_of(options));
-  }
+  const ParameterSpec& spec = *find_spec(b.parameters, b.prefix + std::string(name));
+  const std::string first = text_of({spec.init, spec.decay, spec.transposed});
+  if (first != text_of(options))
+    fail(b, std::string(name), "a parameter is used with two sets of options", first, text_of(options));
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "hone/builder.hpp"
@@ -19,6 +20,9 @@ struct ParameterSpec {
   bool decay = true;
   bool transposed = false;  // files keep [in,out]
 };
+
+// The one of that name; null where there is none.
+const ParameterSpec* find_spec(const std::vector<ParameterSpec>& specs, std::string_view name);
 
 // The keys and values that a decoding program reads: blocks of `block` positions, at most `blocks_a_sequence`
 // of them for each sequence.

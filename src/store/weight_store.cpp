@@ -44,10 +44,8 @@ void widen(const SafetensorsFile& file, const SafetensorsEntry& entry, std::span
 
 void check_entry(const SafetensorsFile& file, const SafetensorsEntry& entry, const ParameterSpec& spec) {
   const Shape wanted = file_shape(spec);
-  std::vector<std::int64_t> sizes;
-  for (int axis = 0; axis < wanted.rank(); ++axis) sizes.push_back(wanted[axis]);
   const std::string where = file.path() + ", tensor " + entry.name;
-  if (entry.shape != sizes)
+  if (entry.shape != wanted.sizes())
     throw Error(ErrorKind::input, {.what = "the weight does not fit config.json",
                                    .where = where,
                                    .expected = to_string(wanted),
@@ -97,8 +95,7 @@ WeightStore WeightStore::file(const std::string& path, const std::vector<Paramet
 
 void WeightStore::require_only(const std::vector<ParameterSpec>& parameters) const {
   for (const SafetensorsEntry& entry : file_->entries()) {
-    const auto known = [&](const ParameterSpec& spec) { return spec.name == entry.name; };
-    if (std::none_of(parameters.begin(), parameters.end(), known))
+    if (!find_spec(parameters, entry.name))
       throw Error(ErrorKind::input, {.what = "the file holds a weight that the architecture lacks",
                                      .where = file_->path(),
                                      .expected = "only the architecture's weights",
@@ -153,12 +150,7 @@ void sort_by_name(std::vector<ParameterSpec>& parameters) {
 void write_weights(const std::string& path, std::vector<ParameterSpec> parameters, const WeightReader& read) {
   sort_by_name(parameters);
   std::vector<SafetensorsSpec> specs;
-  for (const ParameterSpec& p : parameters) {
-    const Shape shape = file_shape(p);
-    std::vector<std::int64_t> sizes;
-    for (int axis = 0; axis < shape.rank(); ++axis) sizes.push_back(shape[axis]);
-    specs.push_back({p.name, "F32", sizes});
-  }
+  for (const ParameterSpec& p : parameters) specs.push_back({p.name, "F32", file_shape(p).sizes()});
   SafetensorsWriter writer(path, specs);
   for (const ParameterSpec& p : parameters) writer.write(p.name, std::as_bytes(read(p)));
   writer.commit();

@@ -18,15 +18,11 @@ namespace hone {
 
 namespace {
 
-std::string shape_text(std::int64_t batch, std::int64_t seq) {
-  return "[" + std::to_string(batch) + "," + std::to_string(seq) + "]";
-}
-
 [[noreturn]] void refuse_shape(std::int64_t sequences, std::int64_t seq, const BatchView& found) {
   throw Error(ErrorKind::usage, {.what = "a batch of the wrong shape",
                                  .where = "Trainer",
-                                 .expected = shape_text(sequences, seq),
-                                 .found = shape_text(found.batch, found.seq),
+                                 .expected = to_string(Shape{sequences, seq}),
+                                 .found = to_string(Shape{found.batch, found.seq}),
                                  .hint = "the shape is part of the plan; make another plan for another one"});
 }
 
@@ -75,7 +71,7 @@ void check_filled(const BatchView& batch) {
     throw Error(ErrorKind::usage, {.what = "a batch of nothing",
                                    .where = "Trainer",
                                    .expected = "one sequence or more, of one token or more",
-                                   .found = shape_text(batch.batch, batch.seq)});
+                                   .found = to_string(Shape{batch.batch, batch.seq})});
   const auto expected = static_cast<std::size_t>(batch.batch * batch.seq);
   if (batch.ids.size() != expected || batch.labels.size() != expected)
     throw Error(ErrorKind::usage,

@@ -43,12 +43,8 @@ std::vector<std::string> saved_names(const JobPlan& job) {
 
 std::vector<SafetensorsSpec> saved_specs(const JobPlan& job) {
   std::vector<SafetensorsSpec> specs;
-  for (const std::string& name : saved_names(job)) {
-    const Shape& shape = job.shared().at(name).type.shape;
-    std::vector<std::int64_t> sizes;
-    for (int axis = 0; axis < shape.rank(); ++axis) sizes.push_back(shape[axis]);
-    specs.push_back({name, "F32", sizes});
-  }
+  for (const std::string& name : saved_names(job))
+    specs.push_back({name, "F32", job.shared().at(name).type.shape.sizes()});
   return specs;
 }
 
