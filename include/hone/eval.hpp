@@ -21,7 +21,7 @@ struct EvalOptions {
   std::int64_t seq = 0;  // positions a window; 0: the context, at most 1024, 512 or 256 as the logits allow
   Precision precision = Precision::f32;
   int threads = 0;              // 0: all cores
-  std::string isa{};            // portable, avx2, avx512; empty: the best that this CPU has
+  std::string isa{};            // of instruction_sets(); empty: the best that this CPU has
   std::int64_t max_tokens = 0;  // stop after so many, in whole windows; 0: the whole text
   bool held_out_only = false;   // only the text's held-out tenth, for a text that the model was trained on
   std::function<void(std::int64_t done, std::int64_t all)> progress{};  // windows

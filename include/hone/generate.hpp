@@ -34,7 +34,7 @@ struct GenerateOptions {
   std::int64_t context = 0;  // most positions, prompt included, at most the model's; 0: the model's
   Precision precision = Precision::f32;  // bf16 halves the bytes that a token reads; logits are f32 in either
   int threads = 0;                       // 0: all cores
-  std::string isa{};                     // portable, avx2, avx512; empty: the best that this CPU has
+  std::string isa{};                     // of instruction_sets(); empty: the best that this CPU has
 };
 
 class HONE_API GeneratePlan {

@@ -5,6 +5,7 @@
 #pragma once
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "hone/error.hpp"
 
@@ -19,5 +20,11 @@ struct MachineFacts {
 };
 
 HONE_API MachineFacts machine_facts();
+
+// What an option `isa` may name, narrow to wide, whether this CPU has it or not.
+HONE_API std::vector<std::string> instruction_sets();
+
+// Whether products of bf16 run faster than those of f32 there. Elsewhere bf16 saves memory, not time.
+HONE_API bool has_bf16_products(const std::string& isa);
 
 }  // namespace hone

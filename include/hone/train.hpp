@@ -36,7 +36,7 @@ struct TrainPlanOptions {
   Precision precision = Precision::f32;
   int threads = 0;         // 0: all cores
   std::uint64_t seed = 0;  // of dropout
-  std::string isa{};       // portable, avx2, avx512; empty: the best that this CPU has
+  std::string isa{};       // of instruction_sets(); empty: the best that this CPU has
   bool decay_all = false;  // weight decay on biases and norms too
   // What shall be readable after a step: gradients, by the weights' names, and activations, by the names that
   // hone/builder.hpp gives them at `named`. The forecast counts their copies; nothing else changes.

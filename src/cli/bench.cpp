@@ -93,7 +93,7 @@ void add_bench(CLI::App& app) {
   c->add_option("--seq", o->plan.seq, "tokens a sequence")->capture_default_str();
   c->add_option("--precision", o->precision, "f32 or bf16")->capture_default_str();
   c->add_option("--threads", o->plan.threads, "0: all cores")->capture_default_str();
-  c->add_option("--isa", o->plan.isa, "portable, avx2 or avx512 (default: the best here)");
+  add_isa(*c, o->plan.isa);
   c->add_option("--steps", o->steps, "timed steps")->capture_default_str()->check(CLI::Range(1, 10000));
   c->add_flag("--json", o->json, "one JSON object a line on stdout");
   c->callback([=] {

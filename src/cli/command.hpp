@@ -23,4 +23,7 @@ void add_data(CLI::App& app);
 // A command's help opens with examples.
 CLI::App* add_command(CLI::App& app, const char* name, const char* what, const char* examples);
 
+// The option --isa, which any command that computes has.
+void add_isa(CLI::App& command, std::string& isa);
+
 }  // namespace hone::cli

@@ -55,7 +55,7 @@ void add_eval(CLI::App& app) {
   c->add_flag("--held-out", o->eval.held_out_only, "only the text's last tenth, which training leaves out");
   c->add_option("--precision", o->precision, "f32 or bf16")->capture_default_str();
   c->add_option("--threads", o->eval.threads, "0: all cores; changes no number")->capture_default_str();
-  c->add_option("--isa", o->eval.isa, "portable, avx2 or avx512 (default: the best here)");
+  add_isa(*c, o->eval.isa);
   c->add_flag("--json", o->json, "one JSON object on stdout");
   c->callback([=] { run(*o); });
 }

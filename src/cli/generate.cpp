@@ -57,7 +57,7 @@ void add_generate(CLI::App& app) {
   c->add_option("--seed", o->sampling.seed, "the same seed, the same text")->capture_default_str();
   c->add_option("--precision", o->precision, "f32 or bf16")->capture_default_str();
   c->add_option("--threads", o->plan.threads, "0: all cores; changes no text")->capture_default_str();
-  c->add_option("--isa", o->plan.isa, "portable, avx2 or avx512 (default: the best here)");
+  add_isa(*c, o->plan.isa);
   c->add_flag("--json", o->json, "one JSON object on stdout");
   c->callback([=] { run(*o); });
 }

@@ -3,9 +3,12 @@
 #include <cstdio>
 #include <exception>
 
+#include <fmt/ranges.h>
+
 #include "cli/arguments.hpp"
 #include "cli/command.hpp"
 #include "cli/terminal.hpp"
+#include "hone/machine.hpp"
 #include "hone/version.hpp"
 
 namespace hone::cli {
@@ -38,6 +41,11 @@ CLI::App* add_command(CLI::App& app, const char* name, const char* what, const c
   auto* command = app.add_subcommand(name, what);
   command->description(std::string(what) + "\n\nExamples:\n" + examples);
   return command;
+}
+
+void add_isa(CLI::App& command, std::string& isa) {
+  command.add_option("--isa", isa, "instruction set (default: the best here)")
+      ->type_name(fmt::format("{}", fmt::join(instruction_sets(), "|")));
 }
 
 }  // namespace hone::cli

@@ -1,5 +1,7 @@
 #include "cli/training_options.hpp"
 
+#include "cli/command.hpp"
+
 namespace hone::cli {
 
 void TrainingOptions::add_to(CLI::App& c, bool needs_out) {
@@ -27,7 +29,7 @@ void TrainingOptions::add_to(CLI::App& c, bool needs_out) {
   c.add_option("--clip", clip, "largest norm of all gradients (0: none)")->capture_default_str();
   c.add_option("--dropout", dropout, "everywhere that the model has it (default: the config's)");
   c.add_option("--threads", run.plan.threads, "0: all cores; changes no number")->capture_default_str();
-  c.add_option("--isa", run.plan.isa, "portable, avx2 or avx512 (default: the best here)");
+  add_isa(c, run.plan.isa);
   c.add_option("--seed", seed, "of initial weights, order of the text, dropout")->capture_default_str();
   c.add_option("--resume", resume, "auto: go on from the last checkpoint; never: begin anew")
       ->capture_default_str();

@@ -18,7 +18,7 @@ void add_verify(CLI::App& app) {
   auto* json = new_kept<bool>();
   c->add_option("model", *folder, "model folder")->required();
   c->add_option("--golden", *golden, "safetensors file of the reference run")->required();
-  c->add_option("--isa", options->isa, "portable, avx2 or avx512 (default: the best here)");
+  add_isa(*c, options->isa);
   c->add_option("--threads", options->threads, "0: all cores")->capture_default_str();
   c->add_flag("--json", *json, "one JSON object on stdout");
   c->callback([=] {

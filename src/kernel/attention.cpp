@@ -14,17 +14,6 @@ constexpr std::int64_t task_queries = 256;
 // Up to so many queries of a sequence read a cache by dot products; more go through the flash kernel.
 constexpr std::int64_t decode_queries = 4;
 
-const AttentionTable& table(Isa isa) {
-  switch (isa) {
-    case Isa::avx512:
-      return avx512::attention_table;
-    case Isa::avx2:
-      return avx2::attention_table;
-    default:
-      return portable::attention_table;
-  }
-}
-
 std::size_t index(Element type) { return static_cast<std::size_t>(type); }
 
 char* at(const HeadRows& rows, Element type, std::int64_t row, std::int64_t element) {
@@ -65,17 +54,17 @@ char* worker_scratch(void* scratch, std::int64_t each, int worker) {
 }
 
 std::int64_t each_scratch(const Attention& a, Isa isa) {
-  return table(isa).forward_scratch[index(a.type)](a.S, a.D);
+  return attention_table_of(isa).forward_scratch[index(a.type)](a.S, a.D);
 }
 
 std::int64_t each_scratch(const AttentionGradient& g, Isa isa) {
   const Attention& a = g.forward;
-  return table(isa).backward_scratch[index(a.type)](a.T, a.S, a.D);
+  return attention_table_of(isa).backward_scratch[index(a.type)](a.T, a.S, a.D);
 }
 
 // The cache's capacity for a sequence is what its row of the table can hold.
 std::int64_t each_scratch(const CachedAttention& a, Isa isa) {
-  const AttentionTable& t = table(isa);
+  const AttentionTable& t = attention_table_of(isa);
   if (a.T <= decode_queries) return t.decode_scratch[index(a.type)](a.heads / a.kv_heads, a.T, a.D);
   return t.forward_scratch[index(a.type)](a.table_stride * a.block, a.D);
 }
@@ -154,7 +143,7 @@ void decode(const CachedAttention& a, Isa isa, ThreadPool& pool, void* scratch) 
     t.D = a.D;
     t.scale = a.scale;
     t.scratch = worker_scratch(scratch, each, worker);
-    table(isa).decode[index(a.type)](t);
+    attention_table_of(isa).decode[index(a.type)](t);
   });
 }
 
@@ -184,7 +173,7 @@ void run(const Attention& a, Isa isa, ThreadPool& pool, void* scratch) {
       tasks[i] = forward_task(a, head / a.heads, head % a.heads, run);
       tasks[i].scratch = worker_scratch(scratch, each, worker);
     }
-    table(isa).forward[index(a.type)](tasks, count);
+    attention_table_of(isa).forward[index(a.type)](tasks, count);
   });
 }
 
@@ -200,7 +189,7 @@ void run(const AttentionGradient& g, Isa isa, ThreadPool& pool, void* scratch) {
       tasks[i] = backward_task(g, (first + i) / a.kv_heads, (first + i) % a.kv_heads);
       tasks[i].scratch = worker_scratch(scratch, each, worker);
     }
-    table(isa).backward[index(a.type)](tasks, count);
+    attention_table_of(isa).backward[index(a.type)](tasks, count);
   });
 }
 
@@ -224,7 +213,7 @@ void run(const CachedAttention& a, Isa isa, ThreadPool& pool, void* scratch) {
     t.scale = a.scale;
     t.dropout = {0, 1, 0, 0, 0};
     t.scratch = worker_scratch(scratch, each, worker);
-    table(isa).forward[index(a.type)](&t, 1);
+    attention_table_of(isa).forward[index(a.type)](&t, 1);
   });
 }
 

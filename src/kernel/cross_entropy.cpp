@@ -3,17 +3,13 @@
 #include <algorithm>
 #include <cmath>
 
-#include "kernel/by_isa.hpp"
+#include "kernel/divide.hpp"
 #include "kernel/isa/cross_entropy_isa.hpp"
 
 namespace hone::kernel {
 namespace {
 
 constexpr std::int64_t task_elements = 16384;  // a few us of work, far more than a task's 0.1 us
-
-const CrossEntropyTable& table(Isa isa) {
-  return by_isa(isa, portable::cross_entropy_table, avx2::cross_entropy_table, avx512::cross_entropy_table);
-}
 
 // With s = rest + e^(x_label - max): lse = max + log s, loss = (max - x_label) + log s. Where the label is
 // the maximum s = 1 + rest, and log1p keeps the digits of a small loss.
@@ -28,7 +24,7 @@ void finish(const RowSum& s, bool ignored, float& loss, float& lse) {
 }  // namespace
 
 void run(const CrossEntropy& a, Isa isa, ThreadPool& pool) {
-  const CrossEntropyTable& f = table(isa);
+  const CrossEntropyTable& f = cross_entropy_table_of(isa);
   const std::int64_t step = std::max<std::int64_t>(1, task_elements / a.V);
   pool.run(divide_up(a.rows, step), [&](std::int64_t task, int) {
     for (std::int64_t r = task * step; r < std::min(a.rows, (task + 1) * step); ++r) {
@@ -40,7 +36,7 @@ void run(const CrossEntropy& a, Isa isa, ThreadPool& pool) {
 
 // A task is some whole rows, or a part of a long one.
 void run(const CrossEntropyGradient& a, Isa isa, ThreadPool& pool) {
-  const CrossEntropyTable& f = table(isa);
+  const CrossEntropyTable& f = cross_entropy_table_of(isa);
   const std::int64_t step = std::max<std::int64_t>(1, task_elements / a.V);
   const std::int64_t parts = divide_up(a.V, 2 * task_elements);
   pool.run(divide_up(a.rows, step) * parts, [&](std::int64_t task, int) {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "kernel/by_isa.hpp"
+#include "kernel/divide.hpp"
 #include "kernel/isa/elementwise_isa.hpp"
 
 namespace hone::kernel {
@@ -12,10 +12,6 @@ namespace {
 // 64 KB of an f32 stream: a few us of work, far more than the 0.1 us of a task. A multiple of eight, so that
 // dropout's tasks don't start inside a Philox group unless the whole does.
 constexpr std::int64_t task_elements = 16384;
-
-const ElementwiseTable& table(Isa isa) {
-  return by_isa(isa, portable::elementwise_table, avx2::elementwise_table, avx512::elementwise_table);
-}
 
 template <class Body>
 void by_tasks(std::int64_t n, ThreadPool& pool, const Body& body) {
@@ -27,7 +23,7 @@ void by_tasks(std::int64_t n, ThreadPool& pool, const Body& body) {
 }  // namespace
 
 void run(const Activate& a, Isa isa, ThreadPool& pool) {
-  const ElementwiseTable& f = table(isa);
+  const ElementwiseTable& f = elementwise_table_of(isa);
   by_tasks(a.n, pool, [&](std::int64_t first, std::int64_t n) {
     if (a.dy.data)
       f.activate_gradient(a.kind, a.x, a.dy, a.y, first, n);
@@ -37,12 +33,12 @@ void run(const Activate& a, Isa isa, ThreadPool& pool) {
 }
 
 void run(const Add& a, Isa isa, ThreadPool& pool) {
-  const ElementwiseTable& f = table(isa);
+  const ElementwiseTable& f = elementwise_table_of(isa);
   by_tasks(a.n, pool, [&](std::int64_t first, std::int64_t n) { f.add(a.a, a.b, a.y, first, n); });
 }
 
 void run(const Cast& a, Isa isa, ThreadPool& pool) {
-  const ElementwiseTable& f = table(isa);
+  const ElementwiseTable& f = elementwise_table_of(isa);
   by_tasks(a.n, pool, [&](std::int64_t first, std::int64_t n) { f.cast(a.x, a.y, first, n); });
 }
 
@@ -51,7 +47,7 @@ void run(const DropoutRows& a, Isa isa, ThreadPool& pool) {
   const auto threshold = static_cast<std::uint32_t>(std::lround(static_cast<double>(a.p) * 65536));
   const DropoutElements elements{a.x,       a.y,   1 - a.p,
                                  threshold, a.key, static_cast<std::uint64_t>(a.first_row * a.columns)};
-  const ElementwiseTable& f = table(isa);
+  const ElementwiseTable& f = elementwise_table_of(isa);
   by_tasks(a.rows * a.columns, pool,
            [&](std::int64_t first, std::int64_t n) { f.dropout(elements, first, n); });
 }
@@ -62,7 +58,7 @@ std::int64_t scratch_bytes(const ColumnSum&, int) { return 0; }
 // gives the same bits; a narrower one where there would be too few for the threads.
 void run(const ColumnSum& a, Isa isa, ThreadPool& pool, void*) {
   const std::int64_t block = a.columns < 2 * pool.threads() * column_block ? column_block / 2 : column_block;
-  const ElementwiseTable& f = table(isa);
+  const ElementwiseTable& f = elementwise_table_of(isa);
   pool.run(divide_up(a.columns, block), [&](std::int64_t task, int) {
     const std::int64_t first = task * block, columns = std::min(block, a.columns - first);
     if (!a.accumulate) std::fill_n(a.sum + first, columns, 0.0f);

@@ -4,20 +4,14 @@
 #include <cstring>
 #include <numeric>
 
-#include "kernel/by_isa.hpp"
+#include "kernel/divide.hpp"
 #include "kernel/isa/embedding_isa.hpp"
 
 namespace hone::kernel {
-namespace {
-
-const EmbeddingTable& table(Isa isa) {
-  return by_isa(isa, portable::embedding_table, avx2::embedding_table, avx512::embedding_table);
-}
-
-}  // namespace
+namespace {}  // namespace
 
 void run(const Embedding& a, Isa isa, ThreadPool& pool) {
-  const EmbeddingTable& f = table(isa);
+  const EmbeddingTable& f = embedding_table_of(isa);
   const std::int64_t step = std::max<std::int64_t>(1, 16384 / a.C);
   pool.run(divide_up(a.rows, step), [&](std::int64_t task, int) {
     f.gather(a.table, a.ids, a.addend, a.y, a.C, task * step, std::min(step, a.rows - task * step));
@@ -35,7 +29,7 @@ void run(const EmbeddingGradient& a, Isa isa, ThreadPool& pool) {
       std::memset(a.d_table + task * step, 0, count * sizeof(float));
     });
   }
-  const EmbeddingTable& f = table(isa);
+  const EmbeddingTable& f = embedding_table_of(isa);
   const std::int64_t columns = a.C < 4 * 128 * pool.threads() ? 64 : 128;
   pool.run(divide_up(a.C, columns), [&](std::int64_t task, int) {
     f.scatter(a.dy, a.ids, a.d_table, a.C, a.rows, task * columns, std::min(columns, a.C - task * columns));

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cassert>
 
-#include "kernel/by_isa.hpp"
+#include "kernel/divide.hpp"
 #include "kernel/isa/few_rows_isa.hpp"
 
 namespace hone::kernel {
@@ -26,8 +26,7 @@ std::int64_t task_columns(const Gemm& g, int threads) {
 void run(const FewRows& few, Isa isa, ThreadPool& pool) {
   const Gemm& g = few.product;
   assert(g.K > 0 && g.b_transposed && !g.pre && g.a.type == g.b.type);
-  const FewRowsTable& table =
-      by_isa(isa, portable::few_rows_table, avx2::few_rows_table, avx512::few_rows_table);
+  const FewRowsTable& table = few_rows_table_of(isa);
   const std::int64_t columns = task_columns(g, pool.threads());
   pool.run(divide_up(g.N, columns), [&](std::int64_t task, int) {
     const std::int64_t first = task * columns;

@@ -3,27 +3,13 @@
 #include <algorithm>
 #include <cassert>
 
+#include "kernel/divide.hpp"
 #include "kernel/isa/gemm_isa.hpp"
 
 namespace hone::kernel {
 namespace {
 
 using std::int64_t;
-
-const GemmTable& table(Isa isa) {
-  switch (isa) {
-    case Isa::avx512:
-      return avx512::gemm_table;
-    case Isa::avx2:
-      return avx2::gemm_table;
-    case Isa::portable:
-      break;
-  }
-  return portable::gemm_table;
-}
-
-int64_t divide_up(int64_t n, int64_t by) { return (n + by - 1) / by; }
-int64_t round_up(int64_t n, int64_t to) { return divide_up(n, to) * to; }
 
 // Bytes of a packed panel block at most: rows of A and results pass through the rest of a 1 MB second-level
 // cache. K of 3072 in f32 is one block: 81 to 91 % of the limit on a busy machine, two blocks of half the
@@ -96,12 +82,12 @@ WeightSplit split(const WeightGradient& g, const GemmTable& t, int threads) {
 }  // namespace
 
 int64_t scratch_bytes(const Gemm& g, Isa isa, int threads) {
-  return split(g, table(isa), threads).worker_bytes() * threads;
+  return split(g, gemm_table_of(isa), threads).worker_bytes() * threads;
 }
 
 void run(const Gemm& g, Isa isa, ThreadPool& pool, void* scratch) {
   assert(g.K > 0 && g.a.type == g.b.type);
-  const GemmTable& t = table(isa);
+  const GemmTable& t = gemm_table_of(isa);
   const Split s = split(g, t, pool.threads());
   pool.run(s.tasks(), [&](int64_t task, int worker) {
     const int64_t column = task / s.row_blocks * t.block_columns, row = task % s.row_blocks * s.rows;
@@ -118,12 +104,12 @@ void run(const Gemm& g, Isa isa, ThreadPool& pool, void* scratch) {
 }
 
 int64_t scratch_bytes(const WeightGradient& g, Isa isa, int threads) {
-  return split(g, table(isa), threads).worker_bytes() * threads;
+  return split(g, gemm_table_of(isa), threads).worker_bytes() * threads;
 }
 
 void run(const WeightGradient& g, Isa isa, ThreadPool& pool, void* scratch) {
   assert(g.dy.type == g.x.type);
-  const GemmTable& t = table(isa);
+  const GemmTable& t = gemm_table_of(isa);
   const WeightSplit s = split(g, t, pool.threads());
   pool.run(s.tasks(), [&](int64_t task, int worker) {
     const int64_t row = task / s.across * s.rows, column = task % s.across * s.columns;

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "kernel/by_isa.hpp"
+#include "kernel/divide.hpp"
 #include "kernel/isa/norm_isa.hpp"
 
 namespace hone::kernel {
@@ -10,10 +10,6 @@ namespace {
 
 constexpr std::int64_t task_elements =
     16384;  // 64 KB a stream: a few us of work, far more than a task's 0.1 us
-
-const NormTable& table(Isa isa) {
-  return by_isa(isa, portable::norm_table, avx2::norm_table, avx512::norm_table);
-}
 
 std::int64_t pieces_per_sequence(const LayerNormGradient& a) {
   return divide_up(a.positions, piece_positions);
@@ -95,7 +91,7 @@ std::int64_t scratch_bytes(const LayerNormGradient& a, int threads) {
 void run(const LayerNorm& a, Isa isa, ThreadPool& pool) {
   const NormRows rows{a.C, a.x, a.addend, a.sum, a.gamma, a.beta, a.epsilon, a.y, a.mean, a.rstd};
   const std::int64_t step = std::max<std::int64_t>(1, task_elements / a.C);
-  const NormTable& f = table(isa);
+  const NormTable& f = norm_table_of(isa);
   pool.run(divide_up(a.rows, step), [&](std::int64_t task, int) {
     f.forward(rows, task * step, std::min(step, a.rows - task * step));
   });
@@ -104,9 +100,9 @@ void run(const LayerNorm& a, Isa isa, ThreadPool& pool) {
 void run(const LayerNormGradient& a, Isa isa, ThreadPool& pool, void* scratch) {
   const NormGradientRows rows{a.C, a.dy, a.x, a.gamma, a.mean, a.rstd, a.addend, a.dx};
   if (by_columns(a, pool.threads()))
-    sum_by_columns(a, rows, table(isa), pool);
+    sum_by_columns(a, rows, norm_table_of(isa), pool);
   else
-    sum_by_pieces(a, rows, table(isa), pool, static_cast<float*>(scratch));
+    sum_by_pieces(a, rows, norm_table_of(isa), pool, static_cast<float*>(scratch));
 }
 
 }  // namespace hone::kernel

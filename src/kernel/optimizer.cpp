@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "kernel/by_isa.hpp"
+#include "kernel/divide.hpp"
 #include "kernel/isa/optimizer_isa.hpp"
 
 namespace hone::kernel {
@@ -11,10 +11,6 @@ namespace {
 
 constexpr std::int64_t norm_block = 32768;  // the leaf of the norm's sum; another size gives other bits
 constexpr std::int64_t adamw_block = 16384;
-
-const OptimizerTable& table(Isa isa) {
-  return by_isa(isa, portable::optimizer_table, avx2::optimizer_table, avx512::optimizer_table);
-}
 
 std::int64_t blocks(const GradientNorm& a) {
   std::int64_t n = 0;
@@ -30,7 +26,7 @@ std::int64_t scratch_bytes(const GradientNorm& a) {
 }
 
 void run(const GradientNorm& a, Isa isa, ThreadPool& pool, void* scratch) {
-  const OptimizerTable& f = table(isa);
+  const OptimizerTable& f = optimizer_table_of(isa);
   const std::int64_t total = blocks(a);
   auto* sums = static_cast<double*>(scratch);
   auto* first_block = reinterpret_cast<std::int64_t*>(sums + total);
@@ -55,7 +51,7 @@ void run(const GradientNorm& a, Isa isa, ThreadPool& pool, void* scratch) {
 }
 
 void run(const AdamW& a, Isa isa, ThreadPool& pool) {
-  const OptimizerTable& f = table(isa);
+  const OptimizerTable& f = optimizer_table_of(isa);
   const AdamWStep& s = *a.step;
   const AdamWCoefficients c{.clip_scale = a.clip_scale ? *a.clip_scale : 1,
                             .beta1 = s.beta1,

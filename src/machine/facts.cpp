@@ -18,4 +18,12 @@ MachineFacts machine_facts() {
   return m;
 }
 
+std::vector<std::string> instruction_sets() {
+  std::vector<std::string> names;
+  for (const Isa isa : all_isas) names.emplace_back(name(isa));
+  return names;
+}
+
+bool has_bf16_products(const std::string& isa) { return has_bf16_products(isa_from_name(isa)); }
+
 }  // namespace hone

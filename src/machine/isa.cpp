@@ -1,26 +1,32 @@
 #include "machine/isa.hpp"
 
-#include <array>
+#include <algorithm>
 #include <string>
 
 #include "hone/error.hpp"
 
 namespace hone {
 namespace {
-constexpr std::array all{Isa::portable, Isa::avx2, Isa::avx512};
+
+constexpr std::array<std::string_view, all_isas.size()> names{"portable", "avx2", "avx512", "avx512_bf16"};
+
+std::string listed() {
+  std::string list;
+  for (const std::string_view each : names)
+    list += (list.empty() ? "" : each == names.back() ? " or " : ", ") + std::string(each);
+  return list;
 }
 
-std::string_view name(Isa isa) {
-  constexpr std::array<std::string_view, 3> names{"portable", "avx2", "avx512"};
-  return names[static_cast<std::size_t>(isa)];
-}
+}  // namespace
+
+std::string_view name(Isa isa) { return names[static_cast<std::size_t>(isa)]; }
 
 Isa isa_from_name(std::string_view wanted) {
-  for (const Isa isa : all)
+  for (const Isa isa : all_isas)
     if (name(isa) == wanted) return isa;
-  throw Error(ErrorKind::usage, {.what = "unknown instruction set",
-                                 .expected = "portable, avx2 or avx512",
-                                 .found = "'" + std::string(wanted) + "'"});
+  throw Error(
+      ErrorKind::usage,
+      {.what = "unknown instruction set", .expected = listed(), .found = "'" + std::string(wanted) + "'"});
 }
 
 bool cpu_has(Isa isa) {
@@ -28,14 +34,23 @@ bool cpu_has(Isa isa) {
   __builtin_cpu_init();
   const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
   const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-                      __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bf16");
-  return isa == Isa::portable || (isa == Isa::avx2 && avx2) || (isa == Isa::avx512 && avx512);
-#else
-  return isa == Isa::portable;
+                      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+  const bool bf16 = avx512 && __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512vnni") &&
+                    __builtin_cpu_supports("avx512vbmi");
+  switch (isa) {
+    case Isa::avx2:
+      return avx2;
+    case Isa::avx512:
+      return avx512;
+    case Isa::avx512_bf16:
+      return bf16;
+    case Isa::portable:
+      break;
+  }
 #endif
+  return isa == Isa::portable;
 }
 
-Isa best_isa() { return cpu_has(Isa::avx512) ? Isa::avx512 : cpu_has(Isa::avx2) ? Isa::avx2 : Isa::portable; }
+Isa best_isa() { return *std::find_if(all_isas.rbegin(), all_isas.rend(), cpu_has); }
 
 }  // namespace hone

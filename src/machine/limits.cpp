@@ -18,18 +18,6 @@
 namespace hone {
 namespace {
 
-const PeakLoops& loops(Isa isa) {
-  switch (isa) {
-    case Isa::avx512:
-      return avx512::peak_loops;
-    case Isa::avx2:
-      return avx2::peak_loops;
-    case Isa::portable:
-      break;
-  }
-  return portable::peak_loops;
-}
-
 using Clock = std::chrono::steady_clock;
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
@@ -72,7 +60,7 @@ double best_traffic(ThreadPool& pool, std::size_t share_bytes, const Work& work)
 
 MachineLimits measure_limits(int threads, Isa isa) {
   ThreadPool pool(threads);
-  const PeakLoops& loop = loops(isa);
+  const PeakLoops& loop = peak_loops_of(isa);
   MachineLimits limits;
   limits.f32_gflops = best_arithmetic(pool, loop.f32);
   limits.bf16_gflops = best_arithmetic(pool, loop.bf16);

@@ -23,7 +23,7 @@ constexpr int64_t guard = 64;  // elements before and after every tensor
 
 inline std::vector<Isa> isas() {
   std::vector<Isa> all;
-  for (const Isa isa : {Isa::portable, Isa::avx2, Isa::avx512})
+  for (const Isa isa : all_isas)
     if (cpu_has(isa)) all.push_back(isa);
   return all;
 }

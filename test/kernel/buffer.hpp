@@ -70,7 +70,7 @@ inline std::vector<float> normals(std::int64_t n, std::uint64_t key, float scale
 
 inline std::vector<Isa> isas() {
   std::vector<Isa> all;
-  for (const Isa isa : {Isa::portable, Isa::avx2, Isa::avx512})
+  for (const Isa isa : all_isas)
     if (cpu_has(isa)) all.push_back(isa);
   return all;
 }

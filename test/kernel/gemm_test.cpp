@@ -19,7 +19,7 @@ constexpr int64_t sizes[] = {1, 2, 3, 7, 8, 9, 47, 48, 49, 64, 100, 577};
 
 std::vector<Isa> isas() {
   std::vector<Isa> found;
-  for (const Isa isa : {Isa::portable, Isa::avx2, Isa::avx512})
+  for (const Isa isa : all_isas)
     if (cpu_has(isa)) found.push_back(isa);
   return found;
 }

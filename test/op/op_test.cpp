@@ -1,6 +1,8 @@
 // Every op of the table against its reference: each instruction set, thread counts, f32 and bf16, odd shapes,
 // rows that are parts of wider ones, results that overwrite an input; guard zones around everything.
+#include <algorithm>
 #include <cmath>
+#include <memory>
 
 #include "op/cases.hpp"
 
@@ -51,7 +53,7 @@ TEST_P(OpTable, AgreesWithItsReference) {
     const OpRun before(c, {.threads = 1, .isa = Isa::portable});
     OpRun expected(c, {.threads = 1, .isa = Isa::portable}, &before);
     expected.reference();
-    for (const Isa isa : {Isa::portable, Isa::avx2, Isa::avx512}) {
+    for (const Isa isa : all_isas) {
       if (!cpu_has(isa)) continue;
       SCOPED_TRACE(describe_case(c, isa));
       OpRun one(c, {.threads = 1, .isa = isa}, &before), three(c, {.threads = 3, .isa = isa}, &before),
@@ -72,6 +74,31 @@ TEST_P(OpTable, AgreesWithItsReference) {
         ASSERT_EQ(one.output(i), over.output(i)) << "overwriting an input changes output " << i;
     }
     if (testing::Test::HasFailure()) return;
+  }
+}
+
+// All vector builds give the same bits in f32; in bf16 those that widen it do (doc/numerics.md).
+TEST_P(OpTable, HasOneAnswerOnAllVectorInstructionSets) {
+  const auto is_bf16 = [](const auto& each) { return each.type.dtype == DType::bf16; };
+  for (const OpCase& c : cases_of(*GetParam())) {
+    const OpRun before(c, {.threads = 1, .isa = Isa::avx2});
+    const auto result = [&](Isa isa) {
+      auto run = std::make_unique<OpRun>(c, ExecOptions{.threads = 1, .isa = isa}, &before);
+      run->run();
+      return run;
+    };
+    if (!cpu_has(Isa::avx512)) GTEST_SKIP() << "this CPU has no AVX-512 to compare AVX2 with";
+    const auto avx2 = result(Isa::avx2);
+    const Call& call = avx2->call();
+    const bool low = std::any_of(call.in.begin(), call.in.end(), is_bf16) ||
+                     std::any_of(call.out.begin(), call.out.end(), is_bf16);
+    for (const Isa isa : {Isa::avx512, Isa::avx512_bf16}) {
+      if (!cpu_has(isa) || (low && has_bf16_products(isa))) continue;
+      SCOPED_TRACE(describe_case(c, isa));
+      const auto wide = result(isa);
+      for (std::size_t i = 0; i < call.out.size(); ++i)
+        ASSERT_EQ(avx2->output(i), wide->output(i)) << "output " << i;
+    }
   }
 }
 

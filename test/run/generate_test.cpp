@@ -104,7 +104,7 @@ TEST_P(ByIsa, Bf16StaysNear) {
   EXPECT_LT(difference(model, options, some_ids(80, 96)), 0.03);
 }
 
-INSTANTIATE_TEST_SUITE_P(Isa, ByIsa, testing::Values(Isa::portable, Isa::avx2, Isa::avx512),
+INSTANTIATE_TEST_SUITE_P(Isa, ByIsa, testing::ValuesIn(all_isas),
                          [](const auto& each) { return std::string(name(each.param)); });
 
 TEST(Generator, WeightsAreHeldOnceForAModel) {

@@ -92,7 +92,7 @@ TEST(Sampler, DrawsAsOftenAsProbable) {
 
 TEST(Sampler, LogProbabilityIsTheModelsOwn) {
   ThreadPool pool(2);
-  for (const Isa isa : {Isa::portable, Isa::avx2, Isa::avx512}) {
+  for (const Isa isa : all_isas) {
     if (!cpu_has(isa)) continue;
     EXPECT_NEAR(log_probability(logits_of({0.2, 0.8}), 1, isa, pool), std::log(0.8), 1e-7) << name(isa);
   }

@@ -19,7 +19,7 @@ TEST_P(Golden, Gpt2AgreesWithTheReferenceRun) {
                     << " losses " << r.losses << "; worst: " << r.worst;
 }
 
-INSTANTIATE_TEST_SUITE_P(Isa, Golden, testing::Values(Isa::portable, Isa::avx2, Isa::avx512),
+INSTANTIATE_TEST_SUITE_P(Isa, Golden, testing::ValuesIn(all_isas),
                          [](const auto& each) { return std::string(name(each.param)); });
 
 }  // namespace

@@ -198,13 +198,13 @@ HONE_INLINE F products_of_rows(const AttentionRows& o, const AttentionRows& d_o,
                                Index D) {
   F m[lanes];
   for (Index i = 0; i < lanes; ++i) {
-    m[i] = F{};
-    if (first + i >= end) continue;
-    const auto *a = row_at<Type>(o, first + i), *b = row_at<Type>(d_o, first + i);
-    Index d = 0;
-    for (; d + lanes <= D; d += lanes) m[i] = fma(load(a + d), load(b + d), m[i]);
-    const int left = static_cast<int>(D - d);
-    if (left > 0) m[i] = fma(load_first(a + d, left), load_first(b + d, left), m[i]);
+    F part[sum_parts] = {};
+    if (first + i < end) {
+      const auto *a = row_at<Type>(o, first + i), *b = row_at<Type>(d_o, first + i);
+      each_summed(
+          D, [&](Index d, int k, auto some) { part[k] = fma(get(a + d, some), get(b + d, some), part[k]); });
+    }
+    m[i] = halved(part);
   }
   transpose(m);
   for (int width = lanes / 2; width > 0; width /= 2)

@@ -26,20 +26,27 @@ HONE_INLINE F load_some(const T* row, Index d, Index D) {
   return D - d >= lanes ? load(row + d) : load_first(row + d, static_cast<int>(D - d));
 }
 
-// Four partial sums by d, added in a fixed tree.
+// Four times 16 partial sums by d, added in a fixed tree.
 template <class Type>
 HONE_INLINE float dot_row(const float* q, const typename Type::Element* k, Index D) {
-  F part[4] = {};
+  constexpr int parts = 4 * sum_parts;
+  F part[parts] = {};
   Index d = 0;
-  for (; d + 4 * lanes <= D; d += 4 * lanes)
-    for (int i = 0; i < 4; ++i) part[i] = fma(load(q + d + i * lanes), load(k + d + i * lanes), part[i]);
-  for (int i = 0; d < D; d += lanes, i = (i + 1) % 4) part[i] = fma(load(q + d), load_some(k, d, D), part[i]);
-  return sum((part[0] + part[1]) + (part[2] + part[3]));
+  for (; d + parts * lanes <= D; d += parts * lanes)
+#pragma GCC unroll 16
+    for (int i = 0; i < parts; ++i) part[i] = fma(load(q + d + i * lanes), load(k + d + i * lanes), part[i]);
+#pragma GCC unroll 16
+  for (int i = 0; i < parts; ++i, d += lanes)
+    if (d < D) part[i] = fma(load(q + d), load_some(k, d, D), part[i]);
+  F sixteen[sum_parts];
+  for (int i = 0; i < sum_parts; ++i)
+    sixteen[i] = (part[i] + part[i + sum_parts]) + (part[i + 2 * sum_parts] + part[i + 3 * sum_parts]);
+  return sum(sixteen);
 }
 
 // Probabilities of one query from the scores of `keys` keys; m and l go on, o is rescaled.
 HONE_INLINE void soften(float* score, Index keys, float* m, float* l, float* o, Index width) {
-  for (Index i = keys; i < round_up(keys, lanes); ++i) score[i] = -1e30f;
+  for (Index i = keys; i < round_up(keys, sum_lanes); ++i) score[i] = -1e30f;
   F top = splat(-1e30f);
   for (Index i = 0; i < keys; i += lanes) top = max(top, load(score + i));
   const float highest = max(top);
@@ -49,13 +56,13 @@ HONE_INLINE void soften(float* score, Index keys, float* m, float* l, float* o, 
     *l *= factor[0];
     for (Index d = 0; d < width; d += lanes) store(o + d, load(o + d) * factor);
   }
-  F part{};
-  for (Index i = 0; i < keys; i += lanes) {
+  F part[sum_parts] = {};
+  each_summed(round_up(keys, sum_lanes), [&](Index i, int k, auto) {
     const F x = load(score + i);
     const F p = select(x > splat(-1e30f), exp2<F32>(x - splat(*m)), F{});
-    part += p;
+    part[k] += p;
     store(score + i, p);
-  }
+  });
   *l += sum(part);
 }
 

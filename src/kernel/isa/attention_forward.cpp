@@ -2,8 +2,8 @@
 // so that queries are lanes and the softmax has no work across lanes.
 //
 // The running maximum m is a whole number of log2 units, so that rescaling is exact. It is guessed from the
-// first keys a query sees and raised only when a score exceeds it by `headroom`; the block is then done
-// again. So the exponentials of a tile follow at once on its scores, while these are in registers.
+// first four keys of its first block and raised only when a score exceeds it by `headroom`; the block is then
+// done again. So the exponentials of a tile follow at once on its scores, while these are in registers.
 #include "kernel/isa/attention_score.hpp"
 
 namespace hone::kernel::HONE_ISA {
@@ -53,14 +53,14 @@ HONE_INLINE void tile(State<Type>& s, Index row, Index v0, bool guess) {
   const F scale = load(s.scale);
 #pragma GCC unroll 4
   for (int v = 0; v < V; ++v) {
-    F top = x[0][v];
+    F top = s.top[v0 + v];
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r) {
       if (masks<mask>(v)) x[r][v] = select(sees(s.see, key + r, v0 + v), x[r][v], splat(-1e30f));
-      top = r == 0 ? x[r][v] : max(top, x[r][v]);
+      top = max(top, x[r][v]);
+      if (r == 3 && guess) s.m[v0 + v] = ceiling(top * scale);
     }
-    s.top[v0 + v] = max(s.top[v0 + v], top);
-    if (guess) s.m[v0 + v] = ceiling(top * scale);
+    s.top[v0 + v] = top;
   }
 #pragma GCC unroll 4
   for (int v = 0; v < V; ++v) {

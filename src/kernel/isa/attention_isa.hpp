@@ -3,6 +3,8 @@
 #pragma once
 #include <cstdint>
 
+#include "machine/builds.hpp"
+
 namespace hone::kernel {
 
 // The rows of one head: D elements from data + row * stride; or, with a table, row r lies in block
@@ -71,14 +73,6 @@ struct AttentionTable {
   void (*decode[2])(const AttentionDecodeTask&);
 };
 
-namespace portable {
-extern const AttentionTable attention_table;
-}
-namespace avx2 {
-extern const AttentionTable attention_table;
-}
-namespace avx512 {
-extern const AttentionTable attention_table;
-}
+HONE_BUILDS(AttentionTable, attention_table);
 
 }  // namespace hone::kernel

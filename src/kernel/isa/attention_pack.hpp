@@ -6,6 +6,8 @@
 #pragma once
 #include "kernel/isa/attention_isa.hpp"
 #include "kernel/isa/attention_product.hpp"
+#include "kernel/isa/loops.hpp"
+#include "kernel/isa/transpose.hpp"
 
 namespace hone::kernel::HONE_ISA {
 
@@ -163,39 +165,6 @@ void pack_pairs(float* to, const AttentionRows& rows, Index first, Index count, 
   }
 #endif
   if constexpr (Type::pair == 1) pack_rows<Type>(to, rows, first, count, D);
-}
-
-// A square of lanes x lanes.
-HONE_INLINE void transpose(F (&m)[lanes]) {
-#if defined(__AVX512F__)
-  __m512i t[16], u[16];
-  for (int i = 0; i < 16; i += 2) {
-    t[i] = _mm512_unpacklo_epi32((__m512i)m[i], (__m512i)m[i + 1]);
-    t[i + 1] = _mm512_unpackhi_epi32((__m512i)m[i], (__m512i)m[i + 1]);
-  }
-  for (int i = 0; i < 16; i += 4) {
-    u[i] = _mm512_unpacklo_epi64(t[i], t[i + 2]);
-    u[i + 1] = _mm512_unpackhi_epi64(t[i], t[i + 2]);
-    u[i + 2] = _mm512_unpacklo_epi64(t[i + 1], t[i + 3]);
-    u[i + 3] = _mm512_unpackhi_epi64(t[i + 1], t[i + 3]);
-  }
-  for (int i = 0; i < 4; ++i) {
-    const __m512i a = _mm512_shuffle_i32x4(u[i], u[i + 4], 0x88),
-                  b = _mm512_shuffle_i32x4(u[i], u[i + 4], 0xdd);
-    const __m512i c = _mm512_shuffle_i32x4(u[i + 8], u[i + 12], 0x88);
-    const __m512i d = _mm512_shuffle_i32x4(u[i + 8], u[i + 12], 0xdd);
-    m[i] = (F)_mm512_shuffle_i32x4(a, c, 0x88);
-    m[i + 4] = (F)_mm512_shuffle_i32x4(b, d, 0x88);
-    m[i + 8] = (F)_mm512_shuffle_i32x4(a, c, 0xdd);
-    m[i + 12] = (F)_mm512_shuffle_i32x4(b, d, 0xdd);
-  }
-#else
-  float from[lanes][lanes], to[lanes][lanes];
-  std::memcpy(from, m, sizeof from);
-  for (int i = 0; i < lanes; ++i)
-    for (int j = 0; j < lanes; ++j) to[j][i] = from[i][j];
-  std::memcpy(m, to, sizeof to);
-#endif
 }
 
 // Rows first..first+count into lanes, then zeros up to a multiple of 16 lanes.

@@ -24,16 +24,15 @@ HONE_INLINE F exp2_fraction(F r) {
   }
 }
 
-// 2^x for x <= 100, x = n + r with n whole. Far below, AVX-512 gives 0 and the others 2^-126. Above (a
-// maximum guessed too low: the block is done again) the value means nothing, and the sum of bits may wrap: so
-// unsigned.
+// 2^x for -126 <= x <= 100, x = n + r with n whole; about 2^-126 for all below. Above (a maximum guessed too
+// low: the block is done again) the value means nothing, and the sum of bits may wrap: so unsigned.
 template <class Type>
 HONE_INLINE F exp2(F x) {
+  x = max(splat(-126.0f), x);
 #if defined(__AVX512F__)
   const __m512 n = _mm512_roundscale_ps((__m512)x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
   return (F)_mm512_scalef_ps((__m512)exp2_fraction<Type>(x - (F)n), n);
 #else
-  x = max(splat(-126.0f), x);
   const F shifted = x + splat(12582912.0f);  // 1.5 * 2^23: the low bits now hold n
   const F r = x - (shifted - splat(12582912.0f));
   return as_float((I)((U)bits(exp2_fraction<Type>(r)) + ((U)bits(shifted) << 23)));
@@ -187,10 +186,7 @@ HONE_INLINE I kept(const Drops& s, const AttentionDropout& d, Index key, Index v
 
 template <class Type>
 HONE_INLINE F rounded(F x) {
-  if constexpr (!Type::rounds) return x;
-  std::uint16_t buffer[lanes];
-  store(buffer, x);
-  return load(buffer);
+  return Type::rounds ? rounded_to_bf16(x) : x;
 }
 
 // Two neighbouring rows of keys, queries in lanes, for a sum over keys: [pair of keys][64 queries].

@@ -38,9 +38,9 @@ HONE_INLINE float max_of(const T* x, std::int64_t n) {
 
 template <class T>
 HONE_INLINE double exp_sum_of(const T* x, std::int64_t n, float shift) {
-  return sum(sum_of(n, [&](std::int64_t i, auto part) {
+  return sum_of(n, [&](std::int64_t i, auto part) {
     return keep(exp_or_zero(get(x + i, part) - splat(shift)), F{}, part);
-  }));
+  });
 }
 
 template <class T>

@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "kernel/element.hpp"
+#include "machine/builds.hpp"
 
 namespace hone::kernel {
 
@@ -23,14 +24,6 @@ struct CrossEntropyTable {
   void (*zero)(Out d, std::int64_t first, std::int64_t n);
 };
 
-namespace portable {
-extern const CrossEntropyTable cross_entropy_table;
-}
-namespace avx2 {
-extern const CrossEntropyTable cross_entropy_table;
-}
-namespace avx512 {
-extern const CrossEntropyTable cross_entropy_table;
-}
+HONE_BUILDS(CrossEntropyTable, cross_entropy_table);
 
 }  // namespace hone::kernel

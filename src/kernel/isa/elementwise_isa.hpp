@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "kernel/element.hpp"
+#include "machine/builds.hpp"
 
 namespace hone::kernel {
 
@@ -29,14 +30,6 @@ struct ElementwiseTable {
 
 constexpr std::int64_t column_block = 128;
 
-namespace portable {
-extern const ElementwiseTable elementwise_table;
-}
-namespace avx2 {
-extern const ElementwiseTable elementwise_table;
-}
-namespace avx512 {
-extern const ElementwiseTable elementwise_table;
-}
+HONE_BUILDS(ElementwiseTable, elementwise_table);
 
 }  // namespace hone::kernel

@@ -2,6 +2,8 @@
 #pragma once
 #include <cstdint>
 
+#include "machine/builds.hpp"
+
 namespace hone::kernel {
 
 struct EmbeddingTable {
@@ -12,14 +14,6 @@ struct EmbeddingTable {
                   std::int64_t first, std::int64_t columns);
 };
 
-namespace portable {
-extern const EmbeddingTable embedding_table;
-}
-namespace avx2 {
-extern const EmbeddingTable embedding_table;
-}
-namespace avx512 {
-extern const EmbeddingTable embedding_table;
-}
+HONE_BUILDS(EmbeddingTable, embedding_table);
 
 }  // namespace hone::kernel

@@ -6,8 +6,8 @@
 namespace hone::kernel::HONE_ISA {
 namespace {
 
-// A sum over k has this many vectors of partial sums: unit u of k goes to vector u / lanes modulo `parts`.
-constexpr int parts = 2;
+// A sum over k has twice 16 partial sums: unit u of k goes to number u % 32, in vector u / lanes % parts.
+constexpr int parts = 2 * sum_parts;
 constexpr std::int64_t most_rows = 4;  // of A at a time: more would not fit the registers
 
 // Results that pass through the epilogue together: 16 at a time cost a tenth of the speed.
@@ -16,7 +16,10 @@ constexpr std::int64_t tile_columns = 64;
 // Accumulators are rows x rows of B x parts; their chains hide each other's latency.
 constexpr int accumulators = lanes == 16 ? 16 : 8;
 template <int rows>
-constexpr int b_rows_at_once = rows == 1 ? 4 : accumulators / parts / (rows == 3 ? 4 : rows);
+constexpr int b_rows_at_once = rows == 1 ? 4
+                               : accumulators / parts / (rows == 3 ? 4 : rows) > 0
+                                   ? accumulators / parts / (rows == 3 ? 4 : rows)
+                                   : 1;
 
 template <class T>
 HONE_INLINE F multiply_add(F x, F w, F sum) {
@@ -47,13 +50,18 @@ HONE_INLINE void dot(const T* a, std::int64_t a_stride, const T* b, std::int64_t
   };
   std::int64_t k = 0;
   for (; k + step <= K; k += step)
-#pragma GCC unroll 2
+#pragma GCC unroll 8
     for (int part = 0; part < parts; ++part) add(part, k + part * vector, vector);
-#pragma GCC unroll 2
+#pragma GCC unroll 8
   for (int part = 0; part < parts; ++part, k += vector)
     if (k < K) add(part, k, K - k);
   for (int r = 0; r < rows; ++r)
-    for (int j = 0; j < b_rows; ++j) out[r * tile_columns + j] = HONE_ISA::sum(sum[r][j][0] + sum[r][j][1]);
+    for (int j = 0; j < b_rows; ++j) {
+      F sixteen[sum_parts];
+      for (int part = 0; part < sum_parts; ++part)
+        sixteen[part] = sum[r][j][part] + sum[r][j][sum_parts + part];
+      out[r * tile_columns + j] = HONE_ISA::sum(sixteen);
+    }
 }
 
 template <class T, int rows>

@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "kernel/gemm.hpp"
+#include "machine/builds.hpp"
 
 namespace hone::kernel {
 
@@ -10,14 +11,6 @@ struct FewRowsTable {
   void (*columns)(const Gemm&, std::int64_t first, std::int64_t count);  // of C, all its rows
 };
 
-namespace portable {
-extern const FewRowsTable few_rows_table;
-}
-namespace avx2 {
-extern const FewRowsTable few_rows_table;
-}
-namespace avx512 {
-extern const FewRowsTable few_rows_table;
-}
+HONE_BUILDS(FewRowsTable, few_rows_table);
 
 }  // namespace hone::kernel

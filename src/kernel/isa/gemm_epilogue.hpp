@@ -10,15 +10,7 @@ namespace hone::kernel::HONE_ISA {
 // The value that a store as T and a load give.
 template <class T>
 HONE_INLINE F rounded_to(F v) {
-  if constexpr (sizeof(T) == 4) return v;
-#if defined(__AVX512BF16__)
-  const __m256i h = (__m256i)_mm512_cvtneps_pbh((__m512)v);
-  return as_float((I)((U)_mm512_maskz_cvtepu16_epi32(0xffff, h) << 16));
-#else
-  T buffer[lanes];
-  store(buffer, v);
-  return load(buffer);
-#endif
+  return sizeof(T) == 4 ? v : rounded_to_bf16(v);
 }
 
 template <class T>

@@ -9,6 +9,7 @@
 #include <cstdint>
 
 #include "kernel/gemm.hpp"
+#include "machine/builds.hpp"
 
 namespace hone::kernel {
 
@@ -39,14 +40,6 @@ struct GemmTable {
   void (*weight_tile)(const WeightTile&);
 };
 
-namespace portable {
-extern const GemmTable gemm_table;
-}
-namespace avx2 {
-extern const GemmTable gemm_table;
-}
-namespace avx512 {
-extern const GemmTable gemm_table;
-}
+HONE_BUILDS(GemmTable, gemm_table);
 
 }  // namespace hone::kernel

@@ -1,8 +1,7 @@
 // Packing of plain rows into units (gemm_isa.hpp). What lies outside the matrix becomes zero.
 #pragma once
-#include <utility>
-
 #include "kernel/isa/gemm_tile.hpp"
+#include "kernel/isa/transpose.hpp"
 
 namespace hone::kernel::HONE_ISA {
 
@@ -73,26 +72,6 @@ HONE_INLINE void pack_rows(const T* b, std::int64_t stride, std::int64_t k_count
     for (std::int64_t c = 0; c < width; c += lanes, to += lanes)
       store(to, units_down(b + c, stride, k + 1 < k_count, columns - c));
   }
-}
-
-// Lane i of row j and lane j of row i change places for every i, j: at step s those whose numbers differ in
-// bit s.
-template <int step, std::size_t... lane>
-HONE_INLINE void transpose_step(F* rows, std::index_sequence<lane...>) {
-  for (int i = 0; i < lanes; ++i) {
-    if (i & step) continue;
-    const F a = rows[i], b = rows[i + step];
-    rows[i] = __builtin_shufflevector(a, b, ((lane & step) == 0 ? int(lane) : int(lane) - step + lanes)...);
-    rows[i + step] =
-        __builtin_shufflevector(a, b, ((lane & step) == 0 ? int(lane) + step : int(lane) + lanes)...);
-  }
-}
-HONE_INLINE void transpose(F (&rows)[lanes]) {
-  constexpr auto all = std::make_index_sequence<lanes>{};
-  transpose_step<1>(rows, all);
-  transpose_step<2>(rows, all);
-  if constexpr (lanes >= 8) transpose_step<lanes >= 8 ? 4 : 1>(rows, all);
-  if constexpr (lanes >= 16) transpose_step<lanes >= 16 ? 8 : 1>(rows, all);
 }
 
 // out[units][width] from b[columns, K]; `columns` <= width are inside.

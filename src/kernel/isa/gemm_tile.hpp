@@ -9,8 +9,10 @@ namespace hone::kernel::HONE_ISA {
 // Accumulators and operands fill the registers: 8 x 48 takes 24 + 3 + 2 of 32 (and 8 broadcasts a k feed 24
 // multiply-adds), 4 x 24 takes 12 + 3 + 1 of 16. Blocks of columns share one widened copy of A's rows where
 // bf16 is not native, hence their width.
-#if defined(__AVX512F__)
+#if defined(__AVX512BF16__)
 constexpr int tile_rows = 8, panel_vectors = 3, block_panels = 1, bf16_pair = 2;
+#elif defined(__AVX512F__)
+constexpr int tile_rows = 8, panel_vectors = 3, block_panels = 2, bf16_pair = 1;
 #elif defined(__AVX2__)
 constexpr int tile_rows = 4, panel_vectors = 3, block_panels = 4, bf16_pair = 1;
 #else

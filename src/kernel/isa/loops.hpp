@@ -45,16 +45,37 @@ HONE_INLINE void each(std::int64_t n, const Body& body) {
   if (i < n) body(i, First{static_cast<int>(n - i)});
 }
 
-// Sum of term(i, part) over a row: four sums of every fourth vector, so that the adder's latency is hidden.
-// term gives 0 in the lanes outside its part. The order depends on n alone.
-template <class Term>
-HONE_INLINE F sum_of(std::int64_t n, const Term& term) {
-  F s[4] = {};
+// The same for a body that adds to partial sums (simd.hpp): it is also told which of them its vector holds.
+template <class Body>
+HONE_INLINE void each_summed(std::int64_t n, const Body& body) {
   std::int64_t i = 0;
-  for (; i + 4 * lanes <= n; i += 4 * lanes)
-    for (int k = 0; k < 4; ++k) s[k] += term(i + k * lanes, Whole{});
-  each(n - i, [&](std::int64_t j, auto part) { s[0] += term(i + j, part); });
-  return (s[0] + s[1]) + (s[2] + s[3]);
+  for (; i + sum_lanes <= n; i += sum_lanes)
+#pragma GCC unroll 4
+    for (int k = 0; k < sum_parts; ++k) body(i + k * lanes, k, Whole{});
+#pragma GCC unroll 4
+  for (int k = 0; k < sum_parts; ++k, i += lanes) {
+    if (i + lanes <= n)
+      body(i, k, Whole{});
+    else if (i < n)
+      body(i, k, First{static_cast<int>(n - i)});
+  }
+}
+
+// Sum of term(i, part) over a row: four sums of every fourth 16 elements, so that the adder's latency is
+// hidden. term gives 0 in the lanes outside its part. The order depends on n alone.
+template <class Term>
+HONE_INLINE float sum_of(std::int64_t n, const Term& term) {
+  F s[4][sum_parts] = {};
+  std::int64_t i = 0;
+  for (; i + 4 * sum_lanes <= n; i += 4 * sum_lanes)
+#pragma GCC unroll 4
+    for (int j = 0; j < 4; ++j)
+#pragma GCC unroll 4
+      for (int k = 0; k < sum_parts; ++k) s[j][k] += term(i + j * sum_lanes + k * lanes, Whole{});
+  each_summed(n - i, [&](std::int64_t j, int k, auto part) { s[0][k] += term(i + j, part); });
+  F all[sum_parts];
+  for (int k = 0; k < sum_parts; ++k) all[k] = (s[0][k] + s[1][k]) + (s[2][k] + s[3][k]);
+  return sum(all);
 }
 
 // Calls body with the pointer in its element type.

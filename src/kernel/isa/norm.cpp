@@ -20,13 +20,12 @@ void forward(const NormRows& a, std::int64_t first_row, std::int64_t rows) {
       });
       x = s;
     }
-    const float mean = sum(sum_of(C, [&](std::int64_t i, auto part) { return get(x + i, part); })) / C;
-    const float variance = sum(sum_of(C,
-                                      [&](std::int64_t i, auto part) {
-                                        const F d = keep(get(x + i, part) - splat(mean), F{}, part);
-                                        return d * d;
-                                      })) /
-                           C;
+    const float mean = sum_of(C, [&](std::int64_t i, auto part) { return get(x + i, part); }) / C;
+    const float squares = sum_of(C, [&](std::int64_t i, auto part) {
+      const F d = keep(get(x + i, part) - splat(mean), F{}, part);
+      return d * d;
+    });
+    const float variance = squares / C;
     const float rstd = 1.0f / __builtin_sqrtf(variance + a.epsilon);
     typed(a.y, [&](auto* y) {
       each(C, [&](std::int64_t i, auto part) {
@@ -48,23 +47,23 @@ HONE_INLINE void gradient_block(const NormGradientRows& a, const T* dy, std::int
   const std::int64_t C = a.C;
   const float* x = a.x + row * C;
   dy += row * C;
-  F mean[R], rstd[R], mean_d[R] = {}, mean_dh[R] = {};
+  F mean[R], rstd[R], sum_d[R][sum_parts] = {}, sum_dh[R][sum_parts] = {}, mean_d[R], mean_dh[R];
   for (int k = 0; k < R; ++k) {
     mean[k] = splat(a.mean[row + k]);
     rstd[k] = splat(a.rstd[row + k]);
   }
-  each(C, [&](std::int64_t i, auto part) {
+  each_summed(C, [&](std::int64_t i, int s, auto part) {
     const F gamma = get(a.gamma + i, part);
     for (int k = 0; k < R; ++k) {
       const F d = get(dy + k * C + i, part) * gamma;
       const F h = (get(x + k * C + i, part) - mean[k]) * rstd[k];
-      mean_d[k] += d;
-      mean_dh[k] = fma(d, h, mean_dh[k]);
+      sum_d[k][s] += d;
+      sum_dh[k][s] = fma(d, h, sum_dh[k][s]);
     }
   });
   for (int k = 0; k < R; ++k) {
-    mean_d[k] = splat(sum(mean_d[k]) / C);
-    mean_dh[k] = splat(sum(mean_dh[k]) / C);
+    mean_d[k] = splat(sum(sum_d[k]) / C);
+    mean_dh[k] = splat(sum(sum_dh[k]) / C);
   }
   each(C, [&](std::int64_t i, auto part) {
     const F gamma = get(a.gamma + i, part);

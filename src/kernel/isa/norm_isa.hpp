@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "kernel/element.hpp"
+#include "machine/builds.hpp"
 
 namespace hone::kernel {
 
@@ -41,14 +42,6 @@ struct NormTable {
                            std::int64_t first, std::int64_t columns, float* dgamma, float* dbeta);
 };
 
-namespace portable {
-extern const NormTable norm_table;
-}
-namespace avx2 {
-extern const NormTable norm_table;
-}
-namespace avx512 {
-extern const NormTable norm_table;
-}
+HONE_BUILDS(NormTable, norm_table);
 
 }  // namespace hone::kernel

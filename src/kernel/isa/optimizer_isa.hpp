@@ -2,6 +2,8 @@
 #pragma once
 #include <cstdint>
 
+#include "machine/builds.hpp"
+
 namespace hone::kernel {
 
 struct AdamWCoefficients {
@@ -16,14 +18,6 @@ struct OptimizerTable {
                 std::uint16_t* low, std::int64_t n);
 };
 
-namespace portable {
-extern const OptimizerTable optimizer_table;
-}
-namespace avx2 {
-extern const OptimizerTable optimizer_table;
-}
-namespace avx512 {
-extern const OptimizerTable optimizer_table;
-}
+HONE_BUILDS(OptimizerTable, optimizer_table);
 
 }  // namespace hone::kernel

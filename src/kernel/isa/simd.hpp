@@ -1,9 +1,10 @@
 // Vectors for the files in this folder, which are compiled once per instruction set with HONE_ISA naming the
-// namespace (portable, avx2, avx512). Everything here lives in that namespace and is always inlined, so that
-// no function compiled for a wide machine can be linked into code for a narrow one.
+// namespace (machine/builds.hpp lists them). Everything here lives in that namespace and is always inlined,
+// so that no function compiled for a wide machine can be linked into code for a narrow one.
 //
 // F is a vector of `lanes` floats (16, 8 or 4); arithmetic operators work on it. -ffp-contract=off: a product
-// and a sum are rounded apart unless fma() is written.
+// and a sum are rounded apart unless fma() is written. All vector builds give the same bits in f32: what one
+// does, the others do, and sums over lanes have one shape (Sum).
 #pragma once
 #include <cstdint>
 #include <cstring>
@@ -29,7 +30,16 @@ typedef std::int32_t I __attribute__((vector_size(lanes * 4)));
 typedef std::uint32_t U __attribute__((vector_size(lanes * 4)));
 typedef std::uint16_t H __attribute__((vector_size(lanes * 2)));  // bf16 bits
 
-HONE_INLINE F splat(float x) { return F{} + x; }
+// (Not 0 + x: that keeps the sign of zero, so g++ adds, where this folds into a broadcast from memory.)
+HONE_INLINE F splat(float x) {
+#if defined(__AVX512F__)
+  return (F)_mm512_set1_ps(x);
+#elif defined(__AVX2__)
+  return (F)_mm256_set1_ps(x);
+#else
+  return F{x, x, x, x};
+#endif
+}
 HONE_INLINE F load(const float* p) {
   F v;
   std::memcpy(&v, p, sizeof v);
@@ -106,30 +116,30 @@ HONE_INLINE F load(const std::uint16_t* p) {
   return r;
 }
 
-// Rounds to nearest even; NaN stays NaN. The AVX-512 instruction flushes denormals to zero; the others do
-// not.
-HONE_INLINE H to_bf16(F v) {
-  U u;
-  std::memcpy(&u, &v, sizeof u);
-  const U rounded = (u + 0x7fffu + ((u >> 16) & 1u)) >> 16;
-  const U quiet = (u >> 16) | 0x40u;
-  const U nan = (U)((u & 0x7fffffffu) > 0x7f800000u);
-  const U half = (rounded & ~nan) | (quiet & nan);
-#if defined(__AVX2__) && !defined(__AVX512F__)  // g++ 12 narrows lane by lane
-  const __m256i packed = _mm256_packus_epi32((__m256i)half, (__m256i)half);
-  return (H)_mm256_castsi256_si128(_mm256_permute4x64_epi64(packed, 0x08));
+// v rounded to bf16, as f32: to nearest even; NaN stays NaN. The instruction of AVX-512 BF16 flushes
+// denormals to zero, the other builds do not.
+HONE_INLINE F rounded_to_bf16(F v) {
+#if defined(__AVX512BF16__)
+  const __m256i h = (__m256i)_mm512_cvtneps_pbh((__m512)v);
+  return as_float((I)((U)_mm512_maskz_cvtepu16_epi32(0xffff, h) << 16));
 #else
-  return __builtin_convertvector(half, H);
+  const U u = (U)bits(v);
+  const U up = u + 0x7fffu + ((u >> 16) & 1u), quiet = u | 0x400000u;
+  return as_float((I)((U)bits(select(v != v, as_float((I)quiet), as_float((I)up))) & 0xffff0000u));
 #endif
 }
 HONE_INLINE void store(std::uint16_t* p, F v) {
 #if defined(__AVX512BF16__)
   const __m256bh h = _mm512_cvtneps_pbh((__m512)v);
-  std::memcpy(p, &h, sizeof h);
+#elif defined(__AVX512F__)  // g++ 12 narrows lane by lane
+  const __m256i h = _mm512_maskz_cvtepi32_epi16(0xffff, (__m512i)((U)bits(rounded_to_bf16(v)) >> 16));
+#elif defined(__AVX2__)
+  const __m256i wide = (__m256i)((U)bits(rounded_to_bf16(v)) >> 16);
+  const __m128i h = _mm_packus_epi32(_mm256_castsi256_si128(wide), _mm256_extracti128_si256(wide, 1));
 #else
-  const H h = to_bf16(v);
-  std::memcpy(p, &h, sizeof h);
+  const H h = __builtin_convertvector((U)bits(rounded_to_bf16(v)) >> 16, H);
 #endif
+  std::memcpy(p, &h, sizeof h);
 }
 
 // Tails: the first n < lanes elements; the rest read as zero and are not written.
@@ -146,16 +156,26 @@ HONE_INLINE void store_first(T* p, F v, int n) {
   std::memcpy(p, buffer, static_cast<std::size_t>(n) * sizeof(T));
 }
 
-// Sum of the lanes by halves: ((0+8)+(4+12))+..., one fixed tree.
-HONE_INLINE float sum(F v) {
+// A sum over a row has 16 partial sums whatever the vector's width: element i goes to number i % 16.
+constexpr int sum_lanes = 16, sum_parts = sum_lanes / lanes;
+
+// They are added by halves: ((0+8)+(4+12))+..., one fixed tree, whose first steps are whole vectors.
+HONE_INLINE F halved(const F (&part)[sum_parts]) {
+  if constexpr (sum_parts == 4) return (part[0] + part[2]) + (part[1] + part[3]);
+  if constexpr (sum_parts == 2) return part[0] + part[1];
+  return part[0];
+}
+HONE_INLINE float sum(const F (&part)[sum_parts]) {
 #if defined(__AVX512F__)
-  return _mm512_reduce_add_ps((__m512)v);  // that tree, and not through memory
+  return _mm512_reduce_add_ps((__m512)part[0]);  // that tree, and not through memory
+#elif defined(__AVX2__)
+  const __m256 eight = (__m256)halved(part);
+  const __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+  const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
 #else
-  float x[lanes];
-  store(x, v);
-  for (int width = lanes / 2; width > 0; width /= 2)
-    for (int i = 0; i < width; ++i) x[i] += x[i + width];
-  return x[0];
+  const F four = halved(part);
+  return (four[0] + four[2]) + (four[1] + four[3]);
 #endif
 }
 HONE_INLINE float max(F v) {

@@ -80,6 +80,12 @@ double int8(std::int64_t rounds) {
          repeat<I>(
              rounds, [&](I c)
                          __attribute__((always_inline)) { return (I)_mm512_dpbusd_epi32((__m512i)c, a, a); });
+#elif defined(__AVX512F__)
+  const __m512i a = _mm512_set1_epi16(1);
+  return width / 2 * 2 *
+         repeat<I>(
+             rounds, [&](I c)
+                         __attribute__((always_inline)) { return c + (I)_mm512_madd_epi16((__m512i)c, a); });
 #elif defined(__AVX2__)
   // int8 widened to int16 beforehand, as hone's kernels do there: pairs are multiplied and added in int32.
   const __m256i a = _mm256_set1_epi16(1);

@@ -3,6 +3,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "machine/builds.hpp"
+
 namespace hone {
 
 struct PeakLoops {
@@ -14,14 +16,6 @@ struct PeakLoops {
   std::uint64_t (*read)(const void* from, std::size_t bytes);
 };
 
-namespace portable {
-extern const PeakLoops peak_loops;
-}
-namespace avx2 {
-extern const PeakLoops peak_loops;
-}
-namespace avx512 {
-extern const PeakLoops peak_loops;
-}
+HONE_BUILDS(PeakLoops, peak_loops);
 
 }  // namespace hone
