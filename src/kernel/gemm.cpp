@@ -74,8 +74,8 @@ WeightSplit split(const WeightGradient& g, const GemmTable& t, int threads) {
   too_few();
   const int64_t pair = g.dy.type == Element::bf16 ? t.bf16_pair : 1;
   const int64_t units = divide_up(std::min(piece_positions, g.positions), pair);
-  s.dy_bytes = round_up(divide_up(s.rows, t.tile_rows) * (t.tile_rows * units + dy_panel_gap) * 4, 64);
-  s.x_bytes = round_up(s.columns * units * 4, 64);
+  s.dy_bytes = round_up(s.rows, t.lanes) / t.tile_rows * (t.tile_rows * units + panel_gap) * 4;
+  s.x_bytes = divide_up(s.columns, t.panel_columns) * (t.panel_columns * units + panel_gap) * 4;
   return s;
 }
 

@@ -27,11 +27,11 @@ constexpr std::int64_t row_copy_slack = 16;
 struct WeightTile {
   const WeightGradient* gradient;
   std::int64_t first_row, rows, first_column, columns;  // of dW
-  std::uint32_t* dy_panels;  // [rows up to tile_rows][units of a piece] and dy_panel_gap a tile_rows of rows
-  std::uint32_t* x_panels;   // [columns up to lanes][units of a piece]
+  std::uint32_t* dy_panels;  // [tile_rows][units of a piece] + panel_gap, for rows rounded up to lanes
+  std::uint32_t* x_panels;   // [panel_columns][units of a piece] + panel_gap
 };
-// Between panels of dY, in units: 4 and 8 KB apart they would all lie in one set of the first-level cache.
-constexpr std::int64_t dy_panel_gap = 16;
+// Behind a panel, in units: whole KB apart they would all lie in one set of the first-level cache.
+constexpr std::int64_t panel_gap = 16;
 
 struct GemmTable {
   std::int64_t tile_rows, lanes, panel_columns, block_columns;

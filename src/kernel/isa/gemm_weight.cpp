@@ -15,37 +15,57 @@ struct Piece {
   std::int64_t first_row, positions;
 };
 
-// To panels of [units][tile_rows]: a vector of units is cut into the panels that it crosses.
+// The next tile_rows lanes of v to each of the panels from `to` on.
+HONE_INLINE void store_cut(std::uint32_t* to, std::int64_t panel, F v) {
+#if defined(__AVX512F__)
+  _mm256_storeu_ps(reinterpret_cast<float*>(to), _mm512_castps512_ps256((__m512)v));
+  _mm256_storeu_ps(reinterpret_cast<float*>(to + panel), _mm512_extractf32x8_ps((__m512)v, 1));
+#elif defined(__AVX2__)
+  _mm_storeu_ps(reinterpret_cast<float*>(to), _mm256_castps256_ps128((__m256)v));
+  _mm_storeu_ps(reinterpret_cast<float*>(to + panel), _mm256_extractf128_ps((__m256)v, 1));
+#else
+  (void)panel;
+  store(reinterpret_cast<float*>(to), v);
+#endif
+}
+
+// To panels of [units][tile_rows]. All of a vector's are there, though the last may lie beyond tile.rows.
 template <class T>
 void pack_dy(const WeightTile& tile, const Piece& piece) {
   const WeightGradient& g = *tile.gradient;
   const T* rows = static_cast<const T*>(g.dy.data) + piece.first_row * g.dy_stride + tile.first_row;
-  const std::int64_t units = divide_up(piece.positions, pair_of<T>), panel = units * tile_rows + dy_panel_gap;
+  const std::int64_t units = divide_up(piece.positions, pair_of<T>), panel = units * tile_rows + panel_gap;
   for (std::int64_t u = 0; u < units; ++u) {
     const std::int64_t position = u * pair_of<T>;
     const T* row = rows + position * g.dy_stride;
     std::uint32_t* to = tile.dy_panels + u * tile_rows;
     prefetch_ahead(row, g.dy_stride, tile.rows);
-    for (std::int64_t c = 0; c < tile.rows; c += lanes) {
-      float vector[lanes];
-      store(vector, units_down(row + c, g.dy_stride, position + 1 < piece.positions, tile.rows - c));
-      for (int part = 0; part < lanes && c + part < tile.rows; part += tile_rows, to += panel)
-        std::memcpy(to, vector + part, tile_rows * 4);
-    }
+    for (std::int64_t c = 0; c < tile.rows; c += lanes, to += lanes / tile_rows * panel)
+      store_cut(to, panel, units_down(row + c, g.dy_stride, position + 1 < piece.positions, tile.rows - c));
   }
 }
 
-// To panels of [units][width].
+HONE_INLINE std::int64_t x_panel(std::int64_t units) { return units * panel_columns + panel_gap; }
+
+// To panels of [units][width], row by row: whole lines in order, which the hardware fetches ahead.
 template <class T>
 void pack_x(const WeightTile& tile, const Piece& piece) {
   const WeightGradient& g = *tile.gradient;
   const T* rows = static_cast<const T*>(g.x.data) + piece.first_row * g.x_stride + tile.first_column;
   const std::int64_t units = divide_up(piece.positions, pair_of<T>);
-  for (std::int64_t c = 0; c < tile.columns; c += panel_columns) {
-    const std::int64_t columns = smaller(panel_columns, tile.columns - c);
-    pack_rows(rows + c, g.x_stride, piece.positions, columns, round_up(columns, lanes),
-              tile.x_panels + c * units);
+  const std::int64_t whole = tile.columns / panel_columns * panel_columns, rest = tile.columns - whole;
+  for (std::int64_t u = 0; u < units; ++u) {
+    const std::int64_t position = u * pair_of<T>;
+    const T* row = rows + position * g.x_stride;
+    float* to = reinterpret_cast<float*>(tile.x_panels) + u * panel_columns;
+    prefetch_ahead(row, g.x_stride, tile.columns);
+    for (std::int64_t c = 0; c < whole; c += panel_columns, to += x_panel(units))
+      for (std::int64_t v = 0; v < panel_columns; v += lanes)
+        store(to + v, units_down(row + c + v, g.x_stride, position + 1 < piece.positions, lanes));
   }
+  if (rest > 0)
+    pack_rows(rows + whole, g.x_stride, piece.positions, rest, round_up(rest, lanes),
+              tile.x_panels + whole / panel_columns * x_panel(units));
 }
 
 // Asks for a slice of a piece's rows: the next piece comes into the second-level cache while this one is
@@ -73,11 +93,14 @@ void multiply_panels(const WeightTile& tile, std::int64_t row, std::int64_t colu
                      width = round_up(columns, lanes);
   float* dw = g.dw + (tile.first_row + row) * g.K + tile.first_column + column;
   const bool whole = rows == tile_rows && columns == width;
+  if (whole && add)
+    for (std::int64_t r = 0; r < tile_rows; ++r)
+      for (std::int64_t c = 0; c < width; c += 16) __builtin_prefetch(dw + r * g.K + c, 1);
   alignas(64) float edge[tile_rows * panel_columns];
-  multiply_tile<T>(width, {.a = tile.dy_panels + row / tile_rows * (units * tile_rows + dy_panel_gap),
+  multiply_tile<T>(width, {.a = tile.dy_panels + row / tile_rows * (units * tile_rows + panel_gap),
                            .a_row_bytes = 4,
                            .a_unit_bytes = 4 * tile_rows,
-                           .b = tile.x_panels + column * units,
+                           .b = tile.x_panels + column / panel_columns * x_panel(units),
                            .units = units,
                            .c = whole ? dw : edge,
                            .c_stride = whole ? g.K : width,
