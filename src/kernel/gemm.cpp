@@ -19,6 +19,10 @@ constexpr int64_t panel_block_bytes = 576 * 1024;
 constexpr int64_t fewest_rows = 64, most_rows = 1024;
 constexpr int64_t tasks_per_thread = 4;  // evens out threads that are slowed by the machine's other work
 
+int64_t panels_bytes(int64_t columns, int64_t panel_columns, int64_t units) {
+  return divide_up(columns, panel_columns) * (panel_columns * units + panel_gap) * 4;
+}
+
 // How a product is cut into tasks. No result depends on it.
 struct Split {
   int64_t column_blocks, rows, row_blocks;
@@ -43,7 +47,7 @@ Split split(const Gemm& g, const GemmTable& t, int threads) {
   const int64_t units = std::min(most_units, divide_up(g.K, pair));
   s.k_block = most_units * pair;
   const int64_t row_tiles = g.K > s.k_block ? s.rows / t.tile_rows : 1;
-  s.panel_bytes = round_up(units * t.block_columns * 4, 64);
+  s.panel_bytes = panels_bytes(t.block_columns, t.panel_columns, units);
   s.row_copy_bytes = round_up((units + row_copy_slack) * t.tile_rows * 4, 64);
   s.partial_bytes = round_up(row_tiles * t.tile_rows * t.block_columns * 4, 64);
   return s;
@@ -74,8 +78,8 @@ WeightSplit split(const WeightGradient& g, const GemmTable& t, int threads) {
   too_few();
   const int64_t pair = g.dy.type == Element::bf16 ? t.bf16_pair : 1;
   const int64_t units = divide_up(std::min(piece_positions, g.positions), pair);
-  s.dy_bytes = round_up(s.rows, t.lanes) / t.tile_rows * (t.tile_rows * units + panel_gap) * 4;
-  s.x_bytes = divide_up(s.columns, t.panel_columns) * (t.panel_columns * units + panel_gap) * 4;
+  s.dy_bytes = panels_bytes(round_up(s.rows, t.lanes), t.tile_rows, units);
+  s.x_bytes = panels_bytes(s.columns, t.panel_columns, units);
   return s;
 }
 

@@ -10,15 +10,14 @@ namespace {
 template <class T>
 void pack_panels(const Gemm& g, const GemmBlock& block, std::int64_t k, std::int64_t k_count) {
   const T* b = static_cast<const T*>(g.b.data);
-  const std::int64_t units = divide_up(k_count, pair_of<T>);
+  if (!g.b_transposed)
+    return pack_rows(b + k * g.b_stride + block.first_column, g.b_stride, k_count, block.columns,
+                     block.panels);
+  const std::int64_t panel = panel_units(divide_up(k_count, pair_of<T>));
   for (std::int64_t c = 0; c < block.columns; c += panel_columns) {
     const std::int64_t columns = smaller(panel_columns, block.columns - c);
-    const std::int64_t width = round_up(columns, lanes), column = block.first_column + c;
-    std::uint32_t* out = block.panels + c * units;
-    if (g.b_transposed)
-      pack_transposed(b + column * g.b_stride + k, g.b_stride, k_count, columns, width, out);
-    else
-      pack_rows(b + k * g.b_stride + column, g.b_stride, k_count, columns, width, out);
+    pack_transposed(b + (block.first_column + c) * g.b_stride + k, g.b_stride, k_count, columns,
+                    round_up(columns, lanes), block.panels + c / panel_columns * panel);
   }
 }
 
@@ -65,7 +64,7 @@ void multiply_rows(const Gemm& g, const GemmBlock& block, std::int64_t row, std:
     multiply_tile<T>(width, {.a = a.data,
                              .a_row_bytes = a.row_bytes,
                              .a_unit_bytes = 4,
-                             .b = block.panels + c * units,
+                             .b = block.panels + c / panel_columns * panel_units(units),
                              .units = units,
                              .c = tile,
                              .c_stride = stride,

@@ -7,16 +7,18 @@
 
 namespace hone::kernel::HONE_ISA {
 
-// The value that a store as T and a load give.
-template <class T>
-HONE_INLINE F rounded_to(F v) {
-  return sizeof(T) == 4 ? v : rounded_to_bf16(v);
-}
-
 template <class T>
 HONE_INLINE void store_valid(T* p, F v, std::int64_t n) {
   if (n >= lanes)
     store(p, v);
+  else
+    store_first(p, v, static_cast<int>(n));
+}
+// The same for a v that T can hold.
+template <class T>
+HONE_INLINE void store_exact_valid(T* p, F v, std::int64_t n) {
+  if (n >= lanes)
+    store_exact(p, v);
   else
     store_first(p, v, static_cast<int>(n));
 }
@@ -35,15 +37,17 @@ HONE_INLINE void finish_rows(const Gemm& g, const TilePlace& at, const float* ti
       const std::int64_t n = at.columns - j, offset = (at.row + r) * g.c_stride + at.column + j;
       F s = load(tile + r * tile_stride + j);
       if (g.bias) s = s + load_valid(g.bias + at.column + j, n);
-      if (g.rounded == Element::bf16) s = rounded_to<std::uint16_t>(s);
-      if constexpr (forward) {
-        s = rounded_to<T>(s);
-        store_valid(static_cast<T*>(g.activated) + offset, activate<kind>(s), n);
-      }
-      if constexpr (backward)
+      if constexpr (backward) {
+        if (g.rounded == Element::bf16) s = rounded_to_bf16(s);
         s = s * activation_gradient<kind>(load_valid(static_cast<const T*>(g.pre) + offset, n));
+        if (g.residual) s = load_valid(g.residual + offset, n) + s;
+        store_valid(static_cast<T*>(g.c.data) + offset, s, n);
+        continue;
+      }
+      if (sizeof(T) == 2 || g.rounded == Element::bf16) s = rounded_to_bf16(s);  // once, and stored as it is
+      if constexpr (forward) store_valid(static_cast<T*>(g.activated) + offset, activate<kind>(s), n);
       if (g.residual) s = load_valid(g.residual + offset, n) + s;
-      if (!forward || g.c.data) store_valid(static_cast<T*>(g.c.data) + offset, s, n);
+      if (!forward || g.c.data) store_exact_valid(static_cast<T*>(g.c.data) + offset, s, n);
     }
 }
 

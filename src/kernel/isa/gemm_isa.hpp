@@ -17,11 +17,13 @@ namespace hone::kernel {
 struct GemmBlock {
   std::int64_t first_row, rows, first_column, columns;
   std::int64_t k_block;     // elements of k packed at once; even
-  std::uint32_t* panels;    // [min(K, k_block) in units][block_columns]
+  std::uint32_t* panels;    // [panel_columns][min(K, k_block) in units] + panel_gap, for block_columns
   std::uint32_t* row_copy;  // [tile_rows][min(K, k_block) in units, + row_copy_slack]
   float* partial;           // tiles of [tile_rows][width]: one row of tiles, or all where K exceeds k_block
 };
 constexpr std::int64_t row_copy_slack = 16;
+// Behind a panel, in units: whole KB apart they would all lie in one set of the first-level cache.
+constexpr std::int64_t panel_gap = 16;
 
 // A task of WeightGradient: a tile of dW through all pieces, each packed into the worker's scratch first.
 struct WeightTile {
@@ -30,8 +32,6 @@ struct WeightTile {
   std::uint32_t* dy_panels;  // [tile_rows][units of a piece] + panel_gap, for rows rounded up to lanes
   std::uint32_t* x_panels;   // [panel_columns][units of a piece] + panel_gap
 };
-// Behind a panel, in units: whole KB apart they would all lie in one set of the first-level cache.
-constexpr std::int64_t panel_gap = 16;
 
 struct GemmTable {
   std::int64_t tile_rows, lanes, panel_columns, block_columns;

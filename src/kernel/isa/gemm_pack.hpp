@@ -1,5 +1,6 @@
 // Packing of plain rows into units (gemm_isa.hpp). What lies outside the matrix becomes zero.
 #pragma once
+#include "kernel/isa/gemm_isa.hpp"
 #include "kernel/isa/gemm_tile.hpp"
 #include "kernel/isa/transpose.hpp"
 
@@ -62,15 +63,27 @@ HONE_INLINE void prefetch_ahead(const T* row, std::int64_t stride, std::int64_t 
       __builtin_prefetch(row + (rows_ahead + i) * stride + c);
 }
 
-// out[units][width] from b[K rows, columns]; `columns` <= width are inside.
+// From one panel of so many units to the next.
+HONE_INLINE std::int64_t panel_units(std::int64_t units) { return units * panel_columns + panel_gap; }
+
+// Panels of b[k_count rows, columns], row by row: whole lines in order, which the hardware fetches ahead.
 template <class T>
 HONE_INLINE void pack_rows(const T* b, std::int64_t stride, std::int64_t k_count, std::int64_t columns,
-                           std::int64_t width, std::uint32_t* out) {
+                           std::uint32_t* out) {
+  const std::int64_t panel = panel_units(divide_up(k_count, pair_of<T>)),
+                     whole = columns / panel_columns * panel_columns,
+                     rest_width = round_up(columns - whole, lanes);
   float* to = reinterpret_cast<float*>(out);
-  for (std::int64_t k = 0; k < k_count; k += pair_of<T>, b += pair_of<T> * stride) {
-    prefetch_ahead(b, stride, width);
-    for (std::int64_t c = 0; c < width; c += lanes, to += lanes)
-      store(to, units_down(b + c, stride, k + 1 < k_count, columns - c));
+  float* to_rest = to + whole / panel_columns * panel;
+  for (std::int64_t k = 0; k < k_count; k += pair_of<T>, b += pair_of<T> * stride, to += panel_columns) {
+    const bool below = k + 1 < k_count;
+    prefetch_ahead(b, stride, columns);
+    float* at = to;
+    for (std::int64_t c = 0; c < whole; c += panel_columns, at += panel)
+      for (std::int64_t v = 0; v < panel_columns; v += lanes)
+        store(at + v, units_down(b + c + v, stride, below, lanes));
+    for (std::int64_t c = 0; c < rest_width; c += lanes, to_rest += lanes)
+      store(to_rest, units_down(b + whole + c, stride, below, columns - whole - c));
   }
 }
 

@@ -45,27 +45,11 @@ void pack_dy(const WeightTile& tile, const Piece& piece) {
   }
 }
 
-HONE_INLINE std::int64_t x_panel(std::int64_t units) { return units * panel_columns + panel_gap; }
-
-// To panels of [units][width], row by row: whole lines in order, which the hardware fetches ahead.
 template <class T>
 void pack_x(const WeightTile& tile, const Piece& piece) {
   const WeightGradient& g = *tile.gradient;
   const T* rows = static_cast<const T*>(g.x.data) + piece.first_row * g.x_stride + tile.first_column;
-  const std::int64_t units = divide_up(piece.positions, pair_of<T>);
-  const std::int64_t whole = tile.columns / panel_columns * panel_columns, rest = tile.columns - whole;
-  for (std::int64_t u = 0; u < units; ++u) {
-    const std::int64_t position = u * pair_of<T>;
-    const T* row = rows + position * g.x_stride;
-    float* to = reinterpret_cast<float*>(tile.x_panels) + u * panel_columns;
-    prefetch_ahead(row, g.x_stride, tile.columns);
-    for (std::int64_t c = 0; c < whole; c += panel_columns, to += x_panel(units))
-      for (std::int64_t v = 0; v < panel_columns; v += lanes)
-        store(to + v, units_down(row + c + v, g.x_stride, position + 1 < piece.positions, lanes));
-  }
-  if (rest > 0)
-    pack_rows(rows + whole, g.x_stride, piece.positions, rest, round_up(rest, lanes),
-              tile.x_panels + whole / panel_columns * x_panel(units));
+  pack_rows(rows, g.x_stride, piece.positions, tile.columns, tile.x_panels);
 }
 
 // Asks for a slice of a piece's rows: the next piece comes into the second-level cache while this one is
@@ -100,7 +84,7 @@ void multiply_panels(const WeightTile& tile, std::int64_t row, std::int64_t colu
   multiply_tile<T>(width, {.a = tile.dy_panels + row / tile_rows * (units * tile_rows + panel_gap),
                            .a_row_bytes = 4,
                            .a_unit_bytes = 4 * tile_rows,
-                           .b = tile.x_panels + column / panel_columns * x_panel(units),
+                           .b = tile.x_panels + column / panel_columns * panel_units(units),
                            .units = units,
                            .c = whole ? dw : edge,
                            .c_stride = whole ? g.K : width,

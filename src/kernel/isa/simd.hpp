@@ -128,18 +128,27 @@ HONE_INLINE F rounded_to_bf16(F v) {
   return as_float((I)((U)bits(select(v != v, as_float((I)quiet), as_float((I)up))) & 0xffff0000u));
 #endif
 }
+// A v that bf16 can hold. (Left to itself g++ 12 narrows lane by lane.)
+HONE_INLINE void store_exact(std::uint16_t* p, F v) {
+  const U half = (U)bits(v) >> 16;
+#if defined(__AVX512F__)
+  const __m256i h = _mm512_maskz_cvtepi32_epi16(0xffff, (__m512i)half);
+#elif defined(__AVX2__)
+  const __m128i h =
+      _mm_packus_epi32(_mm256_castsi256_si128((__m256i)half), _mm256_extracti128_si256((__m256i)half, 1));
+#else
+  const H h = __builtin_convertvector(half, H);
+#endif
+  std::memcpy(p, &h, sizeof h);
+}
+HONE_INLINE void store_exact(float* p, F v) { store(p, v); }
 HONE_INLINE void store(std::uint16_t* p, F v) {
 #if defined(__AVX512BF16__)
   const __m256bh h = _mm512_cvtneps_pbh((__m512)v);
-#elif defined(__AVX512F__)  // g++ 12 narrows lane by lane
-  const __m256i h = _mm512_maskz_cvtepi32_epi16(0xffff, (__m512i)((U)bits(rounded_to_bf16(v)) >> 16));
-#elif defined(__AVX2__)
-  const __m256i wide = (__m256i)((U)bits(rounded_to_bf16(v)) >> 16);
-  const __m128i h = _mm_packus_epi32(_mm256_castsi256_si128(wide), _mm256_extracti128_si256(wide, 1));
-#else
-  const H h = __builtin_convertvector((U)bits(rounded_to_bf16(v)) >> 16, H);
-#endif
   std::memcpy(p, &h, sizeof h);
+#else
+  store_exact(p, rounded_to_bf16(v));
+#endif
 }
 
 // Tails: the first n < lanes elements; the rest read as zero and are not written.
