@@ -5,16 +5,20 @@
 
 #include "kernel/divide.hpp"
 #include "kernel/isa/gemm_isa.hpp"
+#include "machine/caches.hpp"
 
 namespace hone::kernel {
 namespace {
 
 using std::int64_t;
 
-// Bytes of a packed panel block at most: rows of A and results pass through the rest of a 1 MB second-level
-// cache. K of 3072 in f32 is one block: 81 to 91 % of the limit on a busy machine, two blocks of half the
-// size, which read and write results twice, 81 %.
-constexpr int64_t panel_block_bytes = 576 * 1024;
+// The packed block of B fills nine sixteenths of the second-level cache; rows of A and results pass through
+// the rest. Where the whole K does not fit beside the usual columns, K is cut, and columns are added until a
+// block has this many units of K: then A, which passes by once for each block of columns, passes by less
+// often. (256 x 50,257 -> 768, whose A is larger than the last-level cache: 76 % of the limit with 48
+// columns.)
+int64_t panel_block_units() { return second_level_cache_bytes() / 16 * 9 / 4; }
+constexpr int64_t fewest_units = 384;
 // Fewer rows would not pay for packing their panel again; more would push partial sums out of that cache.
 constexpr int64_t fewest_rows = 64, most_rows = 1024;
 constexpr int64_t tasks_per_thread = 4;  // evens out threads that are slowed by the machine's other work
@@ -25,7 +29,7 @@ int64_t panels_bytes(int64_t columns, int64_t panel_columns, int64_t units) {
 
 // How a product is cut into tasks. No result depends on it.
 struct Split {
-  int64_t column_blocks, rows, row_blocks;
+  int64_t columns, column_blocks, rows, row_blocks;
   int64_t k_block;                                     // elements
   int64_t panel_bytes, row_copy_bytes, partial_bytes;  // of a worker's scratch
 
@@ -35,21 +39,28 @@ struct Split {
 
 Split split(const Gemm& g, const GemmTable& t, int threads) {
   Split s{};
-  s.column_blocks = divide_up(g.N, t.block_columns);
-  const int64_t wanted =
-      threads == 1 ? 1 : divide_up(tasks_per_thread * threads, std::max<int64_t>(s.column_blocks, 1));
+  const int64_t pair = g.a.type == Element::bf16 ? t.bf16_pair : 1;
+  const int64_t K = divide_up(g.K, pair), block = panel_block_units();
+  int64_t panels = t.block_panels, tasks = tasks_per_thread * threads;
+  if (K * panels * t.panel_columns > block) {
+    tasks /= 2;
+    panels = std::clamp(std::min(block / (fewest_units * t.panel_columns), g.N / tasks / t.panel_columns),
+                        panels, divide_up(g.N, t.panel_columns));
+  }
+  s.columns = panels * t.panel_columns;
+  s.column_blocks = divide_up(g.N, s.columns);
+  const int64_t units = std::min(K, block / s.columns);
+  s.k_block = units * pair;
+
+  const int64_t wanted = threads == 1 ? 1 : divide_up(tasks, std::max<int64_t>(s.column_blocks, 1));
   const int64_t blocks = std::max(divide_up(g.M, most_rows), std::min(wanted, g.M / fewest_rows));
   s.rows = round_up(divide_up(g.M, std::max<int64_t>(blocks, 1)), t.tile_rows);
   s.row_blocks = s.rows == 0 ? 0 : divide_up(g.M, s.rows);
 
-  const int64_t pair = g.a.type == Element::bf16 ? t.bf16_pair : 1;
-  const int64_t most_units = panel_block_bytes / (4 * t.block_columns);
-  const int64_t units = std::min(most_units, divide_up(g.K, pair));
-  s.k_block = most_units * pair;
-  const int64_t row_tiles = g.K > s.k_block ? s.rows / t.tile_rows : 1;
-  s.panel_bytes = panels_bytes(t.block_columns, t.panel_columns, units);
+  const int64_t row_tiles = units < K ? s.rows / t.tile_rows : 1;
+  s.panel_bytes = panels_bytes(s.columns, t.panel_columns, units);
   s.row_copy_bytes = round_up((units + row_copy_slack) * t.tile_rows * 4, 64);
-  s.partial_bytes = round_up(row_tiles * t.tile_rows * t.block_columns * 4, 64);
+  s.partial_bytes = round_up(row_tiles * t.tile_rows * s.columns * 4, 64);
   return s;
 }
 
@@ -94,12 +105,13 @@ void run(const Gemm& g, Isa isa, ThreadPool& pool, void* scratch) {
   const GemmTable& t = gemm_table_of(isa);
   const Split s = split(g, t, pool.threads());
   pool.run(s.tasks(), [&](int64_t task, int worker) {
-    const int64_t column = task / s.row_blocks * t.block_columns, row = task % s.row_blocks * s.rows;
+    const int64_t column = task / s.row_blocks * s.columns, row = task % s.row_blocks * s.rows;
     char* own = static_cast<char*>(scratch) + worker * s.worker_bytes();
     t.multiply_block(g, {.first_row = row,
                          .rows = std::min(s.rows, g.M - row),
                          .first_column = column,
-                         .columns = std::min(t.block_columns, g.N - column),
+                         .columns = std::min(s.columns, g.N - column),
+                         .most_columns = s.columns,
                          .k_block = s.k_block,
                          .panels = reinterpret_cast<std::uint32_t*>(own),
                          .row_copy = reinterpret_cast<std::uint32_t*>(own + s.panel_bytes),

@@ -53,7 +53,7 @@ void multiply_rows(const Gemm& g, const GemmBlock& block, std::int64_t row, std:
   const std::int64_t units = divide_up(k_count, pair_of<T>);
   const bool plain = is_plain(g), last = k + k_count == g.K, one_block = g.K <= block.k_block;
   const RowUnits a = prepare_rows<T>(g, first, rows, k, k_count, block.row_copy);
-  float* partial = block.partial + (one_block ? 0 : row * panel_columns * block_panels);
+  float* partial = block.partial + (one_block ? 0 : row * block.most_columns);
   for (std::int64_t c = 0; c < block.columns; c += panel_columns) {
     const std::int64_t columns = smaller(panel_columns, block.columns - c), width = round_up(columns, lanes);
     const std::int64_t column = block.first_column + c;
@@ -98,7 +98,7 @@ void weight_tile(const WeightTile& tile);
 const GemmTable gemm_table{.tile_rows = tile_rows,
                            .lanes = lanes,
                            .panel_columns = panel_columns,
-                           .block_columns = panel_columns * block_panels,
+                           .block_panels = block_panels,
                            .bf16_pair = bf16_pair,
                            .multiply_block = multiply_block,
                            .weight_tile = weight_tile};

@@ -13,13 +13,14 @@
 
 namespace hone::kernel {
 
-// A task of Gemm: some rows times at most block_columns columns.
+// A task of Gemm: some rows times some columns.
 struct GemmBlock {
   std::int64_t first_row, rows, first_column, columns;
-  std::int64_t k_block;     // elements of k packed at once; even
-  std::uint32_t* panels;    // [panel_columns][min(K, k_block) in units] + panel_gap, for block_columns
-  std::uint32_t* row_copy;  // [tile_rows][min(K, k_block) in units, + row_copy_slack]
-  float* partial;           // tiles of [tile_rows][width]: one row of tiles, or all where K exceeds k_block
+  std::int64_t most_columns;  // of any task: what places in the scratch go by
+  std::int64_t k_block;       // elements of k packed at once; even
+  std::uint32_t* panels;      // [panel_columns][min(K, k_block) in units] + panel_gap, for most_columns
+  std::uint32_t* row_copy;    // [tile_rows][min(K, k_block) in units, + row_copy_slack]
+  float* partial;             // tiles of [tile_rows][width]: one row of tiles, or all where K exceeds k_block
 };
 constexpr std::int64_t row_copy_slack = 16;
 // Behind a panel, in units: whole KB apart they would all lie in one set of the first-level cache.
@@ -34,8 +35,9 @@ struct WeightTile {
 };
 
 struct GemmTable {
-  std::int64_t tile_rows, lanes, panel_columns, block_columns;
-  std::int64_t bf16_pair;  // bf16 in a unit
+  std::int64_t tile_rows, lanes, panel_columns;
+  std::int64_t block_panels;  // of a block whose K is not cut
+  std::int64_t bf16_pair;     // bf16 in a unit
   void (*multiply_block)(const Gemm&, const GemmBlock&);
   void (*weight_tile)(const WeightTile&);
 };

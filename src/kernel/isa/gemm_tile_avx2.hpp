@@ -16,15 +16,18 @@ namespace hone::kernel::HONE_ISA {
 #define HONE_B2(at) HONE_B1(at) "vmovups 32+" at "(%[b]),%%ymm13\n"
 #define HONE_B3(at) HONE_B2(at) "vmovups 64+" at "(%[b]),%%ymm14\n"
 #define HONE_A(at, row) "vbroadcastss " at "(%[a]" row "),%%ymm15\n"
-#define HONE_ROWS1(at) \
-  HONE_A(at, "") HONE_FMA1(0) HONE_A(at, ",%[s]") HONE_FMA1(1) HONE_A(at, ",%[s],2") HONE_FMA1(2) \
-  HONE_A(at, ",%[s3]") HONE_FMA1(3)
-#define HONE_ROWS2(at) \
-  HONE_A(at, "") HONE_FMA2(0, 1) HONE_A(at, ",%[s]") HONE_FMA2(2, 3) HONE_A(at, ",%[s],2") HONE_FMA2(4, 5) \
-  HONE_A(at, ",%[s3]") HONE_FMA2(6, 7)
-#define HONE_ROWS3(at) \
-  HONE_A(at, "") HONE_FMA3(0, 1, 2) HONE_A(at, ",%[s]") HONE_FMA3(3, 4, 5) HONE_A(at, ",%[s],2") \
-  HONE_FMA3(6, 7, 8) HONE_A(at, ",%[s3]") HONE_FMA3(9, 10, 11)
+#define HONE_ROWS1(at)                                                                                  \
+  HONE_A(at, "")                                                                                        \
+  HONE_FMA1(0) HONE_A(at, ",%[s]") HONE_FMA1(1) HONE_A(at, ",%[s],2") HONE_FMA1(2) HONE_A(at, ",%[s3]") \
+      HONE_FMA1(3)
+#define HONE_ROWS2(at)                                                                      \
+  HONE_A(at, "")                                                                            \
+  HONE_FMA2(0, 1) HONE_A(at, ",%[s]") HONE_FMA2(2, 3) HONE_A(at, ",%[s],2") HONE_FMA2(4, 5) \
+      HONE_A(at, ",%[s3]") HONE_FMA2(6, 7)
+#define HONE_ROWS3(at)                                                                               \
+  HONE_A(at, "")                                                                                     \
+  HONE_FMA3(0, 1, 2) HONE_A(at, ",%[s]") HONE_FMA3(3, 4, 5) HONE_A(at, ",%[s],2") HONE_FMA3(6, 7, 8) \
+      HONE_A(at, ",%[s3]") HONE_FMA3(9, 10, 11)
 // Unit u of a panel of so many vectors.
 #define HONE_UNIT(vectors, u) HONE_B##vectors(#u "*32*" #vectors) HONE_ROWS##vectors(#u "*%c[as]")
 
@@ -38,9 +41,11 @@ namespace hone::kernel::HONE_ISA {
 #define HONE_STORE1(r0) "vmovups %%ymm" #r0 ",(%[d])\n" HONE_NEXT
 #define HONE_STORE2(r0, r1) "vmovups %%ymm" #r1 ",32(%[d])\n" HONE_STORE1(r0)
 #define HONE_STORE3(r0, r1, r2) "vmovups %%ymm" #r2 ",64(%[d])\n" HONE_STORE2(r0, r1)
-#define HONE_ZERO3(r0, r1, r2)                      \
-  "vxorps %%ymm" #r0 ",%%ymm" #r0 ",%%ymm" #r0 "\n" \
-  "vxorps %%ymm" #r1 ",%%ymm" #r1 ",%%ymm" #r1 "\n" \
+#define HONE_ZERO3(r0, r1, r2)                 \
+  "vxorps %%ymm" #r0 ",%%ymm" #r0 ",%%ymm" #r0 \
+  "\n"                                         \
+  "vxorps %%ymm" #r1 ",%%ymm" #r1 ",%%ymm" #r1 \
+  "\n"                                         \
   "vxorps %%ymm" #r2 ",%%ymm" #r2 ",%%ymm" #r2 "\n"
 #define HONE_EACH1(do) \
   do (0) do(1) do(2) do(3)
@@ -48,11 +53,11 @@ namespace hone::kernel::HONE_ISA {
   do (0, 1) do(2, 3) do(4, 5) do(6, 7)
 #define HONE_EACH3(do) \
   do (0, 1, 2) do(3, 4, 5) do(6, 7, 8) do(9, 10, 11)
-#define HONE_ALL_REGISTERS                                                                            \
-  "memory", "cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9",     \
-      "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15"
+#define HONE_ALL_REGISTERS                                                                                 \
+  "memory", "cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", \
+      "xmm11", "xmm12", "xmm13", "xmm14", "xmm15"
 
-#define HONE_TILE(vectors)                                                                                  \
+#define HONE_TILE(vectors) \
   asm volatile(                                                                                             \
       HONE_EACH3(HONE_ZERO3)                                                                                \
       "testq $1,%[mode]\n jz 2f\n mov %[c],%[d]\n" HONE_EACH##vectors(HONE_LOAD##vectors)                   \
