@@ -61,8 +61,8 @@ HONE_INLINE void tile(State<Type>& s, Index row, Index v0) {
   const Index key = s.see.first_key + row, units = row_units<Type>(t.D), sum = sum_units<Type>(t.D);
   const F scale = load(s.scale);
   fetch(s.ahead);
-  F p[R][V] = {};
-  multiply<Type, R, V, false>(s.s.k + key * units, units, s.q + v0 * lanes, block, sum, p);
+  F p[R][V];
+  multiply_scores<Type>(s.s.k + key * units, units, s.q + v0 * lanes, sum, p);
   I keep[drop ? R : 1][V];
 #pragma GCC unroll 4
   for (int v = 0; v < V; ++v) {
@@ -83,8 +83,8 @@ HONE_INLINE void tile(State<Type>& s, Index row, Index v0) {
       store_for_queries<Type>(s.s.p_queries, row + r, v0 + v, even, odd);
     }
   }
-  F ds[R][V] = {};
-  multiply<Type, R, V, false>(s.s.v + key * units, units, s.d_o + v0 * lanes, block, sum, ds);
+  F ds[R][V];
+  multiply_scores<Type>(s.s.v + key * units, units, s.d_o + v0 * lanes, sum, ds);
 #pragma GCC unroll 4
   for (int v = 0; v < V; ++v) {
     const F delta = load(s.delta + (v0 + v) * lanes);
@@ -109,25 +109,15 @@ __attribute__((noinline)) void group(State<Type>& s, Index row, Index v0) {
 
 template <class Type, Mask mask, bool drop>
 void group_row(State<Type>& s, Index row, Index v0) {
-  const Index vectors = s.see.query_groups * (16 / lanes);
-  for (Index v = v0; v < vectors; v += strip) switch (vectors - v) {
-#if defined(__AVX512F__)
-      case 1:
-        group<Type, 16, 1, mask, drop>(s, row, v);
-        break;
-      case 2:
-        group<Type, 8, 2, mask, drop>(s, row, v);
-        break;
-      case 3:
-        group<Type, 4, 3, mask, drop>(s, row, v);
-        break;
-      default:
-        group<Type, 4, 4, mask, drop>(s, row, v);
-#else
-      default:
-        group<Type, 4, 2, mask, drop>(s, row, v);
-#endif
-    }
+  each_strip(
+      v0, s.see.query_groups * (16 / lanes), [&](Index v, auto V) __attribute__((always_inline)) {
+        constexpr Mask beyond =
+            mask == Mask::first ? Mask::none : mask;  // the first 16 queries
+        if ((v - v0) * lanes < 16)
+          group<Type, strip_rows<V()>, V(), mask, drop>(s, row, v);
+        else
+          group<Type, strip_rows<V()>, V(), beyond, drop>(s, row, v);
+      });
 }
 
 template <class Type, bool drop>

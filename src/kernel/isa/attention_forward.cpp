@@ -47,9 +47,9 @@ HONE_INLINE void tile(State<Type>& s, Index row, Index v0, bool guess) {
   const auto& t = s.t;
   const Index key = s.see.first_key + row;
   fetch(s.ahead);
-  F x[R][V] = {};
-  multiply<Type, R, V, false>(s.s.k + key * row_units<Type>(t.D), row_units<Type>(t.D), s.s.q + v0 * lanes,
-                              block, sum_units<Type>(t.D), x);
+  F x[R][V];
+  multiply_scores<Type>(s.s.k + key * row_units<Type>(t.D), row_units<Type>(t.D), s.s.q + v0 * lanes,
+                        sum_units<Type>(t.D), x);
   const F scale = load(s.scale);
 #pragma GCC unroll 4
   for (int v = 0; v < V; ++v) {
@@ -94,25 +94,15 @@ __attribute__((noinline)) void group(State<Type>& s, Index row, Index v0, bool g
 
 template <class Type, Mask mask, bool drop>
 void group_row(State<Type>& s, Index row, Index v0, bool guess) {
-  const Index vectors = s.see.query_groups * (16 / lanes);
-  for (Index v = v0; v < vectors; v += strip) switch (vectors - v) {
-#if defined(__AVX512F__)
-      case 1:
-        group<Type, 16, 1, mask, drop>(s, row, v, guess);
-        break;
-      case 2:
-        group<Type, 8, 2, mask, drop>(s, row, v, guess);
-        break;
-      case 3:
-        group<Type, 4, 3, mask, drop>(s, row, v, guess);
-        break;
-      default:
-        group<Type, 4, 4, mask, drop>(s, row, v, guess);
-#else
-      default:
-        group<Type, 4, 2, mask, drop>(s, row, v, guess);
-#endif
-    }
+  each_strip(
+      v0, s.see.query_groups * (16 / lanes), [&](Index v, auto V) __attribute__((always_inline)) {
+        constexpr Mask beyond =
+            mask == Mask::first ? Mask::none : mask;  // the first 16 queries
+        if ((v - v0) * lanes < 16)
+          group<Type, strip_rows<V()>, V(), mask, drop>(s, row, v, guess);
+        else
+          group<Type, strip_rows<V()>, V(), beyond, drop>(s, row, v, guess);
+      });
 }
 
 template <class Type, bool drop>

@@ -3,9 +3,11 @@
 //
 // B and C have vectors along N; A is read by broadcasts. 4 rows x 4 vectors of accumulators (AVX-512) keep
 // both multipliers busy: 16 multiply-adds for 8 loads. Narrower strips take more rows, so that there are
-// never fewer than 12 chains to hide the latency. Each element is one chain over K in order, whatever the
-// tile.
+// never fewer than 12 chains to hide the latency; with AVX2 assembly takes 4 x 3. Each element is one chain
+// over K in order, whatever the tile.
 #pragma once
+#include <type_traits>
+
 #include "kernel/isa/simd.hpp"
 
 namespace hone::kernel::HONE_ISA {
@@ -14,7 +16,6 @@ using Index = std::int64_t;
 
 constexpr Index block = 64;  // queries and keys of a block
 constexpr Index block_vectors = block / lanes;
-constexpr int strip = lanes == 16 ? 4 : 2;  // vectors of a full strip
 
 constexpr Index round_up(Index n, Index m) { return (n + m - 1) / m * m; }
 
@@ -45,6 +46,54 @@ struct Bf16 {  // widened while packed
   static HONE_INLINE F dot(F a, F b, F c) { return fma(a, b, c); }
 };
 #endif
+
+struct Operands {
+  const float* a;
+  Index a_step;
+  const float* b;
+  Index b_step;  // units from one k to the next
+  float* c;
+  Index c_step;  // floats from one row to the next
+};
+
+// Vectors of N are taken by strips. A strip of V vectors has tiles of strip_rows<V> rows.
+#if defined(__AVX512F__)
+constexpr Index next_strip(Index left) { return left < 4 ? left : 4; }
+template <int V>
+constexpr int strip_rows = V == 1   ? 16
+                           : V == 2 ? 8
+                                    : 4;
+#elif defined(__AVX2__)
+constexpr Index next_strip(Index left) { return left == 3 || left > 4 ? 3 : left > 1 ? 2 : 1; }  // 4 is 2 + 2
+template <int V>
+constexpr int strip_rows = 4;
+#else
+constexpr Index next_strip(Index left) { return left < 2 ? left : 2; }
+template <int V>
+constexpr int strip_rows = V == 1 ? 8 : 4;
+#endif
+
+// body(v, V): a strip of V vectors (an integral constant) from v on.
+template <class Body>
+HONE_INLINE void each_strip(Index first, Index end, const Body& body) {
+  for (Index v = first, taken; v < end; v += taken) {
+    taken = next_strip(end - v);
+    if (taken == 1) body(v, std::integral_constant<int, 1>{});
+    if (taken == 2) body(v, std::integral_constant<int, 2>{});
+#if defined(__AVX2__)
+    if (taken == 3) body(v, std::integral_constant<int, 3>{});
+#endif
+#if defined(__AVX512F__)
+    if (taken == 4) body(v, std::integral_constant<int, 4>{});
+#endif
+  }
+}
+
+#if defined(__AVX2__) && !defined(__AVX512F__)
+}  // namespace hone::kernel::HONE_ISA
+#include "kernel/isa/attention_tile_avx2.hpp"
+namespace hone::kernel::HONE_ISA {
+#else
 
 // All lanes the unit at p, whatever its bits mean.
 HONE_INLINE F broadcast(const float* p) {
@@ -80,17 +129,19 @@ HONE_INLINE void multiply(const float* a, Index a_step, const float* b, Index b_
   }
 }
 
-struct Operands {
-  const float* a;
-  Index a_step;
-  const float* b;
-  Index b_step;  // units from one k to the next
-  float* c;
-  Index c_step;  // floats from one row to the next
-};
+// c = A B from zero, in registers: rows of A a_step apart, B's units `block` apart.
+template <class Type, int R, int V>
+HONE_INLINE void multiply_scores(const float* a, Index a_step, const float* b, Index K, F (&c)[R][V]) {
+#pragma GCC unroll 16
+  for (int r = 0; r < R; ++r)
+#pragma GCC unroll 4
+    for (int v = 0; v < V; ++v) c[r][v] = F{};
+  multiply<Type, R, V, false>(a, a_step, b, block, K, c);
+}
 
-template <class Type, int R, int V, bool adjacent>
+template <class Type, int V, bool adjacent>
 __attribute__((noinline)) void product_strip(const Operands& p, Index M, Index K, bool accumulate) {
+  constexpr int R = strip_rows<V>;
   for (Index m = 0; m < M; m += R) {
     F acc[R][V] = {};
     float* c = p.c + m * p.c_step;
@@ -108,36 +159,18 @@ __attribute__((noinline)) void product_strip(const Operands& p, Index M, Index K
   }
 }
 
+#endif
+
 // M is a multiple of 16, `vectors` those of N.
 template <class Type, bool adjacent>
-HONE_INLINE void product(Operands p, Index M, Index vectors, Index K, bool accumulate) {
-  while (vectors > 0) {
-    Index taken = vectors < strip ? vectors : strip;
-    switch (taken) {
-#if defined(__AVX512F__)
-      case 4:
-        product_strip<Type, 4, 4, adjacent>(p, M, K, accumulate);
-        break;
-      case 3:
-        product_strip<Type, 4, 3, adjacent>(p, M, K, accumulate);
-        break;
-      case 2:
-        product_strip<Type, 8, 2, adjacent>(p, M, K, accumulate);
-        break;
-      default:
-        product_strip<Type, 16, 1, adjacent>(p, M, K, accumulate);
-#else
-      case 2:
-        product_strip<Type, 4, 2, adjacent>(p, M, K, accumulate);
-        break;
-      default:
-        product_strip<Type, 8, 1, adjacent>(p, M, K, accumulate);
-#endif
-    }
-    p.b += taken * lanes;
-    p.c += taken * lanes;
-    vectors -= taken;
-  }
+HONE_INLINE void product(const Operands& p, Index M, Index vectors, Index K, bool accumulate) {
+  each_strip(
+      0, vectors, [&](Index v, auto V) __attribute__((always_inline)) {
+        Operands strip = p;
+        strip.b += v * lanes;
+        strip.c += v * lanes;
+        product_strip<Type, V(), adjacent>(strip, M, K, accumulate);
+      });
 }
 
 }  // namespace hone::kernel::HONE_ISA
