@@ -69,6 +69,7 @@ void run(const std::string& what, BenchOptions o) {
   if (what == "gemm") return show(bench_gemm(o.plan.precision, o.plan.threads, o.plan.isa), o.json);
   if (what == "attention") return show(bench_attention(o.plan.precision, o.plan.threads, o.plan.isa), o.json);
   const Model model = find_model(o.model, {.vocab_size = o.vocab});
+  print_notes(model.notes());
   const BenchResult r = bench_train(model, o.plan, o.steps);
   show(r, fmt::format("train {} {}x{} {}", o.model, o.plan.batch, o.plan.seq, o.precision), o.json);
 }

@@ -23,6 +23,7 @@ void run(const Options& o) {
   SamplingOptions sampling = o.sampling;
   sampling.stop = interruption();
   const Model model = open(o.model);
+  print_notes(model.notes());
   const Tokenizer tokenizer = Tokenizer::open(o.model);
   Generator generator{GeneratePlan(model, plan)};
   std::string text;

@@ -11,6 +11,7 @@ namespace {
 
 // The share of the way from the first step at the peak, `warmup`, to the last step, in [0, 1].
 double progress(std::int64_t step, std::int64_t warmup, std::int64_t steps) {
+  warmup = std::max<std::int64_t>(0, warmup);
   const std::int64_t last = std::max(steps - 1, warmup + 1);  // a peak without a way down stays one
   return std::clamp(static_cast<double>(step - warmup) / static_cast<double>(last - warmup), 0.0, 1.0);
 }
@@ -21,7 +22,7 @@ float between(float peak, float least, double share) {
 }
 
 float rising(float peak, std::int64_t step, std::int64_t warmup) {
-  return peak * static_cast<float>(step + 1) / static_cast<float>(warmup + 1);
+  return peak * static_cast<float>(step + 1) / static_cast<float>(static_cast<double>(warmup) + 1);
 }
 
 }  // namespace
