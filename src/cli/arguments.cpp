@@ -9,6 +9,7 @@
 #include <sstream>
 #include <type_traits>
 
+#include "cli/terminal.hpp"
 #include "hone/error.hpp"
 #include "hone/nearest.hpp"
 
@@ -109,6 +110,14 @@ void check_numbers(CLI::App& app) {
     if (is("FLOAT")) o->transform(CLI::Validator(check_real, ""));
   }
   for (CLI::App* command : app.get_subcommands({})) check_numbers(*command);
+}
+
+void note_without_effect(const CLI::App& command, std::initializer_list<const char*> options,
+                         const std::string& because) {
+  std::string given;
+  for (const char* option : options)
+    if (command.count(option) > 0) given += (given.empty() ? "" : ", ") + std::string(option);
+  if (!given.empty()) print_notes({"without effect " + because + ": " + given});
 }
 
 std::string explain(const CLI::App& app, const CLI::ParseError& error) {

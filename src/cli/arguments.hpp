@@ -13,6 +13,10 @@ std::vector<std::string> with_recipe(std::vector<std::string> arguments);
 // and what is too large for the largest there is.
 void check_numbers(CLI::App& app);
 
+// Says of those of the options that were given that they do nothing, `because`.
+void note_without_effect(const CLI::App& command, std::initializer_list<const char*> options,
+                         const std::string& because);
+
 // A parser's complaint, with the nearest command or option that exists.
 std::string explain(const CLI::App& app, const CLI::ParseError& error);
 

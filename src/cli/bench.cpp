@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "cli/arguments.hpp"
 #include "cli/command.hpp"
 #include "cli/json_line.hpp"
 #include "cli/terminal.hpp"
@@ -99,6 +100,9 @@ void add_bench(CLI::App& app) {
   c->add_flag("--json", o->json, "one JSON object a line on stdout");
   c->callback([=] {
     if (o->vocab == 0 && o->model == "nano") o->vocab = 4096;
+    if (*what != "train")
+      note_without_effect(*c, {"--model", "--vocab", "--batch", "--micro-batch", "--seq", "--steps"},
+                          "on bench " + *what + ", which has shapes of its own");
     run(*what, *o);
   });
 }

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "cli/arguments.hpp"
 #include "cli/command.hpp"
 #include "cli/json_line.hpp"
 #include "cli/terminal.hpp"
@@ -60,7 +61,11 @@ void add_generate(CLI::App& app) {
   c->add_option("--threads", o->plan.threads, "0: all cores; changes no text")->capture_default_str();
   c->add_option("--isa", o->plan.isa, "portable, avx2 or avx512 (default: the best here)");
   c->add_flag("--json", o->json, "one JSON object on stdout");
-  c->callback([=] { run(*o); });
+  c->callback([=] {
+    if (o->sampling.temperature == 0)
+      note_without_effect(*c, {"--top-k", "--top-p", "--seed"}, "with --temperature 0, which draws nothing");
+    run(*o);
+  });
 }
 
 }  // namespace hone::cli

@@ -19,7 +19,7 @@ namespace {
 constexpr std::int32_t ignored = -100;
 
 Tokenizer named_tokenizer(const std::string& name, const Documents& documents) {
-  if (name == "byte") return make_byte_tokenizer();
+  if (name == "byte" || name.empty()) return make_byte_tokenizer();
   if (name == "char") {
     const auto texts = documents.texts();
     const auto names = documents.names();
@@ -135,9 +135,9 @@ std::shared_ptr<const Text::Impl> Text::Impl::of_shards(const std::string& path,
 Text::Text(const std::string& path, const TextOptions& options) {
   if (is_shard_folder(path)) {
     impl_ = Impl::of_shards(path, options.seed);
-    const bool unnamed = options.tokenizer == TextOptions().tokenizer;
-    if (!unnamed &&
-        (options.tokenizer == "char" || Tokenizer::open(options.tokenizer).json() != tokenizer().json()))
+    const auto named = [&] { return options.tokenizer == "byte" ? Tokenizer::bytes() : Tokenizer::open(options.tokenizer); };
+    if (!options.tokenizer.empty() &&
+        (options.tokenizer == "char" || named().json() != tokenizer().json()))
       throw Error(ErrorKind::input, {.what = "these token shards were made with another tokenizer",
                                      .where = path,
                                      .hint = "leave the tokenizer out: the shards bring theirs"});

@@ -29,14 +29,8 @@ Text open_text(const TrainingRun& run) {
     throw Error(ErrorKind::usage, {.what = "no text to train on",
                                    .hint = "--data takes a text file, a folder or token shards"});
   std::string tokenizer = run.tokenizer;
-  if (tokenizer.empty()) tokenizer = is_file(run.model + "/tokenizer.json") ? run.model : "byte";
-  Text text(run.data, {.tokenizer = tokenizer, .seed = run.plan.seed});
-  // Where shards bring a tokenizer of their own, "byte" passes for a default.
-  if (run.tokenizer == "byte" && text.tokenizer().kind() != TokenizerKind::byte)
-    throw Error(ErrorKind::input, {.what = "these token shards were made with another tokenizer",
-                                   .where = run.data,
-                                   .hint = "leave the tokenizer out: the shards bring theirs"});
-  return text;
+  if (tokenizer.empty() && is_file(run.model + "/tokenizer.json")) tokenizer = run.model;
+  return Text(run.data, {.tokenizer = tokenizer, .seed = run.plan.seed});
 }
 
 Model open_model(const TrainingRun& run, const Text& text) {
