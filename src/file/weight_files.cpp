@@ -87,7 +87,7 @@ std::pair<std::string, std::string> stranger_in(const std::vector<std::string>& 
 
 void refuse_folder(const std::string& folder, const std::string& lacking) {
   if (!is_folder(folder))
-    throw Error(ErrorKind::input, {.what = "no such folder", .where = folder, .expected = "a model folder"});
+    throw Error(ErrorKind::input, {.what = "no such file or folder", .where = folder, .expected = "a model folder"});
   const auto names = files_in(folder);
   auto [found, hint] = stranger_in(names);
   if (found.empty() && is_folder(folder + "/checkpoints")) {
