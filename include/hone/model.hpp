@@ -77,10 +77,10 @@ class HONE_API Model {
 HONE_API Model preset(const std::string& name, const ModelOptions& options = {});
 // A config.json: its architecture with fresh weights.
 HONE_API Model from_config(const std::string& path, const ModelOptions& options = {});
-// A folder with config.json and model.safetensors, or shards and their index. Weights may go by any name that the
-// field's tools give them (doc/formats.md). Error(input) for one that is missing or of another shape, and for
-// tensors of the model's own part that it has no place for: more layers than config.json says, an adapter that
-// is not merged. Of the options `dropout` overrides config.json; sizes must be the folder's own.
+// A folder with config.json and model.safetensors, or shards and their index. Weights may go by any name that
+// the field's tools give them (doc/formats.md). Error(input) for one that is missing or of another shape, and
+// for tensors of the model's own part that it has no place for: more layers than config.json says, an adapter
+// that is not merged. Of the options `dropout` overrides config.json; sizes must be the folder's own.
 HONE_API Model open(const std::string& folder, const ModelOptions& options = {});
 // The same for a folder that a model with this architecture of one's own was saved to. Error(input) for one
 // of another architecture, by its weights or by the program that config.json keeps (doc/formats.md).

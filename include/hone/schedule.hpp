@@ -16,8 +16,8 @@ namespace hone {
 //   step warmup            peak
 //   from there on          a cosine, or a line, that has `least` at step steps - 1, the last, and after it
 //
-// A warmup of steps - 1 ends at the peak, and a longer one below it: then no step falls. So with one step alone
-// and no warmup that step has the peak.
+// A warmup of steps - 1 ends at the peak, and a longer one below it: then no step falls. So with one step
+// alone and no warmup that step has the peak.
 struct Cosine {
   float peak = 1e-3f;
   std::int64_t warmup = 0, steps = 1;

@@ -23,8 +23,9 @@
 namespace hone {
 
 struct TextOptions {
-  std::string tokenizer{};  // byte, char, or a tokenizer.json or its folder; empty: the shards' own, else byte
-  std::uint64_t seed = 0;   // of the order of the windows
+  std::string
+      tokenizer{};         // byte, char, or a tokenizer.json or its folder; empty: the shards' own, else byte
+  std::uint64_t seed = 0;  // of the order of the windows
 };
 
 // Rows of tokens that lie in somebody's memory, [batch, seq] each: a caller's own arrays, or a Batch. What

@@ -6,8 +6,9 @@
 //   const hone::RunSummary done = hone::train(run);
 //
 // Started again, a run goes on from its last checkpoint to the same bits; a finished one does no step. Only a
-// run of the same model, text, tokenizer and options does: contents are compared, not paths. Other `steps`, and
-// what changes no bit, may be asked for, and on_message says what changes. One process at a time works in a folder. Nothing is printed: what happens arrives in the callbacks.
+// run of the same model, text, tokenizer and options does: contents are compared, not paths. Other `steps`,
+// and what changes no bit, may be asked for, and on_message says what changes. One process at a time works in
+// a folder. Nothing is printed: what happens arrives in the callbacks.
 #pragma once
 #include <cstdint>
 #include <functional>

@@ -59,10 +59,10 @@ std::string check_integer(std::string& text) {
   if (digits.starts_with('+')) digits.remove_prefix(1);
   Integer value{};
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-  if (error == std::errc::result_out_of_range)
-    return fmt::format("{} is too large", text);
+  if (error == std::errc::result_out_of_range) return fmt::format("{} is too large", text);
   if (error != std::errc() || end != digits.data() + digits.size())
-    return fmt::format("expected a whole number{}, found '{}'", std::is_signed_v<Integer> ? "" : " from 0", text);
+    return fmt::format("expected a whole number{}, found '{}'", std::is_signed_v<Integer> ? "" : " from 0",
+                       text);
   text = fmt::format("{}", value);  // without zeros in front
   return {};
 }

@@ -9,8 +9,8 @@ namespace hone::cli {
 // `train recipe.toml --lr 1e-4` -> the recipe's keys as options, then those typed, which win.
 std::vector<std::string> with_recipe(std::vector<std::string> arguments);
 
-// Has every option that takes a number check it first: the parser alone takes 010 for eight, -1 for a large seed,
-// and what is too large for the largest there is.
+// Has every option that takes a number check it first: the parser alone takes 010 for eight, -1 for a large
+// seed, and what is too large for the largest there is.
 void check_numbers(CLI::App& app);
 
 // Says of those of the options that were given that they do nothing, `because`.

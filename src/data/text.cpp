@@ -135,9 +135,10 @@ std::shared_ptr<const Text::Impl> Text::Impl::of_shards(const std::string& path,
 Text::Text(const std::string& path, const TextOptions& options) {
   if (is_shard_folder(path)) {
     impl_ = Impl::of_shards(path, options.seed);
-    const auto named = [&] { return options.tokenizer == "byte" ? Tokenizer::bytes() : Tokenizer::open(options.tokenizer); };
-    if (!options.tokenizer.empty() &&
-        (options.tokenizer == "char" || named().json() != tokenizer().json()))
+    const auto named = [&] {
+      return options.tokenizer == "byte" ? Tokenizer::bytes() : Tokenizer::open(options.tokenizer);
+    };
+    if (!options.tokenizer.empty() && (options.tokenizer == "char" || named().json() != tokenizer().json()))
       throw Error(ErrorKind::input, {.what = "these token shards were made with another tokenizer",
                                      .where = path,
                                      .hint = "leave the tokenizer out: the shards bring theirs"});

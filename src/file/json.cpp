@@ -88,10 +88,9 @@ std::int64_t json_integer(const json& object, const char* key, const std::string
           ? value.get<std::uint64_t>() <= static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())
           : value.is_number_integer();
   if (!fits)
-    throw Error(ErrorKind::input,
-                {.what = std::string("\"") + key + "\" is not a whole number of 64 bits",
-                 .where = where,
-                 .found = value.is_number() ? value.dump() : value.type_name()});
+    throw Error(ErrorKind::input, {.what = std::string("\"") + key + "\" is not a whole number of 64 bits",
+                                   .where = where,
+                                   .found = value.is_number() ? value.dump() : value.type_name()});
   return value.get<std::int64_t>();
 }
 

@@ -112,6 +112,11 @@ std::size_t safetensors_item_bytes(std::string_view dtype) {
 SafetensorsIndex parse_safetensors(std::span<const std::byte> file, const std::string& where) {
   if (file.size() < 8)
     refuse(where, "too short for a safetensors file", "8 bytes or more", std::to_string(file.size()));
+  constexpr std::string_view pointer = "version https://git-lfs";
+  if (std::string_view(reinterpret_cast<const char*>(file.data()), file.size()).starts_with(pointer))
+    throw Error(ErrorKind::input, {.what = "a pointer of Git LFS stands where the tensors should be",
+                                   .where = where,
+                                   .hint = "git lfs pull fetches the file itself"});
   const std::uint64_t header = little_endian(file);
   if (header > most_header_bytes || header > file.size() - 8)
     refuse(where, "not a safetensors file, or cut short: the header's length does not fit the file",
@@ -123,7 +128,8 @@ SafetensorsIndex parse_safetensors(std::span<const std::byte> file, const std::s
     refuse(where + ", byte 8", "not a safetensors file: its header does not begin with a brace");
   const json object = parse_json(text, where + ", header");
   if (const auto last = text.find_last_not_of(' '); text[last] != '}')
-    refuse(where + ", byte " + std::to_string(8 + last), "the header is filled up with something else than spaces");
+    refuse(where + ", byte " + std::to_string(8 + last),
+           "the header is filled up with something else than spaces");
   const auto data = file.subspan(8 + header);
   SafetensorsIndex index;
   for (const auto& [name, value] : object.items()) {

@@ -19,8 +19,8 @@ std::map<std::string, std::string> read_index(const std::string& path) {
   const nlohmann::json index = read_json(path);
   const nlohmann::json& map = json_member(index, "weight_map", path);
   if (!map.is_object() || map.empty())
-    throw Error(ErrorKind::input, {.what = "\"weight_map\" is not an object that names a file for each tensor",
-                                   .where = path});
+    throw Error(ErrorKind::input,
+                {.what = "\"weight_map\" is not an object that names a file for each tensor", .where = path});
   std::map<std::string, std::string> shards;
   for (const auto& item : map.items()) {
     const std::string shard = json_string(map, item.key().c_str(), path + ", weight_map");
@@ -87,19 +87,25 @@ std::pair<std::string, std::string> stranger_in(const std::vector<std::string>& 
 
 void refuse_folder(const std::string& folder, const std::string& lacking) {
   if (!is_folder(folder))
-    throw Error(ErrorKind::input, {.what = "no such file or folder", .where = folder, .expected = "a model folder"});
+    throw Error(ErrorKind::input,
+                {.what = "no such file or folder", .where = folder, .expected = "a model folder"});
   const auto names = files_in(folder);
   auto [found, hint] = stranger_in(names);
+  if (found.empty() && is_folder(folder + "/snapshots")) {
+    found = "a folder of snapshots, as the Hub's cache has it";
+    hint = "name one of the folders in " + folder + "/snapshots";
+  }
   if (found.empty() && is_folder(folder + "/checkpoints")) {
     found = "checkpoints of a run that has not ended";
     hint = "the same training command finishes the run and leaves the model here";
   }
   if (found.empty()) found = names.empty() ? "no file" : listed(names);
-  throw Error(ErrorKind::input, {.what = "not a model folder: it has no " + lacking,
-                                 .where = folder,
-                                 .expected = "config.json with model.safetensors, or with shards and their index",
-                                 .found = found,
-                                 .hint = hint});
+  throw Error(ErrorKind::input,
+              {.what = "not a model folder: it has no " + lacking,
+               .where = folder,
+               .expected = "config.json with model.safetensors, or with shards and their index",
+               .found = found,
+               .hint = hint});
 }
 
 WeightFiles::WeightFiles(const std::string& folder) : path_(folder + "/" + whole_file) {

@@ -11,8 +11,8 @@ namespace hone {
 namespace {
 
 // What GPT2Config has beside PreTrainedConfig's keys: those that are read below, then those without effect on
-// a language model's logits. (reorder_and_upcast_attn asks for scores in f32, which hone always has; n_ctx was
-// the causal mask's size, which follows n_positions.)
+// a language model's logits. (reorder_and_upcast_attn asks for scores in f32, which hone always has; n_ctx
+// was the causal mask's size, which follows n_positions.)
 constexpr std::string_view gpt2_keys[] = {
     "n_layer", "n_head", "n_embd", "n_positions", "n_inner", "vocab_size", "activation_function",
     "layer_norm_epsilon", "initializer_range", "embd_pdrop", "attn_pdrop", "resid_pdrop",
@@ -40,14 +40,14 @@ void use_own_names(nlohmann::json& config, const std::string& where) {
 void note_unknown_keys(const nlohmann::json& config, const std::string& where,
                        std::vector<std::string>& notes) {
   std::string unknown;
-  for (const std::string& key : unknown_keys(config, gpt2_keys)) unknown += (unknown.empty() ? "" : ", ") + key;
+  for (const std::string& key : unknown_keys(config, gpt2_keys))
+    unknown += (unknown.empty() ? "" : ", ") + key;
   if (!unknown.empty()) notes.push_back(where + ": keys without effect on a gpt2 model: " + unknown);
 }
 
 std::int64_t positive(const nlohmann::json& config, const char* key, const std::string& where) {
   const std::int64_t value = json_integer(config, key, where);
-  if (value <= 0 || value > 100'000'000)
-    refuse_key(where, key, "1 to 100 million", std::to_string(value));
+  if (value <= 0 || value > 100'000'000) refuse_key(where, key, "1 to 100 million", std::to_string(value));
   return value;
 }
 
@@ -105,7 +105,8 @@ Gpt2Config read_gpt2_config(nlohmann::json& config, const std::string& where,
   c.scaled = flag(config, "scale_attn_weights", true, where);
   c.scaled_by_layer = flag(config, "scale_attn_by_inverse_layer_idx", false, where);
   if (c.n_embd % c.n_head != 0)
-    refuse_key(where, "n_head", "a divisor of n_embd = " + std::to_string(c.n_embd), std::to_string(c.n_head));
+    refuse_key(where, "n_head", "a divisor of n_embd = " + std::to_string(c.n_embd),
+               std::to_string(c.n_head));
   if (c.n_embd / c.n_head > 256)
     refuse_key(where, "n_head", "heads at most 256 wide", std::to_string(c.n_embd / c.n_head) + " wide");
   if (c.n_layer > 10000) refuse_key(where, "n_layer", "at most 10000", std::to_string(c.n_layer));

@@ -14,7 +14,8 @@ struct Gpt2Config {
   bool tied, scaled, scaled_by_layer;
 };
 
-// Error(input) with `where` for a value that makes no model. Keys by Transformers' general names (hidden_size,
+// Error(input) with `where` for a value that makes no model. Keys by Transformers' general names
+// (hidden_size,
 // ...) are put under GPT-2's own; keys that nobody reads are named in a note.
 Gpt2Config read_gpt2_config(nlohmann::json& config, const std::string& where,
                             std::vector<std::string>& notes);

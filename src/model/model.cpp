@@ -124,7 +124,8 @@ Model from_json(nlohmann::json config, const ModelOptions& options, const std::s
   return Model(std::move(impl));
 }
 
-Model custom_model(Architecture architecture, std::int64_t vocab_size, std::int64_t context, std::uint64_t seed) {
+Model custom_model(Architecture architecture, std::int64_t vocab_size, std::int64_t context,
+                   std::uint64_t seed) {
   if (vocab_size <= 0 || context <= 0)
     throw Error(ErrorKind::usage, {.what = "a model of one's own needs its vocabulary and context",
                                    .expected = "ModelOptions::vocab_size and context above 0",

@@ -61,10 +61,11 @@ std::string joined(const std::vector<std::string>& names) {
 void require_own_sizes(const Model& model, const ModelOptions& options, const std::string& folder) {
   const auto require = [&](const char* what, std::int64_t own, std::int64_t asked) {
     if (asked != 0 && asked != own)
-      throw Error(ErrorKind::usage, {.what = std::string("the ") + what + " of a model folder is its weights'",
-                                     .where = folder,
-                                     .expected = std::to_string(own),
-                                     .found = std::to_string(asked)});
+      throw Error(ErrorKind::usage,
+                  {.what = std::string("the ") + what + " of a model folder is its weights'",
+                   .where = folder,
+                   .expected = std::to_string(own),
+                   .found = std::to_string(asked)});
   };
   require("vocabulary", model.vocab_size(), options.vocab_size);
   require("context", model.context(), options.context);

@@ -21,12 +21,13 @@ void require_fit(const MappedTensor& tensor, const ParameterSpec& spec) {
   const auto& found = tensor.entry->shape;
   if (found != wanted.sizes()) {
     const bool turned = wanted.rank() == 2 && Shape{wanted[1], wanted[0]}.sizes() == found;
-    throw Error(ErrorKind::input,
-                {.what = "the weight does not fit config.json",
-                 .where = tensor.where(),
-                 .expected = to_string(wanted),
-                 .found = type_text("", found),
-                 .hint = turned ? "the file keeps it transposed: the family's files have it as expected" : ""});
+    throw Error(
+        ErrorKind::input,
+        {.what = "the weight does not fit config.json",
+         .where = tensor.where(),
+         .expected = to_string(wanted),
+         .found = type_text("", found),
+         .hint = turned ? "the file keeps it transposed: the family's files have it as expected" : ""});
   }
   if (!readable(*tensor.entry))
     throw Error(ErrorKind::input, {.what = "weights of this type cannot be read",

@@ -51,13 +51,13 @@ WeightStore WeightStore::mapped(std::shared_ptr<const WeightFiles> files, NamedT
       require_fit(found->second, spec);
   }
   if (!missing.empty())
-    throw Error(ErrorKind::input, {.what = missing.size() == 1 ? "a weight is missing" : "weights are missing",
-                                   .where = files->path(),
-                                   .expected = "tensor " + missing.front() +
-                                               (missing.size() == 1 ? ""
-                                                                    : " and " + std::to_string(missing.size() - 1) +
-                                                                          " more"),
-                                   .hint = "is this the file that belongs to config.json?"});
+    throw Error(
+        ErrorKind::input,
+        {.what = missing.size() == 1 ? "a weight is missing" : "weights are missing",
+         .where = files->path(),
+         .expected = "tensor " + missing.front() +
+                     (missing.size() == 1 ? "" : " and " + std::to_string(missing.size() - 1) + " more"),
+         .hint = "is this the file that belongs to config.json?"});
   WeightStore store;
   store.files_ = std::move(files);
   store.tensors_ = std::move(tensors);

@@ -83,7 +83,8 @@ CheckpointState read_checkpoint_state(const std::string& folder) {
                                    .where = where,
                                    .expected = "format 1, steps from 0"});
   const auto& notes = json_member(json, "notes", where);
-  for (const auto& item : notes.items()) state.notes[item.key()] = json_string(notes, item.key().c_str(), where);
+  for (const auto& item : notes.items())
+    state.notes[item.key()] = json_string(notes, item.key().c_str(), where);
   state.hash = json_string(json, "hash", where);
   return state;
 }

@@ -68,23 +68,24 @@ RunIdentity::RunIdentity(const TrainingRun& run, const Trainer& trainer, const T
     : run_(run), in_place_(is_in_place(run)), isa_(trainer.plan().options().isa) {
   const auto& o = trainer.plan().options();
   static constexpr const char* schedules[] = {"constant", "linear", "cosine"};
-  kept_ = {{config_key, "model", trainer.plan().model().config_json()},
-           {"tokenizer", "tokenizer", "digest " + digest(text.tokenizer())},
-           {"data", "text",
-            fmt::format("{} tokens, {} bytes, digest {}", text.all_tokens(), text.all_bytes(), text.digest())},
-           {"batch", "--batch", std::to_string(o.batch)},
-           {"seq", "--seq", std::to_string(o.seq)},
-           {"precision", "--precision", name(o.precision)},
-           {"seed", "--seed", std::to_string(o.seed)},
-           {"lr", "--lr", number(run.adamw.lr)},
-           {"min-lr", "--min-lr", number(run.min_lr)},
-           {"schedule", "--schedule", schedules[static_cast<int>(run.schedule)]},
-           {"warmup", "--warmup", std::to_string(run.warmup)},
-           {"beta1", "--beta1", number(run.adamw.beta1)},
-           {"beta2", "--beta2", number(run.adamw.beta2)},
-           {"weight-decay", "--weight-decay", number(run.adamw.weight_decay)},
-           {"clip", "--clip", number(run.adamw.clip)},
-           {weights_key, "base model: its weights differ", "digest " + trainer.weights_hash()}};
+  kept_ = {
+      {config_key, "model", trainer.plan().model().config_json()},
+      {"tokenizer", "tokenizer", "digest " + digest(text.tokenizer())},
+      {"data", "text",
+       fmt::format("{} tokens, {} bytes, digest {}", text.all_tokens(), text.all_bytes(), text.digest())},
+      {"batch", "--batch", std::to_string(o.batch)},
+      {"seq", "--seq", std::to_string(o.seq)},
+      {"precision", "--precision", name(o.precision)},
+      {"seed", "--seed", std::to_string(o.seed)},
+      {"lr", "--lr", number(run.adamw.lr)},
+      {"min-lr", "--min-lr", number(run.min_lr)},
+      {"schedule", "--schedule", schedules[static_cast<int>(run.schedule)]},
+      {"warmup", "--warmup", std::to_string(run.warmup)},
+      {"beta1", "--beta1", number(run.adamw.beta1)},
+      {"beta2", "--beta2", number(run.adamw.beta2)},
+      {"weight-decay", "--weight-decay", number(run.adamw.weight_decay)},
+      {"clip", "--clip", number(run.adamw.clip)},
+      {weights_key, "base model: its weights differ", "digest " + trainer.weights_hash()}};
 }
 
 RunIdentity::Notes RunIdentity::notes(const Trainer& trainer) const {
@@ -121,13 +122,15 @@ std::vector<std::string> RunIdentity::changes(const Notes& notes, std::int64_t s
     lines.push_back(fmt::format(
         "--steps {} -> {}: the learning rate at step {} is {:g}, not {:g}; a run of {} steps from its "
         "beginning would have other weights",
-        before.steps, run_.steps, step + 1, learning_rate(run_, step), learning_rate(before, step), run_.steps));
+        before.steps, run_.steps, step + 1, learning_rate(run_, step), learning_rate(before, step),
+        run_.steps));
   const std::string isa = was("isa");
   const bool portable = isa == "portable" || isa_ == "portable";
   if (!isa.empty() && isa != isa_ && (portable || run_.plan.precision == Precision::bf16))
-    lines.push_back(fmt::format("the checkpoint was made on {}, this goes on on {}: from here on the bits differ "
-                                "from an undisturbed run's",
-                                isa, isa_));
+    lines.push_back(
+        fmt::format("the checkpoint was made on {}, this goes on on {}: from here on the bits differ "
+                    "from an undisturbed run's",
+                    isa, isa_));
   return lines;
 }
 

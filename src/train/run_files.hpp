@@ -10,8 +10,8 @@
 
 namespace hone {
 
-// What a run was started with: what it is made of, by digests of contents (a file may move), and options. Kept
-// in its checkpoints, as text by name.
+// What a run was started with: what it is made of, by digests of contents (a file may move), and options.
+// Kept in its checkpoints, as text by name.
 class RunIdentity {
  public:
   using Notes = std::map<std::string, std::string>;
@@ -34,7 +34,8 @@ class RunIdentity {
   TrainingRun run_;
   bool in_place_;
   std::string isa_;
-  std::vector<Kept> kept_;  // in the order in which a difference is told: causes before what follows from them
+  std::vector<Kept>
+      kept_;  // in the order in which a difference is told: causes before what follows from them
 };
 
 class RunFolder {
@@ -45,8 +46,8 @@ class RunFolder {
   bool has_checkpoint() const;
   // Writes the checkpoint of the trainer's step; the one before it stays, older ones go.
   void save(const Trainer& trainer, const RunIdentity::Notes& notes) const;
-  // Loads the last checkpoint, where there is one, unless `check` throws at its notes, and returns its folder.
-  // Where it is damaged, the error says which one is whole.
+  // Loads the last checkpoint, where there is one, unless `check` throws at its notes, and returns its
+  // folder. Where it is damaged, the error says which one is whole.
   std::optional<std::string> resume(Trainer& trainer,
                                     const std::function<void(const RunIdentity::Notes&)>& check) const;
   void remove_checkpoints() const;

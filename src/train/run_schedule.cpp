@@ -24,13 +24,15 @@ std::vector<std::string> schedule_notes(const TrainingRun& run) {
     notes.push_back("--min-lr has no effect on a constant schedule; linear and cosine fall to it");
   const float last = learning_rate(run, run.steps - 1);
   if (run.warmup >= run.steps)
-    notes.push_back(fmt::format("--warmup {} does not end within --steps {}: the learning rate only rises, to {:g} "
-                                "of --lr {:g}",
-                                run.warmup, run.steps, last, run.adamw.lr));
+    notes.push_back(
+        fmt::format("--warmup {} does not end within --steps {}: the learning rate only rises, to {:g} "
+                    "of --lr {:g}",
+                    run.warmup, run.steps, last, run.adamw.lr));
   else if (falls && last != run.min_lr)
-    notes.push_back(fmt::format("with --warmup {} the last of --steps {} is the first at --lr {:g}: none is left to "
-                                "fall to --min-lr {:g}",
-                                run.warmup, run.steps, run.adamw.lr, run.min_lr));
+    notes.push_back(
+        fmt::format("with --warmup {} the last of --steps {} is the first at --lr {:g}: none is left to "
+                    "fall to --min-lr {:g}",
+                    run.warmup, run.steps, run.adamw.lr, run.min_lr));
   return notes;
 }
 

@@ -115,5 +115,12 @@ TEST(Safetensors, TheHeaderIsFilledUpWithSpacesOnly) {
   expect_refused(std::string("{}\0{\"x\":1}", 10), 0, "NUL");
 }
 
+TEST(Safetensors, APointerOfGitLfsIsNamed) {
+  const std::string message = error_of(ErrorKind::input, [] {
+    parsed("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n");
+  });
+  EXPECT_NE(message.find("git lfs pull"), std::string::npos) << message;
+}
+
 }  // namespace
 }  // namespace hone

@@ -23,7 +23,8 @@ std::string refused(const std::string& more) {
 }
 
 // What gpt2-medium's file on the Hub has, at a smaller size.
-constexpr const char* hub_keys = R"(, "n_ctx": 1024, "activation_function": "gelu_new", "architectures": ["GPT2LMHeadModel"],
+constexpr const char* hub_keys =
+    R"(, "n_ctx": 1024, "activation_function": "gelu_new", "architectures": ["GPT2LMHeadModel"],
   "bos_token_id": 50256, "eos_token_id": 50256, "summary_type": "cls_index", "summary_first_dropout": 0.1,
   "task_specific_params": {"text-generation": {"do_sample": true, "max_length": 50}}, "use_cache": true,
   "torch_dtype": "float32", "_num_labels": 1, "id2label": {"0": "LABEL_0"}, "pruned_heads": {}, "output_past": true,
@@ -40,8 +41,9 @@ TEST(Config, UnknownKeysAreNamedInOneNote) {
 
 TEST(Config, KeysThatMakeAnotherFunctionAreRefused) {
   for (const char* more :
-       {R"(, "add_cross_attention": true)", R"(, "is_encoder_decoder": true)", R"(, "pruned_heads": {"0": [1]})",
-        R"(, "quantization_config": {"load_in_4bit": true})", R"(, "activation_function": "xielu")"}) {
+       {R"(, "add_cross_attention": true)", R"(, "is_encoder_decoder": true)",
+        R"(, "pruned_heads": {"0": [1]})", R"(, "quantization_config": {"load_in_4bit": true})",
+        R"(, "activation_function": "xielu")"}) {
     const std::string key = std::string(more).substr(3, std::string(more).find('"', 3) - 3);
     EXPECT_NE(refused(more).find(key), std::string::npos) << more;
   }
@@ -58,13 +60,17 @@ TEST(Config, GeneralNamesOfSizesAreTakenAndMayNotContradict) {
 TEST(Config, NumbersMustBeSizes) {
   for (const char* inner : {"0", "-1", "64.0", "1e3", "true", "\"64\"", "99999999999999999999"})
     EXPECT_NE(refused(std::string(R"(, "n_inner": )") + inner).find("n_inner"), std::string::npos) << inner;
-  EXPECT_NE(error_of(ErrorKind::input, [] {
-              model_of(R"({"model_type": "gpt2", "n_layer": 9999, "n_head": 1000000, "n_embd": 100000000,
+  EXPECT_NE(
+      error_of(ErrorKind::input,
+               [] {
+                 model_of(R"({"model_type": "gpt2", "n_layer": 9999, "n_head": 1000000, "n_embd": 100000000,
                            "n_positions": 1, "vocab_size": 9})");
-            }).find("1e15"),
-            std::string::npos);
+               })
+          .find("1e15"),
+      std::string::npos);
   for (const char* drop : {"-0.1", "1", "1.5", "\"a\"", "null"})
-    EXPECT_NE(refused(std::string(R"(, "attn_pdrop": )") + drop).find("attn_pdrop"), std::string::npos) << drop;
+    EXPECT_NE(refused(std::string(R"(, "attn_pdrop": )") + drop).find("attn_pdrop"), std::string::npos)
+        << drop;
 }
 
 }  // namespace

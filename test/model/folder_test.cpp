@@ -1,4 +1,5 @@
-// Folders of weights as the field's tools write them. Each is made of one small model; what is right follows from it.
+// Folders of weights as the field's tools write them. Each is made of one small model; what is right follows
+// from it.
 #include <gtest/gtest.h>
 
 #include <algorithm>

@@ -91,6 +91,7 @@ TEST(Evaluate, RefusesWhatDoesNotFit) {
   EXPECT_NE(message.find("100"), std::string::npos);
   error_of(ErrorKind::input, [&] { evaluate(small(), text, {.seq = 10}); });
   error_of(ErrorKind::usage, [&] { evaluate(small(), text, {.seq = 129}); });
+  error_of(ErrorKind::usage, [&] { evaluate(small(), text, {.max_tokens = -1}); });
 }
 
 TEST(Evaluate, AWeightThatIsNotFiniteIsNamed) {
@@ -106,9 +107,8 @@ TEST(Evaluate, AWeightThatIsNotFiniteIsNamed) {
   folder.write("model.safetensors", file);
   const Text text(folder.write("text", some_text()));
   for (const Precision precision : {Precision::f32, Precision::bf16}) {
-    const std::string message = error_of(ErrorKind::failed, [&] {
-      evaluate(open(folder.path()), text, {.seq = 50, .precision = precision});
-    });
+    const std::string message = error_of(
+        ErrorKind::failed, [&] { evaluate(open(folder.path()), text, {.seq = 50, .precision = precision}); });
     EXPECT_NE(message.find("NaN"), std::string::npos) << message;
     EXPECT_NE(message.find("the weight transformer.h.1.ln_2.bias"), std::string::npos) << message;
   }

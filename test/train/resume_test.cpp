@@ -1,4 +1,5 @@
-// Whether a run goes on in a folder: only the run that was begun there, known by contents, with what changes said.
+// Whether a run goes on in a folder: only the run that was begun there, known by contents, with what changes
+// said.
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -110,7 +111,8 @@ TEST_F(Resume, OtherOptionsAreRefusedByName) {
   other("--warmup", [](TrainingRun& r) { r.warmup = 1; });
   other("--schedule", [](TrainingRun& r) { r.schedule = ScheduleKind::linear; });
   other("--precision", [](TrainingRun& r) { r.plan.precision = Precision::bf16; });
-  other("model: expected the same config.json, found attn_pdrop was 0", [](TrainingRun& r) { r.dropout = 0.5f; });
+  other("model: expected the same config.json, found attn_pdrop was 0",
+        [](TrainingRun& r) { r.dropout = 0.5f; });
 }
 
 TEST_F(Resume, OtherStepsSayWhatBecomesOfTheSchedule) {
