@@ -71,7 +71,7 @@ void require_own_sizes(const Model& model, const ModelOptions& options, const st
   require("context", model.context(), options.context);
 }
 
-Model with_files(Model model, std::shared_ptr<const WeightFiles> files, NamedTensors tensors) {
+Model with_files(const Model& model, std::shared_ptr<const WeightFiles> files, NamedTensors tensors) {
   const auto& specs = model.impl().specs;
   const auto unused = unused_names(tensors, *model.impl().family_names, specs);
   auto impl = std::make_shared<Model::Impl>(model.impl());
@@ -99,7 +99,7 @@ Model open(const std::string& folder, const ModelOptions& options) {
                          ", though config.json ties it to the table of tokens: the head is used");
     model = Model(std::move(own));
   }
-  return with_files(std::move(model), files, std::move(tensors));
+  return with_files(model, files, std::move(tensors));
 }
 
 Model open(const std::string& folder, Architecture architecture) {

@@ -100,14 +100,14 @@ std::vector<std::string> unused_names(const NamedTensors& tensors, const FamilyN
   std::vector<std::string> rest;
   std::vector<const NamedTensors::value_type*> own;
   for (const auto& named : tensors) {
-    const auto& [name, tensor] = named;
+    const std::string& name = named.first;
     const bool buffer = std::any_of(names.buffers.begin(), names.buffers.end(),
                                     [&](const std::string& end) { return name.ends_with(end); });
     if (buffer || find_spec(specs, name)) continue;
     if (name.starts_with(names.trunk) || (!head.empty() && name.starts_with(head)))
       own.push_back(&named);
     else
-      rest.push_back(tensor.entry->name);
+      rest.push_back(named.second.entry->name);
   }
   if (own.empty()) return rest;
   ErrorText text = stranger(own.front()->first, specs);

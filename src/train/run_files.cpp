@@ -118,6 +118,8 @@ std::vector<std::string> RunIdentity::changes(const Notes& notes, std::int64_t s
   if (!was("steps").empty()) before.steps = std::atoll(was("steps").c_str());
   if (run_.steps < step)
     lines.push_back(fmt::format("step {} is done already, so --steps {} asks for nothing", step, run_.steps));
+  else if (before.steps != run_.steps && run_.schedule == ScheduleKind::constant)
+    lines.push_back(fmt::format("--steps {} -> {}: the schedule stays", before.steps, run_.steps));
   else if (before.steps != run_.steps)
     lines.push_back(fmt::format(
         "--steps {} -> {}: the learning rate at step {} is {:g}, not {:g}; a run of {} steps from its "

@@ -132,6 +132,16 @@ TEST_F(Resume, OtherStepsSayWhatBecomesOfTheSchedule) {
   expect_said("step 5 is done already, so --steps 4 asks for nothing");
 }
 
+TEST_F(Resume, AConstantScheduleStaysForOtherSteps) {
+  run_.schedule = ScheduleKind::constant;
+  go();
+  run_.steps = 3;
+  const RunSummary resumed = go();
+  expect_said("--steps 2 -> 3: the schedule stays");
+  run_.out = folder_.file("undisturbed");
+  EXPECT_EQ(go().weights_hash, resumed.weights_hash);
+}
+
 TEST_F(Resume, ARunInTheFolderOfItsModelKnowsItself) {
   run_.model = run_.out = base("base", 1);
   std::filesystem::remove_all(run_.out + "/checkpoints");
