@@ -55,6 +55,9 @@ class HONE_API Model {
   std::int64_t size(const std::string& name) const;                   // elements
   void read(const std::string& name, std::span<float> values) const;  // in f32, as files keep it
   std::string config_json() const;                                    // the text of config.json
+  // What is worth saying of the files it came from: keys and tensors that have no effect, a head that the
+  // weights have of their own. A line each; empty for most.
+  const std::vector<std::string>& notes() const;
   // 32 hex digits of all f32 weights by name: the same for any file that holds the same numbers.
   std::string weights_hash() const;
   // config.json and model.safetensors; the folder is made where it is missing.
@@ -74,8 +77,11 @@ class HONE_API Model {
 HONE_API Model preset(const std::string& name, const ModelOptions& options = {});
 // A config.json: its architecture with fresh weights.
 HONE_API Model from_config(const std::string& path, const ModelOptions& options = {});
-// A folder with config.json and model.safetensors.
-HONE_API Model open(const std::string& folder);
+// A folder with config.json and model.safetensors, or shards and their index. Weights may go by any name that
+// the field's tools give them (doc/formats.md). Error(input) for one that is missing or of another shape, and
+// for tensors of the model's own part that it has no place for: more layers than config.json says, an adapter
+// that is not merged. Of the options `dropout` overrides config.json; sizes must be the folder's own.
+HONE_API Model open(const std::string& folder, const ModelOptions& options = {});
 // The same for a folder that a model with this architecture of one's own was saved to. Error(input) for one
 // of another architecture, by its weights or by the program that config.json keeps (doc/formats.md).
 HONE_API Model open(const std::string& folder, Architecture architecture);

@@ -10,7 +10,14 @@
 
 namespace hone {
 
-// Warmup rises linearly to `peak` over the first `warmup` steps; a cosine then falls to `least` at `steps`.
+// Of `steps` steps, 0 to steps - 1:
+//
+//   step n < warmup        peak * (n + 1) / (warmup + 1), a rise in equal parts of which none is 0
+//   step warmup            peak
+//   from there on          a cosine, or a line, that has `least` at step steps - 1, the last, and after it
+//
+// A warmup of steps - 1 ends at the peak, and a longer one below it: then no step falls. So with one step
+// alone and no warmup that step has the peak.
 struct Cosine {
   float peak = 1e-3f;
   std::int64_t warmup = 0, steps = 1;
@@ -25,7 +32,7 @@ struct Linear {  // the same with a straight line
   HONE_API float operator()(std::int64_t step) const;
 };
 
-struct Constant {
+struct Constant {  // the same rise, then the peak for good
   float peak = 1e-3f;
   std::int64_t warmup = 0;
   HONE_API float operator()(std::int64_t step) const;

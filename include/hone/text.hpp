@@ -23,8 +23,9 @@
 namespace hone {
 
 struct TextOptions {
-  std::string tokenizer = "byte";  // byte, char, or the path of a tokenizer.json or of its folder
-  std::uint64_t seed = 0;          // of the order of the windows
+  std::string
+      tokenizer{};         // byte, char, or a tokenizer.json or its folder; empty: the shards' own, else byte
+  std::uint64_t seed = 0;  // of the order of the windows
 };
 
 // Rows of tokens that lie in somebody's memory, [batch, seq] each: a caller's own arrays, or a Batch. What
@@ -69,6 +70,9 @@ class HONE_API Text {
   std::int64_t held_out_bytes() const;  // of the text that held_out_tokens() encode; for bits a byte
   std::int64_t all_tokens() const;
   std::int64_t all_bytes() const;
+  // 32 hex digits of the tokens and of where the held-out part begins: the same from a file and from shards.
+  // Reads all tokens.
+  std::string digest() const;
   std::int64_t memory_bytes() const;  // that the tokens take here; 0 for shards, which stay on disk
 
   // Step n's `batch` windows of seq + 1 tokens. A pass over the training part takes its windows in a drawn

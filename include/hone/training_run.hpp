@@ -5,14 +5,17 @@
 //   run.on_step = [](const hone::StepEvent& e) { std::printf("%ld %.3f\n", long(e.step), e.loss); };
 //   const hone::RunSummary done = hone::train(run);
 //
-// Started again, a run goes on from its last checkpoint to the same bits; a finished one does no step. One
-// process at a time works in a folder. Nothing is printed: what happens arrives in the callbacks.
+// Started again, a run goes on from its last checkpoint to the same bits; a finished one does no step. Only a
+// run of the same model, text, tokenizer and options does: contents are compared, not paths. Other `steps`,
+// and what changes no bit, may be asked for, and on_message says what changes. One process at a time works in
+// a folder. Nothing is printed: what happens arrives in the callbacks.
 #pragma once
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <stop_token>
 #include <string>
+#include <vector>
 
 #include "hone/train.hpp"
 
@@ -66,6 +69,9 @@ struct TrainingRun {
 
 // The plan of that run; what `hone plan` prints.
 HONE_API TrainPlan plan_of(const TrainingRun& run);
+// What is worth saying of the run before it starts, a line each: what its files have without effect, and what
+// its schedule cannot do as asked. train() says it through on_message.
+HONE_API std::vector<std::string> run_notes(const TrainingRun& run, const TrainPlan& plan);
 HONE_API RunSummary train(const TrainingRun& run);
 
 }  // namespace hone

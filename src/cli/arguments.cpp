@@ -3,8 +3,13 @@
 #include <fmt/format.h>
 
 #include <toml++/toml.h>
+#include <cfloat>
+#include <charconv>
+#include <cmath>
 #include <sstream>
+#include <type_traits>
 
+#include "cli/terminal.hpp"
 #include "hone/error.hpp"
 #include "hone/nearest.hpp"
 
@@ -47,6 +52,35 @@ std::vector<std::string> with_recipe(std::vector<std::string> arguments) {
 
 namespace {
 
+// Each returns what is wrong, or nothing, as the parser wants it.
+template <class Integer>
+std::string check_integer(std::string& text) {
+  std::string_view digits = text;
+  if (digits.starts_with('+')) digits.remove_prefix(1);
+  Integer value{};
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+  if (error == std::errc::result_out_of_range) return fmt::format("{} is too large", text);
+  if (error != std::errc() || end != digits.data() + digits.size())
+    return fmt::format("expected a whole number{}, found '{}'", std::is_signed_v<Integer> ? "" : " from 0",
+                       text);
+  text = fmt::format("{}", value);  // without zeros in front
+  return {};
+}
+
+std::string check_real(std::string& text) {
+  std::string_view digits = text;
+  if (digits.starts_with('+')) digits.remove_prefix(1);
+  double value = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+  const bool read = error == std::errc() && end == digits.data() + digits.size();
+  if (error != std::errc::result_out_of_range && (!read || !std::isfinite(value)))
+    return fmt::format("expected a finite number, found '{}'", text);
+  const double size = std::abs(value);  // hone computes in f32
+  if (!read || size > FLT_MAX || (size > 0 && size < static_cast<double>(FLT_TRUE_MIN)))
+    return fmt::format("{} is too large or too small for a 32-bit float", text);
+  return {};
+}
+
 const CLI::App& chosen(const CLI::App& app) {
   const auto commands = app.get_subcommands();
   return commands.empty() ? app : chosen(*commands.front());
@@ -66,6 +100,25 @@ std::vector<std::string> command_names(const CLI::App& app) {
 }
 
 }  // namespace
+
+void check_numbers(CLI::App& app) {
+  for (CLI::Option* o : app.get_options()) {
+    const std::string type = o->get_type_name();
+    const auto is = [&](const char* name) { return type.substr(0, type.find(':')) == name; };
+    if (is("INT")) o->transform(CLI::Validator(check_integer<std::int64_t>, ""));
+    if (is("UINT")) o->transform(CLI::Validator(check_integer<std::uint64_t>, ""));
+    if (is("FLOAT")) o->transform(CLI::Validator(check_real, ""));
+  }
+  for (CLI::App* command : app.get_subcommands({})) check_numbers(*command);
+}
+
+void note_without_effect(const CLI::App& command, std::initializer_list<const char*> options,
+                         const std::string& because) {
+  std::string given;
+  for (const char* option : options)
+    if (command.count(option) > 0) given += (given.empty() ? "" : ", ") + std::string(option);
+  if (!given.empty()) print_notes({"without effect " + because + ": " + given});
+}
 
 std::string explain(const CLI::App& app, const CLI::ParseError& error) {
   const CLI::App& command = chosen(app);

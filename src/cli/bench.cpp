@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "cli/arguments.hpp"
 #include "cli/command.hpp"
 #include "cli/json_line.hpp"
 #include "cli/terminal.hpp"
@@ -69,6 +70,7 @@ void run(const std::string& what, BenchOptions o) {
   if (what == "gemm") return show(bench_gemm(o.plan.precision, o.plan.threads, o.plan.isa), o.json);
   if (what == "attention") return show(bench_attention(o.plan.precision, o.plan.threads, o.plan.isa), o.json);
   const Model model = find_model(o.model, {.vocab_size = o.vocab});
+  print_notes(model.notes());
   const BenchResult r = bench_train(model, o.plan, o.steps);
   show(r, fmt::format("train {} {}x{} {}", o.model, o.plan.batch, o.plan.seq, o.precision), o.json);
 }
@@ -98,6 +100,9 @@ void add_bench(CLI::App& app) {
   c->add_flag("--json", o->json, "one JSON object a line on stdout");
   c->callback([=] {
     if (o->vocab == 0 && o->model == "nano") o->vocab = 4096;
+    if (*what != "train")
+      note_without_effect(*c, {"--model", "--vocab", "--batch", "--micro-batch", "--seq", "--steps"},
+                          "on bench " + *what + ", which has shapes of its own");
     run(*what, *o);
   });
 }

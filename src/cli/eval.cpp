@@ -20,6 +20,7 @@ void run(const Options& o) {
   EvalOptions options = o.eval;
   options.precision = precision_from_name(o.precision);
   const Model model = open(o.model);
+  print_notes(model.notes());
   const Text text(o.data, {.tokenizer = o.tokenizer.empty() ? o.model : o.tokenizer});
   const EvalReport r = evaluate(model, text, options);
   if (o.json)

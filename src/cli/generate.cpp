@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "cli/arguments.hpp"
 #include "cli/command.hpp"
 #include "cli/json_line.hpp"
 #include "cli/terminal.hpp"
@@ -23,6 +24,7 @@ void run(const Options& o) {
   SamplingOptions sampling = o.sampling;
   sampling.stop = interruption();
   const Model model = open(o.model);
+  print_notes(model.notes());
   const Tokenizer tokenizer = Tokenizer::open(o.model);
   Generator generator{GeneratePlan(model, plan)};
   std::string text;
@@ -59,7 +61,11 @@ void add_generate(CLI::App& app) {
   c->add_option("--threads", o->plan.threads, "0: all cores; changes no text")->capture_default_str();
   add_isa(*c, o->plan.isa);
   c->add_flag("--json", o->json, "one JSON object on stdout");
-  c->callback([=] { run(*o); });
+  c->callback([=] {
+    if (o->sampling.temperature == 0)
+      note_without_effect(*c, {"--top-k", "--top-p", "--seed"}, "with --temperature 0, which draws nothing");
+    run(*o);
+  });
 }
 
 }  // namespace hone::cli

@@ -13,7 +13,9 @@ void add_hash(CLI::App& app) {
   c->add_option("model", *folder, "model folder")->required();
   c->add_flag("--json", *json, "one JSON object on stdout");
   c->callback([=] {
-    const std::string hash = open(*folder).weights_hash();
+    const Model model = open(*folder);
+    print_notes(model.notes());
+    const std::string hash = model.weights_hash();
     print(*json ? JsonLine().add("weights_hash", hash).text() : hash);
   });
 }

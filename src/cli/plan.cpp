@@ -50,7 +50,9 @@ void add_plan(CLI::App& app) {
   c->add_flag("--json", *json, "one JSON object on stdout");
   c->add_flag("--print-programs", *programs, "the programs, one line a node");
   c->callback([=] {
-    const TrainPlan plan = plan_of(options->finished());
+    const TrainingRun run = options->finished();
+    const TrainPlan plan = plan_of(run);
+    print_notes(run_notes(run, plan));
     if (*programs) print(plan.print());
     show(plan, *json);
   });

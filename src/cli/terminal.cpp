@@ -29,6 +29,10 @@ void print(const std::string& line) {
 
 void message(const std::string& text) { std::fputs((text + "\n").c_str(), stderr); }
 
+void print_notes(const std::vector<std::string>& notes) {
+  for (const std::string& note : notes) message("note: " + note);
+}
+
 namespace {
 
 std::atomic<int> signals{0};

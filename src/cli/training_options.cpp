@@ -52,11 +52,7 @@ TrainingRun TrainingOptions::finished() const {
         ErrorKind::usage,
         {.what = "impossible value of --resume", .expected = "auto or never", .found = "'" + resume + "'"});
   r.resume = resume == "auto";
-  if (dropout >= 0) r.dropout = static_cast<float>(dropout);
-  if (dropout >= 1 || (dropout < 0 && dropout != -1))
-    throw Error(ErrorKind::usage, {.what = "impossible value of --dropout",
-                                   .expected = "0 <= dropout < 1",
-                                   .found = std::to_string(dropout)});
+  if (dropout) r.dropout = static_cast<float>(*dropout);
   r.min_lr = static_cast<float>(min_lr);
   r.adamw = {.lr = static_cast<float>(lr),
              .clip = static_cast<float>(clip),

@@ -1,6 +1,7 @@
 // The options of a training run, as `train`, `plan` and `demo` take them.
 #pragma once
 #include <CLI/CLI.hpp>
+#include <optional>
 #include <string>
 
 #include "hone/training_run.hpp"
@@ -11,7 +12,7 @@ struct TrainingOptions {
   TrainingRun run;
   std::string precision = "f32", schedule = "cosine", resume = "auto", optimizer = "adamw";
   double lr = 1e-3, min_lr = 0, beta1 = 0.9, beta2 = 0.95, weight_decay = 0.1, clip = 1, epsilon = 1e-8;
-  double dropout = -1;
+  std::optional<double> dropout;
   std::uint64_t seed = 0;
 
   void add_to(CLI::App& command, bool needs_out);

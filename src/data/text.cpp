@@ -10,6 +10,7 @@
 #include "data/shards.hpp"
 #include "data/tokens.hpp"
 #include "data/windows.hpp"
+#include "file/hash.hpp"
 #include "text/tokenizer_impl.hpp"
 
 namespace hone {
@@ -18,7 +19,7 @@ namespace {
 constexpr std::int32_t ignored = -100;
 
 Tokenizer named_tokenizer(const std::string& name, const Documents& documents) {
-  if (name == "byte") return make_byte_tokenizer();
+  if (name == "byte" || name.empty()) return make_byte_tokenizer();
   if (name == "char") {
     const auto texts = documents.texts();
     const auto names = documents.names();
@@ -134,9 +135,10 @@ std::shared_ptr<const Text::Impl> Text::Impl::of_shards(const std::string& path,
 Text::Text(const std::string& path, const TextOptions& options) {
   if (is_shard_folder(path)) {
     impl_ = Impl::of_shards(path, options.seed);
-    const bool unnamed = options.tokenizer == TextOptions().tokenizer;
-    if (!unnamed &&
-        (options.tokenizer == "char" || Tokenizer::open(options.tokenizer).json() != tokenizer().json()))
+    const auto named = [&] {
+      return options.tokenizer == "byte" ? Tokenizer::bytes() : Tokenizer::open(options.tokenizer);
+    };
+    if (!options.tokenizer.empty() && (options.tokenizer == "char" || named().json() != tokenizer().json()))
       throw Error(ErrorKind::input, {.what = "these token shards were made with another tokenizer",
                                      .where = path,
                                      .hint = "leave the tokenizer out: the shards bring theirs"});
@@ -175,6 +177,21 @@ std::int64_t Text::memory_bytes() const {
 }
 std::int64_t Text::all_tokens() const { return train_tokens() + held_out_tokens(); }
 std::int64_t Text::all_bytes() const { return impl_->train_bytes + impl_->held_out_bytes; }
+
+std::string Text::digest() const {
+  constexpr std::int64_t step = 1 << 16;
+  const std::int64_t all = all_tokens();
+  std::vector<std::int32_t> ids(static_cast<std::size_t>(std::min(step, all)));
+  Digest digest;
+  const std::string parts = std::to_string(train_tokens()) + "+" + std::to_string(held_out_tokens()) + ":";
+  digest.add(std::as_bytes(std::span(parts)));
+  for (std::int64_t first = 0; first < all; first += step) {
+    const auto now = std::span(ids).first(static_cast<std::size_t>(std::min(step, all - first)));
+    impl_->read(first, std::ssize(now), now.data());
+    digest.add(std::as_bytes(now));
+  }
+  return digest.hex();
+}
 
 Batch Text::batch(std::int64_t n, std::int64_t batch, std::int64_t seq) const {
   return this->batch(n, batch, seq, 0, batch);

@@ -146,6 +146,9 @@ std::string Executor::first_not_finite(std::size_t program) {
   for (std::size_t n = 0; n < p.nodes.size(); ++n) {
     const Bound& b = impl_->bound[program][n];
     impl_->live.before(program, n);
+    for (std::size_t i = 0; i < p.nodes[n].inputs.size(); ++i)
+      if (const TensorDef& t = p[p.nodes[n].inputs[i]]; is_weight(t) && !finite(b.call.in[i]))
+        return "the weight " + t.name;
     b.run(b.call);
     for (const Operand& o : b.call.out)
       if (!finite(o)) return std::string(b.op) + " @" + p.nodes[n].name;

@@ -1,14 +1,21 @@
 #include "hone/inspect.hpp"
 
-#include "file/safetensors.hpp"
+#include "file/weight_files.hpp"
 
 namespace hone {
 
 std::vector<StoredTensor> stored_tensors(const std::string& path) {
-  const SafetensorsFile file(is_folder(path) ? path + "/model.safetensors" : path);
   std::vector<StoredTensor> all;
-  for (const SafetensorsEntry& e : file.entries())
+  const auto add = [&all](const SafetensorsEntry& e) {
     all.push_back({e.name, e.dtype, e.shape, static_cast<std::int64_t>(e.bytes.size())});
+  };
+  if (is_folder(path)) {
+    const WeightFiles files(path);
+    for (const MappedTensor& t : files.tensors()) add(*t.entry);
+  } else {
+    const SafetensorsFile file(path);
+    for (const SafetensorsEntry& e : file.entries()) add(e);
+  }
   return all;
 }
 

@@ -38,6 +38,10 @@ std::string reason(const json::exception& e) {
 }  // namespace
 
 json parse_json(std::string_view text, const std::string& where) {
+  // The parser takes a NUL for the end, and would pass over what stands behind it.
+  if (const auto nul = text.find('\0'); nul != std::string_view::npos)
+    throw Error(ErrorKind::input,
+                {.what = "a NUL byte is no JSON", .where = where + position(text, nul + 1)});
   std::vector<std::set<std::string>> keys;  // of the objects that are open, outermost first
   const auto check = [&](int depth, json::parse_event_t event, json& parsed) {
     if (depth > deepest)
@@ -84,15 +88,18 @@ std::int64_t json_integer(const json& object, const char* key, const std::string
           ? value.get<std::uint64_t>() <= static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())
           : value.is_number_integer();
   if (!fits)
-    throw Error(ErrorKind::input,
-                {.what = std::string("\"") + key + "\" is not a whole number of 64 bits", .where = where});
+    throw Error(ErrorKind::input, {.what = std::string("\"") + key + "\" is not a whole number of 64 bits",
+                                   .where = where,
+                                   .found = value.is_number() ? value.dump() : value.type_name()});
   return value.get<std::int64_t>();
 }
 
 std::string json_string(const json& object, const char* key, const std::string& where) {
   const json& value = json_member(object, key, where);
   if (!value.is_string())
-    throw Error(ErrorKind::input, {.what = std::string("\"") + key + "\" is not a string", .where = where});
+    throw Error(ErrorKind::input, {.what = std::string("\"") + key + "\" is not a string",
+                                   .where = where,
+                                   .found = std::string(value.type_name())});
   return value.get<std::string>();
 }
 

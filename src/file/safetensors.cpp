@@ -112,14 +112,24 @@ std::size_t safetensors_item_bytes(std::string_view dtype) {
 SafetensorsIndex parse_safetensors(std::span<const std::byte> file, const std::string& where) {
   if (file.size() < 8)
     refuse(where, "too short for a safetensors file", "8 bytes or more", std::to_string(file.size()));
+  constexpr std::string_view pointer = "version https://git-lfs";
+  if (std::string_view(reinterpret_cast<const char*>(file.data()), file.size()).starts_with(pointer))
+    throw Error(ErrorKind::input, {.what = "a pointer of Git LFS stands where the tensors should be",
+                                   .where = where,
+                                   .hint = "git lfs pull fetches the file itself"});
   const std::uint64_t header = little_endian(file);
   if (header > most_header_bytes || header > file.size() - 8)
     refuse(where, "not a safetensors file, or cut short: the header's length does not fit the file",
            "at most " + std::to_string(std::min<std::uint64_t>(most_header_bytes, file.size() - 8)),
            std::to_string(header));
-  const json object = parse_json(
-      {reinterpret_cast<const char*>(file.data()) + 8, static_cast<std::size_t>(header)}, where + ", header");
-  if (!object.is_object()) refuse(where, "the header is not a JSON object");
+  const std::string_view text{reinterpret_cast<const char*>(file.data()) + 8,
+                              static_cast<std::size_t>(header)};
+  if (!text.starts_with('{'))
+    refuse(where + ", byte 8", "not a safetensors file: its header does not begin with a brace");
+  const json object = parse_json(text, where + ", header");
+  if (const auto last = text.find_last_not_of(' '); text[last] != '}')
+    refuse(where + ", byte " + std::to_string(8 + last),
+           "the header is filled up with something else than spaces");
   const auto data = file.subspan(8 + header);
   SafetensorsIndex index;
   for (const auto& [name, value] : object.items()) {
@@ -157,13 +167,14 @@ const SafetensorsEntry* SafetensorsFile::find(std::string_view name) const {
   return it == by_name_.end() ? nullptr : &index_.entries[it->second];
 }
 
-void SafetensorsFile::read(const SafetensorsEntry& entry, std::span<std::byte> to) const {
+void SafetensorsFile::read(const SafetensorsEntry& entry, std::span<std::byte> to, std::size_t first) const {
   constexpr std::size_t step = std::size_t{4} << 20;
-  const auto offset = static_cast<std::size_t>(entry.bytes.data() - file_.bytes().data());
-  for (std::size_t first = 0; first < to.size(); first += step) {
-    const std::size_t count = std::min(step, to.size() - first);
-    std::memcpy(to.data() + first, entry.bytes.data() + first, count);
-    file_.drop(offset + first, count);
+  const std::byte* from = entry.bytes.data() + first;
+  const auto offset = static_cast<std::size_t>(from - file_.bytes().data());
+  for (std::size_t at = 0; at < to.size(); at += step) {
+    const std::size_t count = std::min(step, to.size() - at);
+    std::memcpy(to.data() + at, from + at, count);
+    file_.drop(offset + at, count);
   }
 }
 

@@ -50,9 +50,9 @@ class SafetensorsFile {
   const std::map<std::string, std::string>& metadata() const { return index_.metadata; }
   const SafetensorsEntry* find(std::string_view name) const;  // null if there is none
   const SafetensorsEntry& at(std::string_view name) const;    // Error(input) if there is none
-  // An entry's bytes, and the mapped pages that this touched given back: a large file is read in little
-  // memory.
-  void read(const SafetensorsEntry& entry, std::span<std::byte> to) const;
+  // An entry's bytes from `first` on, and the mapped pages that this touched given back: a large file is read
+  // in little memory.
+  void read(const SafetensorsEntry& entry, std::span<std::byte> to, std::size_t first = 0) const;
 
  private:
   MappedFile file_;

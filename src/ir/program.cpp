@@ -7,6 +7,10 @@
 
 namespace hone {
 
+bool is_weight(const TensorDef& tensor) {
+  return tensor.role == Role::parameter || (tensor.role == Role::state && tensor.name.ends_with(".bf16"));
+}
+
 TensorId Program::add(TensorDef tensor) {
   if (tensor.strides.rank() == 0) tensor.strides = contiguous_strides(tensor.type.shape);
   tensors.push_back(std::move(tensor));

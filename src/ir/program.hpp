@@ -47,6 +47,9 @@ struct TensorDef {
   Shape strides;            // in elements
 };
 
+// What a model brings: a parameter, or the bf16 copy "NAME.bf16" of one.
+bool is_weight(const TensorDef& tensor);
+
 enum class Phase : std::uint8_t {
   prepare,  // once, when weights have been loaded
   micro,    // once for each micro-batch

@@ -3,7 +3,13 @@
 namespace hone {
 
 const std::vector<Family>& families() {
-  static const std::vector<Family> all{{"gpt2", "transformer.", make_gpt2}};
+  static const std::vector<Family> all{
+      {"gpt2",
+       {.trunk = "transformer.",
+        .table = "transformer.wte.weight",
+        .head = "lm_head.weight",
+        .buffers = {".attn.bias", ".attn.masked_bias"}},  // the causal mask, and what it masks with
+       make_gpt2}};
   return all;
 }
 

@@ -6,17 +6,19 @@
 
 #include "hone/model.hpp"
 #include "op/builder_state.hpp"
+#include "store/weight_names.hpp"
 
 namespace hone {
 
 struct FamilyModel {
   ArchitectureFunction architecture;
   std::int64_t vocab_size, context;
+  std::vector<std::string> notes;  // what is worth knowing of the config
 };
 
 struct Family {
-  const char* name;             // config.json's model_type
-  const char* optional_prefix;  // of weight names, which some files leave out
+  const char* name;  // config.json's model_type
+  FamilyNames names;
   // Reads the config (with `where` for messages); options override what they set, and the config is updated.
   FamilyModel (*make)(nlohmann::json& config, const ModelOptions& options, const std::string& where);
 };

@@ -82,8 +82,6 @@ Program fill_specs(Model::Impl& model) {
   return std::move(forward.program);
 }
 
-constexpr const char* architecture_key = "architecture";
-
 // What config.json says of an architecture of one's own: the program of one token, line by line, under the
 // version of hone that printed it.
 nlohmann::json described(const Program& p) {
@@ -91,24 +89,6 @@ nlohmann::json described(const Program& p) {
   std::istringstream text(print(p));
   for (std::string line; std::getline(text, line);) lines.push_back(line);
   return lines;
-}
-
-// Weights of the right names and shapes may still belong to another function: other heads, other activations.
-// Another version of hone may print the same function otherwise, and is not compared.
-void require_same_architecture(const nlohmann::json& saved, const nlohmann::json& given,
-                               const std::string& where) {
-  if (!saved.is_array() || saved.empty() || saved[0] != given[0]) return;
-  for (std::size_t i = 1; i < std::max(saved.size(), given.size()); ++i) {
-    const auto line = [i](const nlohmann::json& of) {
-      return i < of.size() && of[i].is_string() ? of[i].get<std::string>() : "nothing more";
-    };
-    if (line(saved) != line(given))
-      throw Error(ErrorKind::input, {.what = "the folder holds a model of another architecture",
-                                     .where = where,
-                                     .expected = line(given) + ", as the function has it",
-                                     .found = line(saved),
-                                     .hint = "open it with the function that it was saved from"});
-  }
 }
 
 const Family& family_of(const nlohmann::json& config, const std::string& where) {
@@ -124,6 +104,8 @@ const Family& family_of(const nlohmann::json& config, const std::string& where) 
                                  .found = type});
 }
 
+}  // namespace
+
 Model from_json(nlohmann::json config, const ModelOptions& options, const std::string& where) {
   const FloatModeGuard guard;
   const Family& family = family_of(config, where);
@@ -135,12 +117,15 @@ Model from_json(nlohmann::json config, const ModelOptions& options, const std::s
   impl->vocab_size = made.vocab_size;
   impl->context = made.context;
   impl->architecture = std::move(made.architecture);
+  impl->notes = std::move(made.notes);
+  impl->family_names = &family.names;
   fill_specs(*impl);
   impl->store = WeightStore::fresh(options.seed);
   return Model(std::move(impl));
 }
 
-Model custom(Architecture architecture, std::int64_t vocab_size, std::int64_t context, std::uint64_t seed) {
+Model custom_model(Architecture architecture, std::int64_t vocab_size, std::int64_t context,
+                   std::uint64_t seed) {
   if (vocab_size <= 0 || context <= 0)
     throw Error(ErrorKind::usage, {.what = "a model of one's own needs its vocabulary and context",
                                    .expected = "ModelOptions::vocab_size and context above 0",
@@ -163,15 +148,6 @@ Model custom(Architecture architecture, std::int64_t vocab_size, std::int64_t co
   return Model(std::move(impl));
 }
 
-Model with_file(const Model& model, const std::string& folder) {
-  std::string prefix;
-  for (const Family& f : families())
-    if (model.family() == f.name) prefix = f.optional_prefix;
-  return with_weights(model, WeightStore::file(folder + "/model.safetensors", model.impl().specs, prefix));
-}
-
-}  // namespace
-
 const ParameterSpec* Model::Impl::find(const std::string& name) const { return find_spec(specs, name); }
 
 const ParameterSpec& Model::Impl::spec(const std::string& name) const {
@@ -189,12 +165,13 @@ Model with_weights(const Model& model, WeightStore store) {
 }
 
 Model::Model(Architecture architecture, const ModelOptions& options)
-    : Model(custom(std::move(architecture), options.vocab_size, options.context, options.seed)) {}
+    : Model(custom_model(std::move(architecture), options.vocab_size, options.context, options.seed)) {}
 
 const std::string& Model::family() const { return impl_->family; }
 std::int64_t Model::vocab_size() const { return impl_->vocab_size; }
 std::int64_t Model::context() const { return impl_->context; }
 std::string Model::config_json() const { return impl_->config; }
+const std::vector<std::string>& Model::notes() const { return impl_->notes; }
 
 std::int64_t Model::parameters() const {
   std::int64_t n = 0;
@@ -256,36 +233,8 @@ Model from_config(const std::string& path, const ModelOptions& options) {
   return from_json(read_json(path), options, path);
 }
 
-Model open(const std::string& folder) {
-  if (is_file(folder))
-    throw Error(ErrorKind::input, {.what = "not a model folder",
-                                   .where = folder,
-                                   .expected = "a folder with config.json and model.safetensors",
-                                   .found = "a file"});
-  return with_file(from_config(folder + "/config.json"), folder);
-}
-
-Model open(const std::string& folder, Architecture architecture) {
-  const std::string where = folder + "/config.json";
-  const auto config = read_json(where);
-  const std::string type = json_string(config, "model_type", where);
-  if (type != "custom")
-    throw Error(ErrorKind::input, {.what = "the folder holds a model of another architecture",
-                                   .where = where,
-                                   .expected = "model_type custom",
-                                   .found = type,
-                                   .hint = "open it without an architecture"});
-  Model model = with_file(custom(std::move(architecture), json_integer(config, "vocab_size", where),
-                                 json_integer(config, "n_positions", where), 0),
-                          folder);
-  require_same_architecture(config.value(architecture_key, nlohmann::json()),
-                            nlohmann::json::parse(model.config_json()).at(architecture_key), where);
-  model.impl().store.require_only(model.impl().specs);
-  return model;
-}
-
 Model find_model(const std::string& what, const ModelOptions& options) {
-  if (is_folder(what)) return open(what);
+  if (is_folder(what)) return open(what, options);
   if (is_file(what)) return from_config(what, options);
   for (const Preset& p : presets())
     if (what == p.name) return preset(what, options);

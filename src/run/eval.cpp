@@ -44,6 +44,10 @@ std::int64_t decided_seq(const Model& model, const Text& text, const EvalOptions
 
 void check(const Model& model, const Text& text, const EvalOptions& o, std::int64_t windows,
            std::int64_t seq) {
+  if (o.max_tokens < 0)
+    throw Error(ErrorKind::usage, {.what = "max_tokens is out of range",
+                                   .expected = "0 (the whole text) or more",
+                                   .found = std::to_string(o.max_tokens)});
   if (text.vocab_size() > model.vocab_size())
     throw Error(ErrorKind::input,
                 {.what = "the text's vocabulary exceeds the model's",
@@ -88,6 +92,13 @@ class Evaluation {
     const Program& p = program();
     for (const float loss : executor_.output_view<float>(0, losses_of(p)))
       loss_sum += static_cast<double>(loss);
+    if (!std::isfinite(loss_sum)) {
+      const std::string culprit = executor_.first_not_finite(0);
+      throw Error(ErrorKind::failed, {.what = std::string("the loss is not finite (") +
+                                              (std::isnan(loss_sum) ? "NaN)" : "infinite)"),
+                                      .where = culprit.empty() ? "" : "first in " + culprit,
+                                      .hint = "the weights are damaged, or the model diverged in training"});
+    }
     tokens += batch.tokens();
     count_correct(batch);
   }

@@ -7,8 +7,7 @@ namespace hone {
 std::set<std::string> weight_names(const Program& program) {
   std::set<std::string> names;
   for (const TensorDef& t : program.tensors)
-    if (t.role == Role::parameter || (t.role == Role::state && t.name.ends_with(".bf16")))
-      names.insert(t.name);
+    if (is_weight(t)) names.insert(t.name);
   return names;
 }
 

@@ -1,12 +1,12 @@
 #include "store/weight_store.hpp"
 
 #include <algorithm>
-#include <cstring>
 
 #include "base/float_mode.hpp"
 #include "base/random.hpp"
 #include "base/types.hpp"
 #include "file/hash.hpp"
+#include "store/mapped_values.hpp"
 
 namespace hone {
 namespace {
@@ -26,37 +26,6 @@ void initialise(const ParameterSpec& spec, std::uint64_t seed, std::span<float> 
   }
 }
 
-void widen(const SafetensorsFile& file, const SafetensorsEntry& entry, std::span<float> values) {
-  if (entry.dtype == "F32") {
-    file.read(entry, std::as_writable_bytes(values));
-    return;
-  }
-  // Read into the upper half of the room, then widened from the front: each value is read before it is
-  // covered.
-  const auto halves = std::as_writable_bytes(values).subspan(entry.bytes.size());
-  file.read(entry, halves);
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    std::uint16_t bits;
-    std::memcpy(&bits, halves.data() + 2 * i, 2);
-    values[i] = entry.dtype == "BF16" ? to_f32(bf16{bits}) : to_f32(f16{bits});
-  }
-}
-
-void check_entry(const SafetensorsFile& file, const SafetensorsEntry& entry, const ParameterSpec& spec) {
-  const Shape wanted = file_shape(spec);
-  const std::string where = file.path() + ", tensor " + entry.name;
-  if (entry.shape != wanted.sizes())
-    throw Error(ErrorKind::input, {.what = "the weight does not fit config.json",
-                                   .where = where,
-                                   .expected = to_string(wanted),
-                                   .found = type_text("", entry.shape)});
-  if (entry.dtype != "F32" && entry.dtype != "BF16" && entry.dtype != "F16")
-    throw Error(ErrorKind::input, {.what = "weights of this type cannot be read",
-                                   .where = where,
-                                   .expected = "F32, BF16 or F16",
-                                   .found = entry.dtype});
-}
-
 }  // namespace
 
 WeightStore WeightStore::fresh(std::uint64_t seed) {
@@ -71,44 +40,34 @@ WeightStore WeightStore::snapshot(std::map<std::string, std::vector<float>> valu
   return store;
 }
 
-WeightStore WeightStore::file(const std::string& path, const std::vector<ParameterSpec>& parameters,
-                              const std::string& optional_prefix) {
-  WeightStore store;
-  store.file_ = std::make_shared<const SafetensorsFile>(path);
-  const auto starts = [&](const std::string& name) { return name.rfind(optional_prefix, 0) == 0; };
-  const bool bare = !optional_prefix.empty() && !parameters.empty() && starts(parameters.front().name) &&
-                    !store.file_->find(parameters.front().name) &&
-                    store.file_->find(parameters.front().name.substr(optional_prefix.size()));
-  if (bare) store.prefix_ = optional_prefix;
+WeightStore WeightStore::mapped(std::shared_ptr<const WeightFiles> files, NamedTensors tensors,
+                                const std::vector<ParameterSpec>& parameters) {
+  std::vector<std::string> missing;
   for (const ParameterSpec& spec : parameters) {
-    const std::string name = bare && starts(spec.name) ? spec.name.substr(optional_prefix.size()) : spec.name;
-    const SafetensorsEntry* entry = store.file_->find(name);
-    if (!entry)
-      throw Error(ErrorKind::input, {.what = "a weight is missing",
-                                     .where = path,
-                                     .expected = "tensor " + name,
-                                     .hint = "is this the file that belongs to config.json?"});
-    check_entry(*store.file_, *entry, spec);
+    const auto found = tensors.find(spec.name);
+    if (found == tensors.end())
+      missing.push_back(spec.name);
+    else
+      require_fit(found->second, spec);
   }
+  if (!missing.empty())
+    throw Error(
+        ErrorKind::input,
+        {.what = missing.size() == 1 ? "a weight is missing" : "weights are missing",
+         .where = files->path(),
+         .expected = "tensor " + missing.front() +
+                     (missing.size() == 1 ? "" : " and " + std::to_string(missing.size() - 1) + " more"),
+         .hint = "is this the file that belongs to config.json?"});
+  WeightStore store;
+  store.files_ = std::move(files);
+  store.tensors_ = std::move(tensors);
   return store;
-}
-
-void WeightStore::require_only(const std::vector<ParameterSpec>& parameters) const {
-  for (const SafetensorsEntry& entry : file_->entries()) {
-    if (!find_spec(parameters, entry.name))
-      throw Error(ErrorKind::input, {.what = "the file holds a weight that the architecture lacks",
-                                     .where = file_->path(),
-                                     .expected = "only the architecture's weights",
-                                     .found = "tensor " + entry.name,
-                                     .hint = "open it with the architecture that it was saved by"});
-  }
 }
 
 void WeightStore::read_file_layout(const ParameterSpec& spec, std::span<float> values) const {
   const FloatModeGuard guard;  // initial values are computed here
-  if (file_) {
-    const bool strip = !prefix_.empty() && spec.name.rfind(prefix_, 0) == 0;
-    widen(*file_, file_->at(strip ? spec.name.substr(prefix_.size()) : spec.name), values);
+  if (files_) {
+    read_f32(tensors_.at(spec.name), 0, values);
   } else if (snapshot_) {
     const auto& from = snapshot_->at(spec.name);
     std::copy(from.begin(), from.end(), values.begin());

@@ -1,4 +1,4 @@
-// A model's weights, read-only: from a file, from a snapshot, or initialisers that were not run yet.
+// A model's weights, read-only: from files, from a snapshot, or initialisers that were not run yet.
 #pragma once
 #include <functional>
 #include <map>
@@ -9,8 +9,9 @@
 #include <vector>
 
 #include "base/arena.hpp"
-#include "file/safetensors.hpp"
+#include "file/weight_files.hpp"
 #include "op/builder_state.hpp"
+#include "store/weight_names.hpp"
 
 namespace hone {
 
@@ -33,11 +34,10 @@ class WeightStore {
  public:
   // Fresh values by each parameter's initialiser, from streams keyed by its name and the seed.
   static WeightStore fresh(std::uint64_t seed);
-  // A mapped file, checked against the parameters: names (with or without `optional_prefix`), shapes, dtypes.
-  static WeightStore file(const std::string& path, const std::vector<ParameterSpec>& parameters,
-                          const std::string& optional_prefix);
-  // Of a mapped file: Error(input) for a tensor in it that is none of these.
-  void require_only(const std::vector<ParameterSpec>& parameters) const;
+  // Tensors of mapped files, by the parameters' names. Error(input) for a parameter that has none, or one of
+  // another shape, or of a type that is not read.
+  static WeightStore mapped(std::shared_ptr<const WeightFiles> files, NamedTensors tensors,
+                            const std::vector<ParameterSpec>& parameters);
   // Values in file layout, by name.
   static WeightStore snapshot(std::map<std::string, std::vector<float>> values);
 
@@ -56,8 +56,8 @@ class WeightStore {
   };
 
   std::uint64_t seed_ = 0;
-  std::shared_ptr<const SafetensorsFile> file_;
-  std::string prefix_;
+  std::shared_ptr<const WeightFiles> files_;
+  NamedTensors tensors_;  // in files_
   std::shared_ptr<const std::map<std::string, std::vector<float>>> snapshot_;
   std::shared_ptr<Held> held_ = std::make_shared<Held>();
 };

@@ -1,42 +1,139 @@
 #include "train/run_files.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 
 #include "base/number.hpp"
 #include "file/atomic.hpp"
+#include "file/hash.hpp"
 #include "file/mapped.hpp"
+#include "train/checkpoint.hpp"
+#include "train/run_schedule.hpp"
 
 namespace hone {
 namespace {
 
+constexpr const char* checkpoint_prefix = "step-";
+constexpr const char* config_key = "config";
+constexpr const char* weights_key = "weights";
+// Of a run whose --model is its --out: it changes the weights that it began with.
+constexpr const char* in_place_key = "in place, weights then";
+
 std::string number(float value) { return to_text(static_cast<double>(value), 9); }
 
-constexpr const char* checkpoint_prefix = "step-";
+// Of what each id stands for. How a text becomes ids shows in the text's own digest.
+std::string digest(const Tokenizer& tokenizer) {
+  Digest digest;
+  for (std::int32_t id = 0; id < tokenizer.vocab_size(); ++id) {
+    const std::string_view token = tokenizer.token(id);
+    const std::string head = fmt::format("{}{}:", token.size(), tokenizer.is_special(id) ? "s" : "");
+    digest.add(std::as_bytes(std::span(head)));
+    digest.add(std::as_bytes(std::span(token)));
+  }
+  return digest.hex();
+}
+
+// The first key whose value is another one, with both: two whole files tell a reader little.
+std::string config_difference(const std::string& was, const std::string& now) {
+  const auto before = nlohmann::json::parse(was, nullptr, false), after = nlohmann::json::parse(now);
+  for (const auto& item : after.items()) {
+    const auto old = before.is_object() ? before.value(item.key(), nlohmann::json()) : nlohmann::json();
+    if (old != item.value())
+      return fmt::format("{} was {} and is {}", item.key(), old.dump(), item.value().dump());
+  }
+  return "a key is gone";
+}
+
+bool is_in_place(const TrainingRun& run) {
+  std::error_code absent;
+  return std::filesystem::equivalent(run.model, run.out, absent);
+}
+
+[[noreturn]] void refuse(const std::string& folder, const std::string& what, const std::string& expected,
+                         const std::string& found) {
+  throw Error(ErrorKind::usage, {.what = "the run in this folder was started with another " + what,
+                                 .where = folder,
+                                 .expected = expected,
+                                 .found = found,
+                                 .hint = "use --resume never to begin anew, or another --out"});
+}
 
 }  // namespace
 
-std::map<std::string, std::string> fingerprint(const TrainingRun& run, const TrainPlan& plan,
-                                               const Text& text) {
-  const auto& o = plan.options();
+RunIdentity::RunIdentity(const TrainingRun& run, const Trainer& trainer, const Text& text)
+    : run_(run), in_place_(is_in_place(run)), isa_(trainer.plan().options().isa) {
+  const auto& o = trainer.plan().options();
   static constexpr const char* schedules[] = {"constant", "linear", "cosine"};
-  return {{"model", plan.model().config_json()},
-          {"batch", std::to_string(o.batch)},
-          {"seq", std::to_string(o.seq)},
-          {"precision", name(o.precision)},
-          {"seed", std::to_string(o.seed)},
-          {"isa", o.isa},
-          {"lr", number(run.adamw.lr)},
-          {"min-lr", number(run.min_lr)},
-          {"schedule", schedules[static_cast<int>(run.schedule)]},
-          {"warmup", std::to_string(run.warmup)},
-          {"beta1", number(run.adamw.beta1)},
-          {"beta2", number(run.adamw.beta2)},
-          {"weight-decay", number(run.adamw.weight_decay)},
-          {"clip", number(run.adamw.clip)},
-          {"data",
-           std::to_string(text.all_tokens()) + " tokens, " + std::to_string(text.all_bytes()) + " bytes"}};
+  kept_ = {
+      {config_key, "model", trainer.plan().model().config_json()},
+      {"tokenizer", "tokenizer", "digest " + digest(text.tokenizer())},
+      {"data", "text",
+       fmt::format("{} tokens, {} bytes, digest {}", text.all_tokens(), text.all_bytes(), text.digest())},
+      {"batch", "--batch", std::to_string(o.batch)},
+      {"seq", "--seq", std::to_string(o.seq)},
+      {"precision", "--precision", name(o.precision)},
+      {"seed", "--seed", std::to_string(o.seed)},
+      {"lr", "--lr", number(run.adamw.lr)},
+      {"min-lr", "--min-lr", number(run.min_lr)},
+      {"schedule", "--schedule", schedules[static_cast<int>(run.schedule)]},
+      {"warmup", "--warmup", std::to_string(run.warmup)},
+      {"beta1", "--beta1", number(run.adamw.beta1)},
+      {"beta2", "--beta2", number(run.adamw.beta2)},
+      {"weight-decay", "--weight-decay", number(run.adamw.weight_decay)},
+      {"clip", "--clip", number(run.adamw.clip)},
+      {weights_key, "base model: its weights differ", "digest " + trainer.weights_hash()}};
+}
+
+RunIdentity::Notes RunIdentity::notes(const Trainer& trainer) const {
+  Notes notes{{"steps", std::to_string(run_.steps)}, {"isa", isa_}};
+  for (const Kept& k : kept_) notes[k.key] = k.value;
+  if (in_place_) notes[in_place_key] = "digest " + trainer.weights_hash();
+  return notes;
+}
+
+void RunIdentity::require_same(const Notes& notes) const {
+  for (const Kept& k : kept_) {
+    const auto was = notes.find(k.key);
+    if (was == notes.end() || was->second == k.value) continue;
+    if (const auto left = notes.find(in_place_key);
+        k.key == weights_key && in_place_ && left != notes.end() && left->second == k.value)
+      continue;
+    if (k.key == config_key)
+      refuse(run_.out, k.what, "the same config.json", config_difference(was->second, k.value));
+    refuse(run_.out, k.what, was->second, k.value);
+  }
+}
+
+std::vector<std::string> RunIdentity::changes(const Notes& notes, std::int64_t step) const {
+  std::vector<std::string> lines;
+  const auto was = [&](const char* key) {
+    const auto found = notes.find(key);
+    return found == notes.end() ? std::string() : found->second;
+  };
+  TrainingRun before = run_;
+  if (!was("steps").empty()) before.steps = std::atoll(was("steps").c_str());
+  if (run_.steps < step)
+    lines.push_back(fmt::format("step {} is done already, so --steps {} asks for nothing", step, run_.steps));
+  else if (before.steps != run_.steps && run_.schedule == ScheduleKind::constant)
+    lines.push_back(fmt::format("--steps {} -> {}: the schedule stays", before.steps, run_.steps));
+  else if (before.steps != run_.steps)
+    lines.push_back(fmt::format(
+        "--steps {} -> {}: the learning rate at step {} is {:g}, not {:g}; a run of {} steps from its "
+        "beginning would have other weights",
+        before.steps, run_.steps, step + 1, learning_rate(run_, step), learning_rate(before, step),
+        run_.steps));
+  const std::string isa = was("isa");
+  const bool portable = isa == "portable" || isa_ == "portable";
+  if (!isa.empty() && isa != isa_ && (portable || run_.plan.precision == Precision::bf16))
+    lines.push_back(
+        fmt::format("the checkpoint was made on {}, this goes on on {}: from here on the bits differ "
+                    "from an undisturbed run's",
+                    isa, isa_));
+  return lines;
 }
 
 std::vector<std::string> RunFolder::checkpoints() const {
@@ -51,12 +148,9 @@ std::vector<std::string> RunFolder::checkpoints() const {
   return names;
 }
 
-std::optional<std::string> RunFolder::last_checkpoint() const {
-  const auto all = checkpoints();
-  return all.empty() ? std::nullopt : std::optional(all.back());
-}
+bool RunFolder::has_checkpoint() const { return !checkpoints().empty(); }
 
-void RunFolder::save(const Trainer& trainer, const std::map<std::string, std::string>& notes) const {
+void RunFolder::save(const Trainer& trainer, const RunIdentity::Notes& notes) const {
   char name[32];
   std::snprintf(name, sizeof name, "%s%08lld", checkpoint_prefix, static_cast<long long>(trainer.steps()));
   make_folders(path_ + "/checkpoints");
@@ -65,19 +159,32 @@ void RunFolder::save(const Trainer& trainer, const std::map<std::string, std::st
   for (std::size_t i = 0; i + 2 < all.size(); ++i) std::filesystem::remove_all(all[i]);
 }
 
-std::map<std::string, std::string> RunFolder::resume(Trainer& trainer, const std::string& checkpoint,
-                                                     const std::map<std::string, std::string>& notes) const {
-  auto kept = trainer.resume(checkpoint);
-  for (const auto& [option, was] : kept) {
-    const auto now = notes.find(option);
-    if (now == notes.end() || now->second == was) continue;
-    throw Error(ErrorKind::usage, {.what = "the run in this folder was started with another --" + option,
-                                   .where = path_,
-                                   .expected = was,
-                                   .found = now->second,
-                                   .hint = "use --resume never to begin anew, or another --out"});
+void RunFolder::refuse_damaged(const Error& error, const std::string& damaged) const {
+  ErrorText text = error.text();
+  text.hint = "no other checkpoint is whole: use --resume never to begin anew";
+  for (const std::string& one : checkpoints()) {
+    if (one == damaged) continue;
+    try {
+      open_checkpoint(one);
+      text.hint = one + " is whole: remove " + damaged + " to go on from there";
+    } catch (const Error&) {  // damaged as well
+    }
   }
-  return kept;
+  throw Error(error.kind(), text);
+}
+
+std::optional<std::string> RunFolder::resume(
+    Trainer& trainer, const std::function<void(const RunIdentity::Notes&)>& check) const {
+  const auto all = checkpoints();
+  if (all.empty()) return {};
+  try {
+    check(read_checkpoint_state(all.back()).notes);
+    trainer.resume(all.back());
+  } catch (const Error& e) {
+    if (e.kind() != ErrorKind::input) throw;
+    refuse_damaged(e, all.back());
+  }
+  return all.back();
 }
 
 void RunFolder::remove_checkpoints() const {

@@ -1,33 +1,60 @@
 // The folder of a run: checkpoints, what it was started with, the finished model.
 #pragma once
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "hone/training_run.hpp"
 
 namespace hone {
 
-// What decides the bits of a run, as text by option name; kept in its checkpoints.
-std::map<std::string, std::string> fingerprint(const TrainingRun& run, const TrainPlan& plan,
-                                               const Text& text);
+// What a run was started with: what it is made of, by digests of contents (a file may move), and options.
+// Kept in its checkpoints, as text by name.
+class RunIdentity {
+ public:
+  using Notes = std::map<std::string, std::string>;
+
+  // `trainer` has the weights that the run begins with.
+  RunIdentity(const TrainingRun& run, const Trainer& trainer, const Text& text);
+
+  Notes notes(const Trainer& trainer) const;  // of a checkpoint of this state
+  // Error(usage) that says what differs from a checkpoint's notes, of what a run keeps to its end. What they
+  // lack is not compared.
+  void require_same(const Notes& notes) const;
+  // What changes after so many steps, and may: a line each.
+  std::vector<std::string> changes(const Notes& notes, std::int64_t step) const;
+
+ private:
+  struct Kept {
+    std::string key, what, value;  // "the run was started with another WHAT"
+  };
+
+  TrainingRun run_;
+  bool in_place_;
+  std::string isa_;
+  std::vector<Kept>
+      kept_;  // in the order in which a difference is told: causes before what follows from them
+};
 
 class RunFolder {
  public:
   explicit RunFolder(std::string path) : path_(std::move(path)) {}
 
   const std::string& path() const { return path_; }
-  std::optional<std::string> last_checkpoint() const;
+  bool has_checkpoint() const;
   // Writes the checkpoint of the trainer's step; the one before it stays, older ones go.
-  void save(const Trainer& trainer, const std::map<std::string, std::string>& notes) const;
-  // Loads it. Throws Error(usage) naming an option that was another when the run began.
-  // Returns what was kept with it.
-  std::map<std::string, std::string> resume(Trainer& trainer, const std::string& checkpoint,
-                                            const std::map<std::string, std::string>& notes) const;
+  void save(const Trainer& trainer, const RunIdentity::Notes& notes) const;
+  // Loads the last checkpoint, where there is one, unless `check` throws at its notes, and returns its
+  // folder. Where it is damaged, the error says which one is whole.
+  std::optional<std::string> resume(Trainer& trainer,
+                                    const std::function<void(const RunIdentity::Notes&)>& check) const;
   void remove_checkpoints() const;
 
  private:
   std::vector<std::string> checkpoints() const;  // oldest first
+  [[noreturn]] void refuse_damaged(const Error& error, const std::string& damaged) const;
   std::string path_;
 };
 

@@ -9,15 +9,20 @@
 namespace hone {
 namespace {
 
-// The share of the way from the end of warmup to the last step, in [0, 1].
+// The share of the way from the first step at the peak, `warmup`, to the last step, in [0, 1].
 double progress(std::int64_t step, std::int64_t warmup, std::int64_t steps) {
-  return std::clamp(
-      static_cast<double>(step - warmup) / static_cast<double>(std::max<std::int64_t>(1, steps - warmup)),
-      0.0, 1.0);
+  warmup = std::max<std::int64_t>(0, warmup);
+  const std::int64_t last = std::max(steps - 1, warmup + 1);  // a peak without a way down stays one
+  return std::clamp(static_cast<double>(step - warmup) / static_cast<double>(last - warmup), 0.0, 1.0);
+}
+
+// lerp is exact at both ends: the last step has `least` itself.
+float between(float peak, float least, double share) {
+  return static_cast<float>(std::lerp(static_cast<double>(peak), static_cast<double>(least), share));
 }
 
 float rising(float peak, std::int64_t step, std::int64_t warmup) {
-  return peak * static_cast<float>(step + 1) / static_cast<float>(warmup + 1);
+  return peak * static_cast<float>(step + 1) / static_cast<float>(static_cast<double>(warmup) + 1);
 }
 
 }  // namespace
@@ -25,15 +30,13 @@ float rising(float peak, std::int64_t step, std::int64_t warmup) {
 float Cosine::operator()(std::int64_t step) const {
   const FloatModeGuard guard;
   if (step < warmup) return rising(peak, step, warmup);
-  const double share = 0.5 * (1 + std::cos(std::numbers::pi * progress(step, warmup, steps)));
-  return static_cast<float>(static_cast<double>(least) + share * static_cast<double>(peak - least));
+  return between(peak, least, 0.5 * (1 - std::cos(std::numbers::pi * progress(step, warmup, steps))));
 }
 
 float Linear::operator()(std::int64_t step) const {
   const FloatModeGuard guard;
   if (step < warmup) return rising(peak, step, warmup);
-  return static_cast<float>(static_cast<double>(peak) -
-                            progress(step, warmup, steps) * static_cast<double>(peak - least));
+  return between(peak, least, progress(step, warmup, steps));
 }
 
 float Constant::operator()(std::int64_t step) const {

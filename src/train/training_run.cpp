@@ -11,6 +11,7 @@
 #include "file/mapped.hpp"
 #include "machine/memory.hpp"
 #include "train/run_files.hpp"
+#include "train/run_schedule.hpp"
 
 namespace hone {
 namespace {
@@ -28,7 +29,7 @@ Text open_text(const TrainingRun& run) {
     throw Error(ErrorKind::usage, {.what = "no text to train on",
                                    .hint = "--data takes a text file, a folder or token shards"});
   std::string tokenizer = run.tokenizer;
-  if (tokenizer.empty()) tokenizer = is_file(run.model + "/tokenizer.json") ? run.model : "byte";
+  if (tokenizer.empty() && is_file(run.model + "/tokenizer.json")) tokenizer = run.model;
   return Text(run.data, {.tokenizer = tokenizer, .seed = run.plan.seed});
 }
 
@@ -48,18 +49,6 @@ Model open_model(const TrainingRun& run, const Text& text) {
   return model;
 }
 
-float rate(const TrainingRun& run, std::int64_t step) {
-  switch (run.schedule) {
-    case ScheduleKind::constant:
-      return Constant{run.adamw.lr, run.warmup}(step);
-    case ScheduleKind::linear:
-      return Linear{run.adamw.lr, run.warmup, run.steps, run.min_lr}(step);
-    case ScheduleKind::cosine:
-      return Cosine{run.adamw.lr, run.warmup, run.steps, run.min_lr}(step);
-  }
-  return run.adamw.lr;
-}
-
 void check(const TrainingRun& run) {
   const auto require = [](bool good, const char* option, const char* expected, const std::string& found) {
     if (!good)
@@ -67,17 +56,24 @@ void check(const TrainingRun& run) {
           ErrorKind::usage,
           {.what = std::string("impossible value of --") + option, .expected = expected, .found = found});
   };
-  require(run.steps >= 0, "steps", "0 or more", std::to_string(run.steps));
-  require(run.warmup >= 0, "warmup", "0 or more", std::to_string(run.warmup));
-  require(run.eval_every >= 0, "eval-every", "0 or more", std::to_string(run.eval_every));
-  require(run.save_every >= 0, "save-every", "0 or more", std::to_string(run.save_every));
-  require(std::isfinite(run.adamw.lr) && run.adamw.lr >= 0, "lr", "0 or more", to_text(run.adamw.lr));
-  require(run.min_lr >= 0 && run.min_lr <= run.adamw.lr, "min-lr", "0 to --lr", to_text(run.min_lr));
-  require(run.adamw.beta1 >= 0 && run.adamw.beta1 < 1, "beta1", "0 <= beta1 < 1", to_text(run.adamw.beta1));
-  require(run.adamw.beta2 >= 0 && run.adamw.beta2 < 1, "beta2", "0 <= beta2 < 1", to_text(run.adamw.beta2));
-  require(run.adamw.weight_decay >= 0, "weight-decay", "0 or more", to_text(run.adamw.weight_decay));
-  require(run.adamw.clip >= 0, "clip", "0 (none) or more", to_text(run.adamw.clip));
-  require(!run.out.empty(), "out", "a folder to write the model to", "none");
+  const auto count = [&](std::int64_t value, const char* option) {
+    require(value >= 0, option, "0 or more", std::to_string(value));
+  };
+  const auto real = [&](float value, bool good, const char* option, const char* expected) {
+    require(std::isfinite(value) && good, option, expected, to_text(value));
+  };
+  const StepOptions& o = run.adamw;
+  count(run.steps, "steps");
+  count(run.warmup, "warmup");
+  count(run.eval_every, "eval-every");
+  count(run.save_every, "save-every");
+  real(o.lr, o.lr >= 0, "lr", "0 or more, finite");
+  real(run.min_lr, run.min_lr >= 0 && run.min_lr <= o.lr, "min-lr", "0 to --lr");
+  real(o.beta1, o.beta1 >= 0 && o.beta1 < 1, "beta1", "0 <= beta1 < 1");
+  real(o.beta2, o.beta2 >= 0 && o.beta2 < 1, "beta2", "0 <= beta2 < 1");
+  real(o.weight_decay, o.weight_decay >= 0, "weight-decay", "0 or more, finite");
+  real(o.clip, o.clip >= 0, "clip", "0 (none) or more, finite");
+  if (run.dropout) real(*run.dropout, *run.dropout >= 0 && *run.dropout < 1, "dropout", "0 <= dropout < 1");
 }
 
 // Before anything is written.
@@ -97,8 +93,8 @@ class Run {
       : options_(options),
         text_(text),
         folder_(options.out),
-        notes_(fingerprint(options, plan, text)),
-        trainer_(plan) {}
+        trainer_(plan),
+        identity_(options, trainer_, text) {}
 
   RunSummary go() {
     start();
@@ -117,21 +113,23 @@ class Run {
   }
 
   void start() {
-    const auto checkpoint = folder_.last_checkpoint();
-    if (!checkpoint) return;
-    if (!options_.resume) {
-      folder_.remove_checkpoints();
-      return;
-    }
-    const auto kept = folder_.resume(trainer_, *checkpoint, notes_);
-    if (const auto loss = kept.find("last loss"); loss != kept.end()) summary_.loss = from_text(loss->second);
-    say("resumed from " + *checkpoint);
+    for (const std::string& note : run_notes(options_, trainer_.plan())) say("note: " + note);
+    if (!options_.resume) return folder_.remove_checkpoints();
+    RunIdentity::Notes kept;
+    const auto from = folder_.resume(trainer_, [&](const RunIdentity::Notes& notes) {
+      identity_.require_same(notes);
+      kept = notes;
+    });
+    if (!from) return;
+    summary_.loss = from_text(kept["last loss"]);
+    say("resumed from " + *from);
+    for (const std::string& change : identity_.changes(kept, trainer_.steps())) say("note: " + change);
   }
 
   void one_step() {
     const std::int64_t n = trainer_.steps();
     StepOptions step = options_.adamw;
-    step.lr = rate(options_, n);
+    step.lr = learning_rate(options_, n);
     const auto begin = Clock::now();
     const StepResult done = trainer_.step(text_.batch(n, trainer_.plan().batch(), options_.plan.seq), step);
     summary_.loss = done.loss;
@@ -175,14 +173,14 @@ class Run {
   }
 
   void save() {
-    auto notes = notes_;
+    auto notes = identity_.notes(trainer_);
     notes["last loss"] = to_text(summary_.loss);
     folder_.save(trainer_, notes);
   }
 
   void finish(double seconds, std::int64_t first) {
     const bool did_steps = trainer_.steps() > first;
-    if (did_steps || !folder_.last_checkpoint()) save();
+    if (did_steps || !folder_.has_checkpoint()) save();
     summary_.seconds = seconds;
     summary_.tokens_per_s = did_steps ? static_cast<double>(tokens_) / seconds : 0;
     summary_.stopped = options_.stop.stop_requested() && trainer_.steps() < options_.steps;
@@ -201,8 +199,8 @@ class Run {
   const TrainingRun& options_;
   const Text& text_;
   RunFolder folder_;
-  std::map<std::string, std::string> notes_;
   Trainer trainer_;
+  RunIdentity identity_;
   RunSummary summary_;
   std::int64_t tokens_ = 0;
 };
@@ -217,11 +215,22 @@ TrainPlan plan_for(const TrainingRun& run, const Text& text) {
 }
 }  // namespace
 
-TrainPlan plan_of(const TrainingRun& run) { return plan_for(run, open_text(run)); }
+std::vector<std::string> run_notes(const TrainingRun& run, const TrainPlan& plan) {
+  std::vector<std::string> notes = plan.model().notes();
+  for (std::string& note : schedule_notes(run)) notes.push_back(std::move(note));
+  return notes;
+}
+
+TrainPlan plan_of(const TrainingRun& run) {
+  check(run);
+  return plan_for(run, open_text(run));
+}
 
 RunSummary train(const TrainingRun& run) {
   const FloatModeGuard guard;
   check(run);
+  if (run.out.empty())
+    throw Error(ErrorKind::usage, {.what = "no folder to write the model to", .hint = "--out takes it"});
   const Text text = open_text(run);
   const TrainPlan plan = plan_for(run, text);
   check_text(run, text);

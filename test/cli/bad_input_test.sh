@@ -31,10 +31,21 @@ train 2 "did you mean 'nano'" --model nan0 --data text.txt
 train 2 "steps" --data text.txt --steps many
 train 2 "precision.*f32 or bf16" --data text.txt --precision bf17
 train 2 "micro-batch" --model tiny --data text.txt --seq 64 --micro-batch 99
+for value in -1 1.5 0x10 1e3 18446744073709551616; do train 2 "seed" --data text.txt --seed $value; done
+for value in -3 2.5 99999999999999999999; do train 2 "steps" --data text.txt --steps $value; done
+for option in lr min-lr clip weight-decay beta1 beta2 dropout; do
+  for value in nan inf -inf 1e39 1e-60 x; do train 2 "$option" --data text.txt --$option $value; done
+done
+train 2 "dropout" --data text.txt --dropout -1
+train 2 "batch is too large" --model tiny --data text.txt --seq 64 --batch 9223372036854775807
+train 2 "min-lr" --data text.txt --lr 1e-3 --min-lr 2e-3
+expect 2 "min-lr" plan --data text.txt --lr 1e-3 --min-lr 2e-3
+expect 2 "max-tokens" generate nowhere -n 1e3
 train 3 "nofile.txt.*no such file" --data nofile.txt
 train 3 "empty" --data empty.txt
 train 3 "smaller --seq or a longer text" --data small.txt --seq 256
-config ',"n_heads":4' && train 3 'unknown key "n_heads"' --model config.json --data text.txt --seq 64
+config ',"n_head2":4' && sed -i 's/"n_head":4,//' config.json && train 3 '"n_head" is missing' --model config.json --data text.txt --seq 64
+config ',"pruned_heads":{"0":[1]}' && train 3 'pruned_heads' --model config.json --data text.txt --seq 64
 config ',"n_inner":-1' && train 3 'n_inner' --model config.json --data text.txt --seq 64
 config '' && sed -i 's/"n_head":4/"n_head":3/' config.json && train 3 'divisor of n_embd' --model config.json --data text.txt --seq 64
 config '' && sed -i 's/"n_layer":2,//' config.json && train 3 '"n_layer" is missing' --model config.json --data text.txt --seq 64

@@ -39,5 +39,11 @@ TEST(Json, MembersAreChecked) {
   error_of(ErrorKind::input, [] { read_json("no/such.json"); });
 }
 
+TEST(Json, WhatStandsBehindANulIsNotPassedOver) {
+  const std::string text("{}\n\0{}", 6);
+  EXPECT_EQ(error_of(ErrorKind::input, [&] { parse_json(text, "F"); }),
+            "F, line 2, column 1: a NUL byte is no JSON");
+}
+
 }  // namespace
 }  // namespace hone

@@ -93,7 +93,7 @@ TEST(Safetensors, EveryLieOfAHeaderIsRefusedWithTheTensor) {
       R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"a":{"dtype":"U8","shape":[1],"data_offsets":[1,2]}})",
       2, "twice");
   expect_refused(R"({"__metadata__":{"a":1}})", 0, "metadata");
-  expect_refused("[]", 0, "object");
+  expect_refused("[]", 0, "brace");
   expect_refused("{", 0, "line 1");
 }
 
@@ -105,6 +105,21 @@ TEST(Safetensors, AHeaderLengthThatLiesIsRefused) {
   }
   for (std::size_t size = 0; size < 8; ++size)
     error_of(ErrorKind::input, [&] { parsed(std::string(size, '\0')); });
+}
+
+TEST(Safetensors, TheHeaderIsFilledUpWithSpacesOnly) {
+  EXPECT_TRUE(parsed(file_of("{}   ", 0)).entries.empty());
+  expect_refused("{}\n", 0, "byte 10: the header is filled up");
+  expect_refused(" {}", 0, "brace");
+  expect_refused(std::string("{}\0", 3), 0, "NUL");
+  expect_refused(std::string("{}\0{\"x\":1}", 10), 0, "NUL");
+}
+
+TEST(Safetensors, APointerOfGitLfsIsNamed) {
+  const std::string message = error_of(ErrorKind::input, [] {
+    parsed("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n");
+  });
+  EXPECT_NE(message.find("git lfs pull"), std::string::npos) << message;
 }
 
 }  // namespace

@@ -91,6 +91,27 @@ TEST(Evaluate, RefusesWhatDoesNotFit) {
   EXPECT_NE(message.find("100"), std::string::npos);
   error_of(ErrorKind::input, [&] { evaluate(small(), text, {.seq = 10}); });
   error_of(ErrorKind::usage, [&] { evaluate(small(), text, {.seq = 129}); });
+  error_of(ErrorKind::usage, [&] { evaluate(small(), text, {.max_tokens = -1}); });
+}
+
+TEST(Evaluate, AWeightThatIsNotFiniteIsNamed) {
+  const TemporaryFolder folder;
+  small().save(folder.path());
+  std::string file = read_whole(folder.file("model.safetensors"));
+  const auto header = static_cast<std::size_t>(static_cast<unsigned char>(file[0])) +
+                      256 * static_cast<std::size_t>(static_cast<unsigned char>(file[1]));
+  const std::string name = "\"transformer.h.1.ln_2.bias\":";
+  const auto offsets = file.find("data_offsets\":[", file.find(name)) + 15;
+  const std::size_t at = 8 + header + std::stoul(file.substr(offsets));
+  file.replace(at, 4, std::string("\0\0\xc0\x7f", 4));
+  folder.write("model.safetensors", file);
+  const Text text(folder.write("text", some_text()));
+  for (const Precision precision : {Precision::f32, Precision::bf16}) {
+    const std::string message = error_of(
+        ErrorKind::failed, [&] { evaluate(open(folder.path()), text, {.seq = 50, .precision = precision}); });
+    EXPECT_NE(message.find("NaN"), std::string::npos) << message;
+    EXPECT_NE(message.find("the weight transformer.h.1.ln_2.bias"), std::string::npos) << message;
+  }
 }
 
 }  // namespace

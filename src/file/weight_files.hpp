@@ -1,0 +1,46 @@
+// The tensors of a model folder: model.safetensors, or shards with their index, mapped.
+//
+//   const WeightFiles files("model");
+//   for (const auto& [file, entry] : files.tensors()) std::puts(entry->name.c_str());
+//
+// Names are the files' own; what they mean to a model is the store's business (store/weight_names.hpp).
+#pragma once
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "file/safetensors.hpp"
+
+namespace hone {
+
+struct MappedTensor {
+  const SafetensorsFile* file;
+  const SafetensorsEntry* entry;
+
+  std::string where() const { return file->path() + ", tensor " + entry->name; }
+};
+
+class WeightFiles {
+ public:
+  // model.safetensors; where there is none, the shards that model.safetensors.index.json lists. Error(input):
+  // neither is there (and what is); a shard is missing; a tensor is not in the one shard that the index says.
+  explicit WeightFiles(const std::string& folder);
+
+  const std::string& path() const { return path_; }  // the file, or the index
+  const std::vector<MappedTensor>& tensors() const { return tensors_; }
+
+ private:
+  void open_shards(const std::string& folder);
+
+  std::string path_;
+  std::vector<std::unique_ptr<const SafetensorsFile>> files_;
+  std::vector<MappedTensor> tensors_;
+};
+
+// Error(input) for a folder that cannot be opened as a model, with what stands there instead: a pickle, an
+// adapter, the checkpoints of a run that is not finished, ... `lacking` is the file that was looked for.
+[[noreturn]] void refuse_folder(const std::string& folder, const std::string& lacking);
+
+}  // namespace hone

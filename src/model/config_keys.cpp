@@ -1,0 +1,85 @@
+#include "model/config_keys.hpp"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "hone/error.hpp"
+
+namespace hone {
+namespace {
+
+// Obeyed by nobody who computes logits: settings of generation, of training, of other heads, of the library.
+constexpr std::string_view idle_keys[] = {
+    // what the model is, and who wrote it
+    "model_type", "architectures", "transformers_version", "_name_or_path", "name_or_path", "_commit_hash",
+    "dtype", "torch_dtype", "tokenizer_class", "finetuning_task", "task_specific_params", "problem_type",
+    // labels of classifiers
+    "id2label", "label2id", "num_labels", "_num_labels",
+    // how the library runs it and what it hands out
+    "return_dict", "use_return_dict", "output_hidden_states", "output_attentions", "_output_attentions",
+    "output_past", "use_cache", "chunk_size_feed_forward", "gradient_checkpointing", "torchscript",
+    "use_bfloat16", "tf_legacy_loss", "xla_device", "attn_implementation", "_attn_implementation",
+    "_attn_implementation_internal", "_attn_implementation_autoset", "experts_implementation",
+    "_experts_implementation", "keys_to_ignore_at_inference", "_from_model_config",
+    // tokens with a meaning
+    "bos_token_id", "eos_token_id", "pad_token_id", "sep_token_id", "decoder_start_token_id", "prefix",
+    // generation, in configs before generation_config.json
+    "max_length", "min_length", "max_new_tokens", "min_new_tokens", "do_sample", "early_stopping",
+    "num_beams", "num_beam_groups", "diversity_penalty", "temperature", "top_k", "top_p", "typical_p",
+    "repetition_penalty", "length_penalty", "no_repeat_ngram_size", "encoder_no_repeat_ngram_size",
+    "bad_words_ids", "num_return_sequences", "output_scores", "return_dict_in_generate",
+    "forced_bos_token_id", "forced_eos_token_id", "remove_invalid_values", "exponential_decay_length_penalty",
+    "suppress_tokens", "begin_suppress_tokens",
+    // without effect unless one that is refused below is set
+    "is_decoder", "cross_attention_hidden_size", "tie_encoder_decoder"};
+
+struct RefusedKey {
+  const char* name;
+  const char* expected;
+};
+constexpr RefusedKey refused_keys[] = {
+    {"add_cross_attention", "false: hone's family has no cross-attention"},
+    {"is_encoder_decoder", "false: hone's families have a decoder alone"},
+    {"pruned_heads", "no pruned heads"},
+    {"quantization_config", "weights that are not quantized: take the model's F32, BF16 or F16 files"},
+    {"compression_config", "weights that are not quantized: take the model's F32, BF16 or F16 files"},
+    {"per_layer_config", "one shape for all layers"}};
+
+// false, null, {}, [] and 0 ask for nothing.
+bool asks_for_something(const nlohmann::json& value) {
+  if (value.is_boolean()) return value.get<bool>();
+  if (value.is_number()) return value != 0;
+  return !value.empty();
+}
+
+}  // namespace
+
+void refuse_key(const std::string& where, const std::string& key, const std::string& expected,
+                const std::string& found) {
+  throw Error(
+      ErrorKind::input,
+      {.what = "impossible value of \"" + key + "\"", .where = where, .expected = expected, .found = found});
+}
+
+void refuse_other_functions(const nlohmann::json& config, const std::string& where) {
+  for (const RefusedKey& key : refused_keys) {
+    if (!config.contains(key.name) || !asks_for_something(config[key.name])) continue;
+    const std::string found = config[key.name].dump();
+    refuse_key(where, key.name, key.expected, found.size() > 80 ? found.substr(0, 80) + "..." : found);
+  }
+}
+
+std::vector<std::string> unknown_keys(const nlohmann::json& config, std::span<const std::string_view> known) {
+  std::vector<std::string> unknown;
+  for (const auto& item : config.items()) {
+    const std::string& key = item.key();
+    const bool refused = std::any_of(std::begin(refused_keys), std::end(refused_keys),
+                                     [&](const RefusedKey& r) { return key == r.name; });
+    if (!refused && std::ranges::find(known, key) == known.end() &&
+        std::ranges::find(idle_keys, key) == std::end(idle_keys))
+      unknown.push_back(key);
+  }
+  return unknown;
+}
+
+}  // namespace hone

@@ -1,0 +1,133 @@
+// Models from folders: a config.json, and weights that must be that model's.
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "file/json.hpp"
+#include "file/mapped.hpp"
+#include "model/model_impl.hpp"
+#include "store/mapped_values.hpp"
+
+namespace hone {
+namespace {
+
+constexpr const char* tied_key = "tie_word_embeddings";
+
+// Weights of the right names and shapes may still belong to another function: other heads, other activations.
+// Another version of hone may print the same function otherwise, and is not compared.
+void require_same_architecture(const nlohmann::json& saved, const nlohmann::json& given,
+                               const std::string& where) {
+  if (!saved.is_array() || saved.empty() || saved[0] != given[0]) return;
+  for (std::size_t i = 1; i < std::max(saved.size(), given.size()); ++i) {
+    const auto line = [i](const nlohmann::json& of) {
+      return i < of.size() && of[i].is_string() ? of[i].get<std::string>() : "nothing more";
+    };
+    if (line(saved) != line(given))
+      throw Error(ErrorKind::input, {.what = "the folder holds a model of another architecture",
+                                     .where = where,
+                                     .expected = line(given) + ", as the function has it",
+                                     .found = line(saved),
+                                     .hint = "open it with the function that it was saved from"});
+  }
+}
+
+void require_folder(const std::string& folder) {
+  if (is_file(folder))
+    throw Error(ErrorKind::input, {.what = "not a model folder",
+                                   .where = folder,
+                                   .expected = "a folder with config.json and model.safetensors",
+                                   .found = "a file"});
+  if (!is_file(folder + "/config.json")) refuse_folder(folder, "config.json");
+}
+
+// A tied model has its table once, under either of its names. A head that differs from the table is a head of
+// its own, whatever config.json says: true is returned, and nothing changed.
+bool has_own_head(NamedTensors& tensors, const Model::Impl& model) {
+  const FamilyNames& names = *model.family_names;
+  const auto head = tensors.find(names.head), table = tensors.find(names.table);
+  if (head == tensors.end() || model.find(names.head)) return false;
+  if (table != tensors.end() && !same_values(head->second, table->second)) return true;
+  if (table == tensors.end()) tensors.emplace(names.table, head->second);
+  tensors.erase(head);
+  return false;
+}
+
+std::string joined(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+  return text;
+}
+
+// What the weights of a folder have a size for is not an option.
+void require_own_sizes(const Model& model, const ModelOptions& options, const std::string& folder) {
+  const auto require = [&](const char* what, std::int64_t own, std::int64_t asked) {
+    if (asked != 0 && asked != own)
+      throw Error(ErrorKind::usage,
+                  {.what = std::string("the ") + what + " of a model folder is its weights'",
+                   .where = folder,
+                   .expected = std::to_string(own),
+                   .found = std::to_string(asked)});
+  };
+  require("vocabulary", model.vocab_size(), options.vocab_size);
+  require("context", model.context(), options.context);
+}
+
+Model with_files(const Model& model, std::shared_ptr<const WeightFiles> files, NamedTensors tensors) {
+  const auto& specs = model.impl().specs;
+  const auto unused = unused_names(tensors, *model.impl().family_names, specs);
+  auto impl = std::make_shared<Model::Impl>(model.impl());
+  if (!unused.empty())
+    impl->notes.push_back(files->path() + ": tensors that this model does not use: " + joined(unused));
+  impl->store = WeightStore::mapped(std::move(files), std::move(tensors), specs);
+  return Model(std::move(impl));
+}
+
+}  // namespace
+
+Model open(const std::string& folder, const ModelOptions& options) {
+  require_folder(folder);
+  const std::string where = folder + "/config.json";
+  const ModelOptions open_options{.tokenizer_size = options.tokenizer_size, .dropout = options.dropout};
+  auto config = read_json(where);
+  Model model = from_json(config, open_options, where);
+  require_own_sizes(model, options, folder);
+  const auto files = std::make_shared<const WeightFiles>(folder);
+  NamedTensors tensors = named_tensors(*files, *model.impl().family_names, model.impl().specs);
+  if (has_own_head(tensors, model.impl())) {
+    config[tied_key] = false;
+    auto own = std::make_shared<Model::Impl>(from_json(config, open_options, where).impl());
+    own->notes.push_back(files->path() + " has a head of its own, " + model.impl().family_names->head +
+                         ", though config.json ties it to the table of tokens: the head is used");
+    model = Model(std::move(own));
+  }
+  return with_files(model, files, std::move(tensors));
+}
+
+Model open(const std::string& folder, Architecture architecture) {
+  require_folder(folder);
+  const std::string where = folder + "/config.json";
+  const auto config = read_json(where);
+  const std::string type = json_string(config, "model_type", where);
+  if (type != "custom")
+    throw Error(ErrorKind::input, {.what = "the folder holds a model of another architecture",
+                                   .where = where,
+                                   .expected = "model_type custom",
+                                   .found = type,
+                                   .hint = "open it without an architecture"});
+  const Model model = custom_model(std::move(architecture), json_integer(config, "vocab_size", where),
+                                   json_integer(config, "n_positions", where), 0);
+  const auto files = std::make_shared<const WeightFiles>(folder);
+  const auto& specs = model.impl().specs;
+  WeightStore store = WeightStore::mapped(files, named_tensors(*files, {}, specs), specs);
+  require_same_architecture(config.value(architecture_key, nlohmann::json()),
+                            nlohmann::json::parse(model.config_json()).at(architecture_key), where);
+  for (const MappedTensor& t : files->tensors())
+    if (!find_spec(specs, t.entry->name))
+      throw Error(ErrorKind::input, {.what = "the file holds a weight that the architecture lacks",
+                                     .where = t.file->path(),
+                                     .expected = "only the architecture's weights",
+                                     .found = "tensor " + t.entry->name,
+                                     .hint = "open it with the architecture that it was saved by"});
+  return with_weights(model, std::move(store));
+}
+
+}  // namespace hone

@@ -1,0 +1,119 @@
+#include "train/checkpoint.hpp"
+
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "base/utf8.hpp"
+#include "file/atomic.hpp"
+#include "file/hash.hpp"
+#include "file/json.hpp"
+#include "train/trainer_impl.hpp"
+
+namespace hone {
+namespace {
+
+constexpr std::int64_t checkpoint_format = 1;
+constexpr const char* state_file = "state.json";
+constexpr const char* tensors_file = "state.safetensors";
+
+// What a checkpoint holds: weights and what the optimizer keeps, under the names that the arena has for them.
+std::vector<std::string> saved_names(const JobPlan& job) {
+  std::vector<std::string> names;
+  for (const auto& [name, s] : job.shared())
+    if (s.role == Role::parameter || s.lifetime == Lifetime::saved) names.push_back(name);
+  return names;
+}
+
+std::vector<SafetensorsSpec> saved_specs(const JobPlan& job) {
+  std::vector<SafetensorsSpec> specs;
+  for (const std::string& name : saved_names(job))
+    specs.push_back({name, "F32", job.shared().at(name).type.shape.sizes()});
+  return specs;
+}
+
+void require_same_tensors(const SafetensorsFile& file, const std::vector<SafetensorsSpec>& specs) {
+  const auto refuse = [&](const std::string& name, const std::string& expected, const std::string& found) {
+    throw Error(ErrorKind::input, {.what = "the checkpoint is of another model",
+                                   .where = file.path() + ", tensor " + name,
+                                   .expected = expected,
+                                   .found = found});
+  };
+  std::set<std::string> known;
+  for (const SafetensorsSpec& spec : specs) {
+    known.insert(spec.name);
+    const SafetensorsEntry* entry = file.find(spec.name);
+    const std::string expected = type_text(spec.dtype, spec.shape);
+    if (!entry) refuse(spec.name, expected, "none");
+    if (const std::string found = type_text(entry->dtype, entry->shape); found != expected)
+      refuse(spec.name, expected, found);
+  }
+  for (const SafetensorsEntry& entry : file.entries())
+    if (!known.contains(entry.name)) refuse(entry.name, "none", "a weight or moment that this model lacks");
+}
+
+}  // namespace
+
+void Trainer::save_checkpoint(const std::string& folder,
+                              const std::map<std::string, std::string>& notes) const {
+  const Exclusive guard(impl_.get());
+  impl_->require_whole();
+  for (const auto& [key, note] : notes)
+    if (!valid_utf8(key) || !valid_utf8(note))
+      throw Error(ErrorKind::usage,
+                  {.what = "a note is not UTF-8 text", .where = "Trainer::save_checkpoint"});
+  AtomicFolder out(folder, state_file);
+  {
+    SafetensorsWriter writer(out.file(tensors_file), saved_specs(impl_->planned().job));
+    for (const std::string& name : saved_names(impl_->planned().job))
+      writer.write(name, impl_->executor.bytes(name));
+    writer.commit();
+  }
+  nlohmann::json state{{"format", checkpoint_format}, {"steps", impl_->steps}, {"notes", notes}};
+  state["hash"] = hash_file(out.file(tensors_file));
+  write_file(out.file(state_file), state.dump(2) + "\n");
+  out.publish();
+}
+
+CheckpointState read_checkpoint_state(const std::string& folder) {
+  const std::string where = folder + "/" + state_file;
+  const auto json = read_json(where);
+  CheckpointState state{.steps = json_integer(json, "steps", where), .notes = {}, .hash = {}};
+  if (state.steps < 0 || json_integer(json, "format", where) != checkpoint_format)
+    throw Error(ErrorKind::input, {.what = "not a checkpoint that this version reads",
+                                   .where = where,
+                                   .expected = "format 1, steps from 0"});
+  const auto& notes = json_member(json, "notes", where);
+  for (const auto& item : notes.items())
+    state.notes[item.key()] = json_string(notes, item.key().c_str(), where);
+  state.hash = json_string(json, "hash", where);
+  return state;
+}
+
+Checkpoint open_checkpoint(const std::string& folder) {
+  CheckpointState state = read_checkpoint_state(folder);
+  const std::string tensors = folder + "/" + tensors_file;
+  SafetensorsFile file(tensors);
+  if (const std::string hash = hash_file(tensors); hash != state.hash)
+    throw Error(ErrorKind::input, {.what = "the checkpoint was altered or damaged",
+                                   .where = tensors,
+                                   .expected = "hash " + state.hash,
+                                   .found = hash});
+  return {std::move(state), std::move(file)};
+}
+
+std::map<std::string, std::string> Trainer::resume(const std::string& folder) {
+  const Exclusive guard(impl_.get());
+  const Checkpoint checkpoint = open_checkpoint(folder);
+  const SafetensorsFile& file = checkpoint.tensors;
+  require_same_tensors(file, saved_specs(impl_->planned().job));
+  impl_->broken = "a resume ended halfway";  // until derive() returns
+  for (const std::string& name : saved_names(impl_->planned().job))
+    file.read(file.at(name), impl_->executor.bytes(name));
+  impl_->steps = checkpoint.state.steps;
+  impl_->computed = false;
+  impl_->abandon_step();
+  impl_->derive();
+  return checkpoint.state.notes;
+}
+
+}  // namespace hone

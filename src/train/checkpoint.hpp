@@ -1,0 +1,26 @@
+// The folder of a checkpoint: state.json, and the tensors of which it has the digest.
+#pragma once
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "file/safetensors.hpp"
+
+namespace hone {
+
+struct CheckpointState {
+  std::int64_t steps;
+  std::map<std::string, std::string> notes;
+  std::string hash;  // of the tensors' file
+};
+
+struct Checkpoint {
+  CheckpointState state;
+  SafetensorsFile tensors;
+};
+
+// Error(input) where a file is missing, damaged, or of a format that is not read.
+CheckpointState read_checkpoint_state(const std::string& folder);  // state.json alone
+Checkpoint open_checkpoint(const std::string& folder);             // the tensors against their digest too
+
+}  // namespace hone

@@ -1,0 +1,18 @@
+// A run's learning rate, and what its options ask of it that cannot be.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "hone/training_run.hpp"
+
+namespace hone {
+
+// Of step `step`, counted from 0.
+float learning_rate(const TrainingRun& run, std::int64_t step);
+
+// A line for each thing that the schedule cannot do as asked: a warmup that does not end, a --min-lr that no
+// step has.
+std::vector<std::string> schedule_notes(const TrainingRun& run);
+
+}  // namespace hone

@@ -1,0 +1,196 @@
+// Whether a run goes on in a folder: only the run that was begun there, known by contents, with what changes
+// said.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "hone/training_run.hpp"
+#include "temporary_folder.hpp"
+#include "train/run_files.hpp"
+
+namespace hone {
+namespace {
+
+std::string a_text(char first) {
+  std::string text(1, first);
+  for (int i = 0; i < 400; ++i) text += "line " + std::to_string(i * i % 89) + "\n";
+  return text;
+}
+
+class Resume : public testing::Test {
+ protected:
+  Resume() {
+    run_.model = "tiny";
+    run_.data = folder_.write("text.txt", a_text('a'));
+    run_.out = folder_.file("out");
+    run_.steps = 2;
+    run_.warmup = 0;
+    run_.plan.batch = 2;
+    run_.plan.seq = 16;
+    run_.plan.threads = 1;
+  }
+
+  RunSummary go() {
+    messages_.clear();
+    first_ = -1;
+    run_.on_message = [this](const std::string& text) { messages_ += text + "\n"; };
+    run_.on_start = [this](const TrainPlan&, std::int64_t first) { first_ = first; };
+    return train(run_);
+  }
+  // The same run in a folder of its own.
+  std::string base(const std::string& name, std::uint64_t seed) {
+    TrainingRun other = run_;
+    other.plan.seed = seed;
+    other.out = folder_.file(name);
+    train(other);
+    return other.out;
+  }
+  void expect_refused(const char* what) {
+    const std::string message = error_of(ErrorKind::usage, [&] { go(); });
+    EXPECT_NE(message.find(std::string("another ") + what), std::string::npos) << message;
+    EXPECT_NE(message.find("--resume never"), std::string::npos) << message;
+  }
+  void expect_said(const char* words) { EXPECT_NE(messages_.find(words), std::string::npos) << messages_; }
+
+  TemporaryFolder folder_;
+  TrainingRun run_;
+  std::string messages_;
+  std::int64_t first_ = -1;
+};
+
+TEST_F(Resume, AFinishedRunDoesNoStepWhereverItsFilesAre) {
+  run_.model = base("base", 1);
+  const RunSummary once = go();
+  std::filesystem::rename(run_.model, folder_.file("moved"));
+  std::filesystem::rename(run_.data, folder_.file("moved.txt"));
+  run_.model = folder_.file("moved");
+  run_.data = folder_.file("moved.txt");
+  EXPECT_EQ(go().weights_hash, once.weights_hash);
+  EXPECT_EQ(first_, 2);
+  EXPECT_EQ(messages_.find("note:"), std::string::npos) << messages_;
+}
+
+TEST_F(Resume, AnotherBaseModelIsRefused) {
+  run_.model = base("base", 1);
+  go();
+  run_.model = base("other", 2);
+  expect_refused("base model: its weights differ");
+  run_.resume = false;
+  go();
+  EXPECT_EQ(first_, 0);
+}
+
+TEST_F(Resume, AnotherTextOfTheSameSizeIsRefused) {
+  go();
+  folder_.write("text.txt", a_text('b'));
+  expect_refused("text");
+}
+
+TEST_F(Resume, ATokenizerWithOtherIdsIsRefused) {
+  const auto tokenizer = Tokenizer::train_bpe(a_text('a'), {.vocab_size = 300});
+  tokenizer.save(folder_.file("tokenizer"));
+  run_.tokenizer = folder_.file("tokenizer");
+  go();
+  const auto other =
+      Tokenizer::train_bpe(a_text('a'), {.vocab_size = 300, .special_tokens = {"<|another|>"}});
+  other.save(folder_.file("tokenizer"));
+  expect_refused("tokenizer");
+}
+
+TEST_F(Resume, OtherOptionsAreRefusedByName) {
+  go();
+  const TrainingRun good = run_;
+  const auto other = [&](const char* what, auto change) {
+    run_ = good;
+    change(run_);
+    expect_refused(what);
+  };
+  other("--seed", [](TrainingRun& r) { r.plan.seed = 5; });
+  other("--batch", [](TrainingRun& r) { r.plan.batch = 3; });
+  other("--lr", [](TrainingRun& r) { r.adamw.lr = 2e-3f; });
+  other("--warmup", [](TrainingRun& r) { r.warmup = 1; });
+  other("--schedule", [](TrainingRun& r) { r.schedule = ScheduleKind::linear; });
+  other("--precision", [](TrainingRun& r) { r.plan.precision = Precision::bf16; });
+  other("model: expected the same config.json, found attn_pdrop was 0",
+        [](TrainingRun& r) { r.dropout = 0.5f; });
+}
+
+TEST_F(Resume, OtherStepsSayWhatBecomesOfTheSchedule) {
+  run_.steps = 3;  // rates 1e-3, 5.5e-4, 1e-4
+  run_.min_lr = 1e-4f;
+  run_.schedule = ScheduleKind::linear;
+  go();
+  run_.steps = 5;  // rates 1e-3, 7.75e-4, 5.5e-4, 3.25e-4, 1e-4
+  go();
+  EXPECT_EQ(first_, 3);
+  expect_said("--steps 3 -> 5");
+  expect_said("learning rate at step 4 is 0.000325, not 0.0001");
+  go();
+  EXPECT_EQ(messages_.find("note:"), std::string::npos) << messages_;  // it is the run of 5 steps now
+  run_.steps = 4;
+  go();
+  expect_said("step 5 is done already, so --steps 4 asks for nothing");
+}
+
+TEST_F(Resume, AConstantScheduleStaysForOtherSteps) {
+  run_.schedule = ScheduleKind::constant;
+  go();
+  run_.steps = 3;
+  const RunSummary resumed = go();
+  expect_said("--steps 2 -> 3: the schedule stays");
+  run_.out = folder_.file("undisturbed");
+  EXPECT_EQ(go().weights_hash, resumed.weights_hash);
+}
+
+TEST_F(Resume, ARunInTheFolderOfItsModelKnowsItself) {
+  run_.model = run_.out = base("base", 1);
+  std::filesystem::remove_all(run_.out + "/checkpoints");
+  const RunSummary once = go();
+  EXPECT_EQ(first_, 0);
+  EXPECT_EQ(go().weights_hash, once.weights_hash);
+  EXPECT_EQ(first_, 2);
+  run_.steps = 3;
+  go();
+  EXPECT_EQ(first_, 2);
+}
+
+TEST_F(Resume, ADamagedCheckpointNamesTheWholeOneBesideIt) {
+  run_.save_every = 1;
+  go();
+  const std::string last = run_.out + "/checkpoints/step-00000002/state.safetensors";
+  std::filesystem::resize_file(last, std::filesystem::file_size(last) - 1);
+  const auto message = [&] { return error_of(ErrorKind::input, [&] { go(); }); };
+  EXPECT_NE(message().find(last), std::string::npos);
+  EXPECT_NE(message().find("checkpoints/step-00000001 is whole"), std::string::npos) << message();
+  std::ofstream(run_.out + "/checkpoints/step-00000001/state.json") << "{";
+  EXPECT_NE(message().find("no other checkpoint is whole"), std::string::npos) << message();
+  run_.save_every = 0;
+}
+
+TEST_F(Resume, AnotherInstructionSetIsNotedWhereItsBitsDiffer) {
+  const auto changes = [&](Precision precision, const char* was, const char* isa) {
+    run_.plan.precision = precision;
+    run_.plan.isa = isa;
+    const Text text(run_.data);
+    const Trainer trainer(plan_of(run_));
+    RunIdentity::Notes notes = RunIdentity(run_, trainer, text).notes(trainer);
+    notes["isa"] = was;
+    return RunIdentity(run_, trainer, text).changes(notes, 1).size();
+  };
+  EXPECT_EQ(changes(Precision::f32, "avx512", "portable"), 1u);
+  EXPECT_EQ(changes(Precision::bf16, "avx512", "portable"), 1u);
+  EXPECT_EQ(changes(Precision::bf16, "portable", "portable"), 0u);
+}
+
+TEST(TextDigest, IsOfTheTokensWhereverTheyAreKept) {
+  const TemporaryFolder folder;
+  const std::string path = folder.write("text.txt", a_text('a'));
+  write_token_shards(path, Tokenizer::bytes(), folder.file("shards"));
+  const std::string digest = Text(path).digest();
+  EXPECT_EQ(Text(folder.file("shards")).digest(), digest);
+  EXPECT_EQ(Text::of(a_text('a')).digest(), digest);
+  EXPECT_NE(Text::of(a_text('b')).digest(), digest);
+}
+
+}  // namespace
+}  // namespace hone
