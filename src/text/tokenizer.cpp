@@ -80,7 +80,7 @@ class BpeEncoder {
 
   void encode_plain(std::string_view text) {
     if (!t_.splits_words) return encode_word(text);
-    WordCursor cursor(WordSplitter::gpt2(), text);
+    WordCursor cursor(text);
     for (std::string_view word; cursor.next(word);) encode_word(word);
   }
 
