@@ -20,4 +20,7 @@ struct MachineFacts {
 
 HONE_API MachineFacts machine_facts();
 
+// What bf16 saves and costs with these kernels, for a person to read; empty where bf16 is faster than f32.
+HONE_API std::string bf16_note(const std::string& isa);
+
 }  // namespace hone

@@ -39,8 +39,7 @@ void add_doctor(CLI::App& app) {
     table.row({"memory read", fmt::format("{:.0f} GB/s", m.read_gb_s)})
         .row({"memory copy", fmt::format("{:.0f} GB/s", m.copy_gb_s)});
     print(table.to_string());
-    if (m.isa != "avx512")
-      print("note: without AVX-512 BF16, bf16 products are widened to f32: they save memory, not time");
+    if (const std::string note = bf16_note(m.isa); !note.empty()) say_notes({note});
   });
 }
 

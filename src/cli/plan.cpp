@@ -50,7 +50,10 @@ void add_plan(CLI::App& app) {
   c->add_flag("--json", *json, "one JSON object on stdout");
   c->add_flag("--print-programs", *programs, "the programs, one line a node");
   c->callback([=] {
-    const TrainPlan plan = plan_of(options->finished());
+    TrainingRun run = options->finished();
+    run.on_message = message;
+    const TrainPlan plan = plan_of(run);
+    say_bf16_note(plan);
     if (*programs) print(plan.print());
     show(plan, *json);
   });

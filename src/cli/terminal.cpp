@@ -23,11 +23,16 @@ ProgressOptions progress_options() {
 }
 
 void print(const std::string& line) {
-  std::fputs((line + "\n").c_str(), stdout);
+  const std::string text = line + "\n";
+  std::fwrite(text.data(), 1, text.size(), stdout);  // a model may say a NUL
   std::fflush(stdout);
 }
 
 void message(const std::string& text) { std::fputs((text + "\n").c_str(), stderr); }
+
+void say_notes(const std::vector<std::string>& notes) {
+  for (const std::string& note : notes) message("note: " + note);
+}
 
 namespace {
 

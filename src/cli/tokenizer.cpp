@@ -2,9 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <fstream>
-#include <sstream>
-
 #include "cli/command.hpp"
 #include "cli/json_line.hpp"
 #include "cli/terminal.hpp"
@@ -27,7 +24,9 @@ void add_train_tokenizer(CLI::App& tokenizer) {
       ->capture_default_str();
   c->add_flag("--json", *json, "one JSON object on stdout");
   c->callback([=] {
-    const std::string text = read_texts(*data);
+    std::vector<std::string> notes;
+    const std::string text = read_texts(*data, &notes);
+    say_notes(notes);
     const Tokenizer made = Tokenizer::train_bpe(text, *options);
     made.save(*out);
     const auto tokens = static_cast<std::int64_t>(made.encode(text).size());
@@ -52,6 +51,7 @@ void add_encode(CLI::App& tokenizer) {
   c->add_option("text", *text, "the text")->required();
   c->callback([=] {
     const Tokenizer t = *path == "byte" ? Tokenizer::bytes() : Tokenizer::open(*path);
+    say_notes(t.notes());
     print(fmt::format("{}", fmt::join(t.encode(*text), " ")));
   });
 }
@@ -85,7 +85,9 @@ void add_data(CLI::App& app) {
     const Tokenizer t = *tokenizer == "byte"   ? Tokenizer::bytes()
                         : *tokenizer == "char" ? Tokenizer::chars(read_texts(*data))
                                                : Tokenizer::open(*tokenizer);
+    say_notes(t.notes());
     const ShardReport r = write_token_shards(*data, t, *out, *options);
+    say_notes(r.notes);
     print(*json ? JsonLine()
                       .add("train_tokens", r.train_tokens)
                       .add("held_out_tokens", r.held_out_tokens)

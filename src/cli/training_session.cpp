@@ -6,6 +6,7 @@
 
 #include "cli/json_line.hpp"
 #include "cli/terminal.hpp"
+#include "hone/machine.hpp"
 
 namespace hone::cli {
 namespace {
@@ -33,6 +34,11 @@ TrainingSession::TrainingSession(TrainingRun run, bool json)
   run_.on_message = [this](const std::string& text) { say(text); };
 }
 
+void say_bf16_note(const TrainPlan& plan) {
+  if (plan.options().precision != Precision::bf16) return;
+  if (const std::string note = bf16_note(plan.options().isa); !note.empty()) say_notes({note});
+}
+
 double TrainingSession::now() const { return steady_seconds() - begin_; }
 
 void TrainingSession::say(const std::string& text) {
@@ -46,9 +52,7 @@ void TrainingSession::started(const TrainPlan& plan, std::int64_t first_step) {
       "{}: {} parameters, {} x {} tokens a step in micro-batches of {}, {}, {} threads, {}; {} of memory",
       run_.model, human_count(static_cast<double>(plan.model().parameters())), o.batch, o.seq, o.micro_batch,
       name(o.precision), o.threads, o.isa, human_bytes(static_cast<double>(plan.peak_bytes()))));
-  if (o.precision == Precision::bf16 && o.isa != "avx512")
-    say("note: this instruction set has no bf16 products; they are widened to f32, so bf16 is no faster than "
-        "f32 here");
+  say_bf16_note(plan);
   plan_ = plan;
   begin_ = steady_seconds();
   if (first_step >= run_.steps) return;

@@ -15,6 +15,9 @@ T* new_kept() {
   return kept.emplace_back(std::make_unique<T>()).get();
 }
 
+// Before a run, on stderr: what bf16 saves and costs where the CPU has no products of it.
+void say_bf16_note(const TrainPlan& plan);
+
 struct Curves {
   Series train, validation;
 };

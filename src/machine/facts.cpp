@@ -18,4 +18,11 @@ MachineFacts machine_facts() {
   return m;
 }
 
+std::string bf16_note(const std::string& isa) {
+  if (has_bf16_products(isa_from_name(isa))) return "";
+  return isa +
+         " has no bf16 products: bf16 takes half the memory of f32 for activations and for the copies of "
+         "weights that products read, at 0.95 to 1.0 of f32's speed";
+}
+
 }  // namespace hone

@@ -14,5 +14,7 @@ std::string_view name(Isa isa);
 Isa isa_from_name(std::string_view name);  // throws a usage Error that lists the names
 bool cpu_has(Isa isa);
 Isa best_isa();  // the widest that this CPU has
+// Products of bf16 that the CPU has; elsewhere bf16 is widened to f32 while it is packed.
+constexpr bool has_bf16_products(Isa isa) { return isa == Isa::avx512; }
 
 }  // namespace hone

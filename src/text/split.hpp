@@ -2,9 +2,9 @@
 //
 //   's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+
 //
-// Written out over hone's own tables of characters. (PCRE2's machine code, with the system's tables, encoded 12 MB
-// of English in 0.24 s of a Zen 5 core, and this does in 0.16; Cyrillic 0.18 and 0.16, Chinese 0.23 in either.)
-// Words cover the text without gaps; merges never cross a border between two.
+// Written out over hone's own tables of characters. (PCRE2's machine code, with the system's tables, encoded
+// 12 MB of English in 0.24 s of a Zen 5 core, and this does in 0.16; Cyrillic 0.18 and 0.16, Chinese 0.23 in
+// either.) Words cover the text without gaps; merges never cross a border between two.
 #pragma once
 #include <cstddef>
 #include <string_view>

@@ -1,5 +1,5 @@
-// What kind of character a code point is, by tables that hone carries: of a fixed version of Unicode, so that a
-// text has the same token ids on every machine. (A library of the system would bring its own: between two
+// What kind of character a code point is, by tables that hone carries: of a fixed version of Unicode, so that
+// a text has the same token ids on every machine. (A library of the system would bring its own: between two
 // releases of Debian some 10,000 characters became letters.)
 #pragma once
 #include <cstdint>
@@ -10,9 +10,11 @@ namespace hone {
 extern const char* const unicode_version;            // "16.0.0", that of Hugging Face's tokenizers 0.23
 extern const std::uint32_t unicode_category_runs[];  // unicode_data.cpp, ends with a 0
 
+// clang-format off
 enum class GeneralCategory : std::uint8_t {
   Lu, Ll, Lt, Lm, Lo, Mn, Mc, Me, Nd, Nl, No, Pc, Pd, Ps, Pe, Pi, Pf, Po, Sm, Sc, Sk, So, Zs, Zl, Zp, Cc, Cf, Cs, Co, Cn
 };
+// clang-format on
 
 // What word patterns ask for: \p{L}, \p{N}, \s (Unicode's White_Space), and what is none of these.
 enum class CharacterClass : std::uint8_t { letter, number, space, other };

@@ -29,7 +29,10 @@ Text open_text(const TrainingRun& run) {
                                    .hint = "--data takes a text file, a folder or token shards"});
   std::string tokenizer = run.tokenizer;
   if (tokenizer.empty()) tokenizer = is_file(run.model + "/tokenizer.json") ? run.model : "byte";
-  return Text(run.data, {.tokenizer = tokenizer, .seed = run.plan.seed});
+  Text text(run.data, {.tokenizer = tokenizer, .seed = run.plan.seed});
+  if (run.on_message)
+    for (const std::string& note : text.notes()) run.on_message("note: " + note);
+  return text;
 }
 
 Model open_model(const TrainingRun& run, const Text& text) {
