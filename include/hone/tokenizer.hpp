@@ -68,6 +68,9 @@ class HONE_API Tokenizer {
   std::shared_ptr<const Impl> impl_;
 };
 
+// Of the tables that say which characters are letters, and so decide where words end.
+HONE_API const char* unicode_version();
+
 // The same text with U+FFFD where it is no UTF-8, as Hugging Face's decode() gives it; for JSON, or a
 // terminal.
 HONE_API std::string as_utf8(std::string_view bytes);

@@ -21,7 +21,7 @@ void run(const Options& o) {
   options.precision = precision_from_name(o.precision);
   const Model model = open(o.model);
   const Text text(o.data, {.tokenizer = o.tokenizer.empty() ? o.model : o.tokenizer});
-  say_notes(text.notes());
+  print_notes(text.notes());
   const EvalReport r = evaluate(model, text, options);
   if (o.json)
     print(JsonLine()

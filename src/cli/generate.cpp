@@ -24,7 +24,7 @@ void run(const Options& o) {
   sampling.stop = interruption();
   const Model model = open(o.model);
   const Tokenizer tokenizer = Tokenizer::open(o.model);
-  say_notes(tokenizer.notes());
+  print_notes(tokenizer.notes());
   Generator generator{GeneratePlan(model, plan)};
   std::string text;
   std::int64_t tokens = 0;

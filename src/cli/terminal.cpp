@@ -30,7 +30,7 @@ void print(const std::string& line) {
 
 void message(const std::string& text) { std::fputs((text + "\n").c_str(), stderr); }
 
-void say_notes(const std::vector<std::string>& notes) {
+void print_notes(const std::vector<std::string>& notes) {
   for (const std::string& note : notes) message("note: " + note);
 }
 

@@ -11,7 +11,7 @@ namespace hone::cli {
 ProgressOptions progress_options();     // of stderr: a terminal or not, its width, NO_COLOR
 void print(const std::string& line);    // a line to stdout
 void message(const std::string& text);  // a line to stderr
-void say_notes(const std::vector<std::string>& notes);
+void print_notes(const std::vector<std::string>& notes);
 
 // Stops on the first Ctrl-C (or SIGTERM); the second one ends the program.
 std::stop_token interruption();

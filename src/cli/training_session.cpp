@@ -36,7 +36,7 @@ TrainingSession::TrainingSession(TrainingRun run, bool json)
 
 void say_bf16_note(const TrainPlan& plan) {
   if (plan.options().precision != Precision::bf16) return;
-  if (const std::string note = bf16_note(plan.options().isa); !note.empty()) say_notes({note});
+  if (const std::string note = bf16_note(plan.options().isa); !note.empty()) print_notes({note});
 }
 
 double TrainingSession::now() const { return steady_seconds() - begin_; }

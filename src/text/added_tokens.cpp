@@ -16,10 +16,10 @@ std::size_t space_bytes(std::string_view text, std::size_t at) {
   return space ? c.bytes : 0;
 }
 
-std::size_t before_spaces(std::string_view text, std::size_t least, std::size_t at) {
-  while (at > least) {
+std::size_t before_spaces(std::string_view text, std::size_t at) {
+  while (at > 0) {
     std::size_t begin = at - 1;
-    while (begin > least && continues_character(text[begin])) --begin;
+    while (begin > 0 && continues_character(text[begin])) --begin;
     if (space_bytes(text, begin) != at - begin) break;
     at = begin;
   }
@@ -56,7 +56,7 @@ bool AddedTokens::may_hold_newline() const {
   });
 }
 
-std::optional<AddedTokens::Match> AddedTokens::find(std::string_view text, std::size_t at,
+std::optional<AddedTokens::Match> AddedTokens::find(std::string_view text, std::size_t at, std::size_t taken,
                                                     bool normalized) const {
   const Finder& finder = finders_[normalized ? 1 : 0];
   if (finder.by_length.empty()) return std::nullopt;
@@ -66,8 +66,9 @@ std::optional<AddedTokens::Match> AddedTokens::find(std::string_view text, std::
       const AddedToken& token = tokens_[i];
       if (!text.substr(begin).starts_with(token.content)) continue;
       const std::size_t end = begin + token.content.size();
-      return Match{&token, token.lstrip ? before_spaces(text, at, begin) : begin,
-                   token.rstrip ? behind_spaces(text, end) : end};
+      const std::size_t left = token.lstrip ? before_spaces(text, begin) : begin;
+      const std::size_t right = token.rstrip ? behind_spaces(text, end) : end;
+      return Match{&token, std::max(left, taken), std::max(right, taken), end};
     }
   }
   return std::nullopt;

@@ -28,10 +28,12 @@ class AddedTokens {
 
   struct Match {
     const AddedToken* token;
-    std::size_t begin, end;
+    std::size_t begin, end;  // with the white space that it takes along
+    std::size_t next;        // where to look for the one behind it
   };
-  // The first from `at` on: the leftmost, and of those that begin there the longest.
-  std::optional<Match> find(std::string_view text, std::size_t at, bool normalized) const;
+  // The first from text[at] on, the leftmost, and of those that begin there the longest; what stands before
+  // `taken` is another's.
+  std::optional<Match> find(std::string_view text, std::size_t at, std::size_t taken, bool normalized) const;
   bool any(bool normalized) const { return !finders_[normalized ? 1 : 0].by_length.empty(); }
 
  private:
@@ -56,13 +58,14 @@ void for_each_piece(const AddedTokens& added, std::string_view text, const Plain
     else
       plain(piece);
   };
-  std::size_t at = 0;
-  while (const auto match = added.find(text, at, normalized)) {
-    between(text.substr(at, match->begin - at));
+  std::size_t at = 0, taken = 0;
+  while (const auto match = added.find(text, at, taken, normalized)) {
+    between(text.substr(taken, match->begin - taken));
     token(*match->token);
-    at = match->end;
+    at = match->next;
+    taken = match->end;
   }
-  between(text.substr(at));
+  between(text.substr(taken));
 }
 
 }  // namespace hone

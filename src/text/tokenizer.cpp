@@ -10,6 +10,7 @@
 #include "file/atomic.hpp"
 #include "text/split.hpp"
 #include "text/tokenizer_impl.hpp"
+#include "text/unicode.hpp"
 
 namespace hone {
 namespace {
@@ -241,6 +242,8 @@ std::string Tokenizer::decode(std::span<const std::int32_t> ids, bool with_speci
     if (with_specials || !is_special(id)) text += token(id);
   return text;
 }
+
+const char* unicode_version() { return unicode_data_version; }
 
 std::string as_utf8(std::string_view bytes) {
   std::string text;

@@ -168,6 +168,8 @@ std::vector<BpeMerge> parse_merges(const json& model, const Vocabulary& ids, con
   };
   std::vector<BpeMerge> merges;
   for (const json& merge : list) {
+    if (merge.is_string() && merge.get_ref<const std::string&>().starts_with("#version"))
+      continue;  // of merges.txt
     const std::size_t rank = merges.size();
     const auto [left, right] = merge_pair(merge, where + merge_place(rank));
     merges.push_back({id_of(left, rank), id_of(right, rank), id_of(left + right, rank)});

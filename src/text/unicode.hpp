@@ -7,7 +7,7 @@
 
 namespace hone {
 
-extern const char* const unicode_version;            // "16.0.0", that of Hugging Face's tokenizers 0.23
+extern const char* const unicode_data_version;       // "16.0.0", that of Hugging Face's tokenizers 0.23
 extern const std::uint32_t unicode_category_runs[];  // unicode_data.cpp, ends with a 0
 
 // clang-format off

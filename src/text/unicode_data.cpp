@@ -4,7 +4,7 @@
 
 namespace hone {
 
-const char* const unicode_version = "16.0.0";
+const char* const unicode_data_version = "16.0.0";
 
 // clang-format off
 const std::uint32_t unicode_category_runs[] = {

@@ -39,7 +39,7 @@ print(f"// Made by tools/unicode/categories.py from Unicode {VERSION}. Each numb
 print("// general category, from U+0000 up: its length * 32 + the category.")
 print('#include "text/unicode.hpp"\n')
 print("namespace hone {\n")
-print(f'const char* const unicode_version = "{VERSION}";\n')
+print(f'const char* const unicode_data_version = "{VERSION}";\n')
 print("// clang-format off")
 print("const std::uint32_t unicode_category_runs[] = {")
 for line in lines(runs()):
