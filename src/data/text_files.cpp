@@ -71,8 +71,12 @@ class Walk {
   void folder(const std::string& path) {
     struct stat info {};
     if (::stat(path.c_str(), &info) != 0) throw_errno(ErrorKind::input, path, "read the folder", errno);
+    const bool outermost = seen_.empty();
     if (!seen_.emplace(info.st_dev, info.st_ino).second) return;
-    for (const std::string& name : names_in(path)) entry(path + "/" + name);
+    const std::vector<std::string> names = names_in(path);
+    if (!outermost && std::any_of(names.begin(), names.end(), is_of_a_model))
+      return skip(path, "a model, a checkpoint or token shards");
+    for (const std::string& name : names) entry(path + "/" + name);
   }
 
  private:
@@ -86,12 +90,12 @@ class Walk {
     return names;
   }
 
+  static bool is_of_a_model(const std::string& name) {
+    return name == "config.json" || name == "tokenizer.json" || name.ends_with(".safetensors");
+  }
+
   void entry(const std::string& path) {
-    if (is_folder(path)) {
-      if (is_file(path + "/tokenizer.json") || is_file(path + "/config.json"))
-        return skip(path, "a model, or token shards");
-      return folder(path);
-    }
+    if (is_folder(path)) return folder(path);
     if (!is_file(path)) return skip(path, "no regular file");
     const MappedFile file(path);
     if (file.size() == 0) return;

@@ -17,8 +17,8 @@ struct TextFiles {
 };
 
 // Left out without a word: what is hidden (".git"), what is empty. Left out and named: files that are packed,
-// binary or not UTF-8, links to nothing, and folders that hold a model or token shards (a run's own --out may
-// lie below its --data). A folder that is reached twice, by links, counts once.
+// binary or not UTF-8, links to nothing, and folders that hold a model, a checkpoint or token shards (a run's
+// own --out may lie below its --data). A folder that is reached twice, by links, counts once.
 TextFiles text_files_in(const std::string& folder);
 
 // "a gzip archive", "a PNG image": what the first bytes of a file say that it is; empty where they say

@@ -64,7 +64,8 @@ std::int32_t checked_id(const json& value, std::int64_t limit, const std::string
 void note_unknown(const json& object, const std::string& path, std::initializer_list<const char*> known,
                   std::vector<std::string>& unknown) {
   if (!object.is_object()) return;
-  for (const auto& [key, value] : object.items()) {
+  for (const auto& member : object.items()) {
+    const std::string& key = member.key();
     const bool found = std::any_of(known.begin(), known.end(), [&](const char* k) { return key == k; });
     const std::string name = json(path + key).dump();
     if (!found && std::find(unknown.begin(), unknown.end(), name) == unknown.end()) unknown.push_back(name);

@@ -57,7 +57,8 @@ TEST(Folder, ADividedDocumentEndsOnceAndBetweenCharacters) {
 TEST(Folder, SubFoldersCountAndWhatIsNoTextIsNamed) {
   using namespace std::string_literals;
   const TemporaryFolder folder;
-  for (const char* name : {"b", "b/deep", ".git", "model"}) fs::create_directory(folder.file(name));
+  for (const char* name : {"b", "b/deep", ".git", "model", "run", "run/step-2"})
+    fs::create_directory(folder.file(name));
   folder.write("a.txt", "1");
   folder.write("b/x.md", "2");
   folder.write("b/deep/y.txt", "3");
@@ -66,6 +67,8 @@ TEST(Folder, SubFoldersCountAndWhatIsNoTextIsNamed) {
   folder.write(".DS_Store", "hidden");
   folder.write("model/tokenizer.json", "{}");
   folder.write("model/notes.txt", "not text to train on");
+  folder.write("run/step-2/state.json", "{}");
+  folder.write("run/step-2/state.safetensors", "");
   folder.write("d.zip", "PK\x03\x04 and so on");
   folder.write("e.gz", "\x1f\x8b\x08");
   folder.write("f.bin", "bin\0ary"s);
@@ -80,7 +83,7 @@ TEST(Folder, SubFoldersCountAndWhatIsNoTextIsNamed) {
   const std::string& note = text.notes()[0];
   for (const char* words :
        {"d.zip (a ZIP archive)", "e.gz (a gzip archive)", "f.bin (binary)", "g.txt (UTF-16",
-        "h.txt (not UTF-8)", "i.txt (no regular file)", "model (a model"})
+        "h.txt (not UTF-8)", "i.txt (no regular file)", "model (a model", "step-2 (a model, a checkpoint"})
     EXPECT_NE(note.find(words), std::string::npos) << words << " in " << note;
 }
 
