@@ -50,6 +50,9 @@ iconv -f UTF-8 -t UTF-8 raw.log >/dev/null 2>&1 && fail "the sample has no broke
 iconv -f UTF-8 -t UTF-8 json.log >/dev/null || fail "generate --json is not UTF-8"
 says json.log '^{"text":".*","tokens":30,"finish":"length"}$'
 
+"$hone" plan recipe.toml --print-programs --json >out.log 2>/dev/null
+[ "$(wc -l <out.log)" = 1 ] || fail "plan --json prints more than its one object"
+
 # bf16 where the CPU has no products of it.
 "$hone" plan recipe.toml --isa portable --precision bf16 --json >out.log 2>err.log
 says err.log "note: portable has no bf16 products"
