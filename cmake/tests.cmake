@@ -5,7 +5,7 @@ add_executable(hone_test ${test_sources} $<TARGET_OBJECTS:hone_objects> ${isa_ob
 target_include_directories(hone_test PRIVATE include src test)
 target_compile_definitions(hone_test PRIVATE HONE_TEST_DATA="${CMAKE_CURRENT_SOURCE_DIR}/test/data")
 target_link_libraries(hone_test PRIVATE GTest::gtest GTest::gtest_main hone_flags Threads::Threads
-                      nlohmann_json::nlohmann_json PkgConfig::ZSTD PkgConfig::XXHASH PkgConfig::PCRE2 fmt::fmt)
+                      nlohmann_json::nlohmann_json PkgConfig::ZSTD PkgConfig::XXHASH fmt::fmt)
 include(GoogleTest)
 gtest_discover_tests(hone_test DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60 NO_PRETTY_VALUES)
 
@@ -70,4 +70,6 @@ if(TARGET hone)
            COMMAND sh test/cli/bad_input_test.sh $<TARGET_FILE:hone>)
   add_test(NAME program.notes WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}
            COMMAND sh test/cli/notes_test.sh $<TARGET_FILE:hone>)
+  add_test(NAME program.text_input WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}
+           COMMAND sh test/cli/text_input_test.sh $<TARGET_FILE:hone>)
 endif()

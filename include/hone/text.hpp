@@ -48,9 +48,11 @@ struct Batch {
   operator BatchView() const { return {batch, seq, ids, labels}; }
 };
 
-// What is held out: of one file, the characters after the first nine tenths; of several documents (files),
-// the last tenth of them by name, at least one. Each of several documents ends with the tokenizer's
-// end-of-text.
+// A folder means all text files below it, by name, folder by folder; what is no text is left out and named in
+// notes(). What is held out: of one file, the characters after the first nine tenths; of several documents
+// (files), the last ones that make up a tenth of the text. Where whole documents would make it less than 5 %
+// or more than 15 %, the one that holds the cut is divided. Each of several documents ends with the
+// tokenizer's end-of-text.
 class HONE_API Text {
  public:
   // A folder of token shards brings its own tokenizer; naming another one is an error.
@@ -64,6 +66,8 @@ class HONE_API Text {
   static Text of(std::string_view text, Tokenizer tokenizer = Tokenizer::bytes(), std::uint64_t seed = 0);
 
   const Tokenizer& tokenizer() const;
+  // What a person should hear: files left out, what of the tokenizer's file has no effect. A line each.
+  const std::vector<std::string>& notes() const;
   std::int64_t vocab_size() const;
   std::int64_t train_tokens() const;
   std::int64_t held_out_tokens() const;
@@ -102,6 +106,7 @@ struct ShardOptions {
 
 struct ShardReport {
   std::int64_t train_tokens = 0, held_out_tokens = 0, shards = 0;
+  std::vector<std::string> notes{};  // files left out
 };
 
 // Tokenises a file or a folder of files once, into a folder that Text opens at once and reads from. Constant
@@ -109,7 +114,8 @@ struct ShardReport {
 HONE_API ShardReport write_token_shards(const std::string& text_path, const Tokenizer& tokenizer,
                                         const std::string& out_folder, const ShardOptions& options = {});
 
-// The text of a file, or of a folder's files by name, one after the other; to train a tokenizer on.
-HONE_API std::string read_texts(const std::string& path);
+// The text of a file, or of a folder's text files, one after the other; to train a tokenizer on. Names in
+// `notes`, where given, what was left out.
+HONE_API std::string read_texts(const std::string& path, std::vector<std::string>* notes = nullptr);
 
 }  // namespace hone

@@ -45,6 +45,9 @@ class HONE_API Tokenizer {
   // The id that ends a document or an answer (`<|endoftext|>` and its like), if there is one.
   std::optional<std::int32_t> end_of_text() const;
 
+  // What its file holds that changes no id (truncation, keys that are not known), a line each, for a person.
+  const std::vector<std::string>& notes() const;
+
   // Error(input) for a character that a character vocabulary lacks, with its place in the text.
   std::vector<std::int32_t> encode(std::string_view text) const;
   // Special tokens leave nothing behind unless asked for. The bytes need not be valid UTF-8: a token may end
@@ -64,5 +67,12 @@ class HONE_API Tokenizer {
  private:
   std::shared_ptr<const Impl> impl_;
 };
+
+// Of the tables that say which characters are letters, and so decide where words end.
+HONE_API const char* unicode_version();
+
+// The same text with U+FFFD where it is no UTF-8, as Hugging Face's decode() gives it; for JSON, or a
+// terminal.
+HONE_API std::string as_utf8(std::string_view bytes);
 
 }  // namespace hone

@@ -69,8 +69,8 @@ struct TrainingRun {
 
 // The plan of that run; what `hone plan` prints.
 HONE_API TrainPlan plan_of(const TrainingRun& run);
-// What is worth saying of the run before it starts, a line each: what its files have without effect, and what
-// its schedule cannot do as asked. train() says it through on_message.
+// What is worth saying of the run before it starts, a line each: what its files have without effect, what
+// its schedule cannot do as asked, what bf16 costs on this CPU. train() says it through on_message.
 HONE_API std::vector<std::string> run_notes(const TrainingRun& run, const TrainPlan& plan);
 HONE_API RunSummary train(const TrainingRun& run);
 

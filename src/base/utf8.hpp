@@ -33,6 +33,22 @@ inline CodePoint code_point_at(std::string_view text, std::size_t at) {
   return {lead, 0};
 }
 
+// Bytes of what is broken at text[at]: as much of a character as is there, at least one. The Unicode
+// standard's advice on where U+FFFD goes ("maximal subparts"), which Rust and Python follow.
+inline std::size_t broken_bytes(std::string_view text, std::size_t at) {
+  const auto lead = static_cast<unsigned char>(text[at]);
+  const std::size_t wanted = lead >= 0xF0 && lead < 0xF5 ? 4 : lead >= 0xE0 && lead < 0xF0 ? 3 : 1;
+  const auto second = at + 1 < text.size() ? static_cast<unsigned char>(text[at + 1]) : 0;
+  const int least = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
+  const int most = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
+  if (wanted == 1 || second < least || second > most) return 1;
+  std::size_t bytes = 2;
+  while (bytes + 1 < wanted && at + bytes < text.size() &&
+         (static_cast<unsigned char>(text[at + bytes]) & 0xC0u) == 0x80u)
+    ++bytes;
+  return bytes;
+}
+
 inline bool valid_utf8(std::string_view text) {
   for (std::size_t at = 0; at < text.size();) {
     const std::size_t bytes = code_point_at(text, at).bytes;

@@ -5,6 +5,7 @@
 #include "cli/terminal.hpp"
 #include "cli/training_session.hpp"
 #include "hone/machine.hpp"
+#include "hone/tokenizer.hpp"
 #include "hone/version.hpp"
 
 namespace hone::cli {
@@ -27,6 +28,7 @@ void add_doctor(CLI::App& app) {
                 .add("int8_gops", m.int8_gops)
                 .add("read_gb_s", m.read_gb_s)
                 .add("copy_gb_s", m.copy_gb_s)
+                .add("unicode", unicode_version())
                 .text());
       return;
     }
@@ -38,9 +40,9 @@ void add_doctor(CLI::App& app) {
     table.row({"int8 multiply-adds", fmt::format("{:.0f} GOP/s", m.int8_gops)});
     table.row({"memory read", fmt::format("{:.0f} GB/s", m.read_gb_s)})
         .row({"memory copy", fmt::format("{:.0f} GB/s", m.copy_gb_s)});
+    table.row({"letters and numbers", std::string("as in Unicode ") + unicode_version()});
     print(table.to_string());
-    if (!has_bf16_products(m.isa))
-      print("note: without AVX-512 BF16, bf16 products are widened to f32: they save memory, not time");
+    if (const std::string note = bf16_note(m.isa); !note.empty()) print_notes({note});
   });
 }
 

@@ -22,6 +22,7 @@ void run(const Options& o) {
   const Model model = open(o.model);
   print_notes(model.notes());
   const Text text(o.data, {.tokenizer = o.tokenizer.empty() ? o.model : o.tokenizer});
+  print_notes(text.notes());
   const EvalReport r = evaluate(model, text, options);
   if (o.json)
     print(JsonLine()

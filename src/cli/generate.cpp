@@ -26,6 +26,7 @@ void run(const Options& o) {
   const Model model = open(o.model);
   print_notes(model.notes());
   const Tokenizer tokenizer = Tokenizer::open(o.model);
+  print_notes(tokenizer.notes());
   Generator generator{GeneratePlan(model, plan)};
   std::string text;
   std::int64_t tokens = 0;

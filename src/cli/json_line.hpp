@@ -1,4 +1,5 @@
-// One JSON object on one line, keys in the order of adding.
+// One JSON object on one line, keys in the order of adding. Whatever bytes a text has, it is JSON: what is no
+// UTF-8 becomes U+FFFD, and a number that is not finite null.
 #pragma once
 #include <fmt/format.h>
 

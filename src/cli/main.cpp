@@ -25,12 +25,14 @@ int run(int argc, char** argv) {
   app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   for (const AddCommand add : commands) add(app);
   check_numbers(app);
+  const std::vector<std::string> typed(argv + 1, argv + argc);
+  const Arguments arguments = with_recipes(typed, option_names(app, typed.empty() ? "" : typed[0]));
   try {
-    const auto arguments = with_recipe({argv + 1, argv + argc});
-    app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));  // CLI11 takes them last first
+    const auto& words = arguments.words;
+    app.parse(std::vector<std::string>(words.rbegin(), words.rend()));  // CLI11 takes them last first
   } catch (const CLI::ParseError& e) {
     if (e.get_exit_code() == 0) return app.exit(e);  // help, version
-    message("hone: " + explain(app, e));
+    message("hone: " + explain(app, e, arguments));
     return exit_code(ErrorKind::usage);
   }
   return 0;

@@ -8,23 +8,25 @@
 namespace hone::cli {
 namespace {
 
-void show(const TrainPlan& plan, bool json) {
+void show(const TrainPlan& plan, bool json, bool programs) {
   const Forecast& f = plan.forecast();
   if (json) {
     JsonLine parts;
     for (const auto& [what, bytes] : f.breakdown) parts.add(what, bytes);
-    print(JsonLine()
-              .add("peak_bytes", f.peak_bytes)
-              .add("arena_bytes", f.arena_bytes)
-              .add("outside_bytes", f.outside_bytes)
-              .add("step_ms", f.step_ms)
-              .add("micro_batch", plan.options().micro_batch)
-              .add("threads", plan.options().threads)
-              .add("isa", plan.options().isa)
-              .add("breakdown", parts)
-              .text());
+    JsonLine line;
+    line.add("peak_bytes", f.peak_bytes)
+        .add("arena_bytes", f.arena_bytes)
+        .add("outside_bytes", f.outside_bytes)
+        .add("step_ms", f.step_ms)
+        .add("micro_batch", plan.options().micro_batch)
+        .add("threads", plan.options().threads)
+        .add("isa", plan.options().isa)
+        .add("breakdown", parts);
+    if (programs) line.add("programs", plan.print());
+    print(line.text());
     return;
   }
+  if (programs) print(plan.print());
   Table table({"memory", "size", "share"});
   for (const auto& [what, bytes] : f.breakdown)
     table.row({what, human_bytes(static_cast<double>(bytes)),
@@ -50,11 +52,11 @@ void add_plan(CLI::App& app) {
   c->add_flag("--json", *json, "one JSON object on stdout");
   c->add_flag("--print-programs", *programs, "the programs, one line a node");
   c->callback([=] {
-    const TrainingRun run = options->finished();
+    TrainingRun run = options->finished();
+    run.on_message = message;
     const TrainPlan plan = plan_of(run);
     print_notes(run_notes(run, plan));
-    if (*programs) print(plan.print());
-    show(plan, *json);
+    show(plan, *json, *programs);
   });
 }
 

@@ -23,7 +23,8 @@ ProgressOptions progress_options() {
 }
 
 void print(const std::string& line) {
-  std::fputs((line + "\n").c_str(), stdout);
+  const std::string text = line + "\n";
+  std::fwrite(text.data(), 1, text.size(), stdout);  // a model may say a NUL
   std::fflush(stdout);
 }
 

@@ -2,9 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <fstream>
-#include <sstream>
-
 #include "cli/command.hpp"
 #include "cli/json_line.hpp"
 #include "cli/terminal.hpp"
@@ -27,7 +24,9 @@ void add_train_tokenizer(CLI::App& tokenizer) {
       ->capture_default_str();
   c->add_flag("--json", *json, "one JSON object on stdout");
   c->callback([=] {
-    const std::string text = read_texts(*data);
+    std::vector<std::string> notes;
+    const std::string text = read_texts(*data, &notes);
+    print_notes(notes);
     const Tokenizer made = Tokenizer::train_bpe(text, *options);
     made.save(*out);
     const auto tokens = static_cast<std::int64_t>(made.encode(text).size());
@@ -51,7 +50,12 @@ void add_encode(CLI::App& tokenizer) {
   c->add_option("--tokenizer", *path, "byte, or a tokenizer.json or its folder")->required();
   c->add_option("text", *text, "the text")->required();
   c->callback([=] {
+    if (*path == "char")
+      throw Error(ErrorKind::usage, {.what = "a char tokenizer has the characters of a text",
+                                     .where = "--tokenizer char",
+                                     .hint = "name the folder of a model that was trained with it"});
     const Tokenizer t = *path == "byte" ? Tokenizer::bytes() : Tokenizer::open(*path);
+    print_notes(t.notes());
     print(fmt::format("{}", fmt::join(t.encode(*text), " ")));
   });
 }
@@ -85,7 +89,9 @@ void add_data(CLI::App& app) {
     const Tokenizer t = *tokenizer == "byte"   ? Tokenizer::bytes()
                         : *tokenizer == "char" ? Tokenizer::chars(read_texts(*data))
                                                : Tokenizer::open(*tokenizer);
+    print_notes(t.notes());
     const ShardReport r = write_token_shards(*data, t, *out, *options);
+    print_notes(r.notes);
     print(*json ? JsonLine()
                       .add("train_tokens", r.train_tokens)
                       .add("held_out_tokens", r.held_out_tokens)

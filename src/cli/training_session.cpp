@@ -47,9 +47,6 @@ void TrainingSession::started(const TrainPlan& plan, std::int64_t first_step) {
       "{}: {} parameters, {} x {} tokens a step in micro-batches of {}, {}, {} threads, {}; {} of memory",
       run_.model, human_count(static_cast<double>(plan.model().parameters())), o.batch, o.seq, o.micro_batch,
       name(o.precision), o.threads, o.isa, human_bytes(static_cast<double>(plan.peak_bytes()))));
-  if (o.precision == Precision::bf16 && !has_bf16_products(o.isa))
-    say("note: this instruction set has no bf16 products; they are widened to f32, so bf16 is no faster than "
-        "f32 here");
   plan_ = plan;
   begin_ = steady_seconds();
   if (first_step >= run_.steps) return;

@@ -6,16 +6,21 @@
 #include <array>
 
 #include "base/utf8.hpp"
+#include "data/text_files.hpp"
+#include "file/mapped.hpp"
 #include "hone/error.hpp"
 
 namespace hone {
 namespace {
 
-std::size_t cut_by_bytes(std::string_view text) {
-  std::size_t cut = text.size() / 10 * 9 + text.size() % 10 * 9 / 10;
+std::size_t nine_tenths(std::size_t n) { return n / 10 * 9 + n % 10 * 9 / 10; }
+
+std::size_t border_before(std::string_view text, std::size_t cut) {
   while (cut > 0 && cut < text.size() && continues_character(text[cut])) --cut;
   return cut;
 }
+
+std::size_t cut_by_bytes(std::string_view text) { return border_before(text, nine_tenths(text.size())); }
 
 std::size_t characters_in(std::string_view text) {
   const auto begins = [](char c) { return !continues_character(c); };
@@ -33,7 +38,7 @@ std::size_t cut_by_characters(std::string_view text, const Release& release) {
     characters += pieces.back();
     release(at, piece_bytes);
   }
-  std::size_t left = characters / 10 * 9 + characters % 10 * 9 / 10, cut = 0;
+  std::size_t left = nine_tenths(characters), cut = 0;
   for (std::size_t piece = 0; piece < pieces.size() && left >= pieces[piece]; ++piece) {
     left -= pieces[piece];
     cut += piece_bytes;
@@ -41,6 +46,24 @@ std::size_t cut_by_characters(std::string_view text, const Release& release) {
   for (cut = std::min(cut, text.size()); cut < text.size(); ++cut)
     if (!continues_character(text[cut]) && left-- == 0) break;
   return cut;
+}
+
+MappedFile opened(const Document& d) {
+  MappedFile file(d.path);
+  if (file.size() != d.bytes)
+    throw Error(ErrorKind::input, {.what = "the file was changed while it was read",
+                                   .where = d.path,
+                                   .expected = std::to_string(d.bytes) + " bytes",
+                                   .found = std::to_string(file.size())});
+  return file;
+}
+
+std::string note_of(const std::string& folder, const std::vector<std::string>& skipped) {
+  constexpr std::size_t most = 8;
+  std::string text = folder + ": left out, as no text: ";
+  for (std::size_t i = 0; i < std::min(most, skipped.size()); ++i)
+    text += (i == 0 ? "" : ", ") + skipped[i].substr(folder.size() + 1);
+  return skipped.size() > most ? text + " and " + std::to_string(skipped.size() - most) + " more" : text;
 }
 
 }  // namespace
@@ -51,43 +74,63 @@ std::size_t training_bytes(std::string_view text, bool by_characters) {
 
 Documents::Documents(const std::string& path) {
   if (is_folder(path)) {
-    for (const std::string& name : files_in(path)) {
-      MappedFile file(std::string(path).append("/").append(name));
-      if (file.size() > 0) documents_.push_back({std::move(file), 0});
-    }
+    TextFiles found = text_files_in(path);
+    for (auto& file : found.files) documents_.push_back({std::move(file.path), file.bytes});
+    if (!found.skipped.empty()) notes_.push_back(note_of(path, found.skipped));
     if (documents_.empty())
       throw Error(ErrorKind::input,
-                  {.what = "the folder has no text: no file in it, or only empty ones", .where = path});
-  } else {
-    documents_.push_back({MappedFile(path), 0});
-    if (documents_[0].file.size() == 0)
-      throw Error(ErrorKind::input, {.what = "the text is empty", .where = path});
+                  {.what = "the folder has no text: no file in it, or only such as are empty or no text",
+                   .where = path,
+                   .hint = notes_.empty() ? "" : notes_[0]});
+    return;
   }
+  const MappedFile file(path);
+  if (file.size() == 0) throw Error(ErrorKind::input, {.what = "the text is empty", .where = path});
+  if (const std::string_view format = packed_format(file.text()); !format.empty())
+    throw Error(ErrorKind::input, {.what = "not a text",
+                                   .where = path,
+                                   .expected = {},
+                                   .found = std::string(format),
+                                   .hint = "unpack or convert it to plain UTF-8 first"});
+  documents_.push_back({path, file.size()});
 }
 
 void Documents::split(bool by_characters) {
   if (documents_.size() == 1) {
-    const MappedFile& file = documents_[0].file;
+    const MappedFile file = opened(documents_[0]);
     const auto release = [&](std::size_t at, std::size_t bytes) { file.drop(at, bytes); };
     documents_[0].train_bytes =
         by_characters ? cut_by_characters(file.text(), release) : cut_by_bytes(file.text());
     return;
   }
-  const std::size_t training = documents_.size() * 9 / 10;
-  for (std::size_t i = 0; i < documents_.size(); ++i)
-    documents_[i].train_bytes = i < training ? documents_[i].file.size() : 0;
+  std::size_t all = 0, before = 0;
+  for (const Document& d : documents_) all += d.bytes;
+  const std::size_t cut = nine_tenths(all);
+  for (Document& d : documents_) {
+    const std::size_t begin = before, end = before += d.bytes;
+    if (end <= cut || begin >= cut) {
+      d.train_bytes = end <= cut ? d.bytes : 0;
+      continue;
+    }
+    // The document that the cut falls into: whole to the side that is nearer, unless that is too far off.
+    const std::size_t far = all / 20, to_begin = cut - begin, to_end = end - cut;
+    if (std::min(to_begin, to_end) > far)
+      d.train_bytes = border_before(opened(d).text(), to_begin);
+    else
+      d.train_bytes = to_end < to_begin ? d.bytes : 0;
+  }
 }
 
-std::vector<std::string_view> Documents::texts() const {
-  std::vector<std::string_view> texts;
-  for (const Document& d : documents_) texts.push_back(d.file.text());
-  return texts;
+std::string Documents::text() const {
+  std::string all;
+  for (const Document& d : documents_) all += opened(d).text();
+  return all;
 }
 
-std::vector<std::string> Documents::names() const {
-  std::vector<std::string> names;
-  for (const Document& d : documents_) names.push_back(d.file.path());
-  return names;
+Tokenizer Documents::character_tokenizer() const {
+  CharacterSet characters;
+  for (const Document& d : documents_) characters.add(opened(d).text(), d.path);
+  return characters.tokenizer();
 }
 
 std::int64_t Documents::train_bytes() const {
@@ -98,7 +141,7 @@ std::int64_t Documents::train_bytes() const {
 
 std::int64_t Documents::held_out_bytes() const {
   std::size_t sum = 0;
-  for (const Document& d : documents_) sum += d.file.size() - d.train_bytes;
+  for (const Document& d : documents_) sum += d.bytes - d.train_bytes;
   return static_cast<std::int64_t>(sum);
 }
 
@@ -106,21 +149,21 @@ void Documents::encode(const Tokenizer& tokenizer, bool held_out, const IdSink& 
   const auto end = tokenizer.end_of_text();
   for (const Document& d : documents_) {
     const std::size_t first = held_out ? d.train_bytes : 0;
-    const std::size_t count = held_out ? d.file.size() - d.train_bytes : d.train_bytes;
-    if (count == 0) continue;
-    encode_stream(tokenizer, d.file.text().substr(first, count), d.file.path(), first, [&](auto ids) {
+    const std::size_t end_of_part = held_out ? d.bytes : d.train_bytes;
+    if (first == end_of_part) continue;
+    const MappedFile file = opened(d);
+    encode_stream(tokenizer, file.text().substr(first, end_of_part - first), d.path, first, [&](auto ids) {
       sink(ids);
-      d.file.drop(0, d.file.size());  // the text passes through once
+      file.drop(0, file.size());  // the text passes through once
     });
-    if (documents_.size() > 1 && end) sink(std::array{*end});
+    if (documents_.size() > 1 && end && end_of_part == d.bytes) sink(std::array{*end});
   }
 }
 
-std::string read_texts(const std::string& path) {
+std::string read_texts(const std::string& path, std::vector<std::string>* notes) {
   const Documents documents(path);
-  std::string all;
-  for (const std::string_view text : documents.texts()) all += text;
-  return all;
+  if (notes) notes->insert(notes->end(), documents.notes().begin(), documents.notes().end());
+  return documents.text();
 }
 
 }  // namespace hone

@@ -6,7 +6,6 @@
 #include <string_view>
 #include <vector>
 
-#include "file/mapped.hpp"
 #include "hone/tokenizer.hpp"
 #include "text/tokenizer_impl.hpp"
 
@@ -16,28 +15,37 @@ namespace hone {
 std::size_t training_bytes(std::string_view text, bool by_characters);
 
 struct Document {
-  MappedFile file;
-  std::size_t train_bytes;  // the first so many train, the rest is held out
+  std::string path;
+  std::size_t bytes;
+  std::size_t train_bytes = 0;  // the first so many train, the rest is held out
 };
 
+// Files are opened one at a time, when their text is asked for: a folder may have more of them than a process
+// may map.
 class Documents {
  public:
-  // Error(input): no such file, nothing in it. `characters`: where a single file is cut, by its characters;
-  // else by its bytes, at the border of a character.
+  // A file, or all text files below a folder. Error(input): no such file, nothing in it, an archive.
   explicit Documents(const std::string& path);
+
+  // Nine tenths of the text train. One document is cut (by its characters, or by its bytes at the border of a
+  // character); several are kept whole where the border between two lies near enough to that cut, so that 5
+  // to 15 % are held out, else the one that the cut falls into is divided.
   void split(bool by_characters);
 
   const std::vector<Document>& all() const { return documents_; }
-  std::vector<std::string_view> texts() const;
-  std::vector<std::string> names() const;
+  const std::vector<std::string>& notes() const { return notes_; }  // what was left out
   std::int64_t train_bytes() const;
   std::int64_t held_out_bytes() const;
+
+  std::string text() const;  // of all, one after the other
+  Tokenizer character_tokenizer() const;
 
   // Encodes the part in order, in pieces. Several documents each end with end-of-text, if there is one.
   void encode(const Tokenizer& tokenizer, bool held_out, const IdSink& sink) const;
 
  private:
   std::vector<Document> documents_;
+  std::vector<std::string> notes_;
 };
 
 }  // namespace hone

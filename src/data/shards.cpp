@@ -235,7 +235,7 @@ ShardReport write_token_shards(const std::string& text_path, const Tokenizer& to
   tokenizer.save(folder.staging());
   write_file(folder.file("meta.json"), meta.dump(2) + "\n");
   folder.publish();
-  return {train.tokens(), held_out.tokens(), train.shards() + held_out.shards()};
+  return {train.tokens(), held_out.tokens(), train.shards() + held_out.shards(), documents.notes()};
 }
 
 }  // namespace hone

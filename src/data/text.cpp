@@ -20,11 +20,7 @@ constexpr std::int32_t ignored = -100;
 
 Tokenizer named_tokenizer(const std::string& name, const Documents& documents) {
   if (name == "byte" || name.empty()) return make_byte_tokenizer();
-  if (name == "char") {
-    const auto texts = documents.texts();
-    const auto names = documents.names();
-    return make_character_tokenizer(texts, names);
-  }
+  if (name == "char") return documents.character_tokenizer();
   return Tokenizer::open(name);
 }
 
@@ -66,6 +62,7 @@ struct Text::Impl {
   std::uint64_t key;  // of the stream of window starts
   Tokens train, held_out;
   std::int64_t train_bytes = 0, held_out_bytes = 0;
+  std::vector<std::string> notes{};
 
   static std::shared_ptr<const Impl> of_documents(const std::string& path, const Documents& documents,
                                                   Tokenizer tokenizer, std::uint64_t seed);
@@ -105,6 +102,8 @@ std::shared_ptr<const Text::Impl> Text::Impl::of_documents(const std::string& pa
   documents.encode(impl->tokenizer, true, [&](auto ids) { impl->held_out.append(ids); });
   impl->train_bytes = documents.train_bytes();
   impl->held_out_bytes = documents.held_out_bytes();
+  impl->notes = documents.notes();
+  impl->notes.insert(impl->notes.end(), impl->tokenizer.notes().begin(), impl->tokenizer.notes().end());
   return impl;
 }
 
@@ -168,6 +167,7 @@ Text Text::of(std::string_view text, Tokenizer tokenizer, std::uint64_t seed) {
 }
 
 const Tokenizer& Text::tokenizer() const { return impl_->tokenizer; }
+const std::vector<std::string>& Text::notes() const { return impl_->notes; }
 std::int64_t Text::vocab_size() const { return impl_->tokenizer.vocab_size(); }
 std::int64_t Text::train_tokens() const { return impl_->train.size(); }
 std::int64_t Text::held_out_tokens() const { return impl_->held_out.size(); }

@@ -88,17 +88,4 @@ bool is_file(const std::string& path) {
   return std::filesystem::is_regular_file(path, ignored);
 }
 
-std::vector<std::string> files_in(const std::string& folder) {
-  std::error_code error;
-  std::vector<std::string> names;
-  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
-    std::error_code gone;
-    const std::string name = entry.path().filename().string();
-    if (name[0] != '.' && entry.is_regular_file(gone)) names.push_back(name);
-  }
-  if (error) throw_errno(ErrorKind::input, folder, "read the folder", error.value());
-  std::sort(names.begin(), names.end());
-  return names;
-}
-
 }  // namespace hone

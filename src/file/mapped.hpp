@@ -53,7 +53,5 @@ class OffsetFile {
 
 bool is_folder(const std::string& path);
 bool is_file(const std::string& path);
-// The names of a folder's regular files that do not begin with a dot, sorted by bytes.
-std::vector<std::string> files_in(const std::string& folder);
 
 }  // namespace hone

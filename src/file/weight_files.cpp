@@ -1,6 +1,7 @@
 #include "file/weight_files.hpp"
 
 #include <algorithm>
+#include <filesystem>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -81,6 +82,15 @@ std::pair<std::string, std::string> stranger_in(const std::vector<std::string>& 
     for (const std::string& name : names)
       if (s.file[0] == '.' ? name.ends_with(s.file) : name == s.file) return {name, s.hint};
   return {};
+}
+
+std::vector<std::string> files_in(const std::string& folder) {
+  std::vector<std::string> names;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error))
+    if (entry.is_regular_file(error)) names.push_back(entry.path().filename().string());
+  std::sort(names.begin(), names.end());
+  return names;
 }
 
 }  // namespace

@@ -24,6 +24,11 @@ std::vector<std::string> instruction_sets() {
   return names;
 }
 
-bool has_bf16_products(const std::string& isa) { return has_bf16_products(isa_from_name(isa)); }
+std::string bf16_note(const std::string& isa) {
+  if (has_bf16_products(isa_from_name(isa))) return "";
+  return isa +
+         " has no bf16 products: bf16 takes half the memory of f32 for activations and for the copies of "
+         "weights that products read, at 0.95 to 1.0 of f32's speed";
+}
 
 }  // namespace hone

@@ -45,7 +45,8 @@ std::int64_t decided_seq(const Model& model, const Text& text, const EvalOptions
 void check(const Model& model, const Text& text, const EvalOptions& o, std::int64_t windows,
            std::int64_t seq) {
   if (o.max_tokens < 0)
-    throw Error(ErrorKind::usage, {.what = "max_tokens is out of range",
+    throw Error(ErrorKind::usage, {.what = "the number of tokens is out of range",
+                                   .where = "max_tokens",
                                    .expected = "0 (the whole text) or more",
                                    .found = std::to_string(o.max_tokens)});
   if (text.vocab_size() > model.vocab_size())

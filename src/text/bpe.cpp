@@ -114,25 +114,4 @@ void Bpe::encode_word(std::string_view word, Scratch& s, std::vector<std::int32_
   for (std::int32_t i = 0; i < n; i = at(s.next, i)) out.push_back(at(s.ids, i));
 }
 
-AddedTokens::AddedTokens(std::vector<AddedToken> tokens) : tokens_(std::move(tokens)) {
-  std::sort(tokens_.begin(), tokens_.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
-  for (std::size_t i = 0; i < tokens_.size(); ++i) {
-    by_length_.push_back(i);
-    first_[static_cast<unsigned char>(tokens_[i].content[0])] = true;
-  }
-  std::stable_sort(by_length_.begin(), by_length_.end(), [&](std::size_t a, std::size_t b) {
-    return tokens_[a].content.size() > tokens_[b].content.size();
-  });
-}
-
-const AddedToken* AddedTokens::find(std::string_view text, std::size_t at, std::size_t& begin) const {
-  if (tokens_.empty()) return nullptr;
-  for (begin = at; begin < text.size(); ++begin) {
-    if (!first_[static_cast<unsigned char>(text[begin])]) continue;
-    for (const std::size_t i : by_length_)
-      if (text.substr(begin, tokens_[i].content.size()) == tokens_[i].content) return &tokens_[i];
-  }
-  return nullptr;
-}
-
 }  // namespace hone

@@ -1,4 +1,4 @@
-// Byte-level BPE: the merges of one word, the table that writes bytes as printable characters, added tokens.
+// Byte-level BPE: the merges of one word, and the table that writes bytes as printable characters.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -44,28 +44,6 @@ class Bpe {
   std::array<std::int32_t, 256> byte_ids_{};
   std::vector<BpeMerge> merges_;
   std::unordered_map<std::uint64_t, std::int32_t> ranks_;
-};
-
-struct AddedToken {
-  std::string content;
-  std::int32_t id;
-  bool special;
-};
-
-// Finds added tokens in a text: the leftmost, and of those that begin there the longest.
-class AddedTokens {
- public:
-  AddedTokens() = default;
-  explicit AddedTokens(std::vector<AddedToken> tokens);  // none with empty content
-
-  const std::vector<AddedToken>& all() const { return tokens_; }  // by id
-  // The next one from `at` on, and where it begins; null if there is none.
-  const AddedToken* find(std::string_view text, std::size_t at, std::size_t& begin) const;
-
- private:
-  std::vector<AddedToken> tokens_;
-  std::vector<std::size_t> by_length_;  // indices, longest first
-  std::array<bool, 256> first_{};       // bytes that some token begins with
 };
 
 }  // namespace hone

@@ -10,6 +10,7 @@
 #include "file/atomic.hpp"
 #include "text/split.hpp"
 #include "text/tokenizer_impl.hpp"
+#include "text/unicode.hpp"
 
 namespace hone {
 namespace {
@@ -64,13 +65,9 @@ class BpeEncoder {
   BpeEncoder(const Tokenizer::Impl& tokenizer, std::vector<std::int32_t>& out) : t_(tokenizer), out_(out) {}
 
   void encode(std::string_view text) {
-    std::size_t at = 0, begin = 0;
-    while (const AddedToken* added = t_.added.find(text, at, begin)) {
-      encode_plain(text.substr(at, begin - at));
-      out_.push_back(added->id);
-      at = begin + added->content.size();
-    }
-    encode_plain(text.substr(at));
+    for_each_piece(
+        t_.added, text, [&](std::string_view piece) { encode_plain(piece); },
+        [&](const AddedToken& token) { out_.push_back(token.id); });
   }
 
  private:
@@ -80,7 +77,7 @@ class BpeEncoder {
 
   void encode_plain(std::string_view text) {
     if (!t_.splits_words) return encode_word(text);
-    WordCursor cursor(WordSplitter::gpt2(), text);
+    WordCursor cursor(text);
     for (std::string_view word; cursor.next(word);) encode_word(word);
   }
 
@@ -120,8 +117,7 @@ void encode_piece(const Tokenizer::Impl& t, std::string_view text, const std::st
 // GPT-2's pattern ends a word there in any case, and looks ahead over white space only.
 std::size_t cut_after(const Tokenizer::Impl& t, std::string_view text, std::size_t least) {
   if (t.kind == TokenizerKind::bpe && !t.splits_words) return text.size();
-  for (const AddedToken& a : t.added.all())
-    if (a.content.find('\n') != std::string::npos) return text.size();
+  if (t.added.may_hold_newline()) return text.size();
   for (std::size_t at = least; at < text.size(); ++at)
     if (text[at] == '\n' && text[at - 1] > ' ' && text[at - 1] < 0x7f) return at;
   return text.size();
@@ -143,16 +139,19 @@ void encode_stream(const Tokenizer& tokenizer, std::string_view text, const std:
   }
 }
 
-Tokenizer make_byte_tokenizer() {
+Tokenizer make_byte_tokenizer(std::vector<std::string> notes) {
   auto impl = std::make_shared<Tokenizer::Impl>();
+  impl->notes = std::move(notes);
   impl->kind = TokenizerKind::byte;
   for (int b = 0; b < 256; ++b) impl->tokens.emplace_back(1, static_cast<char>(b));
   impl->special.assign(256, false);
   return Tokenizer(std::move(impl));
 }
 
-Tokenizer make_character_tokenizer(const std::vector<std::uint32_t>& characters) {
+Tokenizer make_character_tokenizer(const std::vector<std::uint32_t>& characters,
+                                   std::vector<std::string> notes) {
   auto impl = std::make_shared<Tokenizer::Impl>();
+  impl->notes = std::move(notes);
   impl->kind = TokenizerKind::character;
   for (const std::uint32_t c : characters) {
     if (c >= impl->character_ids.size()) impl->character_ids.resize(c + 1, -1);
@@ -163,23 +162,22 @@ Tokenizer make_character_tokenizer(const std::vector<std::uint32_t>& characters)
   return Tokenizer(std::move(impl));
 }
 
-Tokenizer make_character_tokenizer(std::span<const std::string_view> texts,
-                                   std::span<const std::string> names) {
-  std::vector<bool> seen(0x110000, false);
-  for (std::size_t i = 0; i < texts.size(); ++i) {
-    for (std::size_t at = 0; at < texts[i].size();) {
-      const CodePoint c = code_point_at(texts[i], at);
-      if (c.bytes == 0) refuse_invalid_utf8(names[i], at);
-      seen[c.value] = true;
-      at += c.bytes;
-    }
+void CharacterSet::add(std::string_view text, const std::string& name) {
+  for (std::size_t at = 0; at < text.size();) {
+    const CodePoint c = code_point_at(text, at);
+    if (c.bytes == 0) refuse_invalid_utf8(name, at);
+    seen_[c.value] = true;
+    at += c.bytes;
   }
+}
+
+Tokenizer CharacterSet::tokenizer() const {
   std::vector<std::uint32_t> characters;
-  for (std::uint32_t c = 0; c < seen.size(); ++c)
-    if (seen[c]) characters.push_back(c);
+  for (std::uint32_t c = 0; c < seen_.size(); ++c)
+    if (seen_[c]) characters.push_back(c);
   if (characters.empty())
-    throw Error(ErrorKind::input, {.what = "a character vocabulary needs a text, and this one is empty",
-                                   .where = names.empty() ? "" : names[0]});
+    throw Error(ErrorKind::input,
+                {.what = "a character vocabulary needs a text, and this one is empty", .where = "the text"});
   return make_character_tokenizer(characters);
 }
 
@@ -200,8 +198,9 @@ Tokenizer::Tokenizer(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) 
 Tokenizer Tokenizer::bytes() { return make_byte_tokenizer(); }
 
 Tokenizer Tokenizer::chars(std::string_view text) {
-  const std::string name = "the text";
-  return make_character_tokenizer(std::span(&text, 1), std::span(&name, 1));
+  CharacterSet characters;
+  characters.add(text, "the text");
+  return characters.tokenizer();
 }
 
 TokenizerKind Tokenizer::kind() const { return impl_->kind; }
@@ -216,6 +215,8 @@ std::optional<std::int32_t> Tokenizer::end_of_text() const {
       if (a.special && a.content == name) return a.id;
   return std::nullopt;
 }
+
+const std::vector<std::string>& Tokenizer::notes() const { return impl_->notes; }
 
 std::vector<std::int32_t> Tokenizer::encode(std::string_view text) const {
   std::vector<std::int32_t> ids;
@@ -239,6 +240,19 @@ std::string Tokenizer::decode(std::span<const std::int32_t> ids, bool with_speci
   std::string text;
   for (const std::int32_t id : ids)
     if (with_specials || !is_special(id)) text += token(id);
+  return text;
+}
+
+const char* unicode_version() { return unicode_data_version; }
+
+std::string as_utf8(std::string_view bytes) {
+  std::string text;
+  text.reserve(bytes.size());
+  for (std::size_t at = 0; at < bytes.size();) {
+    const std::size_t good = code_point_at(bytes, at).bytes, step = good ? good : broken_bytes(bytes, at);
+    text += good ? bytes.substr(at, good) : "\xEF\xBF\xBD";
+    at += step;
+  }
   return text;
 }
 

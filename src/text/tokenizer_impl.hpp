@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "hone/tokenizer.hpp"
+#include "text/added_tokens.hpp"
 #include "text/bpe.hpp"
 
 namespace hone {
@@ -22,8 +23,12 @@ struct Tokenizer::Impl {
   bool whole_words_first = false;           // bpe: a word that is a token needs no merges to it
   std::unordered_map<std::string_view, std::int32_t> words;  // into tokens; filled where whole_words_first
   AddedTokens added;
-  std::vector<bool> special;  // by id
+  std::vector<bool> special;       // by id
+  std::vector<std::string> notes;  // what its file says that changes no id
 };
+
+// The pattern of a character tokenizer in tokenizer.json.
+inline constexpr const char* any_character = "[\\s\\S]";
 
 using IdSink = std::function<void(std::span<const std::int32_t>)>;
 
@@ -32,11 +37,19 @@ using IdSink = std::function<void(std::span<const std::int32_t>)>;
 void encode_stream(const Tokenizer& tokenizer, std::string_view text, const std::string& where,
                    std::size_t offset, const IdSink& sink);
 
-Tokenizer make_byte_tokenizer();
-// The text's characters, from several texts (files); names and texts run in parallel.
-Tokenizer make_character_tokenizer(std::span<const std::string_view> texts,
-                                   std::span<const std::string> names);
-Tokenizer make_character_tokenizer(const std::vector<std::uint32_t>& characters);  // ids in this order
+Tokenizer make_byte_tokenizer(std::vector<std::string> notes = {});
+// The characters of several texts, for a tokenizer of them.
+class CharacterSet {
+ public:
+  void add(std::string_view text, const std::string& name);  // Error(input) where it is not UTF-8
+  Tokenizer tokenizer() const;  // ids in order of code points; Error(input): none
+
+ private:
+  std::vector<bool> seen_ = std::vector<bool>(0x110000, false);
+};
+// Ids in this order.
+Tokenizer make_character_tokenizer(const std::vector<std::uint32_t>& characters,
+                                   std::vector<std::string> notes = {});
 // `tokens[id]` are bytes; byte_ids where each single byte stands.
 Tokenizer make_bpe_tokenizer(Tokenizer::Impl parts);
 

@@ -46,15 +46,10 @@ std::vector<Word> count_words(std::string_view text, const AddedTokens& added,
                               const std::array<std::int32_t, 256>& byte_ids) {
   std::unordered_map<std::string_view, std::int64_t> counts;
   const auto count = [&](std::string_view part) {
-    WordCursor cursor(WordSplitter::gpt2(), part);
+    WordCursor cursor(part);
     for (std::string_view word; cursor.next(word);) ++counts[word];
   };
-  std::size_t at = 0, begin = 0;
-  while (const AddedToken* token = added.find(text, at, begin)) {
-    count(text.substr(at, begin - at));
-    at = begin + token->content.size();
-  }
-  count(text.substr(at));
+  for_each_piece(added, text, count, [](const AddedToken&) {});
   std::vector<Word> words;
   words.reserve(counts.size());
   for (const auto& [word, n] : counts) {

@@ -9,6 +9,7 @@
 #include "base/number.hpp"
 #include "file/atomic.hpp"
 #include "file/mapped.hpp"
+#include "hone/machine.hpp"
 #include "machine/memory.hpp"
 #include "train/run_files.hpp"
 #include "train/run_schedule.hpp"
@@ -30,7 +31,10 @@ Text open_text(const TrainingRun& run) {
                                    .hint = "--data takes a text file, a folder or token shards"});
   std::string tokenizer = run.tokenizer;
   if (tokenizer.empty() && is_file(run.model + "/tokenizer.json")) tokenizer = run.model;
-  return Text(run.data, {.tokenizer = tokenizer, .seed = run.plan.seed});
+  Text text(run.data, {.tokenizer = tokenizer, .seed = run.plan.seed});
+  if (run.on_message)
+    for (const std::string& note : text.notes()) run.on_message("note: " + note);
+  return text;
 }
 
 Model open_model(const TrainingRun& run, const Text& text) {
@@ -218,6 +222,9 @@ TrainPlan plan_for(const TrainingRun& run, const Text& text) {
 std::vector<std::string> run_notes(const TrainingRun& run, const TrainPlan& plan) {
   std::vector<std::string> notes = plan.model().notes();
   for (std::string& note : schedule_notes(run)) notes.push_back(std::move(note));
+  const TrainPlanOptions& o = plan.options();
+  if (const std::string note = bf16_note(o.isa); o.precision == Precision::bf16 && !note.empty())
+    notes.push_back(note);
   return notes;
 }
 

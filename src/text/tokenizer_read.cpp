@@ -1,11 +1,6 @@
-// tokenizer.json, the file of Hugging Face's tokenizers: what hone writes there, and what it reads.
-//
-//   byte        BPE over ByteLevel without merges and without a word pattern, vocabulary in order of bytes
-//   character   WordLevel over Split([\s\S]), decoder Fuse
-//   bpe         BPE over ByteLevel with GPT-2's word pattern
-//
-// Whatever else a file asks for is refused with the member's name: ids that are nearly right ruin a model
-// quietly.
+// tokenizer.json, the file of Hugging Face's tokenizers, as far as hone reads it: byte-level BPE as GPT-2 has
+// it, and its own byte and character tokenizers. A member that would change ids is obeyed or refused by name:
+// ids that are nearly right ruin a model quietly. One that changes none is a note.
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <unordered_map>
@@ -22,7 +17,6 @@ namespace {
 using nlohmann::json;
 constexpr const char* supported =
     "hone reads byte-level BPE as GPT-2 has it, and its own byte and char tokenizers";
-constexpr const char* any_character = "[\\s\\S]";
 constexpr std::int64_t most_unused_ids = 65536;
 
 [[noreturn]] void refuse(const std::string& where, std::string what, std::string found = {},
@@ -66,30 +60,76 @@ std::int32_t checked_id(const json& value, std::int64_t limit, const std::string
   return static_cast<std::int32_t>(value.get<std::uint64_t>());
 }
 
-std::vector<AddedToken> parse_added(const json& root, std::int64_t limit, const std::string& where) {
+// Names what a file holds that no reader obeys, so that a key with a slip in it does not pass in silence.
+void note_unknown(const json& object, const std::string& path, std::initializer_list<const char*> known,
+                  std::vector<std::string>& unknown) {
+  if (!object.is_object()) return;
+  for (const auto& member : object.items()) {
+    const std::string& key = member.key();
+    const bool found = std::any_of(known.begin(), known.end(), [&](const char* k) { return key == k; });
+    const std::string name = json(path + key).dump();
+    if (!found && std::find(unknown.begin(), unknown.end(), name) == unknown.end()) unknown.push_back(name);
+  }
+}
+
+// A Sequence of one is that one, and of none is none.
+const json& unwrapped(const json& value) {
+  static const json null;
+  if (type_of(value) != "Sequence") return value;
+  for (const char* list : {"normalizers", "pretokenizers", "processors", "decoders"})
+    if (const json& members = member_or_null(value, list); members.is_array() && members.size() < 2)
+      return members.empty() ? null : unwrapped(members[0]);
+  return value;
+}
+
+// Old files, GPT-2's own among them, do not name the model's type.
+std::string model_type(const json& model) {
+  if (const json& type = member_or_null(model, "type"); !type.is_null()) return type_of(model);
+  if (model.contains("merges")) return "BPE";
+  if (model.contains("max_input_chars_per_word")) return "WordPiece";
+  return member_or_null(model, "vocab").is_array() ? "Unigram" : "WordLevel";
+}
+
+using Vocabulary = std::unordered_map<std::string, std::int32_t>;
+
+// The tokenizers of Hugging Face go by the vocabulary for an added token's id, and past its end by the order
+// of the list; so does hone, and says so where the file says otherwise.
+std::vector<AddedToken> parse_added(const json& root, const Vocabulary& ids, std::int64_t limit,
+                                    const std::string& where, std::vector<std::string>& notes) {
   std::vector<AddedToken> added;
   const json& list = member_or_null(root, "added_tokens");
   if (list.is_null()) return added;
   if (!list.is_array()) refuse(where, "added_tokens is not a list");
-  for (const json& entry : list) {
-    const std::string content = json_string(entry, "content", where + ", added_tokens");
-    if (content.empty()) refuse(where, "an added token is empty");
-    for (const char* option : {"single_word", "lstrip", "rstrip"})
-      if (flag(entry, option, false, where))
-        unsupported(where, std::string("an added token with ") + option, entry);
-    added.push_back({content,
-                     checked_id(json_member(entry, "id", where + ", added_tokens"), limit, where, content),
-                     flag(entry, "special", false, where)});
+  Vocabulary earlier;
+  std::string moved;  // the first whose id the file gets wrong
+  auto next = static_cast<std::int32_t>(ids.size());
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    const std::string here = where + ", added_tokens[" + std::to_string(i) + "]";
+    const json& entry = list[i];
+    const std::string content = json_string(entry, "content", here);
+    if (content.empty()) refuse(here, "an added token is empty");
+    if (flag(entry, "single_word", false, here)) unsupported(here, "an added token with single_word", entry);
+    const std::int32_t said = checked_id(json_member(entry, "id", here), limit, here, content);
+    const auto known = ids.find(content);
+    const std::int32_t id = known == ids.end() ? next : known->second;
+    if (!earlier.emplace(content, id).second) continue;  // named twice
+    next = std::max(next, id + 1);
+    if (id != said && moved.empty())
+      moved = here + ": by the vocabulary the id of " + json(content).dump() + " is " + std::to_string(id) +
+              ", not " + std::to_string(said) + ", and so it is here";
+    const bool special = flag(entry, "special", false, here);
+    added.push_back({content, id, special, flag(entry, "normalized", !special, here),
+                     flag(entry, "lstrip", false, here), flag(entry, "rstrip", false, here)});
   }
+  if (!moved.empty()) notes.push_back(moved);
   return added;
 }
 
-std::unordered_map<std::string, std::int32_t> parse_vocabulary(const json& model, std::int64_t& limit,
-                                                               const std::string& where) {
+Vocabulary parse_vocabulary(const json& model, std::int64_t& limit, const std::string& where) {
   const json& vocabulary = json_member(model, "vocab", where + ", model");
   if (!vocabulary.is_object()) refuse(where, "model.vocab is not an object of tokens and ids");
   limit += static_cast<std::int64_t>(vocabulary.size()) + most_unused_ids;
-  std::unordered_map<std::string, std::int32_t> ids;
+  Vocabulary ids;
   std::unordered_map<std::int32_t, std::string> taken;
   for (const auto& [token, id] : vocabulary.items()) {
     const std::int32_t checked = checked_id(id, limit, where, token);
@@ -100,6 +140,8 @@ std::unordered_map<std::string, std::int32_t> parse_vocabulary(const json& model
   }
   return ids;
 }
+
+std::string merge_place(std::size_t rank) { return ", model.merges[" + std::to_string(rank) + "]"; }
 
 // The pair of a merge: "a b", or ["a", "b"] as newer files have it.
 std::pair<std::string, std::string> merge_pair(const json& merge, const std::string& where) {
@@ -115,22 +157,22 @@ std::pair<std::string, std::string> merge_pair(const json& merge, const std::str
   refuse(where, "a merge is not a pair of tokens", merge.dump(-1, ' ', true).substr(0, 80));
 }
 
-std::vector<BpeMerge> parse_merges(const json& model,
-                                   const std::unordered_map<std::string, std::int32_t>& ids,
-                                   const std::string& where) {
+std::vector<BpeMerge> parse_merges(const json& model, const Vocabulary& ids, const std::string& where) {
   const json& list = json_member(model, "merges", where + ", model");
   if (!list.is_array()) refuse(where, "model.merges is not a list");
   const auto id_of = [&](const std::string& token, std::size_t rank) {
     const auto it = ids.find(token);
     if (it == ids.end())
-      refuse(where, "merge " + std::to_string(rank) + " needs a token that the vocabulary lacks",
+      refuse(where + merge_place(rank), "the merge needs a token that the vocabulary lacks",
              json(token).dump());
     return it->second;
   };
   std::vector<BpeMerge> merges;
   for (const json& merge : list) {
-    const auto [left, right] = merge_pair(merge, where);
+    if (merge.is_string() && merge.get_ref<const std::string&>().starts_with("#version"))
+      continue;  // of merges.txt
     const std::size_t rank = merges.size();
+    const auto [left, right] = merge_pair(merge, where + merge_place(rank));
     merges.push_back({id_of(left, rank), id_of(right, rank), id_of(left + right, rank)});
   }
   return merges;
@@ -148,7 +190,7 @@ void check_spelling(const std::vector<std::string>& tokens, const std::array<std
       refuse(where, "the token of the byte " + std::to_string(b) + " is an added token too");
   for (std::size_t rank = 0; rank < merges.size(); ++rank)
     if (bytes(merges[rank].left) + bytes(merges[rank].right) != bytes(merges[rank].result))
-      refuse(where, "merge " + std::to_string(rank) + " has to do with an added token");
+      refuse(where + merge_place(rank), "the merge has to do with an added token");
 }
 
 void set_token(std::vector<std::string>& tokens, std::int32_t id, std::string bytes) {
@@ -158,15 +200,13 @@ void set_token(std::vector<std::string>& tokens, std::int32_t id, std::string by
 }
 
 // The bytes of every id, added tokens included.
-std::vector<std::string> token_bytes(const std::unordered_map<std::string, std::int32_t>& ids,
-                                     const std::vector<AddedToken>& added, const std::string& where) {
+std::vector<std::string> token_bytes(const Vocabulary& ids, const std::vector<AddedToken>& added,
+                                     const std::string& where) {
   std::vector<std::string> tokens;
   std::unordered_map<std::int32_t, std::string> added_ids;
   for (const AddedToken& a : added) {
     if (const auto [it, fresh] = added_ids.emplace(a.id, a.content); !fresh)
       refuse(where, "two added tokens have the id " + std::to_string(a.id));
-    if (const auto it = ids.find(a.content); it != ids.end() && it->second != a.id)
-      refuse(where, "the added token " + json(a.content).dump() + " has another id in the vocabulary");
     set_token(tokens, a.id, a.content);
   }
   std::string bytes;
@@ -183,14 +223,20 @@ std::vector<std::string> token_bytes(const std::unordered_map<std::string, std::
   return tokens;
 }
 
-void check_bpe_options(const json& root, const json& model, const std::string& where) {
-  const json& before = member_or_null(root, "pre_tokenizer");
+// Not asked for: unk_token, fuse_unk and byte_fallback, for no byte is unknown to byte-level BPE;
+// trim_offsets.
+void check_bpe_options(const json& root, const json& model, const std::string& where,
+                       std::vector<std::string>& notes) {
+  const json& before = unwrapped(member_or_null(root, "pre_tokenizer"));
   if (type_of(before) != "ByteLevel") unsupported(where, "the pre_tokenizer", before);
   if (flag(before, "add_prefix_space", true, where))
     unsupported(where, "pre_tokenizer.add_prefix_space", before);
-  if (const json& after = member_or_null(root, "decoder"); type_of(after) != "ByteLevel")
+  const json& after = unwrapped(member_or_null(root, "decoder"));
+  if (after.is_null())
+    notes.push_back(where + ": there is no decoder; tokens become text as byte-level BPE has them");
+  else if (type_of(after) != "ByteLevel")
     unsupported(where, "the decoder", after);
-  if (const json& post = member_or_null(root, "post_processor");
+  if (const json& post = unwrapped(member_or_null(root, "post_processor"));
       !post.is_null() && type_of(post) != "ByteLevel")
     unsupported(where, "the post_processor", post);
   for (const char* affix : {"continuing_subword_prefix", "end_of_word_suffix"})
@@ -198,16 +244,17 @@ void check_bpe_options(const json& root, const json& model, const std::string& w
       unsupported(where, std::string("model.") + affix, v);
   if (const json& v = member_or_null(model, "dropout"); !v.is_null() && v != 0)
     unsupported(where, "model.dropout", v);
-  if (flag(model, "byte_fallback", false, where)) unsupported(where, "model.byte_fallback", true);
 }
 
-Tokenizer parse_bpe(const json& root, const json& model, const std::string& where) {
-  check_bpe_options(root, model, where);
+Tokenizer parse_bpe(const json& root, const json& model, const std::string& where,
+                    std::vector<std::string> notes) {
+  check_bpe_options(root, model, where, notes);
   Tokenizer::Impl parts;
   const json& list = member_or_null(root, "added_tokens");
   std::int64_t limit = list.is_array() ? static_cast<std::int64_t>(list.size()) : 0;
   const auto ids = parse_vocabulary(model, limit, where);
-  std::vector<AddedToken> added = parse_added(root, limit, where);
+  std::vector<AddedToken> added = parse_added(root, ids, limit, where, notes);
+  parts.notes = std::move(notes);
   parts.tokens = token_bytes(ids, added, where);
   std::array<std::int32_t, 256> byte_ids{};
   for (unsigned b = 0; b < 256; ++b) {
@@ -218,18 +265,19 @@ Tokenizer parse_bpe(const json& root, const json& model, const std::string& wher
   }
   std::vector<BpeMerge> merges = parse_merges(model, ids, where);
   check_spelling(parts.tokens, byte_ids, merges, where);
-  parts.splits_words = flag(member_or_null(root, "pre_tokenizer"), "use_regex", true, where);
+  parts.splits_words = flag(unwrapped(member_or_null(root, "pre_tokenizer")), "use_regex", true, where);
   bool plain = merges.empty() && added.empty() && parts.tokens.size() == 256;
   for (unsigned b = 0; b < 256; ++b) plain = plain && byte_ids[b] == static_cast<std::int32_t>(b);
-  if (plain) return make_byte_tokenizer();
+  if (plain) return make_byte_tokenizer(std::move(parts.notes));
   parts.whole_words_first = flag(model, "ignore_merges", false, where);
   parts.bpe = Bpe(byte_ids, std::move(merges));
   parts.added = AddedTokens(std::move(added));
   return make_bpe_tokenizer(std::move(parts));
 }
 
-Tokenizer parse_characters(const json& root, const json& model, const std::string& where) {
-  const json& before = member_or_null(root, "pre_tokenizer");
+Tokenizer parse_characters(const json& root, const json& model, const std::string& where,
+                           std::vector<std::string> notes) {
+  const json& before = unwrapped(member_or_null(root, "pre_tokenizer"));
   const json& pattern = member_or_null(before, "pattern");
   if (type_of(before) != "Split" || json_string(before, "behavior", where) != "Isolated" ||
       (member_or_null(pattern, "Regex") != any_character && member_or_null(pattern, "String") != ""))
@@ -248,100 +296,77 @@ Tokenizer parse_characters(const json& root, const json& model, const std::strin
     characters[static_cast<std::size_t>(id)] = c.value;
   }
   if (characters.empty()) refuse(where, "the vocabulary is empty");
-  return make_character_tokenizer(characters);
+  return make_character_tokenizer(characters, std::move(notes));
 }
 
-std::string json_text(std::string_view text) { return json(text).dump(); }
-
-std::string added_json(const std::vector<AddedToken>& added) {
-  std::string text;
-  for (const AddedToken& a : added)
-    text += std::string(text.empty() ? "\n" : ",\n") + "    {\"id\": " + std::to_string(a.id) +
-            ", \"content\": " + json_text(a.content) +
-            ", \"single_word\": false, \"lstrip\": false, \"rstrip\": false, \"normalized\": false, "
-            "\"special\": " +
-            (a.special ? "true}" : "false}");
-  return text.empty() ? "[]" : "[" + text + "\n  ]";
+// What changes no id: two notes at most.
+std::vector<std::string> notes_of(const json& root, const json& model, const std::string& where) {
+  std::vector<std::string> notes, unknown;
+  note_unknown(root, "",
+               {"version", "truncation", "padding", "added_tokens", "normalizer", "pre_tokenizer",
+                "post_processor", "decoder", "model"},
+               unknown);
+  note_unknown(model, "model.",
+               {"type", "dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix", "fuse_unk",
+                "byte_fallback", "ignore_merges", "vocab", "merges"},
+               unknown);
+  note_unknown(member_or_null(root, "pre_tokenizer"), "pre_tokenizer.",
+               {"type", "add_prefix_space", "trim_offsets", "use_regex", "pretokenizers", "pattern",
+                "behavior", "invert"},
+               unknown);
+  if (const json& added = member_or_null(root, "added_tokens"); added.is_array())
+    for (const json& entry : added)
+      note_unknown(entry, "added_tokens.",
+                   {"id", "content", "single_word", "lstrip", "rstrip", "normalized", "special"}, unknown);
+  std::string settings;
+  for (const char* key : {"truncation", "padding"})
+    if (!member_or_null(root, key).is_null())
+      settings += (settings.empty() ? "" : " and ") + std::string(key);
+  if (!settings.empty())
+    notes.push_back(where + ": its " + settings + " is not applied; hone cuts a text into windows itself");
+  std::string names;
+  for (const std::string& name : unknown) names += (names.empty() ? "" : ", ") + name;
+  if (!unknown.empty()) notes.push_back(where + ": keys that are not known have no effect: " + names);
+  return notes;
 }
 
-// How the vocabulary writes a token.
-std::string key_of(const Tokenizer::Impl& t, std::size_t id) {
-  if (t.kind == TokenizerKind::character) return t.tokens[id];
-  for (const AddedToken& a : t.added.all())
-    if (static_cast<std::size_t>(a.id) == id) return a.content;
-  return to_byte_characters(t.tokens[id]);
-}
-
-std::string vocabulary_json(const Tokenizer::Impl& t) {
-  std::string text;
-  for (std::size_t id = 0; id < t.tokens.size(); ++id)
-    if (!t.tokens[id].empty())
-      text += std::string(text.empty() ? "\n" : ",\n") + "      " + json_text(key_of(t, id)) + ": " +
-              std::to_string(id);
-  return "{" + text + "\n    }";
-}
-
-// As "a b", which every version of the tokenizers reads; byte-level characters hold no space.
-std::string merges_json(const Tokenizer::Impl& t) {
-  std::string text;
-  for (const BpeMerge& m : t.bpe.merges())
-    text += std::string(text.empty() ? "\n" : ",\n") + "      " +
-            json_text(key_of(t, static_cast<std::size_t>(m.left)) + " " +
-                      key_of(t, static_cast<std::size_t>(m.right)));
-  return text.empty() ? "[]" : "[" + text + "\n    ]";
-}
-
-std::string byte_level_json(bool splits_words) {
-  return std::string(
-             "{\"type\": \"ByteLevel\", \"add_prefix_space\": false, \"trim_offsets\": true, "
-             "\"use_regex\": ") +
-         (splits_words ? "true}" : "false}");
+// What a folder has in place of a tokenizer.json, and what to do about it.
+[[noreturn]] void refuse_folder(const std::string& folder) {
+  std::string found;
+  for (const char* name :
+       {"vocab.json", "merges.txt", "tokenizer.model", "vocab.txt", "spiece.model", "tokenizer_config.json"})
+    if (is_file(folder + "/" + name)) found += (found.empty() ? "" : ", ") + std::string(name);
+  const std::string hint = found.empty()
+                               ? "copy the model's tokenizer.json there, or name another with --tokenizer"
+                               : "Transformers makes one of these: AutoTokenizer.from_pretrained(FOLDER)"
+                                 ".save_pretrained(FOLDER)";
+  throw Error(ErrorKind::input, {.what = "the folder has no tokenizer.json",
+                                 .where = folder,
+                                 .expected = {},
+                                 .found = found,
+                                 .hint = hint});
 }
 
 }  // namespace
 
-std::string Tokenizer::json() const {
-  const Impl& t = *impl_;
-  const bool characters = t.kind == TokenizerKind::character;
-  const bool splits = t.kind == TokenizerKind::bpe && t.splits_words;
-  const std::string before =
-      characters ? "{\"type\": \"Split\", \"pattern\": {\"Regex\": " + json_text(any_character) +
-                       "}, \"behavior\": \"Isolated\", \"invert\": false}"
-                 : byte_level_json(splits);
-  std::string text = "{\n  \"version\": \"1.0\",\n  \"truncation\": null,\n  \"padding\": null,\n";
-  text += "  \"added_tokens\": " + added_json(t.added.all()) + ",\n  \"normalizer\": null,\n";
-  text += "  \"pre_tokenizer\": " + before + ",\n  \"post_processor\": null,\n";
-  text +=
-      "  \"decoder\": " + (characters ? std::string("{\"type\": \"Fuse\"}") : byte_level_json(true)) + ",\n";
-  text += "  \"model\": {\n";
-  if (characters) {
-    // The unknown token is not in the vocabulary: an unknown character is an error there too.
-    text += "    \"type\": \"WordLevel\",\n    \"vocab\": " + vocabulary_json(t) +
-            ",\n    \"unk_token\": \"<unk>\"\n";
-  } else {
-    text += "    \"type\": \"BPE\",\n    \"dropout\": null,\n    \"unk_token\": null,\n";
-    text +=
-        "    \"continuing_subword_prefix\": null,\n    \"end_of_word_suffix\": null,\n    \"fuse_unk\": "
-        "false,\n";
-    text += std::string("    \"byte_fallback\": false,\n    \"ignore_merges\": ") +
-            (t.whole_words_first ? "true" : "false") + ",\n    \"vocab\": " + vocabulary_json(t) +
-            ",\n    \"merges\": " + merges_json(t) + "\n";
-  }
-  return text + "  }\n}\n";
-}
-
 Tokenizer Tokenizer::parse(std::string_view text, const std::string& where) {
   const nlohmann::json root = parse_json(text, where);
-  const nlohmann::json& model = json_member(root, "model", where);
-  for (const char* key : {"normalizer", "truncation", "padding"})
-    if (const auto& v = member_or_null(root, key); !v.is_null()) unsupported(where, key, v);
-  const std::string type = type_of(model);
-  if (type == "BPE") return parse_bpe(root, model, where);
-  if (type == "WordLevel") return parse_characters(root, model, where);
-  unsupported(where, "the model type", member_or_null(model, "type"));
+  if (!member_or_null(root, "model").is_object())
+    refuse(where, "not a tokenizer.json: it has no \"model\"", {},
+           "vocab.json and merges.txt alone, tokenizer_config.json and config.json are other files");
+  const nlohmann::json& model = root.at("model");
+  if (const auto& v = member_or_null(root, "version"); !v.is_null() && v != "1.0")
+    unsupported(where, "the file's version", v);
+  if (const auto& v = unwrapped(member_or_null(root, "normalizer")); !v.is_null())
+    unsupported(where, "the normalizer", v);
+  const std::string type = model_type(model);
+  if (type == "BPE") return parse_bpe(root, model, where, notes_of(root, model, where));
+  if (type == "WordLevel") return parse_characters(root, model, where, notes_of(root, model, where));
+  unsupported(where, "the model type", type.empty() ? member_or_null(model, "type") : nlohmann::json(type));
 }
 
 Tokenizer Tokenizer::open(const std::string& path) {
+  if (is_folder(path) && !is_file(path + "/tokenizer.json")) refuse_folder(path);
   const MappedFile file(is_folder(path) ? path + "/tokenizer.json" : path);
   return parse(file.text(), file.path());
 }

@@ -1,0 +1,100 @@
+// Folders as people have them: sub-folders, archives, links, files of very different sizes.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "hone/text.hpp"
+#include "temporary_folder.hpp"
+
+namespace hone {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string all_of(const Text& text) {
+  std::string bytes;
+  for (const std::int32_t id : text.all(0, text.all_windows(1), 1).ids) bytes += static_cast<char>(id);
+  return bytes;  // but the last
+}
+
+TEST(Folder, ATenthOfTheTextIsHeldOutWhateverItsFilesAre) {
+  const TemporaryFolder folder;
+  folder.write("a.txt", std::string(200, 'a'));
+  folder.write("b.txt", std::string(50'000, 'b'));
+  const Text text(folder.path());
+  EXPECT_EQ(text.train_tokens(), 45'180);  // nine tenths of 50,200, within b.txt
+  EXPECT_EQ(text.held_out_tokens(), 5'020);
+  EXPECT_EQ(text.held_out_bytes(), 5'020);
+}
+
+TEST(Folder, DocumentsStayWholeWhereTheirBordersAllow) {
+  const auto held_out = [](const std::vector<std::size_t>& sizes) {
+    const TemporaryFolder folder;
+    for (std::size_t i = 0; i < sizes.size(); ++i)
+      folder.write(std::string(1, static_cast<char>('a' + i)), std::string(sizes[i], 'x'));
+    return Text(folder.path()).held_out_bytes();
+  };
+  EXPECT_EQ(held_out(std::vector<std::size_t>(10, 100)), 100);
+  EXPECT_EQ(held_out({860, 140}), 140);     // within 5 to 15 %
+  EXPECT_EQ(held_out({840, 160}), 100);     // divided
+  EXPECT_EQ(held_out({500, 430, 70}), 70);  // the border behind the cut is nearer than that before it
+  EXPECT_EQ(held_out({970, 30}), 100);
+  EXPECT_EQ(held_out({30, 970}), 100);
+}
+
+TEST(Folder, ADividedDocumentEndsOnceAndBetweenCharacters) {
+  const TemporaryFolder folder;
+  std::string big;
+  for (int i = 0; i < 100; ++i) big += "\xE5\xA4\xA7";
+  folder.write("a", "xyz");
+  folder.write("b", big);
+  const Tokenizer tokenizer = Tokenizer::train_bpe("", {.vocab_size = 257});  // bytes and <|endoftext|> as 0
+  const Text text(folder.path(), tokenizer);
+  EXPECT_EQ(text.train_tokens(), 3 + 1 + 267);  // floor(0.9 * 303) = 272, a border of b at 270
+  EXPECT_EQ(text.held_out_tokens(), 33 + 1);
+}
+
+TEST(Folder, SubFoldersCountAndWhatIsNoTextIsNamed) {
+  using namespace std::string_literals;
+  const TemporaryFolder folder;
+  for (const char* name : {"b", "b/deep", ".git", "model", "run", "run/step-2"})
+    fs::create_directory(folder.file(name));
+  folder.write("a.txt", "1");
+  folder.write("b/x.md", "2");
+  folder.write("b/deep/y.txt", "3");
+  folder.write("c.txt", "4 caf\xE9 and more of it, so that one byte in ten is no more\n");  // Latin-1
+  folder.write(".git/config", "hidden");
+  folder.write(".DS_Store", "hidden");
+  folder.write("model/tokenizer.json", "{}");
+  folder.write("model/notes.txt", "not text to train on");
+  folder.write("run/step-2/state.json", "{}");
+  folder.write("run/step-2/state.safetensors", "");
+  folder.write("d.zip", "PK\x03\x04 and so on");
+  folder.write("e.gz", "\x1f\x8b\x08");
+  folder.write("f.bin", "bin\0ary"s);
+  folder.write("g.txt", "\xFF\xFEh\0i\0"s);
+  folder.write("h.txt", "\xCF\xF0\xE8\xE2\xE5\xF2\xCF\xF0\xE8\xE2\xE5\xF2");  // cp1251
+  folder.write("empty.txt", "");
+  fs::create_symlink("nowhere", folder.file("i.txt"));
+  fs::create_directory_symlink("..", folder.file("b/up"));
+  const Text text(folder.path());
+  EXPECT_EQ(all_of(text), "1324 caf\xE9 and more of it, so that one byte in ten is no more");
+  ASSERT_EQ(text.notes().size(), 1u);
+  const std::string& note = text.notes()[0];
+  for (const char* words :
+       {"d.zip (a ZIP archive)", "e.gz (a gzip archive)", "f.bin (binary)", "g.txt (UTF-16",
+        "h.txt (not UTF-8)", "i.txt (no regular file)", "model (a model", "step-2 (a model, a checkpoint"})
+    EXPECT_NE(note.find(words), std::string::npos) << words << " in " << note;
+}
+
+TEST(Folder, AFileThatIsPackedIsRefused) {
+  const TemporaryFolder folder;
+  const std::string path = folder.write("book.txt", "\x1f\x8b\x08 and so on");
+  const auto message = error_of(ErrorKind::input, [&] { Text text(path); });
+  EXPECT_NE(message.find("a gzip archive"), std::string::npos) << message;
+  const auto nothing = error_of(ErrorKind::input, [&] { Text text(folder.path()); });
+  EXPECT_NE(nothing.find("book.txt (a gzip archive)"), std::string::npos) << nothing;
+}
+
+}  // namespace
+}  // namespace hone
