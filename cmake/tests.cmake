@@ -68,4 +68,6 @@ if(TARGET hone)
            COMMAND sh test/cli/kill_and_resume_test.sh $<TARGET_FILE:hone> $<IF:$<BOOL:${HONE_SANITIZE}>,200,1000>)
   add_test(NAME program.bad_input WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}
            COMMAND sh test/cli/bad_input_test.sh $<TARGET_FILE:hone>)
+  add_test(NAME program.help WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}
+           COMMAND sh test/cli/help_test.sh $<TARGET_FILE:hone>)
 endif()

@@ -3,10 +3,9 @@
 #include <fmt/format.h>
 
 #include <toml++/toml.h>
-#include <sstream>
+#include <cstdint>
 
 #include "hone/error.hpp"
-#include "hone/nearest.hpp"
 
 namespace hone::cli {
 namespace {
@@ -43,46 +42,6 @@ std::vector<std::string> with_recipe(std::vector<std::string> arguments) {
   }
   expanded.insert(expanded.end(), arguments.begin() + 2, arguments.end());
   return expanded;
-}
-
-namespace {
-
-const CLI::App& chosen(const CLI::App& app) {
-  const auto commands = app.get_subcommands();
-  return commands.empty() ? app : chosen(*commands.front());
-}
-
-std::vector<std::string> option_names(const CLI::App& command) {
-  std::vector<std::string> names;
-  for (const CLI::Option* o : command.get_options())
-    for (const std::string& n : o->get_lnames()) names.push_back("--" + n);
-  return names;
-}
-
-std::vector<std::string> command_names(const CLI::App& app) {
-  std::vector<std::string> names;
-  for (const CLI::App* c : app.get_subcommands({})) names.push_back(c->get_name());
-  return names;
-}
-
-}  // namespace
-
-std::string explain(const CLI::App& app, const CLI::ParseError& error) {
-  const CLI::App& command = chosen(app);
-  const std::string help = " (see hone " + (&command == &app ? "" : command.get_name() + " ") + "--help)";
-  const auto extras = command.remaining();
-  const auto all = extras.empty() ? app.remaining() : extras;
-  if (!all.empty()) {
-    const std::string word = all.front().substr(0, all.front().find('='));
-    const bool option = word.starts_with("-");
-    const auto near = nearest(word, option ? option_names(command) : command_names(command));
-    return fmt::format("unknown {} '{}'{}",
-                       option             ? "option"
-                       : &command == &app ? "command"
-                                          : "argument",
-                       word, near.empty() ? help : "; did you mean " + near + "?");
-  }
-  return std::string(error.what()) + help;
 }
 
 }  // namespace hone::cli

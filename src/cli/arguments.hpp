@@ -1,6 +1,5 @@
-// The command line before and after the parser: recipes, and what to say of a mistake.
+// Recipes: `train recipe.toml --lr 1e-4`.
 #pragma once
-#include <CLI/CLI.hpp>
 #include <string>
 #include <vector>
 
@@ -8,8 +7,5 @@ namespace hone::cli {
 
 // `train recipe.toml --lr 1e-4` -> the recipe's keys as options, then those typed, which win.
 std::vector<std::string> with_recipe(std::vector<std::string> arguments);
-
-// A parser's complaint, with the nearest command or option that exists.
-std::string explain(const CLI::App& app, const CLI::ParseError& error);
 
 }  // namespace hone::cli

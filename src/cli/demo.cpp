@@ -104,11 +104,11 @@ void run(const DemoOptions& o, const std::string& command) {
 
 }  // namespace
 
-void add_demo(CLI::App& app) {
+void add_demo(Command& app) {
   auto* c =
-      add_command(app, "demo", "the main job in minutes: train a small GPT on real text, generate, report",
-                  "  ./dev demo                      (fetches a text, then runs this)\n"
-                  "  hone demo --data book.txt --out out/book");
+      app.add_subcommand("demo", "the main job in minutes: train a small GPT on real text, generate, report",
+                         "  ./dev demo                      (fetches a text, then runs this)\n"
+                         "  hone demo --data book.txt --out out/book");
   auto* o = new_kept<DemoOptions>();
   TrainingRun& r = o->training.run;
   r.out = "out/demo";
@@ -128,13 +128,7 @@ void add_demo(CLI::App& app) {
       ->capture_default_str();
   c->add_option("--sample-tokens", o->sample_tokens, "length of the sample")->capture_default_str();
   c->add_flag("--json", o->json, "one JSON object a line on stdout");
-  c->callback([=] {
-    std::string command = "hone demo";
-    for (const CLI::Option* option : c->get_options())
-      if (option->count() > 0 && option->get_name() != "--help")
-        command += " " + option->get_name() + " " + fmt::format("{}", fmt::join(option->results(), " "));
-    run(*o, command);
-  });
+  c->callback([=] { run(*o, "hone demo " + c->typed()); });
 }
 
 }  // namespace hone::cli

@@ -9,8 +9,9 @@
 
 namespace hone::cli {
 
-void add_doctor(CLI::App& app) {
-  auto* c = add_command(app, "doctor", "this machine: what hone uses of it and its limits", "  hone doctor");
+void add_doctor(Command& app) {
+  auto* c =
+      app.add_subcommand("doctor", "this machine: what hone uses of it and its limits", "  hone doctor");
   auto* json = new_kept<bool>();
   c->add_flag("--json", *json, "one JSON object on stdout");
   c->callback([=] {
@@ -38,9 +39,9 @@ void add_doctor(CLI::App& app) {
     table.row({"int8 multiply-adds", fmt::format("{:.0f} GOP/s", m.int8_gops)});
     table.row({"memory read", fmt::format("{:.0f} GB/s", m.read_gb_s)})
         .row({"memory copy", fmt::format("{:.0f} GB/s", m.copy_gb_s)});
-    print(table.to_string());
+    print_text(table.to_string());
     if (m.isa != "avx512")
-      print("note: without AVX-512 BF16, bf16 products are widened to f32: they save memory, not time");
+      message("note: without AVX-512 BF16, bf16 products are widened to f32: they save memory, not time");
   });
 }
 

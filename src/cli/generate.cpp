@@ -40,10 +40,10 @@ void run(const Options& o) {
 
 }  // namespace
 
-void add_generate(CLI::App& app) {
-  auto* c = add_command(app, "generate", "continue a text; only the continuation goes to stdout",
-                        "  hone generate out/book --prompt \"In the beginning\" -n 200\n"
-                        "  hone generate out/book --prompt \"And\" --temperature 0");
+void add_generate(Command& app) {
+  auto* c = app.add_subcommand("generate", "continue a text; only the continuation goes to stdout",
+                               "  hone generate out/book --prompt \"In the beginning\" -n 200\n"
+                               "  hone generate out/book --prompt \"And\" --temperature 0");
   auto* o = new_kept<Options>();
   c->add_option("model", o->model, "model folder")->required();
   c->add_option("-p,--prompt", o->prompt, "what to continue");

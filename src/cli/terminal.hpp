@@ -7,9 +7,10 @@
 
 namespace hone::cli {
 
-ProgressOptions progress_options();     // of stderr: a terminal or not, its width, NO_COLOR
-void print(const std::string& line);    // a line to stdout
-void message(const std::string& text);  // a line to stderr
+ProgressOptions progress_options();        // of stderr: a terminal or not, its width, NO_COLOR
+void print(const std::string& line);       // a line to stdout
+void print_text(const std::string& text);  // as it is, to stdout
+void message(const std::string& text);     // a line to stderr
 
 // Stops on the first Ctrl-C (or SIGTERM); the second one ends the program.
 std::stop_token interruption();

@@ -2,7 +2,7 @@
 
 namespace hone::cli {
 
-void TrainingOptions::add_to(CLI::App& c, bool needs_out) {
+void TrainingOptions::add_to(Command& c, bool needs_out) {
   c.add_option("--model", run.model, "preset (nano, gpt2), config.json or model folder")
       ->capture_default_str();
   c.add_option("--data", run.data, "text file, folder of text files, or token shards");
