@@ -84,6 +84,10 @@ if(TARGET hone)
   set_tests_properties(program.kill_and_resume.long PROPERTIES LABELS long)
   add_test(NAME program.bad_input WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}
            COMMAND sh test/cli/bad_input_test.sh $<TARGET_FILE:hone>)
+  if(NOT HONE_SANITIZE)  # they have memory of their own
+    add_test(NAME program.forecast WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}
+             COMMAND sh test/cli/forecast_test.sh $<TARGET_FILE:hone>)
+  endif()
   add_test(NAME program.help WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}
            COMMAND sh test/cli/help_test.sh $<TARGET_FILE:hone>)
 endif()

@@ -19,5 +19,6 @@ struct MachineFacts {
 };
 
 HONE_API MachineFacts machine_facts();
+HONE_API std::string cpu_name();  // as the system reports it: "AMD EPYC 9655 96-Core Processor"
 
 }  // namespace hone

@@ -69,7 +69,7 @@ class HONE_API Text {
   std::int64_t held_out_bytes() const;  // of the text that held_out_tokens() encode; for bits a byte
   std::int64_t all_tokens() const;
   std::int64_t all_bytes() const;
-  std::int64_t memory_bytes() const;  // that the tokens take here; 0 for shards, which stay on disk
+  std::int64_t memory_bytes() const;  // that tokens and tokenizer take here; tokens of shards stay on disk
 
   // Step n's `batch` windows of seq + 1 tokens. A pass over the training part takes its windows in a drawn
   // order, side by side from a drawn offset, so that it reads no token twice. Error(input) where that part is

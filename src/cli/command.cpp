@@ -126,6 +126,12 @@ Option* Command::add_flag(const std::string& names, bool& value, const std::stri
 
 void Command::callback(std::function<void()> run) { parsed_->callback(std::move(run)); }
 
+bool Command::given(const std::string& option) const { return parsed_->count(option) > 0; }
+
+void Command::show_default(const std::string& option, const std::string& what) {
+  parsed_->get_option(option)->default_str(what);
+}
+
 std::string Command::typed() const {
   std::string text;
   for (const CLI::Option* o : parsed_->get_options())

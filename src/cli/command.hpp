@@ -46,6 +46,8 @@ class Command {
   Option* add_option(const std::string& names, T& value, const std::string& what);
   Option* add_flag(const std::string& names, bool& value, const std::string& what);
   void callback(std::function<void()> run);
+  bool given(const std::string& option) const;                            // "--steps"
+  void show_default(const std::string& option, const std::string& what);  // in the help, instead of a value
 
   const std::string& name() const { return name_; }
   // "--lr 0.003 --out x": the options as they were typed.

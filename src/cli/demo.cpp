@@ -1,6 +1,10 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
 #include <ctime>
+#include <fstream>
 
 #include "cli/command.hpp"
 #include "cli/terminal.hpp"
@@ -18,6 +22,45 @@ struct DemoOptions {
   std::int64_t sample_tokens = 200, vocab_size = 1024;
   bool json = false;
 };
+
+constexpr double training_seconds = 200;  // with what is around it, a demo takes 3 to 4 minutes
+constexpr std::int64_t evaluations = 4;   // of 131,072 tokens at most, each a third of a step's work
+constexpr double evaluation_tokens = 1 << 17;
+constexpr std::int64_t fewest_steps = 20;
+
+struct Pace {
+  std::int64_t steps = 0;
+  std::string reason{};  // of that number; empty where it was given
+};
+
+// As many steps as this machine does in that time, by a trial of three. A forecast from the machine's limits
+// would not know what else runs here.
+Pace pace_of(const TrainingRun& run) {
+  const TrainPlan plan = plan_of(run);
+  const double rate = bench_train(plan.model(), plan.options(), 2).tokens_per_s.median;
+  const double step_seconds = static_cast<double>(plan.batch() * plan.seq()) / rate;
+  const double around = static_cast<double>(evaluations) * evaluation_tokens / rate / 3;
+  const double fit = std::max(training_seconds - around, training_seconds / 4) / step_seconds;
+  const std::int64_t steps = std::max(fewest_steps, static_cast<std::int64_t>(fit) / 10 * 10);
+  return {steps, fmt::format("a step takes {} here, so {} of training are {} steps",
+                             human_duration(step_seconds), human_duration(training_seconds), steps)};
+}
+
+// The number that an earlier start chose stays with its folder, so that a demo that was stopped goes on, and
+// one that is done does no step.
+std::string pace_file(const TrainingRun& run) { return run.out + "/demo-steps.txt"; }
+
+Pace kept_pace(const TrainingRun& run) {
+  Pace pace;
+  std::ifstream file(pace_file(run));
+  if (run.resume && file >> pace.steps && pace.steps > 0)
+    pace.reason = fmt::format("{} steps, as chosen when {} was begun", pace.steps, run.out);
+  else
+    pace = pace_of(run);
+  return pace;
+}
+
+void keep(const Pace& pace, const TrainingRun& run) { std::ofstream(pace_file(run)) << pace.steps << '\n'; }
 
 // A byte-level BPE of the part that trains. A token then stands for about three bytes, so that the minutes of
 // a demo see three times as much text.
@@ -51,10 +94,10 @@ std::string today() {
 
 RunReport report_of(const TrainingRun& run, const TrainingSession& session, const RunSummary& done) {
   const TrainPlan& plan = *session.plan();
-  const MachineFacts m = machine_facts();
   RunReport r;
   r.title = run.model + " on " + run.data.substr(run.data.rfind('/') + 1);
-  r.subtitle = fmt::format("{}, {} ({} cores, {})", today(), m.cpu, m.cores, m.isa);
+  r.subtitle =
+      fmt::format("{}, {} ({} threads, {})", today(), cpu_name(), plan.options().threads, plan.options().isa);
   r.model = {{"model", run.model},
              {"parameters", human_count(static_cast<double>(plan.model().parameters()))},
              {"vocabulary", std::to_string(plan.model().vocab_size())},
@@ -76,24 +119,41 @@ RunReport report_of(const TrainingRun& run, const TrainingSession& session, cons
   r.measured_bytes = static_cast<double>(done.peak_bytes);
   r.tokens_per_s = done.tokens_per_s;
   r.gflops = plan.step_flops() / static_cast<double>(plan.batch() * plan.seq()) * done.tokens_per_s * 1e-9;
-  r.limit_gflops = plan.options().precision == Precision::bf16 ? m.bf16_gflops : m.f32_gflops;
+  r.limit_gflops = plan.forecast().limit_gflops;
   for (const auto& [op, ms] : done.op_ms)
     if (ms > 0) r.op_ms.push_back({op, ms / static_cast<double>(std::max<std::int64_t>(1, done.steps))});
   return r;
 }
 
-void run(const DemoOptions& o, const std::string& command) {
+// What follows from the number of steps, where it was not said.
+void set_course(TrainingRun& run, std::int64_t steps, const Command& c) {
+  run.steps = steps;
+  if (!c.given("--eval-every")) run.eval_every = std::max<std::int64_t>(1, steps / evaluations);
+  if (!c.given("--save-every")) run.save_every = std::max<std::int64_t>(1, steps / evaluations);
+  if (!c.given("--warmup")) run.warmup = steps / 12;
+}
+
+void run(const DemoOptions& o, const Command& c) {
   TrainingRun run = o.training.finished();
   if (run.data.empty())
     throw Error(ErrorKind::usage, {.what = "no text for the demo",
                                    .hint = "give one with --data, or run ./dev demo, which fetches one"});
   run.profile = true;
   if (run.tokenizer.empty()) run.tokenizer = train_tokenizer(run.data, o.vocab_size, run.out);
+  Pace pace{run.steps};
+  if (!c.given("--steps")) {
+    pace = kept_pace(run);
+    keep(pace, run);
+    message("demo: " + pace.reason +
+            " (--steps N for so many; the same number gives the same model anywhere)");
+  }
+  set_course(run, pace.steps, c);
   TrainingSession session(run, o.json);
   const RunSummary done = session.run(false);
   const std::string text = sample(run.out, o.prompt, o.sample_tokens);
   RunReport report = report_of(run, session, done);
-  report.command = command;
+  if (!pace.reason.empty()) report.options.push_back({"steps", pace.reason});
+  report.command = "hone demo " + c.typed();
   report.prompt = o.prompt;
   report.sample = text;
   write_report(run.out + "/report.html", report);
@@ -113,22 +173,22 @@ void add_demo(Command& app) {
   TrainingRun& r = o->training.run;
   r.out = "out/demo";
   r.model = "mini";
-  r.steps = 600;
   r.plan.batch = 16;
   r.plan.seq = 256;
-  r.eval_every = 200;
-  r.save_every = 200;
-  r.warmup = 50;
   o->training.precision = "bf16";
   o->training.lr = 3e-3;
   o->training.min_lr = 1e-4;
   o->training.add_to(*c, false);
+  c->show_default("--steps", "as many as take 3 to 4 minutes here");
+  c->show_default("--eval-every", "a quarter of the steps");
+  c->show_default("--save-every", "a quarter of the steps");
+  c->show_default("--warmup", "a twelfth of the steps");
   c->add_option("--prompt", o->prompt, "what the sample continues")->capture_default_str();
   c->add_option("--vocab-size", o->vocab_size, "of the tokenizer that is trained where none is named")
       ->capture_default_str();
   c->add_option("--sample-tokens", o->sample_tokens, "length of the sample")->capture_default_str();
   c->add_flag("--json", o->json, "one JSON object a line on stdout");
-  c->callback([=] { run(*o, "hone demo " + c->typed()); });
+  c->callback([=] { run(*o, *c); });
 }
 
 }  // namespace hone::cli
