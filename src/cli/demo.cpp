@@ -1,9 +1,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
-#include <cstdio>
 #include <ctime>
+#include <filesystem>
 #include <fstream>
 
 #include "cli/command.hpp"
@@ -19,7 +18,7 @@ namespace {
 struct DemoOptions {
   TrainingOptions training;
   std::string prompt = "And ";
-  std::int64_t sample_tokens = 200, vocab_size = 1024;
+  std::int64_t sample_tokens = 200, vocab_size = 2048;
   bool json = false;
 };
 
@@ -28,42 +27,65 @@ constexpr std::int64_t evaluations = 4;   // of 131,072 tokens at most, each a t
 constexpr double evaluation_tokens = 1 << 17;
 constexpr std::int64_t fewest_steps = 20;
 
-struct Pace {
+// On the King James Bible, by batches of 8 x 256: at equal work micro over 2,048 tokens ended at 1.82 bits a
+// byte, mini over 1,024 at 2.01; a larger model wants more text than that. So mini where it gets this many
+// steps.
+constexpr std::int64_t steps_for_mini = 1500;
+
+// What a demo trains and for how long.
+struct Course {
+  std::string model{};
   std::int64_t steps = 0;
-  std::string reason{};  // of that number; empty where it was given
+  std::string reason{};  // of the number; empty where it was given
 };
 
-// As many steps as this machine does in that time, by a trial of three. A forecast from the machine's limits
-// would not know what else runs here.
-Pace pace_of(const TrainingRun& run) {
-  const TrainPlan plan = plan_of(run);
+std::int64_t steps_within(const TrainPlan& plan, double step_seconds) {
+  const double token_seconds = step_seconds / static_cast<double>(plan.batch() * plan.seq());
+  const double around = static_cast<double>(evaluations) * evaluation_tokens * token_seconds / 3;
+  const double fit = std::max(training_seconds - around, training_seconds / 4) / step_seconds;
+  return std::max(fewest_steps, static_cast<std::int64_t>(fit) / 10 * 10);
+}
+
+// The model by the forecast of a step; the steps by a trial of three, since a forecast from the machine's
+// limits does not know what else runs here.
+Course course_for_this_machine(TrainingRun run, bool any_model) {
+  TrainPlan plan = plan_of(run);
+  if (any_model) {
+    run.model = "mini";
+    const TrainPlan larger = plan_of(run);
+    if (steps_within(larger, larger.forecast().step_ms / 1e3) >= steps_for_mini)
+      plan = larger;
+    else
+      run.model = "micro";
+  }
   const double rate = bench_train(plan.model(), plan.options(), 2).tokens_per_s.median;
   const double step_seconds = static_cast<double>(plan.batch() * plan.seq()) / rate;
-  const double around = static_cast<double>(evaluations) * evaluation_tokens / rate / 3;
-  const double fit = std::max(training_seconds - around, training_seconds / 4) / step_seconds;
-  const std::int64_t steps = std::max(fewest_steps, static_cast<std::int64_t>(fit) / 10 * 10);
-  return {steps, fmt::format("a step takes {} here, so {} of training are {} steps",
-                             human_duration(step_seconds), human_duration(training_seconds), steps)};
+  const std::int64_t steps = steps_within(plan, step_seconds);
+  return {run.model, steps,
+          fmt::format("a step of {} takes {} here, so some three minutes are {} steps", run.model,
+                      human_duration(step_seconds), steps)};
 }
 
-// The number that an earlier start chose stays with its folder, so that a demo that was stopped goes on, and
-// one that is done does no step.
-std::string pace_file(const TrainingRun& run) { return run.out + "/demo-steps.txt"; }
-
-Pace kept_pace(const TrainingRun& run) {
-  Pace pace;
-  std::ifstream file(pace_file(run));
-  if (run.resume && file >> pace.steps && pace.steps > 0)
-    pace.reason = fmt::format("{} steps, as chosen when {} was begun", pace.steps, run.out);
-  else
-    pace = pace_of(run);
-  return pace;
+// What an earlier start chose stays with its folder, so that a demo that was stopped goes on, and one that is
+// done does no step.
+Course kept_course(const TrainingRun& run, bool any_model) {
+  const std::string path = run.out + "/demo.txt";
+  Course course;
+  std::ifstream kept(path);
+  if (run.resume && kept >> course.model >> course.steps && course.steps > 0 &&
+      (any_model || course.model == run.model)) {
+    course.reason =
+        fmt::format("{} steps of {}, as chosen when {} was begun", course.steps, course.model, run.out);
+    return course;
+  }
+  course = course_for_this_machine(run, any_model);
+  std::filesystem::create_directories(run.out);
+  std::ofstream(path) << course.model << ' ' << course.steps << '\n';
+  return course;
 }
 
-void keep(const Pace& pace, const TrainingRun& run) { std::ofstream(pace_file(run)) << pace.steps << '\n'; }
-
-// A byte-level BPE of the part that trains. A token then stands for about three bytes, so that the minutes of
-// a demo see three times as much text.
+// A byte-level BPE of the part that trains. A token then stands for 3.6 bytes, so that the minutes of
+// a demo see so much more text.
 std::string train_tokenizer(const std::string& data, std::int64_t vocab_size, const std::string& folder) {
   std::string text = read_texts(data);
   text.resize(text.size() / 10 * 9);
@@ -126,11 +148,12 @@ RunReport report_of(const TrainingRun& run, const TrainingSession& session, cons
 }
 
 // What follows from the number of steps, where it was not said.
-void set_course(TrainingRun& run, std::int64_t steps, const Command& c) {
-  run.steps = steps;
-  if (!c.given("--eval-every")) run.eval_every = std::max<std::int64_t>(1, steps / evaluations);
-  if (!c.given("--save-every")) run.save_every = std::max<std::int64_t>(1, steps / evaluations);
-  if (!c.given("--warmup")) run.warmup = steps / 12;
+void take(TrainingRun& run, const Course& course, const Command& c) {
+  run.model = course.model;
+  run.steps = course.steps;
+  if (!c.given("--eval-every")) run.eval_every = std::max<std::int64_t>(1, run.steps / evaluations);
+  if (!c.given("--save-every")) run.save_every = std::max<std::int64_t>(1, run.steps / evaluations);
+  if (!c.given("--warmup")) run.warmup = std::min<std::int64_t>(60, run.steps / 4);
 }
 
 void run(const DemoOptions& o, const Command& c) {
@@ -140,19 +163,18 @@ void run(const DemoOptions& o, const Command& c) {
                                    .hint = "give one with --data, or run ./dev demo, which fetches one"});
   run.profile = true;
   if (run.tokenizer.empty()) run.tokenizer = train_tokenizer(run.data, o.vocab_size, run.out);
-  Pace pace{run.steps};
+  Course course{run.model, run.steps};
   if (!c.given("--steps")) {
-    pace = kept_pace(run);
-    keep(pace, run);
-    message("demo: " + pace.reason +
-            " (--steps N for so many; the same number gives the same model anywhere)");
+    course = kept_course(run, !c.given("--model"));
+    message(fmt::format("demo: {} (the same model anywhere: --model {} --steps {})", course.reason,
+                        course.model, course.steps));
   }
-  set_course(run, pace.steps, c);
+  take(run, course, c);
   TrainingSession session(run, o.json);
   const RunSummary done = session.run(false);
   const std::string text = sample(run.out, o.prompt, o.sample_tokens);
   RunReport report = report_of(run, session, done);
-  if (!pace.reason.empty()) report.options.push_back({"steps", pace.reason});
+  if (!course.reason.empty()) report.options.push_back({"steps", course.reason});
   report.command = "hone demo " + c.typed();
   report.prompt = o.prompt;
   report.sample = text;
@@ -172,17 +194,18 @@ void add_demo(Command& app) {
   auto* o = new_kept<DemoOptions>();
   TrainingRun& r = o->training.run;
   r.out = "out/demo";
-  r.model = "mini";
-  r.plan.batch = 16;
+  r.model = "micro";
+  r.plan.batch = 8;
   r.plan.seq = 256;
   o->training.precision = "bf16";
   o->training.lr = 3e-3;
-  o->training.min_lr = 1e-4;
+  o->training.min_lr = 2e-4;
   o->training.add_to(*c, false);
+  c->show_default("--model", "micro, or mini where there is time for it");
   c->show_default("--steps", "as many as take 3 to 4 minutes here");
   c->show_default("--eval-every", "a quarter of the steps");
   c->show_default("--save-every", "a quarter of the steps");
-  c->show_default("--warmup", "a twelfth of the steps");
+  c->show_default("--warmup", "a quarter of the steps, at most 60");
   c->add_option("--prompt", o->prompt, "what the sample continues")->capture_default_str();
   c->add_option("--vocab-size", o->vocab_size, "of the tokenizer that is trained where none is named")
       ->capture_default_str();
