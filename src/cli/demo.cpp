@@ -22,7 +22,7 @@ struct DemoOptions {
   bool json = false;
 };
 
-constexpr double training_seconds = 200;  // with what is around it, a demo takes 3 to 4 minutes
+constexpr double training_seconds = 190;  // with what is around it, a demo takes 3 to 4 minutes
 constexpr std::int64_t evaluations = 4;   // of 131,072 tokens at most, each a third of a step's work
 constexpr double evaluation_tokens = 1 << 17;
 constexpr std::int64_t fewest_steps = 20;

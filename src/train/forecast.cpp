@@ -13,17 +13,9 @@ namespace {
 // resident for models of 2 to 12 layers; 16 and 64 threads added less than 0.2 MiB.
 constexpr std::int64_t process_bytes = std::int64_t{18} << 20;
 constexpr std::int64_t thread_bytes = std::int64_t{1} << 14;
-// What the C library keeps of the buffers through which a text was read: 1.5 MiB after 8 MiB of tokens, 16 after 200.
+// What the C library keeps of the buffers through which a text was read: 1.5 MiB after 8 MiB of tokens, 16
+// after 200.
 constexpr std::int64_t most_reading_bytes = std::int64_t{16} << 20;
-
-// A weight whose file has it the other way round passes through a buffer when it is read, hashed or saved,
-// and the C library may keep a second one: 25 MiB where the largest has 16.
-std::int64_t turning_bytes(const std::vector<ParameterSpec>& specs) {
-  std::int64_t largest = 0;
-  for (const ParameterSpec& spec : specs)
-    if (spec.transposed) largest = std::max(largest, size_bytes(DType::f32) * spec.shape.elements());
-  return 2 * largest;
-}
 
 std::vector<std::pair<std::string, std::int64_t>> breakdown(const JobPlan& job) {
   std::vector<std::pair<std::string, std::int64_t>> parts{{"workspace", job.workspace_bytes()}};
@@ -67,11 +59,17 @@ double program_ms(const Program& p, const MachineLimits& limits, const Pace& pac
   return ms;
 }
 
-Forecast forecast_memory(const JobPlan& job, const std::vector<ParameterSpec>& specs,
-                         std::int64_t text_bytes) {
+std::int64_t largest_turned_bytes(const std::vector<ParameterSpec>& specs) {
+  std::int64_t largest = 0;
+  for (const ParameterSpec& spec : specs)
+    if (spec.transposed) largest = std::max(largest, size_bytes(DType::f32) * spec.shape.elements());
+  return largest;
+}
+
+Forecast forecast_memory(const JobPlan& job, std::int64_t turning_bytes, std::int64_t text_bytes) {
   Forecast f;
   f.arena_bytes = job.arena_bytes() + job.held_bytes();
-  const std::int64_t process = process_bytes + thread_bytes * job.options().threads + turning_bytes(specs) +
+  const std::int64_t process = process_bytes + thread_bytes * job.options().threads + turning_bytes +
                                std::min(most_reading_bytes, text_bytes / 8);
   f.outside_bytes = process + text_bytes;
   f.peak_bytes = f.arena_bytes + f.outside_bytes;

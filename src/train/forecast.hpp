@@ -9,10 +9,12 @@ namespace hone {
 
 struct MachineLimits;
 
-// A job's memory: arena, what lies outside it (a text of so many bytes too), and the parts by name; `specs`
-// are the weights as files have them. The time is left at 0.
-Forecast forecast_memory(const JobPlan& job, const std::vector<ParameterSpec>& specs,
-                         std::int64_t text_bytes = 0);
+// A weight whose file has it the other way round passes through buffers: the bytes of the largest such.
+std::int64_t largest_turned_bytes(const std::vector<ParameterSpec>& specs);
+
+// A job's memory: arena, what lies outside it (such buffers and a text of so many bytes too), and the parts
+// by name. The time is left at 0.
+Forecast forecast_memory(const JobPlan& job, std::int64_t turning_bytes, std::int64_t text_bytes = 0);
 // What programs reach of a machine.
 struct Pace {
   double products = 0.85;  // the share of the multiply-add limit, by the products of a training step
