@@ -46,20 +46,25 @@ std::int64_t steps_within(const TrainPlan& plan, double step_seconds) {
   return std::max(fewest_steps, static_cast<std::int64_t>(fit) / 10 * 10);
 }
 
-// The model by the forecast of a step; the steps by a trial of three, since a forecast from the machine's
-// limits does not know what else runs here.
+double step_seconds_of(const TrainPlan& plan) {
+  const double rate = bench_train(plan.model(), plan.options(), 2).tokens_per_s.median;
+  return static_cast<double>(plan.batch() * plan.seq()) / rate;
+}
+
+// By trials of three steps: a forecast from the machine's limits would not know what else runs here. Whether
+// mini would get its steps is told from micro's, so that a slow machine never takes mini's memory.
 Course course_for_this_machine(TrainingRun run, bool any_model) {
   TrainPlan plan = plan_of(run);
-  if (any_model) {
-    run.model = "mini";
-    const TrainPlan larger = plan_of(run);
-    if (steps_within(larger, larger.forecast().step_ms / 1e3) >= steps_for_mini)
-      plan = larger;
-    else
-      run.model = "micro";
+  double step_seconds = step_seconds_of(plan);
+  TrainingRun larger = run;
+  larger.model = "mini";
+  const TrainPlan larger_plan = plan_of(larger);
+  const double larger_seconds = step_seconds * larger_plan.step_flops() / plan.step_flops();
+  if (any_model && steps_within(larger_plan, larger_seconds) >= steps_for_mini) {
+    run = larger;
+    plan = larger_plan;
+    step_seconds = step_seconds_of(plan);
   }
-  const double rate = bench_train(plan.model(), plan.options(), 2).tokens_per_s.median;
-  const double step_seconds = static_cast<double>(plan.batch() * plan.seq()) / rate;
   const std::int64_t steps = steps_within(plan, step_seconds);
   return {run.model, steps,
           fmt::format("a step of {} takes {} here, so some three minutes are {} steps", run.model,
