@@ -18,18 +18,20 @@ namespace {
 struct DemoOptions {
   TrainingOptions training;
   std::string prompt = "And ";
-  std::int64_t sample_tokens = 200, vocab_size = 2048;
+  std::int64_t sample_tokens = 200, vocab_size = 4096;
   bool json = false;
 };
 
 constexpr double training_seconds = 190;  // with what is around it, a demo takes 3 to 4 minutes
-constexpr std::int64_t evaluations = 4;   // of 131,072 tokens at most, each a third of a step's work
+constexpr double trial_seconds = 5;
+constexpr std::int64_t evaluations = 4;  // of 131,072 tokens at most, each a third of a step's work
 constexpr double evaluation_tokens = 1 << 17;
 constexpr std::int64_t fewest_steps = 20;
 
-// On the King James Bible, by batches of 8 x 256: at equal work micro over 2,048 tokens ended at 1.82 bits a
-// byte, mini over 1,024 at 2.01; a larger model wants more text than that. So mini where it gets this many
-// steps.
+// On the King James Bible, by batches of 8 x 256, in bf16: at equal work micro over 2,048 ids ended at 1.82
+// bits a byte (1,000 steps), mini over 1,024 at 2.01 (520); with 540 steps micro at 1.89 over 2,048 ids
+// and 1.81 over 4,096, which cost a quarter more. A larger model wants more text than that: mini where it
+// gets this many steps.
 constexpr std::int64_t steps_for_mini = 1500;
 
 // What a demo trains and for how long.
@@ -46,12 +48,16 @@ std::int64_t steps_within(const TrainPlan& plan, double step_seconds) {
   return std::max(fewest_steps, static_cast<std::int64_t>(fit) / 10 * 10);
 }
 
+// A few seconds of steps, after a short look at how many those are.
 double step_seconds_of(const TrainPlan& plan) {
-  const double rate = bench_train(plan.model(), plan.options(), 2).tokens_per_s.median;
-  return static_cast<double>(plan.batch() * plan.seq()) / rate;
+  const auto tokens = static_cast<double>(plan.batch() * plan.seq());
+  const auto seconds = [&](int steps) {
+    return tokens / bench_train(plan.model(), plan.options(), steps).tokens_per_s.median;
+  };
+  return seconds(std::clamp(static_cast<int>(trial_seconds / seconds(1)), 1, 100));
 }
 
-// By trials of three steps: a forecast from the machine's limits would not know what else runs here. Whether
+// By trials: a forecast from the machine's limits would not know what else runs here. Whether
 // mini would get its steps is told from micro's, so that a slow machine never takes mini's memory.
 Course course_for_this_machine(TrainingRun run, bool any_model) {
   TrainPlan plan = plan_of(run);
@@ -89,7 +95,7 @@ Course kept_course(const TrainingRun& run, bool any_model) {
   return course;
 }
 
-// A byte-level BPE of the part that trains. A token then stands for 3.6 bytes, so that the minutes of
+// A byte-level BPE of the part that trains. A token then stands for four bytes, so that the minutes of
 // a demo see so much more text.
 std::string train_tokenizer(const std::string& data, std::int64_t vocab_size, const std::string& folder) {
   std::string text = read_texts(data);
@@ -203,7 +209,7 @@ void add_demo(Command& app) {
   r.plan.batch = 8;
   r.plan.seq = 256;
   o->training.precision = "bf16";
-  o->training.lr = 3e-3;
+  o->training.lr = 4e-3;
   o->training.min_lr = 2e-4;
   o->training.add_to(*c, false);
   c->show_default("--model", "micro, or mini where there is time for it");

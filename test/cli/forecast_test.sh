@@ -30,7 +30,7 @@ look "tiny, many threads" --model tiny --data text.txt --batch 16 --threads 16
 look "tiny, a longer text" --model tiny --data long.txt --batch 4
 look "mini, saved and evaluated after each step" --model mini --data text.txt --batch 16 --save-every 1 --eval-every 1
 look "mini, bf16" --model mini --data text.txt --batch 16 --precision bf16
-look "nano, a longer text" --model nano --data long.txt --batch 4 --precision bf16
+look "nano, bf16" --model nano --data text.txt --batch 4 --precision bf16
 look "one wide layer" --model wide.json --data text.txt --batch 2
 cp -r out wide
 look "its weights from a file" --model wide --data text.txt --batch 2
