@@ -16,8 +16,10 @@ namespace hone {
 struct Forecast {
   std::int64_t peak_bytes = 0;     // arena + outside
   std::int64_t arena_bytes = 0;    // exactly what hone allocates for tensors and scratch
-  std::int64_t outside_bytes = 0;  // code, libraries, threads: a bound; and TrainPlanOptions::text_bytes
+  std::int64_t outside_bytes = 0;  // code, libraries, buffers of a process that does only this: a
+                                   // bound; and TrainPlanOptions::text_bytes
   double step_ms = 0;              // of a training step, or of one token in generation
+  double limit_gflops = 0;  // this CPU's multiply-add limit in the plan's precision, measured with step_ms
   std::vector<std::pair<std::string, std::int64_t>> breakdown{};
 };
 

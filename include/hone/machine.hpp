@@ -20,6 +20,7 @@ struct MachineFacts {
 };
 
 HONE_API MachineFacts machine_facts();
+HONE_API std::string cpu_name();  // as the system reports it: "AMD EPYC 9655 96-Core Processor"
 
 // What an option `isa` may name, narrow to wide, whether this CPU has it or not.
 HONE_API std::vector<std::string> instruction_sets();

@@ -77,7 +77,7 @@ class HONE_API Text {
   // 32 hex digits of the tokens and of where the held-out part begins: the same from a file and from shards.
   // Reads all tokens.
   std::string digest() const;
-  std::int64_t memory_bytes() const;  // that the tokens take here; 0 for shards, which stay on disk
+  std::int64_t memory_bytes() const;  // that tokens and tokenizer take here; tokens of shards stay on disk
 
   // Step n's `batch` windows of seq + 1 tokens. A pass over the training part takes its windows in a drawn
   // order, side by side from a drawn offset, so that it reads no token twice. Error(input) where that part is

@@ -53,8 +53,8 @@ class HONE_API TrainPlan {
   TrainPlan(TrainPlan&& other) noexcept { impl_ = other.impl_; }
   TrainPlan& operator=(const TrainPlan&) = default;
 
-  // Memory costs nothing to tell; the first call measures this machine for step_ms (half a second, 128 MiB,
-  // of which nothing stays).
+  // Memory costs nothing to tell; the first call measures this machine for step_ms (half a second, and
+  // for that time no more memory than the run itself will take).
   const Forecast& forecast() const;
   std::int64_t peak_bytes() const;  // of the forecast, without measuring anything
   const Model& model() const;

@@ -45,7 +45,7 @@ void show(const BenchResult& r, const std::string& label, bool json) {
   for (const auto& [op, ms] : r.op_ms)
     if (ms > 0) table.row({op, fmt::format("{:.2f}", ms), human_share(ms, sum)});
   table.rule().row({"sum", fmt::format("{:.2f}", sum), "100 %"});
-  print(table.to_string());
+  print_text(table.to_string());
 }
 
 void show(const std::vector<KernelBench>& results, bool json) {
@@ -62,7 +62,7 @@ void show(const std::vector<KernelBench>& results, bool json) {
     table.row({r.name, fmt::format("{:.3f}", r.ms), fmt::format("{:.0f}", r.gflops),
                human_share(r.gflops, r.limit_gflops)});
   }
-  if (!json) print(table.to_string());
+  if (!json) print_text(table.to_string());
 }
 
 void run(const std::string& what, BenchOptions o) {
@@ -77,16 +77,15 @@ void run(const std::string& what, BenchOptions o) {
 
 }  // namespace
 
-void add_bench(CLI::App& app) {
-  auto* c = add_command(app, "bench", "speed, and the share of this CPU's limit",
-                        "  hone bench train --model gpt2 --batch 4 --seq 256 --precision bf16\n"
-                        "  hone bench gemm --precision f32\n"
-                        "  hone bench attention --isa avx2");
+void add_bench(Command& app) {
+  auto* c = app.add_subcommand("bench", "speed, and the share of this CPU's limit",
+                               "  hone bench train --model gpt2 --batch 4 --seq 256 --precision bf16\n"
+                               "  hone bench gemm --precision f32\n"
+                               "  hone bench attention --isa avx2");
   auto* what = new_kept<std::string>();
   auto* o = new_kept<BenchOptions>();
   *what = "train";
-  c->add_option("what", *what, "train, gemm or attention")
-      ->check(CLI::IsMember({"train", "gemm", "attention"}));
+  c->add_option("what", *what, "train, gemm or attention")->one_of({"train", "gemm", "attention"});
   c->add_option("--model", o->model, "preset, config.json or model folder")->capture_default_str();
   c->add_option("--vocab", o->vocab, "vocabulary (default: the model's own; nano 4096)");
   c->add_option("--batch", o->plan.batch, "sequences a step")->capture_default_str();
@@ -96,12 +95,12 @@ void add_bench(CLI::App& app) {
   c->add_option("--precision", o->precision, "f32 or bf16")->capture_default_str();
   c->add_option("--threads", o->plan.threads, "0: all cores")->capture_default_str();
   add_isa(*c, o->plan.isa);
-  c->add_option("--steps", o->steps, "timed steps")->capture_default_str()->check(CLI::Range(1, 10000));
+  c->add_option("--steps", o->steps, "timed steps")->capture_default_str()->between(1, 10000);
   c->add_flag("--json", o->json, "one JSON object a line on stdout");
   c->callback([=] {
     if (o->vocab == 0 && o->model == "nano") o->vocab = 4096;
     if (*what != "train")
-      note_without_effect(*c, {"--model", "--vocab", "--batch", "--micro-batch", "--seq", "--steps"},
+      c->note_without_effect({"--model", "--vocab", "--batch", "--micro-batch", "--seq", "--steps"},
                           "on bench " + *what + ", which has shapes of its own");
     run(*what, *o);
   });

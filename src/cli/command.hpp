@@ -1,27 +1,107 @@
 // The commands of the program: each in the file of its name, listed in main.cpp. A command adds itself to the
-// parser and runs when it was chosen; what is wrong it throws as hone::Error.
+// parser and runs when it was chosen; what is wrong it throws as hone::Error. The parser's own header (five
+// seconds of compilation for each file that includes it) stays in command.cpp.
 #pragma once
-#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cli/arguments.hpp"
+
+namespace CLI {
+class App;
+class Option;
+}  // namespace CLI
 
 namespace hone::cli {
 
-using AddCommand = void (*)(CLI::App& app);
+// An option or a positional argument while it is being declared.
+class Option {
+ public:
+  explicit Option(CLI::Option* parsed) : parsed_(parsed) {}
+  Option* required(bool yes = true);
+  Option* capture_default_str();                           // the help shows the value that it has now
+  Option* type_name(const std::string& what);              // of the value, in the help: "f32|bf16"
+  Option* one_of(const std::vector<std::string>& all);     // other values are refused
+  Option* between(std::int64_t least, std::int64_t most);  // both included
+  std::int64_t count() const;                              // how often it was given
 
-void add_demo(CLI::App& app);
-void add_plan(CLI::App& app);
-void add_train(CLI::App& app);
-void add_eval(CLI::App& app);
-void add_generate(CLI::App& app);
-void add_bench(CLI::App& app);
-void add_verify(CLI::App& app);
-void add_inspect(CLI::App& app);
-void add_hash(CLI::App& app);
-void add_doctor(CLI::App& app);
-void add_tokenizer(CLI::App& app);
-void add_data(CLI::App& app);
+ private:
+  CLI::Option* parsed_;
+};
 
-// A command's help opens with examples.
-CLI::App* add_command(CLI::App& app, const char* name, const char* what, const char* examples);
+class Command {
+ public:
+  Command();  // the program itself: what comes before a command's name
+  ~Command();
+  Command(const Command&) = delete;
+  Command& operator=(const Command&) = delete;
+
+  // A command below this one; its help opens with examples.
+  Command* add_subcommand(const std::string& name, const std::string& what, const std::string& examples);
+  // `names` is "-n,--name", or for a positional argument "name". T is std::string, std::vector<std::string>,
+  // double, float, int, a 64-bit integer or std::optional<double>. Numbers are checked (numbers.hpp).
+  template <class T>
+  Option* add_option(const std::string& names, T& value, const std::string& what);
+  Option* add_flag(const std::string& names, bool& value, const std::string& what);
+  void callback(std::function<void()> run);
+  bool given(const std::string& option) const;                            // "--steps"
+  // Says of those of the options that were given that they do nothing, `because`.
+  void note_without_effect(const std::vector<std::string>& options, const std::string& because) const;
+  void show_default(const std::string& option, const std::string& what);  // in the help, instead of a value
+
+  const std::string& name() const { return name_; }
+  // "--lr 0.003 --out x": the options as they were typed.
+  std::string typed() const;
+  std::string help() const;
+  // The command that these words name from here on: {"tokenizer", "train"}. Error(usage) with the nearest.
+  const Command& find(const std::vector<std::string>& words) const;
+  OptionNames option_names(const std::string& command) const;  // of a command below this; none if unknown
+  // Runs what the arguments choose. Help and version go to stdout; a mistake is an Error(usage) that names
+  // the nearest command or option, and the recipe that it comes from.
+  void parse(const Arguments& arguments);
+
+ private:
+  Command(const std::string& name, const std::string& what, const std::string& examples, CLI::App* parsed);
+  std::string path() const;  // "hone tokenizer train"
+  const Command& chosen() const;
+  [[noreturn]] void refuse(const std::string& complaint, const Arguments& arguments) const;
+
+  std::string name_, what_, examples_;
+  std::unique_ptr<CLI::App> program_;  // of the program itself
+  CLI::App* parsed_;
+  std::deque<Option> options_;
+  std::vector<std::unique_ptr<Command>> commands_;
+};
+
+// The option --isa, which any command that computes has.
+void add_isa(Command& command, std::string& isa);
+
+using AddCommand = void (*)(Command& app);
+
+void add_demo(Command& app);
+void add_plan(Command& app);
+void add_train(Command& app);
+void add_eval(Command& app);
+void add_generate(Command& app);
+void add_bench(Command& app);
+void add_verify(Command& app);
+void add_inspect(Command& app);
+void add_hash(Command& app);
+void add_doctor(Command& app);
+void add_tokenizer(Command& app);
+void add_data(Command& app);
+void add_help(Command& app);
+
+// Storage for what the parser writes to, as long as the program runs.
+template <class T>
+T* new_kept() {
+  static std::vector<std::unique_ptr<T>> kept;
+  return kept.emplace_back(std::make_unique<T>()).get();
+}
 
 // The option --isa, which any command that computes has.
 void add_isa(CLI::App& command, std::string& isa);

@@ -1,6 +1,9 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <ctime>
+#include <filesystem>
+#include <fstream>
 
 #include "cli/command.hpp"
 #include "cli/terminal.hpp"
@@ -15,12 +18,85 @@ namespace {
 struct DemoOptions {
   TrainingOptions training;
   std::string prompt = "And ";
-  std::int64_t sample_tokens = 200, vocab_size = 1024;
+  std::int64_t sample_tokens = 200, vocab_size = 4096;
   bool json = false;
 };
 
-// A byte-level BPE of the part that trains. A token then stands for about three bytes, so that the minutes of
-// a demo see three times as much text.
+constexpr double training_seconds = 190;  // with what is around it, a demo takes 3 to 4 minutes
+constexpr double trial_seconds = 5;
+constexpr std::int64_t evaluations = 4;  // of 131,072 tokens at most, each a third of a step's work
+constexpr double evaluation_tokens = 1 << 17;
+constexpr std::int64_t fewest_steps = 20;
+
+// On the King James Bible, by batches of 8 x 256, in bf16: at equal work micro over 2,048 ids ended at 1.82
+// bits a byte (1,000 steps), mini over 1,024 at 2.01 (520); with 540 steps micro at 1.89 over 2,048 ids
+// and 1.81 over 4,096, which cost a quarter more. A larger model wants more text than that: mini where it
+// gets this many steps.
+constexpr std::int64_t steps_for_mini = 1500;
+
+// What a demo trains and for how long.
+struct Course {
+  std::string model{};
+  std::int64_t steps = 0;
+  std::string reason{};  // of the number; empty where it was given
+};
+
+std::int64_t steps_within(const TrainPlan& plan, double step_seconds) {
+  const double token_seconds = step_seconds / static_cast<double>(plan.batch() * plan.seq());
+  const double around = static_cast<double>(evaluations) * evaluation_tokens * token_seconds / 3;
+  const double fit = std::max(training_seconds - around, training_seconds / 4) / step_seconds;
+  return std::max(fewest_steps, static_cast<std::int64_t>(fit) / 10 * 10);
+}
+
+// A few seconds of steps, after a short look at how many those are.
+double step_seconds_of(const TrainPlan& plan) {
+  const auto tokens = static_cast<double>(plan.batch() * plan.seq());
+  const auto seconds = [&](int steps) {
+    return tokens / bench_train(plan.model(), plan.options(), steps).tokens_per_s.median;
+  };
+  return seconds(std::clamp(static_cast<int>(trial_seconds / seconds(1)), 1, 100));
+}
+
+// By trials: a forecast from the machine's limits would not know what else runs here. Whether
+// mini would get its steps is told from micro's, so that a slow machine never takes mini's memory.
+Course course_for_this_machine(TrainingRun run, bool any_model) {
+  TrainPlan plan = plan_of(run);
+  double step_seconds = step_seconds_of(plan);
+  TrainingRun larger = run;
+  larger.model = "mini";
+  const TrainPlan larger_plan = plan_of(larger);
+  const double larger_seconds = step_seconds * larger_plan.step_flops() / plan.step_flops();
+  if (any_model && steps_within(larger_plan, larger_seconds) >= steps_for_mini) {
+    run = larger;
+    plan = larger_plan;
+    step_seconds = step_seconds_of(plan);
+  }
+  const std::int64_t steps = steps_within(plan, step_seconds);
+  return {run.model, steps,
+          fmt::format("a step of {} takes {} here, so some three minutes are {} steps", run.model,
+                      human_duration(step_seconds), steps)};
+}
+
+// What an earlier start chose stays with its folder, so that a demo that was stopped goes on, and one that is
+// done does no step.
+Course kept_course(const TrainingRun& run, bool any_model) {
+  const std::string path = run.out + "/demo.txt";
+  Course course;
+  std::ifstream kept(path);
+  if (run.resume && kept >> course.model >> course.steps && course.steps > 0 &&
+      (any_model || course.model == run.model)) {
+    course.reason =
+        fmt::format("{} steps of {}, as chosen when {} was begun", course.steps, course.model, run.out);
+    return course;
+  }
+  course = course_for_this_machine(run, any_model);
+  std::filesystem::create_directories(run.out);
+  std::ofstream(path) << course.model << ' ' << course.steps << '\n';
+  return course;
+}
+
+// A byte-level BPE of the part that trains. A token then stands for four bytes, so that the minutes of
+// a demo see so much more text.
 std::string train_tokenizer(const std::string& data, std::int64_t vocab_size, const std::string& folder) {
   std::string text = read_texts(data);
   text.resize(text.size() / 10 * 9);
@@ -51,10 +127,10 @@ std::string today() {
 
 RunReport report_of(const TrainingRun& run, const TrainingSession& session, const RunSummary& done) {
   const TrainPlan& plan = *session.plan();
-  const MachineFacts m = machine_facts();
   RunReport r;
   r.title = run.model + " on " + run.data.substr(run.data.rfind('/') + 1);
-  r.subtitle = fmt::format("{}, {} ({} cores, {})", today(), m.cpu, m.cores, m.isa);
+  r.subtitle =
+      fmt::format("{}, {} ({} threads, {})", today(), cpu_name(), plan.options().threads, plan.options().isa);
   r.model = {{"model", run.model},
              {"parameters", human_count(static_cast<double>(plan.model().parameters()))},
              {"vocabulary", std::to_string(plan.model().vocab_size())},
@@ -76,24 +152,41 @@ RunReport report_of(const TrainingRun& run, const TrainingSession& session, cons
   r.measured_bytes = static_cast<double>(done.peak_bytes);
   r.tokens_per_s = done.tokens_per_s;
   r.gflops = plan.step_flops() / static_cast<double>(plan.batch() * plan.seq()) * done.tokens_per_s * 1e-9;
-  r.limit_gflops = plan.options().precision == Precision::bf16 ? m.bf16_gflops : m.f32_gflops;
+  r.limit_gflops = plan.forecast().limit_gflops;
   for (const auto& [op, ms] : done.op_ms)
     if (ms > 0) r.op_ms.push_back({op, ms / static_cast<double>(std::max<std::int64_t>(1, done.steps))});
   return r;
 }
 
-void run(const DemoOptions& o, const std::string& command) {
+// What follows from the number of steps, where it was not said.
+void take(TrainingRun& run, const Course& course, const Command& c) {
+  run.model = course.model;
+  run.steps = course.steps;
+  if (!c.given("--eval-every")) run.eval_every = std::max<std::int64_t>(1, run.steps / evaluations);
+  if (!c.given("--save-every")) run.save_every = std::max<std::int64_t>(1, run.steps / evaluations);
+  if (!c.given("--warmup")) run.warmup = std::min<std::int64_t>(60, run.steps / 4);
+}
+
+void run(const DemoOptions& o, const Command& c) {
   TrainingRun run = o.training.finished();
   if (run.data.empty())
     throw Error(ErrorKind::usage, {.what = "no text for the demo",
                                    .hint = "give one with --data, or run ./dev demo, which fetches one"});
   run.profile = true;
   if (run.tokenizer.empty()) run.tokenizer = train_tokenizer(run.data, o.vocab_size, run.out);
+  Course course{run.model, run.steps};
+  if (!c.given("--steps")) {
+    course = kept_course(run, !c.given("--model"));
+    message(fmt::format("demo: {} (the same model anywhere: --model {} --steps {})", course.reason,
+                        course.model, course.steps));
+  }
+  take(run, course, c);
   TrainingSession session(run, o.json);
   const RunSummary done = session.run(false);
   const std::string text = sample(run.out, o.prompt, o.sample_tokens);
   RunReport report = report_of(run, session, done);
-  report.command = command;
+  if (!course.reason.empty()) report.options.push_back({"steps", course.reason});
+  report.command = "hone demo " + c.typed();
   report.prompt = o.prompt;
   report.sample = text;
   write_report(run.out + "/report.html", report);
@@ -104,37 +197,32 @@ void run(const DemoOptions& o, const std::string& command) {
 
 }  // namespace
 
-void add_demo(CLI::App& app) {
+void add_demo(Command& app) {
   auto* c =
-      add_command(app, "demo", "the main job in minutes: train a small GPT on real text, generate, report",
-                  "  ./dev demo                      (fetches a text, then runs this)\n"
-                  "  hone demo --data book.txt --out out/book");
+      app.add_subcommand("demo", "the main job in minutes: train a small GPT on real text, generate, report",
+                         "  ./dev demo                      (fetches a text, then runs this)\n"
+                         "  hone demo --data book.txt --out out/book");
   auto* o = new_kept<DemoOptions>();
   TrainingRun& r = o->training.run;
   r.out = "out/demo";
-  r.model = "mini";
-  r.steps = 600;
-  r.plan.batch = 16;
+  r.model = "micro";
+  r.plan.batch = 8;
   r.plan.seq = 256;
-  r.eval_every = 200;
-  r.save_every = 200;
-  r.warmup = 50;
   o->training.precision = "bf16";
-  o->training.lr = 3e-3;
-  o->training.min_lr = 1e-4;
+  o->training.lr = 4e-3;
+  o->training.min_lr = 2e-4;
   o->training.add_to(*c, false);
+  c->show_default("--model", "micro, or mini where there is time for it");
+  c->show_default("--steps", "as many as take 3 to 4 minutes here");
+  c->show_default("--eval-every", "a quarter of the steps");
+  c->show_default("--save-every", "a quarter of the steps");
+  c->show_default("--warmup", "a quarter of the steps, at most 60");
   c->add_option("--prompt", o->prompt, "what the sample continues")->capture_default_str();
   c->add_option("--vocab-size", o->vocab_size, "of the tokenizer that is trained where none is named")
       ->capture_default_str();
   c->add_option("--sample-tokens", o->sample_tokens, "length of the sample")->capture_default_str();
   c->add_flag("--json", o->json, "one JSON object a line on stdout");
-  c->callback([=] {
-    std::string command = "hone demo";
-    for (const CLI::Option* option : c->get_options())
-      if (option->count() > 0 && option->get_name() != "--help")
-        command += " " + option->get_name() + " " + fmt::format("{}", fmt::join(option->results(), " "));
-    run(*o, command);
-  });
+  c->callback([=] { run(*o, *c); });
 }
 
 }  // namespace hone::cli

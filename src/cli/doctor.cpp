@@ -10,8 +10,9 @@
 
 namespace hone::cli {
 
-void add_doctor(CLI::App& app) {
-  auto* c = add_command(app, "doctor", "this machine: what hone uses of it and its limits", "  hone doctor");
+void add_doctor(Command& app) {
+  auto* c =
+      app.add_subcommand("doctor", "this machine: what hone uses of it and its limits", "  hone doctor");
   auto* json = new_kept<bool>();
   c->add_flag("--json", *json, "one JSON object on stdout");
   c->callback([=] {
@@ -41,7 +42,7 @@ void add_doctor(CLI::App& app) {
     table.row({"memory read", fmt::format("{:.0f} GB/s", m.read_gb_s)})
         .row({"memory copy", fmt::format("{:.0f} GB/s", m.copy_gb_s)});
     table.row({"letters and numbers", std::string("as in Unicode ") + unicode_version()});
-    print(table.to_string());
+    print_text(table.to_string());
     if (const std::string note = bf16_note(m.isa); !note.empty()) print_notes({note});
   });
 }

@@ -43,9 +43,9 @@ void run(const Options& o) {
 
 }  // namespace
 
-void add_eval(CLI::App& app) {
-  auto* c = add_command(
-      app, "eval", "how well a model predicts a text",
+void add_eval(Command& app) {
+  auto* c = app.add_subcommand(
+      "eval", "how well a model predicts a text",
       "  hone eval out/book --data other.txt\n  hone eval out/book --data book.txt --held-out --json");
   auto* o = new_kept<Options>();
   c->add_option("model", o->model, "model folder")->required();

@@ -43,10 +43,10 @@ void run(const Options& o) {
 
 }  // namespace
 
-void add_generate(CLI::App& app) {
-  auto* c = add_command(app, "generate", "continue a text; only the continuation goes to stdout",
-                        "  hone generate out/book --prompt \"In the beginning\" -n 200\n"
-                        "  hone generate out/book --prompt \"And\" --temperature 0");
+void add_generate(Command& app) {
+  auto* c = app.add_subcommand("generate", "continue a text; only the continuation goes to stdout",
+                               "  hone generate out/book --prompt \"In the beginning\" -n 200\n"
+                               "  hone generate out/book --prompt \"And\" --temperature 0");
   auto* o = new_kept<Options>();
   c->add_option("model", o->model, "model folder")->required();
   c->add_option("-p,--prompt", o->prompt, "what to continue");
@@ -64,7 +64,7 @@ void add_generate(CLI::App& app) {
   c->add_flag("--json", o->json, "one JSON object on stdout");
   c->callback([=] {
     if (o->sampling.temperature == 0)
-      note_without_effect(*c, {"--top-k", "--top-p", "--seed"}, "with --temperature 0, which draws nothing");
+      c->note_without_effect({"--top-k", "--top-p", "--seed"}, "with --temperature 0, which draws nothing");
     run(*o);
   });
 }

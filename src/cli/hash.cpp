@@ -5,9 +5,9 @@
 
 namespace hone::cli {
 
-void add_hash(CLI::App& app) {
-  auto* c = add_command(app, "hash", "digest of a model's weights, the same for any file that holds them",
-                        "  hone hash out/book");
+void add_hash(Command& app) {
+  auto* c = app.add_subcommand("hash", "digest of a model's weights, the same for any file that holds them",
+                               "  hone hash out/book");
   auto* folder = new_kept<std::string>();
   auto* json = new_kept<bool>();
   c->add_option("model", *folder, "model folder")->required();

@@ -9,9 +9,9 @@
 
 namespace hone::cli {
 
-void add_inspect(CLI::App& app) {
-  auto* c = add_command(app, "inspect", "list the tensors of a file or model folder",
-                        "  hone inspect out/model.safetensors\n  hone inspect out --json");
+void add_inspect(Command& app) {
+  auto* c = app.add_subcommand("inspect", "list the tensors of a file or model folder",
+                               "  hone inspect out/model.safetensors\n  hone inspect out --json");
   auto* path = new_kept<std::string>();
   auto* json = new_kept<bool>();
   c->add_option("file", *path, "safetensors file or model folder")->required();
@@ -35,7 +35,7 @@ void add_inspect(CLI::App& app) {
       elements += n;
     }
     table.rule().row({human_count(elements) + " values", "", "", human_bytes(bytes)});
-    if (!*json) print(table.to_string());
+    if (!*json) print_text(table.to_string());
   });
 }
 

@@ -32,7 +32,7 @@ void show(const TrainPlan& plan, bool json, bool programs) {
     table.row({what, human_bytes(static_cast<double>(bytes)),
                human_share(static_cast<double>(bytes), static_cast<double>(f.peak_bytes))});
   table.rule().row({"peak", human_bytes(static_cast<double>(f.peak_bytes)), ""});
-  print(table.to_string());
+  print_text(table.to_string());
   const auto tokens = static_cast<double>(plan.batch() * plan.seq());
   print(fmt::format("a step of {} tokens in micro-batches of {} takes about {}: {}", human_count(tokens),
                     plan.options().micro_batch, human_duration(f.step_ms / 1e3),
@@ -41,10 +41,11 @@ void show(const TrainPlan& plan, bool json, bool programs) {
 
 }  // namespace
 
-void add_plan(CLI::App& app) {
-  auto* c = add_command(app, "plan", "what a training run will need and take, before it starts",
-                        "  hone plan --model gpt2 --data book.txt --batch 4 --seq 256 --precision bf16\n"
-                        "  hone plan --model config.json --data book.txt --json");
+void add_plan(Command& app) {
+  auto* c =
+      app.add_subcommand("plan", "what a training run will need and take, before it starts",
+                         "  hone plan --model gpt2 --data book.txt --batch 4 --seq 256 --precision bf16\n"
+                         "  hone plan --model config.json --data book.txt --json");
   auto* options = new_kept<TrainingOptions>();
   auto* json = new_kept<bool>();
   auto* programs = new_kept<bool>();

@@ -22,11 +22,12 @@ ProgressOptions progress_options() {
   return o;
 }
 
-void print(const std::string& line) {
-  const std::string text = line + "\n";
+void print_text(const std::string& text) {
   std::fwrite(text.data(), 1, text.size(), stdout);  // a model may say a NUL
   std::fflush(stdout);
 }
+
+void print(const std::string& line) { print_text(line + "\n"); }
 
 void message(const std::string& text) { std::fputs((text + "\n").c_str(), stderr); }
 

@@ -10,6 +10,7 @@ namespace hone::cli {
 
 ProgressOptions progress_options();                       // of stderr: a terminal or not, its width, NO_COLOR
 void print(const std::string& line);                      // a line to stdout
+void print_text(const std::string& text);                 // as it is, to stdout
 void message(const std::string& text);                    // a line to stderr
 void print_notes(const std::vector<std::string>& notes);  // "note: ...", each a line to stderr
 

@@ -11,9 +11,10 @@
 namespace hone::cli {
 namespace {
 
-void add_train_tokenizer(CLI::App& tokenizer) {
-  auto* c = add_command(tokenizer, "train", "make a byte-level BPE from a text",
-                        "  hone tokenizer train --data book.txt --vocab-size 4096 --out tokenizer");
+void add_train_tokenizer(Command& tokenizer) {
+  auto* c =
+      tokenizer.add_subcommand("train", "make a byte-level BPE from a text",
+                               "  hone tokenizer train --data book.txt --vocab-size 4096 --out tokenizer");
   auto* data = new_kept<std::string>();
   auto* out = new_kept<std::string>();
   auto* options = new_kept<BpeOptions>();
@@ -42,9 +43,9 @@ void add_train_tokenizer(CLI::App& tokenizer) {
   });
 }
 
-void add_encode(CLI::App& tokenizer) {
-  auto* c = add_command(tokenizer, "encode", "show a text's ids",
-                        "  hone tokenizer encode --tokenizer out/book \"To be\"");
+void add_encode(Command& tokenizer) {
+  auto* c = tokenizer.add_subcommand("encode", "show a text's ids",
+                                     "  hone tokenizer encode --tokenizer out/book \"To be\"");
   auto* path = new_kept<std::string>();
   auto* text = new_kept<std::string>();
   c->add_option("--tokenizer", *path, "byte, or a tokenizer.json or its folder")->required();
@@ -62,17 +63,16 @@ void add_encode(CLI::App& tokenizer) {
 
 }  // namespace
 
-void add_tokenizer(CLI::App& app) {
-  auto* c = add_command(app, "tokenizer", "train a tokenizer, or see what one does",
-                        "  hone tokenizer train --data book.txt --vocab-size 4096 --out tokenizer");
-  c->require_subcommand(1);
+void add_tokenizer(Command& app) {
+  auto* c = app.add_subcommand("tokenizer", "train a tokenizer, or see what one does",
+                               "  hone tokenizer train --data book.txt --vocab-size 4096 --out tokenizer");
   add_train_tokenizer(*c);
   add_encode(*c);
 }
 
-void add_data(CLI::App& app) {
-  auto* c = add_command(app, "data", "tokenise a text once, into shards that training maps",
-                        "  hone data --data texts/ --tokenizer tokenizer --out shards");
+void add_data(Command& app) {
+  auto* c = app.add_subcommand("data", "tokenise a text once, into shards that training maps",
+                               "  hone data --data texts/ --tokenizer tokenizer --out shards");
   auto* data = new_kept<std::string>();
   auto* tokenizer = new_kept<std::string>();
   auto* out = new_kept<std::string>();

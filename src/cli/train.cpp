@@ -6,12 +6,13 @@
 
 namespace hone::cli {
 
-void add_train(CLI::App& app) {
-  auto* c = add_command(app, "train", "train a model on text",
-                        "  hone train --model nano --data book.txt --out out/book --precision bf16\n"
-                        "  hone train --model config.json --data texts/ --tokenizer tokenizer.json --out "
-                        "out/mine --steps 5000\n"
-                        "  hone train recipe.toml --lr 3e-4        (a recipe holds these options as keys)");
+void add_train(Command& app) {
+  auto* c =
+      app.add_subcommand("train", "train a model on text",
+                         "  hone train --model nano --data book.txt --out out/book --precision bf16\n"
+                         "  hone train --model config.json --data texts/ --tokenizer tokenizer.json --out "
+                         "out/mine --steps 5000\n"
+                         "  hone train recipe.toml --lr 3e-4        (a recipe holds these options as keys)");
   auto* options = new_kept<TrainingOptions>();
   auto* json = new_kept<bool>();
   options->add_to(*c, true);

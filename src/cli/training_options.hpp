@@ -1,9 +1,10 @@
 // The options of a training run, as `train`, `plan` and `demo` take them.
 #pragma once
-#include <CLI/CLI.hpp>
+#include <cstdint>
 #include <optional>
 #include <string>
 
+#include "cli/command.hpp"
 #include "hone/training_run.hpp"
 
 namespace hone::cli {
@@ -16,7 +17,7 @@ struct TrainingOptions {
   std::optional<double> dropout;
   std::uint64_t seed = 0;
 
-  void add_to(CLI::App& command, bool needs_out);
+  void add_to(Command& command, bool needs_out);
   TrainingRun finished() const;  // with what was typed turned into what the library takes
 };
 

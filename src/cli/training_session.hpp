@@ -8,13 +8,6 @@
 
 namespace hone::cli {
 
-// Storage for what the parser writes to, as long as the program runs.
-template <class T>
-T* new_kept() {
-  static std::vector<std::unique_ptr<T>> kept;
-  return kept.emplace_back(std::make_unique<T>()).get();
-}
-
 struct Curves {
   Series train, validation;
 };

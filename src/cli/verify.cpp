@@ -9,9 +9,9 @@
 
 namespace hone::cli {
 
-void add_verify(CLI::App& app) {
-  auto* c = add_command(app, "verify", "compare a model's numbers with a reference run's",
-                        "  hone verify gpt2-tiny --golden gpt2-tiny/golden.safetensors --json");
+void add_verify(Command& app) {
+  auto* c = app.add_subcommand("verify", "compare a model's numbers with a reference run's",
+                               "  hone verify gpt2-tiny --golden gpt2-tiny/golden.safetensors --json");
   auto* folder = new_kept<std::string>();
   auto* golden = new_kept<std::string>();
   auto* options = new_kept<VerifyOptions>();

@@ -39,7 +39,7 @@ void pack_tokens(std::span<const std::int32_t> ids, int token_bytes, std::vector
 
 std::int64_t Tokens::memory_bytes() const {
   std::size_t bytes = 0;
-  for (const Segment& s : segments_) bytes += s.held.capacity();
+  for (const Segment& s : segments_) bytes += s.held.size();  // what lies behind in a block was never touched
   return static_cast<std::int64_t>(bytes);
 }
 

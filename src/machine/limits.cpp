@@ -2,13 +2,14 @@
 
 #include <algorithm>
 #include <atomic>
+#include <bit>
 #include <chrono>
 #include <cstring>
 #include <map>
 #include <mutex>
 #include <numeric>
 #include <thread>
-#include <utility>
+#include <tuple>
 #include <vector>
 
 #include "base/arena.hpp"
@@ -58,7 +59,13 @@ double best_traffic(ThreadPool& pool, std::size_t share_bytes, const Work& work)
 
 }  // namespace
 
-MachineLimits measure_limits(int threads, Isa isa) {
+std::int64_t probe_within(std::int64_t bytes) {
+  constexpr std::int64_t least = std::int64_t{1} << 20;
+  return static_cast<std::int64_t>(
+      std::bit_floor(static_cast<std::uint64_t>(std::clamp(bytes, least, traffic_probe_bytes))));
+}
+
+MachineLimits measure_limits(int threads, Isa isa, std::int64_t probe_bytes) {
   ThreadPool pool(threads);
   const PeakLoops& loop = peak_loops_of(isa);
   MachineLimits limits;
@@ -69,7 +76,7 @@ MachineLimits measure_limits(int threads, Isa isa) {
   // Every thread has its own share of a buffer that few last-level caches hold, in huge pages where weights
   // get them: in turns, small pages read 16 to 56 GB/s, huge ones 45 to 52. (With an L3 of 32 MiB, 64 MiB
   // read and copy 61 to 64, 128 MiB 45 to 54.)
-  constexpr auto total = static_cast<std::size_t>(traffic_probe_bytes);
+  const auto total = static_cast<std::size_t>(probe_bytes);
   const std::size_t share = total / static_cast<std::size_t>(threads) / 1024 * 1024;
   const Arena buffer(total);
   const auto part = [&](std::int64_t thread) {
@@ -85,13 +92,15 @@ MachineLimits measure_limits(int threads, Isa isa) {
   return limits;
 }
 
-const MachineLimits& this_machine(int threads, Isa isa) {
+const MachineLimits& this_machine(int threads, Isa isa, std::int64_t probe_bytes) {
   static std::mutex lock;
-  static std::map<std::pair<int, Isa>, MachineLimits> known;  // its elements stay where they are
+  static std::map<std::tuple<int, Isa, std::int64_t>, MachineLimits>
+      known;  // its elements stay where they are
   threads = std::min(threads, std::max(1, static_cast<int>(std::thread::hardware_concurrency())));
   const std::lock_guard guard(lock);
-  const auto found = known.find({threads, isa});
-  return found != known.end() ? found->second : known[{threads, isa}] = measure_limits(threads, isa);
+  const auto [at, fresh] = known.try_emplace({threads, isa, probe_bytes});
+  if (fresh) at->second = measure_limits(threads, isa, probe_bytes);
+  return at->second;
 }
 
 }  // namespace hone

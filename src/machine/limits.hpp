@@ -18,11 +18,16 @@ struct MachineLimits {
 
 constexpr std::int64_t traffic_probe_bytes = std::int64_t{128} << 20;
 
-// The best of several short runs, since neighbours on a shared machine only ever slow a run down. Takes
-// traffic_probe_bytes of memory while it runs.
-MachineLimits measure_limits(int threads, Isa isa);
+// Of those, a power of two for a plan that will take `bytes`: it measures before its memory is there, never
+// takes more, and learns the speed of the caches where its numbers fit into them.
+std::int64_t probe_within(std::int64_t bytes);
 
-// The same, measured once in a process for each number of threads (no more than this machine has cores).
-const MachineLimits& this_machine(int threads, Isa isa);
+// The best of several short runs, since neighbours on a shared machine only ever slow a run down. Takes
+// probe_bytes of memory while it runs.
+MachineLimits measure_limits(int threads, Isa isa, std::int64_t probe_bytes = traffic_probe_bytes);
+
+// The same, measured once in a process for each number of threads and probe (no more than this machine has
+// cores).
+const MachineLimits& this_machine(int threads, Isa isa, std::int64_t probe_bytes = traffic_probe_bytes);
 
 }  // namespace hone

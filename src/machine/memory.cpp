@@ -6,7 +6,10 @@
 
 #include <algorithm>
 #include <fstream>
+#include <string>
 #include <thread>
+
+#include "hone/machine.hpp"
 
 namespace hone {
 namespace {

@@ -5,6 +5,7 @@
 #include "hone/bench.hpp"
 #include "machine/limits.hpp"
 #include "machine/memory.hpp"
+#include "train/plan_impl.hpp"
 
 namespace hone {
 namespace {
@@ -27,8 +28,8 @@ Batch random_batch(const Model& model, const TrainPlan& plan) {
 BenchResult bench_train(const Model& model, const TrainPlanOptions& options, int steps) {
   const TrainPlan plan(model, options);
   const auto& decided = plan.options();
-  const MachineLimits& limits =
-      this_machine(decided.threads, isa_from_name(decided.isa));  // before memory is counted
+  const MachineLimits& limits = this_machine(decided.threads, isa_from_name(decided.isa),
+                                             probe_within(plan.impl().forecast.arena_bytes));
   Trainer trainer(plan);
   const Batch batch = random_batch(model, plan);
   const StepOptions step{.lr = 1e-4f, .clip = 1};

@@ -78,9 +78,11 @@ GeneratePlan::GeneratePlan(Model model, GenerateOptions options) {
   JobPlan job(std::move(programs), exec_options(options.threads, options.isa), weights);
   auto impl = std::make_shared<Impl>(
       Impl{std::move(model), std::move(options), std::move(chunks), std::move(job), {}});
-  impl->forecast = forecast_memory(impl->job);
+  // Weights are turned into their place: 8 MiB were kept where the largest has 16.
+  impl->forecast = forecast_memory(impl->job, largest_turned_bytes(impl->model.impl().specs) / 2);
   const ExecOptions& exec = impl->job.options();
-  impl->forecast.step_ms = token_ms(impl->job.programs().back(), this_machine(exec.threads, exec.isa));
+  const std::int64_t probe = probe_within(impl->forecast.arena_bytes);
+  impl->forecast.step_ms = token_ms(impl->job.programs().back(), this_machine(exec.threads, exec.isa, probe));
   impl_ = std::move(impl);
 }
 

@@ -1,14 +1,20 @@
 // What a plan says of memory and time, from its programs alone.
 #pragma once
+#include <vector>
+
+#include "op/builder_state.hpp"
 #include "train/plan_impl.hpp"
 
 namespace hone {
 
 struct MachineLimits;
 
-// A job's memory: arena, what lies outside it (a text of so many bytes too), and the parts by name. The time
-// is left at 0.
-Forecast forecast_memory(const JobPlan& job, std::int64_t text_bytes = 0);
+// A weight whose file has it the other way round passes through buffers: the bytes of the largest such.
+std::int64_t largest_turned_bytes(const std::vector<ParameterSpec>& specs);
+
+// A job's memory: arena, what lies outside it (such buffers and a text of so many bytes too), and the parts
+// by name. The time is left at 0.
+Forecast forecast_memory(const JobPlan& job, std::int64_t turning_bytes, std::int64_t text_bytes = 0);
 // What programs reach of a machine.
 struct Pace {
   double products = 0.85;  // the share of the multiply-add limit, by the products of a training step
@@ -18,7 +24,8 @@ struct Pace {
 // A program's time, were every node at that pace by its operations or by its bytes, whichever takes longer.
 double program_ms(const Program& program, const MachineLimits& limits, const Pace& pace);
 
-double step_ms(const TrainPlan::Impl& plan);
+// step_ms, and the limit that it was reckoned with.
+Forecast with_time(const TrainPlan::Impl& plan);
 double step_flops(const TrainPlan::Impl& plan);
 
 }  // namespace hone

@@ -98,16 +98,15 @@ TrainPlan::TrainPlan(Model model, TrainPlanOptions options) {
   JobPlan job(std::move(programs.list), {.threads = options.threads, .isa = isa_from_name(options.isa)});
   auto impl =
       std::make_shared<Impl>(std::move(model), std::move(options), std::move(job), std::move(programs.micro));
-  impl->forecast = forecast_memory(impl->job, impl->options.text_bytes);
+  // A save turns a weight, and the C library may keep a second buffer: 25 MiB where the largest has 16.
+  impl->forecast = forecast_memory(impl->job, 2 * largest_turned_bytes(impl->model.impl().specs),
+                                   impl->options.text_bytes);
   impl->step_flops = hone::step_flops(*impl);
   impl_ = std::move(impl);
 }
 
 const Forecast& TrainPlan::forecast() const {
-  std::call_once(impl_->timed, [this] {
-    impl_->with_time = impl_->forecast;
-    impl_->with_time.step_ms = hone::step_ms(*impl_);
-  });
+  std::call_once(impl_->timed, [this] { impl_->with_time = with_time(*impl_); });
   return impl_->with_time;
 }
 std::int64_t TrainPlan::peak_bytes() const { return impl_->forecast.peak_bytes; }

@@ -1,16 +1,18 @@
 #!/bin/sh
 # A run that is killed at any instant goes on from its last checkpoint to the bits of an undisturbed one; a
-# finished one, started again, does no step.   usage: kill_and_resume_test.sh HONE [STEPS]
+# finished one, started again, does no step.   usage: kill_and_resume_test.sh HONE STEPS KILLS
 . "$(dirname "$0")/common.sh"
 
-options="--model tiny --data text.txt --batch 8 --seq 64 --steps ${2-1000} --warmup 10 --dropout 0.1 --precision bf16
+options="--model tiny --data text.txt --batch 8 --seq 64 --steps $2 --warmup 10 --dropout 0.1 --precision bf16
   --save-every 20 --json"
 run() { "$hone" train $options --out "$1" 2>>"$1.log"; }
 
 expected=$(run whole | hash_of)
 [ -n "$expected" ] || fail "the undisturbed run gave no hash"
-kills=0
+kills=0 tries=0
 for delay in 0.21 0.34 0.17 0.45 0.29 0.38 0.13 0.52 0.25 0.41 0.19 0.31 0.23 0.48 0.36 0.15 0.27 0.43 0.33 0.39; do
+  [ $tries -lt "$3" ] || break
+  tries=$((tries + 1))
   "$hone" train $options --out killed >/dev/null 2>>killed.log &  # not by run: the kill must hit the program itself
   sleep "$delay"
   if kill -9 $! 2>/dev/null; then kills=$((kills + 1)); fi

@@ -29,7 +29,7 @@ TEST(Shards, GiveTheBatchesOfTheText) {
     EXPECT_EQ(shards.held_out_bytes(), text.held_out_bytes());
     EXPECT_EQ(shards.all_bytes(), static_cast<std::int64_t>(prose().size()));
     EXPECT_EQ(shards.vocab_size(), tokenizer.vocab_size());
-    EXPECT_EQ(shards.memory_bytes(), 0);
+    EXPECT_LE(shards.memory_bytes(), 320 * 300);  // a tokenizer, no tokens
     EXPECT_GE(text.memory_bytes(), 2 * text.all_tokens());
     for (std::int64_t n = 0; n < 20; ++n) EXPECT_EQ(shards.batch(n, 4, 700).ids, text.batch(n, 4, 700).ids);
     EXPECT_EQ(shards.held_out(0, 2, 100).labels, text.held_out(0, 2, 100).labels);

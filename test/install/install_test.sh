@@ -1,9 +1,10 @@
-# install_test.sh static|shared|subdirectory BUILD: the examples built and run as a user's project would, outside the
-# source tree, knowing nothing but the prefix, with each compiler there is. With add_subdirectory, which compiles all of
-# hone again, one example and one compiler: what differs there is how it is linked.
+# install_test.sh static|shared|subdirectory short|long BUILD: the examples built and run as a user's project would,
+# outside the source tree, knowing nothing but the prefix. Long: all examples by CMake and by pkg-config, with each compiler
+# there is. Short: one example, g++. With add_subdirectory, which compiles all of hone again, one example and one
+# compiler (what differs there is how it is linked); short, only what would be built.
 set -eu
-way=$1 build=$2 source=$(pwd -P)
-work=$build/install-test/$way
+way=$1 kind=$2 build=$3 source=$(pwd -P)
+work=$build/install-test/$way-$kind
 examples=$work/examples
 expected=$way
 
@@ -37,6 +38,7 @@ run_all() {
 
 compilers() {
   echo g++
+  [ "$kind" = long ] || return 0
   for compiler in clang++ clang++-14; do  # Debian's clang-tidy brings the second alone
     if command -v "$compiler" >/dev/null; then echo "$compiler"; break; fi
   done
@@ -67,11 +69,21 @@ by_pkg_config() {  # by_pkg_config COMPILER PREFIX
 if [ "$way" = subdirectory ]; then
   prepare subdirectory "$source/examples/gradient_accumulation.cpp"
   expected=static
+  if [ "$kind" = short ]; then
+    folder=$work/configured
+    cmake --fresh -S "$examples" -B "$folder" -G Ninja -DHONE_SOURCE="$source" >"$work/log" 2>&1 || { tail -40 "$work/log"; exit 1; }
+    ninja -C "$folder" -t commands all >"$work/steps"
+    grep -q ' libhone.a\| hone/libhone.a' "$work/steps" || { echo "hone's static library would not be built"; exit 1; }
+    if grep -E 'libhone\.so|hone_test|src/cli/' "$work/steps"; then echo "more would be built than the project links"; exit 1; fi
+    echo "configured: $folder"
+    exit 0
+  fi
   by_cmake g++ -DHONE_SOURCE="$source" -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS_DEBUG=-O0
   exit 0
 fi
 
-prepare package "$source"/examples/*.cpp
+if [ "$kind" = short ]; then set -- "$source/examples/own_model.cpp"; else set -- "$source"/examples/*.cpp; fi
+prepare package "$@"
 rm -rf "$work/first" "$work/moved"
 for component in headers "$way"; do
   cmake --install "$build" --prefix "$work/first" --component "$component" >/dev/null

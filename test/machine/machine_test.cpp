@@ -3,6 +3,7 @@
 #include <chrono>
 #include <vector>
 
+#include "hone/machine.hpp"
 #include "machine/limits.hpp"
 #include "machine/memory.hpp"
 

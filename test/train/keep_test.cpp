@@ -120,7 +120,8 @@ TEST(Keep, TheForecastCountsIt) {
 
 TEST(Forecast, CountsTheTextThatIsHeld) {
   const TrainPlan without = plan({}), with = plan({.text_bytes = std::int64_t{100} << 20});
-  EXPECT_EQ(with.peak_bytes() - without.peak_bytes(), std::int64_t{100} << 20);
+  EXPECT_GE(with.peak_bytes() - without.peak_bytes(), std::int64_t{100} << 20);
+  EXPECT_LE(with.peak_bytes() - without.peak_bytes(), std::int64_t{116} << 20);  // and what reading it leaves
   std::int64_t sum = 0, text = 0;
   for (const auto& [name, size] : with.forecast().breakdown) {
     sum += size;

@@ -1,0 +1,296 @@
+#include "cli/command.hpp"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+#include <iterator>
+#include <optional>
+
+#include "cli/numbers.hpp"
+#include "cli/terminal.hpp"
+#include "hone/error.hpp"
+#include "hone/machine.hpp"
+#include "hone/nearest.hpp"
+#include "hone/version.hpp"
+
+namespace hone::cli {
+namespace {
+
+constexpr std::size_t widest_column = 28;  // a longer left column would leave the words no room
+
+// "  left      right" lines, the right column in one place.
+std::string two_columns(const std::vector<std::pair<std::string, std::string>>& rows) {
+  std::size_t width = 0;
+  for (const auto& [left, right] : rows) width = std::max(width, std::min(left.size(), widest_column));
+  std::string text;
+  for (const auto& [left, right] : rows) text += fmt::format("  {:<{}}  {}\n", left, width, right);
+  return text;
+}
+
+std::string left_column(const CLI::Option& o) {
+  std::string names;
+  if (o.get_positional()) {
+    names = o.get_name(true);
+  } else {
+    names = fmt::format("{}", fmt::join(o.get_snames(), ", -"));
+    if (!names.empty()) names = "-" + names + (o.get_lnames().empty() ? "" : ", ");
+    if (!o.get_lnames().empty()) names += fmt::format("--{}", fmt::join(o.get_lnames(), ", --"));
+  }
+  const bool takes_value = !o.get_positional() && o.get_items_expected_max() > 0;
+  return takes_value ? names + " " + o.get_type_name() : names;
+}
+
+std::string right_column(const CLI::Option& o) {
+  if (o.get_required() && !o.get_positional()) return o.get_description() + " [required]";
+  return o.get_default_str().empty() ? o.get_description()
+                                     : fmt::format("{} [{}]", o.get_description(), o.get_default_str());
+}
+
+// The recipe's line whose option a complaint names.
+std::string origin_of(const std::string& complaint, const Arguments& arguments) {
+  for (const auto& [option, where] : arguments.origin) {
+    const auto at = complaint.find(option), end = at + option.size();
+    if (at != std::string::npos && (end == complaint.size() || complaint[end] == ' ' || complaint[end] == ':'))
+      return where;
+  }
+  return {};
+}
+
+// What stands behind an option in the help: a word for its kind of value.
+template <class T>
+constexpr const char* value_word() {
+  if constexpr (std::is_floating_point_v<T>) return "X";
+  if constexpr (std::is_integral_v<T>) return "N";
+  return "TEXT";
+}
+
+OptionNames names_of(const CLI::App& command) {
+  OptionNames names;
+  for (const CLI::Option* o : command.get_options()) {
+    auto& list = o->get_items_expected_max() > 0 ? names.valued : names.flags;
+    for (const std::string& n : o->get_lnames()) list.push_back("--" + n);
+    for (const std::string& n : o->get_snames()) list.push_back("-" + n);
+  }
+  return names;
+}
+
+std::vector<std::string> long_names(const CLI::App& command) {
+  std::vector<std::string> all;
+  const OptionNames names = names_of(command);
+  for (const auto* list : {&names.valued, &names.flags})
+    std::copy_if(list->begin(), list->end(), std::back_inserter(all),
+                 [](const std::string& n) { return n.starts_with("--"); });
+  return all;
+}
+
+template <class T>
+struct NumberOf {
+  using type = T;
+};
+template <class T>
+struct NumberOf<std::optional<T>> {
+  using type = T;
+};
+
+}  // namespace
+
+Option* Option::required(bool yes) {
+  parsed_->required(yes);
+  return this;
+}
+Option* Option::capture_default_str() {
+  parsed_->capture_default_str();
+  return this;
+}
+Option* Option::type_name(const std::string& what) {
+  parsed_->type_name(what);
+  return this;
+}
+Option* Option::one_of(const std::vector<std::string>& all) {
+  parsed_->check([all](const std::string& value) {
+    if (std::find(all.begin(), all.end(), value) != all.end()) return std::string();
+    return fmt::format("expected {}, found '{}'", fmt::join(all, ", "), value);
+  });
+  return this;
+}
+Option* Option::between(std::int64_t least, std::int64_t most) {
+  parsed_->check(CLI::Range(least, most));
+  return this;
+}
+std::int64_t Option::count() const { return static_cast<std::int64_t>(parsed_->count()); }
+
+Command::Command()
+    : name_("hone"),
+      what_("hone makes Transformers cheap to train, small to keep and fast to run, on CPUs."),
+      program_(std::make_unique<CLI::App>("", "hone")),
+      parsed_(program_.get()) {
+  parsed_->set_help_flag("-h,--help", "this help");
+  parsed_->set_version_flag("--version", std::string("hone ") + version(), "the version");
+  parsed_->option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+}
+
+Command::Command(const std::string& name, const std::string& what, const std::string& examples,
+                 CLI::App* parsed)
+    : name_(name), what_(what), examples_(examples), parsed_(parsed) {}
+
+Command::~Command() = default;
+
+Command* Command::add_subcommand(const std::string& name, const std::string& what,
+                                 const std::string& examples) {
+  parsed_->require_subcommand(1);
+  commands_.emplace_back(new Command(name, what, examples, parsed_->add_subcommand(name)));
+  return commands_.back().get();
+}
+
+template <class T>
+Option* Command::add_option(const std::string& names, T& value, const std::string& what) {
+  using Value = typename NumberOf<T>::type;
+  CLI::Option* option = parsed_->add_option(names, value, what)->type_name(value_word<Value>());
+  if constexpr (std::is_arithmetic_v<Value>) option->transform(CLI::Validator(check_number<Value>, ""));
+  return &options_.emplace_back(option);
+}
+template Option* Command::add_option(const std::string&, std::optional<double>&, const std::string&);
+template Option* Command::add_option(const std::string&, std::string&, const std::string&);
+template Option* Command::add_option(const std::string&, std::vector<std::string>&, const std::string&);
+template Option* Command::add_option(const std::string&, double&, const std::string&);
+template Option* Command::add_option(const std::string&, float&, const std::string&);
+template Option* Command::add_option(const std::string&, int&, const std::string&);
+template Option* Command::add_option(const std::string&, std::int64_t&, const std::string&);
+template Option* Command::add_option(const std::string&, std::uint64_t&, const std::string&);
+
+Option* Command::add_flag(const std::string& names, bool& value, const std::string& what) {
+  return &options_.emplace_back(parsed_->add_flag(names, value, what));
+}
+
+void Command::callback(std::function<void()> run) { parsed_->callback(std::move(run)); }
+
+bool Command::given(const std::string& option) const { return parsed_->count(option) > 0; }
+
+void Command::note_without_effect(const std::vector<std::string>& options, const std::string& because) const {
+  std::vector<std::string> void_ones;
+  std::copy_if(options.begin(), options.end(), std::back_inserter(void_ones),
+               [this](const std::string& option) { return given(option); });
+  if (!void_ones.empty())
+    print_notes({fmt::format("without effect {}: {}", because, fmt::join(void_ones, ", "))});
+}
+
+OptionNames Command::option_names(const std::string& command) const {
+  for (const auto& c : commands_)
+    if (c->name_ == command) return names_of(*c->parsed_);
+  return {};
+}
+
+void add_isa(Command& command, std::string& isa) {
+  command.add_option("--isa", isa, "instruction set (default: the best here)")
+      ->type_name(fmt::format("{}", fmt::join(instruction_sets(), "|")));
+}
+
+void Command::show_default(const std::string& option, const std::string& what) {
+  parsed_->get_option(option)->default_str(what);
+}
+
+std::string Command::typed() const {
+  std::string text;
+  for (const CLI::Option* o : parsed_->get_options())
+    if (o->count() > 0)
+      text += fmt::format(
+          "{}{}{}{}", text.empty() ? "" : " ", o->get_name(), o->get_items_expected_max() > 0 ? " " : "",
+          o->get_items_expected_max() > 0 ? fmt::format("{}", fmt::join(o->results(), " ")) : "");
+  return text;
+}
+
+std::string Command::path() const {
+  std::string path = name_;
+  for (const CLI::App* above = parsed_->get_parent(); above; above = above->get_parent())
+    path = above->get_name() + " " + path;
+  return path;
+}
+
+std::string Command::help() const {
+  std::string usage = path();
+  std::vector<std::pair<std::string, std::string>> positionals, options, commands;
+  for (const CLI::Option* o : parsed_->get_options()) {
+    if (o->get_positional())
+      usage += o->get_required() ? " " + left_column(*o) : " [" + left_column(*o) + "]";
+    (o->get_positional() ? positionals : options).emplace_back(left_column(*o), right_column(*o));
+  }
+  for (const auto& c : commands_) commands.emplace_back(c->name_, c->what_);
+  usage += commands.empty() ? " [OPTIONS]" : " COMMAND ...";
+  std::string text = what_ + "\n\n";
+  if (!examples_.empty()) text += "Examples:\n" + examples_ + "\n\n";
+  text += "Usage: " + usage + "\n";
+  if (!positionals.empty()) text += "\n" + two_columns(positionals);
+  if (!commands.empty()) text += "\nCommands:\n" + two_columns(commands);
+  text += "\nOptions:\n" + two_columns(options);
+  if (!commands.empty())
+    text += fmt::format("\nhone help {}COMMAND shows a command's examples and options.\n",
+                        program_ ? "" : name_ + " ");
+  return text;
+}
+
+const Command& Command::find(const std::vector<std::string>& words) const {
+  const Command* at = this;
+  for (const std::string& word : words) {
+    std::vector<std::string> names;
+    const Command* next = nullptr;
+    for (const auto& c : at->commands_) {
+      names.push_back(c->name_);
+      if (c->name_ == word) next = c.get();
+    }
+    if (!next) {
+      const std::string near = nearest(word, names);
+      throw Error(ErrorKind::usage, {.what = fmt::format("unknown command '{}'", word),
+                                     .hint = near.empty() ? at->path() + " has no commands below it"
+                                                          : "did you mean " + near + "?"});
+    }
+    at = next;
+  }
+  return *at;
+}
+
+const Command& Command::chosen() const {
+  for (const auto& c : commands_)
+    if (c->parsed_->parsed()) return c->chosen();
+  return *this;
+}
+
+void Command::parse(const Arguments& arguments) {
+  try {
+    const auto& words = arguments.words;
+    parsed_->parse(std::vector<std::string>(words.rbegin(), words.rend()));  // CLI11 takes them last first
+  } catch (const CLI::CallForVersion& e) {
+    std::fputs((std::string(e.what()) + "\n").c_str(), stdout);
+  } catch (const CLI::CallForHelp&) {
+    const Command& command = chosen();
+    const auto extras = command.parsed_->remaining();
+    std::fputs(command.find(command.commands_.empty() ? std::vector<std::string>() : extras).help().c_str(),
+               stdout);
+  } catch (const CLI::ParseError& e) {
+    chosen().refuse(e.what(), arguments);
+  }
+}
+
+void Command::refuse(const std::string& complaint, const Arguments& arguments) const {
+  const auto extras = parsed_->remaining();
+  const std::string see = fmt::format("see {} --help", path());
+  if (extras.empty()) {
+    std::vector<std::string> names;
+    for (const auto& c : commands_) names.push_back(c->name_);
+    if (names.empty())
+      throw Error(ErrorKind::usage,
+                  {.what = complaint, .where = origin_of(complaint, arguments), .hint = see});
+    throw Error(ErrorKind::usage, {.what = path() + " needs a command",
+                                   .expected = fmt::format("{}", fmt::join(names, ", ")),
+                                   .hint = see});
+  }
+  const std::string word = extras.front().substr(0, extras.front().find('='));
+  if (!word.starts_with("-") && !commands_.empty()) find({word});
+  const std::string near = word.starts_with("-") ? nearest(word, long_names(*parsed_)) : "";
+  throw Error(ErrorKind::usage,
+              {.what = fmt::format("unknown {} '{}'", word.starts_with("-") ? "option" : "argument", word),
+               .hint = near.empty() ? see : "did you mean " + near + "?"});
+}
+
+}  // namespace hone::cli

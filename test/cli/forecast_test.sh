@@ -1,0 +1,36 @@
+#!/bin/sh
+# The forecast of memory against what was resident at most: never less, above 100 MiB at most a tenth more, below that at
+# most 15 MiB more; with many threads, weights that files keep the other way round, saves, evaluations, longer texts.
+# usage: forecast_test.sh HONE
+. "$(dirname "$0")/common.sh"
+
+config() {  # config FILE LAYERS HEADS WIDTH
+  printf '{"model_type":"gpt2","n_layer":%d,"n_head":%d,"n_embd":%d,"n_positions":256,"vocab_size":256}' "$2" "$3" "$4" >"$1"
+}
+config wide.json 1 8 1024
+i=0
+while [ $i -lt 64 ]; do cat text.txt; i=$((i + 1)); done >long.txt
+
+look() {  # look WHAT OPTION...: trains a little
+  what=$1
+  shift
+  rm -rf out
+  "$hone" train --json --seq 64 --steps 2 --out out "$@" >lines 2>err || fail "$what: $(cat err)"
+  tail -n 1 lines | sed 's/.*"peak_bytes":\([0-9]*\),"forecast_bytes":\([0-9]*\).*/\1 \2/' >both
+  read -r peak forecast <both
+  awk -v peak="$peak" -v forecast="$forecast" -v what="$what" 'BEGIN {
+    mib = 1048576
+    printf "%s: %.1f MiB resident at most, %.1f forecast\n", what, peak / mib, forecast / mib
+    exit !(peak > 0 && peak <= forecast && (peak >= 0.9 * forecast || (forecast - peak < 15 * mib && peak < 100 * mib)))
+  }' || fail "$what: the forecast does not hold"
+}
+look "tiny" --model tiny --data text.txt --batch 4
+look "tiny, one thread, bf16" --model tiny --data text.txt --batch 4 --threads 1 --precision bf16
+look "tiny, many threads" --model tiny --data text.txt --batch 16 --threads 16
+look "tiny, a longer text" --model tiny --data long.txt --batch 4
+look "mini, saved and evaluated after each step" --model mini --data text.txt --batch 16 --save-every 1 --eval-every 1
+look "mini, bf16" --model mini --data text.txt --batch 16 --precision bf16
+look "nano, bf16" --model nano --data text.txt --batch 4 --precision bf16
+look "one wide layer" --model wide.json --data text.txt --batch 2
+cp -r out wide
+look "its weights from a file" --model wide --data text.txt --batch 2
