@@ -1,5 +1,5 @@
 // GFLOP/s of the matrix products of a GPT-2 step, and their share of what the multiply-add units can do.
-//   gemm_bench [threads] [portable|avx2|avx512]
+//   gemm_bench [threads] [portable|avx2|avx512|avx512_bf16]
 // With oneDNN at build time (HONE_BENCH_ONEDNN) it runs in turn with hone, weights packed beforehand, so that
 // both see the same neighbours' noise. Medians and best of the rounds.
 #include <algorithm>
@@ -177,7 +177,7 @@ int main(int argc, char** argv) {
   Runner runner{isa, ThreadPool(threads), {}};
   const MachineLimits limits = measure_limits(threads, isa);
   std::printf("%d threads, %s; limit f32 %.0f, bf16 %.0f GFLOP/s\n", threads, std::string(name(isa)).c_str(),
-              limits.f32_gflops, limits.bf16_gflops);
+              limits.f32_gflops.median, limits.bf16_gflops.median);
   std::printf("%-40s %7s %7s %6s %s\n", "positions x in -> out", "median", "best", "share",
               "  (oneDNN: median, best)");
   constexpr auto F = Case::forward, I = Case::input_gradient, W = Case::weight_gradient;
@@ -203,5 +203,5 @@ int main(int argc, char** argv) {
                         {"forward", F, 8, 768, 3072}};
   for (const Element e : {Element::f32, Element::bf16})
     for (const Case& c : cases)
-      measure(runner, c, e, e == Element::f32 ? limits.f32_gflops : limits.bf16_gflops);
+      measure(runner, c, e, e == Element::f32 ? limits.f32_gflops.median : limits.bf16_gflops.median);
 }

@@ -10,18 +10,16 @@
 #include <string>
 #include <vector>
 
+#include "hone/machine.hpp"
 #include "hone/train.hpp"
 
 namespace hone {
 
-struct Spread {
-  double median = 0, min = 0, max = 0;
-};
-
 struct BenchResult {
   std::string name{};
   Spread tokens_per_s{};
-  double gflops = 0, limit_gflops = 0, share_of_limit = 0;
+  Spread gflops{}, limit_gflops{};  // the limit is what multiply-adds alone sustain, measured between the steps
+  double share_of_limit = 0;        // the median of each step's share of the limit beside it
   std::int64_t peak_bytes = 0;
   std::map<std::string, double>
       op_ms{};  // of one step, by op; from a run of its own, since timing costs a little
@@ -32,7 +30,9 @@ HONE_API BenchResult bench_train(const Model& model, const TrainPlanOptions& opt
 
 struct KernelBench {
   std::string name{};
-  double ms = 0, gflops = 0, limit_gflops = 0;
+  double ms = 0;  // the median
+  Spread gflops{}, limit_gflops{};
+  double share_of_limit = 0;  // as above
 };
 // Matrix products of GPT-2's shapes, and attention of usual ones: forward, and gradients.
 HONE_API std::vector<KernelBench> bench_gemm(Precision precision, int threads, const std::string& isa);

@@ -1,7 +1,7 @@
 // This machine: what hone found, and what it can do at most.
 //
 //   const hone::MachineFacts m = hone::machine_facts();
-//   std::printf("%s, %.0f GFLOP/s in bf16\n", m.cpu.c_str(), m.bf16_gflops);
+//   std::printf("%s, %.0f GFLOP/s in bf16\n", m.cpu.c_str(), m.bf16_gflops.median);
 #pragma once
 #include <cstdint>
 #include <string>
@@ -11,12 +11,18 @@
 
 namespace hone {
 
+// Of several samples.
+struct Spread {
+  double median = 0, min = 0, max = 0;
+};
+
 struct MachineFacts {
   std::string cpu{}, isa{};  // the widest instruction set that hone uses here
   int cores = 1;
   std::int64_t memory_bytes = 0;
-  // Measured in half a second with all cores; a multiply-add counts as two operations, a GB is 1e9 bytes.
-  double f32_gflops = 0, bf16_gflops = 0, int8_gops = 0, read_gb_s = 0, copy_gb_s = 0;
+  // Sustained by all cores together, measured in half a second; a multiply-add counts as two operations.
+  Spread f32_gflops{}, bf16_gflops{}, int8_gops{};
+  double read_gb_s = 0, copy_gb_s = 0;  // the best of several passes; a GB is 1e9 bytes
 };
 
 HONE_API MachineFacts machine_facts();

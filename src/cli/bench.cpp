@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
+
 #include "cli/arguments.hpp"
 #include "cli/command.hpp"
 #include "cli/json_line.hpp"
@@ -19,26 +22,34 @@ struct BenchOptions {
   bool json = false;
 };
 
+// Both were measured in turns, so the shares hold though the limit moved.
+std::string limit_line(const Spread& limit) {
+  return fmt::format(
+      "the limit, measured between: {:.0f} GFLOP/s sustained by all threads (from {:.0f} to {:.0f})",
+      limit.median, limit.min, limit.max);
+}
+
 void show(const BenchResult& r, const std::string& label, bool json) {
   if (json) {
-    JsonLine spread, ops;
-    spread.add("median", r.tokens_per_s.median).add("min", r.tokens_per_s.min).add("max", r.tokens_per_s.max);
+    JsonLine ops;
     for (const auto& [op, ms] : r.op_ms) ops.add(op, ms);
     print(JsonLine()
               .add("case", label)
-              .add("tokens_per_s", spread)
-              .add("gflops", r.gflops)
-              .add("limit_gflops", r.limit_gflops)
+              .add("tokens_per_s", spread_json(r.tokens_per_s))
+              .add("gflops", r.gflops.median)
+              .add("limit_gflops", r.limit_gflops.median)
+              .add("limit_gflops_spread", spread_json(r.limit_gflops))
               .add("share_of_limit", r.share_of_limit)
               .add("peak_bytes", r.peak_bytes)
               .add("op_ms", ops)
               .text());
     return;
   }
-  print(fmt::format("{}: {} (from {} to {}), {:.0f} of {:.0f} GFLOP/s = {:.1f} % of this CPU's limit, {}",
-                    label, human_rate(r.tokens_per_s.median, "tok/s"), human_count(r.tokens_per_s.min),
-                    human_count(r.tokens_per_s.max), r.gflops, r.limit_gflops, 100 * r.share_of_limit,
+  print(fmt::format("{}: {} (from {} to {}), {:.0f} GFLOP/s = {:.1f} % of this CPU's limit, {}", label,
+                    human_rate(r.tokens_per_s.median, "tok/s"), human_count(r.tokens_per_s.min),
+                    human_count(r.tokens_per_s.max), r.gflops.median, 100 * r.share_of_limit,
                     human_bytes(static_cast<double>(r.peak_bytes))));
+  print(limit_line(r.limit_gflops));
   double sum = 0;
   for (const auto& [op, ms] : r.op_ms) sum += ms;
   Table table({"op", "ms a step", "share"});
@@ -49,20 +60,28 @@ void show(const BenchResult& r, const std::string& label, bool json) {
 }
 
 void show(const std::vector<KernelBench>& results, bool json) {
-  Table table({"case", "ms", "GFLOP/s", "share of limit"});
+  Table table({"case", "ms", "GFLOP/s", "spread", "share of limit"});
+  Spread limit{0, HUGE_VAL, 0};
   for (const KernelBench& r : results) {
     if (json)
       print(JsonLine()
                 .add("case", r.name)
                 .add("ms", r.ms)
-                .add("gflops", r.gflops)
-                .add("limit_gflops", r.limit_gflops)
-                .add("share_of_limit", r.gflops / r.limit_gflops)
+                .add("gflops", r.gflops.median)
+                .add("gflops_spread", spread_json(r.gflops))
+                .add("limit_gflops", r.limit_gflops.median)
+                .add("limit_gflops_spread", spread_json(r.limit_gflops))
+                .add("share_of_limit", r.share_of_limit)
                 .text());
-    table.row({r.name, fmt::format("{:.3f}", r.ms), fmt::format("{:.0f}", r.gflops),
-               human_share(r.gflops, r.limit_gflops)});
+    table.row({r.name, fmt::format("{:.3f}", r.ms), fmt::format("{:.0f}", r.gflops.median),
+               fmt::format("{:.0f} to {:.0f}", r.gflops.min, r.gflops.max),
+               human_share(r.share_of_limit, 1)});
+    limit = {std::max(limit.median, r.limit_gflops.median), std::min(limit.min, r.limit_gflops.min),
+             std::max(limit.max, r.limit_gflops.max)};
   }
-  if (!json) print_text(table.to_string());
+  if (json) return;
+  print_text(table.to_string());
+  print(limit_line(limit));
 }
 
 void run(const std::string& what, BenchOptions o) {
@@ -101,7 +120,7 @@ void add_bench(Command& app) {
     if (o->vocab == 0 && o->model == "nano") o->vocab = 4096;
     if (*what != "train")
       c->note_without_effect({"--model", "--vocab", "--batch", "--micro-batch", "--seq", "--steps"},
-                          "on bench " + *what + ", which has shapes of its own");
+                             "on bench " + *what + ", which has shapes of its own");
     run(*what, *o);
   });
 }

@@ -52,7 +52,8 @@ std::string right_column(const CLI::Option& o) {
 std::string origin_of(const std::string& complaint, const Arguments& arguments) {
   for (const auto& [option, where] : arguments.origin) {
     const auto at = complaint.find(option), end = at + option.size();
-    if (at != std::string::npos && (end == complaint.size() || complaint[end] == ' ' || complaint[end] == ':'))
+    if (at != std::string::npos &&
+        (end == complaint.size() || complaint[end] == ' ' || complaint[end] == ':'))
       return where;
   }
   return {};

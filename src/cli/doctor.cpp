@@ -9,6 +9,13 @@
 #include "hone/version.hpp"
 
 namespace hone::cli {
+namespace {
+
+std::string sustained(const Spread& s, const char* unit) {
+  return fmt::format("{:.0f} {} sustained (from {:.0f} to {:.0f})", s.median, unit, s.min, s.max);
+}
+
+}  // namespace
 
 void add_doctor(Command& app) {
   auto* c =
@@ -24,9 +31,12 @@ void add_doctor(Command& app) {
                 .add("cores", m.cores)
                 .add("memory_bytes", m.memory_bytes)
                 .add("isa", m.isa)
-                .add("f32_gflops", m.f32_gflops)
-                .add("bf16_gflops", m.bf16_gflops)
-                .add("int8_gops", m.int8_gops)
+                .add("f32_gflops", m.f32_gflops.median)
+                .add("bf16_gflops", m.bf16_gflops.median)
+                .add("int8_gops", m.int8_gops.median)
+                .add("f32_gflops_spread", spread_json(m.f32_gflops))
+                .add("bf16_gflops_spread", spread_json(m.bf16_gflops))
+                .add("int8_gops_spread", spread_json(m.int8_gops))
                 .add("read_gb_s", m.read_gb_s)
                 .add("copy_gb_s", m.copy_gb_s)
                 .add("unicode", unicode_version())
@@ -36,9 +46,9 @@ void add_doctor(Command& app) {
     Table table({"what", "here"});
     table.row({"hone", version()}).row({"CPU", m.cpu}).row({"cores", std::to_string(m.cores)});
     table.row({"memory", human_bytes(static_cast<double>(m.memory_bytes))}).row({"instruction set", m.isa});
-    table.row({"f32 multiply-adds", fmt::format("{:.0f} GFLOP/s", m.f32_gflops)});
-    table.row({"bf16 multiply-adds", fmt::format("{:.0f} GFLOP/s", m.bf16_gflops)});
-    table.row({"int8 multiply-adds", fmt::format("{:.0f} GOP/s", m.int8_gops)});
+    table.row({"f32 multiply-adds", sustained(m.f32_gflops, "GFLOP/s")});
+    table.row({"bf16 multiply-adds", sustained(m.bf16_gflops, "GFLOP/s")});
+    table.row({"int8 multiply-adds", sustained(m.int8_gops, "GOP/s")});
     table.row({"memory read", fmt::format("{:.0f} GB/s", m.read_gb_s)})
         .row({"memory copy", fmt::format("{:.0f} GB/s", m.copy_gb_s)});
     table.row({"letters and numbers", std::string("as in Unicode ") + unicode_version()});

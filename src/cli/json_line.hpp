@@ -8,6 +8,8 @@
 #include <string>
 #include <string_view>
 
+#include "hone/machine.hpp"
+
 namespace hone::cli {
 
 class JsonLine {
@@ -32,5 +34,9 @@ class JsonLine {
   }
   std::string body_;
 };
+
+inline JsonLine spread_json(const Spread& s) {
+  return JsonLine().add("median", s.median).add("min", s.min).add("max", s.max);
+}
 
 }  // namespace hone::cli

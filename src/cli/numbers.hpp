@@ -1,12 +1,12 @@
-// Numbers on the command line. The parser alone takes 010 for eight, -1 for a large seed, and what is too large
-// for the largest there is.
+// Numbers on the command line. The parser alone takes 010 for eight, -1 for a large seed, and what is too
+// large for the largest there is.
 #pragma once
 #include <string>
 
 namespace hone::cli {
 
-// What is wrong with the text of a T (int, a 64-bit integer, float or double), or nothing; it may be rewritten
-// for the parser. Instantiated in numbers.cpp.
+// What is wrong with the text of a T (int, a 64-bit integer, float or double), or nothing; it may be
+// rewritten for the parser. Instantiated in numbers.cpp.
 template <class T>
 std::string check_number(std::string& text);
 

@@ -13,7 +13,8 @@ enum class Isa {
   avx512_bf16,  // and BF16, VNNI, VBMI: Cooper Lake, Sapphire Rapids, Zen 4
 };
 
-inline constexpr std::array all_isas{Isa::portable, Isa::avx2, Isa::avx512, Isa::avx512_bf16};  // narrow to wide
+inline constexpr std::array all_isas{Isa::portable, Isa::avx2, Isa::avx512,
+                                     Isa::avx512_bf16};  // narrow to wide
 
 std::string_view name(Isa isa);
 Isa isa_from_name(std::string_view name);  // throws a usage Error that lists the names

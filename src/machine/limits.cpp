@@ -7,14 +7,15 @@
 #include <cstring>
 #include <map>
 #include <mutex>
-#include <numeric>
 #include <thread>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "base/arena.hpp"
 #include "base/thread_pool.hpp"
 #include "machine/isa/peak.hpp"
+#include "machine/yardstick.hpp"
 
 namespace hone {
 namespace {
@@ -24,23 +25,14 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-constexpr double budget_seconds = 0.05;       // a limit
-constexpr std::int64_t short_rounds = 20000;  // 0.3 to 1.5 ms: shorter than a time slice
+constexpr double budget_seconds = 0.05;  // a limit
 
-// Arithmetic, in 1e9 a second: the sum of every thread's own best run, all running at once. A loop that had
-// to find all of them undisturbed at the same instant found half the limit on a busy machine.
-double best_arithmetic(ThreadPool& pool, double (*loop)(std::int64_t)) {
-  std::vector<double> best(static_cast<std::size_t>(pool.threads()));
+Spread sustained(ThreadPool& pool, Isa isa, Arithmetic arithmetic) {
+  std::vector<double> samples;
   const auto begin = Clock::now();
-  pool.run(pool.threads(), [&](std::int64_t task, int) {
-    double& mine = best[static_cast<std::size_t>(task)];
-    do {
-      const auto start = Clock::now();
-      const double done = loop(short_rounds);
-      mine = std::max(mine, 1e-9 * done / seconds_since(start));
-    } while (seconds_since(begin) < budget_seconds);
-  });
-  return std::accumulate(best.begin(), best.end(), 0.0);
+  do samples.push_back(sustained_gops(pool, isa, arithmetic));
+  while (seconds_since(begin) < budget_seconds);
+  return spread_of(std::move(samples));
 }
 
 // Memory, in 1e9 bytes a second: the best run of all threads together, since they share its channels.
@@ -69,9 +61,9 @@ MachineLimits measure_limits(int threads, Isa isa, std::int64_t probe_bytes) {
   ThreadPool pool(threads);
   const PeakLoops& loop = peak_loops_of(isa);
   MachineLimits limits;
-  limits.f32_gflops = best_arithmetic(pool, loop.f32);
-  limits.bf16_gflops = best_arithmetic(pool, loop.bf16);
-  limits.int8_gops = best_arithmetic(pool, loop.int8);
+  limits.f32_gflops = sustained(pool, isa, Arithmetic::f32);
+  limits.bf16_gflops = sustained(pool, isa, Arithmetic::bf16);
+  limits.int8_gops = sustained(pool, isa, Arithmetic::int8);
 
   // Every thread has its own share of a buffer that few last-level caches hold, in huge pages where weights
   // get them: in turns, small pages read 16 to 56 GB/s, huge ones 45 to 52. (With an L3 of 32 MiB, 64 MiB

@@ -3,17 +3,16 @@
 #pragma once
 #include <cstdint>
 
+#include "hone/machine.hpp"
 #include "machine/isa.hpp"
 
 namespace hone {
 
 // With all threads together. A multiply-add counts as two operations; the GB are 1e9 bytes.
 struct MachineLimits {
-  double f32_gflops = 0;
-  double bf16_gflops = 0;  // products of bf16 added in f32; without AVX-512 BF16 that is the f32 rate
-  double int8_gops = 0;    // products of int8 added in int32
-  double read_gb_s = 0;    // from memory, larger than caches
-  double copy_gb_s = 0;    // bytes read plus bytes written
+  Spread f32_gflops, bf16_gflops, int8_gops;  // sustained (yardstick.hpp)
+  double read_gb_s = 0;                       // from memory, larger than caches
+  double copy_gb_s = 0;                       // bytes read plus bytes written
 };
 
 constexpr std::int64_t traffic_probe_bytes = std::int64_t{128} << 20;
@@ -22,8 +21,8 @@ constexpr std::int64_t traffic_probe_bytes = std::int64_t{128} << 20;
 // takes more, and learns the speed of the caches where its numbers fit into them.
 std::int64_t probe_within(std::int64_t bytes);
 
-// The best of several short runs, since neighbours on a shared machine only ever slow a run down. Takes
-// probe_bytes of memory while it runs.
+// Of memory the best of several short runs, since neighbours on a shared machine only ever slow a run down.
+// Takes probe_bytes of memory while it runs.
 MachineLimits measure_limits(int threads, Isa isa, std::int64_t probe_bytes = traffic_probe_bytes);
 
 // The same, measured once in a process for each number of threads and probe (no more than this machine has

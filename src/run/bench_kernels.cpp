@@ -1,13 +1,12 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <functional>
 #include <thread>
 
 #include "hone/bench.hpp"
 #include "kernel/attention.hpp"
 #include "kernel/gemm.hpp"
-#include "machine/limits.hpp"
+#include "run/in_turns.hpp"
 
 namespace hone {
 namespace {
@@ -16,16 +15,14 @@ struct Setting {
   kernel::Element type;
   int threads;
   Isa isa;
-  double limit;
+  Arithmetic arithmetic;
 };
 
 Setting setting(Precision precision, int threads, const std::string& isa_name) {
-  Setting s{precision == Precision::bf16 ? kernel::Element::bf16 : kernel::Element::f32,
-            threads > 0 ? threads : std::max(1, static_cast<int>(std::thread::hardware_concurrency())),
-            isa_name.empty() ? best_isa() : isa_from_name(isa_name), 0};
-  const MachineLimits& limits = this_machine(s.threads, s.isa);
-  s.limit = precision == Precision::bf16 ? limits.bf16_gflops : limits.f32_gflops;
-  return s;
+  return {precision == Precision::bf16 ? kernel::Element::bf16 : kernel::Element::f32,
+          threads > 0 ? threads : std::max(1, static_cast<int>(std::thread::hardware_concurrency())),
+          isa_name.empty() ? best_isa() : isa_from_name(isa_name),
+          precision == Precision::bf16 ? Arithmetic::bf16 : Arithmetic::f32};
 }
 
 // Elements of some type, all 0.01: products of any length stay finite.
@@ -44,18 +41,8 @@ class Elements {
   std::vector<std::uint32_t> bits_;
 };
 
-double median_ms(const std::function<void()>& work) {
-  std::vector<double> ms;
-  work();
-  const auto begin = std::chrono::steady_clock::now();
-  do {
-    const auto start = std::chrono::steady_clock::now();
-    work();
-    ms.push_back(std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count());
-  } while (ms.size() < 5 || std::chrono::steady_clock::now() - begin < std::chrono::milliseconds(200));
-  std::sort(ms.begin(), ms.end());
-  return ms[ms.size() / 2];
-}
+// Short work is repeated for as long as a sample of the limit takes; a case takes half its time for either.
+constexpr double turn_seconds = 0.004, case_seconds = 0.4;
 
 // Runs a kernel with the scratch that it asks for.
 template <class Arguments>
@@ -65,8 +52,17 @@ KernelBench measure(std::string name, double flops, const Arguments& arguments, 
       static_cast<std::size_t>(kernel::scratch_bytes(arguments, s.isa, s.threads)) + 64);
   auto* aligned =
       reinterpret_cast<std::byte*>((reinterpret_cast<std::uintptr_t>(scratch.data()) + 63) / 64 * 64);
-  const double ms = median_ms([&] { kernel::run(arguments, s.isa, pool, aligned); });
-  return {std::move(name), ms, flops / ms * 1e-6, s.limit};
+  const auto work = [&] { kernel::run(arguments, s.isa, pool, aligned); };
+  const auto begin = std::chrono::steady_clock::now();
+  const auto seconds = [&] {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  };
+  work();
+  const int times = std::max(1, static_cast<int>(turn_seconds / seconds()));
+  InTurns turns(pool, s.isa, s.arithmetic);
+  for (int turn = 0; turn < 5 || seconds() < case_seconds; ++turn) turns.measure(flops, times, work);
+  return {std::move(name), 1e3 * turns.seconds().median, turns.gflops(), turns.limit(),
+          turns.share_of_limit()};
 }
 
 struct Product {

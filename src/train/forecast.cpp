@@ -52,7 +52,7 @@ double program_ms(const Program& p, const MachineLimits& limits, const Pace& pac
   double ms = 0;
   for (const Node& node : p.nodes) {
     const Cost cost = node.op->cost(p, node);
-    const double gflops = cost.low_precision ? limits.bf16_gflops : limits.f32_gflops;
+    const double gflops = (cost.low_precision ? limits.bf16_gflops : limits.f32_gflops).median;
     ms += std::max(cost.flops / (gflops * pace.products * 1e6), cost.bytes / (pace.memory_gb_s * 1e6)) +
           pace.node_ms;
   }
@@ -102,7 +102,8 @@ Forecast with_time(const TrainPlan::Impl& plan) {
           static_cast<double>(i == 0 ? whole : 1);
   Forecast f = plan.forecast;
   f.step_ms = ms;
-  f.limit_gflops = plan.options.precision == Precision::bf16 ? limits.bf16_gflops : limits.f32_gflops;
+  f.limit_gflops =
+      (plan.options.precision == Precision::bf16 ? limits.bf16_gflops : limits.f32_gflops).median;
   return f;
 }
 

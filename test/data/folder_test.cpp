@@ -17,7 +17,7 @@ std::string all_of(const Text& text) {
   return bytes;  // but the last
 }
 
-TEST(Folder, ATenthOfTheTextIsHeldOutWhateverItsFilesAre) {
+TEST(TextFolder, ATenthOfTheTextIsHeldOutWhateverItsFilesAre) {
   const TemporaryFolder folder;
   folder.write("a.txt", std::string(200, 'a'));
   folder.write("b.txt", std::string(50'000, 'b'));
@@ -27,7 +27,7 @@ TEST(Folder, ATenthOfTheTextIsHeldOutWhateverItsFilesAre) {
   EXPECT_EQ(text.held_out_bytes(), 5'020);
 }
 
-TEST(Folder, DocumentsStayWholeWhereTheirBordersAllow) {
+TEST(TextFolder, DocumentsStayWholeWhereTheirBordersAllow) {
   const auto held_out = [](const std::vector<std::size_t>& sizes) {
     const TemporaryFolder folder;
     for (std::size_t i = 0; i < sizes.size(); ++i)
@@ -42,7 +42,7 @@ TEST(Folder, DocumentsStayWholeWhereTheirBordersAllow) {
   EXPECT_EQ(held_out({30, 970}), 100);
 }
 
-TEST(Folder, ADividedDocumentEndsOnceAndBetweenCharacters) {
+TEST(TextFolder, ADividedDocumentEndsOnceAndBetweenCharacters) {
   const TemporaryFolder folder;
   std::string big;
   for (int i = 0; i < 100; ++i) big += "\xE5\xA4\xA7";
@@ -54,7 +54,7 @@ TEST(Folder, ADividedDocumentEndsOnceAndBetweenCharacters) {
   EXPECT_EQ(text.held_out_tokens(), 33 + 1);
 }
 
-TEST(Folder, SubFoldersCountAndWhatIsNoTextIsNamed) {
+TEST(TextFolder, SubFoldersCountAndWhatIsNoTextIsNamed) {
   using namespace std::string_literals;
   const TemporaryFolder folder;
   for (const char* name : {"b", "b/deep", ".git", "model", "run", "run/step-2"})
@@ -87,7 +87,7 @@ TEST(Folder, SubFoldersCountAndWhatIsNoTextIsNamed) {
     EXPECT_NE(note.find(words), std::string::npos) << words << " in " << note;
 }
 
-TEST(Folder, AFileThatIsPackedIsRefused) {
+TEST(TextFolder, AFileThatIsPackedIsRefused) {
   const TemporaryFolder folder;
   const std::string path = folder.write("book.txt", "\x1f\x8b\x08 and so on");
   const auto message = error_of(ErrorKind::input, [&] { Text text(path); });
