@@ -109,7 +109,8 @@ def run_torch(case, precision, options):
 def run_hone(case, precision, options):
     _, batch, length, vocab = CASES[case]
     result = run_child([options.hone, "bench", "train", "--model", case, "--batch", str(batch), "--seq", str(length),
-                        "--vocab", str(vocab), "--precision", precision, "--threads", str(options.threads), "--json"])
+                        "--vocab", str(vocab), "--precision", precision, "--threads", str(options.threads), "--json"]
+                       + (["--isa", "avx2"] if options.avx2 else []))
     result["tokens_per_s"] = result["tokens_per_s"]["median"]
     return result
 
@@ -153,8 +154,11 @@ def main():
     parser.add_argument("--cases", default="gpt2:f32,gpt2:bf16,nano:f32,nano:bf16")
     parser.add_argument("--hone", default=os.path.join(ROOT, "build", "hone"), help="the program")
     parser.add_argument("--torch-only", action="store_true")
+    parser.add_argument("--avx2", action="store_true", help="both as on a CPU without AVX-512")
     parser.add_argument("--json", action="store_true", help="one object a case and line")
     options = parser.parse_args()
+    if options.avx2:  # what PyTorch's own kernels, oneDNN and MKL each ask
+        os.environ.update(ATEN_CPU_CAPABILITY="avx2", ONEDNN_MAX_CPU_ISA="AVX2", MKL_ENABLE_INSTRUCTIONS="AVX2")
     for name in options.cases.split(","):
         case, precision = name.split(":")
         row = compare(case, precision, options)

@@ -104,6 +104,17 @@ TEST_P(ByIsa, Bf16StaysNear) {
   EXPECT_LT(difference(model, options, some_ids(80, 96)), 0.03);
 }
 
+TEST(Generator, SaysTheSameOnAllVectorInstructionSets) {
+  if (!cpu_has(Isa::avx512)) GTEST_SKIP() << "this CPU has no AVX-512 to compare AVX2 with";
+  const auto said = [](Isa isa, std::int64_t prompt) {
+    Generator g(GeneratePlan(golden(), {.threads = 2, .isa = std::string(name(isa))}));
+    return tokens_of(g.generate(some_ids(prompt, 512), {.seed = 3, .max_tokens = 40}));
+  };
+  for (const std::int64_t prompt : {1, 3, 70})
+    for (const Isa isa : {Isa::avx512, Isa::avx512_bf16})
+      if (cpu_has(isa)) EXPECT_EQ(said(isa, prompt), said(Isa::avx2, prompt)) << name(isa) << " " << prompt;
+}
+
 INSTANTIATE_TEST_SUITE_P(Isa, ByIsa, testing::ValuesIn(all_isas),
                          [](const auto& each) { return std::string(name(each.param)); });
 

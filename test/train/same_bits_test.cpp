@@ -1,6 +1,7 @@
 // Weights after some steps: the same for any number of threads and any split of the batch.
 #include <gtest/gtest.h>
 
+#include "machine/isa.hpp"
 #include "tiny_gpt2.hpp"
 
 namespace hone {
@@ -17,13 +18,14 @@ struct Setting {
 };
 
 std::string hash_after(const Model& model, const Setting& s, Precision precision, int threads,
-                       std::int64_t micro_batch) {
+                       std::int64_t micro_batch, Isa isa = best_isa()) {
   const TrainPlan plan(model, {.batch = batch_size,
                                .micro_batch = micro_batch,
                                .seq = s.seq,
                                .precision = precision,
                                .threads = threads,
-                               .seed = 5});
+                               .seed = 5,
+                               .isa = std::string(name(isa))});
   Trainer trainer(plan);
   for (int n = 0; n < s.steps; ++n)
     trainer.step(toy_batch(n, batch_size, s.seq, s.model.vocab_size), {.lr = 3e-3f, .clip = 1});
@@ -44,6 +46,21 @@ TEST_P(SameBits, ForAnyThreadsAndSplitOfTheBatch) {
     for (const int micro : s.brief ? std::vector{5} : std::vector{1, 2, 4, 8, 5})
       EXPECT_EQ(hash_after(model, s, precision, micro == 5 ? 2 : 1, micro), expected)
           << name(precision) << " by " << micro << " sequences";
+  }
+}
+
+// A run begun on a server goes on, bit for bit, on a laptop: in f32 all vector builds give the same weights, in
+// bf16 those that widen it.
+TEST_P(SameBits, OnAllVectorInstructionSets) {
+  if (!cpu_has(Isa::avx512)) GTEST_SKIP() << "this CPU has no AVX-512 to compare AVX2 with";
+  const Setting& s = GetParam();
+  const Model model = s.model.model();
+  for (const Precision precision : {Precision::f32, Precision::bf16}) {
+    const std::string expected = hash_after(model, s, precision, 2, 4, Isa::avx2);
+    for (const Isa isa : {Isa::avx512, Isa::avx512_bf16}) {
+      if (!cpu_has(isa) || (precision == Precision::bf16 && has_bf16_products(isa))) continue;
+      EXPECT_EQ(hash_after(model, s, precision, 2, 4, isa), expected) << name(precision) << " " << name(isa);
+    }
   }
 }
 
