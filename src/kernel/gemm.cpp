@@ -13,12 +13,13 @@ namespace {
 using std::int64_t;
 
 // The packed block of B fills nine sixteenths of the second-level cache; rows of A and results pass through
-// the rest. Where the whole K does not fit beside the usual columns, K is cut, and columns are added until a
-// block has this many units of K: then A, which passes by once for each block of columns, passes by less
-// often. (256 x 50,257 -> 768, whose A is larger than the last-level cache: 76 % of the limit with 48
-// columns.)
+// the rest. The more columns, the less often A passes by (and is widened, where bf16 has to be). Where the
+// whole K does not fit beside the fewest panels K is cut, down to this many units: 256 x 50,257 -> 768, whose
+// A is larger than the last-level cache, ran at 76 % of the limit with 48 columns, at 83 % with 192.
 int64_t panel_block_units() { return second_level_cache_bytes() / 16 * 9 / 4; }
 constexpr int64_t fewest_units = 384;
+// Blocks of columns are not so wide that rows have to be cut below this to occupy the threads.
+constexpr int64_t wide_rows = 256;
 // Fewer rows would not pay for packing their panel again; more would push partial sums out of that cache.
 constexpr int64_t fewest_rows = 64, most_rows = 1024;
 constexpr int64_t tasks_per_thread = 4;  // evens out threads that are slowed by the machine's other work
@@ -41,13 +42,13 @@ Split split(const Gemm& g, const GemmTable& t, int threads) {
   Split s{};
   const int64_t pair = g.a.type == Element::bf16 ? t.bf16_pair : 1;
   const int64_t K = divide_up(g.K, pair), block = panel_block_units();
-  int64_t panels = t.block_panels, tasks = tasks_per_thread * threads;
-  if (K * panels * t.panel_columns > block) {
-    tasks /= 2;
-    panels = std::clamp(std::min(block / (fewest_units * t.panel_columns), g.N / tasks / t.panel_columns),
-                        panels, divide_up(g.N, t.panel_columns));
-  }
-  s.columns = panels * t.panel_columns;
+  const bool cut = K * t.fewest_panels * t.panel_columns > block;
+  const int64_t tasks = tasks_per_thread * threads / (cut ? 2 : 1);
+  const int64_t column_parts = divide_up(tasks, std::max<int64_t>(1, g.M / wide_rows));
+  const int64_t fitting = block / (cut ? fewest_units : K) / t.panel_columns;
+  s.columns =
+      std::clamp(fitting, t.fewest_panels, std::max(t.fewest_panels, g.N / column_parts / t.panel_columns)) *
+      t.panel_columns;
   s.column_blocks = divide_up(g.N, s.columns);
   const int64_t units = std::min(K, block / s.columns);
   s.k_block = units * pair;

@@ -98,7 +98,7 @@ void weight_tile(const WeightTile& tile);
 const GemmTable gemm_table{.tile_rows = tile_rows,
                            .lanes = lanes,
                            .panel_columns = panel_columns,
-                           .block_panels = block_panels,
+                           .fewest_panels = fewest_panels,
                            .bf16_pair = bf16_pair,
                            .multiply_block = multiply_block,
                            .weight_tile = weight_tile};

@@ -36,8 +36,8 @@ struct WeightTile {
 
 struct GemmTable {
   std::int64_t tile_rows, lanes, panel_columns;
-  std::int64_t block_panels;  // of a block whose K is not cut
-  std::int64_t bf16_pair;     // bf16 in a unit
+  std::int64_t fewest_panels;  // of a block of columns
+  std::int64_t bf16_pair;      // bf16 in a unit
   void (*multiply_block)(const Gemm&, const GemmBlock&);
   void (*weight_tile)(const WeightTile&);
 };

@@ -10,13 +10,13 @@ namespace hone::kernel::HONE_ISA {
 // multiply-adds), 4 x 24 takes 12 + 3 + 1 of 16. Blocks of columns share one widened copy of A's rows where
 // bf16 is not native, hence their width.
 #if defined(__AVX512BF16__)
-constexpr int tile_rows = 8, panel_vectors = 3, block_panels = 1, bf16_pair = 2;
+constexpr int tile_rows = 8, panel_vectors = 3, fewest_panels = 1, bf16_pair = 2;
 #elif defined(__AVX512F__)
-constexpr int tile_rows = 8, panel_vectors = 3, block_panels = 2, bf16_pair = 1;
+constexpr int tile_rows = 8, panel_vectors = 3, fewest_panels = 2, bf16_pair = 1;
 #elif defined(__AVX2__)
-constexpr int tile_rows = 4, panel_vectors = 3, block_panels = 4, bf16_pair = 1;
+constexpr int tile_rows = 4, panel_vectors = 3, fewest_panels = 4, bf16_pair = 1;
 #else
-constexpr int tile_rows = 4, panel_vectors = 2, block_panels = 8, bf16_pair = 1;
+constexpr int tile_rows = 4, panel_vectors = 2, fewest_panels = 8, bf16_pair = 1;
 #endif
 constexpr int panel_columns = panel_vectors * lanes;
 
