@@ -30,7 +30,7 @@ constexpr double budget_seconds = 0.05;  // a limit
 Spread sustained(ThreadPool& pool, Isa isa, Arithmetic arithmetic) {
   std::vector<double> samples;
   const auto begin = Clock::now();
-  do samples.push_back(sustained_gops(pool, isa, arithmetic));
+  do samples.push_back(sustained_gops(pool, isa, arithmetic, 0.004));
   while (seconds_since(begin) < budget_seconds);
   return spread_of(std::move(samples));
 }

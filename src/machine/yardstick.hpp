@@ -15,7 +15,7 @@ namespace hone {
 enum class Arithmetic { f32, bf16, int8 };  // bf16 and int8 products are added in f32 and int32
 
 // 1e9 operations a second of all threads together during about so long; a multiply-add counts as two.
-double sustained_gops(ThreadPool& pool, Isa isa, Arithmetic arithmetic, double seconds = 0.004);
+double sustained_gops(ThreadPool& pool, Isa isa, Arithmetic arithmetic, double seconds);
 
 // Of at least one sample.
 Spread spread_of(std::vector<double> samples);

@@ -59,7 +59,7 @@ KernelBench measure(std::string name, double flops, const Arguments& arguments, 
   };
   work();
   const int times = std::max(1, static_cast<int>(turn_seconds / seconds()));
-  InTurns turns(pool, s.isa, s.arithmetic);
+  InTurns turns(pool, s.isa, s.arithmetic, turn_seconds);
   for (int turn = 0; turn < 5 || seconds() < case_seconds; ++turn) turns.measure(flops, times, work);
   return {std::move(name), 1e3 * turns.seconds().median, turns.gflops(), turns.limit(),
           turns.share_of_limit()};

@@ -31,7 +31,7 @@ BenchResult bench_train(const Model& model, const TrainPlanOptions& options, int
   trainer.step(batch, step);
   ThreadPool pool(decided.threads);
   InTurns turns(pool, isa_from_name(decided.isa),
-                decided.precision == Precision::bf16 ? Arithmetic::bf16 : Arithmetic::f32);
+                decided.precision == Precision::bf16 ? Arithmetic::bf16 : Arithmetic::f32, 0.05);
   for (int i = 0; i < steps; ++i) turns.measure(plan.step_flops(), 1, [&] { trainer.step(batch, step); });
   const auto tokens = static_cast<double>(plan.batch() * plan.seq());
   const Spread seconds = turns.seconds();

@@ -9,13 +9,14 @@ namespace hone {
 
 class InTurns {
  public:
-  InTurns(ThreadPool& pool, Isa isa, Arithmetic arithmetic)
-      : pool_(pool), isa_(isa), arithmetic_(arithmetic) {}
+  // limit_seconds: of each sample of the limit.
+  InTurns(ThreadPool& pool, Isa isa, Arithmetic arithmetic, double limit_seconds)
+      : pool_(pool), isa_(isa), arithmetic_(arithmetic), limit_seconds_(limit_seconds) {}
 
   // Times the limit, then work(), which does so many operations `times` over.
   template <class Work>
   void measure(double flops, int times, const Work& work) {
-    const double limit = sustained_gops(pool_, isa_, arithmetic_);
+    const double limit = sustained_gops(pool_, isa_, arithmetic_, limit_seconds_);
     const auto start = std::chrono::steady_clock::now();
     for (int i = 0; i < times; ++i) work();
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
@@ -34,6 +35,7 @@ class InTurns {
   ThreadPool& pool_;
   Isa isa_;
   Arithmetic arithmetic_;
+  double limit_seconds_;
   std::vector<double> seconds_, gflops_, limit_, share_;
 };
 
