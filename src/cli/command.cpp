@@ -184,8 +184,8 @@ OptionNames Command::option_names(const std::string& command) const {
 }
 
 void add_isa(Command& command, std::string& isa) {
-  command.add_option("--isa", isa, "instruction set (default: the best here)")
-      ->type_name(fmt::format("{}", fmt::join(instruction_sets(), "|")));
+  command.add_option("--isa", isa, fmt::format("instruction set: {}", fmt::join(instruction_sets(), ", ")));
+  command.show_default("--isa", "the best here");
 }
 
 void Command::show_default(const std::string& option, const std::string& what) {
