@@ -18,8 +18,9 @@ namespace hone {
 struct BenchResult {
   std::string name{};
   Spread tokens_per_s{};
-  Spread gflops{}, limit_gflops{};  // the limit is what multiply-adds alone sustain, measured between the steps
-  double share_of_limit = 0;        // the median of each step's share of the limit beside it
+  Spread gflops{},
+      limit_gflops{};         // the limit is what multiply-adds alone sustain, measured between the steps
+  double share_of_limit = 0;  // the median of each step's share of the limit beside it
   std::int64_t peak_bytes = 0;
   std::map<std::string, double>
       op_ms{};  // of one step, by op; from a run of its own, since timing costs a little

@@ -5,8 +5,7 @@
 namespace hone::cli {
 
 void TrainingOptions::add_to(Command& c, bool needs_out) {
-  c.add_option("--model", run.model, "preset, config.json or model folder")
-      ->capture_default_str();
+  c.add_option("--model", run.model, "preset, config.json or model folder")->capture_default_str();
   c.add_option("--recipe", recipe, "TOML file of these options as keys (or just FILE.toml); those typed win");
   c.add_option("--data", run.data, "text file, folder of text files, or token shards");
   c.add_option("--out", run.out, "folder for the model and its checkpoints")->required(needs_out);

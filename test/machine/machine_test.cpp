@@ -17,8 +17,8 @@ TEST(Limits, ArePositiveAndQuick) {
     const auto start = std::chrono::steady_clock::now();
     const MachineLimits limits = measure_limits(2, isa);
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
-    for (const double limit :
-         {limits.f32_gflops.median, limits.bf16_gflops.median, limits.int8_gops.median, limits.read_gb_s, limits.copy_gb_s})
+    for (const double limit : {limits.f32_gflops.median, limits.bf16_gflops.median, limits.int8_gops.median,
+                               limits.read_gb_s, limits.copy_gb_s})
       EXPECT_GT(limit, 0.1) << name(isa);
     EXPECT_LT(limits.f32_gflops.max, 1e5);
     EXPECT_LE(limits.f32_gflops.min, limits.f32_gflops.median);

@@ -49,8 +49,8 @@ TEST_P(SameBits, ForAnyThreadsAndSplitOfTheBatch) {
   }
 }
 
-// A run begun on a server goes on, bit for bit, on a laptop: in f32 all vector builds give the same weights, in
-// bf16 those that widen it.
+// A run begun on a server goes on, bit for bit, on a laptop: in f32 all vector builds give the same weights,
+// in bf16 those that widen it.
 TEST_P(SameBits, OnAllVectorInstructionSets) {
   if (!cpu_has(Isa::avx512)) GTEST_SKIP() << "this CPU has no AVX-512 to compare AVX2 with";
   const Setting& s = GetParam();

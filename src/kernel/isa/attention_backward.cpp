@@ -111,8 +111,7 @@ template <class Type, Mask mask, bool drop>
 void group_row(State<Type>& s, Index row, Index v0) {
   each_strip(
       v0, s.see.query_groups * (16 / lanes), [&](Index v, auto V) __attribute__((always_inline)) {
-        constexpr Mask beyond =
-            mask == Mask::first ? Mask::none : mask;  // the first 16 queries
+        constexpr Mask beyond = mask == Mask::first ? Mask::none : mask;  // the first 16 queries
         if ((v - v0) * lanes < 16)
           group<Type, strip_rows<V()>, V(), mask, drop>(s, row, v);
         else
