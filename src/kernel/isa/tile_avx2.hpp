@@ -14,21 +14,23 @@
 #define HONE_B2(at) HONE_B1(at) "vmovups 32+" at "(%[b]),%%ymm13\n"
 #define HONE_B3(at) HONE_B2(at) "vmovups 64+" at "(%[b]),%%ymm14\n"
 #define HONE_A(at, row) "vbroadcastss " at "(%[a]" row "),%%ymm15\n"
-#define HONE_UNIT1(a_at, b_at, c0, c1, c2, c3)                                            \
-  HONE_B1(b_at)                                                                           \
-  HONE_A(a_at, "")                                                                        \
-  HONE_FMA1(c0) HONE_A(a_at, ",%[s]") HONE_FMA1(c1) HONE_A(a_at, ",%[s],2") HONE_FMA1(c2) \
-      HONE_A(a_at, ",%[s3]") HONE_FMA1(c3)
-#define HONE_UNIT2(a_at, b_at, c0, c1, c2, c3, c4, c5, c6, c7)                                        \
-  HONE_B2(b_at)                                                                                       \
-  HONE_A(a_at, "")                                                                                    \
-  HONE_FMA2(c0, c1) HONE_A(a_at, ",%[s]") HONE_FMA2(c2, c3) HONE_A(a_at, ",%[s],2") HONE_FMA2(c4, c5) \
-      HONE_A(a_at, ",%[s3]") HONE_FMA2(c6, c7)
-#define HONE_UNIT3(a_at, b_at, c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11)            \
-  HONE_B3(b_at)                                                                             \
-  HONE_A(a_at, "")                                                                          \
-  HONE_FMA3(c0, c1, c2) HONE_A(a_at, ",%[s]") HONE_FMA3(c3, c4, c5) HONE_A(a_at, ",%[s],2") \
-      HONE_FMA3(c6, c7, c8) HONE_A(a_at, ",%[s3]") HONE_FMA3(c9, c10, c11)
+// clang-format off: it never settles on these
+#define HONE_UNIT1(a_at, b_at, c0, c1, c2, c3)                       \
+  HONE_B1(b_at) HONE_A(a_at, "") HONE_FMA1(c0)                       \
+  HONE_A(a_at, ",%[s]") HONE_FMA1(c1)                                \
+  HONE_A(a_at, ",%[s],2") HONE_FMA1(c2)                              \
+  HONE_A(a_at, ",%[s3]") HONE_FMA1(c3)
+#define HONE_UNIT2(a_at, b_at, c0, c1, c2, c3, c4, c5, c6, c7)       \
+  HONE_B2(b_at) HONE_A(a_at, "") HONE_FMA2(c0, c1)                   \
+  HONE_A(a_at, ",%[s]") HONE_FMA2(c2, c3)                            \
+  HONE_A(a_at, ",%[s],2") HONE_FMA2(c4, c5)                          \
+  HONE_A(a_at, ",%[s3]") HONE_FMA2(c6, c7)
+#define HONE_UNIT3(a_at, b_at, c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11) \
+  HONE_B3(b_at) HONE_A(a_at, "") HONE_FMA3(c0, c1, c2)               \
+  HONE_A(a_at, ",%[s]") HONE_FMA3(c3, c4, c5)                        \
+  HONE_A(a_at, ",%[s],2") HONE_FMA3(c6, c7, c8)                      \
+  HONE_A(a_at, ",%[s3]") HONE_FMA3(c9, c10, c11)
+// clang-format on
 
 #define HONE_CALL(macro, ...) macro(__VA_ARGS__)
 #define HONE_FIXED1 "%%ymm0", "%%ymm1", "%%ymm2", "%%ymm3"
