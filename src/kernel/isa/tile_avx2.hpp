@@ -14,7 +14,8 @@
 #define HONE_B2(at) HONE_B1(at) "vmovups 32+" at "(%[b]),%%ymm13\n"
 #define HONE_B3(at) HONE_B2(at) "vmovups 64+" at "(%[b]),%%ymm14\n"
 #define HONE_A(at, row) "vbroadcastss " at "(%[a]" row "),%%ymm15\n"
-// clang-format off: it never settles on these
+// (clang-format 14 never settles on these.)
+// clang-format off
 #define HONE_UNIT1(a_at, b_at, c0, c1, c2, c3)                       \
   HONE_B1(b_at) HONE_A(a_at, "") HONE_FMA1(c0)                       \
   HONE_A(a_at, ",%[s]") HONE_FMA1(c1)                                \
