@@ -120,12 +120,15 @@ std::vector<std::string> RunIdentity::changes(const Notes& notes, std::int64_t s
     lines.push_back(fmt::format("step {} is done already, so --steps {} asks for nothing", step, run_.steps));
   else if (before.steps != run_.steps && run_.schedule == ScheduleKind::constant)
     lines.push_back(fmt::format("--steps {} -> {}: the schedule stays", before.steps, run_.steps));
-  else if (before.steps != run_.steps)
-    lines.push_back(fmt::format(
-        "--steps {} -> {}: the learning rate at step {} is {:g}, not {:g}; a run of {} steps from its "
-        "beginning would have other weights",
-        before.steps, run_.steps, step + 1, learning_rate(run_, step), learning_rate(before, step),
-        run_.steps));
+  else if (before.steps != run_.steps) {
+    const double now = learning_rate(run_, step), then = learning_rate(before, step);
+    lines.push_back(
+        fmt::format("--steps {} -> {}: the learning rate at step {} is {:g}{}; a run of {} steps from its "
+                    "beginning would "
+                    "have other weights",
+                    before.steps, run_.steps, step + 1, now,
+                    now == then ? "" : fmt::format(", not {:g}", then), run_.steps));
+  }
   const std::string isa = was("isa");
   const bool portable = isa == "portable" || isa_ == "portable";
   if (!isa.empty() && isa != isa_ && (portable || run_.plan.precision == Precision::bf16))
