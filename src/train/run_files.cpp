@@ -124,8 +124,7 @@ std::vector<std::string> RunIdentity::changes(const Notes& notes, std::int64_t s
     const double now = learning_rate(run_, step), then = learning_rate(before, step);
     lines.push_back(
         fmt::format("--steps {} -> {}: the learning rate at step {} is {:g}{}; a run of {} steps from its "
-                    "beginning would "
-                    "have other weights",
+                    "beginning would have other weights",
                     before.steps, run_.steps, step + 1, now,
                     now == then ? "" : fmt::format(", not {:g}", then), run_.steps));
   }
