@@ -1,4 +1,5 @@
 #include <array>
+#include <cstdio>
 #include <exception>
 #include <new>
 #include <string>
@@ -35,7 +36,9 @@ int main(int argc, char** argv) {
     for (const cli::AddCommand add : cli::commands) add(program);
     const std::vector<std::string> typed(argv + 1, argv + argc);
     program.parse(cli::with_recipes(typed, program.option_names(typed.empty() ? "" : typed[0])));
-    return 0;
+    if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return 0;
+    throw Error(ErrorKind::failed,
+                {.what = "cannot write to stdout", .hint = "is its disk full, or its reader gone?"});
   } catch (const Error& e) {
     cli::message(std::string("hone: ") + e.what());
     return exit_code(e.kind());
