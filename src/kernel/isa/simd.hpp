@@ -4,7 +4,7 @@
 //
 // F is a vector of `lanes` floats (16, 8 or 4); arithmetic operators work on it. -ffp-contract=off: a product
 // and a sum are rounded apart unless fma() is written. All vector builds give the same bits in f32: what one
-// does, the others do, and sums over lanes have one shape (Sum).
+// does, the others do, and sums over lanes have one shape (sum_lanes).
 #pragma once
 #include <cstdint>
 #include <cstring>
