@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "base/random.hpp"
-#include "exec/bind.hpp"
+#include "layout/bind.hpp"
 #include "kernel/cross_entropy.hpp"
 #include "op/builder_state.hpp"
 #include "op/common.hpp"

@@ -1,5 +1,6 @@
-// How an architecture is written down: a function from a builder and its input tensors to an output tensor,
-// called once for each shape that is needed. Nothing is computed while it runs; it records a program.
+// How an architecture is written down: a function from a builder and its input tensors to its outputs, called
+// once for each shape that is needed. Nothing is computed while it runs; it records a program. What it is trained
+// for is a function like it, over outputs and inputs: an objective.
 //
 //   hone::Tensor tiny(hone::Builder& b, hone::Tensor tokens) {             // [B,T] -> [B,T,V]
 //     auto table = b.parameter("wte", {256, 64}, {.init = hone::normal(0.02f)});
@@ -8,17 +9,21 @@
 //     return hone::linear(x, table);                                       // tied head
 //   }
 //
-// B sequences, T positions, C width, V vocabulary. A tensor holds f32 here; mixed precision is a pass over
+// B samples, T positions, C width, V vocabulary. A tensor holds f32 here; mixed precision is a pass over
 // what was recorded. Whatever is wrong throws hone::Error naming the scope in which it was written.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <initializer_list>
+#include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "hone/error.hpp"
+#include "hone/init.hpp"
 
 namespace hone {
 
@@ -42,19 +47,24 @@ class HONE_API Tensor {
   std::int32_t id_ = -1;
 };
 
-// Initial values, drawn from a stream keyed by the parameter's name and the seed.
-struct Init {
-  enum class Kind : std::uint8_t { zeros, ones, normal } kind = Kind::zeros;
-  float deviation = 0;
-};
-inline Init normal(float deviation) { return {Init::Kind::normal, deviation}; }
-inline Init zeros() { return {}; }
-inline Init ones() { return {Init::Kind::ones, 0}; }
-
 struct ParameterOptions {
   Init init = normal(0.02f);
   bool decay = true;        // weight decay applies; by habit not to biases and norms
   bool transposed = false;  // files keep the transpose of this matrix (GPT-2's Conv1D is [in,out])
+  bool trained = true;      // else frozen: saved and loaded like any other, but no gradient and no update
+};
+
+// What stands in an input that the data brings.
+enum class InputKind : std::uint8_t {
+  ids,      // i32, each 0 <= id < below
+  labels,   // the same, or -100 where nothing counts
+  lengths,  // i32, 0 to `below`: how many positions of a sample count, the rest is padding
+  values,   // f32: pixels, sound, targets
+};
+struct InputOptions {
+  InputKind kind = InputKind::values;
+  std::int64_t below = 0;    // for all but values
+  bool once_a_step = false;  // one tensor for all samples of a step: a temperature
 };
 
 class HONE_API Builder {
@@ -63,10 +73,21 @@ class HONE_API Builder {
 
   // A weight by name, under the scopes that are open. The second use of a name must agree with the first.
   Tensor parameter(std::string_view name, std::initializer_list<std::int64_t> shape, ParameterOptions = {});
+  // An input by name, [B, sizes of a sample..] (once_a_step: [sizes..]). The second use of a name must agree with
+  // the first. A batch brings a span for each (hone/samples.hpp).
+  Tensor input(std::string_view name, std::initializer_list<std::int64_t> sample, InputOptions);
+  Tensor tokens();  // the ids of a language model, [B,T]
   // The position of every token, [B,T]: 0..T-1 in training, further on when a cache is read.
   Tensor positions();
+  // 0..length-1 in each sample, [B,length], whatever a cache holds: of a source, of pixels.
+  Tensor positions(std::int64_t length);
+  // Numbers that belong to the program, in f32: a table of frequencies. At most some thousands.
+  Tensor constant(std::string_view name, std::initializer_list<std::int64_t> shape,
+                  std::span<const float> values);
   std::int64_t batch() const;
   std::int64_t seq() const;
+  std::int64_t vocab_size() const;                 // of the model
+  std::int64_t size(std::string_view name) const;  // of TrainPlanOptions::sizes
 
   // While the returned object lives, names are prefixed by "name." (or "name.index.").
   class HONE_API Scope {
@@ -92,15 +113,24 @@ struct LinearOptions {
   Init init = normal(0.02f);
   bool transposed = false;  // see ParameterOptions
 };
+// What a call does with the cache of a program that decodes.
+enum class CacheUse : std::uint8_t {
+  self,  // its keys and values go behind those that are there, and all of them are seen
+  none,  // it sees its own keys and values only
+};
 struct AttentionOptions {
   std::int64_t heads = 1;
   std::int64_t kv_heads = 0;  // 0: as many as heads
-  bool causal = true;
-  float dropout = 0;  // of the probabilities
-  float scale = 0;    // of the scores; 0: 1/sqrt(head size)
+  bool causal = true;         // a query sees the keys up to its own place; else all of them
+  float dropout = 0;          // of the probabilities
+  float scale = 0;            // of the scores; 0: 1/sqrt(head size)
+  std::int64_t window = 0;    // causal: only the last so many keys; 0: no limit
+  std::int64_t prefix = 0;    // causal: the first so many keys in any case
+  Tensor lengths{};           // i32[B]: how many keys of each sample count; none: all
+  CacheUse cache = CacheUse::self;
 };
 
-// Rows of a [V,C] table by id: [B,T] -> [B,T,C].
+// Rows of a [V,C] table by id: [..] -> [..,C].
 HONE_API Tensor embedding(Tensor ids, Tensor table);
 // x w^T (+ bias) with parameters NAME.weight [out,in] and NAME.bias [out].
 HONE_API Tensor linear(Tensor x, std::string_view name, std::int64_t out, LinearOptions = {});
@@ -112,16 +142,43 @@ HONE_API Tensor gelu(Tensor x);      // x Phi(x), with erf
 HONE_API Tensor gelu_new(Tensor x);  // its tanh form (GPT-2)
 HONE_API Tensor relu(Tensor x);
 HONE_API Tensor silu(Tensor x);
-// softmax(scale q k^T) v by heads; q [B,T,heads*D], k and v [B,T,kv_heads*D] -> [B,T,heads*D].
+// softmax(scale q k^T) v by heads; q [B,T,heads*D], k and v [B,S,kv_heads*D] -> [B,T,heads*D]. Only where a
+// query sees all keys may S differ from T.
 HONE_API Tensor attention(Tensor q, Tensor k, Tensor v, AttentionOptions);
 // In training: zero with probability p, the rest scaled by 1/(1-p). `name` keys the random stream.
 HONE_API Tensor dropout(Tensor x, float p, std::string_view name);
-// Parts of the last axis, as views: [B,T,sum] -> [B,T,size] each.
+// Parts of the last axis, as views: [..,sum] -> [..,size] each.
 HONE_API std::vector<Tensor> split(Tensor x, std::initializer_list<std::int64_t> sizes);
+// The same values in another shape, or with their axes in another order, as views.
+HONE_API Tensor reshape(Tensor x, std::initializer_list<std::int64_t> shape);
+HONE_API Tensor permute(Tensor x, std::initializer_list<int> axes);
 HONE_API Tensor operator+(Tensor a, Tensor b);
 // The same tensor, known by this name too, under the open scopes; for TrainPlanOptions::keep. What linear,
 // layer_norm and dropout make is known by the name given to them, what other functions make by the
 // function's ("h.0.gelu", the second in a scope "h.0.gelu.2"; a sum by "sum"), the result as "logits".
 HONE_API Tensor named(Tensor x, std::string_view name);
+
+// The loss of each row: the negative logarithm of the softmax of logits [..,V] at its label [..]; 0 where the label
+// is -100. Labels are an input of kind `labels`.
+HONE_API Tensor cross_entropy(Tensor logits, Tensor labels);
+
+// What a network makes, by name. A language model's logits [B,T,V] are called "logits".
+using Outputs = std::map<std::string, Tensor, std::less<>>;
+// An architecture in general: declares its inputs by the builder.
+using Network = std::function<Outputs(Builder&)>;
+// The short form of a language model: from token ids [B,T] to logits [B,T,V].
+using Architecture = std::function<Tensor(Builder&, Tensor tokens)>;
+HONE_API Network language_model(Architecture);
+
+// One term of what is minimised: weight times the mean of the losses over the labels that count in a whole step.
+struct LossTerm {
+  std::string name;
+  Tensor losses;  // of cross_entropy
+  float weight = 1;
+};
+// What a network is trained for, over its outputs and whatever inputs the objective declares; one term or more.
+using Objective = std::function<std::vector<LossTerm>(Builder&, const Outputs&)>;
+// The next token's cross entropy: labels [B,T] as the input "labels", the term "loss".
+HONE_API Objective next_token();
 
 }  // namespace hone

@@ -10,6 +10,7 @@
 #pragma once
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -20,15 +21,13 @@
 
 namespace hone {
 
-// From token ids [B,T] to logits [B,T,V]; called once for each shape that is needed.
-using Architecture = std::function<Tensor(Builder&, Tensor tokens)>;
-
 struct ModelOptions {
   std::int64_t vocab_size = 0;      // 0: the preset's or config's own
   std::int64_t tokenizer_size = 0;  // the vocabulary where neither says one
   std::int64_t context = 0;         // most positions of a sequence; 0: the preset's or config's own
   std::optional<float> dropout{};   // everywhere that the family has it; none: the config's own
   std::uint64_t seed = 0;           // of initial values
+  std::map<std::string, std::int64_t, std::less<>> sizes{};  // of a network: what Builder::size says by name
 };
 
 struct WeightInfo {
@@ -42,6 +41,9 @@ class HONE_API Model {
   // once; later calls, for other shapes, must make the same weights. Error(input) names what is wrong with it
   // by its own scopes: shapes, tables with too few rows, a weight that the logits do not depend on.
   Model(Architecture architecture, const ModelOptions& options);
+  // The same of a network in general, with inputs and outputs of its own, and what it is trained for where a plan
+  // says nothing else. Neither vocabulary nor context need be given.
+  Model(Network network, Objective objective, const ModelOptions& options = {});
   Model(const Model&) = default;  // shares; a move copies, so that no Model is ever empty
   Model(Model&& other) noexcept { impl_ = other.impl_; }
   Model& operator=(const Model&) = default;
@@ -49,7 +51,7 @@ class HONE_API Model {
   const std::string& family() const;  // "gpt2", or "custom"
   std::int64_t vocab_size() const;
   std::int64_t context() const;
-  std::int64_t parameters() const;  // how many numbers are trained
+  std::int64_t parameters() const;  // how many numbers its weights have, frozen ones too
   std::vector<WeightInfo> weights() const;
   // Error(usage) where there is no such weight, naming the nearest, or where the span has another size.
   std::int64_t size(const std::string& name) const;                   // elements
@@ -85,6 +87,8 @@ HONE_API Model open(const std::string& folder, const ModelOptions& options = {})
 // The same for a folder that a model with this architecture of one's own was saved to. Error(input) for one
 // of another architecture, by its weights or by the program that config.json keeps (doc/formats.md).
 HONE_API Model open(const std::string& folder, Architecture architecture);
+HONE_API Model open(const std::string& folder, Network network, Objective objective,
+                    const ModelOptions& options = {});
 // What `--model` takes: a preset, a config.json, or a folder.
 HONE_API Model find_model(const std::string& what, const ModelOptions& options = {});
 

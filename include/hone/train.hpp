@@ -23,7 +23,9 @@
 
 #include "hone/forecast.hpp"
 #include "hone/model.hpp"
+#include "hone/optimizer.hpp"
 #include "hone/precision.hpp"
+#include "hone/samples.hpp"
 #include "hone/schedule.hpp"
 #include "hone/text.hpp"
 
@@ -34,6 +36,7 @@ struct TrainPlanOptions {
   std::int64_t micro_batch = 0;  // computed at once; 0: chosen to fit the caches. Changes no bit
   std::int64_t seq = 256;        // positions a sequence
   Precision precision = Precision::f32;
+  std::string optimizer = "adamw";  // of optimizers()
   int threads = 0;         // 0: all cores
   std::uint64_t seed = 0;  // of dropout
   std::string isa{};       // of instruction_sets(); empty: the best that this CPU has
@@ -42,6 +45,8 @@ struct TrainPlanOptions {
   // hone/builder.hpp gives them at `named`. The forecast counts their copies; nothing else changes.
   std::vector<std::string> keep{};
   std::int64_t text_bytes = 0;  // Text::memory_bytes() of what it trains on: the forecast counts it too
+  Objective objective{};        // what it is trained for; none: the model's own
+  std::map<std::string, std::int64_t, std::less<>> sizes{};  // what Builder::size says; else as ModelOptions has it
 };
 
 class HONE_API TrainPlan {
@@ -77,23 +82,24 @@ class HONE_API TrainPlan {
 struct StepOptions {
   float lr = 1e-3f;
   float clip = 0;  // of the gradients' global norm; 0: none
-  float beta1 = 0.9f, beta2 = 0.95f, epsilon = 1e-8f;
-  float weight_decay = 0.1f;
+  // None: what hyperparameters() of the optimizer says. Error(usage) for one that the optimizer does not have.
+  std::optional<float> beta1{}, beta2{}, epsilon{}, weight_decay{}, momentum{};
   // Asked before each node of a micro-batch's program, so within milliseconds, and last before the update. A
   // step that it stops has changed nothing.
   std::stop_token stop{};
 };
 
 struct StepResult {
-  double loss = 0;       // mean over the step's tokens, nats a token
+  double loss = 0;       // mean over the step's tokens, nats a token; of several terms the weighted sum
   double grad_norm = 0;  // before clipping
   std::int64_t tokens = 0;
   bool stopped = false;  // by StepOptions::stop: nothing was updated, and steps() stays what it was
 };
 
 struct EvalResult {
-  double loss = 0;  // nats a token
+  double loss = 0;  // nats a token; of several terms the weighted sum
   std::int64_t tokens = 0;
+  std::map<std::string, double> terms{};  // the mean of each term's losses, by its name
 };
 
 class HONE_API Trainer {
@@ -109,18 +115,23 @@ class HONE_API Trainer {
   // first op at fault, Error(usage) for impossible options, Error(input) where no label counts. Should an
   // update itself end halfway, every further call says so with an Error(failed) until resume().
   StepResult step(const BatchView& batch, const StepOptions& options);
+  // The same over samples by the names of the network's inputs: plan.batch() of them.
+  StepResult step(const Samples& batch, const StepOptions& options);
 
   // The same in two verbs. accumulate: forward, loss and backward of the next micro-batch of the step (as
   // many sequences as the plan has a program for: micro_batch, or the ragged rest); returns the sum of its
   // losses, nats. Gradients are divided by step_tokens, by default batch * seq. Fewer sequences than the
-  // plan's batch may make a step, more are an Error(usage). update: clip, AdamW, cast.
+  // plan's batch may make a step, more are an Error(usage). update: clip, the optimizer, cast.
   double accumulate(const BatchView& micro_batch, std::int64_t step_tokens = 0);
+  // counts: how many labels of each input of labels count in the whole step; none: all that there are in batch().
+  double accumulate(const Samples& micro_batch, const std::map<std::string, std::int64_t>& counts = {});
   StepResult update(const StepOptions& options);
   // Forgets what was accumulated since the last update: the next accumulate() begins a step.
   void discard();
 
   // Mean loss over any number of windows of plan.seq(), without dropout; weights are untouched.
   EvalResult evaluate(const BatchView& batch);
+  EvalResult evaluate(const Samples& samples);  // any number of them
 
   std::int64_t steps() const;  // complete ones
   const TrainPlan& plan() const;
@@ -129,7 +140,8 @@ class HONE_API Trainer {
   void save(const std::string& folder) const;  // the weights as a model folder
 
   // Copies of weights, or with `keep` of the last step's gradients (before clipping), in f32 and in the
-  // layout of files, into a span of Model::size() values; or with `keep` of an activation [batch, seq,
+  // layout of files, into a span of Model::size() values; before an update of what was accumulated so far; or
+  // with `keep` of an activation [batch, seq,
   // width], in f32, of the sequences that this step has computed. write() also renews what is derived from
   // the weight. Error(usage) for a name that is not there or not kept, and for a span of another size.
   void read(const std::string& weight, std::span<float> values) const;

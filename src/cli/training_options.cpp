@@ -1,8 +1,36 @@
 #include "cli/training_options.hpp"
 
+#include <fmt/format.h>
+
 #include "cli/command.hpp"
 
 namespace hone::cli {
+namespace {
+
+// "adamw, lion or sgd"
+std::string optimizer_names() {
+  const auto names = optimizers();
+  std::string text = names.front();
+  for (std::size_t i = 1; i < names.size(); ++i) text += (i + 1 < names.size() ? ", " : " or ") + names[i];
+  return text;
+}
+
+// What an option means, and what each optimizer that has it takes where it is not typed: "... (adamw 0.9, lion 0.9)".
+std::string with_standards(const std::string& meaning, const std::string& name) {
+  std::string standards;
+  for (const std::string& optimizer : optimizers())
+    for (const Hyperparameter& h : hyperparameters(optimizer))
+      if (h.name == name)
+        standards += (standards.empty() ? "" : ", ") + optimizer + " " + fmt::format("{:g}", h.standard);
+  return meaning + " (" + standards + ")";
+}
+
+std::optional<float> narrowed(const std::optional<double>& value) {
+  if (!value) return {};
+  return static_cast<float>(*value);
+}
+
+}  // namespace
 
 void TrainingOptions::add_to(Command& c, bool needs_out) {
   c.add_option("--model", run.model, "preset, config.json or model folder")->capture_default_str();
@@ -18,14 +46,17 @@ void TrainingOptions::add_to(Command& c, bool needs_out) {
       ->capture_default_str();
   c.add_option("--seq", run.plan.seq, "tokens a sequence")->capture_default_str();
   c.add_option("--precision", precision, "f32 or bf16 (products; weights stay f32)")->capture_default_str();
-  c.add_option("--optimizer", optimizer, "adamw")->capture_default_str();
+  c.add_option("--optimizer", run.plan.optimizer, optimizer_names())->capture_default_str();
   c.add_option("--lr", lr, "highest learning rate")->capture_default_str();
   c.add_option("--min-lr", min_lr, "learning rate at the last step")->capture_default_str();
   c.add_option("--schedule", schedule, "constant, linear or cosine, after the warmup")->capture_default_str();
   c.add_option("--warmup", run.warmup, "steps over which the learning rate rises")->capture_default_str();
-  c.add_option("--beta1", beta1, "AdamW's decay of the mean")->capture_default_str();
-  c.add_option("--beta2", beta2, "AdamW's decay of the squares")->capture_default_str();
-  c.add_option("--weight-decay", weight_decay, "of matrices and embeddings")->capture_default_str();
+  c.add_option("--beta1", beta1, with_standards("of the mean, how much is kept", "beta1"));
+  c.add_option("--beta2", beta2, with_standards("of the squares or the mean, how much is kept", "beta2"));
+  c.add_option("--epsilon", epsilon, with_standards("beside the root of the squares", "epsilon"));
+  c.add_option("--momentum", momentum, with_standards("how much of it is kept", "momentum"));
+  c.add_option("--weight-decay", weight_decay,
+               with_standards("of matrices and embeddings", "weight_decay"));
   c.add_option("--clip", clip, "largest norm of all gradients (0: none)")->capture_default_str();
   c.add_option("--dropout", dropout, "everywhere that the model has it (default: the config's)");
   c.add_option("--threads", run.plan.threads, "0: all cores; changes no number")->capture_default_str();
@@ -44,9 +75,6 @@ TrainingRun TrainingOptions::finished() const {
   r.plan.precision = precision_from_name(precision);
   r.plan.seed = seed;
   r.schedule = schedule_from_name(schedule);
-  if (optimizer != "adamw")
-    throw Error(ErrorKind::usage,
-                {.what = "unknown optimizer", .expected = "adamw", .found = "'" + optimizer + "'"});
   if (resume != "auto" && resume != "never")
     throw Error(
         ErrorKind::usage,
@@ -56,10 +84,11 @@ TrainingRun TrainingOptions::finished() const {
   r.min_lr = static_cast<float>(min_lr);
   r.adamw = {.lr = static_cast<float>(lr),
              .clip = static_cast<float>(clip),
-             .beta1 = static_cast<float>(beta1),
-             .beta2 = static_cast<float>(beta2),
-             .epsilon = static_cast<float>(epsilon),
-             .weight_decay = static_cast<float>(weight_decay)};
+             .beta1 = narrowed(beta1),
+             .beta2 = narrowed(beta2),
+             .epsilon = narrowed(epsilon),
+             .weight_decay = narrowed(weight_decay),
+             .momentum = narrowed(momentum)};
   return r;
 }
 

@@ -11,8 +11,9 @@ namespace hone::cli {
 
 struct TrainingOptions {
   TrainingRun run;
-  std::string precision = "f32", schedule = "cosine", resume = "auto", optimizer = "adamw";
-  double lr = 1e-3, min_lr = 0, beta1 = 0.9, beta2 = 0.95, weight_decay = 0.1, clip = 1, epsilon = 1e-8;
+  std::string precision = "f32", schedule = "cosine", resume = "auto";
+  double lr = 1e-3, min_lr = 0, clip = 1;
+  std::optional<double> beta1, beta2, epsilon, weight_decay, momentum;  // none: as the optimizer has it
   std::string recipe;  // only for --help: arguments.cpp takes it out of the command line
   std::optional<double> dropout;
   std::uint64_t seed = 0;

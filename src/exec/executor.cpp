@@ -1,10 +1,11 @@
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <stdexcept>
 
 #include "base/arena.hpp"
 #include "base/float_mode.hpp"
-#include "exec/bind.hpp"
+#include "layout/bind.hpp"
 #include "exec/job.hpp"
 #include "exec/live_tensors.hpp"
 #include "machine/memory.hpp"
@@ -44,6 +45,9 @@ struct Executor::Impl {
         held(std::move(h)),
         pool(plan.options().threads),
         arena(affordable(plan.arena_bytes())) {
+    for (const auto& [name, s] : plan.shared())
+      if (s.tensor.role == Role::constant)
+        std::copy(s.tensor.values->begin(), s.tensor.values->end(), arena.data() + s.offset);
     for (std::size_t i = 0; i < plan.programs().size(); ++i) bind(i);
   }
 
@@ -52,8 +56,7 @@ struct Executor::Impl {
     const TensorDef& root = p[p.root(id)];
     const std::int64_t inside = (p[id].offset - root.offset) * size_bytes(root.type.dtype);
     if (const auto at = held.find(root.name); at != held.end() && root.role != Role::activation)
-      return const_cast<std::byte*>(at->second.data()) +
-             inside;  // operands are typed for writing; no node does
+      return at->second.data() + inside;
     const std::int64_t base =
         root.role == Role::activation
             ? plan.workspace(program).tensor_offset[static_cast<std::size_t>(p.root(id).value)]
@@ -69,7 +72,8 @@ struct Executor::Impl {
       const Node& node = p.nodes[n];
       Call call = describe(p, node, plan.options(), pool);
       const Variant& variant = choose(node, call);
-      for (std::size_t i = 0; i < node.inputs.size(); ++i) call.in[i].data = address(program, node.inputs[i]);
+      for (std::size_t i = 0; i < node.inputs.size(); ++i)
+        if (node.inputs[i]) call.in[i].data = address(program, node.inputs[i]);
       for (std::size_t i = 0; i < node.outputs.size(); ++i)
         call.out[i].data = address(program, node.outputs[i]);
       const std::int64_t scratch = plan.workspace(program).scratch_offset[n];
@@ -117,7 +121,15 @@ std::span<std::byte> Executor::bytes(const std::string& name) {
   const auto found = impl_->plan.shared().find(name);
   if (found == impl_->plan.shared().end() || found->second.offset < 0)
     throw std::logic_error("no tensor '" + name + "' in the arena");
-  return {impl_->arena.data() + found->second.offset, static_cast<std::size_t>(found->second.type.bytes())};
+  return {impl_->arena.data() + found->second.offset,
+          static_cast<std::size_t>(found->second.tensor.type.bytes())};
+}
+
+std::span<std::byte> Executor::input(std::size_t program, std::string_view name) {
+  const Program& p = impl_->plan.programs()[program];
+  const TensorId id = p.input(name);
+  if (!id) return {};
+  return {impl_->address(program, id), static_cast<std::size_t>(p[id].type.bytes())};
 }
 
 std::span<const std::byte> Executor::output(std::size_t program, TensorId id) const {
@@ -147,8 +159,8 @@ std::string Executor::first_not_finite(std::size_t program) {
     const Bound& b = impl_->bound[program][n];
     impl_->live.before(program, n);
     for (std::size_t i = 0; i < p.nodes[n].inputs.size(); ++i)
-      if (const TensorDef& t = p[p.nodes[n].inputs[i]]; is_weight(t) && !finite(b.call.in[i]))
-        return "the weight " + t.name;
+      if (const TensorId id = p.nodes[n].inputs[i]; id && is_weight(p[id]) && !finite(b.call.in[i]))
+        return "the weight " + p[id].name;
     b.run(b.call);
     for (const Operand& o : b.call.out)
       if (!finite(o)) return std::string(b.op) + " @" + p.nodes[n].name;

@@ -4,24 +4,7 @@
 #include <stdexcept>
 #include <thread>
 
-#include "exec/bind.hpp"
-
 namespace hone {
-namespace {
-
-std::vector<std::int64_t> scratch_of(const Program& p, const ExecOptions& options) {
-  // Only the number of threads matters to a plan; a pool that has none started stands for them.
-  const auto pool = ThreadPool::unstarted(options.threads);
-  std::vector<std::int64_t> bytes;
-  for (const Node& node : p.nodes) {
-    const Call call = describe(p, node, options, *pool);
-    const Variant& variant = choose(node, call);
-    bytes.push_back(variant.scratch_bytes ? variant.scratch_bytes(call) : 0);
-  }
-  return bytes;
-}
-
-}  // namespace
 
 ExecOptions exec_options(int threads, const std::string& isa_name) {
   if (threads < 0 || threads > 4096)
@@ -41,7 +24,7 @@ JobPlan::JobPlan(std::vector<Program> programs, ExecOptions options, const std::
     : programs_(std::move(programs)), options_(options) {
   for (const Program& p : programs_) {
     verify(p);
-    workspaces_.push_back(plan_workspace(p, scratch_of(p, options_)));
+    workspaces_.push_back(plan_workspace(p, scratch_bytes(p, options_)));
     workspace_bytes_ = std::max(workspace_bytes_, workspaces_.back().bytes);
   }
   plan_shared(held);
@@ -55,31 +38,45 @@ std::string JobPlan::print(std::size_t program) const {
   });
 }
 
+namespace {
+
+// What two programs say of a tensor of one name: the same; of an input, which each run is given anew, the
+// larger one has room for both.
+void unite(TensorDef& known, const TensorDef& found) {
+  const bool same = known.role == found.role && known.type.dtype == found.type.dtype &&
+                    (known.type == found.type || known.role == Role::input) &&
+                    (known.values == found.values || *known.values == *found.values);
+  if (!same)
+    throw Error(ErrorKind::input, {.what = "two tensors of one name, a weight's or one of hone's own",
+                                   .where = known.name,
+                                   .expected = to_string(known.type),
+                                   .found = to_string(found.type),
+                                   .hint = "give the weight another name"});
+  if (found.type.bytes() > known.type.bytes()) known.type = found.type;
+}
+
+}  // namespace
+
 void JobPlan::plan_shared(const std::set<std::string>& held) {
   for (const Program& p : programs_)
     for (const TensorDef& t : p.tensors) {
       if (t.role == Role::activation || t.alias != Alias::none) continue;
-      const auto [at, fresh] =
-          shared_.try_emplace(t.name, Shared{.type = t.type, .role = t.role, .lifetime = t.lifetime});
-      if (!fresh && (at->second.type != t.type || at->second.role != t.role))
-        throw Error(ErrorKind::input, {.what = "two tensors of one name, a weight's or one of hone's own",
-                                       .where = t.name,
-                                       .expected = to_string(at->second.type),
-                                       .found = to_string(t.type),
-                                       .hint = "give the weight another name"});
+      const auto [at, fresh] = shared_.try_emplace(t.name, Shared{.tensor = t});
+      if (!fresh) unite(at->second.tensor, t);
     }
   std::int64_t offset = aligned(workspace_bytes_);
   arena_bytes_ = workspace_bytes_;
-  for (const Role role : {Role::input, Role::state, Role::parameter})
+  for (const Role role : {Role::input, Role::constant, Role::state, Role::parameter})
     for (auto& [name, s] : shared_) {
-      if (s.role != role) continue;
+      if (s.tensor.role != role) continue;
+      const std::int64_t bytes = s.tensor.type.bytes();
       if (held.contains(name)) {
         s.offset = -1;
-        held_bytes_ += aligned(s.type.bytes());
+        held_bytes_ += aligned(bytes);
         continue;
       }
       s.offset = offset;
-      arena_bytes_ = offset + s.type.bytes();
+      arena_bytes_ = offset + bytes;
       offset = aligned(arena_bytes_);
     }
 }

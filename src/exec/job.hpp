@@ -1,8 +1,8 @@
 // A job: programs over one arena, planned whole before any memory is taken.
 //
 // The arena holds, from its start: the workspace, which the programs use in turn (activations and kernels'
-// scratch), then what they share by name: inputs, states, parameters. `JobPlan` is a value; `Executor` takes
-// the memory that it states and runs the programs.
+// scratch), then what they share by name: inputs, constants, states, parameters. `JobPlan` is a value; `Executor`
+// takes the memory that it states and runs the programs.
 #pragma once
 #include <cstdint>
 #include <map>
@@ -14,29 +14,22 @@
 #include <vector>
 
 #include "base/thread_pool.hpp"
-#include "exec/memory_plan.hpp"
-#include "machine/isa.hpp"
+#include "layout/bind.hpp"
+#include "layout/memory_plan.hpp"
 
 namespace hone {
-
-struct ExecOptions {
-  int threads = 1;
-  Isa isa = best_isa();
-};
 
 // The defaults decided: 0 threads are all cores, an empty isa the best of this CPU. Error(usage) for what
 // this machine cannot do.
 ExecOptions exec_options(int threads, const std::string& isa);
 
 struct Shared {  // a tensor that outlives a program
-  TensorType type;
-  Role role = Role::state;
-  Lifetime lifetime = Lifetime::step;
+  TensorDef tensor;         // as the first program that has it defines it; of an input, the largest
   std::int64_t offset = 0;  // -1: held outside the arena
 };
 
-// Tensors that are only read and lie elsewhere: several jobs may read the same ones.
-using HeldTensors = std::map<std::string, std::span<const std::byte>>;
+// Tensors that lie elsewhere: several jobs may read the same ones. Written only by a job whose nodes do.
+using HeldTensors = std::map<std::string, std::span<std::byte>>;
 
 class JobPlan {
  public:
@@ -76,6 +69,9 @@ class Executor {
 
   // A shared tensor by name, or an output of a program (valid until the next run of any program).
   std::span<std::byte> bytes(const std::string& name);
+  // An input of a program, in that program's own size; empty where it has none of that name. Programs may differ
+  // in an input's shape: it is written before each run.
+  std::span<std::byte> input(std::size_t program, std::string_view name);
   template <class T>
   std::span<T> view(const std::string& name) {
     const auto b = bytes(name);
@@ -83,8 +79,8 @@ class Executor {
   }
   std::span<const std::byte> output(std::size_t program, TensorId id) const;
   template <class T>
-  std::span<const T> output_view(std::size_t program, TensorId id) const {
-    const auto b = output(program, id);
+  std::span<const T> output_view(std::size_t program, std::string_view name) const {
+    const auto b = output(program, plan().programs()[program].output(name));
     return {reinterpret_cast<const T*>(b.data()), b.size() / sizeof(T)};
   }
 

@@ -14,7 +14,7 @@ LiveTensors::LiveTensors(const JobPlan& plan, std::byte* arena)
   ASAN_POISON_MEMORY_REGION(arena_, static_cast<std::size_t>(arena_bytes_));
   for (const auto& [name, s] : plan.shared())
     if (s.offset >= 0)
-      ASAN_UNPOISON_MEMORY_REGION(arena_ + s.offset, static_cast<std::size_t>(s.type.bytes()));
+      ASAN_UNPOISON_MEMORY_REGION(arena_ + s.offset, static_cast<std::size_t>(s.tensor.type.bytes()));
 }
 
 std::vector<LiveTensors::NodeStretches> LiveTensors::stretches(const Program& p, const Workspace& workspace) {
@@ -22,10 +22,11 @@ std::vector<LiveTensors::NodeStretches> LiveTensors::stretches(const Program& p,
   std::vector<std::size_t> last(p.tensors.size(), 0);  // use, of each storage root
   const auto root = [&](TensorId id) { return static_cast<std::size_t>(p.root(id).value); };
   for (std::size_t n = 0; n < p.nodes.size(); ++n) {
-    for (const TensorId id : p.nodes[n].inputs) last[root(id)] = n;
+    for (const TensorId id : p.nodes[n].inputs)
+      if (id) last[root(id)] = n;
     for (const TensorId id : p.nodes[n].outputs) last[root(id)] = n;
   }
-  for (const TensorId id : p.outputs) last[root(id)] = for_ever;
+  for (const Output& output : p.outputs) last[root(output.id)] = for_ever;
 
   std::vector<NodeStretches> all(p.nodes.size());
   for (std::size_t n = 0; n < p.nodes.size(); ++n) {
@@ -39,7 +40,7 @@ std::vector<LiveTensors::NodeStretches> LiveTensors::stretches(const Program& p,
       if (last[root(id)] == n) all[n].over.push_back(all[n].needed.back());
     }
     for (const TensorId id : p.nodes[n].inputs)
-      if (p.tensors[root(id)].role == Role::activation && last[root(id)] == n)
+      if (id && p.tensors[root(id)].role == Role::activation && last[root(id)] == n)
         all[n].over.push_back(tensor(root(id)));
     if (workspace.scratch_offset[n] < 0) continue;
     all[n].needed.push_back({workspace.scratch_offset[n], workspace.scratch_bytes[n]});

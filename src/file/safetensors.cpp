@@ -103,6 +103,11 @@ std::string type_text(const std::string& dtype, const std::vector<std::int64_t>&
   return text + "]";
 }
 
+std::string safetensors_name(DType dtype) {
+  constexpr std::array names{"F32", "BF16", "F16", "I32", "U8"};
+  return names[static_cast<std::size_t>(dtype)];
+}
+
 std::size_t safetensors_item_bytes(std::string_view dtype) {
   for (const Dtype& d : dtypes)
     if (d.name == dtype) return d.bytes;

@@ -20,10 +20,13 @@
 #include "file/atomic.hpp"
 #include "file/mapped.hpp"
 
+#include "ir/type.hpp"
+
 namespace hone {
 
 // Bytes of an element of "F32", "BF16", "I64", ...; 0 for a name that the format does not have.
 std::size_t safetensors_item_bytes(std::string_view dtype);
+std::string safetensors_name(DType dtype);  // "F32"
 
 struct SafetensorsEntry {
   std::string name, dtype;

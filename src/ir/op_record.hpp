@@ -3,6 +3,7 @@
 #pragma once
 #include <cstdint>
 #include <initializer_list>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -16,13 +17,19 @@ namespace hone {
 // What infer sees of a node whose outputs do not exist yet.
 struct InferInput {
   std::string_view node;  // the user's name for it, for messages
-  std::vector<TensorType> in;
+  const OpRecord* op;
+  std::vector<TensorType> in;  // without axes where an optional operand is left out
   Attributes attributes;
+  bool has(std::size_t input) const { return in[input].shape.rank() > 0; }
   // Throw Error(input) naming the node: `what` is wrong, with expected and found.
   [[noreturn]] void fail(const std::string& what, const std::string& expected,
                          const std::string& found) const;
   void require_rank(std::size_t input, int rank) const;
+  void require_rank_at_least(std::size_t input, int rank) const;
   void require(std::size_t input, const TensorType& type) const;
+
+ private:
+  std::string label(std::size_t input) const;
 };
 
 struct OutputSpec {
@@ -40,6 +47,7 @@ struct Operand {
   void* data = nullptr;
   TensorType type;
   Shape strides;
+  explicit operator bool() const { return type.shape.rank() > 0; }  // else an optional one that is left out
   std::int64_t row_stride() const {
     return strides.rank() < 2 ? type.shape.last() : strides[strides.rank() - 2];
   }
@@ -73,7 +81,16 @@ struct Variant {
   void (*run)(const Call&);
 };
 
-class GradientContext;  // pass/autodiff.hpp: emits the nodes of a gradient
+class GradientContext;  // op/gradient_context.hpp: emits the nodes of a gradient
+
+// An input of an op by name. A node lists all of them, in this order, with none for an optional one that it
+// does without; the last may be `variadic`: as many as there are.
+struct InputRecord {
+  const char* name;
+  enum class Kind : std::uint8_t { required, optional, variadic } kind = Kind::required;
+  bool trains = false;  // the op's gradient sums that of a parameter that stands here
+  bool widens = false;  // takes bf16 for f32, with the bits of a cast
+};
 
 // How autocast treats an op's floating inputs.
 enum class Autocast : std::uint8_t {
@@ -83,8 +100,18 @@ enum class Autocast : std::uint8_t {
   follow,  // takes the type of its first input
 };
 
+// What a neighbour's work a kernel does on the way, with the bits of both nodes one after the other.
+struct Fusion {
+  int addend = -1;  // an optional input in f32 that is added to the first output, which is f32 then
+  // Sets the node to also make activation(first output) as its second one; or, where `slope_of` is an optional
+  // input, to multiply its first output by the activation's slope at that. False: this node cannot.
+  bool (*activate)(Node&, const Attributes& activation) = nullptr;
+  int slope_of = -1;
+};
+
 struct OpRecord {
   const char* name;
+  std::span<const InputRecord> inputs;
   std::vector<OutputSpec> (*infer)(const InferInput&);
   Cost (*cost)(const Program&, const Node&);
   void (*gradient)(GradientContext&) = nullptr;     // null: no gradient flows through it
@@ -95,11 +122,23 @@ struct OpRecord {
   bool foldable_cast = false;  // its first output may be bf16 directly instead of f32 and a cast (set_type)
   void (*set_type)(Attributes&, DType) = nullptr;
   int activation_inputs = 1;  // the first so many inputs are activations that autocast looks at
+  // Of an op that adds to sums over micro-batches: an earlier node of this program has begun them.
+  void (*continue_sums)(Attributes&) = nullptr;
+  bool loss = false;  // its first output is a loss; `gradient` begins there
+  Fusion fusion{};
   int state_like_first = -1;  // an input, a state, that holds what the first input is and so takes its type
+
+  std::optional<std::size_t> find_input(std::string_view name) const;  // its place
+  std::size_t least_inputs() const;                // how many a node lists, variadic ones apart
 };
 
-// Appends a node: infers its outputs, adds them, returns them. Names outputs after the node.
+// Of the types of a node's inputs; a bug of hone's where they are not as many as the record says.
+InferInput infer_input(const Program& program, const OpRecord& op, std::string_view node,
+                       const std::vector<TensorId>& inputs, const Attributes& attributes);
+
+// Appends a node: infers its outputs, adds them, returns them. Names outputs after the node. Optional inputs
+// at the end may be left out of the list.
 std::vector<TensorId> emit(Program& program, const OpRecord& op, std::vector<TensorId> inputs,
-                           const Attributes& attributes, const std::string& name, Phase phase = Phase::micro);
+                           const Attributes& attributes, std::string name, Phase phase = Phase::micro);
 
 }  // namespace hone

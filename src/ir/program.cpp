@@ -8,7 +8,7 @@
 namespace hone {
 
 bool is_weight(const TensorDef& tensor) {
-  return tensor.role == Role::parameter || (tensor.role == Role::state && tensor.name.ends_with(".bf16"));
+  return tensor.role == Role::parameter || tensor.purpose == Purpose::derived;
 }
 
 TensorId Program::add(TensorDef tensor) {
@@ -21,6 +21,47 @@ TensorId Program::find(std::string_view wanted) const {
   for (std::size_t i = 0; i < tensors.size(); ++i)
     if (tensors[i].name == wanted) return {static_cast<std::int32_t>(i)};
   return {};
+}
+
+TensorId Program::input(std::string_view wanted) const {
+  for (std::size_t i = 0; i < tensors.size(); ++i)
+    if (tensors[i].role == Role::input && tensors[i].alias == Alias::none && tensors[i].name == wanted)
+      return {static_cast<std::int32_t>(i)};
+  return {};
+}
+
+TensorId Program::output(std::string_view wanted) const {
+  for (const Output& output : outputs)
+    if (output.name == wanted) return output.id;
+  return {};
+}
+
+bool Program::is_output(TensorId id) const {
+  return std::any_of(outputs.begin(), outputs.end(), [id](const Output& o) { return o.id == id; });
+}
+
+std::vector<ParameterSpec> Program::parameters() const {
+  std::vector<ParameterSpec> specs;
+  for (const TensorDef& t : tensors)
+    if (t.role == Role::parameter && t.alias == Alias::none) specs.push_back(*t.parameter);
+  return specs;
+}
+
+TensorId Program::newest(TensorId id) const {
+  for (std::size_t i = tensors.size(); i-- > 0;)
+    if (tensors[i].alias == Alias::version && tensors[i].previous == id)
+      return newest({static_cast<std::int32_t>(i)});
+  return id;
+}
+
+std::vector<TensorId> Program::states(Purpose purpose, std::string_view of) const {
+  std::vector<TensorId> found;
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    const TensorDef& t = tensors[i];
+    if (t.purpose == purpose && t.alias == Alias::none && t.of == of)
+      found.push_back({static_cast<std::int32_t>(i)});
+  }
+  return found;
 }
 
 bool Program::contiguous(TensorId id) const {
@@ -40,6 +81,13 @@ TensorId add_view(Program& program, TensorId of, Shape shape, Shape strides, std
                       .strides = strides});
 }
 
+TensorId add_parameter(Program& program, ParameterSpec spec) {
+  return program.add({.name = spec.name,
+                      .type = {spec.shape, spec.dtype},
+                      .role = Role::parameter,
+                      .parameter = std::make_shared<const ParameterSpec>(spec)});
+}
+
 TensorId add_version(Program& program, TensorId of) {
   TensorDef next = program[of];
   assert(next.role == Role::state || next.role == Role::parameter);
@@ -47,70 +95,6 @@ TensorId add_version(Program& program, TensorId of) {
   next.previous = of;
   next.alias = Alias::version;
   return program.add(std::move(next));
-}
-
-void InferInput::fail(const std::string& what, const std::string& expected, const std::string& found) const {
-  throw Error(ErrorKind::input,
-              {.what = what, .where = std::string(node), .expected = expected, .found = found});
-}
-
-void InferInput::require_rank(std::size_t input, int rank) const {
-  if (in[input].shape.rank() != rank)
-    fail("input " + std::to_string(input) + " has the wrong number of axes", std::to_string(rank) + " axes",
-         to_string(in[input]));
-}
-
-void InferInput::require(std::size_t input, const TensorType& type) const {
-  if (in[input] != type)
-    fail("input " + std::to_string(input) + " has the wrong type", to_string(type), to_string(in[input]));
-}
-
-bool Operand::even_rows() const {
-  std::int64_t stride = row_stride();
-  for (int axis = type.shape.rank() - 2; axis >= 0; --axis) {
-    if (type.shape[axis] > 1 && strides[axis] != stride) return false;
-    stride *= type.shape[axis];
-  }
-  return type.shape.rank() == 0 || type.shape.last() == 1 || strides.last() == 1;
-}
-
-bool Operand::packed() const {
-  return even_rows() &&
-         (type.shape.rank() < 2 || type.shape.rows() == 1 || row_stride() == type.shape.last());
-}
-
-bool gaps_only_in(const Call& call, std::initializer_list<std::size_t> in,
-                  std::initializer_list<std::size_t> out) {
-  const auto good = [](const std::vector<Operand>& operands, std::initializer_list<std::size_t> gaps) {
-    for (std::size_t i = 0; i < operands.size(); ++i) {
-      const bool may = std::find(gaps.begin(), gaps.end(), i) != gaps.end();
-      if (may ? !operands[i].even_rows() : !operands[i].packed()) return false;
-    }
-    return true;
-  };
-  return good(call.in, in) && good(call.out, out);
-}
-
-std::vector<TensorId> emit(Program& program, const OpRecord& op, std::vector<TensorId> inputs,
-                           const Attributes& attributes, const std::string& name, Phase phase) {
-  InferInput infer{.node = name, .in = {}, .attributes = attributes};
-  for (const TensorId id : inputs) infer.in.push_back(program[id].type);
-  const auto specs = op.infer(infer);
-  Node node{.op = &op,
-            .name = name,
-            .inputs = std::move(inputs),
-            .outputs = {},
-            .attributes = attributes,
-            .phase = phase};
-  for (std::size_t i = 0; i < specs.size(); ++i) {
-    const OutputSpec& spec = specs[i];
-    const std::string output = name + ":" + op.name + (i ? "." + std::to_string(i) : "");
-    node.outputs.push_back(spec.version_of >= 0
-                               ? add_version(program, node.inputs[static_cast<std::size_t>(spec.version_of)])
-                               : program.add({.name = output, .type = spec.type}));
-  }
-  program.nodes.push_back(node);
-  return node.outputs;
 }
 
 namespace {
@@ -131,7 +115,7 @@ std::string label(const Program& p, TensorId id) {
 }  // namespace
 
 std::string print(const Program& p, const std::function<std::string(const Node&)>& note) {
-  static constexpr const char* roles[] = {"input", "parameter", "state"};
+  static constexpr const char* roles[] = {"input", "parameter", "state", "constant"};
   static constexpr const char* phases[] = {"prepare", "micro", "norm", "update"};
   std::string s;
   for (std::size_t i = 0; i < p.tensors.size(); ++i) {
@@ -144,14 +128,20 @@ std::string print(const Program& p, const std::function<std::string(const Node&)
     for (std::size_t i = 0; i < n.outputs.size(); ++i)
       s += (i ? ", " : "") + label(p, n.outputs[i]) + ": " + to_string(p[n.outputs[i]].type);
     s += std::string(" = ") + n.op->name + "(";
-    for (std::size_t i = 0; i < n.inputs.size(); ++i) s += (i ? ", " : "") + label(p, n.inputs[i]);
-    const std::string attributes = n.attributes.to_string();
+    std::string inputs;
+    for (const TensorId id : n.inputs)
+      if (id) inputs += (inputs.empty() ? "" : ", ") + label(p, id);
+    s += inputs;
+    const std::string attributes = n.attributes.to_string([&n](std::string_view name) -> std::optional<bool> {
+      const auto place = n.op->find_input(name);
+      return place ? std::optional(bool(n.inputs[*place])) : std::nullopt;
+    });
     s += ")" + (attributes.empty() ? "" : " {" + attributes + "}") + " @" + n.name;
     if (n.phase != Phase::micro) s += std::string(" #") + phases[static_cast<std::size_t>(n.phase)];
     s += (note ? " " + note(n) : "") + "\n";
   }
   s += "output";
-  for (const TensorId id : p.outputs) s += " " + label(p, id);
+  for (const Output& output : p.outputs) s += " " + label(p, output.id);
   return s + "\n";
 }
 

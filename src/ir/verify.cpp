@@ -23,7 +23,8 @@ class Verifier {
   }
 
   void check(const Node& node) {
-    for (const TensorId id : node.inputs) check_read(node, id);
+    for (const TensorId id : node.inputs)
+      if (id) check_read(node, id);
     check_types(node);
     for (const TensorId id : node.outputs) check_write(node, id);
   }
@@ -58,9 +59,8 @@ class Verifier {
   }
 
   void check_types(const Node& node) {
-    InferInput infer{.node = node.name, .in = {}, .attributes = node.attributes};
-    for (const TensorId id : node.inputs) infer.in.push_back(p_[id].type);
-    const auto specs = node.op->infer(infer);
+    const auto specs =
+        node.op->infer(infer_input(p_, *node.op, node.name, node.inputs, node.attributes));
     if (specs.size() != node.outputs.size()) bug(node, "wrong number of outputs");
     for (std::size_t i = 0; i < specs.size(); ++i)
       if (specs[i].type != p_[node.outputs[i]].type)
@@ -80,8 +80,10 @@ void verify(const Program& program) {
 
 void remove_dead(Program& p) {
   std::vector<bool> needed(p.tensors.size(), false);  // by storage root, since views cover one another
-  auto need = [&](TensorId id) { needed[static_cast<std::size_t>(p.root(id).value)] = true; };
-  for (const TensorId id : p.outputs) need(id);
+  auto need = [&](TensorId id) {
+    if (id) needed[static_cast<std::size_t>(p.root(id).value)] = true;
+  };
+  for (const Output& output : p.outputs) need(output.id);
   std::vector<Node> kept;
   for (auto node = p.nodes.rbegin(); node != p.nodes.rend(); ++node) {
     bool live = false;
@@ -101,7 +103,7 @@ void remove_dead(Program& p) {
       used[static_cast<std::size_t>(p.root(id).value)] = true;
     }
   };
-  for (const TensorId id : p.outputs) use(id);
+  for (const Output& output : p.outputs) use(output.id);
   for (const Node& node : p.nodes) {
     for (const TensorId id : node.inputs) use(id);
     for (const TensorId id : node.outputs) use(id);
@@ -117,7 +119,7 @@ void remove_dead(Program& p) {
     if (id) id = renamed[static_cast<std::size_t>(id.value)];
   };
   for (TensorDef& t : tensors) rename(t.base), rename(t.previous);
-  for (TensorId& id : p.outputs) rename(id);
+  for (Output& output : p.outputs) rename(output.id);
   for (Node& node : p.nodes) {
     for (TensorId& id : node.inputs) rename(id);
     for (TensorId& id : node.outputs) rename(id);

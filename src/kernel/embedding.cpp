@@ -14,7 +14,7 @@ void run(const Embedding& a, Isa isa, ThreadPool& pool) {
   const EmbeddingTable& f = embedding_table_of(isa);
   const std::int64_t step = std::max<std::int64_t>(1, 16384 / a.C);
   pool.run(divide_up(a.rows, step), [&](std::int64_t task, int) {
-    f.gather(a.table, a.ids, a.addend, a.y, a.C, task * step, std::min(step, a.rows - task * step));
+    f.gather(a.table, a.ids, a.y, a.C, task * step, std::min(step, a.rows - task * step));
   });
 }
 

@@ -8,12 +8,11 @@
 
 namespace hone::kernel {
 
-// y[r] = table[ids[r]] (+ addend[r]); ids are in range (the data room has checked them).
+// y[r] = table[ids[r]]; ids are in range (the data room has checked them).
 struct Embedding {
   std::int64_t rows = 0, C = 0;
   const std::int32_t* ids = nullptr;  // [rows]
   const float* table = nullptr;       // [V,C]
-  const float* addend = nullptr;      // [rows,C] or null
   float* y = nullptr;                 // [rows,C]
 };
 

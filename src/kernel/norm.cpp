@@ -11,31 +11,31 @@ namespace {
 constexpr std::int64_t task_elements =
     16384;  // 64 KB a stream: a few us of work, far more than a task's 0.1 us
 
-std::int64_t pieces_per_sequence(const LayerNormGradient& a) {
+std::int64_t pieces_per_sequence(const NormGradient& a) {
   return divide_up(a.positions, piece_positions);
 }
 
 struct Piece {
   std::int64_t first_row, rows;
 };
-Piece piece(const LayerNormGradient& a, std::int64_t number) {
+Piece piece(const NormGradient& a, std::int64_t number) {
   const std::int64_t per_sequence = pieces_per_sequence(a);
   const std::int64_t position = number % per_sequence * piece_positions;
   return {number / per_sequence * a.positions + position, std::min(piece_positions, a.positions - position)};
 }
 
 // Partial sums of this many pieces are held at once; many, for the sake of sequences of a few positions.
-std::int64_t wave_pieces(const LayerNormGradient& a, int threads) {
+std::int64_t wave_pieces(const NormGradient& a, int threads) {
   return std::min<std::int64_t>(a.sequences * pieces_per_sequence(a), std::max(64, 4 * threads));
 }
 
 // Where pieces are too few to keep every thread busy, rows are shared out for dx and then columns for the
 // sums, which reads dy and x twice. Either way gives the same bits.
-bool by_columns(const LayerNormGradient& a, int threads) {
+bool by_columns(const NormGradient& a, int threads) {
   return threads > 1 && a.sequences * pieces_per_sequence(a) < 2 * threads;
 }
 
-void sum_by_columns(const LayerNormGradient& a, const NormGradientRows& rows, const NormTable& f,
+void sum_by_columns(const NormGradient& a, const NormGradientRows& rows, const NormTable& f,
                     ThreadPool& pool) {
   const std::int64_t total = a.sequences * a.positions;
   const std::int64_t step = std::max<std::int64_t>(1, task_elements / a.C);
@@ -48,7 +48,7 @@ void sum_by_columns(const LayerNormGradient& a, const NormGradientRows& rows, co
     const std::int64_t first = task * columns, count = std::min(columns, a.C - first);
     if (!a.accumulate) {
       std::fill_n(a.dgamma + first, count, 0.0f);
-      std::fill_n(a.dbeta + first, count, 0.0f);
+      if (a.dbeta) std::fill_n(a.dbeta + first, count, 0.0f);
     }
     for (std::int64_t i = 0; i < pieces; ++i) {
       const Piece p = piece(a, i);
@@ -57,13 +57,13 @@ void sum_by_columns(const LayerNormGradient& a, const NormGradientRows& rows, co
   });
 }
 
-void sum_by_pieces(const LayerNormGradient& a, const NormGradientRows& rows, const NormTable& f,
+void sum_by_pieces(const NormGradient& a, const NormGradientRows& rows, const NormTable& f,
                    ThreadPool& pool, float* partial) {
   const std::int64_t C = a.C, pieces = a.sequences * pieces_per_sequence(a),
                      wave = wave_pieces(a, pool.threads());
   if (!a.accumulate) {
     std::fill_n(a.dgamma, C, 0.0f);
-    std::fill_n(a.dbeta, C, 0.0f);
+    if (a.dbeta) std::fill_n(a.dbeta, C, 0.0f);
   }
   for (std::int64_t first = 0; first < pieces; first += wave) {
     const std::int64_t count = std::min(wave, pieces - first);
@@ -76,7 +76,7 @@ void sum_by_pieces(const LayerNormGradient& a, const NormGradientRows& rows, con
       for (std::int64_t i = 0; i < count; ++i)
         for (std::int64_t c = task * columns; c < std::min(C, (task + 1) * columns); ++c) {
           a.dgamma[c] += partial[2 * i * C + c];
-          a.dbeta[c] += partial[(2 * i + 1) * C + c];
+          if (a.dbeta) a.dbeta[c] += partial[(2 * i + 1) * C + c];
         }
     });
   }
@@ -84,12 +84,12 @@ void sum_by_pieces(const LayerNormGradient& a, const NormGradientRows& rows, con
 
 }  // namespace
 
-std::int64_t scratch_bytes(const LayerNormGradient& a, int threads) {
+std::int64_t scratch_bytes(const NormGradient& a, int threads) {
   return by_columns(a, threads) ? 0 : wave_pieces(a, threads) * 2 * a.C * 4;
 }
 
-void run(const LayerNorm& a, Isa isa, ThreadPool& pool) {
-  const NormRows rows{a.C, a.x, a.addend, a.sum, a.gamma, a.beta, a.epsilon, a.y, a.mean, a.rstd};
+void run(const Norm& a, Isa isa, ThreadPool& pool) {
+  const NormRows rows{a.C, a.x, a.gamma, a.beta, a.epsilon, a.y, a.mean, a.rstd};
   const std::int64_t step = std::max<std::int64_t>(1, task_elements / a.C);
   const NormTable& f = norm_table_of(isa);
   pool.run(divide_up(a.rows, step), [&](std::int64_t task, int) {
@@ -97,7 +97,7 @@ void run(const LayerNorm& a, Isa isa, ThreadPool& pool) {
   });
 }
 
-void run(const LayerNormGradient& a, Isa isa, ThreadPool& pool, void* scratch) {
+void run(const NormGradient& a, Isa isa, ThreadPool& pool, void* scratch) {
   const NormGradientRows rows{a.C, a.dy, a.x, a.gamma, a.mean, a.rstd, a.addend, a.dx};
   if (by_columns(a, pool.threads()))
     sum_by_columns(a, rows, norm_table_of(isa), pool);

@@ -11,7 +11,7 @@
 namespace hone {
 
 struct FamilyModel {
-  ArchitectureFunction architecture;
+  Architecture architecture;
   std::int64_t vocab_size, context;
   std::vector<std::string> notes;  // what is worth knowing of the config
 };

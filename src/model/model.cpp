@@ -1,6 +1,7 @@
 #include "hone/model.hpp"
 
 #include <algorithm>
+#include <cassert>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -18,22 +19,23 @@
 namespace hone {
 namespace {
 
-// A table that is read by token, or by position, has a row for each that there may be.
-void check_tables(const Program& p, const Model::Impl& model) {
-  const auto check = [&](const Node& n, const char* ids, std::int64_t most, const char* option) {
-    const TensorDef& table = p[n.inputs[1]];
-    if (n.op != &op::embedding || p[n.inputs[0]].name != ids || table.type.shape[0] >= most) return;
+// A table that is read by ids has a row for each that there may be.
+void check_tables(const Program& p) {
+  for (const Node& n : p.nodes) {
+    if (n.op != &op::embedding) continue;
+    const TensorDef &ids = p[n.inputs[op::EmbeddingInputs::ids]], &table = p[n.inputs[op::EmbeddingInputs::table]];
+    if (table.type.shape[0] >= ids.input.below) continue;
     throw Error(ErrorKind::input, {.what = "the table has too few rows",
                                    .where = table.name,
-                                   .expected = std::to_string(most) + " or more, ModelOptions::" + option,
+                                   .expected = std::to_string(ids.input.below) + " or more, for " + ids.name.substr(1),
                                    .found = to_string(table.type.shape)});
-  };
-  for (const Node& n : p.nodes) {
-    if (n.inputs.size() < 2) continue;
-    check(n, input::tokens, model.vocab_size, "vocab_size");
-    check(n, input::positions, model.context, "context");
   }
-  const TensorDef& logits = p[p.outputs.at(0)];
+}
+
+void check_logits(const Program& p, const Model::Impl& model) {
+  const TensorId id = p.output("logits");
+  if (!id) return;
+  const TensorDef& logits = p[id];
   if (logits.type.shape.last() < model.vocab_size)
     throw Error(ErrorKind::input,
                 {.what = "fewer logits than ids",
@@ -61,25 +63,31 @@ void require_same_weights(const std::vector<ParameterSpec>& first, const std::ve
     if (!find_spec(now, spec.name)) refuse(spec.name, to_string(spec.shape), "no such weight");
 }
 
+Forward with_own_passes(const Model::Impl& model, Forward forward) {
+  for (const ForwardPass& pass : model.passes) {
+    pass(forward.program);
+    verify(forward.program);
+  }
+  if (!model.specs.empty()) require_same_weights(model.specs, forward.program.parameters());
+  return forward;
+}
+
 // The weights, by a first call of the architecture, with which later ones must agree; returns the program
 // that the call wrote.
 Program fill_specs(Model::Impl& model) {
-  Forward forward = write_forward(model.architecture, {.batch = 1, .seq = 1});
-  check_tables(forward.program, model);
-  remove_dead(forward.program);
-  for (const ParameterSpec& spec : forward.parameters)
-    if (!forward.program.find(spec.name))
-      throw Error(ErrorKind::input, {.what = "a weight that the logits do not depend on",
+  model.specs.clear();
+  Program p = model.write({.batch = 1, .seq = 1}).program;
+  check_tables(p);
+  check_logits(p, model);
+  std::vector<ParameterSpec> specs = p.parameters();
+  remove_dead(p);
+  for (const ParameterSpec& spec : specs)
+    if (!p.find(spec.name))
+      throw Error(ErrorKind::input, {.what = "a weight that no output depends on",
                                      .where = spec.name,
                                      .hint = "use it, or leave it out of the architecture"});
-  model.specs = std::move(forward.parameters);
-  model.architecture = [first = model.specs, write = std::move(model.architecture)](Builder& b,
-                                                                                    Tensor tokens) {
-    const Tensor logits = write(b, tokens);
-    require_same_weights(first, tokens.builder()->parameters);
-    return logits;
-  };
-  return std::move(forward.program);
+  model.specs = std::move(specs);
+  return p;
 }
 
 // What config.json says of an architecture of one's own: the program of one token, line by line, under the
@@ -116,7 +124,7 @@ Model from_json(nlohmann::json config, const ModelOptions& options, const std::s
   impl->config = config.dump(2) + "\n";
   impl->vocab_size = made.vocab_size;
   impl->context = made.context;
-  impl->architecture = std::move(made.architecture);
+  impl->network = language_model(std::move(made.architecture));
   impl->notes = std::move(made.notes);
   impl->family_names = &family.names;
   fill_specs(*impl);
@@ -124,27 +132,65 @@ Model from_json(nlohmann::json config, const ModelOptions& options, const std::s
   return Model(std::move(impl));
 }
 
-Model custom_model(Architecture architecture, std::int64_t vocab_size, std::int64_t context,
-                   std::uint64_t seed) {
-  if (vocab_size <= 0 || context <= 0)
-    throw Error(ErrorKind::usage, {.what = "a model of one's own needs its vocabulary and context",
-                                   .expected = "ModelOptions::vocab_size and context above 0",
-                                   .found = std::to_string(vocab_size) + " and " + std::to_string(context)});
-  if (!architecture)
-    throw Error(ErrorKind::usage, {.what = "the architecture is empty",
-                                   .expected = "a function Tensor(Builder&, Tensor tokens)",
+namespace {
+
+// config.json of an architecture of one's own; fills in the weights.
+void describe_custom(Model::Impl& model) {
+  const nlohmann::ordered_json config{{"model_type", "custom"},
+                                      {"vocab_size", model.vocab_size},
+                                      {"n_positions", model.context},
+                                      {architecture_key, described(fill_specs(model))}};
+  model.config = config.dump(2) + "\n";
+}
+
+}  // namespace
+
+Model custom_model(Architecture architecture, const ModelOptions& o) {
+  if (o.vocab_size <= 0 || o.context <= 0)
+    throw Error(ErrorKind::usage,
+                {.what = "a model of one's own needs its vocabulary and context",
+                 .expected = "ModelOptions::vocab_size and context above 0",
+                 .found = std::to_string(o.vocab_size) + " and " + std::to_string(o.context)});
+  return custom_model(language_model(std::move(architecture)), next_token(), o);
+}
+
+Model custom_model(Network network, Objective objective, const ModelOptions& o) {
+  if (!network || !objective)
+    throw Error(ErrorKind::usage, {.what = "the architecture or its objective is empty",
+                                   .expected = "functions over a Builder",
                                    .found = "none"});
   auto impl = std::make_shared<Model::Impl>();
   impl->family = "custom";
-  impl->vocab_size = vocab_size;
-  impl->context = context;
-  impl->architecture = std::move(architecture);
-  const nlohmann::ordered_json config{{"model_type", "custom"},
-                                      {"vocab_size", vocab_size},
-                                      {"n_positions", context},
-                                      {architecture_key, described(fill_specs(*impl))}};
-  impl->config = config.dump(2) + "\n";
-  impl->store = WeightStore::fresh(seed);
+  impl->vocab_size = o.vocab_size;
+  impl->context = o.context;
+  impl->sizes = o.sizes;
+  impl->network = std::move(network);
+  impl->objective = std::move(objective);
+  describe_custom(*impl);
+  impl->store = WeightStore::fresh(o.seed);
+  return Model(std::move(impl));
+}
+
+Forward Model::Impl::write(BuildOptions options) const {
+  options.vocab_size = vocab_size, options.context = context;
+  for (const auto& [name, most] : sizes) options.sizes.try_emplace(name, most);
+  return with_own_passes(*this, write_forward(network, options));
+}
+
+Forward Model::Impl::write(const Objective& of, BuildOptions options,
+                           const std::vector<std::string>& keep_outputs) const {
+  options.vocab_size = vocab_size, options.context = context;
+  for (const auto& [name, most] : sizes) options.sizes.try_emplace(name, most);
+  return with_own_passes(*this, write_forward(network, of, options, keep_outputs));
+}
+
+Model with_pass(const Model& model, ForwardPass pass) {
+  auto impl = std::make_shared<Model::Impl>(model.impl());
+  impl->passes.push_back(std::move(pass));
+  if (impl->family == "custom")
+    describe_custom(*impl);
+  else
+    fill_specs(*impl);
   return Model(std::move(impl));
 }
 
@@ -165,7 +211,9 @@ Model with_weights(const Model& model, WeightStore store) {
 }
 
 Model::Model(Architecture architecture, const ModelOptions& options)
-    : Model(custom_model(std::move(architecture), options.vocab_size, options.context, options.seed)) {}
+    : Model(custom_model(std::move(architecture), options)) {}
+Model::Model(Network network, Objective objective, const ModelOptions& options)
+    : Model(custom_model(std::move(network), std::move(objective), options)) {}
 
 const std::string& Model::family() const { return impl_->family; }
 std::int64_t Model::vocab_size() const { return impl_->vocab_size; }
@@ -199,10 +247,11 @@ void Model::read(const std::string& name, std::span<float> values) const {
 
 namespace {
 WeightReader reader_of(const Model::Impl& model, std::vector<float>& buffer) {
-  return [&model, &buffer](const ParameterSpec& spec) -> std::span<const float> {
+  return [&model, &buffer](const ParameterSpec& spec) -> std::span<const std::byte> {
+    assert(spec.dtype == DType::f32);  // the only type in which weights are trained and saved so far
     buffer.resize(static_cast<std::size_t>(spec.shape.elements()));
     model.store.read_file_layout(spec, buffer);
-    return buffer;
+    return std::as_bytes(std::span(buffer));
   };
 }
 }  // namespace

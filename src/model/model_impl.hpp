@@ -10,28 +10,43 @@
 
 namespace hone {
 
+// A change of a model's forward program that belongs to the model: it may add parameters. Appends nodes and
+// tensors, or changes nodes where they stand (ir/rewrite.hpp), so that ids stay what they are.
+using ForwardPass = std::function<void(Program&)>;
+
 struct Model::Impl {
   std::string family;
   std::string config;  // the text of config.json
   std::int64_t vocab_size = 0, context = 0;
-  ArchitectureFunction architecture;
-  std::vector<ParameterSpec> specs;
+  std::map<std::string, std::int64_t, std::less<>> sizes;
+  Network network;
+  Objective objective = next_token();
+  std::vector<ForwardPass> passes;
+  std::vector<ParameterSpec> specs;  // what leaves the passes
   WeightStore store;
   const FamilyNames* family_names = nullptr;  // of its family; none for an architecture of one's own
   std::vector<std::string> notes;
 
   const ParameterSpec* find(const std::string& name) const;  // null where there is none
   const ParameterSpec& spec(const std::string& name) const;  // Error(usage) that names the nearest
+  // The forward program, with the model's own passes. Error(input) where its weights are not those of the first call:
+  // what is trained, saved and read is decided once.
+  Forward write(BuildOptions options) const;
+  // The same and an objective: outputs are its terms, and of the network's those named.
+  Forward write(const Objective& objective, BuildOptions options,
+                const std::vector<std::string>& keep_outputs = {}) const;
 };
 
 // A model of a config.json that was read from `where`, with fresh weights.
 Model from_json(nlohmann::json config, const ModelOptions& options, const std::string& where);
 // One of an architecture of one's own; config.json keeps its program under architecture_key.
-Model custom_model(Architecture architecture, std::int64_t vocab_size, std::int64_t context,
-                   std::uint64_t seed);
+Model custom_model(Architecture architecture, const ModelOptions& options);
+Model custom_model(Network network, Objective objective, const ModelOptions& options);
 inline constexpr const char* architecture_key = "architecture";
 
 // The same model with other weights.
 Model with_weights(const Model& model, WeightStore store);
+// The same model with a further pass; weights that it adds have their initial values.
+Model with_pass(const Model& model, ForwardPass pass);
 
 }  // namespace hone

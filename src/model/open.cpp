@@ -102,7 +102,10 @@ Model open(const std::string& folder, const ModelOptions& options) {
   return with_files(model, files, std::move(tensors));
 }
 
-Model open(const std::string& folder, Architecture architecture) {
+namespace {
+
+// A folder that an architecture of one's own was saved to; `make` gives its model, of these sizes.
+Model open_custom(const std::string& folder, const std::function<Model(std::int64_t, std::int64_t)>& make) {
   require_folder(folder);
   const std::string where = folder + "/config.json";
   const auto config = read_json(where);
@@ -113,8 +116,8 @@ Model open(const std::string& folder, Architecture architecture) {
                                    .expected = "model_type custom",
                                    .found = type,
                                    .hint = "open it without an architecture"});
-  const Model model = custom_model(std::move(architecture), json_integer(config, "vocab_size", where),
-                                   json_integer(config, "n_positions", where), 0);
+  const Model model =
+      make(json_integer(config, "vocab_size", where), json_integer(config, "n_positions", where));
   const auto files = std::make_shared<const WeightFiles>(folder);
   const auto& specs = model.impl().specs;
   WeightStore store = WeightStore::mapped(files, named_tensors(*files, {}, specs), specs);
@@ -128,6 +131,22 @@ Model open(const std::string& folder, Architecture architecture) {
                                      .found = "tensor " + t.entry->name,
                                      .hint = "open it with the architecture that it was saved by"});
   return with_weights(model, std::move(store));
+}
+
+}  // namespace
+
+Model open(const std::string& folder, Architecture architecture) {
+  return open_custom(folder, [&](std::int64_t vocab_size, std::int64_t context) {
+    return custom_model(std::move(architecture), {.vocab_size = vocab_size, .context = context});
+  });
+}
+
+Model open(const std::string& folder, Network network, Objective objective, const ModelOptions& options) {
+  return open_custom(folder, [&](std::int64_t vocab_size, std::int64_t context) {
+    ModelOptions saved = options;
+    saved.vocab_size = vocab_size, saved.context = context;
+    return custom_model(std::move(network), std::move(objective), saved);
+  });
 }
 
 }  // namespace hone

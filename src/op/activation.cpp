@@ -88,6 +88,8 @@ void gradient(GradientContext& g) {
     g.set(0, g.emit(activation_gradient, {dy, g.in(0)}, g.attributes<ActivationAttributes>())[0]);
 }
 
+constexpr InputRecord inputs[] = {{"x"}};
+constexpr InputRecord gradient_inputs[] = {{"dy"}, {"x"}};
 constexpr Variant variants[] = {{"flat", "cpu", nullptr, nullptr, run},
                                 {"rows", "cpu", all_even_rows, nullptr, by_rows<run>}};
 constexpr Variant gradient_variants[] = {{"flat", "cpu", nullptr, nullptr, run_gradient},
@@ -96,6 +98,7 @@ constexpr Variant gradient_variants[] = {{"flat", "cpu", nullptr, nullptr, run_g
 }  // namespace
 
 const OpRecord activation{.name = "activation",
+                          .inputs = inputs,
                           .infer = infer,
                           .cost = streaming_cost,
                           .gradient = gradient,
@@ -104,6 +107,7 @@ const OpRecord activation{.name = "activation",
                           .variants = variants,
                           .autocast = Autocast::follow};
 const OpRecord activation_gradient{.name = "activation_gradient",
+                                   .inputs = gradient_inputs,
                                    .infer = infer_gradient,
                                    .cost = streaming_cost,
                                    .alias = first_input,

@@ -59,6 +59,9 @@ void gradient_cast(GradientContext& g) {
 
 void set_type(Attributes& a, DType dtype) { a = TypeAttributes{dtype}; }
 
+constexpr InputRecord add_inputs[] = {{"a"}, {"b"}};
+constexpr InputRecord cast_inputs[] = {{"x"}};
+constexpr InputRecord accumulate_inputs[] = {{"sum"}, {"more"}};
 constexpr Variant add_variants[] = {{"flat", "cpu", nullptr, nullptr, run_add},
                                     {"rows", "cpu", all_even_rows, nullptr, by_rows<run_add>}};
 constexpr Variant cast_variants[] = {{"flat", "cpu", nullptr, nullptr, run_cast},
@@ -67,6 +70,7 @@ constexpr Variant cast_variants[] = {{"flat", "cpu", nullptr, nullptr, run_cast}
 }  // namespace
 
 const OpRecord add{.name = "add",
+                   .inputs = add_inputs,
                    .infer = infer_add,
                    .cost = streaming_cost,
                    .gradient = gradient_add,
@@ -76,6 +80,7 @@ const OpRecord add{.name = "add",
                    .autocast = Autocast::any,
                    .set_type = set_type};
 const OpRecord cast{.name = "cast",
+                    .inputs = cast_inputs,
                     .infer = infer_cast,
                     .cost = streaming_cost,
                     .gradient = gradient_cast,
@@ -83,6 +88,7 @@ const OpRecord cast{.name = "cast",
                     .variants = cast_variants,
                     .set_type = set_type};
 const OpRecord accumulate{.name = "accumulate",
+                          .inputs = accumulate_inputs,
                           .infer = infer_accumulate,
                           .cost = streaming_cost,
                           .reference = reference_add,

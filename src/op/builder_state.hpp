@@ -12,15 +12,6 @@
 
 namespace hone {
 
-// A weight as its model knows it: enough to make its first value, to find it in files and to train it.
-struct ParameterSpec {
-  std::string name;
-  Shape shape;
-  Init init;
-  bool decay = true;
-  bool transposed = false;  // files keep [in,out]
-};
-
 // The one of that name; null where there is none.
 const ParameterSpec* find_spec(const std::vector<ParameterSpec>& specs, std::string_view name);
 
@@ -33,8 +24,10 @@ struct CacheShape {
 struct BuildOptions {
   std::int64_t batch = 1, seq = 1;
   bool training = false;  // dropout acts
-  bool cached = false;    // attention reads and extends a cache
-  CacheShape cache;
+  bool cached = false;    // attention that uses a cache reads and extends it
+  CacheShape cache{};
+  std::int64_t vocab_size = 0, context = 0;  // of the model: what ids and positions stay below; 0: not known
+  std::map<std::string, std::int64_t, std::less<>> sizes{};
 };
 
 struct BuilderState {
@@ -47,24 +40,24 @@ struct BuilderState {
   BuildOptions options;
   Program program;
   std::string prefix;
-  std::vector<ParameterSpec> parameters;        // in order of first use
-  std::map<std::string, TensorId> by_name;      // inputs and parameters
+  std::map<std::string, TensorId> by_name;      // inputs, constants and parameters
   std::map<std::string, TensorId> activations;  // what nodes leave, by the nodes' names and by named()
-  TensorId input(const std::string& name, TensorType type);  // made at its first use
+  int losses = 0;                               // so far
+  // Made at its first use; Error(input) where a second one disagrees. `name` begins with '$'.
+  TensorId input(const std::string& name, TensorType type, InputInfo info);
   // `what` under the open scopes; the second node of a name is called NAME.2.
   std::string new_name(std::string_view what) const;
 };
 
-using ArchitectureFunction = std::function<Tensor(Builder&, Tensor)>;
-
 struct Forward {
-  Program program;  // its output: the logits [B,T,V]
-  TensorId logits;
-  std::vector<ParameterSpec> parameters;
-  std::map<std::string, TensorId> activations;  // by name; the logits as "logits" too
+  Program program;                              // its outputs: the network's
+  std::map<std::string, TensorId> activations;  // by name; the outputs by theirs too
 };
 
-// Calls the architecture once with the input "tokens" i32[B,T].
-Forward write_forward(const ArchitectureFunction& architecture, const BuildOptions& options);
+// Calls the network once, and behind it the objective, where there is one: then the outputs are the losses of its
+// terms, by the terms' names, and behind them those of the network that `keep_outputs` names.
+Forward write_forward(const Network& network, const BuildOptions& options);
+Forward write_forward(const Network& network, const Objective& objective, const BuildOptions& options,
+                      const std::vector<std::string>& keep_outputs = {});
 
 }  // namespace hone

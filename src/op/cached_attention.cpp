@@ -16,12 +16,14 @@ void require_table(const InferInput& i, std::size_t table, std::size_t lengths, 
 }
 
 std::vector<OutputSpec> infer_append(const InferInput& i) {
-  i.require_rank(0, 3);
-  i.require_rank(1, 3);
-  require_table(i, 2, 3, i.in[0].shape[0]);
-  if (i.in[0].shape.last() != i.in[1].shape.last() || i.in[0].dtype != i.in[1].dtype)
-    i.fail("the cache does not fit the keys", to_string(i.in[1]), to_string(i.in[0]));
-  return {{i.in[1], 1}};
+  using In = CacheAppendInputs;
+  i.require_rank(In::rows, 3);
+  i.require_rank(In::cache, 3);
+  const TensorType &rows = i.in[In::rows], &cache = i.in[In::cache];
+  require_table(i, In::table, In::lengths, rows.shape[0]);
+  if (rows.shape.last() != cache.shape.last() || rows.dtype != cache.dtype)
+    i.fail("the cache does not fit the keys", to_string(cache), to_string(rows));
+  return {{cache, In::cache}};
 }
 
 // Address of position p of sequence b in a cache operand.
@@ -32,13 +34,14 @@ std::byte* cache_row(const Operand& cache, const Operand& table, std::int64_t b,
 }
 
 void run_append(const Call& c) {
-  const Operand& x = c.in[0];
+  using In = CacheAppendInputs;
+  const Operand &x = c.in[In::rows], &table = c.in[In::table];
   const std::int64_t T = x.type.shape[1];
   const auto bytes = x.type.shape.last() * size_bytes(x.type.dtype);
   c.pool->run(x.type.shape[0] * T, [&](std::int64_t row, int) {
-    const std::int64_t b = row / T, position = c.in[3].as<std::int32_t>()[b] + row % T;
-    if (position / c.in[1].type.shape[1] >= c.in[2].type.shape[1]) return;  // padding past the capacity
-    std::memcpy(cache_row(c.out[0], c.in[2], b, position),
+    const std::int64_t b = row / T, position = c.in[In::lengths].as<std::int32_t>()[b] + row % T;
+    if (position / c.in[In::cache].type.shape[1] >= table.type.shape[1]) return;  // padding past the capacity
+    std::memcpy(cache_row(c.out[0], table, b, position),
                 x.as<std::byte>() + row * x.row_stride() * size_bytes(x.type.dtype),
                 static_cast<std::size_t>(bytes));
   });
@@ -46,42 +49,47 @@ void run_append(const Call& c) {
 
 // Reads the new rows and writes them; the rest of the cache is not touched.
 Cost append_cost(const Program& p, const Node& n) {
-  return {.flops = 0, .bytes = 2 * static_cast<double>(p[n.inputs[0]].type.bytes())};
+  return {.flops = 0, .bytes = 2 * static_cast<double>(p[n.inputs[CacheAppendInputs::rows]].type.bytes())};
 }
 
+using In = CachedAttentionInputs;
+
 std::vector<OutputSpec> infer(const InferInput& i) {
-  require_table(i, 3, 4, i.in[0].shape[0]);
-  for (const std::size_t cache : {1, 2})
-    if (i.in[cache].dtype != i.in[0].dtype)
-      i.fail("queries and cache differ in type", to_string(i.in[0]), to_string(i.in[cache]));
-  return {{i.in[0]}};
+  i.require_rank(In::q, 3);
+  require_table(i, In::table, In::lengths, i.in[In::q].shape[0]);
+  for (const std::size_t cache : {In::cache_k, In::cache_v})
+    if (i.in[cache].dtype != i.in[In::q].dtype)
+      i.fail("queries and cache differ in type", to_string(i.in[In::q]), to_string(i.in[cache]));
+  return {{i.in[In::q]}};
 }
 
 Cost cost(const Program& p, const Node& n) {
-  const Shape& q = p[n.inputs[0]].type.shape;
-  const double keys = static_cast<double>(p[n.inputs[3]].type.shape[1] * p[n.inputs[1]].type.shape[1]);
-  return {.flops = 4 * static_cast<double>(q.elements()) * keys,
+  const TensorType& q = p[n.inputs[In::q]].type;
+  const double keys =
+      static_cast<double>(p[n.inputs[In::table]].type.shape[1] * p[n.inputs[In::cache_k]].type.shape[1]);
+  return {.flops = 4 * static_cast<double>(q.shape.elements()) * keys,
           .bytes = operand_bytes(p, n),
-          .low_precision = p[n.inputs[0]].type.dtype == DType::bf16};
+          .low_precision = q.dtype == DType::bf16};
 }
 
 kernel::CachedAttention arguments(const Call& c) {
   const auto a = c.attributes.as<AttentionAttributes>();
-  const Shape& q = c.in[0].type.shape;
-  return {.B = q[0],
-          .T = q[1],
+  const Operand &q = c.in[In::q], &table = c.in[In::table];
+  const Shape& shape = q.type.shape;
+  return {.B = shape[0],
+          .T = shape[1],
           .heads = a.heads,
           .kv_heads = a.kv_heads,
-          .D = q[2] / a.heads,
-          .type = element(c.in[0].type.dtype),
-          .q = {c.in[0].data, c.in[0].row_stride()},
+          .D = shape[2] / a.heads,
+          .type = element(q.type.dtype),
+          .q = {q.data, q.row_stride()},
           .o = {c.out[0].data, c.out[0].row_stride()},
-          .cache_k = c.in[1].data,
-          .cache_v = c.in[2].data,
-          .block = c.in[1].type.shape[1],
-          .table = c.in[3].as<std::int32_t>(),
-          .table_stride = c.in[3].type.shape[1],
-          .lengths = c.in[4].as<std::int32_t>(),
+          .cache_k = c.in[In::cache_k].data,
+          .cache_v = c.in[In::cache_v].data,
+          .block = c.in[In::cache_k].type.shape[1],
+          .table = table.as<std::int32_t>(),
+          .table_stride = table.type.shape[1],
+          .lengths = c.in[In::lengths].as<std::int32_t>(),
           .scale = a.scale};
 }
 std::int64_t scratch(const Call& c) { return kernel::scratch_bytes(arguments(c), c.isa, c.pool->threads()); }
@@ -91,10 +99,7 @@ void reference(const Call& c) {
   const auto a = arguments(c);
   const std::int64_t width = a.kv_heads * a.D;
   auto key = [&](const Operand& cache, std::int64_t b, std::int64_t position, std::int64_t j) {
-    const std::int64_t block =
-        get(c.in[3], b * a.table_stride + position / a.block) < 0
-            ? 0
-            : static_cast<std::int64_t>(get(c.in[3], b * a.table_stride + position / a.block));
+    const auto block = static_cast<std::int64_t>(get(c.in[In::table], b * a.table_stride + position / a.block));
     return get(cache, (block * a.block + position % a.block) * width + j);
   };
   for (std::int64_t b = 0; b < a.B; ++b)
@@ -106,21 +111,25 @@ void reference(const Call& c) {
         double sum = 0;
         for (std::int64_t s = 0; s < visible; ++s) {
           double score = 0;
-          for (std::int64_t d = 0; d < a.D; ++d) score += get(c.in[0], at + d) * key(c.in[1], b, s, kv + d);
+          for (std::int64_t d = 0; d < a.D; ++d)
+            score += get(c.in[In::q], at + d) * key(c.in[In::cache_k], b, s, kv + d);
           p.push_back(std::exp(score * static_cast<double>(a.scale)));
           sum += p.back();
         }
         for (std::int64_t d = 0; d < a.D; ++d) {
           double o = 0;
           for (std::int64_t s = 0; s < visible; ++s)
-            o += p[static_cast<std::size_t>(s)] / sum * key(c.in[2], b, s, kv + d);
+            o += p[static_cast<std::size_t>(s)] / sum * key(c.in[In::cache_v], b, s, kv + d);
           set(c.out[0], at + d, o);
         }
       }
 }
 
-bool takes_append(const Call& c) { return gaps_only_in(c, {0}, {}); }
-bool takes(const Call& c) { return gaps_only_in(c, {0}, {0}); }
+bool takes_append(const Call& c) { return gaps_only_in(c, {CacheAppendInputs::rows}, {}); }
+bool takes(const Call& c) { return gaps_only_in(c, {In::q}, {0}); }
+
+constexpr InputRecord append_inputs[] = {{"rows"}, {"cache"}, {"table"}, {"lengths"}};
+constexpr InputRecord inputs[] = {{"q"}, {"cache_k"}, {"cache_v"}, {"table"}, {"lengths"}};
 
 constexpr Variant append_variants[] = {{"rows", "cpu", takes_append, nullptr, run_append}};
 constexpr Variant variants[] = {{"blocks", "cpu", takes, scratch, run}};
@@ -128,13 +137,15 @@ constexpr Variant variants[] = {{"blocks", "cpu", takes, scratch, run}};
 }  // namespace
 
 const OpRecord cache_append{.name = "cache_append",
+                            .inputs = append_inputs,
                             .infer = infer_append,
                             .cost = append_cost,
                             .reference = run_append,
                             .variants = append_variants,
                             .autocast = Autocast::lower,  // keys that no product made are f32 until here
-                            .state_like_first = 1};
+                            .state_like_first = CacheAppendInputs::cache};
 const OpRecord cached_attention{.name = "cached_attention",
+                                .inputs = inputs,
                                 .infer = infer,
                                 .cost = cost,
                                 .reference = reference,

@@ -16,8 +16,12 @@ StepInfo step_info(const Operand& step) {
 }
 
 TensorId step_input(Program& p) {
-  const TensorId id = p.find(input::step);
-  return id ? id : p.add({.name = input::step, .type = step_type(), .role = Role::input});
+  const TensorId id = p.input(input::step);
+  return id ? id
+            : p.add({.name = input::step,
+                     .type = step_type(),
+                     .role = Role::input,
+                     .input = {.meaning = Meaning::step, .once_a_step = false}});
 }
 
 std::uint64_t random_key(std::uint64_t stream, const StepInfo& step) {
@@ -91,14 +95,14 @@ void set(const Operand& o, std::int64_t i, double value) {
 
 int first_input(const Node&, int output) { return output == 0 ? 0 : -1; }
 
+void continue_sum(Attributes& attributes) { attributes = SumAttributes{.begun = true}; }
+
 bool continues(const Call& c, std::size_t step) {
   return c.attributes.as<SumAttributes>().begun || step_info(c.in[step]).micro != 0;
 }
 
 Rows rows_of(const Shape& shape) {
-  const std::int64_t rows = shape.rows();
-  const std::int64_t positions = shape.rank() >= 2 ? shape[shape.rank() - 2] : 1;
-  return {rows / positions, positions};
+  return {shape[0], shape.rows() / shape[0]};
 }
 
 double sum_by_pieces(double before, bool continued, Rows rows,
@@ -116,7 +120,8 @@ double sum_by_pieces(double before, bool continued, Rows rows,
 
 double operand_bytes(const Program& p, const Node& n) {
   double total = 0;
-  for (const TensorId id : n.inputs) total += static_cast<double>(p[id].type.bytes());
+  for (const TensorId id : n.inputs)
+    if (id) total += static_cast<double>(p[id].type.bytes());
   for (const TensorId id : n.outputs) total += static_cast<double>(p[id].type.bytes());
   return total;
 }

@@ -54,7 +54,10 @@ int first_input(const Node& node, int output);
 // index.
 bool continues(const Call& c, std::size_t step);
 
-// Sequences and positions of a [B,T,C] operand; [T,C] is one sequence.
+// For OpRecord::continue_sums of those ops.
+void continue_sum(Attributes& attributes);
+
+// Samples and rows of each of a [B,..,C] operand: the pieces of sums do not cross samples.
 struct Rows {
   std::int64_t sequences, positions;
 };

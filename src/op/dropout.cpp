@@ -51,11 +51,13 @@ void gradient(GradientContext& g) {
   if (dy && g.wants(0)) g.set(0, g.emit(dropout, {dy, g.step()}, g.attributes<DropoutAttributes>())[0]);
 }
 
+constexpr InputRecord inputs[] = {{"x"}, {"step"}};
 constexpr Variant variants[] = {{"rows", "cpu", nullptr, nullptr, run}};
 
 }  // namespace
 
 const OpRecord dropout{.name = "dropout",
+                       .inputs = inputs,
                        .infer = infer,
                        .cost = streaming_cost,
                        .gradient = gradient,

@@ -7,11 +7,16 @@
 namespace hone::op {
 namespace {
 
+using In = EmbeddingInputs;
+using GradientIn = EmbeddingGradientInputs;
+
 std::vector<OutputSpec> infer(const InferInput& i) {
-  i.require_rank(0, 2);
-  i.require_rank(1, 2);
-  if (i.in[0].dtype != DType::i32) i.fail("ids must be whole numbers", "i32", to_string(i.in[0]));
-  return {{f32({i.in[0].shape[0], i.in[0].shape[1], i.in[1].shape[1]})}};
+  i.require_rank_at_least(In::ids, 1);
+  i.require_rank(In::table, 2);
+  if (i.in[In::ids].dtype != DType::i32) i.fail("ids must be whole numbers", "i32", to_string(i.in[In::ids]));
+  Shape rows = i.in[In::ids].shape;
+  rows.push_back(i.in[In::table].shape[1]);
+  return {{f32(rows)}};
 }
 
 Cost cost(const Program& p, const Node& n) {  // touches one row of the table for each id
@@ -21,9 +26,8 @@ Cost cost(const Program& p, const Node& n) {  // touches one row of the table fo
 void run(const Call& c) {
   kernel::run(kernel::Embedding{.rows = c.out[0].type.shape.rows(),
                                 .C = c.out[0].type.shape.last(),
-                                .ids = c.in[0].as<std::int32_t>(),
-                                .table = c.in[1].as<float>(),
-                                .addend = nullptr,
+                                .ids = c.in[In::ids].as<std::int32_t>(),
+                                .table = c.in[In::table].as<float>(),
                                 .y = c.out[0].as<float>()},
               c.isa, *c.pool);
 }
@@ -31,66 +35,74 @@ void run(const Call& c) {
 void reference(const Call& c) {
   const std::int64_t C = c.out[0].type.shape.last();
   for (std::int64_t i = 0; i < c.out[0].type.shape.elements(); ++i)
-    set(c.out[0], i, get(c.in[1], static_cast<std::int64_t>(get(c.in[0], i / C)) * C + i % C));
+    set(c.out[0], i, get(c.in[In::table], static_cast<std::int64_t>(get(c.in[In::ids], i / C)) * C + i % C));
 }
 
 void gradient(GradientContext& g) {
-  if (!g.wants(1)) return;
+  if (!g.wants(In::table)) return;
   const TensorId dy = g.gradient(0);
   if (!dy) return;
-  const auto sum = g.sum(1);
-  g.set_sum(1, g.emit(embedding_gradient, {g.in(0), dy, sum.current, g.step()}, SumAttributes{sum.begun})[0]);
+  const TensorId sum = g.sum(In::table);
+  g.emit(embedding_gradient, {g.in(In::ids), dy, sum, g.step()}, SumAttributes{});
 }
 
 std::vector<OutputSpec> infer_gradient(const InferInput& i) {
-  i.require(3, step_type());
-  if (i.in[1].shape.last() != i.in[2].shape[1])
-    i.fail("widths differ", to_string(i.in[2]), to_string(i.in[1]));
-  return {{i.in[2], 2}};
+  i.require(GradientIn::step, step_type());
+  const TensorType &dy = i.in[GradientIn::dy], &sum = i.in[GradientIn::sum];
+  if (dy.shape.last() != sum.shape[1]) i.fail("widths differ", to_string(sum), to_string(dy));
+  return {{sum, GradientIn::sum}};
 }
 
 void run_gradient(const Call& c) {
-  kernel::run(kernel::EmbeddingGradient{.rows = c.in[1].type.shape.rows(),
-                                        .C = c.in[1].type.shape.last(),
-                                        .V = c.in[2].type.shape[0],
-                                        .ids = c.in[0].as<std::int32_t>(),
-                                        .dy = c.in[1].as<float>(),
+  const Operand& dy = c.in[GradientIn::dy];
+  kernel::run(kernel::EmbeddingGradient{.rows = dy.type.shape.rows(),
+                                        .C = dy.type.shape.last(),
+                                        .V = c.in[GradientIn::sum].type.shape[0],
+                                        .ids = c.in[GradientIn::ids].as<std::int32_t>(),
+                                        .dy = dy.as<float>(),
                                         .d_table = c.out[0].as<float>(),
-                                        .accumulate = continues(c, 3)},
+                                        .accumulate = continues(c, GradientIn::step)},
               c.isa, *c.pool);
 }
 
 void reference_gradient(const Call& c) {
-  const std::int64_t C = c.in[1].type.shape.last(), rows = c.in[1].type.shape.rows();
-  if (!continues(c, 3))
+  const Operand& dy = c.in[GradientIn::dy];
+  const std::int64_t C = dy.type.shape.last(), rows = dy.type.shape.rows();
+  if (!continues(c, GradientIn::step))
     for (std::int64_t i = 0; i < c.out[0].type.shape.elements(); ++i) set(c.out[0], i, 0);
   for (std::int64_t r = 0; r < rows; ++r)
     for (std::int64_t j = 0; j < C; ++j) {
-      const std::int64_t at = static_cast<std::int64_t>(get(c.in[0], r)) * C + j;
-      set(c.out[0], at, get(c.out[0], at) + get(c.in[1], r * C + j));
+      const std::int64_t at = static_cast<std::int64_t>(get(c.in[GradientIn::ids], r)) * C + j;
+      set(c.out[0], at, get(c.out[0], at) + get(dy, r * C + j));
     }
 }
 
 Cost gradient_cost(const Program& p, const Node& n) {
   return {.flops = 0,
-          .bytes = static_cast<double>(p[n.inputs[2]].type.bytes() + 3 * p[n.inputs[1]].type.bytes())};
+          .bytes = static_cast<double>(p[n.inputs[GradientIn::sum]].type.bytes() +
+                                       3 * p[n.inputs[GradientIn::dy]].type.bytes())};
 }
 
+constexpr InputRecord inputs[] = {{"ids"}, {.name = "table", .trains = true}};
+constexpr InputRecord gradient_inputs[] = {{"ids"}, {"dy"}, {"sum"}, {"step"}};
 constexpr Variant variants[] = {{"rows", "cpu", nullptr, nullptr, run}};
 constexpr Variant gradient_variants[] = {{"rows", "cpu", nullptr, nullptr, run_gradient}};
 
 }  // namespace
 
 const OpRecord embedding{.name = "embedding",
+                         .inputs = inputs,
                          .infer = infer,
                          .cost = cost,
                          .gradient = gradient,
                          .reference = reference,
                          .variants = variants};
 const OpRecord embedding_gradient{.name = "embedding_gradient",
+                                  .inputs = gradient_inputs,
                                   .infer = infer_gradient,
                                   .cost = gradient_cost,
                                   .reference = reference_gradient,
-                                  .variants = gradient_variants};
+                                  .variants = gradient_variants,
+                                  .continue_sums = continue_sum};
 
 }  // namespace hone::op

@@ -8,22 +8,26 @@
 namespace hone::op {
 namespace {
 
+using In = KeepInputs;
+
 // [B,T,C] is B*T rows of C; [B,T] is B*T rows of one.
-std::int64_t width(const TensorType& t) { return t.shape.rank() == 3 ? t.shape.last() : 1; }
+std::int64_t width(const TensorType& t) { return t.shape.rank() >= 3 ? t.shape.last() : 1; }
 std::int64_t rows(const TensorType& t) { return t.shape.elements() / width(t); }
 
 std::vector<OutputSpec> infer(const InferInput& i) {
-  i.require(2, step_type());
-  const TensorType &x = i.in[0], &kept = i.in[1];
-  if (x.shape.rank() != kept.shape.rank() || x.shape.rank() < 2 || x.shape.rank() > 3 ||
-      width(x) != width(kept) || x.dtype != kept.dtype || rows(x) > rows(kept))
+  i.require(In::step, step_type());
+  const TensorType &x = i.in[In::x], &kept = i.in[In::kept];
+  if (x.shape.rank() != kept.shape.rank() || x.shape.rank() < 1 || width(x) != width(kept) ||
+      x.dtype != kept.dtype || rows(x) > rows(kept))
     i.fail("what is computed does not fit what is kept", to_string(kept), to_string(x));
-  return {{kept, 1}};
+  return {{kept, In::kept}};
 }
 
 // The row of the step's tensor where this call's rows begin.
 std::int64_t first_row(const Call& c) {
-  return step_info(c.in[2]).first_sample * c.in[1].type.shape[1] + c.attributes.as<KeepAttributes>().first;
+  const TensorType& kept = c.in[In::kept].type;
+  return step_info(c.in[In::step]).first_sample * (rows(kept) / kept.shape[0]) +
+         c.attributes.as<KeepAttributes>().first;
 }
 
 void run(const Call& c) {
@@ -54,16 +58,18 @@ Cost cost(const Program& p, const Node& n) {
 
 bool takes(const Call& c) { return gaps_only_in(c, {0}, {}); }
 
+constexpr InputRecord inputs[] = {{"x"}, {"kept"}, {"step"}};
 constexpr Variant variants[] = {{"copy", "cpu", takes, nullptr, run}};
 
 }  // namespace
 
 const OpRecord keep{.name = "keep",
+                    .inputs = inputs,
                     .infer = infer,
                     .cost = cost,
                     .reference = reference,
                     .variants = variants,
                     .autocast = Autocast::any,
-                    .state_like_first = 1};
+                    .state_like_first = In::kept};
 
 }  // namespace hone::op

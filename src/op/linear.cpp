@@ -11,18 +11,21 @@
 namespace hone::op {
 namespace {
 
+using In = LinearInputs;
+
 std::vector<OutputSpec> infer(const InferInput& i) {
   const auto a = i.attributes.as<LinearAttributes>();
-  i.require_rank(1, 2);
-  const Shape& w = i.in[1].shape;
-  if (i.in[0].shape.last() != w[1])
-    i.fail("the input's width does not fit the weight", "width " + std::to_string(w[1]), to_string(i.in[0]));
-  if (i.in[0].dtype != i.in[1].dtype)
-    i.fail("input and weight differ in type", to_string(i.in[1]), to_string(i.in[0]));
-  if (a.bias) i.require(2, f32({w[0]}));
-  const Shape y = i.in[0].shape.with_last(w[0]);
-  if (a.residual) {
-    i.require(a.bias ? 3 : 2, f32(y));
+  i.require_rank_at_least(In::x, 2);
+  i.require_rank(In::weight, 2);
+  const TensorType &x = i.in[In::x], &weight = i.in[In::weight];
+  const Shape& w = weight.shape;
+  if (x.shape.last() != w[1])
+    i.fail("the input's width does not fit the weight", "width " + std::to_string(w[1]), to_string(x));
+  if (x.dtype != weight.dtype) i.fail("input and weight differ in type", to_string(weight), to_string(x));
+  if (i.has(In::bias)) i.require(In::bias, f32({w[0]}));
+  const Shape y = x.shape.with_last(w[0]);
+  if (i.has(In::residual)) {
+    i.require(In::residual, f32(y));
     return {{f32(y)}};
   }
   if (a.activation != Activation::none) return {{{y, a.dtype}}, {{y, a.dtype}}};
@@ -35,12 +38,12 @@ Cost product_cost(const Program& p, const Node& n, const Shape& rows_by, const S
           .low_precision = p[n.inputs[0]].type.dtype == DType::bf16};
 }
 Cost cost(const Program& p, const Node& n) {
-  return product_cost(p, n, p[n.inputs[0]].type.shape, p[n.inputs[1]].type.shape);
+  return product_cost(p, n, p[n.inputs[In::x]].type.shape, p[n.inputs[In::weight]].type.shape);
 }
 
 kernel::Gemm arguments(const Call& c) {
   const auto a = c.attributes.as<LinearAttributes>();
-  const Operand &x = c.in[0], &w = c.in[1], &y = c.out[0];
+  const Operand &x = c.in[In::x], &w = c.in[In::weight], &y = c.out[0];
   return {.M = x.type.shape.rows(),
           .N = w.type.shape[0],
           .K = w.type.shape[1],
@@ -51,12 +54,12 @@ kernel::Gemm arguments(const Call& c) {
           .b_transposed = true,
           .c = out(y),
           .c_stride = y.row_stride(),
-          .bias = a.bias ? c.in[2].as<float>() : nullptr,
+          .bias = c.in[In::bias].as<float>(),
           .rounded = element(a.dtype),
           .activation = a.activation,
           .activated = a.activation != Activation::none ? c.out[1].data : nullptr,
           .pre = nullptr,
-          .residual = a.residual ? c.in[a.bias ? 3 : 2].as<float>() : nullptr};
+          .residual = c.in[In::residual].as<float>()};
 }
 
 std::int64_t scratch(const Call& c) { return kernel::scratch_bytes(arguments(c), c.isa, c.pool->threads()); }
@@ -71,38 +74,39 @@ double rounded(DType dtype, double value) {
 
 void reference(const Call& c) {
   const auto a = c.attributes.as<LinearAttributes>();
-  const std::int64_t K = c.in[1].type.shape[1], N = c.in[1].type.shape[0], rows = c.in[0].type.shape.rows();
+  const Operand &x = c.in[In::x], &w = c.in[In::weight], &residual = c.in[In::residual];
+  const std::int64_t K = w.type.shape[1], N = w.type.shape[0], rows = x.type.shape.rows();
   for (std::int64_t r = 0; r < rows; ++r)
     for (std::int64_t j = 0; j < N; ++j) {
-      double s = a.bias ? get(c.in[2], j) : 0;
-      for (std::int64_t k = 0; k < K; ++k) s += get(c.in[0], r * K + k) * get(c.in[1], j * K + k);
+      double s = c.in[In::bias] ? get(c.in[In::bias], j) : 0;
+      for (std::int64_t k = 0; k < K; ++k) s += get(x, r * K + k) * get(w, j * K + k);
       s = rounded(a.dtype, s);
-      set(c.out[0], r * N + j, a.residual ? get(c.in[a.bias ? 3 : 2], r * N + j) + s : s);
+      set(c.out[0], r * N + j, residual ? get(residual, r * N + j) + s : s);
       if (a.activation != Activation::none) set(c.out[1], r * N + j, activate(a.activation, s));
     }
 }
 
 void gradient(GradientContext& g) {
-  const auto a = g.attributes<LinearAttributes>();
   const TensorId dy = g.gradient(0);
   if (!dy) return;
-  if (g.wants(0))
-    g.set(0, g.emit(linear_input_gradient, {dy, g.in(1)},
-                    LinearInputGradientAttributes{.dtype = g.type(g.in(0)).dtype})[0]);
-  if (g.wants(1)) {
-    const auto sum = g.sum(1);
-    g.set_sum(
-        1, g.emit(linear_weight_gradient, {dy, g.in(0), sum.current, g.step()}, SumAttributes{sum.begun})[0]);
-  }
-  if (a.bias && g.wants(2)) {
-    const auto sum = g.sum(2);
-    g.set_sum(2, g.emit(column_sum, {dy, sum.current, g.step()}, SumAttributes{sum.begun})[0]);
-  }
+  if (g.wants(In::x))
+    g.set(In::x, g.emit(linear_input_gradient, {dy, g.in(In::weight)},
+                        LinearInputGradientAttributes{.dtype = g.type(g.in(In::x)).dtype})[0]);
+  if (g.wants(In::weight))
+    g.emit(linear_weight_gradient, {dy, g.in(In::x), g.sum(In::weight), g.step()}, SumAttributes{});
+  if (g.wants(In::bias)) g.emit(column_sum, {dy, g.sum(In::bias), g.step()}, SumAttributes{});
 }
 
 int alias(const Node& n, int output) {
-  const auto a = n.attributes.as<LinearAttributes>();
-  return output == 0 && a.residual ? (a.bias ? 3 : 2) : -1;
+  return output == 0 && n.inputs[In::residual] ? static_cast<int>(In::residual) : -1;
+}
+
+bool activate(Node& n, const Attributes& activation) {
+  auto a = n.attributes.as<LinearAttributes>();
+  if (n.inputs[In::residual] || a.activation != Activation::none) return false;
+  a.activation = activation.as<ActivationAttributes>().kind;
+  n.attributes = a;
+  return true;
 }
 
 void set_type(Attributes& a, DType dtype) {
@@ -113,16 +117,27 @@ void set_type(Attributes& a, DType dtype) {
 
 // --- the gradient of the input: dx = dy w ----------------------------------------------------------------
 
+using InputIn = LinearInputGradientInputs;
+
 std::vector<OutputSpec> infer_input(const InferInput& i) {
-  const Shape& w = i.in[1].shape;
-  if (i.in[0].shape.last() != w[0])
-    i.fail("the gradient's width does not fit the weight", std::to_string(w[0]), to_string(i.in[0]));
-  return {{{i.in[0].shape.with_last(w[1]), i.attributes.as<LinearInputGradientAttributes>().dtype}}};
+  const TensorType& dy = i.in[InputIn::dy];
+  const Shape& w = i.in[InputIn::weight].shape;
+  if (dy.shape.last() != w[0])
+    i.fail("the gradient's width does not fit the weight", std::to_string(w[0]), to_string(dy));
+  return {{{dy.shape.with_last(w[1]), i.attributes.as<LinearInputGradientAttributes>().dtype}}};
+}
+
+bool activate_input(Node& n, const Attributes& activation) {
+  auto a = n.attributes.as<LinearInputGradientAttributes>();
+  if (a.activation != Activation::none) return false;
+  a.activation = activation.as<ActivationAttributes>().kind;
+  n.attributes = a;
+  return true;
 }
 
 kernel::Gemm input_arguments(const Call& c) {
   const auto a = c.attributes.as<LinearInputGradientAttributes>();
-  const Operand &dy = c.in[0], &w = c.in[1], &dx = c.out[0];
+  const Operand &dy = c.in[InputIn::dy], &w = c.in[InputIn::weight], &dx = c.out[0];
   return {.M = dy.type.shape.rows(),
           .N = w.type.shape[1],
           .K = w.type.shape[0],
@@ -137,7 +152,7 @@ kernel::Gemm input_arguments(const Call& c) {
           .rounded = element(a.dtype),
           .activation = a.activation,
           .activated = nullptr,
-          .pre = a.activation != Activation::none ? c.in[2].data : nullptr,
+          .pre = c.in[InputIn::pre].data,
           .residual = nullptr};
 }
 
@@ -148,39 +163,42 @@ void run_input(const Call& c) { kernel::run(input_arguments(c), c.isa, *c.pool, 
 
 void reference_input(const Call& c) {
   const auto a = c.attributes.as<LinearInputGradientAttributes>();
-  const std::int64_t N = c.in[1].type.shape[0], K = c.in[1].type.shape[1];
-  for (std::int64_t r = 0; r < c.in[0].type.shape.rows(); ++r)
+  const Operand &dy = c.in[InputIn::dy], &w = c.in[InputIn::weight], &pre = c.in[InputIn::pre];
+  const std::int64_t N = w.type.shape[0], K = w.type.shape[1];
+  for (std::int64_t r = 0; r < dy.type.shape.rows(); ++r)
     for (std::int64_t k = 0; k < K; ++k) {
       double s = 0;
-      for (std::int64_t j = 0; j < N; ++j) s += get(c.in[0], r * N + j) * get(c.in[1], j * K + k);
+      for (std::int64_t j = 0; j < N; ++j) s += get(dy, r * N + j) * get(w, j * K + k);
       s = rounded(a.dtype, s);
-      set(c.out[0], r * K + k,
-          a.activation != Activation::none ? s * activation_slope(a.activation, get(c.in[2], r * K + k)) : s);
+      set(c.out[0], r * K + k, pre ? s * activation_slope(a.activation, get(pre, r * K + k)) : s);
     }
 }
 
 // --- the gradient of the weight: dw = dy^T x, by pieces ---------------------------------------------------
 
+using WeightIn = LinearWeightGradientInputs;
+
 std::vector<OutputSpec> infer_weight(const InferInput& i) {
-  i.require(2, f32({i.in[0].shape.last(), i.in[1].shape.last()}));
-  i.require(3, step_type());
-  return {{i.in[2], 2}};
+  i.require(WeightIn::sum, f32({i.in[WeightIn::dy].shape.last(), i.in[WeightIn::x].shape.last()}));
+  i.require(WeightIn::step, step_type());
+  return {{i.in[WeightIn::sum], WeightIn::sum}};
 }
 
 Cost weight_cost(const Program& p, const Node& n) {
-  return product_cost(p, n, p[n.inputs[0]].type.shape, p[n.inputs[2]].type.shape);
+  return product_cost(p, n, p[n.inputs[WeightIn::dy]].type.shape, p[n.inputs[WeightIn::sum]].type.shape);
 }
 
 kernel::WeightGradient weight_arguments(const Call& c) {
-  const Rows rows = rows_of(c.in[0].type.shape);
+  const Operand &dy = c.in[WeightIn::dy], &x = c.in[WeightIn::x];
+  const Rows rows = rows_of(dy.type.shape);
   return {.sequences = rows.sequences,
           .positions = rows.positions,
-          .N = c.in[0].type.shape.last(),
-          .K = c.in[1].type.shape.last(),
-          .dy = in(c.in[0]),
-          .dy_stride = c.in[0].row_stride(),
-          .x = in(c.in[1]),
-          .x_stride = c.in[1].row_stride(),
+          .N = dy.type.shape.last(),
+          .K = x.type.shape.last(),
+          .dy = in(dy),
+          .dy_stride = dy.row_stride(),
+          .x = in(x),
+          .x_stride = x.row_stride(),
           .dw = c.out[0].as<float>(),
           .accumulate = false};
 }
@@ -190,37 +208,42 @@ std::int64_t weight_scratch(const Call& c) {
 }
 void run_weight(const Call& c) {
   auto a = weight_arguments(c);
-  a.accumulate = continues(c, 3);
+  a.accumulate = continues(c, WeightIn::step);
   kernel::run(a, c.isa, *c.pool, c.scratch);
 }
 
 void reference_weight(const Call& c) {
-  const std::int64_t N = c.in[0].type.shape.last(), K = c.in[1].type.shape.last();
-  const Rows rows = rows_of(c.in[0].type.shape);
+  const Operand &dy = c.in[WeightIn::dy], &x = c.in[WeightIn::x], &sum = c.in[WeightIn::sum];
+  const std::int64_t N = dy.type.shape.last(), K = x.type.shape.last();
+  const Rows rows = rows_of(dy.type.shape);
+  const bool more = continues(c, WeightIn::step);
   for (std::int64_t j = 0; j < N; ++j)
     for (std::int64_t k = 0; k < K; ++k)
       set(c.out[0], j * K + k,
-          sum_by_pieces(get(c.in[2], j * K + k), continues(c, 3), rows, [&](std::int64_t b, std::int64_t t) {
+          sum_by_pieces(get(sum, j * K + k), more, rows, [&](std::int64_t b, std::int64_t t) {
             const std::int64_t r = b * rows.positions + t;
-            return static_cast<float>(get(c.in[0], r * N + j) * get(c.in[1], r * K + k));
+            return static_cast<float>(get(dy, r * N + j) * get(x, r * K + k));
           }));
 }
 
 // --- the gradient of the bias ----------------------------------------------------------------------------
 
+using ColumnIn = ColumnSumInputs;
+
 std::vector<OutputSpec> infer_columns(const InferInput& i) {
-  i.require(1, f32({i.in[0].shape.last()}));
-  i.require(2, step_type());
-  return {{i.in[1], 1}};
+  i.require(ColumnIn::sum, f32({i.in[ColumnIn::dy].shape.last()}));
+  i.require(ColumnIn::step, step_type());
+  return {{i.in[ColumnIn::sum], ColumnIn::sum}};
 }
 
 kernel::ColumnSum column_arguments(const Call& c) {
-  const Rows rows = rows_of(c.in[0].type.shape);
+  const Operand& dy = c.in[ColumnIn::dy];
+  const Rows rows = rows_of(dy.type.shape);
   return {.sequences = rows.sequences,
           .positions = rows.positions,
-          .columns = c.in[0].type.shape.last(),
-          .x = in(c.in[0]),
-          .x_stride = c.in[0].row_stride(),
+          .columns = dy.type.shape.last(),
+          .x = in(dy),
+          .x_stride = dy.row_stride(),
           .sum = c.out[0].as<float>(),
           .accumulate = false};
 }
@@ -229,30 +252,39 @@ std::int64_t column_scratch(const Call& c) {
 }
 void run_columns(const Call& c) {
   auto a = column_arguments(c);
-  a.accumulate = continues(c, 2);
+  a.accumulate = continues(c, ColumnIn::step);
   kernel::run(a, c.isa, *c.pool, c.scratch);
 }
 void reference_columns(const Call& c) {
-  const std::int64_t N = c.in[0].type.shape.last();
-  const Rows rows = rows_of(c.in[0].type.shape);
+  const Operand &dy = c.in[ColumnIn::dy], &sum = c.in[ColumnIn::sum];
+  const std::int64_t N = dy.type.shape.last();
+  const Rows rows = rows_of(dy.type.shape);
+  const bool more = continues(c, ColumnIn::step);
   for (std::int64_t j = 0; j < N; ++j)
-    set(c.out[0], j,
-        sum_by_pieces(get(c.in[1], j), continues(c, 2), rows, [&](std::int64_t b, std::int64_t t) {
-          return static_cast<float>(get(c.in[0], (b * rows.positions + t) * N + j));
+    set(c.out[0], j, sum_by_pieces(get(sum, j), more, rows, [&](std::int64_t b, std::int64_t t) {
+          return static_cast<float>(get(dy, (b * rows.positions + t) * N + j));
         }));
 }
 
 // What an epilogue reads or writes beside y lies as y does.
 bool takes(const Call& c) {
-  return gaps_only_in(c, {0, 1}, {0}) &&
-         (c.out[0].packed() || (c.out.size() == 1 && !c.attributes.as<LinearAttributes>().residual));
+  return gaps_only_in(c, {In::x, In::weight}, {0}) &&
+         (c.out[0].packed() || (c.out.size() == 1 && !c.in[In::residual]));
 }
 bool takes_few_rows(const Call& c) { return c.attributes.as<LinearAttributes>().few_rows && takes(c); }
 bool takes_input(const Call& c) {
-  return gaps_only_in(c, {0, 1}, {0}) && (c.in.size() == 2 || c.out[0].packed());
+  return gaps_only_in(c, {InputIn::dy, InputIn::weight}, {0}) &&
+         (!c.in[InputIn::pre] || c.out[0].packed());
 }
-bool takes_weight(const Call& c) { return gaps_only_in(c, {0, 1}, {}); }
-bool takes_columns(const Call& c) { return gaps_only_in(c, {0}, {}); }
+bool takes_weight(const Call& c) { return gaps_only_in(c, {WeightIn::dy, WeightIn::x}, {}); }
+bool takes_columns(const Call& c) { return gaps_only_in(c, {ColumnIn::dy}, {}); }
+
+constexpr auto optional = InputRecord::Kind::optional;
+constexpr InputRecord inputs[] = {
+    {"x"}, {.name = "weight", .trains = true}, {"bias", optional, true}, {"residual", optional}};
+constexpr InputRecord input_inputs[] = {{"dy"}, {"weight"}, {"pre", optional}};
+constexpr InputRecord weight_inputs[] = {{"dy"}, {"x"}, {"sum"}, {"step"}};
+constexpr InputRecord column_inputs[] = {{"dy"}, {"sum"}, {"step"}};
 
 // A node says which of the two sums it is; no machine and no number of threads chooses.
 constexpr Variant variants[] = {{"few_rows", "cpu", takes_few_rows, nullptr, run_few_rows},
@@ -264,6 +296,7 @@ constexpr Variant column_variants[] = {{"pieces", "cpu", takes_columns, column_s
 }  // namespace
 
 const OpRecord linear{.name = "linear",
+                      .inputs = inputs,
                       .infer = infer,
                       .cost = cost,
                       .gradient = gradient,
@@ -272,21 +305,28 @@ const OpRecord linear{.name = "linear",
                       .variants = variants,
                       .autocast = Autocast::lower,
                       .set_type = set_type,
-                      .activation_inputs = 2};
+                      .activation_inputs = 2,
+                      .fusion = {.addend = In::residual, .activate = activate}};
 const OpRecord linear_input_gradient{.name = "linear_input_gradient",
+                                     .inputs = input_inputs,
                                      .infer = infer_input,
                                      .cost = cost,
                                      .reference = reference_input,
-                                     .variants = input_variants};
+                                     .variants = input_variants,
+                                     .fusion = {.activate = activate_input, .slope_of = InputIn::pre}};
 const OpRecord linear_weight_gradient{.name = "linear_weight_gradient",
+                                      .inputs = weight_inputs,
                                       .infer = infer_weight,
                                       .cost = weight_cost,
                                       .reference = reference_weight,
-                                      .variants = weight_variants};
+                                      .variants = weight_variants,
+                                      .continue_sums = continue_sum};
 const OpRecord column_sum{.name = "column_sum",
+                          .inputs = column_inputs,
                           .infer = infer_columns,
                           .cost = streaming_cost,
                           .reference = reference_columns,
-                          .variants = column_variants};
+                          .variants = column_variants,
+                          .continue_sums = continue_sum};
 
 }  // namespace hone::op

@@ -1,19 +1,24 @@
 // The ops: their attributes and records. Each is defined in the file of its name; table.cpp lists them all.
-// Shapes: rows = product of all axes but the last; [..] in a comment is a tensor's shape.
+// Shapes: rows = product of all axes but the last; [..] in a comment is a tensor's shape. The enumerators are
+// the places of a node's inputs.
 #pragma once
 #include <cstdint>
 #include <span>
 
 #include "ir/op_record.hpp"
+#include "kernel/attention.hpp"
 #include "kernel/element.hpp"
 
 namespace hone::op {
 
 using kernel::Activation;
 
-// (ids i32[B,T], table f32[V,C]) -> f32[B,T,C]
+// (ids i32[..], table f32[V,C]) -> f32[..,C]
+struct EmbeddingInputs {
+  enum : std::size_t { ids, table };
+};
 extern const OpRecord embedding;
-// (ids, dy f32[B,T,C], sum f32[V,C], step) -> next sum
+// (ids, dy f32[..,C], sum f32[V,C], step) -> next sum
 struct SumAttributes {
   bool begun = false;  // an earlier node of this program has begun the sum
   template <class V>
@@ -21,12 +26,21 @@ struct SumAttributes {
     v("begun", begun);
   }
 };
+struct EmbeddingGradientInputs {
+  enum : std::size_t { ids, dy, sum, step };
+};
 extern const OpRecord embedding_gradient;
-// (rows f32[B,T,C], ids i32[B,T], sum f32[V,C]) -> next sum, each id's rows added
+// (rows f32[..,C], ids i32[..], sum f32[V,C]) -> next sum, each id's rows added
+struct AddRowsInputs {
+  enum : std::size_t { rows, ids, sum };
+};
 extern const OpRecord add_rows;
 
 // (x[B,T,..], kept[batch,T,..] of x's type, step) -> next kept, with the micro-batch's x at its place in the
 // step; x may be some of the micro-batch's rows, those from `first` on
+struct KeepInputs {
+  enum : std::size_t { x, kept, step };
+};
 struct KeepAttributes {
   std::int64_t first = 0;
   template <class V>
@@ -59,7 +73,7 @@ struct DropoutAttributes {
 extern const OpRecord dropout;
 
 // (x f32[..,C], gamma f32[C], beta f32[C]) -> y[..,C] in `dtype`, mean f32[rows], rstd f32[rows]
-struct LayerNormAttributes {
+struct NormAttributes {
   float epsilon = 1e-5f;
   DType dtype = DType::f32;
   template <class V>
@@ -68,33 +82,39 @@ struct LayerNormAttributes {
   }
 };
 extern const OpRecord layer_norm;
-// (dy, x, gamma, mean, rstd, sum of gamma, sum of beta, step[, addend f32]) -> dx f32, next sums
-struct LayerNormGradientAttributes {
-  bool addend = false;  // dx = addend + the norm's own gradient
+// (dy, x, gamma, mean, rstd, sum of gamma, sum of beta, step[, addend f32]) -> dx f32, next sums; dx = addend +
+// the norm's own gradient
+struct NormGradientAttributes {
+  bool begun = false;  // as in SumAttributes
   template <class V>
   void fields(V&& v) const {
-    v("addend", addend);
+    v.operand("addend");
+    if (begun) v("begun", begun);
   }
 };
 extern const OpRecord layer_norm_gradient;
 
 // (x[..,K], w[N,K][, bias f32[N]][, residual f32[..,N]]) -> s = x w^T + bias in `dtype`
 //   with activation: two outputs, s and activation(s); with residual: f32 residual + s
+struct LinearInputs {
+  enum : std::size_t { x, weight, bias, residual };
+};
 struct LinearAttributes {
-  bool bias = false;
-  bool residual = false;
   Activation activation = Activation::none;
   DType dtype = DType::f32;
   bool few_rows = false;  // the sum over k has the shape of kernel/few_rows.hpp (pass/few_rows.cpp)
   template <class V>
   void fields(V&& v) const {
-    v("bias", bias), v("residual", residual), v("activation", static_cast<std::int32_t>(activation));
+    v.operand("bias"), v.operand("residual"), v("activation", static_cast<std::int32_t>(activation));
     v("dtype", name(dtype));
     if (few_rows) v("few_rows", few_rows);
   }
 };
 extern const OpRecord linear;
 // (dy[..,N], w[N,K][, pre[..,K]]) -> dx[..,K] of dy's type; with activation times activation'(pre)
+struct LinearInputGradientInputs {
+  enum : std::size_t { dy, weight, pre };
+};
 struct LinearInputGradientAttributes {
   Activation activation = Activation::none;
   DType dtype = DType::f32;
@@ -104,8 +124,14 @@ struct LinearInputGradientAttributes {
   }
 };
 extern const OpRecord linear_input_gradient;
+struct LinearWeightGradientInputs {
+  enum : std::size_t { dy, x, sum, step };
+};
 extern const OpRecord linear_weight_gradient;  // (dy, x, sum f32[N,K], step) -> next sum; SumAttributes
-extern const OpRecord column_sum;              // (dy[..,N], sum f32[N], step) -> next sum; SumAttributes
+struct ColumnSumInputs {
+  enum : std::size_t { dy, sum, step };
+};
+extern const OpRecord column_sum;  // (dy[..,N], sum f32[N], step) -> next sum; SumAttributes
 
 struct ActivationAttributes {
   Activation kind = Activation::none;
@@ -117,48 +143,63 @@ struct ActivationAttributes {
 extern const OpRecord activation;           // (x) -> kind(x)
 extern const OpRecord activation_gradient;  // (dy, x) -> dy kind'(x)
 
-// (q[B,T,heads*D], k[B,T,kv*D], v[B,T,kv*D], step) -> o[B,T,heads*D], lse f32[B,heads,T]
+// (q[B,T,heads*D], k[B,S,kv*D], v[B,S,kv*D][, lengths i32[B]], step) -> o[B,T,heads*D], lse f32[B,heads,T];
+// keys from lengths[b] on are seen by nobody
+struct AttentionInputs {
+  enum : std::size_t { q, k, v, lengths, step };
+};
 struct AttentionAttributes {
   std::int64_t heads = 1, kv_heads = 1;
   float scale = 1;
-  bool causal = true;
+  kernel::Sees sees = kernel::Sees::causal();
   float dropout = 0;
   std::uint64_t stream = 0;
   template <class V>
   void fields(V&& v) const {
-    v("heads", heads), v("kv_heads", kv_heads), v("scale", scale), v("causal", causal);
+    v("heads", heads), v("kv_heads", kv_heads), v("scale", scale);
+    v("causal", sees.looks_back());
+    if (sees.kind == kernel::Sees::Kind::window) v("window", sees.positions);
+    if (sees.kind == kernel::Sees::Kind::prefix) v("prefix", sees.positions);
     v("dropout", dropout), v("stream", stream);
   }
 };
 extern const OpRecord attention;
-extern const OpRecord attention_gradient;  // (do, q, k, v, o, lse, step) -> dq, dk, dv
+struct AttentionGradientInputs {
+  enum : std::size_t { d_o, q, k, v, o, lse, lengths, step };
+};
+extern const OpRecord attention_gradient;  // -> dq, dk, dv
 
 // (kv[B,T,kv*D], cache[blocks,block,kv*D], table i32[B,n], lengths i32[B]) -> next cache, with the rows of
 // kv written at positions lengths[b] + t
+struct CacheAppendInputs {
+  enum : std::size_t { rows, cache, table, lengths };
+};
 extern const OpRecord cache_append;
 // (q, cache k, cache v, table, lengths) -> o: query t of sequence b sees positions 0..lengths[b]+t
+struct CachedAttentionInputs {
+  enum : std::size_t { q, cache_k, cache_v, table, lengths };
+};
 extern const OpRecord cached_attention;  // AttentionAttributes
 
 // (logits[..,V], labels i32[..], scale f32[1]) -> loss f32[..], lse f32[..]; its gradient is of
 // scale * the sum of the losses
+struct CrossEntropyInputs {
+  enum : std::size_t { logits, labels, scale };
+};
 extern const OpRecord cross_entropy;
-extern const OpRecord cross_entropy_gradient;  // (logits, labels, lse, scale) -> d logits
+struct CrossEntropyGradientInputs {
+  enum : std::size_t { logits, labels, lse, scale };
+};
+extern const OpRecord cross_entropy_gradient;  // -> d logits
 
 // (clip f32[1], gradients...) -> norm f32[1], factor f32[1]
-extern const OpRecord gradient_norm;
-// (w, gradient, m, v, hyper f32[7], factor f32[1][, low bf16]) -> next w, m, v[, low]
-struct AdamWAttributes {
-  bool decay = true;
-  bool low = false;
-  template <class V>
-  void fields(V&& v) const {
-    v("decay", decay), v("low", low);
-  }
+struct GradientNormInputs {
+  enum : std::size_t { clip, gradients };
 };
-extern const OpRecord adamw;
+extern const OpRecord gradient_norm;
 extern const OpRecord accumulate;  // (sum f32, more f32) -> next sum = sum + more
 
-// All of them; the table-driven tests and benches run through it.
+// All of them but the optimizers' (optimizer/optimizer.hpp); the table-driven tests and benches run through it.
 std::span<const OpRecord* const> table();
 
 }  // namespace hone::op

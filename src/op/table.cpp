@@ -28,7 +28,6 @@ std::span<const OpRecord* const> table() {
       &cross_entropy,
       &cross_entropy_gradient,
       &gradient_norm,
-      &adamw,
       &accumulate,
   };
   return records;

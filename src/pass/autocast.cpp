@@ -1,57 +1,50 @@
 #include <map>
 
+#include "ir/rewrite.hpp"
 #include "op/ops.hpp"
 #include "pass/passes.hpp"
 
 namespace hone {
 namespace {
 
-class Rewriter {
+class Autocaster {
  public:
-  explicit Rewriter(const Program& source) : source_(source), map_(source.tensors.size()) {}
+  explicit Autocaster(const Program& source) : copy_(source), source_(source) {}
 
   Program run() {
-    for (const Node& node : source_.nodes) copy(node);
-    for (const TensorId id : source_.outputs) out_.outputs.push_back(mapped(id));
-    return std::move(out_);
+    for (const Node& node : source_.nodes) write(node);
+    return copy_.finish();
   }
 
  private:
-  TensorId mapped(TensorId id) {
-    TensorId& there = map_[static_cast<std::size_t>(id.value)];
-    if (there) return there;
-    const TensorDef& t = source_[id];
-    if (t.alias == Alias::view) {
-      const TensorId base = mapped(t.base);
-      there = add_view(out_, base, t.type.shape, t.strides, t.offset - out_[base].offset, t.name);
-    } else {
-      there = out_.add(t);
-    }
-    return there;
-  }
+  Program& made() { return copy_.made(); }
 
-  TensorId as(TensorId id, DType dtype) {
-    if (out_[id].type.dtype == dtype) return id;
+  TensorId as(TensorId id, DType dtype, const Node& reader) {
+    if (made()[id].type.dtype == dtype) return id;
     TensorId& cast = casts_[{id.value, dtype}];
-    if (!cast) cast = add_cast(id, dtype);
+    if (!cast) cast = add_cast(id, dtype, reader);
     return cast;
   }
 
-  TensorId add_cast(TensorId id, DType dtype) {
-    const std::string source = out_[id].name;
-    const bool weight = out_[id].role == Role::parameter;
-    const TensorId made = emit(out_, op::cast, {id}, op::TypeAttributes{dtype}, source,
+  TensorId add_cast(TensorId id, DType dtype, const Node& reader) {
+    const std::string source = made()[id].name;
+    const bool weight = made()[id].role == Role::parameter;
+    const TensorId cast = emit(made(), op::cast, {id}, op::TypeAttributes{dtype}, source,
                                weight ? Phase::prepare : Phase::micro)[0];
+    made().nodes.back().scope = reader.scope;
     if (weight) {
-      out_[made].name = source + "." + std::string(name(dtype));
-      out_[made].role = Role::state;
-      out_[made].lifetime = Lifetime::run;
+      TensorDef& derived = made()[cast];
+      derived.name = source + "." + std::string(name(dtype));
+      derived.role = Role::state;
+      derived.lifetime = Lifetime::run;
+      derived.purpose = Purpose::derived;
+      derived.of = source;
     }
-    return made;
+    return cast;
   }
 
   // The type in which this node wants its i-th input, by the rule of its op.
-  DType wanted(const Node& node, std::size_t i, DType is, DType first) {
+  static DType wanted(const Node& node, std::size_t i, DType is, DType first) {
     const bool floating = is == DType::f32 || is == DType::bf16;
     if (!floating) return is;
     switch (node.op->autocast) {
@@ -67,34 +60,30 @@ class Rewriter {
     return is;
   }
 
-  void copy(const Node& node) {
+  void write(const Node& node) {
     std::vector<TensorId> inputs;
     for (std::size_t i = 0; i < node.inputs.size(); ++i) {
-      const TensorId id = mapped(node.inputs[i]);
-      const DType first = inputs.empty() ? out_[id].type.dtype : out_[inputs[0]].type.dtype;
-      inputs.push_back(as(id, wanted(node, i, out_[id].type.dtype, first)));
+      TensorId id = copy_.mapped(node.inputs[i]);
+      if (id) {
+        const DType is = made()[id].type.dtype, first = i == 0 ? is : made()[inputs[0]].type.dtype;
+        id = as(id, wanted(node, i, is, first), node);
+      }
+      inputs.push_back(id);
     }
     if (const int state = node.op->state_like_first; state >= 0)
-      out_[inputs[static_cast<std::size_t>(state)]].type.dtype = out_[inputs[0]].type.dtype;
+      made()[inputs[static_cast<std::size_t>(state)]].type.dtype = made()[inputs[0]].type.dtype;
     Attributes attributes = node.attributes;
     if (node.op->set_type && node.op->autocast == Autocast::lower) node.op->set_type(attributes, DType::bf16);
-    const auto outputs = emit(out_, *node.op, inputs, attributes, node.name, node.phase);
-    for (std::size_t i = 0; i < outputs.size(); ++i) {
-      map_[static_cast<std::size_t>(node.outputs[i].value)] = outputs[i];
-      const TensorDef& was = source_[node.outputs[i]];
-      TensorDef& is = out_[outputs[i]];
-      is.name = was.name, is.role = was.role, is.lifetime = was.lifetime;
-    }
+    copy_.write(node, inputs, attributes);
   }
 
+  Copy copy_;
   const Program& source_;
-  Program out_;
-  std::vector<TensorId> map_;
   std::map<std::pair<std::int32_t, DType>, TensorId> casts_;
 };
 
 }  // namespace
 
-void autocast(Program& program) { program = Rewriter(program).run(); }
+void autocast(Program& program) { program = Autocaster(program).run(); }
 
 }  // namespace hone

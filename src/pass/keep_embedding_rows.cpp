@@ -1,5 +1,4 @@
-#include <utility>
-
+#include "ir/rewrite.hpp"
 #include "op/gradient_context.hpp"
 #include "op/ops.hpp"
 #include "pass/kept.hpp"
@@ -8,44 +7,48 @@
 namespace hone {
 namespace {
 
-// Which use of the parameter this sum belongs to, and how many uses there are.
-struct Uses {
-  std::size_t of = 0, count = 0;
-};
-
-Uses uses_of(const Program& p, const std::string& parameter, const std::string& sum) {
-  Uses uses;
-  for (; p.find(gradient_name(parameter, uses.count)); ++uses.count)
-    if (gradient_name(parameter, uses.count) == sum) uses.of = uses.count;
-  return uses;
-}
-
-// The uses after the one that went move up, so that they stay numbered from the first.
-void move_up(Program& p, const std::string& parameter, Uses uses) {
-  for (TensorDef& t : p.tensors)
-    if (t.name == gradient_name(parameter, uses.of)) t.name += ".unused";
-  for (std::size_t use = uses.of + 1; use < uses.count; ++use)
+// The sums of the other uses are numbered from the first again; the one that went is nobody's.
+void number_again(Program& p, const std::string& parameter, TensorId gone) {
+  const auto uses = p.states(Purpose::gradient, parameter);
+  std::size_t use = 0;
+  for (const TensorId id : uses) {
+    const bool unused = id == gone;
+    const std::string name = unused ? p[id].name + ".unused" : gradient_name(parameter, use++);
     for (TensorDef& t : p.tensors)
-      if (t.name == gradient_name(parameter, use)) t.name = gradient_name(parameter, use - 1);
+      if (&t == &p[id] || (t.alias == Alias::version && t.base == id)) {
+        t.name = name;
+        if (unused) t.purpose = Purpose::none;
+      }
+  }
 }
 
 }  // namespace
 
 void keep_embedding_rows(Program& p, std::int64_t batch) {
-  for (std::size_t n = 0; n < p.nodes.size(); ++n) {
-    const Node node = p.nodes[n];
+  using In = op::EmbeddingGradientInputs;
+  Rewrite edit(p);
+  for (std::size_t n = 0; n < edit.size(); ++n) {
+    const Node node = edit[n];
     if (node.op != &op::embedding_gradient) continue;
-    const TensorId ids = node.inputs[0], dy = node.inputs[1];
-    const TensorDef sum = p[node.inputs[2]];
-    const std::string parameter = node.name;  // an embedding is named after its table
-    const Uses uses = uses_of(p, parameter, sum.name);
-    const std::int64_t step_rows = batch * p[ids].type.shape[1];
-    if (uses.count < 2 || step_rows >= sum.type.shape[0] || p.find("rows." + parameter)) continue;
-    p.nodes[n] = kept_for_step(p, dy, "rows." + parameter, batch, parameter);
-    Node keep_ids = kept_for_step(p, ids, "row_ids." + parameter, batch, parameter);
-    p.nodes.insert(p.nodes.begin() + static_cast<std::ptrdiff_t>(n), std::move(keep_ids));
-    move_up(p, parameter, uses);
+    const TensorId ids = node.inputs[In::ids], sum = p.root(node.inputs[In::sum]);
+    const std::string parameter = p[sum].of;
+    const std::int64_t samples = p[ids].type.shape[0];
+    const std::int64_t step_rows = batch * p[ids].type.shape.elements() / samples;
+    const bool tied = p.states(Purpose::gradient, parameter).size() > 1;
+    if (!tied || step_rows >= p[sum].type.shape[0] || !p.states(Purpose::rows, parameter).empty()) continue;
+    const auto keep = [&](TensorId x, const std::string& state) {
+      Node kept = kept_for_step(p, x, {state + parameter, Purpose::rows, parameter}, batch, parameter);
+      kept.scope = node.scope;
+      kept.backward = true;
+      return kept;
+    };
+    Node rows = keep(node.inputs[In::dy], "rows.");
+    edit.insert(n, keep(ids, "row_ids."));
+    edit.insert(n, std::move(rows));
+    edit.remove(n);
+    number_again(p, parameter, sum);
   }
+  edit.finish();
 }
 
 }  // namespace hone

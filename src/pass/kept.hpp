@@ -6,10 +6,15 @@
 
 namespace hone {
 
-// A node that puts x, [B,T,..] of a micro-batch, at its place in a new state [batch,T,..] called `state`.
-// The caller gives the node its place in the program, behind whoever makes x; an iterator into program.nodes
-// that was taken before the call is no longer valid.
-Node kept_for_step(Program& program, TensorId x, const std::string& state, std::int64_t batch,
+struct KeptState {
+  std::string name;
+  Purpose purpose;
+  std::string of;
+};
+
+// A node that puts x, [B,T,..] of a micro-batch, at its place in a new state [batch,T,..]. The caller gives the
+// node its place in the program, behind whoever makes x.
+Node kept_for_step(Program& program, TensorId x, const KeptState& state, std::int64_t batch,
                    const std::string& node_name);
 
 }  // namespace hone

@@ -1,6 +1,6 @@
-#include <algorithm>
 #include <cassert>
 
+#include "ir/rewrite.hpp"
 #include "op/ops.hpp"
 #include "pass/passes.hpp"
 
@@ -9,16 +9,13 @@ namespace {
 
 // The plain product that alone makes `logits` and that nobody else reads; else none.
 Node* head_of(Program& p, TensorId logits) {
-  Node* head = nullptr;
-  for (Node& node : p.nodes) {
-    if (std::find(node.inputs.begin(), node.inputs.end(), logits) != node.inputs.end()) return nullptr;
-    if (node.op == &op::linear && node.outputs.size() == 1 && node.outputs[0] == logits) head = &node;
-  }
-  const bool viewed = std::any_of(p.tensors.begin(), p.tensors.end(), [&](const TensorDef& t) {
-    return t.alias == Alias::view && t.base == logits;
-  });
-  const bool plain = head && !head->attributes.as<op::LinearAttributes>().residual;
-  return plain && !viewed && p[logits].alias == Alias::none ? head : nullptr;
+  const Rewrite edges(p);
+  const auto maker = edges.maker(logits);
+  if (!maker || edges.viewed(logits) || edges.readers(logits).size() != 1) return nullptr;
+  Node& head = p.nodes[*maker];
+  const bool plain = head.op == &op::linear && head.outputs.size() == 1 &&
+                     !head.inputs[op::LinearInputs::residual] && p[logits].alias == Alias::none;
+  return plain ? &head : nullptr;
 }
 
 TensorId last_row(Program& p, TensorId x) {
@@ -34,11 +31,11 @@ TensorId last_row(Program& p, TensorId x) {
 // bf16 logits have eight bits: at a vocabulary of some thousands the largest are often equal, and greedy
 // decoding would take the first of them. The products are bf16's as before; their f32 sum is kept.
 void last_row_only(Program& p) {
-  assert(p.outputs.size() == 1 && p[p.outputs[0]].type.shape.rank() == 3 &&
-         p[p.outputs[0]].type.shape[0] == 1);
-  const TensorId logits = p.outputs[0];
+  const TensorId logits = p.output("logits");
+  assert(logits && p[logits].type.shape.rank() == 3 && p[logits].type.shape[0] == 1);
   if (Node* head = head_of(p, logits)) {
-    head->inputs[0] = last_row(p, head->inputs[0]);
+    TensorId& x = head->inputs[op::LinearInputs::x];
+    x = last_row(p, x);
     head->op->set_type(head->attributes, DType::f32);
     TensorDef& t = p[logits];
     t.type = {{1, 1, t.type.shape.last()}, DType::f32};
@@ -48,7 +45,8 @@ void last_row_only(Program& p) {
   TensorId row = last_row(p, logits);
   if (p[row].type.dtype != DType::f32)
     row = emit(p, op::cast, {row}, op::TypeAttributes{DType::f32}, "logits")[0];
-  p.outputs = {row};
+  for (Output& output : p.outputs)
+    if (output.id == logits) output.id = row;
 }
 
 }  // namespace hone

@@ -1,12 +1,12 @@
-// The passes: free functions from Program to Program, each in the file of its name. The pipeline that a
-// training job runs is a list in train/step_program.cpp.
+// The passes: free functions from Program to Program, each in the file of its name. Which of them a program goes
+// through is one list, in pass/pipeline.cpp.
 #pragma once
-#include <functional>
 #include <map>
 #include <string>
 #include <vector>
 
 #include "ir/program.hpp"
+#include "optimizer/optimizer.hpp"
 
 namespace hone {
 
@@ -20,18 +20,19 @@ std::string kept_name(const std::string& activation);
 // needed. Runs on a forward program, so that backward follows from what it wrote.
 void autocast(Program& program);
 
-// Backward: appends the nodes of the gradient of every cross_entropy's scaled sum with respect to every
-// parameter. A parameter's gradient is summed in the state gradient_name(parameter, use).
+// Backward: appends the nodes of the gradient of every loss's scaled sum with respect to every trained
+// parameter. Each use of a parameter has a sum of its own, a state of Purpose::gradient.
 void differentiate(Program& program);
 
 // Joins neighbours where one kernel does both and keeps the bits: a cast into the norm that precedes it, an
 // activation or a residual sum into a product, an activation's slope into the product of backward, a sum of
-// gradients into the norm's gradient.
+// gradients into the norm's gradient, a widening cast into whoever reads bf16 as well. Op records say what an op
+// takes on.
 void fuse(Program& program);
 
 // A table that is also used otherwise (a tied head) need not have a second table of gradients for its use as
 // an embedding: where a step has fewer rows than the table, they are kept in "rows.NAME" and added at the
-// update, with the bits of the table. batch: the step's sequences.
+// update, with the bits of the table, as states of Purpose::rows. batch: the step's samples.
 void keep_embedding_rows(Program& program, std::int64_t batch);
 
 struct ChunkOptions {
@@ -51,12 +52,23 @@ void last_row_only(Program& program);
 // any micro-batch, does without.
 void few_rows(Program& program);
 
-struct AdamWOptions {
-  std::function<bool(const std::string&)> decays;  // does weight decay apply to this parameter?
+// The sums of a parameter's uses, and rows of gradients that were kept, become one gradient: the newest version
+// of the first use's sum.
+void join_gradients(Program& program);
+
+// The global norm of the gradients, and what they are to be multiplied by so that it is at most the input "clip":
+// the states grad_norm_name and clip_scale_name.
+void append_norm(Program& program);
+inline constexpr const char *grad_norm_name = "grad_norm", *clip_scale_name = "clip_scale";
+
+struct UpdateOptions {
+  const OptimizerRecord* optimizer = &adamw_optimizer;
+  bool decay_all = false;  // weight decay on biases and norms too
 };
-// Appends the update: sums of several uses joined, the global norm, AdamW for every parameter with a
-// gradient. Its scalars are the inputs "hyper" (kernel/optimizer.hpp) and "clip".
-void append_adamw(Program& program, const AdamWOptions& options);
+// The optimizer's nodes for every trained parameter, and anew what is derived from them.
+void append_update(Program& program, const UpdateOptions& options);
+// The input that holds the scalars of `record`, one of the optimizers that `chosen` is made of.
+std::string hyper_input_name(const OptimizerRecord& chosen, const OptimizerRecord& record);
 
 // The nodes of one phase as a program of its own; tensors that it shares with others are parameters and
 // states.

@@ -6,10 +6,7 @@
 
 #include "base/float_mode.hpp"
 #include "base/types.hpp"
-#include "exec/job.hpp"
-#include "kernel/cross_entropy.hpp"
-#include "model/model_impl.hpp"
-#include "op/inputs.hpp"
+#include "exec/feed.hpp"
 #include "pass/passes.hpp"
 #include "run/load.hpp"
 #include "train/step_program.hpp"
@@ -69,29 +66,21 @@ class Evaluation {
       : windows_(std::clamp<std::int64_t>(std::min(micro_batch_positions, largest_positions(model)) / seq, 1,
                                           windows)),
         seq_(seq),
-        job_(plan(model, o)),
-        weights_(model, job_),
-        executor_(job_, weights_.tensors()) {
-    const auto& shared = job_.shared();
-    if (shared.contains(input::positions))
-      fill_positions(executor_.view<std::int32_t>(input::positions), seq, 0);
-    executor_.view<float>(input::loss_scale)[0] = 1;
-  }
+        whole_(write_evaluation_program(model, program_options(o), {"logits"})),
+        job_(plan(o)),
+        weights_(model, whole_, job_),
+        executor_(job_, weights_.tensors()) {}
 
   std::int64_t windows() const { return windows_; }
 
   // Adds a batch of at most windows() to the sums.
   void add(const Batch& batch) {
-    const auto copy = [&](const char* name, const std::vector<std::int32_t>& from, std::int32_t rest) {
-      if (!job_.shared().contains(name)) return;
-      const auto to = executor_.view<std::int32_t>(name);
-      std::fill(std::copy(from.begin(), from.end(), to.begin()), to.end(), rest);
-    };
-    copy(input::tokens, batch.ids, 0);
-    copy(input::labels, batch.labels, kernel::ignored_label);
+    const Samples samples =
+        Samples(batch.batch).set("tokens", std::span(batch.ids)).set("labels", std::span(batch.labels));
+    check_samples(program(), samples);
+    feed(executor_, 0, samples, {});
     executor_.run(0);
-    const Program& p = program();
-    for (const float loss : executor_.output_view<float>(0, losses_of(p)))
+    for (const float loss : executor_.output_view<float>(0, "loss"))
       loss_sum += static_cast<double>(loss);
     if (!std::isfinite(loss_sum)) {
       const std::string culprit = executor_.first_not_finite(0);
@@ -108,21 +97,21 @@ class Evaluation {
   std::int64_t tokens = 0, correct = 0;
 
  private:
-  JobPlan plan(const Model& model, const EvalOptions& o) const {
-    const StepProgramOptions options{
-        .micro_batch = windows_, .seq = seq_, .low_precision = o.precision == Precision::bf16};
-    Program p = cut(write_evaluation_program(model.impl().architecture, options, true), Phase::micro);
+  StepProgramOptions program_options(const EvalOptions& o) const {
+    return {.micro_batch = windows_, .seq = seq_, .low_precision = o.precision == Precision::bf16};
+  }
+  JobPlan plan(const EvalOptions& o) const {
+    Program p = cut(whole_, Phase::micro);
     const std::set<std::string> weights = weight_names(p);
     return JobPlan({std::move(p)}, exec_options(o.threads, o.isa), weights);
   }
   const Program& program() const { return job_.programs()[0]; }
 
   void count_correct(const Batch& batch) {
-    const TensorId logits = program().outputs.at(1);
-    if (program()[logits].type.dtype == DType::bf16)
-      count_correct(batch, executor_.output_view<bf16>(0, logits));
+    if (program()[program().output("logits")].type.dtype == DType::bf16)
+      count_correct(batch, executor_.output_view<bf16>(0, "logits"));
     else
-      count_correct(batch, executor_.output_view<float>(0, logits));
+      count_correct(batch, executor_.output_view<float>(0, "logits"));
   }
   static float value(float x) { return x; }
   static float value(bf16 x) { return to_f32(x); }
@@ -147,6 +136,7 @@ class Evaluation {
   }
 
   std::int64_t windows_, seq_;
+  Program whole_;
   JobPlan job_;
   ModelWeights weights_;
   Executor executor_;

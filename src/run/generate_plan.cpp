@@ -3,8 +3,7 @@
 #include "base/float_mode.hpp"
 #include "machine/limits.hpp"
 #include "model/model_impl.hpp"
-#include "op/inputs.hpp"
-#include "pass/passes.hpp"
+#include "pass/pipeline.hpp"
 #include "run/generator_impl.hpp"
 #include "train/forecast.hpp"
 
@@ -28,29 +27,18 @@ GenerateOptions decided(const Model& model, GenerateOptions o) {
   return o;
 }
 
-void settle(Program& p) {
-  remove_dead(p);
-  verify(p);
-}
-
-Program write_chunk(const Model& model, const GenerateOptions& o, ChunkProgram& chunk) {
+Program write_chunk(const Model& model, const GenerateOptions& o, std::int64_t tokens) {
   const std::int64_t blocks = (o.context + cache_block_positions - 1) / cache_block_positions;
-  Forward forward = write_forward(model.impl().architecture,
-                                  {.batch = 1,
-                                   .seq = chunk.tokens,
-                                   .cached = true,
-                                   .cache = {.block = cache_block_positions, .blocks_a_sequence = blocks}});
-  Program p = std::move(forward.program);
-  if (o.precision == Precision::bf16) autocast(p), settle(p);
-  last_row_only(p), settle(p);
-  fuse(p), settle(p);
-  few_rows(p), settle(p);
-  p = cut(p, Phase::micro);         // bf16 weights are made by the store
-  for (TensorDef& t : p.tensors) {  // programs of one job share inputs by name, and these differ in shape
-    if (t.role != Role::input) continue;
-    if (t.name == input::tokens) t.name = chunk.tokens_name;
-    if (t.name == input::positions) t.name = chunk.positions_name;
-  }
+  Program p = model.impl()
+                  .write({.batch = 1,
+                          .seq = tokens,
+                          .cached = true,
+                          .cache = {.block = cache_block_positions, .blocks_a_sequence = blocks}})
+                  .program;
+  if (!p.output("logits"))
+    throw Error(ErrorKind::usage,
+                {.what = "the network has no logits, so it generates nothing", .expected = "an output 'logits'"});
+  run_pipeline(p, {.use = PipelineOptions::Use::generate, .low_precision = o.precision == Precision::bf16});
   return p;
 }
 
@@ -68,16 +56,18 @@ GeneratePlan::GeneratePlan(Model model, GenerateOptions options) {
   options = decided(model, std::move(options));
   std::vector<ChunkProgram> chunks;
   std::vector<Program> programs;
+  Program whole;
   for (const std::int64_t tokens : chunk_tokens) {
     if (tokens > options.context) continue;
-    const std::string suffix = "." + std::to_string(tokens);
-    chunks.push_back({tokens, input::tokens + suffix, input::positions + suffix});
-    programs.push_back(write_chunk(model, options, chunks.back()));
+    chunks.push_back({tokens});
+    Program chunk = write_chunk(model, options, tokens);
+    programs.push_back(cut(chunk, Phase::micro));
+    if (chunks.size() == 1) whole = std::move(chunk);
   }
   const std::set<std::string> weights = weight_names(programs.front());
   JobPlan job(std::move(programs), exec_options(options.threads, options.isa), weights);
   auto impl = std::make_shared<Impl>(
-      Impl{std::move(model), std::move(options), std::move(chunks), std::move(job), {}});
+      Impl{std::move(model), std::move(options), std::move(chunks), std::move(whole), std::move(job), {}});
   // Weights are turned into their place: 8 MiB were kept where the largest has 16.
   impl->forecast = forecast_memory(impl->job, largest_turned_bytes(impl->model.impl().specs) / 2);
   const ExecOptions& exec = impl->job.options();

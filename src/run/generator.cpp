@@ -1,12 +1,13 @@
 #include <algorithm>
 
+#include "exec/feed.hpp"
 #include "op/inputs.hpp"
 #include "run/generator_impl.hpp"
 
 namespace hone {
 
 Generator::Impl::Impl(const GeneratePlan& p)
-    : plan(p), weights(p.model(), p.impl().job), executor(p.impl().job, weights.tensors()) {
+    : plan(p), weights(p.model(), p.impl().whole, p.impl().job), executor(p.impl().job, weights.tensors()) {
   if (!executor.plan().shared().contains(input::cache_table)) return;  // an architecture without attention
   const auto table = executor.view<std::int32_t>(input::cache_table);
   for (std::size_t i = 0; i < table.size(); ++i) table[i] = static_cast<std::int32_t>(i);
@@ -40,14 +41,8 @@ std::int64_t Generator::Impl::append_chunk(std::span<const std::int32_t> ids) {
   std::size_t program = 0;
   while (chunks[program].tokens > static_cast<std::int64_t>(ids.size())) ++program;
   const ChunkProgram& chunk = chunks[program];
-  const auto& shared = executor.plan().shared();
-  const auto view = [&](const std::string& name) {  // an architecture need not read every input
-    return shared.contains(name) ? executor.view<std::int32_t>(name) : std::span<std::int32_t>();
-  };
-  const auto tokens = view(chunk.tokens_name);
-  std::copy_n(ids.begin(), tokens.size(), tokens.begin());
-  fill_positions(view(chunk.positions_name), chunk.tokens, position);
-  for (std::int32_t& length : view(input::cache_lengths)) length = static_cast<std::int32_t>(position);
+  const Samples samples = Samples(1).set("tokens", ids.first(static_cast<std::size_t>(chunk.tokens)));
+  feed(executor, program, samples, {.position = position});
   executor.run(program);
   last_program = program;
   position += chunk.tokens;
@@ -59,7 +54,7 @@ std::span<const float> Generator::Impl::logits() const {
     throw Error(ErrorKind::usage, {.what = "logits() of a generator that has read nothing",
                                    .where = "Generator",
                                    .hint = "append() or generate() first"});
-  return executor.output_view<float>(last_program, executor.plan().programs()[last_program].outputs.at(0));
+  return executor.output_view<float>(last_program, "logits");
 }
 
 Generator::Generator(const GeneratePlan& plan) : impl_(std::make_shared<Impl>(plan)) {}

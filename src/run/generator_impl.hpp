@@ -14,13 +14,13 @@ namespace hone {
 // A program of the job that reads so many tokens.
 struct ChunkProgram {
   std::int64_t tokens;
-  std::string tokens_name, positions_name;  // its inputs
 };
 
 struct GeneratePlan::Impl {
   Model model;
   GenerateOptions options;
   std::vector<ChunkProgram> chunks;  // the largest first; the job's programs in this order
+  Program whole;  // of the largest chunk, before it was cut: says how weights are derived
   JobPlan job;
   Forecast forecast;
 };

@@ -1,6 +1,7 @@
 #include "run/load.hpp"
 
 #include "model/model_impl.hpp"
+#include "pass/passes.hpp"
 
 namespace hone {
 
@@ -11,15 +12,58 @@ std::set<std::string> weight_names(const Program& program) {
   return names;
 }
 
-ModelWeights::ModelWeights(const Model& model, const JobPlan& job) {
-  const auto hold = [&](const ParameterSpec& spec, const std::string& name, DType dtype) {
-    if (!job.shared().contains(name)) return;
-    weights_.push_back(model.impl().store.hold(spec, dtype));
-    tensors_[name] = weights_.back()->bytes();
-  };
+ModelWeights::ModelWeights(const Model& model, const Program& whole, const JobPlan& job) {
   for (const ParameterSpec& spec : model.impl().specs) {
-    hold(spec, spec.name, DType::f32);
-    hold(spec, spec.name + ".bf16", DType::bf16);
+    if (!job.shared().contains(spec.name)) continue;
+    weights_.push_back(model.impl().store.hold(spec));
+    tensors_[spec.name] = weights_.back()->bytes();
+  }
+  const Program prepare = cut(whole, Phase::prepare);
+  for (std::size_t n = 0; n < prepare.nodes.size(); ++n) derive(model, prepare, n, job.options());
+}
+
+namespace {
+
+// What a node makes of a weight, in words that are the same for the same.
+std::string encoding_of(const Program& p, const Node& node, std::size_t output) {
+  return std::string(node.op->name) + "{" + node.attributes.to_string() + "}." + std::to_string(output) + " " +
+         to_string(p[node.outputs[output]].type);
+}
+
+// That node alone, as a program.
+Program only(const Program& p, std::size_t node) {
+  Program one = p;
+  one.nodes = {p.nodes[node]};
+  remove_dead(one);
+  return one;
+}
+
+}  // namespace
+
+void ModelWeights::derive(const Model& model, const Program& prepare, std::size_t n, const ExecOptions& options) {
+  const Node& node = prepare.nodes[n];
+  const auto& impl = model.impl();
+  for (std::size_t i = 0; i < node.outputs.size(); ++i) {
+    const TensorDef& t = prepare[node.outputs[i]];
+    const auto make = [&](const HeldWeight& made) {
+      const Program program = only(prepare, n);
+      const std::set<std::string> names = weight_names(program);
+      HeldTensors held{{t.name, made.bytes()}};
+      std::vector<std::shared_ptr<const HeldWeight>> read;
+      for (const ParameterSpec& spec : program.parameters()) {
+        read.push_back(impl.store.hold(spec));
+        held[spec.name] = read.back()->bytes();
+      }
+      std::vector<std::shared_ptr<const HeldWeight>> others;  // further outputs, which are made again when asked for
+      for (const TensorId id : program.nodes[0].outputs) {
+        if (held.contains(program[id].name)) continue;
+        others.push_back(std::make_shared<const HeldWeight>(program[id].type.bytes()));
+        held[program[id].name] = others.back()->bytes();
+      }
+      Executor(JobPlan({program}, options, names), held).run(0);
+    };
+    weights_.push_back(impl.store.hold(t.of, encoding_of(prepare, node, i), t.type.bytes(), make));
+    tensors_[t.name] = weights_.back()->bytes();
   }
 }
 

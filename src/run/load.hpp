@@ -10,16 +10,19 @@
 
 namespace hone {
 
-// The names of a program's weights: parameters, and bf16 copies of them ("NAME.bf16").
+// The names of a program's weights: parameters, and what is derived from them.
 std::set<std::string> weight_names(const Program& program);
 
-// Keeps the weights of a job alive.
+// Keeps the weights of a job alive. `whole`: the program that one of the job's was cut from, whose nodes of phase
+// prepare say how weights are derived; each is run once, for all who hold the model's weights.
 class ModelWeights {
  public:
-  ModelWeights(const Model& model, const JobPlan& job);
+  ModelWeights(const Model& model, const Program& whole, const JobPlan& job);
   const HeldTensors& tensors() const { return tensors_; }
 
  private:
+  void derive(const Model& model, const Program& prepare, std::size_t node, const ExecOptions& options);
+
   std::vector<std::shared_ptr<const HeldWeight>> weights_;
   HeldTensors tensors_;
 };

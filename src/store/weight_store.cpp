@@ -1,6 +1,7 @@
 #include "store/weight_store.hpp"
 
 #include <algorithm>
+#include <cassert>
 
 #include "base/float_mode.hpp"
 #include "base/random.hpp"
@@ -28,15 +29,30 @@ void initialise(const ParameterSpec& spec, std::uint64_t seed, std::span<float> 
 
 }  // namespace
 
+namespace {
+
+// Bytes of a type as f32.
+void widen(std::span<const std::byte> from, DType dtype, std::span<float> to) {
+  if (dtype == DType::f32) {
+    std::copy(from.begin(), from.end(), std::as_writable_bytes(to).begin());
+    return;
+  }
+  const auto* bits = reinterpret_cast<const std::uint16_t*>(from.data());
+  for (std::size_t i = 0; i < to.size(); ++i)
+    to[i] = dtype == DType::bf16 ? to_f32(bf16{bits[i]}) : to_f32(f16{bits[i]});
+}
+
+}  // namespace
+
 WeightStore WeightStore::fresh(std::uint64_t seed) {
   WeightStore store;
   store.seed_ = seed;
   return store;
 }
 
-WeightStore WeightStore::snapshot(std::map<std::string, std::vector<float>> values) {
+WeightStore WeightStore::snapshot(std::map<std::string, std::vector<std::byte>> values) {
   WeightStore store;
-  store.snapshot_ = std::make_shared<const std::map<std::string, std::vector<float>>>(std::move(values));
+  store.snapshot_ = std::make_shared<const std::map<std::string, std::vector<std::byte>>>(std::move(values));
   return store;
 }
 
@@ -66,37 +82,75 @@ WeightStore WeightStore::mapped(std::shared_ptr<const WeightFiles> files, NamedT
 
 void WeightStore::read_file_layout(const ParameterSpec& spec, std::span<float> values) const {
   const FloatModeGuard guard;  // initial values are computed here
-  if (files_) {
-    read_f32(tensors_.at(spec.name), 0, values);
-  } else if (snapshot_) {
-    const auto& from = snapshot_->at(spec.name);
-    std::copy(from.begin(), from.end(), values.begin());
+  if (const auto file = tensors_.find(spec.name); file != tensors_.end()) {
+    read_f32(file->second, 0, values);
+  } else if (snapshot_ && snapshot_->contains(spec.name)) {
+    widen(snapshot_->at(spec.name), spec.dtype, values);
   } else {
-    initialise(spec, seed_, values);
+    initialise(spec, seed_, values);  // fresh, or added by a pass
   }
 }
 
-void WeightStore::read(const ParameterSpec& spec, std::span<float> values) const {
-  if (!spec.transposed) {
-    read_file_layout(spec, values);
-    return;
-  }
-  std::vector<float> kept(values.size());
-  read_file_layout(spec, kept);
-  transpose(kept, spec.shape[1], spec.shape[0], values);
+namespace {
+
+template <class T>
+void transpose_items(const T* from, std::int64_t rows, std::int64_t columns, T* to) {
+  constexpr std::int64_t tile = 32;  // both sides stay in cache lines that were already fetched
+  for (std::int64_t r0 = 0; r0 < rows; r0 += tile)
+    for (std::int64_t c0 = 0; c0 < columns; c0 += tile)
+      for (std::int64_t r = r0; r < std::min(rows, r0 + tile); ++r)
+        for (std::int64_t c = c0; c < std::min(columns, c0 + tile); ++c)
+          to[c * rows + r] = from[r * columns + c];
+}
+
+// to[c,r] = from[r,c]
+void transpose(DType dtype, std::span<const std::byte> from, std::int64_t rows, std::int64_t columns,
+               std::span<std::byte> to) {
+  if (size_bytes(dtype) == 4)
+    transpose_items(reinterpret_cast<const std::uint32_t*>(from.data()), rows, columns,
+                    reinterpret_cast<std::uint32_t*>(to.data()));
+  else
+    transpose_items(reinterpret_cast<const std::uint16_t*>(from.data()), rows, columns,
+                    reinterpret_cast<std::uint16_t*>(to.data()));
+}
+
+void narrow(std::span<const float> from, DType dtype, std::span<std::byte> to) {
+  auto* bits = reinterpret_cast<std::uint16_t*>(to.data());
+  for (std::size_t i = 0; i < from.size(); ++i)
+    bits[i] = dtype == DType::bf16 ? to_bf16(from[i]).bits : to_f16(from[i]).bits;
+}
+
+}  // namespace
+
+void WeightStore::read(const ParameterSpec& spec, std::span<std::byte> values) const {
+  assert(spec.dtype == DType::f32 || spec.dtype == DType::bf16 || spec.dtype == DType::f16);
+  const bool as_it_is = spec.dtype == DType::f32 && !spec.transposed;
+  std::vector<float> kept(as_it_is ? 0 : static_cast<std::size_t>(spec.shape.elements()));
+  const std::span<float> wide =
+      as_it_is ? std::span(reinterpret_cast<float*>(values.data()), values.size() / sizeof(float)) : std::span(kept);
+  read_file_layout(spec, wide);
+  if (as_it_is) return;
+  std::vector<std::byte> narrowed(spec.dtype == DType::f32 ? 0 : values.size());
+  if (spec.dtype != DType::f32) narrow(wide, spec.dtype, narrowed);
+  from_file_layout(spec, narrowed.empty() ? std::as_bytes(wide) : std::span<const std::byte>(narrowed), values);
 }
 
 Shape file_shape(const ParameterSpec& spec) {
   return spec.transposed ? Shape{spec.shape[1], spec.shape[0]} : spec.shape;
 }
 
-void transpose(std::span<const float> from, std::int64_t rows, std::int64_t columns, std::span<float> to) {
-  constexpr std::int64_t tile = 32;  // both sides stay in cache lines that were already fetched
-  for (std::int64_t r0 = 0; r0 < rows; r0 += tile)
-    for (std::int64_t c0 = 0; c0 < columns; c0 += tile)
-      for (std::int64_t r = r0; r < std::min(rows, r0 + tile); ++r)
-        for (std::int64_t c = c0; c < std::min(columns, c0 + tile); ++c)
-          to[static_cast<std::size_t>(c * rows + r)] = from[static_cast<std::size_t>(r * columns + c)];
+void to_file_layout(const ParameterSpec& spec, std::span<const std::byte> from, std::span<std::byte> to) {
+  if (spec.transposed)
+    transpose(spec.dtype, from, spec.shape[0], spec.shape[1], to);
+  else
+    std::copy(from.begin(), from.end(), to.begin());
+}
+
+void from_file_layout(const ParameterSpec& spec, std::span<const std::byte> from, std::span<std::byte> to) {
+  if (spec.transposed)
+    transpose(spec.dtype, from, spec.shape[1], spec.shape[0], to);
+  else
+    std::copy(from.begin(), from.end(), to.begin());
 }
 
 namespace {
@@ -109,9 +163,9 @@ void sort_by_name(std::vector<ParameterSpec>& parameters) {
 void write_weights(const std::string& path, std::vector<ParameterSpec> parameters, const WeightReader& read) {
   sort_by_name(parameters);
   std::vector<SafetensorsSpec> specs;
-  for (const ParameterSpec& p : parameters) specs.push_back({p.name, "F32", file_shape(p).sizes()});
+  for (const ParameterSpec& p : parameters) specs.push_back({p.name, safetensors_name(p.dtype), file_shape(p).sizes()});
   SafetensorsWriter writer(path, specs);
-  for (const ParameterSpec& p : parameters) writer.write(p.name, std::as_bytes(read(p)));
+  for (const ParameterSpec& p : parameters) writer.write(p.name, read(p));
   writer.commit();
 }
 
@@ -121,7 +175,7 @@ std::string hash_weights(std::vector<ParameterSpec> parameters, const WeightRead
   for (const ParameterSpec& p : parameters) {
     const std::string label = p.name + to_string(file_shape(p));
     digest.add(std::as_bytes(std::span(label)));
-    digest.add(std::as_bytes(read(p)));
+    digest.add(read(p));
   }
   return digest.hex();
 }

@@ -20,11 +20,7 @@ namespace hone {
 class HeldWeight {
  public:
   explicit HeldWeight(std::int64_t bytes) : memory_(static_cast<std::size_t>(bytes)) {}
-  std::span<const std::byte> bytes() const { return {memory_.data(), memory_.size()}; }
-  template <class T>
-  std::span<T> view() const {
-    return {reinterpret_cast<T*>(memory_.data()), memory_.size() / sizeof(T)};
-  }
+  std::span<std::byte> bytes() const { return {memory_.data(), memory_.size()}; }
 
  private:
   Arena memory_;
@@ -39,40 +35,46 @@ class WeightStore {
   static WeightStore mapped(std::shared_ptr<const WeightFiles> files, NamedTensors tensors,
                             const std::vector<ParameterSpec>& parameters);
   // Values in file layout, by name.
-  static WeightStore snapshot(std::map<std::string, std::vector<float>> values);
+  static WeightStore snapshot(std::map<std::string, std::vector<std::byte>> values);
 
-  // The values of a parameter in f32, as files keep it ([in,out] where the spec says transposed).
+  // The values of a parameter in f32, as files keep it ([in,out] where the spec says transposed). What the store has
+  // no values for begins with its initial ones.
   void read_file_layout(const ParameterSpec& spec, std::span<float> values) const;
-  // The same as programs keep it ([out,in]).
-  void read(const ParameterSpec& spec, std::span<float> values) const;
-  // The same in memory, in f32 or bf16: made once, and the same for all who hold it at a time, on any thread
-  // and through any copy of this store.
-  std::shared_ptr<const HeldWeight> hold(const ParameterSpec& spec, DType dtype) const;
+  // The bytes of its own type, as programs keep it ([out,in]).
+  void read(const ParameterSpec& spec, std::span<std::byte> values) const;
+  // The same in memory, or what is derived from it: made once for each encoding, and the same for all who hold it at
+  // a time, on any thread and through any copy of this store. `encoding` names what `make` does; the first who asks
+  // for it has it made, into memory of so many bytes. None: the weight itself.
+  using Make = std::function<void(const HeldWeight& made)>;
+  std::shared_ptr<const HeldWeight> hold(const ParameterSpec& spec) const;
+  std::shared_ptr<const HeldWeight> hold(const std::string& weight, const std::string& encoding,
+                                         std::int64_t bytes, const Make& make) const;
 
  private:
   struct Held {
-    std::mutex lock;
-    std::map<std::string, std::weak_ptr<const HeldWeight>> weights;  // by name and type
+    std::recursive_mutex lock;  // what is derived holds the weight while it is made
+    std::map<std::pair<std::string, std::string>, std::weak_ptr<const HeldWeight>> weights;  // by name and encoding
   };
 
   std::uint64_t seed_ = 0;
   std::shared_ptr<const WeightFiles> files_;
   NamedTensors tensors_;  // in files_
-  std::shared_ptr<const std::map<std::string, std::vector<float>>> snapshot_;
+  std::shared_ptr<const std::map<std::string, std::vector<std::byte>>> snapshot_;
   std::shared_ptr<Held> held_ = std::make_shared<Held>();
 };
 
 // The shape that files keep: swapped where the spec says transposed.
 Shape file_shape(const ParameterSpec& spec);
-// to[c,r] = from[r,c]
-void transpose(std::span<const float> from, std::int64_t rows, std::int64_t columns, std::span<float> to);
+// From programs' layout to files', and back, in the weight's own type.
+void to_file_layout(const ParameterSpec& spec, std::span<const std::byte> from, std::span<std::byte> to);
+void from_file_layout(const ParameterSpec& spec, std::span<const std::byte> from, std::span<std::byte> to);
 
-// Hands out a parameter's values in file layout; the span is valid until the next call.
-using WeightReader = std::function<std::span<const float>(const ParameterSpec&)>;
+// Hands out a parameter's bytes, of its own type and in file layout; the span is valid until the next call.
+using WeightReader = std::function<std::span<const std::byte>(const ParameterSpec&)>;
 
-// model.safetensors, f32, tensors by name.
+// model.safetensors, tensors by name, each in its own type.
 void write_weights(const std::string& path, std::vector<ParameterSpec> parameters, const WeightReader& read);
-// XXH3-128 over name, shape and f32 bytes of every parameter by name, as 32 hex digits.
+// XXH3-128 over name, shape and bytes of every parameter by name, as 32 hex digits.
 std::string hash_weights(std::vector<ParameterSpec> parameters, const WeightReader& read);
 
 }  // namespace hone

@@ -20,14 +20,16 @@ constexpr const char* tensors_file = "state.safetensors";
 std::vector<std::string> saved_names(const JobPlan& job) {
   std::vector<std::string> names;
   for (const auto& [name, s] : job.shared())
-    if (s.role == Role::parameter || s.lifetime == Lifetime::saved) names.push_back(name);
+    if (s.tensor.role == Role::parameter || s.tensor.lifetime == Lifetime::saved) names.push_back(name);
   return names;
 }
 
 std::vector<SafetensorsSpec> saved_specs(const JobPlan& job) {
   std::vector<SafetensorsSpec> specs;
-  for (const std::string& name : saved_names(job))
-    specs.push_back({name, "F32", job.shared().at(name).type.shape.sizes()});
+  for (const std::string& name : saved_names(job)) {
+    const TensorType& type = job.shared().at(name).tensor.type;
+    specs.push_back({name, safetensors_name(type.dtype), type.shape.sizes()});
+  }
   return specs;
 }
 
@@ -68,7 +70,10 @@ void Trainer::save_checkpoint(const std::string& folder,
       writer.write(name, impl_->executor.bytes(name));
     writer.commit();
   }
-  nlohmann::json state{{"format", checkpoint_format}, {"steps", impl_->steps}, {"notes", notes}};
+  nlohmann::json state{{"format", checkpoint_format},
+                       {"steps", impl_->steps},
+                       {"optimizer", impl_->planned().optimizer->name},
+                       {"notes", notes}};
   state["hash"] = hash_file(out.file(tensors_file));
   write_file(out.file(state_file), state.dump(2) + "\n");
   out.publish();
@@ -78,6 +83,8 @@ CheckpointState read_checkpoint_state(const std::string& folder) {
   const std::string where = folder + "/" + state_file;
   const auto json = read_json(where);
   CheckpointState state{.steps = json_integer(json, "steps", where), .notes = {}, .hash = {}};
+  // Those of before it was said were AdamW's.
+  state.optimizer = json.contains("optimizer") ? json_string(json, "optimizer", where) : "adamw";
   if (state.steps < 0 || json_integer(json, "format", where) != checkpoint_format)
     throw Error(ErrorKind::input, {.what = "not a checkpoint that this version reads",
                                    .where = where,
@@ -105,6 +112,11 @@ std::map<std::string, std::string> Trainer::resume(const std::string& folder) {
   const Exclusive guard(impl_.get());
   const Checkpoint checkpoint = open_checkpoint(folder);
   const SafetensorsFile& file = checkpoint.tensors;
+  if (const std::string own = impl_->planned().optimizer->name; checkpoint.state.optimizer != own)
+    throw Error(ErrorKind::input, {.what = "the checkpoint is of a run with another optimizer",
+                                   .where = folder,
+                                   .expected = own,
+                                   .found = checkpoint.state.optimizer});
   require_same_tensors(file, saved_specs(impl_->planned().job));
   impl_->broken = "a resume ended halfway";  // until derive() returns
   for (const std::string& name : saved_names(impl_->planned().job))

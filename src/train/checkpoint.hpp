@@ -12,6 +12,7 @@ struct CheckpointState {
   std::int64_t steps;
   std::map<std::string, std::string> notes;
   std::string hash;  // of the tensors' file
+  std::string optimizer{};
 };
 
 struct Checkpoint {

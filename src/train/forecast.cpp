@@ -4,7 +4,6 @@
 
 #include "ir/op_record.hpp"
 #include "machine/limits.hpp"
-#include "pass/passes.hpp"
 
 namespace hone {
 namespace {
@@ -18,6 +17,26 @@ constexpr std::int64_t thread_bytes = std::int64_t{1} << 14;
 // after 200.
 constexpr std::int64_t most_reading_bytes = std::int64_t{16} << 20;
 
+const char* name_of(Purpose purpose) {
+  switch (purpose) {
+    case Purpose::none:
+    case Purpose::scalar:
+      return "scalars";
+    case Purpose::derived:
+      return "bf16 weights";
+    case Purpose::gradient:
+    case Purpose::rows:
+      return "gradients";
+    case Purpose::optimizer:
+      return "optimizer";
+    case Purpose::kept:
+      return "kept";
+    case Purpose::cache:
+      return "cache";
+  }
+  return "";
+}
+
 std::vector<std::pair<std::string, std::int64_t>> breakdown(const JobPlan& job) {
   std::vector<std::pair<std::string, std::int64_t>> parts{{"workspace", job.workspace_bytes()}};
   const auto add = [&](const char* name, std::int64_t bytes) {
@@ -28,17 +47,13 @@ std::vector<std::pair<std::string, std::int64_t>> breakdown(const JobPlan& job) 
       }
     parts.emplace_back(name, bytes);
   };
-  for (const auto& [name, s] : job.shared()) {
-    const bool gradient =
-        name.starts_with("grad.") || name.starts_with("rows.") || name.starts_with("row_ids.");
-    add(s.role == Role::parameter         ? "weights"
-        : name.starts_with(kept_name("")) ? "kept"
-        : s.role == Role::input           ? "inputs"
-        : gradient                        ? "gradients"
-        : s.lifetime == Lifetime::saved   ? "optimizer"
-        : name.ends_with(".bf16")         ? "bf16 weights"
-                                          : "cache",
-        s.type.bytes());
+  for (const auto& shared : job.shared()) {
+    const TensorDef& t = shared.second.tensor;
+    add(t.role == Role::parameter  ? "weights"
+        : t.role == Role::input    ? "inputs"
+        : t.role == Role::constant ? "constants"
+                                   : name_of(t.purpose),
+        t.type.bytes());
   }
   std::int64_t sum = 0;
   for (const auto& part : parts) sum += part.second;

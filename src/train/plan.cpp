@@ -2,10 +2,8 @@
 #include <stdexcept>
 
 #include "base/float_mode.hpp"
-#include "exec/bind.hpp"
 #include "model/model_impl.hpp"
-#include "op/gradient_context.hpp"
-#include "op/inputs.hpp"
+#include "optimizer/optimizer.hpp"
 #include "pass/passes.hpp"
 #include "train/forecast.hpp"
 #include "train/plan_impl.hpp"
@@ -26,8 +24,9 @@ void require(bool good, const char* what, const std::string& expected, const std
 
 TrainPlanOptions decided(const Model& model, TrainPlanOptions o) {
   require(o.batch > 0, "the batch must be positive", "at least 1", std::to_string(o.batch));
-  require(o.seq > 0 && o.seq <= model.context(), "seq does not fit the model's context",
-          "1 to " + std::to_string(model.context()), std::to_string(o.seq));
+  const std::int64_t context = model.context() ? model.context() : most_positions;  // 0: the network says none
+  require(o.seq > 0 && o.seq <= context, "seq does not fit the model's context",
+          "1 to " + std::to_string(context), std::to_string(o.seq));
   require(o.batch <= most_positions / o.seq, "the batch is too large",
           "at most " + std::to_string(most_positions) + " positions a step",
           std::to_string(o.batch) + " x " + std::to_string(o.seq));
@@ -67,25 +66,18 @@ Programs write_programs(const Model& model, const TrainPlanOptions& o) {
                                      .batch = o.batch,
                                      .low_precision = o.precision == Precision::bf16,
                                      .decay_all = o.decay_all,
-                                     .keep = kept_activations(model, o)};
-    const Program step = write_step_program(model.impl().architecture, options);
+                                     .keep = kept_activations(model, o),
+                                     .optimizer = &optimizer_record(o.optimizer),
+                                     .objective = o.objective,
+                                     .sizes = o.sizes};
+    const Program step = write_step_program(model, options);
     if (programs.list.empty())
       programs.list = {cut(step, Phase::prepare), cut(step, Phase::norm), cut(step, Phase::update)};
     programs.list.push_back(cut(step, Phase::micro));
-    programs.list.push_back(cut(write_evaluation_program(model.impl().architecture, options), Phase::micro));
+    programs.list.push_back(cut(write_evaluation_program(model, options), Phase::micro));
     programs.micro.push_back({size, programs.list.size() - 2, programs.list.size() - 1});
   }
   return programs;
-}
-
-// Inputs depend on the size of the micro-batch, so those of a ragged rest get names of their own.
-void rename_inputs(Programs& programs) {
-  for (std::size_t i = 1; i < programs.micro.size(); ++i)
-    for (const std::size_t program : {programs.micro[i].train, programs.micro[i].evaluate})
-      for (TensorDef& t : programs.list[program].tensors)
-        if (t.role == Role::input &&
-            (t.name == input::tokens || t.name == input::positions || t.name == input::labels))
-          t.name += ".rest";
 }
 
 }  // namespace
@@ -94,7 +86,6 @@ TrainPlan::TrainPlan(Model model, TrainPlanOptions options) {
   const FloatModeGuard guard;
   options = decided(model, std::move(options));
   Programs programs = write_programs(model, options);
-  rename_inputs(programs);
   JobPlan job(std::move(programs.list), {.threads = options.threads, .isa = isa_from_name(options.isa)});
   auto impl =
       std::make_shared<Impl>(std::move(model), std::move(options), std::move(job), std::move(programs.micro));
@@ -102,6 +93,8 @@ TrainPlan::TrainPlan(Model model, TrainPlanOptions options) {
   impl->forecast = forecast_memory(impl->job, 2 * largest_turned_bytes(impl->model.impl().specs),
                                    impl->options.text_bytes);
   impl->step_flops = hone::step_flops(*impl);
+  impl->terms = terms_of(impl->job.programs()[impl->micro[0].train]);
+  impl->optimizer = &optimizer_record(impl->options.optimizer);
   impl_ = std::move(impl);
 }
 

@@ -4,6 +4,7 @@
 
 #include "exec/job.hpp"
 #include "hone/train.hpp"
+#include "train/step_program.hpp"
 
 namespace hone {
 
@@ -22,6 +23,8 @@ struct TrainPlan::Impl {
   JobPlan job;
   std::size_t prepare = 0, norm = 1, update = 2;
   std::vector<MicroProgram> micro;  // the whole one, then a ragged rest where there is one
+  std::vector<Term> terms;          // of the objective
+  const OptimizerRecord* optimizer = nullptr;
   Forecast forecast;                // all but step_ms
   mutable std::once_flag timed;
   mutable Forecast with_time;

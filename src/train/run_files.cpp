@@ -13,6 +13,7 @@
 #include "file/mapped.hpp"
 #include "train/checkpoint.hpp"
 #include "train/run_schedule.hpp"
+#include "train/step_options.hpp"
 
 namespace hone {
 namespace {
@@ -81,11 +82,16 @@ RunIdentity::RunIdentity(const TrainingRun& run, const Trainer& trainer, const T
       {"min-lr", "--min-lr", number(run.min_lr)},
       {"schedule", "--schedule", schedules[static_cast<int>(run.schedule)]},
       {"warmup", "--warmup", std::to_string(run.warmup)},
-      {"beta1", "--beta1", number(run.adamw.beta1)},
-      {"beta2", "--beta2", number(run.adamw.beta2)},
-      {"weight-decay", "--weight-decay", number(run.adamw.weight_decay)},
+      {"optimizer", "--optimizer", o.optimizer},
       {"clip", "--clip", number(run.adamw.clip)},
       {weights_key, "base model: its weights differ", "digest " + trainer.weights_hash()}};
+  const OptimizerRecord& optimizer = optimizer_record(o.optimizer);
+  const std::vector<float> scalars = scalars_of(run.adamw, optimizer);
+  for (std::size_t i = 0; i < scalars.size(); ++i) {
+    std::string key = optimizer.scalars[i].name;
+    std::replace(key.begin(), key.end(), '_', '-');
+    if (key != "lr") kept_.push_back({key, "--" + key, number(scalars[i])});
+  }
 }
 
 RunIdentity::Notes RunIdentity::notes(const Trainer& trainer) const {

@@ -3,33 +3,19 @@
 #include <map>
 
 #include "hone/nearest.hpp"
-#include "op/common.hpp"
-#include "op/inputs.hpp"
-#include "op/ops.hpp"
-#include "pass/passes.hpp"
+#include "pass/pipeline.hpp"
 
 namespace hone {
 namespace {
 
 [[noreturn]] void refuse_unknown(const Forward& forward, const std::string& name) {
   std::vector<std::string> known;
-  for (const ParameterSpec& spec : forward.parameters) known.push_back(spec.name);
+  for (const ParameterSpec& spec : forward.program.parameters()) known.push_back(spec.name);
   for (const auto& activation : forward.activations) known.push_back(activation.first);
   throw Error(ErrorKind::usage, {.what = "nothing to keep by the name '" + name + "'",
                                  .where = "TrainPlanOptions::keep",
                                  .expected = "the name of a weight or of an activation",
                                  .hint = "the nearest is '" + nearest(name, known) + "'"});
-}
-
-// Appends the loss of the next token; the scale is one over the tokens of the whole step.
-void append_loss(Program& p, TensorId logits) {
-  const Shape& shape = p[logits].type.shape;
-  const TensorId labels =
-      p.add({.name = input::labels, .type = {{shape[0], shape[1]}, DType::i32}, .role = Role::input});
-  const TensorId scale = p.add({.name = input::loss_scale, .type = op::f32({1}), .role = Role::input});
-  const auto loss = emit(p, op::cross_entropy, {logits, labels, scale}, {}, "loss");
-  p[loss[0]].name = "losses";
-  p.outputs = {loss[0]};
 }
 
 std::map<std::string, TensorId> find_kept(const Forward& forward, const std::vector<std::string>& names) {
@@ -42,45 +28,44 @@ std::map<std::string, TensorId> find_kept(const Forward& forward, const std::vec
   return kept;
 }
 
-// The pipeline: after each pass dead nodes go and the program is checked.
-void settle(Program& p) {
-  remove_dead(p);
-  verify(p);
+const Objective& objective_of(const Model& model, const StepProgramOptions& options) {
+  return options.objective ? options.objective : model.impl().objective;
 }
 
 }  // namespace
 
-Program write_step_program(const ArchitectureFunction& architecture, const StepProgramOptions& options) {
-  Forward forward =
-      write_forward(architecture, {.batch = options.micro_batch, .seq = options.seq, .training = true});
-  std::map<std::string, bool> decays;
-  for (const ParameterSpec& spec : forward.parameters) decays[spec.name] = spec.decay;
-  const auto kept = find_kept(forward, options.keep);
-  Program p = std::move(forward.program);
-  append_loss(p, forward.logits);
-  keep_activations(p, kept, options.batch), settle(p);
-  if (options.low_precision) autocast(p), settle(p);
-  differentiate(p), settle(p);
-  keep_embedding_rows(p, options.batch), settle(p);
-  fuse(p), settle(p);
-  chunk_loss(p), settle(p);
-  append_adamw(p, {.decays = [&](const std::string& name) { return options.decay_all || decays.at(name); }}),
-      settle(p);
-  return p;
+Program write_step_program(const Model& model, const StepProgramOptions& o) {
+  Forward forward = model.impl().write(
+      objective_of(model, o),
+      {.batch = o.micro_batch, .seq = o.seq, .training = true, .sizes = o.sizes});
+  const PipelineOptions options{.use = PipelineOptions::Use::train,
+                                .low_precision = o.low_precision,
+                                .batch = o.batch,
+                                .keep = find_kept(forward, o.keep),
+                                .update = {.optimizer = o.optimizer, .decay_all = o.decay_all}};
+  run_pipeline(forward.program, options);
+  return std::move(forward.program);
 }
 
-Program write_evaluation_program(const ArchitectureFunction& architecture, const StepProgramOptions& options,
-                                 bool logits) {
-  Forward forward = write_forward(architecture, {.batch = options.micro_batch, .seq = options.seq});
-  Program p = std::move(forward.program);
-  append_loss(p, forward.logits);
-  if (logits) p.outputs.push_back(forward.logits);
-  if (options.low_precision) autocast(p), settle(p);
-  fuse(p), settle(p);
-  chunk_loss(p), settle(p);
-  return p;
+Program write_evaluation_program(const Model& model, const StepProgramOptions& o,
+                                 const std::vector<std::string>& outputs) {
+  Forward forward = model.impl().write(
+      objective_of(model, o), {.batch = o.micro_batch, .seq = o.seq, .sizes = o.sizes}, outputs);
+  run_pipeline(forward.program,
+               {.use = PipelineOptions::Use::evaluate, .low_precision = o.low_precision});
+  return std::move(forward.program);
 }
 
-TensorId losses_of(const Program& p) { return p.outputs.at(0); }
+std::vector<Term> terms_of(const Program& p) {
+  std::vector<Term> terms;
+  for (const Output& output : p.outputs)
+    for (const Node& node : p.nodes) {
+      if (!node.op->loss || p.root(node.outputs[0]) != p.root(output.id)) continue;
+      const InputInfo& scale = p[node.inputs[*node.op->find_input("scale")]].input;
+      terms.push_back({output.name, scale.weight, scale.counts});
+      break;
+    }
+  return terms;
+}
 
 }  // namespace hone

@@ -2,7 +2,8 @@
 #pragma once
 #include <vector>
 
-#include "op/builder_state.hpp"
+#include "model/model_impl.hpp"
+#include "optimizer/optimizer.hpp"
 
 namespace hone {
 
@@ -12,17 +13,25 @@ struct StepProgramOptions {
   bool low_precision = false;
   bool decay_all = false;           // weight decay on biases and norms too
   std::vector<std::string> keep{};  // names of activations that outlive the step
+  const OptimizerRecord* optimizer = &adamw_optimizer;
+  Objective objective{};  // none: the model's own
+  std::map<std::string, std::int64_t, std::less<>> sizes{};
 };
 
-// Forward, loss, backward and update in one program. Inputs: tokens, positions, labels, loss_scale, step,
-// hyper, clip. Outputs: the losses of the micro-batch's positions f32[B,T]; the gradients' norm.
-Program write_step_program(const ArchitectureFunction& architecture, const StepProgramOptions& options);
+// Forward, losses, backward and update in one program. Its outputs: the losses of each term, by its name.
+Program write_step_program(const Model& model, const StepProgramOptions& options);
 
-// Forward and loss without dropout. With `logits` they are an output too (and exist whole).
-Program write_evaluation_program(const ArchitectureFunction& architecture, const StepProgramOptions& options,
-                                 bool logits = false);
+// Forward and losses without dropout. The network's outputs that are named in `outputs` are outputs too (and exist
+// whole).
+Program write_evaluation_program(const Model& model, const StepProgramOptions& options,
+                                 const std::vector<std::string>& outputs = {});
 
-// The losses are what a cross_entropy leaves, in programs made here.
-TensorId losses_of(const Program& program);
+// A term of the objective, as a program has it: an output, and the input that holds weight over count.
+struct Term {
+  std::string name;
+  float weight;
+  std::string counts;  // the input of labels
+};
+std::vector<Term> terms_of(const Program& program);
 
 }  // namespace hone

@@ -5,13 +5,11 @@
 
 #include "base/number.hpp"
 #include "base/random.hpp"
-#include "kernel/cross_entropy.hpp"
-#include "kernel/optimizer.hpp"
 #include "model/model_impl.hpp"
 #include "op/common.hpp"
-#include "op/gradient_context.hpp"
 #include "op/inputs.hpp"
-#include "train/step_program.hpp"
+#include "pass/passes.hpp"
+#include "train/step_options.hpp"
 #include "train/trainer_impl.hpp"
 
 namespace hone {
@@ -35,7 +33,7 @@ Trainer::Impl::Impl(const TrainPlan& p) : plan(p), executor(p.impl().job) {
 
 void Trainer::Impl::load_weights() {
   const Model::Impl& model = planned().model.impl();
-  for (const ParameterSpec& spec : model.specs) model.store.read(spec, weight(spec.name));
+  for (const ParameterSpec& spec : model.specs) model.store.read(spec, executor.bytes(spec.name));
 }
 
 void Trainer::Impl::derive() { run_writing(planned().prepare); }
@@ -53,20 +51,23 @@ void Trainer::Impl::run_writing(std::size_t program) {
   broken.clear();
 }
 
-const MicroProgram& Trainer::Impl::program_for(const BatchView& batch, std::size_t* index) const {
-  const auto& micro = planned().micro;
-  for (std::size_t i = 0; i < micro.size(); ++i)
-    if (micro[i].sequences == batch.batch && batch.seq == planned().options.seq) {
-      *index = i;
-      return micro[i];
-    }
-  refuse_shape(micro[0].sequences, planned().options.seq, batch);
+const MicroProgram& Trainer::Impl::program_for(const Samples& batch) const {
+  std::string sizes;
+  for (const MicroProgram& program : planned().micro) {
+    if (program.sequences == batch.count()) return program;
+    sizes += (sizes.empty() ? "" : " or ") + std::to_string(program.sequences);
+  }
+  throw Error(ErrorKind::usage, {.what = "a batch of the wrong size",
+                                 .where = "Trainer",
+                                 .expected = sizes + " samples",
+                                 .found = std::to_string(batch.count()),
+                                 .hint = "the size is part of the plan; make another plan for another one"});
 }
 
 namespace {
 
 // Before anything cuts the batch into micro-batches.
-void check_filled(const BatchView& batch) {
+void check_filled(const BatchView& batch, const TrainPlan& plan) {
   if (batch.batch <= 0 || batch.seq <= 0)
     throw Error(ErrorKind::usage, {.what = "a batch of nothing",
                                    .where = "Trainer",
@@ -79,28 +80,11 @@ void check_filled(const BatchView& batch) {
                  .where = "Trainer",
                  .expected = std::to_string(expected) + " of each",
                  .found = std::to_string(batch.ids.size()) + " and " + std::to_string(batch.labels.size())});
+  if (batch.seq != plan.seq()) refuse_shape(batch.batch, plan.seq(), batch);
 }
 
-void check_ids(std::span<const std::int32_t> ids, std::int64_t seq, std::int64_t vocab_size, bool labels) {
-  for (std::size_t i = 0; i < ids.size(); ++i) {
-    if (ids[i] >= 0 && ids[i] < vocab_size) continue;
-    if (labels && ids[i] == kernel::ignored_label) continue;
-    const auto at = static_cast<std::int64_t>(i);
-    throw Error(ErrorKind::input,
-                {.what = "a token id outside the vocabulary",
-                 .where = std::string(labels ? "label" : "token") + " [" + std::to_string(at / seq) + "," +
-                          std::to_string(at % seq) + "] of the batch",
-                 .expected = "0 to " + std::to_string(vocab_size - 1),
-                 .found = std::to_string(ids[i]),
-                 .hint = "the tokenizer does not fit the model"});
-  }
-}
-
-// Everything that can be wrong with a batch, before it is cut and anything runs.
-void check_batch(const BatchView& batch, std::int64_t vocab_size) {
-  check_filled(batch);
-  check_ids(batch.ids, batch.seq, vocab_size, false);
-  check_ids(batch.labels, batch.seq, vocab_size, true);
+Samples samples_of(const BatchView& batch) {
+  return Samples(batch.batch).set("tokens", batch.ids).set("labels", batch.labels);
 }
 
 [[noreturn]] void refuse_no_labels() {
@@ -109,49 +93,40 @@ void check_batch(const BatchView& batch, std::int64_t vocab_size) {
                                  .expected = "one label or more that is not -100"});
 }
 
-void check(const StepOptions& o) {
-  const auto require = [](bool good, const char* option, const char* expected, float found) {
-    if (!good || !std::isfinite(found))
-      throw Error(ErrorKind::usage, {.what = "impossible value",
-                                     .where = std::string("StepOptions::") + option,
-                                     .expected = expected,
-                                     .found = to_text(found),
-                                     .hint = "nothing was changed"});
-  };
-  require(o.lr >= 0, "lr", "0 or more, finite", o.lr);
-  require(o.clip >= 0, "clip", "0 (none) or more, finite", o.clip);
-  require(o.beta1 >= 0 && o.beta1 < 1, "beta1", "0 <= beta1 < 1", o.beta1);
-  require(o.beta2 >= 0 && o.beta2 < 1, "beta2", "0 <= beta2 < 1", o.beta2);
-  require(o.epsilon > 0, "epsilon", "above 0, finite", o.epsilon);  // an unused row divides 0 by it
-  require(o.weight_decay >= 0, "weight_decay", "0 or more, finite", o.weight_decay);
+std::int64_t total(const LabelCounts& counts) {
+  std::int64_t sum = 0;
+  for (const auto& count : counts) sum += count.second;
+  return sum;
 }
 
 }  // namespace
 
-void Trainer::Impl::set_inputs(const BatchView& batch, std::size_t micro, std::int64_t step_tokens) {
-  const std::string rest = micro == 0 ? "" : ".rest";
-  const auto copy = [&](const char* name, std::span<const std::int32_t> from) {
-    if (planned().job.shared().contains(name + rest))  // an architecture need not read every input
-      std::copy(from.begin(), from.end(), executor.view<std::int32_t>(name + rest).begin());
-  };
-  copy(input::tokens, batch.ids);
-  copy(input::labels, batch.labels);
-  if (const std::string name = input::positions + rest; planned().job.shared().contains(name))
-    fill_positions(executor.view<std::int32_t>(name), batch.seq, 0);
-  executor.view<float>(input::loss_scale)[0] =
-      1.0f / static_cast<float>(std::max<std::int64_t>(1, step_tokens));
-  const std::uint64_t key = stream_key("step " + std::to_string(steps), planned().options.seed);
-  const op::StepInfo info{.seed_low = static_cast<std::int32_t>(key),
-                          .seed_high = static_cast<std::int32_t>(key >> 32),
-                          .first_sample = static_cast<std::int32_t>(samples),
-                          .micro = samples > 0};
-  std::memcpy(executor.bytes(input::step).data(), &info, sizeof info);
+double Trainer::Impl::add_losses(std::size_t program, std::vector<double>& term_sums) const {
+  const auto& terms = planned().terms;
+  term_sums.resize(terms.size(), 0);
+  double sum = 0;
+  for (std::size_t i = 0; i < terms.size(); ++i)
+    for (const float loss : executor.output_view<float>(program, terms[i].name)) {
+      sum += static_cast<double>(loss);
+      term_sums[i] += static_cast<double>(loss);
+    }
+  return sum;
+}
+
+double Trainer::Impl::loss(const std::vector<double>& term_sums, const LabelCounts& counts) const {
+  double sum = 0;
+  for (std::size_t i = 0; i < term_sums.size(); ++i) {
+    const Term& term = planned().terms[i];
+    const auto count = static_cast<double>(std::max<std::int64_t>(1, counts.at(term.counts)));
+    sum += static_cast<double>(term.weight) * (term_sums[i] / count);
+  }
+  return sum;
 }
 
 void Trainer::Impl::abandon_step() {
   samples = 0;
   tokens = 0;
-  loss_sum = 0;
+  sums.clear();
 }
 
 void Trainer::Impl::report_not_finite(const MicroProgram& program, double value, const char* what) {
@@ -172,36 +147,39 @@ Trainer& Trainer::operator=(Trainer&&) noexcept = default;
 
 namespace {
 
+op::StepInfo step_info(const Trainer::Impl& t) {
+  const std::uint64_t key = stream_key("step " + std::to_string(t.steps), t.planned().options.seed);
+  return {.seed_low = static_cast<std::int32_t>(key),
+          .seed_high = static_cast<std::int32_t>(key >> 32),
+          .first_sample = static_cast<std::int32_t>(t.samples),
+          .micro = t.samples > 0};
+}
+
 // The sum of the losses; none where it was stopped, and what the step had summed is half written.
-std::optional<double> run_micro(Trainer::Impl& t, const BatchView& batch, std::int64_t step_tokens,
+std::optional<double> run_micro(Trainer::Impl& t, const Samples& batch, const LabelCounts& step_counts,
                                 const std::stop_token& stop) {
   t.require_whole();
-  std::size_t micro = 0;
-  const MicroProgram& program = t.program_for(batch, &micro);
-  if (t.samples + batch.batch > t.plan.batch())  // what is kept of a step has room for so many
+  const MicroProgram& program = t.program_for(batch);
+  if (t.samples + batch.count() > t.plan.batch())  // what is kept of a step has room for so many
     throw Error(ErrorKind::usage, {.what = "more sequences than the plan's batch",
                                    .where = "Trainer::accumulate",
                                    .expected = "at most " + std::to_string(t.plan.batch()) + " a step",
-                                   .found = std::to_string(t.samples + batch.batch),
+                                   .found = std::to_string(t.samples + batch.count()),
                                    .hint = "update() or discard() first, or plan a larger batch"});
-  t.set_inputs(batch, micro, step_tokens);
+  feed(t.executor, program.train, batch, {.step = step_info(t), .counts = step_counts});
   t.computed = true;
+  t.joined = false;
   try {
     if (!t.executor.run(program.train, stop)) return {};
   } catch (...) {
     t.abandon_step();  // the gradients' sums are half written
     throw;
   }
-  const Program& p = t.planned().job.programs()[program.train];
-  double sum = 0;
-  for (const float loss : t.executor.output_view<float>(program.train, losses_of(p))) {
-    sum += static_cast<double>(loss);
-    t.loss_sum += static_cast<double>(loss);
-  }
+  const double sum = t.add_losses(program.train, t.sums);
   if (!std::isfinite(sum)) t.report_not_finite(program, sum, "the loss");
-  t.samples += batch.batch;
-  t.tokens += batch.tokens();
-  t.counted = step_tokens;
+  t.samples += batch.count();
+  t.tokens += total(count_labels(t.planned().job.programs()[program.train], batch));
+  t.counted = step_counts;
   return sum;
 }
 
@@ -211,7 +189,7 @@ StepResult stopped(Trainer::Impl& t) {
 }
 
 StepResult run_update(Trainer::Impl& t, const StepOptions& o) {
-  check(o);
+  check_step_options(o, *t.planned().optimizer);
   if (t.samples == 0)
     throw Error(ErrorKind::usage, {.what = "update() without accumulate()",
                                    .where = "Trainer",
@@ -220,52 +198,111 @@ StepResult run_update(Trainer::Impl& t, const StepOptions& o) {
     t.abandon_step();
     refuse_no_labels();
   }
-  const auto count = static_cast<double>(t.steps + 1);
-  const kernel::AdamWStep hyper{
-      .lr = o.lr,
-      .beta1 = o.beta1,
-      .beta2 = o.beta2,
-      .epsilon = o.epsilon,
-      .weight_decay = o.weight_decay,
-      .correction1 = static_cast<float>(1 - std::pow(static_cast<double>(o.beta1), count)),
-      .correction2 = static_cast<float>(1 - std::pow(static_cast<double>(o.beta2), count))};
-  std::memcpy(t.executor.bytes(input::hyper).data(), &hyper, sizeof hyper);
+  for (const OptimizerRecord* record = t.planned().optimizer; record; record = record->others)
+    if (const std::string name = hyper_input_name(*t.planned().optimizer, *record);
+        t.planned().job.shared().contains(name))  // else there is nothing for it to update
+      record->fill_hyper(scalars_of(o, *record), t.steps + 1, t.executor.view<float>(name));
   t.executor.view<float>(input::clip)[0] = o.clip;
   if (!t.executor.run(t.planned().norm, o.stop)) return stopped(t);
-  const auto norm = static_cast<double>(t.executor.view<float>("grad_norm")[0]);
+  t.joined = true;
+  const auto norm = static_cast<double>(t.executor.view<float>(grad_norm_name)[0]);
   if (!std::isfinite(norm)) t.report_not_finite(t.planned().micro[0], norm, "the gradients' norm");
   t.run_writing(t.planned().update);
-  const StepResult result{.loss = t.loss_sum / static_cast<double>(std::max<std::int64_t>(1, t.counted)),
-                          .grad_norm = norm,
-                          .tokens = t.tokens};
+  const StepResult result{.loss = t.loss(t.sums, t.counted), .grad_norm = norm, .tokens = t.tokens};
   t.abandon_step();
   ++t.steps;
   return result;
 }
 
-// A part that is short, filled up with its own first sequence, which does not count.
-Batch filled_up(const BatchView& part, std::int64_t sequences) {
-  Batch whole{
-      sequences, part.seq, {part.ids.begin(), part.ids.end()}, {part.labels.begin(), part.labels.end()}};
-  for (std::int64_t b = part.batch; b < sequences; ++b)
-    whole.ids.insert(whole.ids.end(), part.ids.begin(), part.ids.begin() + part.seq);
-  whole.labels.resize(whole.ids.size(), kernel::ignored_label);
-  return whole;
+StepResult run_step(Trainer::Impl& t, const Samples& batch, const StepOptions& options) {
+  if (t.samples != 0)
+    throw Error(ErrorKind::usage, {.what = "step() in the middle of accumulate()",
+                                   .where = "Trainer::step",
+                                   .expected = "no sequences accumulated",
+                                   .found = std::to_string(t.samples),
+                                   .hint = "update() or discard() first"});
+  if (batch.count() != t.plan.batch())
+    throw Error(ErrorKind::usage, {.what = "a batch of the wrong size",
+                                   .where = "Trainer",
+                                   .expected = std::to_string(t.plan.batch()) + " samples",
+                                   .found = std::to_string(batch.count()),
+                                   .hint = "the size is part of the plan; make another plan for another one"});
+  check_step_options(options, *t.planned().optimizer);
+  const Program& program = t.planned().job.programs()[t.planned().micro[0].train];
+  check_samples(program, batch);
+  const LabelCounts counts = count_labels(program, batch);
+  if (total(counts) == 0) refuse_no_labels();
+  try {
+    const std::int64_t micro = t.plan.options().micro_batch;
+    for (std::int64_t first = 0; first < batch.count(); first += micro) {
+      const Samples part = batch.rows(first, std::min(micro, batch.count() - first));
+      if (!run_micro(t, part, counts, options.stop)) return stopped(t);
+    }
+  } catch (...) {
+    t.abandon_step();
+    throw;
+  }
+  return run_update(t, options);
+}
+
+EvalResult run_evaluation(Trainer::Impl& t, const Samples& batch) {
+  t.require_whole();
+  const MicroProgram& micro = t.planned().micro[0];
+  const Program& program = t.planned().job.programs()[micro.evaluate];
+  check_samples(program, batch);
+  const LabelCounts counts = count_labels(program, batch);
+  EvalResult result{.tokens = total(counts)};
+  if (result.tokens == 0) refuse_no_labels();
+  std::vector<double> sums;
+  for (std::int64_t first = 0; first < batch.count(); first += micro.sequences) {
+    feed(t.executor, micro.evaluate, batch.rows(first, std::min(micro.sequences, batch.count() - first)), {});
+    t.executor.run(micro.evaluate);
+    t.add_losses(micro.evaluate, sums);
+  }
+  result.loss = t.loss(sums, counts);
+  for (std::size_t i = 0; i < sums.size(); ++i) {
+    const Term& term = t.planned().terms[i];
+    result.terms[term.name] = sums[i] / static_cast<double>(std::max<std::int64_t>(1, counts.at(term.counts)));
+  }
+  return result;
+}
+
+// How many labels count in a whole step: as said, or all that the plan's batch has.
+LabelCounts step_counts(const Trainer::Impl& t, const std::map<std::string, std::int64_t>& said) {
+  LabelCounts counts;
+  for (const TensorDef& input : t.planned().job.programs()[t.planned().micro[0].train].tensors) {
+    if (input.role != Role::input || input.input.meaning != Meaning::labels) continue;
+    const auto found = said.find(input.name.substr(1));
+    const std::int64_t each = input.type.shape.elements() / input.type.shape[0];
+    const std::int64_t count = found == said.end() ? 0 : found->second;
+    if (count < 0)
+      throw Error(ErrorKind::usage, {.what = "the labels of a step cannot be negative",
+                                     .where = "Trainer::accumulate",
+                                     .expected = "0 (all of the batch) or more",
+                                     .found = std::to_string(count)});
+    counts[input.name] = count ? count : t.plan.batch() * each;
+  }
+  return counts;
+}
+
+double run_accumulate(Trainer::Impl& t, const Samples& batch, const std::map<std::string, std::int64_t>& counts) {
+  t.require_whole();
+  const LabelCounts of_step = step_counts(t, counts);
+  check_samples(t.planned().job.programs()[t.planned().micro[0].train], batch);
+  return *run_micro(t, batch, of_step, {});
 }
 
 }  // namespace
 
 double Trainer::accumulate(const BatchView& micro_batch, std::int64_t step_tokens) {
   const Exclusive guard(impl_.get());
-  if (step_tokens < 0)
-    throw Error(ErrorKind::usage, {.what = "the tokens of a step cannot be negative",
-                                   .where = "Trainer::accumulate",
-                                   .expected = "0 (batch * seq) or more",
-                                   .found = std::to_string(step_tokens)});
-  impl_->require_whole();
-  check_batch(micro_batch, impl_->plan.model().vocab_size());
-  return *run_micro(*impl_, micro_batch, step_tokens ? step_tokens : impl_->plan.batch() * impl_->plan.seq(),
-                    {});
+  check_filled(micro_batch, impl_->plan);
+  return run_accumulate(*impl_, samples_of(micro_batch), {{"labels", step_tokens}});
+}
+
+double Trainer::accumulate(const Samples& micro_batch, const std::map<std::string, std::int64_t>& counts) {
+  const Exclusive guard(impl_.get());
+  return run_accumulate(*impl_, micro_batch, counts);
 }
 
 StepResult Trainer::update(const StepOptions& options) {
@@ -280,54 +317,24 @@ void Trainer::discard() {
 
 StepResult Trainer::step(const BatchView& batch, const StepOptions& options) {
   const Exclusive guard(impl_.get());
-  Impl& t = *impl_;
-  if (t.samples != 0)
-    throw Error(ErrorKind::usage, {.what = "step() in the middle of accumulate()",
-                                   .where = "Trainer::step",
-                                   .expected = "no sequences accumulated",
-                                   .found = std::to_string(t.samples),
-                                   .hint = "update() or discard() first"});
-  if (batch.batch != t.plan.batch() || batch.seq != t.plan.seq())
-    refuse_shape(t.plan.batch(), t.plan.seq(), batch);
-  check(options);
-  check_batch(batch, t.plan.model().vocab_size());
-  const std::int64_t tokens = batch.tokens();
-  if (tokens == 0) refuse_no_labels();
-  try {
-    for (std::int64_t first = 0; first < batch.batch; first += t.plan.options().micro_batch) {
-      const BatchView part = batch.rows(first, std::min(t.plan.options().micro_batch, batch.batch - first));
-      if (!run_micro(t, part, tokens, options.stop)) return stopped(t);
-    }
-  } catch (...) {
-    t.abandon_step();
-    throw;
-  }
-  return run_update(t, options);
+  check_filled(batch, impl_->plan);
+  return run_step(*impl_, samples_of(batch), options);
+}
+
+StepResult Trainer::step(const Samples& batch, const StepOptions& options) {
+  const Exclusive guard(impl_.get());
+  return run_step(*impl_, batch, options);
 }
 
 EvalResult Trainer::evaluate(const BatchView& batch) {
   const Exclusive guard(impl_.get());
-  Impl& t = *impl_;
-  t.require_whole();
-  check_batch(batch, t.plan.model().vocab_size());
-  if (batch.tokens() == 0) refuse_no_labels();
-  EvalResult result;
-  double sum = 0;
-  const std::int64_t size = t.planned().micro[0].sequences;
-  for (std::int64_t first = 0; first < batch.batch; first += size) {
-    const Batch whole = filled_up(batch.rows(first, std::min(size, batch.batch - first)), size);
-    const BatchView part = whole;
-    std::size_t micro = 0;
-    const MicroProgram& program = t.program_for(part, &micro);
-    t.set_inputs(part, micro, 1);
-    t.executor.run(program.evaluate);
-    const Program& p = t.planned().job.programs()[program.evaluate];
-    for (const float loss : t.executor.output_view<float>(program.evaluate, losses_of(p)))
-      sum += static_cast<double>(loss);
-    result.tokens += part.tokens();
-  }
-  result.loss = sum / static_cast<double>(std::max<std::int64_t>(1, result.tokens));
-  return result;
+  check_filled(batch, impl_->plan);
+  return run_evaluation(*impl_, samples_of(batch));
+}
+
+EvalResult Trainer::evaluate(const Samples& samples) {
+  const Exclusive guard(impl_.get());
+  return run_evaluation(*impl_, samples);
 }
 
 std::int64_t Trainer::steps() const {

@@ -1,7 +1,9 @@
 #pragma once
 #include <atomic>
+#include <functional>
 
 #include "base/in_use.hpp"
+#include "exec/feed.hpp"
 #include "exec/job.hpp"
 #include "store/weight_store.hpp"
 #include "train/plan_impl.hpp"
@@ -17,28 +19,36 @@ struct Trainer::Impl {
 
   // Of the step under way:
   bool computed = false;     // is there anything of a step to be read?
-  std::int64_t samples = 0;  // sequences accumulated so far
-  std::int64_t tokens = 0;
-  std::int64_t counted = 0;  // what losses were divided by
-  double loss_sum = 0;       // added in the order of positions, so that no split of the step changes it
+  bool joined = false;       // are the gradients whole: the sums of all uses added?
+  std::int64_t samples = 0;  // accumulated so far
+  std::int64_t tokens = 0;   // labels that count
+  LabelCounts counted;       // what losses were divided by
+  std::vector<double> sums;  // of each term's losses, in the order of positions, so that no split changes them
   std::atomic<bool> busy{false};
   static constexpr const char *type = "Trainer", *noun = "trainer";
   std::string broken;  // why the weights are of no step; empty: all is well
 
   const TrainPlan::Impl& planned() const { return plan.impl(); }
-  const MicroProgram& program_for(const BatchView& batch, std::size_t* index) const;
-  void set_inputs(const BatchView& batch, std::size_t micro, std::int64_t step_tokens);
+  const MicroProgram& program_for(const Samples& batch) const;
+  // The weighted sum of the terms' means.
+  double loss(const std::vector<double>& term_sums, const LabelCounts& counts) const;
+  // Adds the losses that a program left to each term's sum; returns all that it added.
+  double add_losses(std::size_t program, std::vector<double>& term_sums) const;
   void abandon_step();  // the next micro-batch is the first of a step again, and its sums begin anew
   // Is `name` in the plan's `keep`, and has something been kept? Error(usage) where not.
   void require_kept(const std::string& name) const;
   void require_whole() const;  // Error(failed) that says why the weights are of no step
   // Runs what writes weights or what is derived from them; if it throws, no step is possible any more.
   void run_writing(std::size_t program);
+  // Runs `read` while the gradients are whole, in the middle of a step too.
+  void with_whole_gradients(const std::function<void()>& read);
+  // The state that holds the whole gradient of a weight, then; Error(usage) where the weight is not trained.
+  const std::string& gradient_state(const std::string& weight) const;
   void load_weights();
   void derive();  // bf16 copies from the f32 weights
   // Values of a weight as programs keep it.
   std::span<float> weight(const std::string& name) { return executor.view<float>(name); }
-  WeightReader reader(std::vector<float>& buffer) const;
+  WeightReader reader(std::vector<std::byte>& buffer) const;
   [[noreturn]] void report_not_finite(const MicroProgram& program, double value, const char* what);
 };
 

@@ -4,7 +4,6 @@
 #include "base/types.hpp"
 #include "file/atomic.hpp"
 #include "model/model_impl.hpp"
-#include "op/gradient_context.hpp"
 #include "pass/passes.hpp"
 #include "train/trainer_impl.hpp"
 
@@ -21,30 +20,52 @@ void require_size(const std::string& name, std::size_t expected, std::size_t fou
 
 void in_file_layout(const ParameterSpec& spec, std::span<const float> from, std::span<float> to) {
   require_size(spec.name, from.size(), to.size());
-  if (spec.transposed)
-    transpose(from, spec.shape[0], spec.shape[1], to);
-  else
-    std::copy(from.begin(), from.end(), to.begin());
+  to_file_layout(spec, std::as_bytes(from), std::as_writable_bytes(to));
 }
 
 }  // namespace
 
-WeightReader Trainer::Impl::reader(std::vector<float>& buffer) const {
+WeightReader Trainer::Impl::reader(std::vector<std::byte>& buffer) const {
   auto* self = const_cast<Impl*>(this);  // reads only
-  return [self, &buffer](const ParameterSpec& spec) -> std::span<const float> {
-    const auto from = self->weight(spec.name);
+  return [self, &buffer](const ParameterSpec& spec) -> std::span<const std::byte> {
+    const std::span<const std::byte> from = self->executor.bytes(spec.name);
     if (!spec.transposed) return from;
     buffer.resize(from.size());
-    in_file_layout(spec, from, buffer);
+    to_file_layout(spec, from, buffer);
     return buffer;
   };
+}
+
+const std::string& Trainer::Impl::gradient_state(const std::string& weight) const {
+  for (const auto& [name, s] : planned().job.shared())  // the first use's comes first
+    if (s.tensor.purpose == Purpose::gradient && s.tensor.of == weight) return name;
+  throw Error(ErrorKind::usage, {.what = "the weight is not trained, so it has no gradient", .where = weight});
+}
+
+// The sums of a tied weight's uses are added for good only behind the last micro-batch: until then what that writes is
+// put back.
+void Trainer::Impl::with_whole_gradients(const std::function<void()>& read) {
+  if (joined) return read();
+  std::map<std::string, std::vector<std::byte>> before;
+  const Program& norm = planned().job.programs()[planned().norm];
+  for (const Node& node : norm.nodes)
+    for (const TensorId id : node.outputs) {
+      const TensorDef& t = norm[norm.root(id)];
+      if (t.purpose != Purpose::gradient) continue;
+      const auto bytes = executor.bytes(t.name);
+      before[t.name].assign(bytes.begin(), bytes.end());
+    }
+  executor.run(planned().norm);
+  read();
+  for (const auto& [name, bytes] : before)
+    std::copy(bytes.begin(), bytes.end(), executor.bytes(name).begin());
 }
 
 Model Trainer::model() const {
   const Exclusive guard(impl_.get());
   impl_->require_whole();
-  std::map<std::string, std::vector<float>> values;
-  std::vector<float> buffer;
+  std::map<std::string, std::vector<std::byte>> values;
+  std::vector<std::byte> buffer;
   const auto read = impl_->reader(buffer);
   for (const ParameterSpec& spec : impl_->planned().model.impl().specs) {
     const auto from = read(spec);
@@ -56,7 +77,7 @@ Model Trainer::model() const {
 std::string Trainer::weights_hash() const {
   const Exclusive guard(impl_.get());
   impl_->require_whole();
-  std::vector<float> buffer;
+  std::vector<std::byte> buffer;
   return hash_weights(impl_->planned().model.impl().specs, impl_->reader(buffer));
 }
 
@@ -64,7 +85,7 @@ void Trainer::save(const std::string& folder) const {
   const Exclusive guard(impl_.get());
   impl_->require_whole();
   make_folders(folder);
-  std::vector<float> buffer;
+  std::vector<std::byte> buffer;
   write_weights(folder + "/model.safetensors", impl_->planned().model.impl().specs, impl_->reader(buffer));
   write_file(folder + "/config.json", impl_->planned().model.config_json());
 }
@@ -92,7 +113,8 @@ void Trainer::read_gradient(const std::string& weight, std::span<float> values) 
   const Exclusive guard(impl_.get());
   const ParameterSpec& spec = impl_->planned().model.impl().spec(weight);
   impl_->require_kept(weight);
-  in_file_layout(spec, impl_->executor.view<float>(gradient_name(weight, 0)), values);
+  const std::string& state = impl_->gradient_state(weight);
+  impl_->with_whole_gradients([&] { in_file_layout(spec, impl_->executor.view<float>(state), values); });
 }
 
 void Trainer::read_activation(const std::string& name, std::span<float> values) const {
@@ -103,7 +125,7 @@ void Trainer::read_activation(const std::string& name, std::span<float> values) 
     throw Error(ErrorKind::usage, {.what = "a weight is no activation",
                                    .where = name,
                                    .hint = "read() reads the weight, read_gradient() its gradient"});
-  const TensorType& type = found->second.type;
+  const TensorType& type = found->second.tensor.type;
   require_size(name, static_cast<std::size_t>(type.shape.elements()), values.size());
   if (type.dtype == DType::bf16)
     std::ranges::transform(impl_->executor.view<bf16>(kept_name(name)), values.begin(),
@@ -118,10 +140,7 @@ void Trainer::write(const std::string& weight, std::span<const float> values) {
   const ParameterSpec& spec = impl_->planned().model.impl().spec(weight);
   const auto to = impl_->weight(weight);
   require_size(weight, to.size(), values.size());
-  if (spec.transposed)
-    transpose(values, spec.shape[1], spec.shape[0], to);
-  else
-    std::copy(values.begin(), values.end(), to.begin());
+  from_file_layout(spec, std::as_bytes(values), std::as_writable_bytes(to));
   impl_->derive();
 }
 

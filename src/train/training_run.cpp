@@ -13,6 +13,7 @@
 #include "machine/memory.hpp"
 #include "train/run_files.hpp"
 #include "train/run_schedule.hpp"
+#include "train/step_options.hpp"
 
 namespace hone {
 namespace {
@@ -71,12 +72,8 @@ void check(const TrainingRun& run) {
   count(run.warmup, "warmup");
   count(run.eval_every, "eval-every");
   count(run.save_every, "save-every");
-  real(o.lr, o.lr >= 0, "lr", "0 or more, finite");
+  check_step_options(o, optimizer_record(run.plan.optimizer), "--");
   real(run.min_lr, run.min_lr >= 0 && run.min_lr <= o.lr, "min-lr", "0 to --lr");
-  real(o.beta1, o.beta1 >= 0 && o.beta1 < 1, "beta1", "0 <= beta1 < 1");
-  real(o.beta2, o.beta2 >= 0 && o.beta2 < 1, "beta2", "0 <= beta2 < 1");
-  real(o.weight_decay, o.weight_decay >= 0, "weight-decay", "0 or more, finite");
-  real(o.clip, o.clip >= 0, "clip", "0 (none) or more, finite");
   if (run.dropout) real(*run.dropout, *run.dropout >= 0 && *run.dropout < 1, "dropout", "0 <= dropout < 1");
 }
 

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "base/random.hpp"
-#include "exec/bind.hpp"
+#include "layout/bind.hpp"
 #include "op/common.hpp"
 #include "op/ops.hpp"
 

@@ -5,17 +5,10 @@
 namespace hone::kernel::HONE_ISA {
 namespace {
 
-void gather(const float* table, const std::int32_t* ids, const float* addend, float* y, std::int64_t C,
-            std::int64_t first_row, std::int64_t rows) {
-  for (std::int64_t r = first_row; r < first_row + rows; ++r) {
-    const float* from = table + ids[r] * C;
-    if (!addend)
-      std::memcpy(y + r * C, from, static_cast<std::size_t>(C) * sizeof *y);
-    else
-      each(C, [&](std::int64_t i, auto part) {
-        put(y + r * C + i, get(from + i, part) + get(addend + r * C + i, part), part);
-      });
-  }
+void gather(const float* table, const std::int32_t* ids, float* y, std::int64_t C, std::int64_t first_row,
+            std::int64_t rows) {
+  for (std::int64_t r = first_row; r < first_row + rows; ++r)
+    std::memcpy(y + r * C, table + ids[r] * C, static_cast<std::size_t>(C) * sizeof *y);
 }
 
 void scatter(const float* dy, const std::int32_t* ids, float* d_table, std::int64_t C, std::int64_t rows,

@@ -1,4 +1,4 @@
-// Layer normalisation on the rows, or the columns, of one task; see kernel/norm.hpp for the meaning.
+// Normalisation on the rows, or the columns, of one task; see kernel/norm.hpp for the meaning.
 #pragma once
 #include <cstdint>
 
@@ -10,8 +10,6 @@ namespace hone::kernel {
 struct NormRows {
   std::int64_t C;
   const float* x;
-  In addend;
-  float* sum;
   const float* gamma;
   const float* beta;
   float epsilon;
@@ -33,7 +31,8 @@ struct NormGradientRows {
 
 struct NormTable {
   void (*forward)(const NormRows&, std::int64_t first_row, std::int64_t rows);
-  // dx of these rows; and, unless null, dgamma[C] and dbeta[C] are set to the sums over them from zero.
+  // dx of these rows; and, unless null, dgamma[C] and dbeta[C] are set to the sums over them from zero (of a
+  // norm about zero, dbeta is not touched).
   void (*gradient)(const NormGradientRows&, std::int64_t first_row, std::int64_t rows, float* dgamma,
                    float* dbeta);
   // dgamma[c] and dbeta[c] += the sums over these rows from zero, for columns [first, first + columns). The

@@ -1,4 +1,4 @@
-#include "exec/memory_plan.hpp"
+#include "layout/memory_plan.hpp"
 
 #include <gtest/gtest.h>
 

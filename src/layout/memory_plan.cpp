@@ -1,4 +1,4 @@
-#include "exec/memory_plan.hpp"
+#include "layout/memory_plan.hpp"
 
 #include <algorithm>
 #include <numeric>
@@ -15,8 +15,9 @@ class Lifetimes {
     std::vector<std::int32_t> last(p.tensors.size(), -1);
     const auto end = static_cast<std::int32_t>(p.nodes.size());
     for (std::int32_t n = 0; n < end; ++n)
-      for (const TensorId id : p.nodes[static_cast<std::size_t>(n)].inputs) last[root(id)] = n;
-    for (const TensorId id : p.outputs) last[root(id)] = end;
+      for (const TensorId id : p.nodes[static_cast<std::size_t>(n)].inputs)
+        if (id) last[root(id)] = n;
+    for (const Output& output : p.outputs) last[root(output.id)] = end;
     for (std::int32_t n = 0; n < end; ++n) {
       const Node& node = p.nodes[static_cast<std::size_t>(n)];
       for (std::size_t i = 0; i < node.outputs.size(); ++i) define(node, static_cast<int>(i), n, last);

@@ -1,0 +1,16 @@
+// Initial values of a weight, drawn from a stream keyed by the weight's name and the seed.
+#pragma once
+#include <cstdint>
+
+namespace hone {
+
+struct Init {
+  enum class Kind : std::uint8_t { zeros, ones, normal } kind = Kind::zeros;
+  float deviation = 0;
+  bool operator==(const Init&) const = default;
+};
+inline Init normal(float deviation) { return {Init::Kind::normal, deviation}; }
+inline Init zeros() { return {}; }
+inline Init ones() { return {Init::Kind::ones, 0}; }
+
+}  // namespace hone

@@ -1,0 +1,21 @@
+// The optimizers by name, and the numbers that each of them takes.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "hone/error.hpp"
+
+namespace hone {
+
+// A number that an optimizer takes at every step: lr, beta1, momentum, ...
+struct Hyperparameter {
+  std::string name;
+  float standard;  // where none is given
+};
+
+// "adamw", "lion", "sgd": what TrainPlanOptions::optimizer takes.
+HONE_API std::vector<std::string> optimizers();
+// Of one of them; Error(usage) for any other name, with the nearest.
+HONE_API std::vector<Hyperparameter> hyperparameters(const std::string& optimizer);
+
+}  // namespace hone

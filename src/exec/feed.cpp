@@ -1,0 +1,153 @@
+#include "exec/feed.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "kernel/cross_entropy.hpp"
+
+namespace hone {
+namespace {
+
+std::string plain_name(const TensorDef& input) { return input.name.substr(1); }  // without '$'
+
+template <class F>
+void each_input(const Program& p, const F& body) {
+  for (const TensorDef& t : p.tensors)
+    if (t.role == Role::input && t.alias == Alias::none) body(t);
+}
+
+std::span<const std::int32_t> whole_numbers(const Samples::Values& v) {
+  return {reinterpret_cast<const std::int32_t*>(v.bytes.data()), v.bytes.size() / sizeof(std::int32_t)};
+}
+
+const Samples::Values* find(const Samples& samples, const TensorDef& input) {
+  const auto found = samples.values().find(plain_name(input));
+  return found == samples.values().end() ? nullptr : &found->second;
+}
+
+std::int64_t bytes_of(const TensorDef& input, std::int64_t samples) {
+  const std::int64_t all = input.type.bytes();
+  return input.input.once_a_step ? all : all / input.type.shape[0] * samples;
+}
+
+void check_size(const TensorDef& input, const Samples& samples) {
+  const Samples::Values* given = find(samples, input);
+  if (!given)
+    throw Error(ErrorKind::usage, {.what = "the batch lacks an input of the network",
+                                   .where = plain_name(input),
+                                   .expected = to_string(input.type) + " for each micro-batch",
+                                   .found = "none"});
+  const bool whole = input.type.dtype == DType::i32;
+  const auto expected = bytes_of(input, samples.count());
+  if (static_cast<std::int64_t>(given->bytes.size()) == expected && whole == given->whole_numbers &&
+      given->once == input.input.once_a_step)
+    return;
+  const auto text = [](std::int64_t bytes, bool integers, bool once) {
+    return std::to_string(bytes / 4) + (integers ? " i32" : " f32") + (once ? ", once" : "");
+  };
+  throw Error(ErrorKind::usage,
+              {.what = "the batch's values do not fit the input",
+               .where = plain_name(input),
+               .expected = text(expected, whole, input.input.once_a_step),
+               .found = text(static_cast<std::int64_t>(given->bytes.size()), given->whole_numbers, given->once)});
+}
+
+// "tokens [3,17]" for element i of an input.
+std::string place_of(const TensorDef& input, std::size_t i) {
+  const std::int64_t each = input.type.shape.elements() / input.type.shape[0];
+  const auto at = static_cast<std::int64_t>(i);
+  const std::string inside = each > 1 ? "," + std::to_string(at % each) : "";
+  return plain_name(input) + " [" + std::to_string(at / each) + inside + "] of the batch";
+}
+
+void check_range(const TensorDef& input, std::span<const std::int32_t> values) {
+  const bool labels = input.input.meaning == Meaning::labels, lengths = input.input.meaning == Meaning::lengths;
+  const std::int64_t most = lengths ? input.input.below : input.input.below - 1;
+  if (input.input.below <= 0) return;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (values[i] >= 0 && values[i] <= most) continue;
+    if (labels && values[i] == kernel::ignored_label) continue;
+    throw Error(ErrorKind::input,
+                {.what = lengths ? "a length is out of range" : "an id is out of range",
+                 .where = place_of(input, i),
+                 .expected = "0 to " + std::to_string(most) + (labels ? ", or -100" : ""),
+                 .found = std::to_string(values[i]),
+                 .hint = lengths ? "" : "the tokenizer does not fit the model"});
+  }
+}
+
+void write_batch(std::span<std::byte> to, const TensorDef& input, const Samples& samples) {
+  const Samples::Values& given = *find(samples, input);
+  auto rest = std::copy(given.bytes.begin(), given.bytes.end(), to.begin());
+  if (rest == to.end()) return;
+  if (input.input.meaning == Meaning::labels) {
+    const std::span<std::byte> left(rest, to.end());
+    std::fill_n(reinterpret_cast<std::int32_t*>(left.data()), left.size() / sizeof(std::int32_t),
+                kernel::ignored_label);
+    return;
+  }
+  const std::ptrdiff_t each = input.type.bytes() / input.type.shape[0];
+  for (; rest != to.end(); rest += each) std::copy_n(given.bytes.begin(), each, rest);
+}
+
+void write_place(std::span<std::byte> to, const TensorDef& input, const Place& place) {
+  auto* whole = reinterpret_cast<std::int32_t*>(to.data());
+  const auto count = static_cast<std::int64_t>(to.size() / sizeof(std::int32_t));
+  const bool behind_cache = input.input.meaning == Meaning::positions;
+  switch (input.input.meaning) {
+    case Meaning::positions:
+    case Meaning::own_positions:
+      for (std::int64_t i = 0; i < count; ++i)
+        whole[i] =
+            static_cast<std::int32_t>((behind_cache ? place.position : 0) + i % input.type.shape.last());
+      break;
+    case Meaning::cache_lengths:
+      std::fill_n(whole, count, static_cast<std::int32_t>(place.position));
+      break;
+    case Meaning::step:
+      std::memcpy(to.data(), &place.step, sizeof place.step);
+      break;
+    case Meaning::loss_scale: {
+      const auto counted = place.counts.find(input.input.counts);
+      const std::int64_t labels = counted == place.counts.end() ? 1 : counted->second;
+      const float scale = input.input.weight / static_cast<float>(std::max<std::int64_t>(1, labels));
+      std::memcpy(to.data(), &scale, sizeof scale);
+      break;
+    }
+    default:  // a cache's table is written once; the update's scalars by whoever updates
+      break;
+  }
+}
+
+}  // namespace
+
+void check_samples(const Program& p, const Samples& samples) {
+  each_input(p, [&](const TensorDef& input) {
+    if (!of_batch(input.input.meaning)) return;
+    check_size(input, samples);
+    if (input.type.dtype == DType::i32) check_range(input, whole_numbers(*find(samples, input)));
+  });
+}
+
+LabelCounts count_labels(const Program& p, const Samples& samples) {
+  LabelCounts counts;
+  each_input(p, [&](const TensorDef& input) {
+    if (input.input.meaning != Meaning::labels) return;
+    const auto values = whole_numbers(*find(samples, input));
+    counts[input.name] = std::count_if(values.begin(), values.end(),
+                                       [](std::int32_t label) { return label != kernel::ignored_label; });
+  });
+  return counts;
+}
+
+void feed(Executor& executor, std::size_t program, const Samples& samples, const Place& place) {
+  each_input(executor.plan().programs()[program], [&](const TensorDef& input) {
+    const auto to = executor.input(program, input.name);
+    if (of_batch(input.input.meaning))
+      write_batch(to, input, samples);
+    else
+      write_place(to, input, place);
+  });
+}
+
+}  // namespace hone

@@ -1,0 +1,63 @@
+#include "kernel/optimizer.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <new>
+
+#include "op/common.hpp"
+#include "op/ops.hpp"
+
+namespace hone::op {
+namespace {
+
+using In = GradientNormInputs;
+using Part = kernel::GradientNorm::Part;
+
+std::vector<OutputSpec> infer_norm(const InferInput& i) {
+  i.require(In::clip, f32({1}));
+  return {{f32({1})}, {f32({1})}};
+}
+
+// The list of gradients is laid out in the scratch, before the kernel's own.
+kernel::GradientNorm norm_arguments(const Call& c, Part* parts) {
+  for (std::size_t i = In::gradients; i < c.in.size(); ++i)
+    new (parts + i - In::gradients) Part{c.in[i].as<float>(), c.in[i].type.shape.elements()};
+  return {.parts = {parts, c.in.size() - In::gradients},
+          .clip = c.in[In::clip].as<float>(),
+          .norm = c.out[0].as<float>(),
+          .clip_scale = c.out[1].as<float>()};
+}
+std::int64_t parts_bytes(const Call& c) {
+  return (static_cast<std::int64_t>((c.in.size() - In::gradients) * sizeof(Part)) + 63) / 64 * 64;
+}
+std::int64_t norm_scratch(const Call& c) {
+  std::vector<Part> parts(c.in.size());
+  return parts_bytes(c) + kernel::scratch_bytes(norm_arguments(c, parts.data()));
+}
+void run_norm(const Call& c) {
+  const auto args = norm_arguments(c, static_cast<Part*>(c.scratch));
+  kernel::run(args, c.isa, *c.pool, static_cast<std::byte*>(c.scratch) + parts_bytes(c));
+}
+
+void reference_norm(const Call& c) {
+  double sum = 0;
+  for (std::size_t i = In::gradients; i < c.in.size(); ++i)
+    for (std::int64_t j = 0; j < c.in[i].type.shape.elements(); ++j) sum += std::pow(get(c.in[i], j), 2);
+  const double norm = std::sqrt(sum), clip = get(c.in[In::clip], 0);
+  set(c.out[0], 0, norm);
+  set(c.out[1], 0, clip > 0 ? std::min(1.0, clip / (norm + 1e-6)) : 1.0);
+}
+
+constexpr InputRecord norm_inputs[] = {{"clip"}, {"gradients", InputRecord::Kind::variadic}};
+constexpr Variant norm_variants[] = {{"blocks", "cpu", nullptr, norm_scratch, run_norm}};
+
+}  // namespace
+
+const OpRecord gradient_norm{.name = "gradient_norm",
+                             .inputs = norm_inputs,
+                             .infer = infer_norm,
+                             .cost = streaming_cost,
+                             .reference = reference_norm,
+                             .variants = norm_variants};
+
+}  // namespace hone::op

@@ -1,0 +1,91 @@
+// An optimizer is one constant record, like an op: the states that it keeps of a weight, the numbers that it
+// takes at every step, and the nodes that update one weight. Pass, forecast, checkpoint, trainer and command
+// line read the record. optimizer/table.cpp lists them all.
+#pragma once
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "hone/optimizer.hpp"
+#include "ir/op_record.hpp"
+
+namespace hone {
+
+// What an optimizer keeps of each weight, between steps and in checkpoints, as "NAME.WEIGHT".
+struct OptimizerState {
+  const char* name;
+  DType dtype = DType::f32;
+  Shape (*shape)(const Shape& weight) = nullptr;  // null: the weight's own
+};
+
+struct OptimizerScalar {
+  const char* name;   // as in StepOptions and on the command line
+  float standard;     // where none is given
+  bool (*good)(float);
+  const char* range;  // what is good, for a message
+};
+
+class UpdateContext;
+
+struct OptimizerRecord {
+  const char* name;
+  std::span<const OptimizerState> states;
+  std::span<const OptimizerScalar> scalars;
+  // The f32 input of a step that update nodes read: so many numbers, made of the scalars (in the record's order)
+  // and of the step's number, counted from 1.
+  int hyper_floats;
+  void (*fill_hyper)(std::span<const float> scalars, std::int64_t step, std::span<float> hyper);
+  // Emits the nodes of phase update that write the next version of one weight and of its states.
+  void (*update)(UpdateContext&);
+  // Which weights it is for, and who updates the others; null: all.
+  bool (*takes)(const ParameterSpec&) = nullptr;
+  const OptimizerRecord* others = nullptr;
+  std::span<const OpRecord* const> ops{};  // of its own; the table-driven tests run through them
+};
+
+// One weight, for OptimizerRecord::update.
+class UpdateContext {
+ public:
+  UpdateContext(Program& program, const OptimizerRecord& record, TensorId weight, TensorId gradient,
+                TensorId hyper, TensorId clip_scale, bool decay);
+
+  TensorId weight() const { return weight_; }
+  TensorId gradient() const { return gradient_; }      // summed over uses and micro-batches
+  TensorId state(std::size_t i) const { return states_[i]; }
+  TensorId hyper() const { return hyper_; }            // f32[hyper_floats]
+  TensorId clip_scale() const { return clip_scale_; }  // f32[1]: what gradients are multiplied by
+  bool decay() const { return decay_; }                // does weight decay apply?
+  // Its bf16 copy, for a node that writes it on the way (as a next version, named here so that nobody else
+  // does); none where there is none.
+  TensorId take_low_copy();
+
+  std::vector<TensorId> emit(const OpRecord& op, std::vector<TensorId> inputs, const Attributes& attributes);
+
+  // For the pass: what is derived from the weight and was not written on the way is made anew.
+  void renew_derived();
+
+ private:
+  Program& p_;
+  TensorId weight_, gradient_, hyper_, clip_scale_;
+  bool decay_;
+  std::vector<TensorId> states_, written_;
+};
+
+// What the ops of updates share: (weight, gradient, states.., hyper, clip_scale[, low bf16]) -> next weight,
+// states[, low]. Sizes are those of the record's states where they are like the weight.
+struct UpdateAttributes {
+  bool decay = true;
+  template <class V>
+  void fields(V&& v) const {
+    v("decay", decay);
+  }
+};
+
+std::span<const OptimizerRecord* const> optimizer_table();
+// Error(usage) for a name that is not there.
+const OptimizerRecord& optimizer_record(const std::string& name);
+
+extern const OptimizerRecord adamw_optimizer, lion_optimizer, sgd_optimizer;
+
+}  // namespace hone

@@ -1,0 +1,61 @@
+#include "train/step_options.hpp"
+
+#include <cmath>
+#include <map>
+
+#include "base/number.hpp"
+
+namespace hone {
+namespace {
+
+// By the names that records have for them.
+std::map<std::string, float> given(const StepOptions& o) {
+  std::map<std::string, float> values{{"lr", o.lr}};
+  const auto add = [&](const char* name, const std::optional<float>& value) {
+    if (value) values[name] = *value;
+  };
+  add("beta1", o.beta1), add("beta2", o.beta2), add("epsilon", o.epsilon);
+  add("weight_decay", o.weight_decay), add("momentum", o.momentum);
+  return values;
+}
+
+void require(bool good, const std::string& where, const std::string& expected, float found) {
+  if (!good || !std::isfinite(found))
+    throw Error(ErrorKind::usage, {.what = "impossible value",
+                                   .where = where,
+                                   .expected = expected,
+                                   .found = to_text(found),
+                                   .hint = "nothing was changed"});
+}
+
+}  // namespace
+
+void check_step_options(const StepOptions& o, const OptimizerRecord& optimizer, const std::string& where) {
+  require(o.clip >= 0, where + "clip", "0 (none) or more, finite", o.clip);
+  auto values = given(o);
+  const auto all = values;
+  for (const OptimizerRecord* record = &optimizer; record; record = record->others)
+    for (const OptimizerScalar& s : record->scalars) {
+      const auto value = all.find(s.name);
+      if (value == all.end()) continue;
+      require(s.good(value->second), where + s.name, s.range, value->second);
+      values.erase(s.name);
+    }
+  if (!values.empty())
+    throw Error(ErrorKind::usage,
+                {.what = "the optimizer " + std::string(optimizer.name) + " has no " + values.begin()->first,
+                 .where = where + values.begin()->first,
+                 .hint = "leave it out; nothing was changed"});
+}
+
+std::vector<float> scalars_of(const StepOptions& o, const OptimizerRecord& record) {
+  const auto values = given(o);
+  std::vector<float> scalars;
+  for (const OptimizerScalar& s : record.scalars) {
+    const auto value = values.find(s.name);
+    scalars.push_back(value == values.end() ? s.standard : value->second);
+  }
+  return scalars;
+}
+
+}  // namespace hone
