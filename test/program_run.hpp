@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "base/random.hpp"
-#include "layout/bind.hpp"
+#include "exec/job.hpp"
 #include "kernel/cross_entropy.hpp"
 #include "op/builder_state.hpp"
 #include "op/common.hpp"
@@ -25,20 +25,13 @@ inline Program settled(Program p) {
 }
 
 // Forward and loss of an architecture, as a training job writes them.
-inline Program forward_and_loss(const ArchitectureFunction& architecture, std::int64_t batch,
-                                std::int64_t seq) {
-  Forward forward = write_forward(architecture, {.batch = batch, .seq = seq, .training = true});
-  Program p = std::move(forward.program);
-  const TensorId labels =
-      p.add({.name = input::labels, .type = {{batch, seq}, DType::i32}, .role = Role::input});
-  const TensorId scale = p.add({.name = input::loss_scale, .type = op::f32({1}), .role = Role::input});
-  p.outputs = {emit(p, op::cross_entropy, {forward.logits, labels, scale}, {}, "loss")[0]};
-  return settled(std::move(p));
+inline Program forward_and_loss(const Network& network, std::int64_t batch, std::int64_t seq) {
+  return settled(
+      write_forward(network, next_token(), {.batch = batch, .seq = seq, .training = true}).program);
 }
 
-inline Program with_backward(const ArchitectureFunction& architecture, std::int64_t batch, std::int64_t seq,
-                             bool bf16) {
-  Program p = forward_and_loss(architecture, batch, seq);
+inline Program with_backward(const Network& network, std::int64_t batch, std::int64_t seq, bool bf16) {
+  Program p = forward_and_loss(network, batch, seq);
   if (bf16) autocast(p), p = settled(std::move(p));
   differentiate(p);
   return settled(std::move(p));
@@ -75,14 +68,15 @@ using Results = std::map<std::string, std::vector<std::byte>>;
 inline Results run_program(const Program& p, std::int64_t vocab_size, ExecOptions options = {.threads = 2}) {
   Executor executor(JobPlan({p}, options));
   for (const auto& [name, shared] : executor.plan().shared())
-    fill(name, shared.type, vocab_size, executor.bytes(name).data());
+    if (shared.tensor.role != Role::constant)
+      fill(name, shared.tensor.type, vocab_size, executor.bytes(name).data());
   executor.run(0);
   Results results;
   for (const auto& each : executor.plan().shared()) {
     const auto bytes = executor.bytes(each.first);
     results[each.first] = {bytes.begin(), bytes.end()};
   }
-  const auto losses = executor.output(0, p.outputs.at(0));
+  const auto losses = executor.output(0, p.output("loss"));
   results["the losses"] = {losses.begin(), losses.end()};
   return results;
 }
@@ -99,12 +93,15 @@ class ReferenceRun {
   ReferenceRun(const Program& p, std::int64_t vocab_size) : p_(p), pool_(ThreadPool::unstarted(1)) {
     for (const TensorDef& t : p.tensors) {
       memory_.emplace_back(t.alias == Alias::none ? static_cast<std::size_t>(t.type.bytes()) : 0);
-      if (t.role != Role::activation && t.alias == Alias::none)
+      if (t.role == Role::constant)
+        std::copy(t.values->begin(), t.values->end(), memory_.back().begin());
+      else if (t.role != Role::activation && t.alias == Alias::none)
         fill(t.name, t.type, vocab_size, memory_.back().data());
     }
     for (const Node& node : p.nodes) {
       calls_.push_back(describe(p, node, {}, *pool_));
-      for (std::size_t i = 0; i < node.inputs.size(); ++i) calls_.back().in[i].data = address(node.inputs[i]);
+      for (std::size_t i = 0; i < node.inputs.size(); ++i)
+        if (node.inputs[i]) calls_.back().in[i].data = address(node.inputs[i]);
       for (std::size_t i = 0; i < node.outputs.size(); ++i)
         calls_.back().out[i].data = address(node.outputs[i]);
     }
@@ -116,7 +113,7 @@ class ReferenceRun {
   double loss() {
     run();
     double sum = 0;
-    for (const float x : floats(memory_[static_cast<std::size_t>(p_.root(p_.outputs[0]).value)]))
+    for (const float x : floats(memory_[static_cast<std::size_t>(p_.root(p_.output("loss")).value)]))
       sum += static_cast<double>(x);
     return static_cast<double>(loss_scale) * sum;
   }

@@ -58,15 +58,24 @@ std::vector<std::byte> arena_after_a_run(const Setting& s, const Model& model, s
   impl.load_weights();
   impl.derive();
   for (const auto& [name, shared] : plan.impl().job.shared())  // what a fresh run starts from
-    if (shared.lifetime == Lifetime::saved && shared.role == Role::state) {
+    if (shared.tensor.purpose == Purpose::optimizer) {
       const auto zero = impl.executor.bytes(name);
       std::fill(zero.begin(), zero.end(), std::byte{0});
     }
   while (impl.samples < s.batch) {  // the whole step: an update reads the rows of every sequence
     const std::size_t i = s.batch - impl.samples >= s.micro_batch ? 0 : 1;
     const MicroProgram& micro = plan.impl().micro[i];
-    impl.set_inputs(toy_batch(1, micro.sequences, s.seq, s.model.vocab_size), i, s.batch * s.seq);
+    const Batch batch = toy_batch(1, micro.sequences, s.seq, s.model.vocab_size);
+    const Samples samples =
+        Samples(batch.batch).set("tokens", std::span(batch.ids)).set("labels", std::span(batch.labels));
+    const op::StepInfo step{.seed_low = 1,
+                            .seed_high = 2,
+                            .first_sample = static_cast<std::int32_t>(impl.samples),
+                            .micro = impl.samples > 0};
+    const Place place{.step = step, .counts = {{input::labels, s.batch * s.seq}}};
+    feed(impl.executor, micro.evaluate, samples, place);
     impl.executor.run(micro.evaluate);
+    feed(impl.executor, micro.train, samples, place);
     impl.executor.run(micro.train);
     impl.samples += micro.sequences;
   }
@@ -102,7 +111,7 @@ TEST(Arena, IsUsedToTheLastByteAndNoFurther) {
     EXPECT_EQ(high_water(a, b, workspace), workspace);
     for (const auto& [name, shared] : job.shared()) {
       const auto at = static_cast<std::ptrdiff_t>(shared.offset),
-                 end = at + static_cast<std::ptrdiff_t>(shared.type.bytes());
+                 end = at + static_cast<std::ptrdiff_t>(shared.tensor.type.bytes());
       EXPECT_TRUE(std::equal(a.begin() + at, a.begin() + end, b.begin() + at)) << name;
     }
   }

@@ -18,8 +18,9 @@ double loose(DType dtype) { return dtype == DType::bf16 ? 0x1p-7 : 0; }
 
 void fill_forward(const Call& c) {
   Call forward = c;
-  forward.in = {c.in[1], c.in[2], c.in[3], c.in[6]};
-  forward.out = {c.in[4], c.in[5]};
+  using In = op::AttentionGradientInputs;
+  forward.in = {c.in[In::q], c.in[In::k], c.in[In::v], c.in[In::lengths], c.in[In::step]};
+  forward.out = {c.in[In::o], c.in[In::lse]};
   op::attention.reference(forward);
 }
 
@@ -32,12 +33,12 @@ void add_whole(DType dtype, const Size& s, std::int64_t gap, std::vector<OpCase>
       const op::AttentionAttributes a{.heads = s.heads,
                                       .kv_heads = s.kv_heads,
                                       .scale = 1 / std::sqrt(static_cast<float>(s.D)),
-                                      .causal = causal,
+                                      .sees = causal ? kernel::Sees::causal() : kernel::Sees::all(),
                                       .dropout = dropout,
                                       .stream = 7};
-      cases.push_back({&op::attention, {q, kv, kv, step(0, 3)}, a, {gap, 0}, nullptr, loose(dtype)});
+      cases.push_back({&op::attention, {q, kv, kv, none, step(0, 3)}, a, {gap, 0}, nullptr, loose(dtype)});
       cases.push_back({&op::attention_gradient,
-                       {q, q, kv, kv, q, lse, step(0, 3)},
+                       {q, q, kv, kv, q, lse, none, step(0, 3)},
                        a,
                        {gap, gap, gap},
                        fill_forward,

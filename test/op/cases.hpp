@@ -7,7 +7,10 @@ namespace hone {
 // Each adds to `cases` for products in `dtype`; ops that compute in f32 alone add theirs for f32 only.
 void add_row_cases(DType dtype, std::vector<OpCase>& cases);     // norms, sums, embeddings, losses, updates
 void add_linear_cases(DType dtype, std::vector<OpCase>& cases);  // products and their gradients
+void add_optimizer_cases(std::vector<OpCase>& cases);
 void add_attention_cases(DType dtype, std::vector<OpCase>& cases);  // with and without a cache
+
+inline const Input none{};  // an optional input that is left out
 
 inline Input step(std::int32_t micro, std::int32_t first_sample = 0) {
   return {op::step_type(),

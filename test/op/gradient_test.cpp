@@ -13,9 +13,9 @@ namespace {
 
 constexpr std::int64_t B = 2, T = 4, C = 6, V = 5;
 
-struct Architecture {
+struct Case {
   const char* name;
-  ArchitectureFunction write;
+  Network write;
   float h = 0.04f;  // the widest difference
 };
 
@@ -23,12 +23,12 @@ Tensor embedded(Builder& b, Tensor tokens) { return embedding(tokens, b.paramete
 Tensor head(Builder& b, Tensor x) { return linear(x, b.parameter("head", {V, x.width()})); }
 
 // An architecture that has one piece in its middle.
-Architecture middle(const char* name, const std::function<Tensor(Tensor)>& piece) {
-  return {name, [piece](Builder& b, Tensor tokens) { return head(b, piece(embedded(b, tokens))); }};
+Case middle(const char* name, const std::function<Tensor(Tensor)>& piece) {
+  return {name, language_model([piece](Builder& b, Tensor tokens) { return head(b, piece(embedded(b, tokens))); })};
 }
 
-std::vector<Architecture> architectures() {
-  std::vector<Architecture> all;
+std::vector<Case> architectures() {
+  std::vector<Case> all;
   all.push_back(middle("embedding", [](Tensor x) { return x; }));
   all.push_back(
       middle("linear", [](Tensor x) { return linear(linear(x, "a", 9), "b", 7, {.bias = false}); }));
@@ -62,10 +62,10 @@ std::vector<Architecture> architectures() {
                              return attention(q, parts[0], parts[1],
                                               {.heads = 2, .kv_heads = 1, .causal = causal, .dropout = p});
                            }));
-  all.push_back({"tied_head", [](Builder& b, Tensor tokens) {
+  all.push_back({"tied_head", language_model([](Builder& b, Tensor tokens) {
                    const auto table = b.parameter("table", {V, C});
                    return linear(layer_norm(embedding(tokens, table), "norm"), table);
-                 }});
+                 })});
   return all;
 }
 
@@ -96,7 +96,7 @@ double slope(ReferenceRun& run, float& x, float h) {
   return narrow + (narrow - wide) / 3;
 }
 
-class Gradients : public testing::TestWithParam<Architecture> {};
+class Gradients : public testing::TestWithParam<Case> {};
 
 TEST_P(Gradients, AreDifferencesOfTheLoss) {
   const Program forward = forward_and_loss(GetParam().write, B, T);
@@ -128,7 +128,7 @@ INSTANTIATE_TEST_SUITE_P(Each, Gradients, testing::ValuesIn(architectures()),
 
 TEST(GradientTable, EveryOpWithAGradientIsTried) {
   std::set<const OpRecord*> tried{&op::cast};  // autocast's, in every bf16 program above
-  for (const Architecture& a : architectures())
+  for (const Case& a : architectures())
     for (const Node& node : forward_and_loss(a.write, B, T).nodes) tried.insert(node.op);
   for (const OpRecord* record : op::table())
     EXPECT_TRUE(!record->gradient || tried.contains(record)) << record->name;

@@ -25,12 +25,12 @@ void add_products(DType dtype, const Size& s, std::int64_t gap, std::vector<OpCa
   };
   for (const DType to : {DType::f32, dtype}) {
     add({x, w}, {.dtype = to}, 0);
-    add({x, w, bias}, {.bias = true, .dtype = to}, 0);
-    add({x, w, residual}, {.residual = true, .dtype = to}, loose(to));
-    add({x, w, bias, residual}, {.bias = true, .residual = true, .dtype = to}, loose(to));
+    add({x, w, bias}, {.dtype = to}, 0);
+    add({x, w, none, residual}, {.dtype = to}, loose(to));
+    add({x, w, bias, residual}, {.dtype = to}, loose(to));
     for (const auto kind :
          {op::Activation::relu, op::Activation::gelu_new, op::Activation::gelu, op::Activation::silu})
-      add({x, w, bias}, {.bias = true, .activation = kind, .dtype = to}, loose(to));
+      add({x, w, bias}, {.activation = kind, .dtype = to}, loose(to));
   }
 }
 

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "op/cases.hpp"
+#include "optimizer/optimizer.hpp"
 
 namespace hone {
 namespace {
@@ -16,6 +17,7 @@ std::vector<OpCase> cases_of(const OpRecord& op) {
     add_linear_cases(dtype, all);
     add_attention_cases(dtype, all);
   }
+  add_optimizer_cases(all);
   std::erase_if(all, [&](const OpCase& c) { return c.op != &op; });
   return all;
 }
@@ -102,7 +104,14 @@ TEST_P(OpTable, HasOneAnswerOnAllVectorInstructionSets) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(All, OpTable, testing::ValuesIn(op::table().begin(), op::table().end()),
+std::vector<const OpRecord*> all_ops() {
+  std::vector<const OpRecord*> all(op::table().begin(), op::table().end());
+  for (const OptimizerRecord* record : optimizer_table())
+    all.insert(all.end(), record->ops.begin(), record->ops.end());
+  return all;
+}
+
+INSTANTIATE_TEST_SUITE_P(All, OpTable, testing::ValuesIn(all_ops()),
                          [](const auto& each) { return std::string(each.param->name); });
 
 }  // namespace

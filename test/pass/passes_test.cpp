@@ -14,15 +14,15 @@ namespace {
 
 constexpr std::int64_t V = 67;
 
-ArchitectureFunction gpt2(std::int64_t context) {
+Network gpt2(std::int64_t context) {
   return TinyGpt2{.layers = 1, .heads = 2, .width = 18, .vocab_size = V, .context = context}
       .model()
       .impl()
-      .architecture;
+      .network;
 }
 
 // A gate (both halves of a split), a product without bias, an untied head, no causal mask.
-Tensor gated(Builder& b, Tensor tokens) {
+const Network gated = language_model([](Builder& b, Tensor tokens) {
   auto x = embedding(tokens, b.parameter("wte", {V, 10}));
   const auto n = layer_norm(x, "norm");
   x = x + attention(linear(n, "q", 10), linear(n, "k", 5), linear(n, "v", 5),
@@ -30,13 +30,13 @@ Tensor gated(Builder& b, Tensor tokens) {
   x = x +
       linear(relu(linear(layer_norm(x, "norm_2"), "up", 21, {.bias = false})), "down", 10, {.bias = false});
   return linear(layer_norm(x, "norm_f"), "head", V, {.bias = false});
-}
+});
 
 // One weight with two uses.
-Tensor tiny(Builder& b, Tensor tokens) {
+const Network tiny = language_model([](Builder& b, Tensor tokens) {
   const auto table = b.parameter("table", {7, 4});
   return linear(embedding(tokens, table), table);
-}
+});
 
 using Pass = std::function<void(Program&)>;
 
@@ -63,7 +63,7 @@ std::int64_t count(const Program& p, const OpRecord& op) {
 
 TEST(Fuse, KeepsTheBits) {
   for (const bool bf16 : {false, true})
-    for (const auto& architecture : {gpt2(32), ArchitectureFunction(gated)}) {
+    for (const auto& architecture : {gpt2(32), gated}) {
       const Program before = with_backward(architecture, 3, 19, bf16);
       const Program fused = after(fuse, before);
       EXPECT_LT(fused.nodes.size(), before.nodes.size());
@@ -86,7 +86,7 @@ TEST(ChunkLoss, KeepsTheBits) {
                        {3, 64, 17},
                        {1, 1, 256}})
     for (const bool bf16 : {false, true})
-      for (const auto& architecture : {gpt2(300), ArchitectureFunction(gated)}) {
+      for (const auto& architecture : {gpt2(300), gated}) {
         SCOPED_TRACE(std::to_string(s.batch) + "x" + std::to_string(s.seq) + " by " + std::to_string(s.rows));
         const Program before = after(fuse, with_backward(architecture, s.batch, s.seq, bf16));
         const Pass pass = [&](Program& p) { chunk_loss(p, {.rows = s.rows, .above_bytes = 0}); };
@@ -177,46 +177,44 @@ TEST(KeepActivations, PrintsAsExpected) {
   expect_settled(pass, before);
 }
 
-Program with_update(const ArchitectureFunction& architecture, bool bf16) {
-  return after(
-      [](Program& p) { append_adamw(p, {.decays = [](const std::string& n) { return n != "norm.bias"; }}); },
-      after(fuse, with_backward(architecture, 2, 9, bf16)));
+Program updated(Program p) {
+  return after([](Program& q) { append_update(q, {}); },
+               after(append_norm, after(join_gradients, std::move(p))));
 }
 
-Program with_adamw(Program p) {
-  append_adamw(p, {.decays = [](const std::string&) { return true; }});
-  return settled(std::move(p));
+Program with_update(const Network& network, bool bf16) {
+  return updated(after(fuse, with_backward(network, 2, 9, bf16)));
 }
 
-TEST(AppendAdamW, PrintsAsExpected) {
-  const Program whole = with_adamw(with_backward(tiny, 1, 2, true));
+TEST(AppendUpdate, PrintsAsExpected) {
+  const Program whole = updated(with_backward(tiny, 1, 2, true));
   EXPECT_EQ(print(cut(whole, Phase::norm)),
             "state %0: f32[7,4] grad.table\n"
             "state %1: f32[7,4] grad.table.2\n"
-            "input %4: f32[1] $clip\n"
+            "input %5: f32[1] $clip\n"
             "state %6: f32[1] grad_norm\n"
             "state %7: f32[1] clip_scale\n"
-            "%5(next %3): f32[7,4] = accumulate(%3(of %0), %2(of %1)) @table #norm\n"
-            "%6: f32[1], %7: f32[1] = gradient_norm(%4, %5(next %3)) @clip #norm\n"
+            "%4(next %3): f32[7,4] = accumulate(%3(of %0), %2(of %1)) @table #norm\n"
+            "%6: f32[1], %7: f32[1] = gradient_norm(%5, %4(next %3)) @clip #norm\n"
             "output\n");
   EXPECT_EQ(print(cut(whole, Phase::update)),
             "parameter %0: f32[7,4] table\n"
             "state %1: bf16[7,4] table.bf16\n"
             "state %2: f32[7,4] grad.table\n"
-            "input %3: f32[7] $hyper\n"
-            "state %5: f32[1] clip_scale\n"
+            "state %4: f32[1] clip_scale\n"
+            "input %5: f32[7] $hyper\n"
             "state %6: f32[7,4] m.table\n"
             "state %7: f32[7,4] v.table\n"
             "%8(next %0): f32[7,4], %9(next %6): f32[7,4], %10(next %7): f32[7,4], %11(next %1): bf16[7,4] ="
-            " adamw(%0, %4(of %2), %6, %7, %3, %5, %1) {decay=true, low=true} @table #update\n"
+            " adamw(%0, %3(of %2), %6, %7, %5, %4, %1) {decay=true, low=true} @table #update\n"
             "output\n");
 }
 
 TEST(Fuse, PrintsAsExpected) {
-  const auto block = [](Builder& b, Tensor tokens) {
+  const auto block = language_model([](Builder& b, Tensor tokens) {
     const auto x = embedding(tokens, b.parameter("table", {7, 4}));
     return x + linear(gelu(linear(layer_norm(x, "norm"), "up", 8)), "down", 4);
-  };
+  });
   EXPECT_EQ(print(after(fuse, after(autocast, forward_and_loss(block, 1, 2)))),
             "input %0: i32[1,2] $tokens\n"
             "parameter %1: f32[7,4] table\n"
@@ -286,19 +284,20 @@ TEST(FewRows, MarksProductsOfFewRowsOnly) {
   EXPECT_EQ(print(after(few_rows, many)), print(many));
 }
 
-TEST(AppendAdamW, UpdatesEveryParameterOnce) {
+TEST(AppendUpdate, UpdatesEveryParameterOnce) {
   for (const bool bf16 : {false, true}) {
     const Program p = with_update(gated, bf16);
     std::int64_t parameters = 0;
     for (const TensorDef& t : p.tensors) parameters += t.role == Role::parameter && t.alias == Alias::none;
-    EXPECT_EQ(count(p, op::adamw), parameters);
+    const OpRecord& adamw = *adamw_optimizer.ops[0];
+    EXPECT_EQ(count(p, adamw), parameters);
     EXPECT_EQ(count(p, op::gradient_norm), 1);
     EXPECT_EQ(print(with_update(gated, bf16)), print(p));
     for (const Node& node : p.nodes) {
-      if (node.op != &op::adamw) continue;
-      EXPECT_EQ(node.attributes.as<op::AdamWAttributes>().decay, node.name != "norm.bias");
-      EXPECT_EQ(node.attributes.as<op::AdamWAttributes>().low, bool(p.find(node.name + ".bf16")))
+      if (node.op != &adamw) continue;
+      EXPECT_EQ(node.attributes.as<UpdateAttributes>().decay, p[p.find(node.name)].type.shape.rank() == 2)
           << node.name;
+      EXPECT_EQ(bool(node.inputs[*adamw.find_input("low")]), bool(p.find(node.name + ".bf16"))) << node.name;
       EXPECT_EQ(node.phase, Phase::update);
     }
   }

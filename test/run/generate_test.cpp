@@ -129,8 +129,9 @@ TEST(Generator, WeightsAreHeldOnceForAModel) {
   {
     Generator one(GeneratePlan(copies[0], {.precision = Precision::bf16})),
         two(GeneratePlan(copies[1], {.precision = Precision::bf16}));
-    wide = copies[0].impl().store.hold(spec, DType::f32);
-    low = copies[1].impl().store.hold(spec, DType::bf16);
+    const auto refuse = [](const HeldWeight&) { FAIL() << "made a second time"; };
+    wide = copies[0].impl().store.hold(spec);
+    low = copies[1].impl().store.hold(spec.name, "cast{dtype=bf16}.0 bf16[512,64]", 0, refuse);
     EXPECT_EQ(wide.use_count(), 2);  // both generators, and nobody has another
     EXPECT_EQ(low.use_count(), 2);
     EXPECT_EQ(tokens_of(one.generate(Ids{1, 2}, {.seed = 1, .max_tokens = 9})),
