@@ -28,6 +28,37 @@ struct Dropout {
   std::int64_t first_sample = 0;
 };
 
+// Which keys query t sees, beside lengths. Keys and queries are counted from the same place, except for `all`.
+struct Sees {
+  enum class Kind : std::uint8_t {
+    all,
+    causal,  // keys 0..t
+    window,  // the last `positions` of those: t - positions + 1 .. t
+    prefix,  // those, and the first `positions` in any case
+  } kind = Kind::all;
+  std::int64_t positions = 0;
+
+  static constexpr Sees all() { return {}; }
+  static constexpr Sees causal() { return {Kind::causal, 0}; }
+  static constexpr Sees window(std::int64_t n) { return {Kind::window, n}; }
+  static constexpr Sees prefix(std::int64_t n) { return {Kind::prefix, n}; }
+
+  constexpr bool operator==(const Sees&) const = default;
+  constexpr bool looks_back() const { return kind != Kind::all; }
+  constexpr bool sees(std::int64_t t, std::int64_t s) const {
+    return kind == Kind::all || (s <= t && (kind != Kind::window || s > t - positions)) ||
+           (kind == Kind::prefix && s < positions);
+  }
+  // Of T queries and S keys, how many pairs are computed; for costs.
+  constexpr double pairs(std::int64_t T, std::int64_t S) const {
+    const auto all_pairs = static_cast<double>(T) * static_cast<double>(S);
+    if (kind == Kind::all) return all_pairs;
+    if (kind == Kind::window && positions < S)
+      return static_cast<double>(T) * static_cast<double>(positions);
+    return all_pairs / 2;
+  }
+};
+
 struct Attention {
   std::int64_t B = 0, T = 0, S = 0;             // sequences, queries of each, keys of each
   std::int64_t heads = 0, kv_heads = 0, D = 0;  // D <= 256
