@@ -1,5 +1,5 @@
-// Attention's speed as a share of this CPU's multiply-add limit, measured in between. Causal shapes count
-// half.
+// Attention's speed as a share of this CPU's multiply-add limit, measured in between; only the pairs that are
+// seen count. The last two shapes are causal attention and a window at the same length.
 //   g++ -O2 -std=c++20 -march=native -Isrc -Iinclude bench/attention_bench.cpp build/libhone.a -pthread
 //   ./a.out [threads] [rounds] [dropout]
 #include <sys/mman.h>
@@ -70,6 +70,7 @@ void* huge(std::int64_t bytes) {
 
 struct Shape {
   std::int64_t B, heads, T, D;
+  Sees sees = Sees::causal();
 };
 
 struct Use {
@@ -93,7 +94,7 @@ struct Use {
       return HeadRows{memory.get() + tensor * each + slice * C * bytes(type), stride};
     };
     Attention& a = g.forward;
-    a.B = s.B, a.T = a.S = s.T, a.heads = a.kv_heads = s.heads, a.D = s.D, a.type = type, a.causal = true;
+    a.B = s.B, a.T = a.S = s.T, a.heads = a.kv_heads = s.heads, a.D = s.D, a.type = type, a.sees = s.sees;
     a.q = rows(0, 0, 3 * C), a.k = rows(0, 1, 3 * C), a.v = rows(0, 2, 3 * C), a.o = rows(6, 0, C);
     g.d_q = rows(3, 0, 3 * C), g.d_k = rows(3, 1, 3 * C), g.d_v = rows(3, 2, 3 * C), g.d_o = rows(7, 0, C);
     a.lse = lse.data();
@@ -111,8 +112,7 @@ void bench(const Shape& s, Element type, int threads, int rounds, float p) {
   const Isa isa = best_isa();
   const auto need = std::max(scratch_bytes(u.g.forward, isa, threads), scratch_bytes(u.g, isa, threads));
   void* scratch = huge(need);
-  const double product =
-      static_cast<double>(s.B * s.heads * s.T * s.T * s.D) * 1e-9;  // 2 flops, half by causal
+  const double product = 2 * static_cast<double>(s.B * s.heads * s.D) * s.sees.pairs(s.T, s.T) * 1e-9;
   std::vector<double> forward, backward, limits;
   for (int i = 0; i <= rounds; ++i) {
     const double t0 = now();
@@ -138,8 +138,9 @@ int main(int argc, char** argv) {
   const int threads = argc > 1 ? std::atoi(argv[1]) : 1, rounds = argc > 2 ? std::atoi(argv[2]) : 15;
   const float p = argc > 3 ? static_cast<float>(std::atof(argv[3])) : 0;
   one_thread = threads == 1;
-  for (const Shape& s : {Shape{4, 12, 256, 64}, Shape{32, 6, 256, 64}, Shape{1, 12, 2048, 64},
-                         Shape{1, 8, 2048, 128}, Shape{12, 4, 64, 32}})
+  for (const Shape& s :
+       {Shape{4, 12, 256, 64}, Shape{32, 6, 256, 64}, Shape{1, 12, 2048, 64}, Shape{1, 8, 2048, 128},
+        Shape{12, 4, 64, 32}, Shape{1, 12, 4096, 64}, Shape{1, 12, 4096, 64, Sees::window(512)}})
     for (const Element type : {Element::bf16, Element::f32})
       bench(s, type, threads, s.B == 1 || s.B == 32 ? rounds / 3 + 1 : rounds, p);
 }

@@ -38,14 +38,28 @@ std::int64_t keys_of(const Attention& a, std::int64_t b) {
   return a.lengths[b];
 }
 
+AttentionSight sight_of(const Sees& sees, std::int64_t keys) {
+  const auto kind = sees.kind;
+  return {kind == Sees::Kind::all      ? keys
+          : kind == Sees::Kind::prefix ? sees.positions
+                                       : 0,
+          kind == Sees::Kind::window ? sees.positions : 0};
+}
+
 void check(std::int64_t heads, std::int64_t kv_heads, std::int64_t D) {
   assert(D >= 1 && D <= 256 && kv_heads >= 1 && heads % kv_heads == 0);
   (void)heads, (void)kv_heads, (void)D;
 }
 
+void check(const Sees& sees) {
+  assert(sees.positions >= (sees.kind == Sees::Kind::window ? 1 : 0));
+  (void)sees;
+}
+
 void check(const Attention& a) {
   check(a.heads, a.kv_heads, a.D);
-  assert((!a.causal || a.T == a.S) && a.scale > 0 && a.dropout.p >= 0 && a.dropout.p < 1);
+  check(a.sees);
+  assert((!a.sees.looks_back() || a.T == a.S) && a.scale > 0 && a.dropout.p >= 0 && a.dropout.p < 1);
   (void)a;
 }
 
@@ -89,7 +103,7 @@ AttentionForwardTask forward_task(const Attention& a, std::int64_t b, std::int64
   t.queries = std::min(task_queries, a.T - t.first_query);
   t.keys = keys_of(a, b);
   t.D = a.D;
-  t.causal = a.causal;
+  t.sight = sight_of(a.sees, t.keys);
   t.scale = a.scale;
   t.dropout = dropout_of(a, b, head);
   return t;
@@ -116,7 +130,7 @@ AttentionBackwardTask backward_task(const AttentionGradient& g, std::int64_t b, 
   t.S = a.S;
   t.keys = keys_of(a, b);
   t.D = a.D;
-  t.causal = a.causal;
+  t.sight = sight_of(a.sees, t.keys);
   t.scale = a.scale;
   t.dropout = dropout_of(a, b, head);
   return t;
@@ -141,6 +155,7 @@ void decode(const CachedAttention& a, Isa isa, ThreadPool& pool, void* scratch) 
     t.queries = a.T;
     t.offset = a.lengths[b];
     t.D = a.D;
+    t.sight = sight_of(a.sees, t.offset + t.queries);
     t.scale = a.scale;
     t.scratch = worker_scratch(scratch, each, worker);
     attention_table_of(isa).decode[index(a.type)](t);
@@ -195,6 +210,8 @@ void run(const AttentionGradient& g, Isa isa, ThreadPool& pool, void* scratch) {
 
 void run(const CachedAttention& a, Isa isa, ThreadPool& pool, void* scratch) {
   check(a.heads, a.kv_heads, a.D);
+  check(a.sees);
+  assert(a.sees.looks_back());
   if (a.T <= decode_queries) return decode(a, isa, pool, scratch);
   const std::int64_t each = each_scratch(a, isa), group = a.heads / a.kv_heads;
   pool.run(a.B * a.heads, [&](std::int64_t task, int worker) {
@@ -208,7 +225,7 @@ void run(const CachedAttention& a, Isa isa, ThreadPool& pool, void* scratch) {
     t.queries = a.T;
     t.keys = a.lengths[b] + a.T;
     t.D = a.D;
-    t.causal = true;
+    t.sight = sight_of(a.sees, t.keys);
     t.offset = a.lengths[b];
     t.scale = a.scale;
     t.dropout = {0, 1, 0, 0, 0};

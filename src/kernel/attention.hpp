@@ -4,8 +4,9 @@
 // A row of a joint tensor holds heads side by side: head h of position t of sequence b starts at
 // data[(b*T + t) * stride + h*D]. So q, k and v may be slices of one [B*T, 3C] projection. Query head h reads
 // key head h / (heads / kv_heads). A result has the same bits for any number of threads and of sequences, and
-// a causal row the same bits whatever follows it. In bf16 probabilities and their gradients are rounded to
-// bf16 before the second products; all sums are f32. Scratch is 64-byte aligned.
+// a row the same bits whatever the keys hold that it does not see (if finite). In bf16 probabilities and
+// their gradients are rounded to bf16 before the second products; all sums are f32. Scratch is 64-byte
+// aligned.
 #pragma once
 #include <cstdint>
 
@@ -28,7 +29,8 @@ struct Dropout {
   std::int64_t first_sample = 0;
 };
 
-// Which keys query t sees, beside lengths. Keys and queries are counted from the same place, except for `all`.
+// Which keys query t sees, beside lengths. Keys and queries are counted from the same place, except for
+// `all`.
 struct Sees {
   enum class Kind : std::uint8_t {
     all,
@@ -53,8 +55,7 @@ struct Sees {
   constexpr double pairs(std::int64_t T, std::int64_t S) const {
     const auto all_pairs = static_cast<double>(T) * static_cast<double>(S);
     if (kind == Kind::all) return all_pairs;
-    if (kind == Kind::window && positions < S)
-      return static_cast<double>(T) * static_cast<double>(positions);
+    if (kind == Kind::window && positions < S) return static_cast<double>(T) * static_cast<double>(positions);
     return all_pairs / 2;
   }
 };
@@ -67,7 +68,7 @@ struct Attention {
   float* lse = nullptr;  // [B,heads,T] natural log of the sum of exponentials; written forward, read
                          // backward; -infinity where a query sees no key (its o and gradients are zero)
   float scale = 0;       // of the scores, above 0, usually 1/sqrt(D)
-  bool causal = false;   // query t sees keys 0..t (T == S)
+  Sees sees;             // T == S unless all; a window has a position at least
   const std::int32_t* lengths =
       nullptr;  // [B] keys that count in each sequence, the rest is padding; or null
   Dropout dropout;
@@ -78,11 +79,12 @@ struct AttentionGradient {
   HeadRows d_o, d_q, d_k, d_v;
 };
 
-// Queries that follow what a cache holds: query t of sequence b stands at position lengths[b] + t and sees
-// cached keys 0..lengths[b]+t. The new keys and values are in the cache already. Cache: [blocks, block,
-// kv_heads*D], position p of sequence b in block table[b*table_stride + p/block]. Up to 4 queries are
-// answered by dot products while the cache streams by, more by the flash kernel: the bits of a row depend on
-// which, on nothing else.
+// Queries that follow what a cache holds: query t of sequence b stands at position lengths[b] + t. The new
+// keys and values are in the cache already; of a prefix those are seen that came before or with this call. A
+// window's time and reading follow its length: of the keys in front of it at most 63 are touched. Cache:
+// [blocks, block, kv_heads*D], position p of sequence b in block table[b*table_stride + p/block]. Up to 4
+// queries are answered by dot products while the cache streams by, more by the flash kernel: the bits of a
+// row depend on which, on nothing else.
 struct CachedAttention {
   std::int64_t B = 0, T = 0;
   std::int64_t heads = 0, kv_heads = 0, D = 0;
@@ -95,6 +97,7 @@ struct CachedAttention {
   std::int64_t table_stride = 0;
   const std::int32_t* lengths = nullptr;  // [B] positions before this call
   float scale = 0;
+  Sees sees = Sees::causal();  // not all
 };
 
 std::int64_t scratch_bytes(const Attention&, Isa, int threads);

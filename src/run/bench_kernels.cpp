@@ -133,10 +133,10 @@ void bench_heads(std::int64_t B, std::int64_t heads, std::int64_t T, std::int64_
                                   .o = {o.data(), C},
                                   .lse = lse.data(),
                                   .scale = 1 / std::sqrt(static_cast<float>(D)),
-                                  .causal = true};
+                                  .sees = kernel::Sees::causal()};
   const kernel::AttentionGradient backward{
       forward, {d_o.data(), C}, {dq.data(), C}, {dk.data(), C}, {dv.data(), C}};
-  const double pairs = 0.5 * static_cast<double>(B * heads * T * T * D);  // the causal half
+  const double pairs = static_cast<double>(B * heads * D) * forward.sees.pairs(T, T);
   const std::string shape =
       std::to_string(B) + "x" + std::to_string(heads) + "x" + std::to_string(T) + "x" + std::to_string(D);
   results.push_back(measure("forward " + shape, 4 * pairs, forward, s, pool));

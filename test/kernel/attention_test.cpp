@@ -7,41 +7,24 @@ namespace {
 
 using namespace attention_test;
 
-// On every instruction set, against the reference, and the same bits for 1, 2 and 3 threads.
-void check(const Shape& shape) {
-  Use u(shape);
-  const Reference r = reference(u);
-  for (const Isa isa : isas()) {
-    SCOPED_TRACE(name(shape, isa));
-    Use first(shape);
-    for (const int threads : {1, 2, 3}) {
-      Use x(shape);
-      ThreadPool pool(threads);
-      both(x, isa, pool);
-      if (threads == 1) {
-        expect_near(x, r);
-        EXPECT_TRUE(x.gaps_untouched());
-        first = x;
-      } else {
-        EXPECT_TRUE(x.o == first.o && x.d_q == first.d_q && x.d_k == first.d_k && x.d_v == first.d_v)
-            << threads;
-        EXPECT_EQ(std::memcmp(x.lse.data(), first.lse.data(), x.lse.size() * 4), 0);
-      }
-    }
-  }
-}
-
 TEST(Attention, LengthsOfSequences) {
   for (const Element type : types)
     for (const int64_t T : {1, 5, 16, 17, 64, 65, 100, 257})
-      for (const bool causal : {false, true})
-        check({.B = 1, .T = T, .S = T, .heads = 2, .kv_heads = 2, .D = 32, .type = type, .causal = causal});
+      for (const Sees sees : {Sees::all(), Sees::causal()})
+        check({.B = 1, .T = T, .S = T, .heads = 2, .kv_heads = 2, .D = 32, .type = type, .sees = sees});
 }
 
 TEST(Attention, HeadSizes) {
   for (const Element type : types)
     for (const int64_t D : {1, 7, 8, 20, 32, 33, 64, 80, 128, 250, 256})
-      check({.B = 1, .T = 70, .S = 70, .heads = 2, .kv_heads = 1, .D = D, .type = type, .causal = true});
+      check({.B = 1,
+             .T = 70,
+             .S = 70,
+             .heads = 2,
+             .kv_heads = 1,
+             .D = D,
+             .type = type,
+             .sees = Sees::causal()});
 }
 
 TEST(Attention, OtherCountOfKeys) {
@@ -52,12 +35,19 @@ TEST(Attention, OtherCountOfKeys) {
 
 TEST(Attention, GroupedHeads) {
   for (const Element type : types)
-    check({.B = 2, .T = 130, .S = 130, .heads = 6, .kv_heads = 2, .D = 32, .type = type, .causal = true});
+    check({.B = 2,
+           .T = 130,
+           .S = 130,
+           .heads = 6,
+           .kv_heads = 2,
+           .D = 32,
+           .type = type,
+           .sees = Sees::causal()});
 }
 
 TEST(Attention, PaddingOfKeys) {
   for (const Element type : types)
-    for (const bool causal : {false, true})
+    for (const Sees sees : {Sees::all(), Sees::causal()})
       check({.B = 6,
              .T = 130,
              .S = 130,
@@ -65,15 +55,15 @@ TEST(Attention, PaddingOfKeys) {
              .kv_heads = 1,
              .D = 20,
              .type = type,
-             .causal = causal,
+             .sees = sees,
              .lengths = {130, 0, 1, 64, 65, 120},
-             .p = causal ? 0.1f : 0.0f});
+             .p = sees.looks_back() ? 0.1f : 0.0f});
 }
 
 TEST(Attention, Dropout) {
   for (const Element type : types)
     for (const int64_t T : {3, 100, 257})
-      for (const bool causal : {false, true})
+      for (const Sees sees : {Sees::all(), Sees::causal()})
         check({.B = 2,
                .T = T,
                .S = T,
@@ -81,14 +71,13 @@ TEST(Attention, Dropout) {
                .kv_heads = 2,
                .D = 32,
                .type = type,
-               .causal = causal,
+               .sees = sees,
                .p = 0.25f});
 }
 
 TEST(Attention, ScoresThatSpreadFarRaiseTheGuessedMaximum) {
-  for (const bool causal : {false, true}) {
-    Use u(
-        {.B = 1, .T = 200, .S = 200, .heads = 1, .kv_heads = 1, .D = 16, .causal = causal, .magnitude = 60});
+  for (const Sees sees : {Sees::all(), Sees::causal()}) {
+    Use u({.B = 1, .T = 200, .S = 200, .heads = 1, .kv_heads = 1, .D = 16, .sees = sees, .magnitude = 60});
     for (const Isa isa : isas()) {
       ThreadPool pool(1);
       call(u.attention(), isa, pool);
@@ -128,27 +117,28 @@ TEST(Attention, PaddedKeysAreNotRead) {
 
 TEST(Attention, SplitOfTheBatchGivesTheSameBits) {
   for (const Element type : types)
-    for (const Isa isa : isas()) {
-      const Shape s{.B = 3,
-                    .T = 90,
-                    .S = 90,
-                    .heads = 2,
-                    .kv_heads = 2,
-                    .D = 32,
-                    .type = type,
-                    .causal = true,
-                    .lengths = {90, 33, 70},
-                    .p = 0.1f};
-      Use whole(s), split(s);
-      ThreadPool pool(2);
-      both(whole, isa, pool);
-      for (const int64_t first : {0, 1}) {
-        call(split.attention(first, first ? 2 : 1), isa, pool);
-        call(split.gradient(first, first ? 2 : 1), isa, pool);
+    for (const Sees sees : {Sees::causal(), Sees::window(30), Sees::prefix(40)})
+      for (const Isa isa : isas()) {
+        const Shape s{.B = 3,
+                      .T = 90,
+                      .S = 90,
+                      .heads = 2,
+                      .kv_heads = 2,
+                      .D = 32,
+                      .type = type,
+                      .sees = sees,
+                      .lengths = {90, 33, 70},
+                      .p = 0.1f};
+        Use whole(s), split(s);
+        ThreadPool pool(2);
+        both(whole, isa, pool);
+        for (const int64_t first : {0, 1}) {
+          call(split.attention(first, first ? 2 : 1), isa, pool);
+          call(split.gradient(first, first ? 2 : 1), isa, pool);
+        }
+        EXPECT_TRUE(whole.o == split.o && whole.d_q == split.d_q && whole.d_k == split.d_k &&
+                    whole.d_v == split.d_v);
       }
-      EXPECT_TRUE(whole.o == split.o && whole.d_q == split.d_q && whole.d_k == split.d_k &&
-                  whole.d_v == split.d_v);
-    }
 }
 
 // q, k, v and their gradients as slices of one projection; the same bits as apart.
@@ -156,7 +146,7 @@ TEST(Attention, SlicesOfAJointTensor) {
   for (const Element type : types)
     for (const Isa isa : isas()) {
       const Shape s{
-          .B = 2, .T = 65, .S = 65, .heads = 4, .kv_heads = 2, .D = 20, .type = type, .causal = true};
+          .B = 2, .T = 65, .S = 65, .heads = 4, .kv_heads = 2, .D = 20, .type = type, .sees = Sees::causal()};
       Use apart(s), joined(s);
       const int64_t q_width = s.heads * s.D, k_width = s.kv_heads * s.D, width = q_width + 2 * k_width;
       Rows joint(type, s.B * s.T, width, width), d_joint(joint);
@@ -190,8 +180,14 @@ TEST(Attention, SlicesOfAJointTensor) {
 TEST(Attention, RowsDoNotDependOnLaterRows) {
   for (const Element type : types)
     for (const Isa isa : isas()) {
-      const Shape s{
-          .B = 1, .T = 150, .S = 150, .heads = 1, .kv_heads = 1, .D = 32, .type = type, .causal = true};
+      const Shape s{.B = 1,
+                    .T = 150,
+                    .S = 150,
+                    .heads = 1,
+                    .kv_heads = 1,
+                    .D = 32,
+                    .type = type,
+                    .sees = Sees::causal()};
       Use full(s);
       ThreadPool pool(1);
       call(full.attention(), isa, pool);
@@ -208,7 +204,7 @@ TEST(Attention, RowsDoNotDependOnLaterRows) {
 }
 
 TEST(Attention, GradientsAgreeWithFiniteDifferences) {
-  const Shape s{.B = 1, .T = 5, .S = 5, .heads = 2, .kv_heads = 1, .D = 3, .causal = true, .p = 0.3f};
+  const Shape s{.B = 1, .T = 5, .S = 5, .heads = 2, .kv_heads = 1, .D = 3, .sees = Sees::causal(), .p = 0.3f};
   for (const Isa isa : isas()) {
     Use u(s);
     ThreadPool pool(1);

@@ -70,7 +70,7 @@ HONE_INLINE void tile(State<Type>& s, Index row, Index v0) {
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r) {
       p[r][v] = exp2<Type>(fma(p[r][v], scale, -lse));
-      if (masks<mask>(v)) p[r][v] = select(sees(s.see, key + r, v0 + v), p[r][v], F{});
+      if (masks<mask>(v)) p[r][v] = select(sees<mask>(s.see, key + r, v0 + v), p[r][v], F{});
       if constexpr (drop) {
         if ((row + r) % 8 == 0) draw<1>(s.drops, s.dropout, key + r, v0 + v);
         keep[r][v] = kept(s.drops, s.dropout, key + r, v0 + v);
@@ -107,33 +107,12 @@ __attribute__((noinline)) void group(State<Type>& s, Index row, Index v0) {
   for (Index r = row; r < row + 16; r += R) tile<Type, R, V, mask, drop>(s, r, v0);
 }
 
-template <class Type, Mask mask, bool drop>
-void group_row(State<Type>& s, Index row, Index v0) {
-  each_strip(
-      v0, s.see.query_groups * (16 / lanes), [&](Index v, auto V) __attribute__((always_inline)) {
-        constexpr Mask beyond = mask == Mask::first ? Mask::none : mask;  // the first 16 queries
-        if ((v - v0) * lanes < 16)
-          group<Type, strip_rows<V()>, V(), mask, drop>(s, row, v);
-        else
-          group<Type, strip_rows<V()>, V(), beyond, drop>(s, row, v);
-      });
-}
-
 template <class Type, bool drop>
 void score_gradients(State<Type>& s) {
-  for (Index g = 0; g < s.see.groups; ++g) {
-    const Index row = g * 16, v = s.see.first[g] * (16 / lanes);
-    switch (mask_of(s.see, g)) {
-      case Mask::none:
-        group_row<Type, Mask::none, drop>(s, row, v);
-        break;
-      case Mask::first:
-        group_row<Type, Mask::first, drop>(s, row, v);
-        break;
-      case Mask::all:
-        group_row<Type, Mask::all, drop>(s, row, v);
-    }
-  }
+  each_visible_strip(
+      s.see, [&](Index row, Index v, auto V, auto mask) __attribute__((always_inline)) {
+        group<Type, strip_rows<V()>, V(), mask(), drop>(s, row, v);
+      });
 }
 
 // C[keys,D] += A[keys,queries] B[queries,D] over the queries that see each group of keys.
@@ -142,6 +121,10 @@ void add_to_keys(const State<Type>& s, const float* a, const float* pairs, float
                  bool accumulate) {
   const Index width = padded<Type>(s.t.D), a_step = block / Type::pair, units = 16 / Type::pair;
   const Operands whole{a, a_step, pairs + query / Type::pair * width, width, c, width};
+  if (!accumulate) {  // keys behind a prefix, to which only later blocks of queries will add
+    const Index left = s.t.keys - s.see.first_key, keys = round_up(left < block ? left : block, 16);
+    for (Index i = s.see.groups * 16 * width; i < keys * width; ++i) c[i] = 0;
+  }
   if (s.see.all) {
     product<Type, false>(whole, s.see.groups * 16, width / lanes, s.see.query_groups * units, accumulate);
     return;
@@ -244,13 +227,14 @@ void zero_rows(void* to, Index stride, Index first, Index end, Index width) {
     for (Index d = 0; d < width; ++d) out[r * stride + d] = 0;
 }
 
-// One block of keys against one block of queries; dQ is written with the last block of keys that they see.
+// One block of keys against one block of queries; dQ begins with the first block of keys that they see and
+// is written with the last.
 template <class Type>
 void run_block(State<Type>& s, Index head, Index key, Index query, bool first_of_keys) {
   const auto& t = s.t;
   const Index at = query / block * transposed_floats(t.D),
               queries = t.T - query < block ? t.T - query : block;
-  set_queries(s.see, t.causal, 0, query, queries, t.keys);
+  set_queries(s.see, t.sight, query, queries, t.keys);
   set_keys(s.see, key, t.keys - key);
   s.q = s.s.q + at;
   s.d_o = s.s.d_o + at;
@@ -267,8 +251,8 @@ void run_block(State<Type>& s, Index head, Index key, Index query, bool first_of
   float* d_q = s.s.d_q + query * width;
   add_to_keys(s, s.s.p_queries, s.s.d_o_pairs, s.s.d_v + at_key, query, accumulate);
   add_to_keys(s, s.s.ds_queries, s.s.q_pairs, s.s.d_k + at_key, query, accumulate);
-  add_to_queries(s, d_q, key > 0);
-  if (key + block >= t.keys || (t.causal && key == query))
+  add_to_queries(s, d_q, key > keys_from(t.sight, query));
+  if (key + block >= t.keys || key + block > last_seen(t.sight, query + queries - 1))
     write_rows<Type>(static_cast<typename Type::Element*>(t.d_q) + head * t.D, t.d_q_stride, query, queries,
                      d_q, t.scale, t.D);
 }
@@ -278,9 +262,9 @@ void run_head(State<Type>& s, Index head) {
   const auto& t = s.t;
   for (Index key = 0; key < t.keys; key += block) {
     if (head == 0) pack_keys(s, key);
-    const Index from = t.causal ? key : 0;
-    for (Index query = from; query < t.T; query += block) {
-      if (key == 0) pack_queries(s, head, query);
+    const Index from = key < t.sight.prefix ? 0 : key;
+    for (Index query = from; query < t.T && keys_from(t.sight, query) <= key; query += block) {
+      if (key == keys_from(t.sight, query)) pack_queries(s, head, query);
       run_block(s, head, key, query, query == from);
     }
     if (head < t.group - 1) continue;
@@ -303,8 +287,7 @@ Ahead ahead_of(const AttentionBackwardTask& t, const AttentionBackwardTask* next
   a.written[a.writes++] = rows_from<Type>(t.d_q, t.d_q_stride, 0);
   a.written[a.writes++] = rows_from<Type>(t.d_k, t.d_k_stride, 0);
   a.written[a.writes++] = rows_from<Type>(t.d_v, t.d_v_stride, 0);
-  const Index blocks = round_up(t.T, block) / block * (round_up(t.keys, block) / block) * t.group;
-  begin<Type>(a, t.T < t.keys ? t.T : t.keys, t.D, t.causal ? blocks * 8 : blocks * 16);
+  begin<Type>(a, t.T < t.keys ? t.T : t.keys, t.D, tiles(t.sight, t.T, t.keys) * t.group);
   return a;
 }
 
@@ -312,7 +295,10 @@ template <class Type>
 void backward(const AttentionBackwardTask& t, const AttentionBackwardTask* next) {
   zero_rows<Type>(t.d_k, t.d_k_stride, t.keys, t.S, t.D);
   zero_rows<Type>(t.d_v, t.d_v_stride, t.keys, t.S, t.D);
-  if (t.keys <= 0) return zero_rows<Type>(t.d_q, t.d_q_stride, 0, t.T, t.group * t.D);
+  Index seeing = 0;  // queries, by blocks, that read a block of keys
+  while (seeing < t.T && keys_from(t.sight, seeing) < t.keys) seeing += block;
+  zero_rows<Type>(t.d_q, t.d_q_stride, seeing, t.T, t.group * t.D);
+  if (t.keys <= 0) return;
   State<Type> s{t, Scratch<Type>(t.scratch, t.T, t.S, t.D), t.dropout, {}, {}, {}, {}, {}, {}, {}, {}};
   s.ahead = ahead_of<Type>(t, next);
   store(s.scale, splat(t.scale * log2_e));

@@ -44,8 +44,10 @@ HONE_INLINE float dot_row(const float* q, const typename Type::Element* k, Index
   return sum(sixteen);
 }
 
-// Probabilities of one query from the scores of `keys` keys; m and l go on, o is rescaled.
-HONE_INLINE void soften(float* score, Index keys, float* m, float* l, float* o, Index width) {
+// Probabilities of one query from the scores of keys from..keys-1 of a block, zero for those in front; m and
+// l go on, o is rescaled.
+HONE_INLINE void soften(float* score, Index from, Index keys, float* m, float* l, float* o, Index width) {
+  for (Index i = 0; i < from; ++i) score[i] = -1e30f;
   for (Index i = keys; i < round_up(keys, sum_lanes); ++i) score[i] = -1e30f;
   F top = splat(-1e30f);
   for (Index i = 0; i < keys; i += lanes) top = max(top, load(score + i));
@@ -115,28 +117,29 @@ void decode(const AttentionDecodeTask& t) {
     s.m[row] = -1e30f;
     s.l[row] = 0;
   }
-  const Index keys = t.offset + t.queries;
+  const Index keys = t.offset + t.queries, begin = keys_from(t.sight, t.offset);
+  auto least = [](Index a, Index b) { return a < b ? a : b; };
+  Index unseen = first_seen(t.sight, t.offset) - begin;  // keys of the first block that no query sees
   const Element *k[block], *v[block];
-  find_rows<Type>(t.k, 0, keys < block ? keys : block, k);
-  for (Index first = 0; first < keys; first += block) {
-    const Index count = keys - first < block ? keys - first : block, rest = keys - first - count;
-    auto seen = [&](Index row) {  // of these keys, by a query
-      const Index all = t.offset + row % t.queries + 1 - first;
-      return all < count ? all : count;
-    };
-    find_rows<Type>(t.v, first, count, v);
-    for (Index i = 0; i < count; ++i) {
+  find_rows<Type>(t.k, begin + unseen, least(keys - begin, block) - unseen, k + unseen);
+  for (Index first = begin; first < keys; first += block, unseen = 0) {
+    const Index count = least(keys - first, block), next = least(keys - first - count, block);
+    find_rows<Type>(t.v, first + unseen, count - unseen, v + unseen);
+    for (Index i = unseen; i < count; ++i) {
       fetch_row(v[i], t.D);
       for (Index row = 0; row < rows; ++row)
         s.score[row * block + i] = dot_row<Type>(s.q + row * width, k[i], t.D);
     }
-    const Index next = rest < block ? rest : block;
     find_rows<Type>(t.k, first + count, next, k);
     for (Index i = 0; i < next; ++i) fetch_row(k[i], t.D);
     for (Index row = 0; row < rows; ++row) {
-      if (seen(row) <= 0) continue;
-      soften(s.score + row * block, seen(row), s.m + row, s.l + row, s.o + row * width, width);
-      add_rows(s.o + row * width, v, s.score + row * block, seen(row), t.D);
+      const Index position = t.offset + row % t.queries, before = first_seen(t.sight, position) - first;
+      const Index from = before > 0 ? before : 0,
+                  end = least(last_seen(t.sight, position) + 1 - first, count);
+      if (end <= from) continue;
+      float* p = s.score + row * block;
+      soften(p, from, end, s.m + row, s.l + row, s.o + row * width, width);
+      add_rows(s.o + row * width, v + from, p + from, end - from, t.D);
     }
   }
   for (Index row = 0; row < rows; ++row) {

@@ -1,9 +1,10 @@
 // Flash attention forward for a run of queries of one head: blocks of 64 queries x 64 keys, scores transposed
 // so that queries are lanes and the softmax has no work across lanes.
 //
-// The running maximum m is a whole number of log2 units, so that rescaling is exact. It is guessed from the
-// first four keys of its first block and raised only when a score exceeds it by `headroom`; the block is then
-// done again. So the exponentials of a tile follow at once on its scores, while these are in registers.
+// The running maximum m is a whole number of log2 units, so that rescaling is exact. It is guessed from what
+// a query sees of four keys, the first ones or those in which its window begins, and raised only when a score
+// exceeds it by `headroom`; the block is then done again. So the exponentials of a tile follow at once on its
+// scores, while these are in registers.
 #include "kernel/isa/attention_score.hpp"
 
 namespace hone::kernel::HONE_ISA {
@@ -56,9 +57,14 @@ HONE_INLINE void tile(State<Type>& s, Index row, Index v0, bool guess) {
     F top = s.top[v0 + v];
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r) {
-      if (masks<mask>(v)) x[r][v] = select(sees(s.see, key + r, v0 + v), x[r][v], splat(-1e30f));
+      if (masks<mask>(v)) x[r][v] = select(sees<mask>(s.see, key + r, v0 + v), x[r][v], splat(-1e30f));
       top = max(top, x[r][v]);
-      if (r == 3 && guess) s.m[v0 + v] = ceiling(top * scale);
+      if constexpr (mask == Mask::window) {
+        if (r % 4 == 3 && guess)
+          s.m[v0 + v] = select(begins(s.see, key + r - 3, v0 + v), ceiling(top * scale), s.m[v0 + v]);
+      } else if (r == 3 && guess) {
+        s.m[v0 + v] = ceiling(top * scale);
+      }
     }
     s.top[v0 + v] = top;
   }
@@ -72,7 +78,7 @@ HONE_INLINE void tile(State<Type>& s, Index row, Index v0, bool guess) {
 #pragma GCC unroll 4
       for (int i = 0; i < 4; ++i) {
         p[i] = exp2<Type>(fma(x[r + i][v], scale, -m));
-        if (masks<mask>(v)) p[i] = select(sees(s.see, key + r + i, v0 + v), p[i], F{});
+        if (masks<mask>(v)) p[i] = select(sees<mask>(s.see, key + r + i, v0 + v), p[i], F{});
       }
       l += (p[0] + p[1]) + (p[2] + p[3]);
       if constexpr (drop) {
@@ -89,37 +95,17 @@ HONE_INLINE void tile(State<Type>& s, Index row, Index v0, bool guess) {
 
 template <class Type, int R, int V, Mask mask, bool drop>
 __attribute__((noinline)) void group(State<Type>& s, Index row, Index v0, bool guess) {
-  for (Index r = row; r < row + 16; r += R) tile<Type, R, V, mask, drop>(s, r, v0, guess && r == row);
-}
-
-template <class Type, Mask mask, bool drop>
-void group_row(State<Type>& s, Index row, Index v0, bool guess) {
-  each_strip(
-      v0, s.see.query_groups * (16 / lanes), [&](Index v, auto V) __attribute__((always_inline)) {
-        constexpr Mask beyond = mask == Mask::first ? Mask::none : mask;  // the first 16 queries
-        if ((v - v0) * lanes < 16)
-          group<Type, strip_rows<V()>, V(), mask, drop>(s, row, v, guess);
-        else
-          group<Type, strip_rows<V()>, V(), beyond, drop>(s, row, v, guess);
-      });
+  for (Index r = row; r < row + 16; r += R)
+    tile<Type, R, V, mask, drop>(s, r, v0, guess && (mask == Mask::window || r == row));
 }
 
 template <class Type, bool drop>
-void probabilities(State<Type>& s, bool first_block) {
-  for (Index g = 0; g < s.see.groups; ++g) {
-    const Index row = g * 16, v = s.see.first[g] * (16 / lanes);
-    const bool guess = first_block && g == 0;
-    switch (mask_of(s.see, g)) {
-      case Mask::none:
-        group_row<Type, Mask::none, drop>(s, row, v, guess);
-        break;
-      case Mask::first:
-        group_row<Type, Mask::first, drop>(s, row, v, guess);
-        break;
-      case Mask::all:
-        group_row<Type, Mask::all, drop>(s, row, v, guess);
-    }
-  }
+void probabilities(State<Type>& s, bool first_block, bool guess) {
+  each_visible_strip(
+      s.see, [&](Index row, Index v, auto V, auto mask) __attribute__((always_inline)) {
+        const bool here = guess && (mask() == Mask::window || (first_block && row == 0));
+        group<Type, strip_rows<V()>, V(), mask(), drop>(s, row, v, here);
+      });
 }
 
 // True when a score exceeded m by too much: m is raised, what was summed before this block is rescaled.
@@ -153,8 +139,8 @@ void key_block(State<Type>& s, bool first_block) {
     s.l_before[v] = s.l[v];
     s.top[v] = splat(-1e30f);
   }
-  probabilities<Type, drop>(s, first_block);
-  if (raise(s, first_block)) probabilities<Type, drop>(s, false);
+  probabilities<Type, drop>(s, first_block, true);
+  if (raise(s, first_block)) probabilities<Type, drop>(s, first_block, false);
 
   const Index width = padded<Type>(s.t.D), units = 16 / Type::pair;
   const Operands all{s.s.p, block, s.s.v + s.see.first_key / Type::pair * width, width, s.s.o, width};
@@ -171,6 +157,13 @@ void key_block(State<Type>& s, bool first_block) {
 }
 
 template <class Type>
+void sees_nothing(const AttentionForwardTask& t, Index query) {
+  auto* o = static_cast<typename Type::Element*>(t.o) + query * t.o_stride;
+  for (Index d = 0; d < t.D; ++d) o[d] = 0;
+  if (t.lse) t.lse[query] = -__builtin_inff();
+}
+
+template <class Type>
 void finish(const State<Type>& s, Index first_query) {
   const auto& t = s.t;
   alignas(64) float l[block], m[block];
@@ -181,6 +174,10 @@ void finish(const State<Type>& s, Index first_query) {
   const float keep_scale = t.dropout.threshold ? t.dropout.keep_scale : 1.0f;
   auto* o = static_cast<typename Type::Element*>(t.o) + first_query * t.o_stride;
   for (Index i = 0; i < s.see.queries; ++i) {
+    if (l[i] == 0) {  // a key that is seen adds something
+      sees_nothing<Type>(t, first_query + i);
+      continue;
+    }
     write_scaled<Type>(o + i * t.o_stride, s.s.o + i * padded<Type>(t.D), keep_scale / l[i], t.D);
     if (t.lse) t.lse[first_query + i] = m[i] * ln_2 + __builtin_logf(l[i]);
   }
@@ -194,33 +191,27 @@ void pack_keys(State<Type>& s, Index key, Index keys) {
 }
 
 template <class Type>
-void no_keys(const AttentionForwardTask& t) {
-  for (Index i = t.first_query; i < t.first_query + t.queries; ++i) {
-    auto* o = static_cast<typename Type::Element*>(t.o) + i * t.o_stride;
-    for (Index d = 0; d < t.D; ++d) o[d] = 0;
-    if (t.lse) t.lse[i] = -__builtin_inff();
-  }
-}
-
-template <class Type>
 Ahead ahead_of(const AttentionForwardTask& t, const AttentionForwardTask* next) {
   Ahead a;
   if (next) {
     add_rows<Type>(a, next->q, next->first_query);
-    add_rows<Type>(a, next->k, 0);
-    add_rows<Type>(a, next->v, 0);
+    const Index key = keys_from(next->sight, next->offset + next->first_query);
+    add_rows<Type>(a, next->k, key);
+    add_rows<Type>(a, next->v, key);
   }
   a.written[a.writes++] = rows_from<Type>(t.o, t.o_stride, t.first_query);
-  const Index blocks = round_up(t.queries, block) / block * (round_up(t.keys, block) / block);
-  begin<Type>(a, t.queries < t.keys ? t.queries : t.keys, t.D, t.causal ? blocks * 8 : blocks * 16);
+  begin<Type>(a, t.queries < t.keys ? t.queries : t.keys, t.D, tiles(t.sight, t.queries, t.keys));
   return a;
 }
 
 template <class Type>
 void forward(const AttentionForwardTask& t, const AttentionForwardTask* next) {
-  const Index end = t.first_query + t.queries;
-  const Index keys = t.causal && t.offset + end < t.keys ? t.offset + end : t.keys;
-  if (keys <= 0) return no_keys<Type>(t);
+  const Index end = t.first_query + t.queries, reach = last_seen(t.sight, t.offset + end - 1) + 1;
+  const Index keys = reach < t.keys ? reach : t.keys;
+  if (keys <= 0) {
+    for (Index query = t.first_query; query < end; ++query) sees_nothing<Type>(t, query);
+    return;
+  }
   State<Type> s{t, Scratch<Type>(t.scratch, keys, t.D), {}, {}, {}, {}, {}, {}, {}, {}};
   s.ahead = ahead_of<Type>(t, next);
   store(s.scale, splat(t.scale * log2_e));
@@ -228,12 +219,13 @@ void forward(const AttentionForwardTask& t, const AttentionForwardTask* next) {
   for (Index query = t.first_query; query < end; query += block) {
     const Index queries = end - query < block ? end - query : block;
     pack_transposed<Type>(s.s.q, t.q, query, queries, t.D);
-    set_queries(s.see, t.causal, t.offset, query, queries, keys);
+    set_queries(s.see, t.sight, t.offset + query, queries, keys);
     if (t.dropout.threshold) set_queries(s.drops, t.dropout, query);
     for (F& l : s.l) l = F{};
-    for (Index key = 0; key < keys && set_keys(s.see, key, keys - key); key += block) {
-      if (key == packed) pack_keys(s, key, keys), packed += block;
-      t.dropout.threshold ? key_block<Type, true>(s, key == 0) : key_block<Type, false>(s, key == 0);
+    const Index first = keys_from(t.sight, t.offset + query);
+    for (Index key = first; key < keys && set_keys(s.see, key, keys - key); key += block) {
+      if (key >= packed) pack_keys(s, key, keys), packed = key + block;
+      t.dropout.threshold ? key_block<Type, true>(s, key == first) : key_block<Type, false>(s, key == first);
     }
     finish(s, query);
   }

@@ -16,6 +16,12 @@ struct AttentionRows {
   std::int64_t block;
 };
 
+// The query at position p sees the keys up to p, or all of the first `prefix` where p stands among them; and
+// of these only the last `window` up to p, unless window is 0. To see all keys is a prefix of all keys.
+struct AttentionSight {
+  std::int64_t prefix, window;
+};
+
 // Pair (query t, key s) is kept when 16 bits of philox(key; counter + t * groups + s / 8) reach threshold.
 struct AttentionDropout {
   std::uint32_t threshold;  // 0: no dropout
@@ -30,8 +36,8 @@ struct AttentionForwardTask {
   float* lse;                         // of query 0, or null
   std::int64_t first_query, queries;  // this task's run; query t is row t of q and o
   std::int64_t keys, D;               // keys that count, 0 or more
-  bool causal;                        // query t sees keys 0..offset+t, else all
-  std::int64_t offset;
+  AttentionSight sight;
+  std::int64_t offset;  // position of query 0
   float scale;
   AttentionDropout dropout;
   void* scratch;
@@ -46,19 +52,20 @@ struct AttentionBackwardTask {
   const float* lse;
   std::int64_t group, T, S;  // query heads, queries, keys
   std::int64_t keys, D;      // the first `keys` of the S keys count
-  bool causal;
+  AttentionSight sight;      // query t stands at position t
   float scale;
   AttentionDropout dropout;
   void* scratch;
 };
 
-// Few queries against a cache: all query heads of one key head, `queries` rows of each; query t sees keys
-// 0..offset+t. Heads lie D elements apart in q and o.
+// Few queries against a cache of offset + queries keys: all query heads of one key head, `queries` rows of
+// each; query t stands at position offset + t. Heads lie D elements apart in q and o.
 struct AttentionDecodeTask {
   AttentionRows q, k, v;
   void* o;
   std::int64_t o_stride;
   std::int64_t group, queries, offset, D;
+  AttentionSight sight;
   float scale;
   void* scratch;
 };

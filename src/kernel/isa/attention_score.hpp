@@ -45,24 +45,51 @@ HONE_INLINE F ceiling(F x) {
   return n + select(n < x, splat(1.0f), F{});
 }
 
-// Which keys of a block the queries of a block see. last[i] is the last key that query i sees; it never
-// falls.
+// The last and the first key that the query at a position may see; both never fall.
+HONE_INLINE Index last_seen(const AttentionSight& sight, Index position) {
+  return position < sight.prefix ? sight.prefix - 1 : position;
+}
+HONE_INLINE Index first_seen(const AttentionSight& sight, Index position) {
+  return sight.window && position >= sight.window ? position - sight.window + 1 : 0;
+}
+// Where a block of queries, the first of them at `position`, begins to read keys. Blocks of keys lie at
+// multiples of 64 whatever is seen of them, so that a query's bits do not depend on its neighbours.
+HONE_INLINE Index keys_from(const AttentionSight& sight, Index position) {
+  return first_seen(sight, position) / block * block;
+}
+// About how many tiles a task has.
+HONE_INLINE Index tiles(const AttentionSight& sight, Index queries, Index keys) {
+  const Index across = round_up(keys, block) / block, in_window = sight.window / block + 1;
+  const Index each = sight.window && in_window * 2 < across ? in_window * 16
+                     : sight.prefix >= keys                 ? across * 16
+                                                            : across * 8;
+  return round_up(queries, block) / block * each;
+}
+
+// Which keys of a block the queries of a block see: query i those from from[i] to last[i].
 struct Visible {
   alignas(64) std::int32_t last[block];
-  Index queries, query_groups;  // of the query block; groups are 16 queries or keys
-  Index first_key, groups;      // of the key block
-  Index first[block / 16];      // first group of queries that sees a key of the group
-  bool all;                     // they all begin with query 0
+  alignas(64) std::int32_t from[block];  // with a window
+  Index edge;                            // the largest `from`; -1 without a window
+  Index queries, query_groups;           // of the query block; groups are 16 queries or keys
+  Index first_key, groups;               // of the key block
+  Index first[block / 16];               // first group of queries that sees a key of the group
+  bool all;                              // they all begin with query 0
 };
 
-HONE_INLINE void set_queries(Visible& s, bool causal, Index offset, Index first_query, Index queries,
+// Queries from `position` on, of a sequence with so many keys.
+HONE_INLINE void set_queries(Visible& s, const AttentionSight& sight, Index position, Index queries,
                              Index keys) {
   s.queries = queries;
   s.query_groups = round_up(queries, 16) / 16;
   for (Index i = 0; i < block; ++i) {
-    const Index position = offset + first_query + i;
-    s.last[i] = static_cast<std::int32_t>(causal && position < keys ? position : keys - 1);
+    const Index last = last_seen(sight, position + i);
+    s.last[i] = static_cast<std::int32_t>(last < keys ? last : keys - 1);
   }
+  s.edge = -1;
+  if (!sight.window) return;
+  for (Index i = 0; i < block; ++i) s.from[i] = static_cast<std::int32_t>(first_seen(sight, position + i));
+  s.edge = s.from[s.query_groups * 16 - 1];
 }
 
 // False when no query of the block sees a key of this one.
@@ -89,25 +116,66 @@ HONE_INLINE Index groups_of(const Visible& s, Index q) {
 }
 
 // What of a tile has to be masked: on the diagonal only the first 16 queries, so the others are spared the
-// work.
-enum class Mask { none, first, all };
+// work. `window`: all queries, by both bounds.
+enum class Mask { none, first, all, window };
 
 template <Mask mask>
 constexpr bool masks(int v) {
-  return mask == Mask::all || (mask == Mask::first && v * lanes < 16);
+  return mask == Mask::all || mask == Mask::window || (mask == Mask::first && v * lanes < 16);
 }
 
-// For group g of the block's keys and the queries from first[g] on.
+// For group g of the block's keys and the queries from first[g] on. Where a query's window begins, be it with
+// the group, stands Mask::window: the running maximum is guessed there.
 HONE_INLINE Mask mask_of(const Visible& s, Index g) {
+  if (s.first_key + g * 16 <= s.edge) return Mask::window;
   const Index last_key = s.first_key + g * 16 + 15, q = s.first[g];
   if (last_key <= s.last[q * 16]) return Mask::none;
   return q + 1 == s.query_groups || last_key <= s.last[q * 16 + 16] ? Mask::first : Mask::all;
 }
 
+// body(row, v, V, mask) for the strips of V vectors of queries from v on that see group g of the block's
+// keys, those from `row` on; V and mask are integral constants.
+template <Mask mask, class Body>
+HONE_INLINE void each_strip_of(const Visible& s, Index g, const Body& body) {
+  const Index first = s.first[g] * (16 / lanes);
+  each_strip(
+      first, s.query_groups * (16 / lanes), [&](Index v, auto V) __attribute__((always_inline)) {
+        constexpr Mask beyond = mask == Mask::first ? Mask::none : mask;  // the first 16 queries
+        if ((v - first) * lanes < 16)
+          body(g * 16, v, V, std::integral_constant<Mask, mask>{});
+        else
+          body(g * 16, v, V, std::integral_constant<Mask, beyond>{});
+      });
+}
+
+template <class Body>
+HONE_INLINE void each_visible_strip(const Visible& s, const Body& body) {
+  for (Index g = 0; g < s.groups; ++g) {
+    const Mask mask = mask_of(s, g);
+    if (mask == Mask::none) each_strip_of<Mask::none>(s, g, body);
+    if (mask == Mask::first) each_strip_of<Mask::first>(s, g, body);
+    if (mask == Mask::all) each_strip_of<Mask::all>(s, g, body);
+    if (mask == Mask::window) each_strip_of<Mask::window>(s, g, body);
+  }
+}
+
+HONE_INLINE I integers(const std::int32_t* p) {
+  I v;
+  std::memcpy(&v, p, sizeof v);
+  return v;
+}
+
+template <Mask mask>
 HONE_INLINE I sees(const Visible& s, Index key, Index v) {
-  I last;
-  std::memcpy(&last, s.last + v * lanes, sizeof last);
-  return last >= (I{} + static_cast<std::int32_t>(key));
+  const I k = I{} + static_cast<std::int32_t>(key);
+  const I seen = integers(s.last + v * lanes) >= k;
+  if constexpr (mask == Mask::window) return seen & (integers(s.from + v * lanes) <= k);
+  return seen;
+}
+
+// Whether a window begins at one of the four keys from `key` on, a multiple of 4.
+HONE_INLINE I begins(const Visible& s, Index key, Index v) {
+  return (integers(s.from + v * lanes) & ~3) == (I{} + static_cast<std::int32_t>(key));
 }
 
 HONE_INLINE void multiply_words(U a, std::uint32_t m, U& high, U& low) {
