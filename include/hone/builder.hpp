@@ -1,6 +1,6 @@
 // How an architecture is written down: a function from a builder and its input tensors to its outputs, called
-// once for each shape that is needed. Nothing is computed while it runs; it records a program. What it is trained
-// for is a function like it, over outputs and inputs: an objective.
+// once for each shape that is needed. Nothing is computed while it runs; it records a program. What it is
+// trained for is a function like it, over outputs and inputs: an objective.
 //
 //   hone::Tensor tiny(hone::Builder& b, hone::Tensor tokens) {             // [B,T] -> [B,T,V]
 //     auto table = b.parameter("wte", {256, 64}, {.init = hone::normal(0.02f)});
@@ -73,8 +73,8 @@ class HONE_API Builder {
 
   // A weight by name, under the scopes that are open. The second use of a name must agree with the first.
   Tensor parameter(std::string_view name, std::initializer_list<std::int64_t> shape, ParameterOptions = {});
-  // An input by name, [B, sizes of a sample..] (once_a_step: [sizes..]). The second use of a name must agree with
-  // the first. A batch brings a span for each (hone/samples.hpp).
+  // An input by name, [B, sizes of a sample..] (once_a_step: [sizes..]). The second use of a name must agree
+  // with the first. A batch brings a span for each (hone/samples.hpp).
   Tensor input(std::string_view name, std::initializer_list<std::int64_t> sample, InputOptions);
   Tensor tokens();  // the ids of a language model, [B,T]
   // The position of every token, [B,T]: 0..T-1 in training, further on when a cache is read.
@@ -158,8 +158,8 @@ HONE_API Tensor operator+(Tensor a, Tensor b);
 // function's ("h.0.gelu", the second in a scope "h.0.gelu.2"; a sum by "sum"), the result as "logits".
 HONE_API Tensor named(Tensor x, std::string_view name);
 
-// The loss of each row: the negative logarithm of the softmax of logits [..,V] at its label [..]; 0 where the label
-// is -100. Labels are an input of kind `labels`.
+// The loss of each row: the negative logarithm of the softmax of logits [..,V] at its label [..]; 0 where the
+// label is -100. Labels are an input of kind `labels`.
 HONE_API Tensor cross_entropy(Tensor logits, Tensor labels);
 
 // What a network makes, by name. A language model's logits [B,T,V] are called "logits".
@@ -170,13 +170,15 @@ using Network = std::function<Outputs(Builder&)>;
 using Architecture = std::function<Tensor(Builder&, Tensor tokens)>;
 HONE_API Network language_model(Architecture);
 
-// One term of what is minimised: weight times the mean of the losses over the labels that count in a whole step.
+// One term of what is minimised: weight times the mean of the losses over the labels that count in a whole
+// step.
 struct LossTerm {
   std::string name;
   Tensor losses;  // of cross_entropy
   float weight = 1;
 };
-// What a network is trained for, over its outputs and whatever inputs the objective declares; one term or more.
+// What a network is trained for, over its outputs and whatever inputs the objective declares; one term or
+// more.
 using Objective = std::function<std::vector<LossTerm>(Builder&, const Outputs&)>;
 // The next token's cross entropy: labels [B,T] as the input "labels", the term "loss".
 HONE_API Objective next_token();

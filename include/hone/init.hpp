@@ -1,4 +1,7 @@
 // Initial values of a weight, drawn from a stream keyed by the weight's name and the seed.
+//
+//   hone::Tensor table(hone::Builder& b) { return b.parameter("table", {256, 64}, {.init =
+//   hone::normal(0.02f)}); }
 #pragma once
 #include <cstdint>
 

@@ -41,8 +41,8 @@ class HONE_API Model {
   // once; later calls, for other shapes, must make the same weights. Error(input) names what is wrong with it
   // by its own scopes: shapes, tables with too few rows, a weight that the logits do not depend on.
   Model(Architecture architecture, const ModelOptions& options);
-  // The same of a network in general, with inputs and outputs of its own, and what it is trained for where a plan
-  // says nothing else. Neither vocabulary nor context need be given.
+  // The same of a network in general, with inputs and outputs of its own, and what it is trained for where a
+  // plan says nothing else. Neither vocabulary nor context need be given.
   Model(Network network, Objective objective, const ModelOptions& options = {});
   Model(const Model&) = default;  // shares; a move copies, so that no Model is ever empty
   Model(Model&& other) noexcept { impl_ = other.impl_; }

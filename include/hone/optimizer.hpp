@@ -1,4 +1,8 @@
 // The optimizers by name, and the numbers that each of them takes.
+//
+//   for (const std::string& name : hone::optimizers())
+//     for (const hone::Hyperparameter& h : hone::hyperparameters(name))
+//       std::printf("%s %s %g\n", name.c_str(), h.name.c_str(), static_cast<double>(h.standard));
 #pragma once
 #include <string>
 #include <vector>

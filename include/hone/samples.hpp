@@ -1,9 +1,9 @@
 // The values of a batch, by the names of the inputs that a network and its objective declare.
 //
-//   const hone::Samples batch = hone::Samples(32)                    // of 32 samples
-//                                   .set("pixels", pixels)           // std::span<const float>, 32 x 49 x 16
-//                                   .set("class", classes);          // std::span<const std::int32_t>, 32
-//   trainer.step(batch, {.lr = 1e-3f});
+//   const std::vector<float> pixels(32 * 49 * 16);                   // of 32 samples, one behind the other
+//   const std::vector<std::int32_t> classes(32);
+//   const auto samples = hone::Samples(32).set("pixels", std::span(pixels)).set("class", std::span(classes));
+//   trainer.step(samples, {.lr = 1e-3f});
 //
 // It holds no values, but views of the caller's memory, which must outlive it.
 #pragma once
@@ -12,6 +12,7 @@
 #include <map>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "hone/error.hpp"
 

@@ -37,16 +37,17 @@ struct TrainPlanOptions {
   std::int64_t seq = 256;        // positions a sequence
   Precision precision = Precision::f32;
   std::string optimizer = "adamw";  // of optimizers()
-  int threads = 0;         // 0: all cores
-  std::uint64_t seed = 0;  // of dropout
-  std::string isa{};       // of instruction_sets(); empty: the best that this CPU has
-  bool decay_all = false;  // weight decay on biases and norms too
+  int threads = 0;                  // 0: all cores
+  std::uint64_t seed = 0;           // of dropout
+  std::string isa{};                // of instruction_sets(); empty: the best that this CPU has
+  bool decay_all = false;           // weight decay on biases and norms too
   // What shall be readable after a step: gradients, by the weights' names, and activations, by the names that
   // hone/builder.hpp gives them at `named`. The forecast counts their copies; nothing else changes.
   std::vector<std::string> keep{};
   std::int64_t text_bytes = 0;  // Text::memory_bytes() of what it trains on: the forecast counts it too
   Objective objective{};        // what it is trained for; none: the model's own
-  std::map<std::string, std::int64_t, std::less<>> sizes{};  // what Builder::size says; else as ModelOptions has it
+  std::map<std::string, std::int64_t, std::less<>>
+      sizes{};  // what Builder::size says; else as ModelOptions has it
 };
 
 class HONE_API TrainPlan {
@@ -82,7 +83,8 @@ class HONE_API TrainPlan {
 struct StepOptions {
   float lr = 1e-3f;
   float clip = 0;  // of the gradients' global norm; 0: none
-  // None: what hyperparameters() of the optimizer says. Error(usage) for one that the optimizer does not have.
+  // None: what hyperparameters() of the optimizer says. Error(usage) for one that the optimizer does not
+  // have.
   std::optional<float> beta1{}, beta2{}, epsilon{}, weight_decay{}, momentum{};
   // Asked before each node of a micro-batch's program, so within milliseconds, and last before the update. A
   // step that it stops has changed nothing.
@@ -123,7 +125,8 @@ class HONE_API Trainer {
   // losses, nats. Gradients are divided by step_tokens, by default batch * seq. Fewer sequences than the
   // plan's batch may make a step, more are an Error(usage). update: clip, the optimizer, cast.
   double accumulate(const BatchView& micro_batch, std::int64_t step_tokens = 0);
-  // counts: how many labels of each input of labels count in the whole step; none: all that there are in batch().
+  // counts: how many labels of each input of labels count in the whole step; none: all that there are in
+  // batch().
   double accumulate(const Samples& micro_batch, const std::map<std::string, std::int64_t>& counts = {});
   StepResult update(const StepOptions& options);
   // Forgets what was accumulated since the last update: the next accumulate() begins a step.

@@ -15,7 +15,8 @@ std::string optimizer_names() {
   return text;
 }
 
-// What an option means, and what each optimizer that has it takes where it is not typed: "... (adamw 0.9, lion 0.9)".
+// What an option means, and what each optimizer that has it takes where it is not typed: "... (adamw 0.9,
+// lion 0.9)".
 std::string with_standards(const std::string& meaning, const std::string& name) {
   std::string standards;
   for (const std::string& optimizer : optimizers())
@@ -55,8 +56,7 @@ void TrainingOptions::add_to(Command& c, bool needs_out) {
   c.add_option("--beta2", beta2, with_standards("of the squares or the mean, how much is kept", "beta2"));
   c.add_option("--epsilon", epsilon, with_standards("beside the root of the squares", "epsilon"));
   c.add_option("--momentum", momentum, with_standards("how much of it is kept", "momentum"));
-  c.add_option("--weight-decay", weight_decay,
-               with_standards("of matrices and embeddings", "weight_decay"));
+  c.add_option("--weight-decay", weight_decay, with_standards("of matrices and embeddings", "weight_decay"));
   c.add_option("--clip", clip, "largest norm of all gradients (0: none)")->capture_default_str();
   c.add_option("--dropout", dropout, "everywhere that the model has it (default: the config's)");
   c.add_option("--threads", run.plan.threads, "0: all cores; changes no number")->capture_default_str();

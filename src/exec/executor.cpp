@@ -5,9 +5,9 @@
 
 #include "base/arena.hpp"
 #include "base/float_mode.hpp"
-#include "layout/bind.hpp"
 #include "exec/job.hpp"
 #include "exec/live_tensors.hpp"
+#include "layout/bind.hpp"
 #include "machine/memory.hpp"
 
 namespace hone {

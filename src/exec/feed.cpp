@@ -45,11 +45,11 @@ void check_size(const TensorDef& input, const Samples& samples) {
   const auto text = [](std::int64_t bytes, bool integers, bool once) {
     return std::to_string(bytes / 4) + (integers ? " i32" : " f32") + (once ? ", once" : "");
   };
-  throw Error(ErrorKind::usage,
-              {.what = "the batch's values do not fit the input",
-               .where = plain_name(input),
-               .expected = text(expected, whole, input.input.once_a_step),
-               .found = text(static_cast<std::int64_t>(given->bytes.size()), given->whole_numbers, given->once)});
+  throw Error(ErrorKind::usage, {.what = "the batch's values do not fit the input",
+                                 .where = plain_name(input),
+                                 .expected = text(expected, whole, input.input.once_a_step),
+                                 .found = text(static_cast<std::int64_t>(given->bytes.size()),
+                                               given->whole_numbers, given->once)});
 }
 
 // "tokens [3,17]" for element i of an input.
@@ -61,18 +61,18 @@ std::string place_of(const TensorDef& input, std::size_t i) {
 }
 
 void check_range(const TensorDef& input, std::span<const std::int32_t> values) {
-  const bool labels = input.input.meaning == Meaning::labels, lengths = input.input.meaning == Meaning::lengths;
+  const bool labels = input.input.meaning == Meaning::labels,
+             lengths = input.input.meaning == Meaning::lengths;
   const std::int64_t most = lengths ? input.input.below : input.input.below - 1;
   if (input.input.below <= 0) return;
   for (std::size_t i = 0; i < values.size(); ++i) {
     if (values[i] >= 0 && values[i] <= most) continue;
     if (labels && values[i] == kernel::ignored_label) continue;
-    throw Error(ErrorKind::input,
-                {.what = lengths ? "a length is out of range" : "an id is out of range",
-                 .where = place_of(input, i),
-                 .expected = "0 to " + std::to_string(most) + (labels ? ", or -100" : ""),
-                 .found = std::to_string(values[i]),
-                 .hint = lengths ? "" : "the tokenizer does not fit the model"});
+    throw Error(ErrorKind::input, {.what = lengths ? "a length is out of range" : "an id is out of range",
+                                   .where = place_of(input, i),
+                                   .expected = "0 to " + std::to_string(most) + (labels ? ", or -100" : ""),
+                                   .found = std::to_string(values[i]),
+                                   .hint = lengths ? "" : "the tokenizer does not fit the model"});
   }
 }
 

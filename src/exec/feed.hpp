@@ -1,5 +1,5 @@
-// One feeder and one checker of inputs for training, evaluation, verification and generation: what an input means
-// stands in its definition, and says what may stand in it and who writes it.
+// One feeder and one checker of inputs for training, evaluation, verification and generation: what an input
+// means stands in its definition, and says what may stand in it and who writes it.
 #pragma once
 #include <map>
 #include <string>
@@ -21,16 +21,16 @@ struct Place {
   LabelCounts counts{};  // of the whole step
 };
 
-// Everything that can be wrong with a batch for a program: an input that is missing or of another type or size
-// (Error(usage)), a number that is out of range (Error(input), with its place). Inputs that the program lacks may
-// be there. The samples may be any number, of that many whatever the program's.
+// Everything that can be wrong with a batch for a program: an input that is missing or of another type or
+// size (Error(usage)), a number that is out of range (Error(input), with its place). Inputs that the program
+// lacks may be there. The samples may be any number, of that many whatever the program's.
 void check_samples(const Program& program, const Samples& samples);
 
 // The labels of a batch that count, for each input of labels that the program has.
 LabelCounts count_labels(const Program& program, const Samples& samples);
 
-// Writes all inputs of a program but those of the update. Samples may be fewer than the program's: the rest is the
-// first one again, without labels.
+// Writes all inputs of a program but those of the update. Samples may be fewer than the program's: the rest
+// is the first one again, without labels.
 void feed(Executor& executor, std::size_t program, const Samples& samples, const Place& place);
 
 }  // namespace hone

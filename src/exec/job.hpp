@@ -1,8 +1,8 @@
 // A job: programs over one arena, planned whole before any memory is taken.
 //
 // The arena holds, from its start: the workspace, which the programs use in turn (activations and kernels'
-// scratch), then what they share by name: inputs, constants, states, parameters. `JobPlan` is a value; `Executor`
-// takes the memory that it states and runs the programs.
+// scratch), then what they share by name: inputs, constants, states, parameters. `JobPlan` is a value;
+// `Executor` takes the memory that it states and runs the programs.
 #pragma once
 #include <cstdint>
 #include <map>
@@ -23,7 +23,7 @@ namespace hone {
 // this machine cannot do.
 ExecOptions exec_options(int threads, const std::string& isa);
 
-struct Shared {  // a tensor that outlives a program
+struct Shared {             // a tensor that outlives a program
   TensorDef tensor;         // as the first program that has it defines it; of an input, the largest
   std::int64_t offset = 0;  // -1: held outside the arena
 };
@@ -69,8 +69,8 @@ class Executor {
 
   // A shared tensor by name, or an output of a program (valid until the next run of any program).
   std::span<std::byte> bytes(const std::string& name);
-  // An input of a program, in that program's own size; empty where it has none of that name. Programs may differ
-  // in an input's shape: it is written before each run.
+  // An input of a program, in that program's own size; empty where it has none of that name. Programs may
+  // differ in an input's shape: it is written before each run.
   std::span<std::byte> input(std::size_t program, std::string_view name);
   template <class T>
   std::span<T> view(const std::string& name) {

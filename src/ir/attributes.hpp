@@ -39,7 +39,7 @@ class Attributes {
   // Attributes that were never set read as T's zeros and defaults; of another type they are a bug of hone's.
   template <class T>
   T as() const {
-    assert((!print_ || print_ == &print_as<T>) && "a node's attributes are read as another op's");
+    assert((!print_ || print_ == &print_as<T>)&&"a node's attributes are read as another op's");
     T value{};
     if (print_) std::memcpy(&value, bytes_.data(), sizeof(T));
     return value;

@@ -103,8 +103,8 @@ enum class Autocast : std::uint8_t {
 // What a neighbour's work a kernel does on the way, with the bits of both nodes one after the other.
 struct Fusion {
   int addend = -1;  // an optional input in f32 that is added to the first output, which is f32 then
-  // Sets the node to also make activation(first output) as its second one; or, where `slope_of` is an optional
-  // input, to multiply its first output by the activation's slope at that. False: this node cannot.
+  // Sets the node to also make activation(first output) as its second one; or, where `slope_of` is an
+  // optional input, to multiply its first output by the activation's slope at that. False: this node cannot.
   bool (*activate)(Node&, const Attributes& activation) = nullptr;
   int slope_of = -1;
 };
@@ -129,7 +129,7 @@ struct OpRecord {
   int state_like_first = -1;  // an input, a state, that holds what the first input is and so takes its type
 
   std::optional<std::size_t> find_input(std::string_view name) const;  // its place
-  std::size_t least_inputs() const;                // how many a node lists, variadic ones apart
+  std::size_t least_inputs() const;  // how many a node lists, variadic ones apart
 };
 
 // Of the types of a node's inputs; a bug of hone's where they are not as many as the record says.

@@ -106,10 +106,10 @@ struct TensorDef {
   std::int64_t offset = 0;  // elements into the base
   Shape strides;            // in elements
   InputInfo input{};        // of an input
-  std::shared_ptr<const ParameterSpec> parameter{};     // of a parameter
+  std::shared_ptr<const ParameterSpec> parameter{};        // of a parameter
   std::shared_ptr<const std::vector<std::byte>> values{};  // of a constant
-  Purpose purpose = Purpose::none;                      // of a state
-  std::string of{};                                     // the weight or activation that a state belongs to
+  Purpose purpose = Purpose::none;                         // of a state
+  std::string of{};                                        // the weight or activation that a state belongs to
 };
 
 // What a model brings: a parameter, or what is derived from one.
@@ -135,7 +135,8 @@ struct Node {
 
 // An activation that must still be there when the program ends.
 struct Output {
-  Output(TensorId made, std::string known_as = {}) : id(made), name(std::move(known_as)) {}  // NOLINT: implicit
+  Output(TensorId made, std::string known_as = {})
+      : id(made), name(std::move(known_as)) {}  // NOLINT: implicit
   TensorId id;
   std::string name;
 };
@@ -148,9 +149,9 @@ struct Program {
   TensorDef& operator[](TensorId id) { return tensors[static_cast<std::size_t>(id.value)]; }
   const TensorDef& operator[](TensorId id) const { return tensors[static_cast<std::size_t>(id.value)]; }
 
-  TensorId add(TensorDef tensor);              // fills in strides where they are missing
-  TensorId find(std::string_view name) const;  // the first of that name, or none
-  TensorId input(std::string_view name) const;  // the input of that name, or none
+  TensorId add(TensorDef tensor);                // fills in strides where they are missing
+  TensorId find(std::string_view name) const;    // the first of that name, or none
+  TensorId input(std::string_view name) const;   // the input of that name, or none
   TensorId output(std::string_view name) const;  // the output of that name, or none
   bool is_output(TensorId id) const;
   TensorId newest(TensorId id) const;  // the version of it that none replaces

@@ -9,9 +9,9 @@
 
 namespace hone {
 
-// Nodes keep their numbers, those of the program as it was given, until finish(), which drops what was removed
-// and puts what was inserted in its place. Finding out anew who reads what after each change would be too slow
-// for deep models.
+// Nodes keep their numbers, those of the program as it was given, until finish(), which drops what was
+// removed and puts what was inserted in its place. Finding out anew who reads what after each change would be
+// too slow for deep models.
 class Rewrite {
  public:
   explicit Rewrite(Program& program);
@@ -21,7 +21,8 @@ class Rewrite {
   const Node& operator[](std::size_t n) const { return p_.nodes[n]; }
   bool removed(std::size_t n) const { return removed_[n]; }
 
-  // The nodes that read this very tensor, in order; size() stands for the program's end, where it is an output.
+  // The nodes that read this very tensor, in order; size() stands for the program's end, where it is an
+  // output.
   const std::vector<std::size_t>& readers(TensorId id) const { return readers_[index(id)]; }
   std::optional<std::size_t> maker(TensorId id) const;
   // The node of that op that alone reads this tensor, which owns its storage and has no views.

@@ -59,8 +59,7 @@ class Verifier {
   }
 
   void check_types(const Node& node) {
-    const auto specs =
-        node.op->infer(infer_input(p_, *node.op, node.name, node.inputs, node.attributes));
+    const auto specs = node.op->infer(infer_input(p_, *node.op, node.name, node.inputs, node.attributes));
     if (specs.size() != node.outputs.size()) bug(node, "wrong number of outputs");
     for (std::size_t i = 0; i < specs.size(); ++i)
       if (specs[i].type != p_[node.outputs[i]].type)

@@ -11,9 +11,7 @@ namespace {
 constexpr std::int64_t task_elements =
     16384;  // 64 KB a stream: a few us of work, far more than a task's 0.1 us
 
-std::int64_t pieces_per_sequence(const NormGradient& a) {
-  return divide_up(a.positions, piece_positions);
-}
+std::int64_t pieces_per_sequence(const NormGradient& a) { return divide_up(a.positions, piece_positions); }
 
 struct Piece {
   std::int64_t first_row, rows;
@@ -57,8 +55,8 @@ void sum_by_columns(const NormGradient& a, const NormGradientRows& rows, const N
   });
 }
 
-void sum_by_pieces(const NormGradient& a, const NormGradientRows& rows, const NormTable& f,
-                   ThreadPool& pool, float* partial) {
+void sum_by_pieces(const NormGradient& a, const NormGradientRows& rows, const NormTable& f, ThreadPool& pool,
+                   float* partial) {
   const std::int64_t C = a.C, pieces = a.sequences * pieces_per_sequence(a),
                      wave = wave_pieces(a, pool.threads());
   if (!a.accumulate) {

@@ -1,6 +1,6 @@
-// Normalisation over the last axis: about the mean (layer normalisation, Ba et al., 2016), or about zero (root
-// mean square, Zhang & Sennrich, 2019). With its gradient comes the sum that follows it, with the bits of a
-// separate Add.
+// Normalisation over the last axis: about the mean (layer normalisation, Ba et al., 2016), or about zero
+// (root mean square, Zhang & Sennrich, 2019). With its gradient comes the sum that follows it, with the bits
+// of a separate Add.
 #pragma once
 #include <cstdint>
 
@@ -27,7 +27,7 @@ struct NormGradient {
   In dy;                                             // [rows,C]
   const float* x = nullptr;                          // what was normalised
   const float* gamma = nullptr;
-  const float* mean = nullptr;                       // null: about zero
+  const float* mean = nullptr;  // null: about zero
   const float* rstd = nullptr;
   const float* addend = nullptr;  // [rows,C] or null: dx = addend + the norm's gradient; may be dx
   float* dx = nullptr;            // [rows,C]

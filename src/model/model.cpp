@@ -23,12 +23,14 @@ namespace {
 void check_tables(const Program& p) {
   for (const Node& n : p.nodes) {
     if (n.op != &op::embedding) continue;
-    const TensorDef &ids = p[n.inputs[op::EmbeddingInputs::ids]], &table = p[n.inputs[op::EmbeddingInputs::table]];
+    const TensorDef &ids = p[n.inputs[op::EmbeddingInputs::ids]],
+                    &table = p[n.inputs[op::EmbeddingInputs::table]];
     if (table.type.shape[0] >= ids.input.below) continue;
-    throw Error(ErrorKind::input, {.what = "the table has too few rows",
-                                   .where = table.name,
-                                   .expected = std::to_string(ids.input.below) + " or more, for " + ids.name.substr(1),
-                                   .found = to_string(table.type.shape)});
+    throw Error(ErrorKind::input,
+                {.what = "the table has too few rows",
+                 .where = table.name,
+                 .expected = std::to_string(ids.input.below) + " or more, for " + ids.name.substr(1),
+                 .found = to_string(table.type.shape)});
   }
 }
 

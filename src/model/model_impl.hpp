@@ -29,8 +29,8 @@ struct Model::Impl {
 
   const ParameterSpec* find(const std::string& name) const;  // null where there is none
   const ParameterSpec& spec(const std::string& name) const;  // Error(usage) that names the nearest
-  // The forward program, with the model's own passes. Error(input) where its weights are not those of the first call:
-  // what is trained, saved and read is decided once.
+  // The forward program, with the model's own passes. Error(input) where its weights are not those of the
+  // first call: what is trained, saved and read is decided once.
   Forward write(BuildOptions options) const;
   // The same and an objective: outputs are its terms, and of the network's those named.
   Forward write(const Objective& objective, BuildOptions options,

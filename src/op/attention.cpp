@@ -74,7 +74,7 @@ kernel::Attention arguments(const Call& c, const Operands& operand) {
                          .o = rows(o),
                          .lse = lse.as<float>(),
                          .scale = a.scale,
-                         .causal = a.sees.looks_back(),
+                         .sees = a.sees,
                          .lengths = lengths.as<std::int32_t>(),
                          .dropout = {.p = a.dropout, .key = 0, .first_sample = 0}};
   if (a.dropout > 0 && step.data) {
@@ -86,8 +86,8 @@ kernel::Attention arguments(const Call& c, const Operands& operand) {
 }
 kernel::Attention forward(const Call& c) {
   using In = AttentionInputs;
-  return arguments(c, {c.in[In::q], c.in[In::k], c.in[In::v], c.out[0], c.out[1], c.in[In::lengths],
-                       c.in[In::step]});
+  return arguments(
+      c, {c.in[In::q], c.in[In::k], c.in[In::v], c.out[0], c.out[1], c.in[In::lengths], c.in[In::step]});
 }
 kernel::AttentionGradient backward(const Call& c) {
   using In = AttentionGradientInputs;
@@ -110,10 +110,10 @@ void gradient(GradientContext& g) {
   const TensorId d_o = g.gradient(0);
   if (!d_o) return;
   using In = AttentionInputs;
-  const auto d = g.emit(attention_gradient,
-                        {d_o, g.in(In::q), g.in(In::k), g.in(In::v), g.out(0), g.out(1), g.in(In::lengths),
-                         g.in(In::step)},
-                        g.attributes<AttentionAttributes>());
+  const auto d = g.emit(
+      attention_gradient,
+      {d_o, g.in(In::q), g.in(In::k), g.in(In::v), g.out(0), g.out(1), g.in(In::lengths), g.in(In::step)},
+      g.attributes<AttentionAttributes>());
   for (const std::size_t i : {In::q, In::k, In::v})
     if (g.wants(i)) g.set(i, d[i]);
 }
@@ -127,8 +127,7 @@ std::vector<OutputSpec> infer_gradient(const InferInput& i) {
 // One query row against all keys: probabilities, with what dropout makes of them.
 class ReferenceRow {
  public:
-  ReferenceRow(const kernel::Attention& a, kernel::Sees sees, const Operand& q, const Operand& k)
-      : a_(a), sees_(sees), q_(q), k_(k) {}
+  ReferenceRow(const kernel::Attention& a, const Operand& q, const Operand& k) : a_(a), q_(q), k_(k) {}
 
   std::int64_t at_q(std::int64_t b, std::int64_t t, std::int64_t head) const {
     return ((b * a_.T + t) * a_.heads + head) * a_.D;
@@ -151,7 +150,7 @@ class ReferenceRow {
     std::vector<double> p(static_cast<std::size_t>(a_.S));
     double sum = 0;
     for (std::int64_t s = 0; s < a_.S; ++s) {
-      if (!sees_.sees(t, s) || (a_.lengths && s >= a_.lengths[b])) continue;
+      if (!a_.sees.sees(t, s) || (a_.lengths && s >= a_.lengths[b])) continue;
       double score = 0;
       for (std::int64_t d = 0; d < a_.D; ++d)
         score += get(q_, at_q(b, t, h) + d) * get(k_, at_k(b, s, h) + d);
@@ -166,13 +165,12 @@ class ReferenceRow {
 
  private:
   const kernel::Attention& a_;
-  kernel::Sees sees_;
   const Operand &q_, &k_;
 };
 
 void reference(const Call& c) {
   const auto a = forward(c);
-  const ReferenceRow row(a, c.attributes.as<AttentionAttributes>().sees, c.in[AttentionInputs::q], c.in[AttentionInputs::k]);
+  const ReferenceRow row(a, c.in[AttentionInputs::q], c.in[AttentionInputs::k]);
   for (std::int64_t b = 0; b < a.B; ++b)
     for (std::int64_t h = 0; h < a.heads; ++h)
       for (std::int64_t t = 0; t < a.T; ++t) {
@@ -194,7 +192,7 @@ void reference_gradient(const Call& c) {
   using In = AttentionGradientInputs;
   const auto a = backward(c).forward;
   const Operand &d_o = c.in[In::d_o], &q = c.in[In::q], &k = c.in[In::k], &v = c.in[In::v];
-  const ReferenceRow row(a, c.attributes.as<AttentionAttributes>().sees, q, k);
+  const ReferenceRow row(a, q, k);
   std::vector<std::vector<double>> sums;
   for (int i = 0; i < 3; ++i)
     sums.emplace_back(static_cast<std::size_t>(c.out[static_cast<std::size_t>(i)].type.shape.elements()),
@@ -243,8 +241,8 @@ bool takes_gradient(const Call& c) {
 
 constexpr auto optional = InputRecord::Kind::optional;
 constexpr InputRecord inputs[] = {{"q"}, {"k"}, {"v"}, {"lengths", optional}, {"step"}};
-constexpr InputRecord gradient_inputs[] = {{"do"}, {"q"},   {"k"},                 {"v"},
-                                           {"o"},  {"lse"}, {"lengths", optional}, {"step"}};
+constexpr InputRecord gradient_inputs[] = {
+    {"do"}, {"q"}, {"k"}, {"v"}, {"o"}, {"lse"}, {"lengths", optional}, {"step"}};
 constexpr Variant variants[] = {{"flash", "cpu", takes, scratch, run}};
 constexpr Variant gradient_variants[] = {{"flash", "cpu", takes_gradient, gradient_scratch, run_gradient}};
 

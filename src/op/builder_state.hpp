@@ -54,8 +54,8 @@ struct Forward {
   std::map<std::string, TensorId> activations;  // by name; the outputs by theirs too
 };
 
-// Calls the network once, and behind it the objective, where there is one: then the outputs are the losses of its
-// terms, by the terms' names, and behind them those of the network that `keep_outputs` names.
+// Calls the network once, and behind it the objective, where there is one: then the outputs are the losses of
+// its terms, by the terms' names, and behind them those of the network that `keep_outputs` names.
 Forward write_forward(const Network& network, const BuildOptions& options);
 Forward write_forward(const Network& network, const Objective& objective, const BuildOptions& options,
                       const std::vector<std::string>& keep_outputs = {});

@@ -90,7 +90,8 @@ kernel::CachedAttention arguments(const Call& c) {
           .table = table.as<std::int32_t>(),
           .table_stride = table.type.shape[1],
           .lengths = c.in[In::lengths].as<std::int32_t>(),
-          .scale = a.scale};
+          .scale = a.scale,
+          .sees = a.sees};
 }
 std::int64_t scratch(const Call& c) { return kernel::scratch_bytes(arguments(c), c.isa, c.pool->threads()); }
 void run(const Call& c) { kernel::run(arguments(c), c.isa, *c.pool, c.scratch); }
@@ -99,26 +100,29 @@ void reference(const Call& c) {
   const auto a = arguments(c);
   const std::int64_t width = a.kv_heads * a.D;
   auto key = [&](const Operand& cache, std::int64_t b, std::int64_t position, std::int64_t j) {
-    const auto block = static_cast<std::int64_t>(get(c.in[In::table], b * a.table_stride + position / a.block));
+    const auto block =
+        static_cast<std::int64_t>(get(c.in[In::table], b * a.table_stride + position / a.block));
     return get(cache, (block * a.block + position % a.block) * width + j);
   };
   for (std::int64_t b = 0; b < a.B; ++b)
     for (std::int64_t t = 0; t < a.T; ++t)
       for (std::int64_t h = 0; h < a.heads; ++h) {
         const std::int64_t at = ((b * a.T + t) * a.heads + h) * a.D, kv = h / (a.heads / a.kv_heads) * a.D;
-        const std::int64_t visible = a.lengths[b] + t + 1;
+        const std::int64_t position = a.lengths[b] + t, cached = a.lengths[b] + a.T;
         std::vector<double> p;
         double sum = 0;
-        for (std::int64_t s = 0; s < visible; ++s) {
+        for (std::int64_t s = 0; s < cached; ++s) {
+          p.push_back(0);
+          if (!a.sees.sees(position, s)) continue;
           double score = 0;
           for (std::int64_t d = 0; d < a.D; ++d)
             score += get(c.in[In::q], at + d) * key(c.in[In::cache_k], b, s, kv + d);
-          p.push_back(std::exp(score * static_cast<double>(a.scale)));
+          p.back() = std::exp(score * static_cast<double>(a.scale));
           sum += p.back();
         }
         for (std::int64_t d = 0; d < a.D; ++d) {
           double o = 0;
-          for (std::int64_t s = 0; s < visible; ++s)
+          for (std::int64_t s = 0; s < cached; ++s)
             o += p[static_cast<std::size_t>(s)] / sum * key(c.in[In::cache_v], b, s, kv + d);
           set(c.out[0], at + d, o);
         }

@@ -101,9 +101,7 @@ bool continues(const Call& c, std::size_t step) {
   return c.attributes.as<SumAttributes>().begun || step_info(c.in[step]).micro != 0;
 }
 
-Rows rows_of(const Shape& shape) {
-  return {shape[0], shape.rows() / shape[0]};
-}
+Rows rows_of(const Shape& shape) { return {shape[0], shape.rows() / shape[0]}; }
 
 double sum_by_pieces(double before, bool continued, Rows rows,
                      const std::function<float(std::int64_t, std::int64_t)>& term) {

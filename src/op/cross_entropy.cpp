@@ -58,9 +58,7 @@ void gradient(GradientContext& g) {
         g.emit(cross_entropy_gradient, {g.in(In::logits), g.in(In::labels), g.out(1), g.in(In::scale)})[0]);
 }
 
-std::vector<OutputSpec> infer_gradient(const InferInput& i) {
-  return {{i.in[GradientIn::logits]}};
-}
+std::vector<OutputSpec> infer_gradient(const InferInput& i) { return {{i.in[GradientIn::logits]}}; }
 
 void run_gradient(const Call& c) {
   const Operand& logits = c.in[GradientIn::logits];

@@ -35,8 +35,8 @@ class GradientContext {
                              const Attributes& attributes = {});
   // `value` is the gradient of input i (an activation) through this node; several uses are added.
   void set(std::size_t i, TensorId value);
-  // The sum of the gradients of the parameter at input i, of this use alone, over a step's micro-batches: the op
-  // emits a node that makes its next version. Of a frozen parameter it is one that nobody will read.
+  // The sum of the gradients of the parameter at input i, of this use alone, over a step's micro-batches: the
+  // op emits a node that makes its next version. Of a frozen parameter it is one that nobody will read.
   TensorId sum(std::size_t i);
   // The i32[4] input that says which micro-batch this is (op/common.hpp).
   TensorId step();
@@ -58,10 +58,10 @@ class GradientContext {
   std::size_t forward_;
   Node node_;
   std::size_t node_index_ = 0;
-  std::vector<bool> wants_;                                           // of each tensor
-  std::vector<TensorId> gradients_;                                   // of each tensor
-  std::map<std::int32_t, std::vector<TensorId>> views_;               // of each base that has views
-  std::map<std::pair<std::size_t, std::size_t>, TensorId> sums_;      // by node and input
+  std::vector<bool> wants_;                                       // of each tensor
+  std::vector<TensorId> gradients_;                               // of each tensor
+  std::map<std::int32_t, std::vector<TensorId>> views_;           // of each base that has views
+  std::map<std::pair<std::size_t, std::size_t>, TensorId> sums_;  // by node and input
 };
 
 // The name of the state that holds the sum of a parameter's gradients over its n-th use (in program order).

@@ -1,5 +1,6 @@
-// The names of programs' inputs. All begin with '$', and no weight's name does (Builder::parameter refuses it), so
-// a weight may well be called "positions". What an input means stands in its definition (ir/program.hpp).
+// The names of programs' inputs. All begin with '$', and no weight's name does (Builder::parameter refuses
+// it), so a weight may well be called "positions". What an input means stands in its definition
+// (ir/program.hpp).
 #pragma once
 #include <string>
 #include <string_view>

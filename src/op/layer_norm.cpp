@@ -52,11 +52,16 @@ void reference_gradient(const Call& c) {
   }
 }
 
-constexpr InputRecord inputs[] = {
-    {"x"}, {.name = "gamma", .trains = true}, {.name = "beta", .trains = true}};
-constexpr InputRecord gradient_inputs[] = {
-    {.name = "dy", .widens = true},        {"x"},        {"gamma"}, {"mean"}, {"rstd"},
-    {"gamma_sum"}, {"beta_sum"}, {"step"},  {"addend", InputRecord::Kind::optional}};
+constexpr InputRecord inputs[] = {{"x"}, {.name = "gamma", .trains = true}, {.name = "beta", .trains = true}};
+constexpr InputRecord gradient_inputs[] = {{.name = "dy", .widens = true},
+                                           {"x"},
+                                           {"gamma"},
+                                           {"mean"},
+                                           {"rstd"},
+                                           {"gamma_sum"},
+                                           {"beta_sum"},
+                                           {"step"},
+                                           {"addend", InputRecord::Kind::optional}};
 constexpr Variant variants[] = {{"rows", "cpu", nullptr, nullptr, Norm::run}};
 constexpr Variant gradient_variants[] = {
     {"rows", "cpu", nullptr, Norm::scratch_gradient, Norm::run_gradient}};

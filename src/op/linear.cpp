@@ -273,8 +273,7 @@ bool takes(const Call& c) {
 }
 bool takes_few_rows(const Call& c) { return c.attributes.as<LinearAttributes>().few_rows && takes(c); }
 bool takes_input(const Call& c) {
-  return gaps_only_in(c, {InputIn::dy, InputIn::weight}, {0}) &&
-         (!c.in[InputIn::pre] || c.out[0].packed());
+  return gaps_only_in(c, {InputIn::dy, InputIn::weight}, {0}) && (!c.in[InputIn::pre] || c.out[0].packed());
 }
 bool takes_weight(const Call& c) { return gaps_only_in(c, {WeightIn::dy, WeightIn::x}, {}); }
 bool takes_columns(const Call& c) { return gaps_only_in(c, {ColumnIn::dy}, {}); }

@@ -134,9 +134,10 @@ struct NormOp {
           }));
       if constexpr (centred)
         set(c.out[2], j,
-            sum_by_pieces(get(c.in[G::beta_sum], j), continues(c), shape, [&](std::int64_t b, std::int64_t t) {
-              return static_cast<float>(get(dy, row(b, t) * C + j));
-            }));
+            sum_by_pieces(get(c.in[G::beta_sum], j), continues(c), shape,
+                          [&](std::int64_t b, std::int64_t t) {
+                            return static_cast<float>(get(dy, row(b, t) * C + j));
+                          }));
     }
   }
 };

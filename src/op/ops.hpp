@@ -82,8 +82,8 @@ struct NormAttributes {
   }
 };
 extern const OpRecord layer_norm;
-// (dy, x, gamma, mean, rstd, sum of gamma, sum of beta, step[, addend f32]) -> dx f32, next sums; dx = addend +
-// the norm's own gradient
+// (dy, x, gamma, mean, rstd, sum of gamma, sum of beta, step[, addend f32]) -> dx f32, next sums; dx = addend
+// + the norm's own gradient
 struct NormGradientAttributes {
   bool begun = false;  // as in SumAttributes
   template <class V>
@@ -199,7 +199,8 @@ struct GradientNormInputs {
 extern const OpRecord gradient_norm;
 extern const OpRecord accumulate;  // (sum f32, more f32) -> next sum = sum + more
 
-// All of them but the optimizers' (optimizer/optimizer.hpp); the table-driven tests and benches run through it.
+// All of them but the optimizers' (optimizer/optimizer.hpp); the table-driven tests and benches run through
+// it.
 std::span<const OpRecord* const> table();
 
 }  // namespace hone::op

@@ -23,7 +23,8 @@ Samples Samples::rows(std::int64_t first, std::int64_t count) const {
     Values& some = part.values_[name] = values;
     if (values.once || count_ <= 0) continue;
     const std::size_t each = values.bytes.size() / static_cast<std::size_t>(count_);
-    some.bytes = values.bytes.subspan(each * static_cast<std::size_t>(first), each * static_cast<std::size_t>(count));
+    some.bytes =
+        values.bytes.subspan(each * static_cast<std::size_t>(first), each * static_cast<std::size_t>(count));
   }
   return part;
 }

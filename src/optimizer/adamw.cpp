@@ -1,6 +1,6 @@
 // AdamW (Loshchilov & Hutter, "Decoupled weight decay regularization", 2019): g = clip_scale * gradient;
-// m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g^2; w = w (1 - lr wd) - lr (m / c1) / (sqrt(v / c2) + eps), where
-// c = 1 - b^step.
+// m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g^2; w = w (1 - lr wd) - lr (m / c1) / (sqrt(v / c2) + eps),
+// where c = 1 - b^step.
 #include <cmath>
 
 #include "kernel/optimizer.hpp"
@@ -22,8 +22,7 @@ std::vector<OutputSpec> infer(const InferInput& i) {
   for (const std::size_t k : {In::gradient, In::m, In::v}) i.require(k, i.in[In::weight]);
   i.require(In::hyper, f32({hyper_floats}));
   i.require(In::clip_scale, f32({1}));
-  std::vector<OutputSpec> specs{
-      {i.in[In::weight], In::weight}, {i.in[In::m], In::m}, {i.in[In::v], In::v}};
+  std::vector<OutputSpec> specs{{i.in[In::weight], In::weight}, {i.in[In::m], In::m}, {i.in[In::v], In::v}};
   if (i.has(In::low)) specs.push_back({i.in[In::low], In::low});
   return specs;
 }
@@ -56,9 +55,8 @@ void reference(const Call& c) {
   }
 }
 
-constexpr InputRecord inputs[] = {{"weight"}, {"gradient"},   {"m"},
-                                  {"v"},      {"hyper"},      {"clip_scale"},
-                                  {"low", InputRecord::Kind::optional}};
+constexpr InputRecord inputs[] = {
+    {"weight"}, {"gradient"}, {"m"}, {"v"}, {"hyper"}, {"clip_scale"}, {"low", InputRecord::Kind::optional}};
 constexpr Variant variants[] = {{"flat", "cpu", nullptr, nullptr, run}};
 constexpr OpRecord adamw{.name = "adamw",
                          .inputs = inputs,

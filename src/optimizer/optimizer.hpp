@@ -20,8 +20,8 @@ struct OptimizerState {
 };
 
 struct OptimizerScalar {
-  const char* name;   // as in StepOptions and on the command line
-  float standard;     // where none is given
+  const char* name;  // as in StepOptions and on the command line
+  float standard;    // where none is given
   bool (*good)(float);
   const char* range;  // what is good, for a message
 };
@@ -32,8 +32,8 @@ struct OptimizerRecord {
   const char* name;
   std::span<const OptimizerState> states;
   std::span<const OptimizerScalar> scalars;
-  // The f32 input of a step that update nodes read: so many numbers, made of the scalars (in the record's order)
-  // and of the step's number, counted from 1.
+  // The f32 input of a step that update nodes read: so many numbers, made of the scalars (in the record's
+  // order) and of the step's number, counted from 1.
   int hyper_floats;
   void (*fill_hyper)(std::span<const float> scalars, std::int64_t step, std::span<float> hyper);
   // Emits the nodes of phase update that write the next version of one weight and of its states.
@@ -51,7 +51,7 @@ class UpdateContext {
                 TensorId hyper, TensorId clip_scale, bool decay);
 
   TensorId weight() const { return weight_; }
-  TensorId gradient() const { return gradient_; }      // summed over uses and micro-batches
+  TensorId gradient() const { return gradient_; }  // summed over uses and micro-batches
   TensorId state(std::size_t i) const { return states_[i]; }
   TensorId hyper() const { return hyper_; }            // f32[hyper_floats]
   TensorId clip_scale() const { return clip_scale_; }  // f32[1]: what gradients are multiplied by
@@ -78,7 +78,7 @@ struct UpdateAttributes {
   bool decay = true;
   template <class V>
   void fields(V&& v) const {
-    v("decay", decay);
+    v("decay", decay), v.operand("low");
   }
 };
 

@@ -16,13 +16,12 @@ UpdateContext::UpdateContext(Program& program, const OptimizerRecord& record, Te
       decay_(decay) {
   const TensorDef of = p_[weight];
   for (const OptimizerState& state : record.states)
-    states_.push_back(
-        p_.add({.name = std::string(state.name) + "." + of.name,
-                .type = {state.shape ? state.shape(of.type.shape) : of.type.shape, state.dtype},
-                .role = Role::state,
-                .lifetime = Lifetime::saved,
-                .purpose = Purpose::optimizer,
-                .of = of.name}));
+    states_.push_back(p_.add({.name = std::string(state.name) + "." + of.name,
+                              .type = {state.shape ? state.shape(of.type.shape) : of.type.shape, state.dtype},
+                              .role = Role::state,
+                              .lifetime = Lifetime::saved,
+                              .purpose = Purpose::optimizer,
+                              .of = of.name}));
 }
 
 std::vector<TensorId> UpdateContext::emit(const OpRecord& op, std::vector<TensorId> inputs,

@@ -25,8 +25,9 @@ constexpr OptimizerScalar weight_decay(float standard) {
 }  // namespace scalar
 
 // The op of an optimizer that keeps one f32 moment of each weight and whose hyper input is its scalars:
-// (weight, gradient, moment, hyper, clip_scale) -> next weight, moment. Memory is the limit of such an update, so a
-// plain loop will do, and every operation is rounded on its own: the same bits on every instruction set.
+// (weight, gradient, moment, hyper, clip_scale) -> next weight, moment. Memory is the limit of such an
+// update, so a plain loop will do, and every operation is rounded on its own: the same bits on every
+// instruction set.
 struct OneMomentInputs {
   enum : std::size_t { weight, gradient, moment, hyper, clip_scale };
 };

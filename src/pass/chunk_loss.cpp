@@ -49,8 +49,7 @@ std::optional<Head> head_of(const Rewrite& edit, std::size_t n) {
 
 class Chunker {
  public:
-  Chunker(Program& p, Rewrite& edit, const Head& head, std::int64_t rows)
-      : p_(p), edit_(edit), head_(head) {
+  Chunker(Program& p, Rewrite& edit, const Head& head, std::int64_t rows) : p_(p), edit_(edit), head_(head) {
     const Shape& x = p[edit[head.product].inputs[Product::x]].type.shape;
     sequences_ = x[0];
     positions_ = x[1];

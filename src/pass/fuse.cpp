@@ -62,7 +62,8 @@ class Fuser {
   void join_addend(std::size_t n) {
     Node& node = edit_[n];
     const int addend = node.op->fusion.addend;
-    const bool activated = node.op->fusion.activate && node.outputs.size() > 1;  // what it activates has no addend
+    const bool activated =
+        node.op->fusion.activate && node.outputs.size() > 1;  // what it activates has no addend
     if (addend < 0 || node.inputs[place(addend)] || activated) return;
     const auto add = edit_.only_reader(node.outputs[0], op::add);
     if (!add || !plain_f32(edit_[*add].outputs[0])) return;

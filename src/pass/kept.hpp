@@ -12,8 +12,8 @@ struct KeptState {
   std::string of;
 };
 
-// A node that puts x, [B,T,..] of a micro-batch, at its place in a new state [batch,T,..]. The caller gives the
-// node its place in the program, behind whoever makes x.
+// A node that puts x, [B,T,..] of a micro-batch, at its place in a new state [batch,T,..]. The caller gives
+// the node its place in the program, behind whoever makes x.
 Node kept_for_step(Program& program, TensorId x, const KeptState& state, std::int64_t batch,
                    const std::string& node_name);
 

@@ -1,5 +1,5 @@
-// The passes: free functions from Program to Program, each in the file of its name. Which of them a program goes
-// through is one list, in pass/pipeline.cpp.
+// The passes: free functions from Program to Program, each in the file of its name. Which of them a program
+// goes through is one list, in pass/pipeline.cpp.
 #pragma once
 #include <map>
 #include <string>
@@ -26,8 +26,8 @@ void differentiate(Program& program);
 
 // Joins neighbours where one kernel does both and keeps the bits: a cast into the norm that precedes it, an
 // activation or a residual sum into a product, an activation's slope into the product of backward, a sum of
-// gradients into the norm's gradient, a widening cast into whoever reads bf16 as well. Op records say what an op
-// takes on.
+// gradients into the norm's gradient, a widening cast into whoever reads bf16 as well. Op records say what an
+// op takes on.
 void fuse(Program& program);
 
 // A table that is also used otherwise (a tied head) need not have a second table of gradients for its use as
@@ -52,12 +52,12 @@ void last_row_only(Program& program);
 // any micro-batch, does without.
 void few_rows(Program& program);
 
-// The sums of a parameter's uses, and rows of gradients that were kept, become one gradient: the newest version
-// of the first use's sum.
+// The sums of a parameter's uses, and rows of gradients that were kept, become one gradient: the newest
+// version of the first use's sum.
 void join_gradients(Program& program);
 
-// The global norm of the gradients, and what they are to be multiplied by so that it is at most the input "clip":
-// the states grad_norm_name and clip_scale_name.
+// The global norm of the gradients, and what they are to be multiplied by so that it is at most the input
+// "clip": the states grad_norm_name and clip_scale_name.
 void append_norm(Program& program);
 inline constexpr const char *grad_norm_name = "grad_norm", *clip_scale_name = "clip_scale";
 

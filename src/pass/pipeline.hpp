@@ -10,10 +10,10 @@ namespace hone {
 
 struct PipelineOptions {
   enum class Use : std::uint8_t { train, evaluate, generate } use = Use::train;
-  bool low_precision = false;                  // products in bf16
-  std::int64_t batch = 1;                      // training: samples of the whole step
-  std::map<std::string, TensorId> keep{};      // training: activations that outlive the step, by name
-  UpdateOptions update{};                      // training
+  bool low_precision = false;              // products in bf16
+  std::int64_t batch = 1;                  // training: samples of the whole step
+  std::map<std::string, TensorId> keep{};  // training: activations that outlive the step, by name
+  UpdateOptions update{};                  // training
   // Sees the program after each pass, by the pass's name; for people who look.
   std::function<void(const char*, const Program&)> watch{};
 };

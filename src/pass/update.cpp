@@ -20,7 +20,8 @@ std::vector<TensorId> trained_parameters(const Program& p) {
   return ids;
 }
 
-// The newest version of the first use's sum, to which the others were joined; none where there is no gradient.
+// The newest version of the first use's sum, to which the others were joined; none where there is no
+// gradient.
 TensorId whole_gradient(const Program& p, const TensorDef& parameter) {
   const auto uses = p.states(Purpose::gradient, parameter.name);
   return uses.empty() ? TensorId{} : p.newest(uses.front());
@@ -46,7 +47,8 @@ void join_gradients(Program& p) {
     // In pairs: the ids, and the rows that belong to them.
     for (std::size_t i = 0; i + 1 < rows.size(); i += 2) {
       const bool ids_first = p[rows[i]].type.dtype == DType::i32;
-      const TensorId ids = p.newest(rows[ids_first ? i : i + 1]), values = p.newest(rows[ids_first ? i + 1 : i]);
+      const TensorId ids = p.newest(rows[ids_first ? i : i + 1]),
+                     values = p.newest(rows[ids_first ? i + 1 : i]);
       gradient = emit(p, op::add_rows, {values, ids, gradient}, {}, parameter, Phase::norm)[0];
     }
   }
@@ -76,7 +78,9 @@ void append_update(Program& p, const UpdateOptions& options) {
     const OptimizerRecord* record = options.optimizer;
     while (record->takes && !record->takes(spec)) record = record->others;
     TensorId& hyper = hypers[record];
-    if (!hyper) hyper = add_input(p, hyper_input_name(*options.optimizer, *record), record->hyper_floats, Meaning::hyper);
+    if (!hyper)
+      hyper =
+          add_input(p, hyper_input_name(*options.optimizer, *record), record->hyper_floats, Meaning::hyper);
     UpdateContext context(p, *record, id, gradient, hyper, clip_scale, options.decay_all || spec.decay);
     record->update(context);
     context.renew_derived();

@@ -80,8 +80,7 @@ class Evaluation {
     check_samples(program(), samples);
     feed(executor_, 0, samples, {});
     executor_.run(0);
-    for (const float loss : executor_.output_view<float>(0, "loss"))
-      loss_sum += static_cast<double>(loss);
+    for (const float loss : executor_.output_view<float>(0, "loss")) loss_sum += static_cast<double>(loss);
     if (!std::isfinite(loss_sum)) {
       const std::string culprit = executor_.first_not_finite(0);
       throw Error(ErrorKind::failed, {.what = std::string("the loss is not finite (") +

@@ -36,8 +36,8 @@ Program write_chunk(const Model& model, const GenerateOptions& o, std::int64_t t
                           .cache = {.block = cache_block_positions, .blocks_a_sequence = blocks}})
                   .program;
   if (!p.output("logits"))
-    throw Error(ErrorKind::usage,
-                {.what = "the network has no logits, so it generates nothing", .expected = "an output 'logits'"});
+    throw Error(ErrorKind::usage, {.what = "the network has no logits, so it generates nothing",
+                                   .expected = "an output 'logits'"});
   run_pipeline(p, {.use = PipelineOptions::Use::generate, .low_precision = o.precision == Precision::bf16});
   return p;
 }

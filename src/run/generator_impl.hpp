@@ -20,7 +20,7 @@ struct GeneratePlan::Impl {
   Model model;
   GenerateOptions options;
   std::vector<ChunkProgram> chunks;  // the largest first; the job's programs in this order
-  Program whole;  // of the largest chunk, before it was cut: says how weights are derived
+  Program whole;                     // of the largest chunk, before it was cut: says how weights are derived
   JobPlan job;
   Forecast forecast;
 };

@@ -26,8 +26,8 @@ namespace {
 
 // What a node makes of a weight, in words that are the same for the same.
 std::string encoding_of(const Program& p, const Node& node, std::size_t output) {
-  return std::string(node.op->name) + "{" + node.attributes.to_string() + "}." + std::to_string(output) + " " +
-         to_string(p[node.outputs[output]].type);
+  return std::string(node.op->name) + "{" + node.attributes.to_string() + "}." + std::to_string(output) +
+         " " + to_string(p[node.outputs[output]].type);
 }
 
 // That node alone, as a program.
@@ -40,7 +40,8 @@ Program only(const Program& p, std::size_t node) {
 
 }  // namespace
 
-void ModelWeights::derive(const Model& model, const Program& prepare, std::size_t n, const ExecOptions& options) {
+void ModelWeights::derive(const Model& model, const Program& prepare, std::size_t n,
+                          const ExecOptions& options) {
   const Node& node = prepare.nodes[n];
   const auto& impl = model.impl();
   for (std::size_t i = 0; i < node.outputs.size(); ++i) {
@@ -54,7 +55,8 @@ void ModelWeights::derive(const Model& model, const Program& prepare, std::size_
         read.push_back(impl.store.hold(spec));
         held[spec.name] = read.back()->bytes();
       }
-      std::vector<std::shared_ptr<const HeldWeight>> others;  // further outputs, which are made again when asked for
+      std::vector<std::shared_ptr<const HeldWeight>>
+          others;  // further outputs, which are made again when asked for
       for (const TensorId id : program.nodes[0].outputs) {
         if (held.contains(program[id].name)) continue;
         others.push_back(std::make_shared<const HeldWeight>(program[id].type.bytes()));

@@ -13,8 +13,8 @@ namespace hone {
 // The names of a program's weights: parameters, and what is derived from them.
 std::set<std::string> weight_names(const Program& program);
 
-// Keeps the weights of a job alive. `whole`: the program that one of the job's was cut from, whose nodes of phase
-// prepare say how weights are derived; each is run once, for all who hold the model's weights.
+// Keeps the weights of a job alive. `whole`: the program that one of the job's was cut from, whose nodes of
+// phase prepare say how weights are derived; each is run once, for all who hold the model's weights.
 class ModelWeights {
  public:
   ModelWeights(const Model& model, const Program& whole, const JobPlan& job);

@@ -127,12 +127,14 @@ void WeightStore::read(const ParameterSpec& spec, std::span<std::byte> values) c
   const bool as_it_is = spec.dtype == DType::f32 && !spec.transposed;
   std::vector<float> kept(as_it_is ? 0 : static_cast<std::size_t>(spec.shape.elements()));
   const std::span<float> wide =
-      as_it_is ? std::span(reinterpret_cast<float*>(values.data()), values.size() / sizeof(float)) : std::span(kept);
+      as_it_is ? std::span(reinterpret_cast<float*>(values.data()), values.size() / sizeof(float))
+               : std::span(kept);
   read_file_layout(spec, wide);
   if (as_it_is) return;
   std::vector<std::byte> narrowed(spec.dtype == DType::f32 ? 0 : values.size());
   if (spec.dtype != DType::f32) narrow(wide, spec.dtype, narrowed);
-  from_file_layout(spec, narrowed.empty() ? std::as_bytes(wide) : std::span<const std::byte>(narrowed), values);
+  from_file_layout(spec, narrowed.empty() ? std::as_bytes(wide) : std::span<const std::byte>(narrowed),
+                   values);
 }
 
 Shape file_shape(const ParameterSpec& spec) {
@@ -163,7 +165,8 @@ void sort_by_name(std::vector<ParameterSpec>& parameters) {
 void write_weights(const std::string& path, std::vector<ParameterSpec> parameters, const WeightReader& read) {
   sort_by_name(parameters);
   std::vector<SafetensorsSpec> specs;
-  for (const ParameterSpec& p : parameters) specs.push_back({p.name, safetensors_name(p.dtype), file_shape(p).sizes()});
+  for (const ParameterSpec& p : parameters)
+    specs.push_back({p.name, safetensors_name(p.dtype), file_shape(p).sizes()});
   SafetensorsWriter writer(path, specs);
   for (const ParameterSpec& p : parameters) writer.write(p.name, read(p));
   writer.commit();

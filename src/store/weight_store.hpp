@@ -37,14 +37,14 @@ class WeightStore {
   // Values in file layout, by name.
   static WeightStore snapshot(std::map<std::string, std::vector<std::byte>> values);
 
-  // The values of a parameter in f32, as files keep it ([in,out] where the spec says transposed). What the store has
-  // no values for begins with its initial ones.
+  // The values of a parameter in f32, as files keep it ([in,out] where the spec says transposed). What the
+  // store has no values for begins with its initial ones.
   void read_file_layout(const ParameterSpec& spec, std::span<float> values) const;
   // The bytes of its own type, as programs keep it ([out,in]).
   void read(const ParameterSpec& spec, std::span<std::byte> values) const;
-  // The same in memory, or what is derived from it: made once for each encoding, and the same for all who hold it at
-  // a time, on any thread and through any copy of this store. `encoding` names what `make` does; the first who asks
-  // for it has it made, into memory of so many bytes. None: the weight itself.
+  // The same in memory, or what is derived from it: made once for each encoding, and the same for all who
+  // hold it at a time, on any thread and through any copy of this store. `encoding` names what `make` does;
+  // the first who asks for it has it made, into memory of so many bytes. None: the weight itself.
   using Make = std::function<void(const HeldWeight& made)>;
   std::shared_ptr<const HeldWeight> hold(const ParameterSpec& spec) const;
   std::shared_ptr<const HeldWeight> hold(const std::string& weight, const std::string& encoding,
@@ -53,7 +53,8 @@ class WeightStore {
  private:
   struct Held {
     std::recursive_mutex lock;  // what is derived holds the weight while it is made
-    std::map<std::pair<std::string, std::string>, std::weak_ptr<const HeldWeight>> weights;  // by name and encoding
+    std::map<std::pair<std::string, std::string>, std::weak_ptr<const HeldWeight>>
+        weights;  // by name and encoding
   };
 
   std::uint64_t seed_ = 0;

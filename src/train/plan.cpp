@@ -24,7 +24,8 @@ void require(bool good, const char* what, const std::string& expected, const std
 
 TrainPlanOptions decided(const Model& model, TrainPlanOptions o) {
   require(o.batch > 0, "the batch must be positive", "at least 1", std::to_string(o.batch));
-  const std::int64_t context = model.context() ? model.context() : most_positions;  // 0: the network says none
+  const std::int64_t context =
+      model.context() ? model.context() : most_positions;  // 0: the network says none
   require(o.seq > 0 && o.seq <= context, "seq does not fit the model's context",
           "1 to " + std::to_string(context), std::to_string(o.seq));
   require(o.batch <= most_positions / o.seq, "the batch is too large",

@@ -25,7 +25,7 @@ struct TrainPlan::Impl {
   std::vector<MicroProgram> micro;  // the whole one, then a ragged rest where there is one
   std::vector<Term> terms;          // of the objective
   const OptimizerRecord* optimizer = nullptr;
-  Forecast forecast;                // all but step_ms
+  Forecast forecast;  // all but step_ms
   mutable std::once_flag timed;
   mutable Forecast with_time;
   double step_flops = 0;

@@ -8,8 +8,8 @@
 
 namespace hone {
 
-// Error(usage) for what is out of range, and for a number that the optimizer does not have. `where` stands before
-// the option's name in messages.
+// Error(usage) for what is out of range, and for a number that the optimizer does not have. `where` stands
+// before the option's name in messages.
 void check_step_options(const StepOptions& options, const OptimizerRecord& optimizer,
                         const std::string& where = "StepOptions::");
 

@@ -36,8 +36,7 @@ const Objective& objective_of(const Model& model, const StepProgramOptions& opti
 
 Program write_step_program(const Model& model, const StepProgramOptions& o) {
   Forward forward = model.impl().write(
-      objective_of(model, o),
-      {.batch = o.micro_batch, .seq = o.seq, .training = true, .sizes = o.sizes});
+      objective_of(model, o), {.batch = o.micro_batch, .seq = o.seq, .training = true, .sizes = o.sizes});
   const PipelineOptions options{.use = PipelineOptions::Use::train,
                                 .low_precision = o.low_precision,
                                 .batch = o.batch,
@@ -49,10 +48,9 @@ Program write_step_program(const Model& model, const StepProgramOptions& o) {
 
 Program write_evaluation_program(const Model& model, const StepProgramOptions& o,
                                  const std::vector<std::string>& outputs) {
-  Forward forward = model.impl().write(
-      objective_of(model, o), {.batch = o.micro_batch, .seq = o.seq, .sizes = o.sizes}, outputs);
-  run_pipeline(forward.program,
-               {.use = PipelineOptions::Use::evaluate, .low_precision = o.low_precision});
+  Forward forward = model.impl().write(objective_of(model, o),
+                                       {.batch = o.micro_batch, .seq = o.seq, .sizes = o.sizes}, outputs);
+  run_pipeline(forward.program, {.use = PipelineOptions::Use::evaluate, .low_precision = o.low_precision});
   return std::move(forward.program);
 }
 

@@ -21,8 +21,8 @@ struct StepProgramOptions {
 // Forward, losses, backward and update in one program. Its outputs: the losses of each term, by its name.
 Program write_step_program(const Model& model, const StepProgramOptions& options);
 
-// Forward and losses without dropout. The network's outputs that are named in `outputs` are outputs too (and exist
-// whole).
+// Forward and losses without dropout. The network's outputs that are named in `outputs` are outputs too (and
+// exist whole).
 Program write_evaluation_program(const Model& model, const StepProgramOptions& options,
                                  const std::vector<std::string>& outputs = {});
 

@@ -222,11 +222,12 @@ StepResult run_step(Trainer::Impl& t, const Samples& batch, const StepOptions& o
                                    .found = std::to_string(t.samples),
                                    .hint = "update() or discard() first"});
   if (batch.count() != t.plan.batch())
-    throw Error(ErrorKind::usage, {.what = "a batch of the wrong size",
-                                   .where = "Trainer",
-                                   .expected = std::to_string(t.plan.batch()) + " samples",
-                                   .found = std::to_string(batch.count()),
-                                   .hint = "the size is part of the plan; make another plan for another one"});
+    throw Error(ErrorKind::usage,
+                {.what = "a batch of the wrong size",
+                 .where = "Trainer",
+                 .expected = std::to_string(t.plan.batch()) + " samples",
+                 .found = std::to_string(batch.count()),
+                 .hint = "the size is part of the plan; make another plan for another one"});
   check_step_options(options, *t.planned().optimizer);
   const Program& program = t.planned().job.programs()[t.planned().micro[0].train];
   check_samples(program, batch);
@@ -262,7 +263,8 @@ EvalResult run_evaluation(Trainer::Impl& t, const Samples& batch) {
   result.loss = t.loss(sums, counts);
   for (std::size_t i = 0; i < sums.size(); ++i) {
     const Term& term = t.planned().terms[i];
-    result.terms[term.name] = sums[i] / static_cast<double>(std::max<std::int64_t>(1, counts.at(term.counts)));
+    result.terms[term.name] =
+        sums[i] / static_cast<double>(std::max<std::int64_t>(1, counts.at(term.counts)));
   }
   return result;
 }
@@ -285,7 +287,8 @@ LabelCounts step_counts(const Trainer::Impl& t, const std::map<std::string, std:
   return counts;
 }
 
-double run_accumulate(Trainer::Impl& t, const Samples& batch, const std::map<std::string, std::int64_t>& counts) {
+double run_accumulate(Trainer::Impl& t, const Samples& batch,
+                      const std::map<std::string, std::int64_t>& counts) {
   t.require_whole();
   const LabelCounts of_step = step_counts(t, counts);
   check_samples(t.planned().job.programs()[t.planned().micro[0].train], batch);
@@ -318,6 +321,7 @@ void Trainer::discard() {
 StepResult Trainer::step(const BatchView& batch, const StepOptions& options) {
   const Exclusive guard(impl_.get());
   check_filled(batch, impl_->plan);
+  if (batch.batch != impl_->plan.batch()) refuse_shape(impl_->plan.batch(), impl_->plan.seq(), batch);
   return run_step(*impl_, samples_of(batch), options);
 }
 

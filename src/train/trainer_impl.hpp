@@ -23,7 +23,8 @@ struct Trainer::Impl {
   std::int64_t samples = 0;  // accumulated so far
   std::int64_t tokens = 0;   // labels that count
   LabelCounts counted;       // what losses were divided by
-  std::vector<double> sums;  // of each term's losses, in the order of positions, so that no split changes them
+  std::vector<double>
+      sums;  // of each term's losses, in the order of positions, so that no split changes them
   std::atomic<bool> busy{false};
   static constexpr const char *type = "Trainer", *noun = "trainer";
   std::string broken;  // why the weights are of no step; empty: all is well

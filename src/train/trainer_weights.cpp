@@ -39,11 +39,12 @@ WeightReader Trainer::Impl::reader(std::vector<std::byte>& buffer) const {
 const std::string& Trainer::Impl::gradient_state(const std::string& weight) const {
   for (const auto& [name, s] : planned().job.shared())  // the first use's comes first
     if (s.tensor.purpose == Purpose::gradient && s.tensor.of == weight) return name;
-  throw Error(ErrorKind::usage, {.what = "the weight is not trained, so it has no gradient", .where = weight});
+  throw Error(ErrorKind::usage,
+              {.what = "the weight is not trained, so it has no gradient", .where = weight});
 }
 
-// The sums of a tied weight's uses are added for good only behind the last micro-batch: until then what that writes is
-// put back.
+// The sums of a tied weight's uses are added for good only behind the last micro-batch: until then what that
+// writes is put back.
 void Trainer::Impl::with_whole_gradients(const std::function<void()>& read) {
   if (joined) return read();
   std::map<std::string, std::vector<std::byte>> before;

@@ -90,18 +90,18 @@ struct GradientProblem : Problem {
     ThreadPool pool(threads);
     const std::int64_t row = first * positions, at = row * C;
     const NormGradient a{.sequences = count,
-                              .positions = positions,
-                              .C = C,
-                              .dy = {static_cast<const char*>(dy.in().data) + at * bytes(type), type},
-                              .x = x.f32() + at,
-                              .gamma = gamma.f32(),
-                              .mean = saved.mean.f32() + row,
-                              .rstd = saved.rstd.f32() + row,
-                              .addend = with_addend ? addend.f32() + at : nullptr,
-                              .dx = g.dx.f32() + at,
-                              .dgamma = g.dgamma.f32(),
-                              .dbeta = g.dbeta.f32(),
-                              .accumulate = accumulate};
+                         .positions = positions,
+                         .C = C,
+                         .dy = {static_cast<const char*>(dy.in().data) + at * bytes(type), type},
+                         .x = x.f32() + at,
+                         .gamma = gamma.f32(),
+                         .mean = saved.mean.f32() + row,
+                         .rstd = saved.rstd.f32() + row,
+                         .addend = with_addend ? addend.f32() + at : nullptr,
+                         .dx = g.dx.f32() + at,
+                         .dgamma = g.dgamma.f32(),
+                         .dbeta = g.dbeta.f32(),
+                         .accumulate = accumulate};
     Buffer scratch(Element::f32, scratch_bytes(a, threads) / 4);
     run(a, isa, pool, scratch.f32());
   }
@@ -205,17 +205,17 @@ TEST(NormGradient, FusedSumHasTheBitsOfGradientThenAdd) {
     Gradient in_place = p.empty();
     in_place.dx = p.addend;
     NormGradient a{.sequences = 2,
-                        .positions = 33,
-                        .C = 100,
-                        .dy = p.dy.in(),
-                        .x = p.x.f32(),
-                        .gamma = p.gamma.f32(),
-                        .mean = p.saved.mean.f32(),
-                        .rstd = p.saved.rstd.f32(),
-                        .addend = in_place.dx.f32(),
-                        .dx = in_place.dx.f32(),
-                        .dgamma = in_place.dgamma.f32(),
-                        .dbeta = in_place.dbeta.f32()};
+                   .positions = 33,
+                   .C = 100,
+                   .dy = p.dy.in(),
+                   .x = p.x.f32(),
+                   .gamma = p.gamma.f32(),
+                   .mean = p.saved.mean.f32(),
+                   .rstd = p.saved.rstd.f32(),
+                   .addend = in_place.dx.f32(),
+                   .dx = in_place.dx.f32(),
+                   .dgamma = in_place.dgamma.f32(),
+                   .dbeta = in_place.dbeta.f32()};
     Buffer scratch(Element::f32, scratch_bytes(a, 2) / 4);
     run(a, isa, pool, scratch.f32());
     EXPECT_TRUE(fused == in_place);

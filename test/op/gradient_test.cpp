@@ -24,7 +24,8 @@ Tensor head(Builder& b, Tensor x) { return linear(x, b.parameter("head", {V, x.w
 
 // An architecture that has one piece in its middle.
 Case middle(const char* name, const std::function<Tensor(Tensor)>& piece) {
-  return {name, language_model([piece](Builder& b, Tensor tokens) { return head(b, piece(embedded(b, tokens))); })};
+  return {name,
+          language_model([piece](Builder& b, Tensor tokens) { return head(b, piece(embedded(b, tokens))); })};
 }
 
 std::vector<Case> architectures() {

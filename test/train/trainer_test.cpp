@@ -220,16 +220,16 @@ TEST(Trainer, RefusesWrongBatches) {
   };
   refused(ErrorKind::usage, "wrong shape", toy_batch(0, B + 1, T, V));
   refused(ErrorKind::usage, "wrong shape", toy_batch(0, B, T - 1, V));
-  refused(ErrorKind::input, "outside the vocabulary", toy_batch(0, B, T, V + 1000));
+  refused(ErrorKind::input, "out of range", toy_batch(0, B, T, V + 1000));
   for (const std::int32_t id : {-1, -100, static_cast<int>(V)}) {
     Batch b = batch(0);
     b.ids[7] = id;
-    refused(ErrorKind::input, "token [0,7]", b);
+    refused(ErrorKind::input, "tokens [0,7]", b);
   }
   for (const std::int32_t id : {-1, static_cast<int>(V)}) {
     Batch b = batch(0);
     b.labels[9] = id;
-    refused(ErrorKind::input, "label [0,9]", b);
+    refused(ErrorKind::input, "labels [0,9]", b);
   }
   for (const auto member : {&Batch::ids, &Batch::labels}) {
     Batch b = batch(0);

@@ -38,8 +38,8 @@ void forward(const NormRows& a, std::int64_t first_row, std::int64_t rows) {
 
 // R rows side by side hide the latency of their sums and save loads of gamma and of dgamma's and dbeta's
 // partial sums; each row's and each column's order is that of R = 1.
-//   d = dy gamma, h = (x - mean) rstd, dx = rstd (d - mean(d) - h mean(d h)); about zero without the means of x
-//   and of d
+//   d = dy gamma, h = (x - mean) rstd, dx = rstd (d - mean(d) - h mean(d h)); about zero without the means of
+//   x and of d
 template <int R, bool centred, bool add, bool sums, class T>
 HONE_INLINE void gradient_block(const NormGradientRows& a, const T* dy, std::int64_t row, float* dgamma,
                                 float* dbeta) {
@@ -117,7 +117,7 @@ void gradient(const NormGradientRows& a, std::int64_t row, std::int64_t rows, fl
 
 template <bool centred>
 void gradient_columns_about(const NormGradientRows& a, std::int64_t first_row, std::int64_t rows,
-                      std::int64_t first, std::int64_t columns, float* dgamma, float* dbeta) {
+                            std::int64_t first, std::int64_t columns, float* dgamma, float* dbeta) {
   typed(a.dy, [&](auto* dy) {
     each(columns, [&](std::int64_t i, auto part) {
       const std::int64_t c = first + i;

@@ -1,0 +1,95 @@
+#include <cmath>
+#include <vector>
+
+#include "base/number.hpp"
+#include "base/random.hpp"
+#include "op/builder_nodes.hpp"
+#include "op/common.hpp"
+#include "op/inputs.hpp"
+#include "op/ops.hpp"
+
+namespace hone {
+
+using namespace builder;
+
+namespace {
+
+struct CacheInputs {
+  TensorId table, lengths;
+};
+CacheInputs cache_inputs(BuilderState& b) {
+  const BuildOptions& o = b.options;
+  return {b.input(input::cache_table, {{o.batch, o.cache.blocks_a_sequence}, DType::i32},
+                  {.meaning = Meaning::cache_table}),
+          b.input(input::cache_lengths, {{o.batch}, DType::i32}, {.meaning = Meaning::cache_lengths})};
+}
+
+// Decoding: the new keys (or values) go into the cache of this place in the model; its next version is read.
+TensorId append_to_cache(BuilderState& b, TensorId kv, const std::string& name) {
+  const BuildOptions& o = b.options;
+  const std::int64_t blocks = o.batch * o.cache.blocks_a_sequence;
+  const Shape shape{blocks, o.cache.block, b.program[kv].type.shape.last()};
+  const TensorId cache = b.program.add({.name = name,
+                                        .type = {shape, DType::f32},
+                                        .role = Role::state,
+                                        .lifetime = Lifetime::run,
+                                        .purpose = Purpose::cache});
+  const auto [table, lengths] = cache_inputs(b);
+  return emit(b.program, op::cache_append, {kv, cache, table, lengths}, {}, name)[0];
+}
+
+Tensor decode_attention(BuilderState& b, TensorId q, TensorId k, TensorId v,
+                        const op::AttentionAttributes& a) {
+  const std::string name = b.new_name("attention");  // of several in one scope, each has a cache of its own
+  if (!a.sees.looks_back())
+    fail(b, "attention", "a cache needs attention that looks back only", "causal, or CacheUse::none",
+         "all keys");
+  const TensorId cache_k = append_to_cache(b, k, name + ".cache_k");
+  const TensorId cache_v = append_to_cache(b, v, name + ".cache_v");
+  const auto [table, lengths] = cache_inputs(b);
+  return add_node(b, op::cached_attention, {q, cache_k, cache_v, table, lengths}, a, name);
+}
+
+kernel::Sees sight(const BuilderState& b, const AttentionOptions& o) {
+  using kernel::Sees;
+  if (o.window < 0 || o.prefix < 0 || (o.window > 0 && o.prefix > 0) ||
+      (!o.causal && o.window + o.prefix > 0))
+    fail(b, "attention", "impossible window or prefix", "one of them, above 0, and causal",
+         std::to_string(o.window) + " and " + std::to_string(o.prefix));
+  if (o.window > 0) return Sees::window(o.window);
+  if (o.prefix > 0) return Sees::prefix(o.prefix);
+  return o.causal ? Sees::causal() : Sees::all();
+}
+
+TensorId lengths_of(BuilderState& b, const AttentionOptions& o) {
+  const bool given = o.lengths.id() >= 0;
+  return given ? ids_of(b, o.lengths, "attention") : TensorId{};
+}
+
+}  // namespace
+
+Tensor attention(Tensor q, Tensor k, Tensor v, AttentionOptions options) {
+  BuilderState& b = state_of(q, "attention");
+  const std::vector<TensorId> in{value_of(b, q, "attention"), value_of(b, k, "attention"),
+                                 value_of(b, v, "attention")};
+  const std::int64_t width = b.program[in[0]].type.shape.last();
+  op::AttentionAttributes a{.heads = options.heads,
+                            .kv_heads = options.kv_heads ? options.kv_heads : options.heads,
+                            .scale = options.scale,
+                            .sees = sight(b, options),
+                            .dropout = b.options.training ? options.dropout : 0,
+                            .stream = stream_key(b.new_name("attention"), 0)};
+  if (a.heads <= 0 || width % a.heads != 0)
+    fail(b, "attention", "heads must divide the width", "a divisor of " + std::to_string(width),
+         std::to_string(a.heads) + " heads");
+  if (!(options.dropout >= 0 && options.dropout < 1))
+    fail(b, "attention", "impossible dropout", "0 <= dropout < 1", to_text(options.dropout));
+  if (!(options.scale >= 0) || !std::isfinite(options.scale))
+    fail(b, "attention", "impossible scale", "above 0, or 0 for 1/sqrt(head size)", to_text(options.scale));
+  if (a.scale == 0) a.scale = 1 / std::sqrt(static_cast<float>(width / a.heads));
+  if (b.options.cached && options.cache == CacheUse::self) return decode_attention(b, in[0], in[1], in[2], a);
+  return add_node(b, op::attention, {in[0], in[1], in[2], lengths_of(b, options), op::step_input(b.program)},
+                  a, b.new_name("attention"));
+}
+
+}  // namespace hone
