@@ -142,10 +142,17 @@ Model open(const std::string& folder, Architecture architecture) {
 }
 
 Model open(const std::string& folder, Network network, Objective objective, const ModelOptions& options) {
+  return open_custom(folder, std::move(network), std::move(objective), options, {});
+}
+
+Model open_custom(const std::string& folder, Network network, Objective objective,
+                  const ModelOptions& options, const std::vector<ForwardPass>& passes) {
   return open_custom(folder, [&](std::int64_t vocab_size, std::int64_t context) {
     ModelOptions saved = options;
     saved.vocab_size = vocab_size, saved.context = context;
-    return custom_model(std::move(network), std::move(objective), saved);
+    Model model = custom_model(std::move(network), std::move(objective), saved);
+    for (const ForwardPass& pass : passes) model = with_pass(model, pass);
+    return model;
   });
 }
 
