@@ -84,6 +84,9 @@ if(TARGET hone)
   set_tests_properties(program.kill_and_resume.long PROPERTIES LABELS long)
   add_test(NAME program.bad_input WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}
            COMMAND sh test/cli/bad_input_test.sh $<TARGET_FILE:hone>)
+  add_test(NAME program.recorded
+           COMMAND sh test/cli/recorded_test.sh $<TARGET_FILE:hone>
+           WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})
   add_test(NAME program.notes WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}
            COMMAND sh test/cli/notes_test.sh $<TARGET_FILE:hone>)
   add_test(NAME program.text_input WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}

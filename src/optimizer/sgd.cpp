@@ -5,45 +5,32 @@
 namespace hone {
 namespace {
 
-struct Hyper {
-  float lr, momentum, weight_decay;
+struct Rule {
+  struct Hyper {
+    float lr, momentum, weight_decay;
+  };
+  template <class T>
+  static void apply(const Hyper& h, T g, T& w, T& m) {
+    g += h.weight_decay * w;
+    m = h.momentum * m + g;
+    w -= h.lr * m;
+  }
 };
-constexpr int hyper_floats = sizeof(Hyper) / sizeof(float);
 
-const auto rule = [](const Hyper& h, auto g, auto& w, auto& m) {
-  g += h.weight_decay * w;
-  m = h.momentum * m + g;
-  w -= h.lr * m;
-};
-
-const Hyper& hyper(const Call& c) { return *c.in[OneMomentInputs::hyper].as<Hyper>(); }
-void run(const Call& c) { run_one_moment(c, hyper(c), rule); }
-void reference(const Call& c) { reference_one_moment(c, hyper(c), rule); }
-
-constexpr Variant variants[] = {{"flat", "cpu", nullptr, nullptr, run}};
-constexpr OpRecord sgd{.name = "sgd",
-                       .inputs = one_moment_inputs,
-                       .infer = infer_one_moment<hyper_floats>,
-                       .cost = op::streaming_cost,
-                       .reference = reference,
-                       .variants = variants};
-
-void update(UpdateContext& u) {
-  u.emit(sgd, {u.weight(), u.gradient(), u.state(0), u.hyper(), u.clip_scale()}, UpdateAttributes{u.decay()});
-}
-
+using Sgd = OneMoment<Rule>;
+constexpr OpRecord sgd = Sgd::op_record("sgd");
+constexpr const OpRecord* ops[] = {&sgd};
 constexpr OptimizerState states[] = {{"momentum"}};
 constexpr OptimizerScalar scalars[] = {scalar::lr, scalar::momentum(0.9f), scalar::weight_decay(0)};
-constexpr const OpRecord* ops[] = {&sgd};
 
 }  // namespace
 
 const OptimizerRecord sgd_optimizer{.name = "sgd",
                                     .states = states,
                                     .scalars = scalars,
-                                    .hyper_floats = hyper_floats,
-                                    .fill_hyper = fill_with_scalars,
-                                    .update = update,
+                                    .hyper_floats = Sgd::hyper_floats,
+                                    .fill_hyper = Sgd::fill_hyper,
+                                    .update = [](UpdateContext& u) { Sgd::update(u, sgd); },
                                     .ops = ops};
 
 }  // namespace hone

@@ -24,56 +24,70 @@ constexpr OptimizerScalar weight_decay(float standard) {
 }
 }  // namespace scalar
 
-// The op of an optimizer that keeps one f32 moment of each weight and whose hyper input is its scalars:
-// (weight, gradient, moment, hyper, clip_scale) -> next weight, moment. Memory is the limit of such an
-// update, so a plain loop will do, and every operation is rounded on its own: the same bits on every
-// instruction set.
-struct OneMomentInputs {
-  enum : std::size_t { weight, gradient, moment, hyper, clip_scale };
-};
-inline constexpr InputRecord one_moment_inputs[] = {
-    {"weight"}, {"gradient"}, {"moment"}, {"hyper"}, {"clip_scale"}};
+// An optimizer that keeps one f32 moment of each weight. Rule: `struct Hyper` with the record's scalars as floats, in
+// its order, weight_decay among them; and `static void apply(hyper, gradient, weight, moment)`, in f32 and f64, which
+// writes the last two (weight_decay is 0 where decay does not apply). Memory is the limit of such an update, so a
+// plain loop will do, and every operation is rounded on its own: the same bits on every instruction set.
+template <class Rule>
+struct OneMoment {
+  using Hyper = typename Rule::Hyper;
+  static constexpr int hyper_floats = sizeof(Hyper) / sizeof(float);
+  struct In {
+    enum : std::size_t { weight, gradient, moment, hyper, clip_scale };
+  };
+  static constexpr InputRecord inputs[] = {{"weight"}, {"gradient"}, {"moment"}, {"hyper"}, {"clip_scale"}};
 
-template <int hyper_floats>
-std::vector<OutputSpec> infer_one_moment(const InferInput& i) {
-  using In = OneMomentInputs;
-  i.require(In::gradient, i.in[In::weight]);
-  i.require(In::moment, i.in[In::weight]);
-  i.require(In::hyper, op::f32({hyper_floats}));
-  i.require(In::clip_scale, op::f32({1}));
-  return {{i.in[In::weight], In::weight}, {i.in[In::moment], In::moment}};
-}
-
-// rule(hyper, gradient, weight, moment): writes the last two. hyper.decay is 0 where decay does not apply.
-template <class Rule, class Hyper>
-void run_one_moment(const Call& c, Hyper hyper, const Rule& rule) {
-  using In = OneMomentInputs;
-  const float *g = c.in[In::gradient].as<float>(), scale = *c.in[In::clip_scale].as<float>();
-  float *w = c.out[0].as<float>(), *m = c.out[1].as<float>();
-  const std::int64_t n = c.in[In::weight].type.shape.elements();
-  constexpr std::int64_t block = 16384;
-  if (!c.attributes.as<UpdateAttributes>().decay) hyper.weight_decay = 0;
-  c.pool->run((n + block - 1) / block, [&](std::int64_t task, int) {
-    for (std::int64_t i = task * block; i < std::min(n, (task + 1) * block); ++i)
-      rule(hyper, g[i] * scale, w[i], m[i]);
-  });
-}
-
-// The same in f64, one after the other.
-template <class Rule, class Hyper>
-void reference_one_moment(const Call& c, Hyper hyper, const Rule& rule) {
-  using In = OneMomentInputs;
-  if (!c.attributes.as<UpdateAttributes>().decay) hyper.weight_decay = 0;
-  for (std::int64_t i = 0; i < c.in[In::weight].type.shape.elements(); ++i) {
-    double w = op::get(c.in[In::weight], i), m = op::get(c.in[In::moment], i);
-    rule(hyper, op::get(c.in[In::gradient], i) * op::get(c.in[In::clip_scale], 0), w, m);
-    op::set(c.out[0], i, w);
-    op::set(c.out[1], i, m);
+  static std::vector<OutputSpec> infer(const InferInput& i) {
+    i.require(In::gradient, i.in[In::weight]);
+    i.require(In::moment, i.in[In::weight]);
+    i.require(In::hyper, op::f32({hyper_floats}));
+    i.require(In::clip_scale, op::f32({1}));
+    return {{i.in[In::weight], In::weight}, {i.in[In::moment], In::moment}};
   }
-}
 
-inline void fill_with_scalars(std::span<const float> scalars, std::int64_t, std::span<float> hyper) {
-  std::copy(scalars.begin(), scalars.end(), hyper.begin());
-}
+  static Hyper hyper_of(const Call& c) {
+    Hyper hyper = *c.in[In::hyper].template as<Hyper>();
+    if (!c.attributes.as<UpdateAttributes>().decay) hyper.weight_decay = 0;
+    return hyper;
+  }
+
+  static void run(const Call& c) {
+    const auto *g = c.in[In::gradient].template as<float>(), *scale = c.in[In::clip_scale].template as<float>();
+    auto *w = c.out[0].as<float>(), *m = c.out[1].as<float>();
+    const std::int64_t n = c.in[In::weight].type.shape.elements();
+    const Hyper hyper = hyper_of(c);
+    constexpr std::int64_t block = 16384;
+    c.pool->run((n + block - 1) / block, [&](std::int64_t task, int) {
+      for (std::int64_t i = task * block; i < std::min(n, (task + 1) * block); ++i)
+        Rule::apply(hyper, g[i] * *scale, w[i], m[i]);
+    });
+  }
+
+  static void reference(const Call& c) {
+    for (std::int64_t i = 0; i < c.in[In::weight].type.shape.elements(); ++i) {
+      double w = op::get(c.in[In::weight], i), m = op::get(c.in[In::moment], i);
+      Rule::apply(hyper_of(c), op::get(c.in[In::gradient], i) * op::get(c.in[In::clip_scale], 0), w, m);
+      op::set(c.out[0], i, w);
+      op::set(c.out[1], i, m);
+    }
+  }
+
+  static constexpr Variant variants[] = {{"flat", "cpu", nullptr, nullptr, run}};
+  static constexpr OpRecord op_record(const char* name) {
+    return {.name = name,
+            .inputs = inputs,
+            .infer = infer,
+            .cost = op::streaming_cost,
+            .reference = reference,
+            .variants = variants};
+  }
+
+  static void update(UpdateContext& u, const OpRecord& op) {
+    u.emit(op, {u.weight(), u.gradient(), u.state(0), u.hyper(), u.clip_scale()}, UpdateAttributes{u.decay()});
+  }
+  static void fill_hyper(std::span<const float> scalars, std::int64_t, std::span<float> hyper) {
+    std::copy(scalars.begin(), scalars.end(), hyper.begin());
+  }
+};
 
 }  // namespace hone

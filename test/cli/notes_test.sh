@@ -58,3 +58,26 @@ if "$hone" eval base --data bpe-shards --tokenizer byte 2>err.log; then fail "--
 cp plain.json base/config.json
 said "steps 2 -> 4: the learning rate at step 3" train $run --steps 4 --out dropout0 --model base --dropout 0
 echo "what has no effect is said"
+
+# Optimizers: each trains and goes on from its checkpoint; a number that one does not have is no option of it.
+for optimizer in lion sgd; do
+  other="$run --optimizer $optimizer --lr 1e-3"
+  "$hone" train $other --steps 4 --out $optimizer --json >whole.log 2>/dev/null || fail "--optimizer $optimizer"
+  "$hone" train $other --steps 2 --schedule constant --out ${optimizer}2 --json >/dev/null 2>&1
+  "$hone" train $other --steps 4 --schedule constant --out ${optimizer}2 --json >parts.log 2>/dev/null ||
+    fail "--optimizer $optimizer does not go on"
+  "$hone" train $other --steps 4 --schedule constant --out ${optimizer}4 --json >whole.log 2>/dev/null
+  [ "$(hash_of <parts.log)" = "$(hash_of <whole.log)" ] || fail "$optimizer: a resumed run has other weights"
+  grep -q "\"optimizer\": \"$optimizer\"" $optimizer/checkpoints/*/state.json || fail "the checkpoint does not say $optimizer"
+done
+refused() {
+  code=0
+  "$hone" "$@" >out.log 2>err.log || code=$?
+  [ $code = 2 ] || fail "hone $*: exit $code"
+}
+refused train $run --optimizer sgd --beta1 0.5 --out refused
+grep -q "sgd has no beta1" err.log || fail "$(cat err.log)"
+refused train $run --momentum 0.5 --out refused
+refused train $run --optimizer adam --out refused
+grep -q "did you mean 'adamw'" err.log || fail "$(cat err.log)"
+[ ! -e refused ] || fail "a refused run leaves a folder"

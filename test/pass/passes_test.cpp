@@ -241,6 +241,50 @@ TEST(Fuse, PrintsAsExpected) {
             "output %19\n");
 }
 
+// The kernel widens a bf16 gradient itself: no cast before it.
+TEST(Fuse, LeavesNoCastInFrontOfANormsGradient) {
+  const Program fused = after(fuse, with_backward(gpt2(32), 2, 9, true));
+  std::int64_t norms = 0;
+  for (const Node& n : fused.nodes) {
+    if (n.op != &op::layer_norm_gradient) continue;
+    ++norms;
+    EXPECT_EQ(fused[n.inputs[*n.op->find_input("dy")]].type.dtype, DType::bf16) << n.name;
+  }
+  EXPECT_EQ(norms, 3);
+}
+
+// Forward knows its scope; backward knows that, and that it is backward.
+TEST(Differentiate, NodesKnowTheirScope) {
+  const Program p = with_backward(gpt2(32), 2, 9, false);
+  std::int64_t forward = 0, backward = 0;
+  for (const Node& n : p.nodes) {
+    if (n.name != "transformer.h.0.mlp.c_fc") continue;
+    EXPECT_EQ(n.scope, "transformer.h.0") << n.op->name;
+    ++(n.backward ? backward : forward);
+  }
+  EXPECT_EQ(forward, 1);
+  EXPECT_EQ(backward, 3);
+}
+
+// Two losses over one network: each head goes by chunks.
+TEST(ChunkLoss, TakesEveryHead) {
+  const auto network = [](Builder& b) -> Outputs {
+    const auto x = embedding(b.tokens(), b.parameter("table", {V, 10}));
+    return {{"one", linear(x, "one", V, {.bias = false})}, {"two", linear(x, "two", 5, {.bias = false})}};
+  };
+  const auto objective = [](Builder& b, const Outputs& out) -> std::vector<LossTerm> {
+    const auto one = b.input("labels", {b.seq()}, {.kind = InputKind::labels, .below = V});
+    const auto two = b.input("kinds", {b.seq()}, {.kind = InputKind::labels, .below = 5});
+    return {{"loss", cross_entropy(out.at("one"), one)}, {"kind", cross_entropy(out.at("two"), two), 0.5f}};
+  };
+  Program before = write_forward(network, objective, {.batch = 3, .seq = 64, .training = true}).program;
+  differentiate(before);
+  before = settled(std::move(before));
+  const Program chunked = after([](Program& p) { chunk_loss(p, {.rows = 64, .above_bytes = 0}); }, before);
+  EXPECT_EQ(count(chunked, op::cross_entropy), 6);
+  ASSERT_NO_FATAL_FAILURE(expect_same_numbers(before, chunked));
+}
+
 TEST(ChunkLoss, PrintsAsExpected) {
   const Pass pass = [](Program& p) { chunk_loss(p, {.rows = 4, .above_bytes = 0}); };
   EXPECT_EQ(print(after(pass, with_backward(tiny, 3, 2, false))),

@@ -43,6 +43,35 @@ std::int64_t width_of(const std::string& name) {
   return name.ends_with("c_attn") ? 3 * C : name.ends_with("gelu_new") ? 4 * C : C;
 }
 
+std::vector<float> gradient(const Trainer& t, const std::string& name) {
+  std::vector<float> values(static_cast<std::size_t>(t.plan().model().size(name)));
+  t.read_gradient(name, values);
+  return values;
+}
+
+// A tied table has a sum for each of its uses, or a sum and rows; whoever reads its gradient sees them together, in
+// the middle of a step too, and the step goes on as if nobody had looked.
+TEST(Keep, AGradientIsWholeBeforeTheUpdateToo) {
+  const std::string wte = "transformer.wte.weight";
+  for (const std::int64_t vocab_size : {V, std::int64_t{300}}) {  // of 300 rows the step's 72 are kept instead
+    const Model model = TinyGpt2{.vocab_size = vocab_size}.model();
+    Trainer t(plan({.micro_batch = 3, .keep = {wte}}, model)), other(plan({.micro_batch = 3}, model));
+    const Batch b = toy_batch(0, B, T, vocab_size);
+    const BatchView all = b;
+    t.accumulate(all.rows(0, 3)), other.accumulate(all.rows(0, 3));
+    const auto half = gradient(t, wte);
+    EXPECT_EQ(gradient(t, wte), half);
+    t.accumulate(all.rows(3, 3)), other.accumulate(all.rows(3, 3));
+    const auto whole = gradient(t, wte);
+    EXPECT_NE(whole, half);
+    const StepResult done = t.update(adamw);
+    EXPECT_EQ(gradient(t, wte), whole);
+    other.update(adamw);
+    EXPECT_EQ(other.weights_hash(), t.weights_hash());
+    EXPECT_GT(done.grad_norm, 0);
+  }
+}
+
 TEST(Keep, ChangesNoBitAndIsTheSameForAnySplit) {
   for (const Precision precision : {Precision::f32, Precision::bf16}) {
     Trainer plain(plan({.micro_batch = 6, .precision = precision}));

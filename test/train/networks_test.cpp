@@ -1,6 +1,6 @@
-// Networks of other kinds than a language model, as people write them: each is a function or two, and the engine
-// does what it does for any: same bits over micro-batches and threads, a forecast that is what is taken, saved and
-// opened again, in f32 and bf16.
+// Networks of other kinds than a language model, as people write them: each is a function or two, and the
+// engine does what it does for any: same bits over micro-batches and threads, a forecast that is what is
+// taken, saved and opened again, in f32 and bf16.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -81,7 +81,8 @@ Values images(Stream& s) {
   return v;
 }
 
-// --- a source with lengths, a loss on the target only --------------------------------------------------------
+// --- a source with lengths, a loss on the target only
+// --------------------------------------------------------
 
 constexpr std::int64_t S = 7, T = 5, V = 11;
 
@@ -122,7 +123,8 @@ Values pairs(Stream& s) {
   return v;
 }
 
-// --- two losses, of unequal numbers of labels and unequal weights --------------------------------------------
+// --- two losses, of unequal numbers of labels and unequal weights
+// --------------------------------------------
 
 Outputs two_heads(Builder& b) {
   const auto ids = b.input("words", {T}, {.kind = InputKind::ids, .below = V});
@@ -149,7 +151,8 @@ Values words(Stream& s) {
   return v;
 }
 
-// --- a frozen table with trained layers over it --------------------------------------------------------------
+// --- a frozen table with trained layers over it
+// --------------------------------------------------------------
 
 Outputs over_frozen(Builder& b) {
   const auto ids = b.input("words", {T}, {.kind = InputKind::ids, .below = V});
@@ -167,7 +170,8 @@ Values followers(Stream& s) {
   return v;
 }
 
-// --- a parameter that a pass added -----------------------------------------------------------------------------
+// --- a parameter that a pass added
+// -----------------------------------------------------------------------------
 
 // Every product without a bias gets one.
 void add_biases(Program& p) {
@@ -267,7 +271,8 @@ INSTANTIATE_TEST_SUITE_P(Each, Networks,
 TEST(Network, FrozenWeightsStayAsTheyAre) {
   const Case c = cases()[3];
   Trainer t(TrainPlan(c.model(), {.batch = B, .seq = T, .threads = 1}));
-  std::vector<float> table(V * 16), fixed(16 * 16), before = table, fixed_before = fixed, up(24 * 16), up_before = up;
+  std::vector<float> table(V * 16), fixed(16 * 16), before = table, fixed_before = fixed, up(24 * 16),
+                                                    up_before = up;
   t.read("table", before), t.read("fixed", fixed_before), t.read("up.weight", up_before);
   for (std::int64_t n = 0; n < 3; ++n) t.step(c.batch(n).samples(), {});
   t.read("table", table), t.read("fixed", fixed), t.read("up.weight", up);

@@ -31,7 +31,7 @@ HONE_INLINE float max_of(const T* x, std::int64_t n) {
   for (; i + 4 * lanes <= n; i += 4 * lanes)
     for (int k = 0; k < 4; ++k) m[k] = max(load(x + i + k * lanes), m[k]);
   each(n - i, [&](std::int64_t j, auto part) {
-    m[0] = max(keep(get(x + i + j, part), splat(-infinity), part), m[0]);
+    m[0] = max(first_of(get(x + i + j, part), splat(-infinity), part), m[0]);
   });
   return max(max(max(m[0], m[1]), max(m[2], m[3])));
 }
@@ -39,7 +39,7 @@ HONE_INLINE float max_of(const T* x, std::int64_t n) {
 template <class T>
 HONE_INLINE double exp_sum_of(const T* x, std::int64_t n, float shift) {
   return sum_of(n, [&](std::int64_t i, auto part) {
-    return keep(exp_or_zero(get(x + i, part) - splat(shift)), F{}, part);
+    return first_of(exp_or_zero(get(x + i, part) - splat(shift)), F{}, part);
   });
 }
 

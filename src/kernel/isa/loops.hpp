@@ -31,8 +31,8 @@ HONE_INLINE void put(T* p, F v, First part) {
 }
 
 // v in the lanes of the part, `other` in the rest.
-HONE_INLINE F keep(F v, F, Whole) { return v; }
-HONE_INLINE F keep(F v, F other, First part) {
+HONE_INLINE F first_of(F v, F, Whole) { return v; }
+HONE_INLINE F first_of(F v, F other, First part) {
   I index;
   for (int i = 0; i < lanes; ++i) index[i] = i;
   return select(index < (I{} + part.n), v, other);

@@ -15,7 +15,7 @@ void forward_rows(const NormRows& a, std::int64_t first_row, std::int64_t rows) 
     const float mean =
         centred ? sum_of(C, [&](std::int64_t i, auto part) { return get(x + i, part); }) / C : 0;
     const float squares = sum_of(C, [&](std::int64_t i, auto part) {
-      const F d = centred ? keep(get(x + i, part) - splat(mean), F{}, part) : get(x + i, part);
+      const F d = centred ? first_of(get(x + i, part) - splat(mean), F{}, part) : get(x + i, part);
       return d * d;
     });
     const float variance = squares / C;
