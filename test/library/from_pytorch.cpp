@@ -33,6 +33,8 @@ void lines() {
   const hone::Model gpt2 = hone::preset("gpt2");
   hone::TrainPlanOptions options{.batch = B, .seq = T};
   options.precision = hone::Precision::bf16;
+  options.optimizer = "sgd";
+  options.optimizer = "adamw";
   options.threads = 2;
   options.micro_batch = B / 2;
   options.keep = {"wte", "h.1.out"};
