@@ -7,8 +7,9 @@
 //
 // Started again, a run goes on from its last checkpoint to the same bits; a finished one does no step. Only a
 // run of the same model, text, tokenizer and options does: contents are compared, not paths. Other `steps`,
-// and what changes no bit, may be asked for, and on_message says what changes. One process at a time works in
-// a folder. Nothing is printed: what happens arrives in the callbacks.
+// and what changes no bit, may be asked for, and on_message says what changes. A folder with another model is
+// refused, and so is the one of `model` itself. One process at a time works in a folder. Nothing is printed:
+// what happens arrives in the callbacks.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -48,6 +49,7 @@ struct TrainingRun {
   std::string data{};          // a text file, a folder of them, or token shards
   std::string out{};           // the model folder to make
   std::string tokenizer{};     // byte, char or a tokenizer.json; empty: the model folder's own, else byte
+  std::optional<Tokenizer> made_tokenizer{};  // one in memory, in place of `tokenizer`
   std::int64_t steps = 1000;
   TrainPlanOptions plan{};                    // batch, micro_batch, seq, precision, threads, seed, ...
   StepOptions adamw{.lr = 1e-3f, .clip = 1};  // lr is the schedule's peak

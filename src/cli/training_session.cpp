@@ -28,7 +28,10 @@ void write(const std::string& text) {
 TrainingSession::TrainingSession(TrainingRun run, bool json)
     : run_(std::move(run)), json_(json), begin_(steady_seconds()) {
   run_.stop = interruption();
-  run_.on_start = [this](const TrainPlan& plan, std::int64_t first) { started(plan, first); };
+  run_.on_start = [this, also = std::move(run_.on_start)](const TrainPlan& plan, std::int64_t first) {
+    if (also) also(plan, first);
+    started(plan, first);
+  };
   run_.on_step = [this](const StepEvent& e) { stepped(e); };
   run_.on_eval = [this](const EvalEvent& e) { evaluated(e); };
   run_.on_message = [this](const std::string& text) { say(text); };

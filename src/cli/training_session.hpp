@@ -14,7 +14,7 @@ struct Curves {
 
 class TrainingSession {
  public:
-  TrainingSession(TrainingRun run, bool json);
+  TrainingSession(TrainingRun run, bool json);  // what happens is shown, and heard by the run's own on_start
   // Runs to the end (or to Ctrl-C, then throws). `more` is added to the JSON of the done line.
   RunSummary run(bool print_done = true);
   void print_done(const RunSummary& done, const std::string& sample = {}) const;

@@ -11,6 +11,7 @@
 #include "file/atomic.hpp"
 #include "file/hash.hpp"
 #include "file/mapped.hpp"
+#include "file/weight_files.hpp"
 #include "train/checkpoint.hpp"
 #include "train/run_schedule.hpp"
 
@@ -19,9 +20,6 @@ namespace {
 
 constexpr const char* checkpoint_prefix = "step-";
 constexpr const char* config_key = "config";
-constexpr const char* weights_key = "weights";
-// Of a run whose --model is its --out: it changes the weights that it began with.
-constexpr const char* in_place_key = "in place, weights then";
 
 std::string number(float value) { return to_text(static_cast<double>(value), 9); }
 
@@ -48,9 +46,14 @@ std::string config_difference(const std::string& was, const std::string& now) {
   return "a key is gone";
 }
 
-bool is_in_place(const TrainingRun& run) {
-  std::error_code absent;
-  return std::filesystem::equivalent(run.model, run.out, absent);
+// By the folder's tokenizer.json, where it has one; a file that hone cannot read is another tokenizer's.
+bool has_other_tokenizer(const std::string& folder, const Tokenizer& tokenizer) {
+  if (!is_file(folder + "/tokenizer.json")) return false;
+  try {
+    return Tokenizer::open(folder).json() != tokenizer.json();
+  } catch (const Error&) {
+    return true;
+  }
 }
 
 [[noreturn]] void refuse(const std::string& folder, const std::string& what, const std::string& expected,
@@ -65,7 +68,7 @@ bool is_in_place(const TrainingRun& run) {
 }  // namespace
 
 RunIdentity::RunIdentity(const TrainingRun& run, const Trainer& trainer, const Text& text)
-    : run_(run), in_place_(is_in_place(run)), isa_(trainer.plan().options().isa) {
+    : run_(run), isa_(trainer.plan().options().isa) {
   const auto& o = trainer.plan().options();
   static constexpr const char* schedules[] = {"constant", "linear", "cosine"};
   kept_ = {
@@ -85,13 +88,12 @@ RunIdentity::RunIdentity(const TrainingRun& run, const Trainer& trainer, const T
       {"beta2", "--beta2", number(run.adamw.beta2)},
       {"weight-decay", "--weight-decay", number(run.adamw.weight_decay)},
       {"clip", "--clip", number(run.adamw.clip)},
-      {weights_key, "base model: its weights differ", "digest " + trainer.weights_hash()}};
+      {"weights", "base model: its weights differ", "digest " + trainer.weights_hash()}};
 }
 
-RunIdentity::Notes RunIdentity::notes(const Trainer& trainer) const {
+RunIdentity::Notes RunIdentity::notes() const {
   Notes notes{{"steps", std::to_string(run_.steps)}, {"isa", isa_}};
   for (const Kept& k : kept_) notes[k.key] = k.value;
-  if (in_place_) notes[in_place_key] = "digest " + trainer.weights_hash();
   return notes;
 }
 
@@ -99,9 +101,6 @@ void RunIdentity::require_same(const Notes& notes) const {
   for (const Kept& k : kept_) {
     const auto was = notes.find(k.key);
     if (was == notes.end() || was->second == k.value) continue;
-    if (const auto left = notes.find(in_place_key);
-        k.key == weights_key && in_place_ && left != notes.end() && left->second == k.value)
-      continue;
     if (k.key == config_key)
       refuse(run_.out, k.what, "the same config.json", config_difference(was->second, k.value));
     refuse(run_.out, k.what, was->second, k.value);
@@ -151,6 +150,23 @@ std::vector<std::string> RunFolder::checkpoints() const {
 }
 
 bool RunFolder::has_checkpoint() const { return !checkpoints().empty(); }
+
+void RunFolder::require_own(const std::string& base, const Tokenizer& tokenizer) const {
+  std::error_code absent;
+  if (std::filesystem::equivalent(base, path_, absent))
+    throw Error(ErrorKind::usage, {.what = "--out is the folder of --model, whose weights would be replaced",
+                                   .where = path_,
+                                   .hint = "name another --out"});
+  if (has_checkpoint()) return;
+  std::string found = model_file_in(path_);
+  if (found.empty() && has_other_tokenizer(path_, tokenizer)) found = "tokenizer.json of another tokenizer";
+  if (!found.empty())
+    throw Error(ErrorKind::failed, {.what = "the folder holds another model, which would be replaced",
+                                    .where = path_,
+                                    .expected = "no folder, or one without a model but this run's",
+                                    .found = found,
+                                    .hint = "name another --out, or move what is there away"});
+}
 
 void RunFolder::save(const Trainer& trainer, const RunIdentity::Notes& notes) const {
   char name[32];

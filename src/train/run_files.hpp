@@ -19,7 +19,7 @@ class RunIdentity {
   // `trainer` has the weights that the run begins with.
   RunIdentity(const TrainingRun& run, const Trainer& trainer, const Text& text);
 
-  Notes notes(const Trainer& trainer) const;  // of a checkpoint of this state
+  Notes notes() const;  // of a checkpoint
   // Error(usage) that says what differs from a checkpoint's notes, of what a run keeps to its end. What they
   // lack is not compared.
   void require_same(const Notes& notes) const;
@@ -32,7 +32,6 @@ class RunIdentity {
   };
 
   TrainingRun run_;
-  bool in_place_;
   std::string isa_;
   std::vector<Kept>
       kept_;  // in the order in which a difference is told: causes before what follows from them
@@ -44,6 +43,9 @@ class RunFolder {
 
   const std::string& path() const { return path_; }
   bool has_checkpoint() const;
+  // Error where a run that begins with the model `base` would replace here what no run has made: that model
+  // itself (usage), another model or its tokenizer (failed).
+  void require_own(const std::string& base, const Tokenizer& tokenizer) const;
   // Writes the checkpoint of the trainer's step; the one before it stays, older ones go.
   void save(const Trainer& trainer, const RunIdentity::Notes& notes) const;
   // Loads the last checkpoint, where there is one, unless `check` throws at its notes, and returns its

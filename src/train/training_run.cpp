@@ -31,7 +31,8 @@ Text open_text(const TrainingRun& run) {
                                    .hint = "--data takes a text file, a folder or token shards"});
   std::string tokenizer = run.tokenizer;
   if (tokenizer.empty() && is_file(run.model + "/tokenizer.json")) tokenizer = run.model;
-  Text text(run.data, {.tokenizer = tokenizer, .seed = run.plan.seed});
+  const Text text = run.made_tokenizer ? Text(run.data, *run.made_tokenizer, run.plan.seed)
+                                       : Text(run.data, {.tokenizer = tokenizer, .seed = run.plan.seed});
   if (run.on_message)
     for (const std::string& note : text.notes()) run.on_message("note: " + note);
   return text;
@@ -89,6 +90,10 @@ void check_text(const TrainingRun& run, const Text& text) {
                                    .expected = std::to_string(run.plan.seq + 1) + " tokens",
                                    .found = std::to_string(text.held_out_tokens()),
                                    .hint = "use a smaller --seq or a longer text"});
+}
+
+void check_out(const TrainingRun& run, const Text& text) {
+  if (!run.out.empty()) RunFolder(run.out).require_own(run.model, text.tokenizer());
 }
 
 class Run {
@@ -177,7 +182,7 @@ class Run {
   }
 
   void save() {
-    auto notes = identity_.notes(trainer_);
+    auto notes = identity_.notes();
     notes["last loss"] = to_text(summary_.loss);
     folder_.save(trainer_, notes);
   }
@@ -230,7 +235,9 @@ std::vector<std::string> run_notes(const TrainingRun& run, const TrainPlan& plan
 
 TrainPlan plan_of(const TrainingRun& run) {
   check(run);
-  return plan_for(run, open_text(run));
+  const Text text = open_text(run);
+  check_out(run, text);
+  return plan_for(run, text);
 }
 
 RunSummary train(const TrainingRun& run) {
@@ -239,6 +246,7 @@ RunSummary train(const TrainingRun& run) {
   if (run.out.empty())
     throw Error(ErrorKind::usage, {.what = "no folder to write the model to", .hint = "--out takes it"});
   const Text text = open_text(run);
+  check_out(run, text);
   const TrainPlan plan = plan_for(run, text);
   check_text(run, text);
   make_folders(run.out);

@@ -68,4 +68,18 @@ cp kept "$state"
 truncate -s -10 model/model.safetensors
 expect 3 "model.safetensors" hash model
 expect 3 "no such file" generate nowhere --prompt x
+
+# what no run has made is not replaced
+"$hone" $run --steps 4 --out finished >/dev/null 2>&1 || fail "a plain run failed"
+cp -r finished own && rm -r own/checkpoints
+mkdir config && config '' && mv config.json config/
+for folder in own config; do
+  cp -r $folder kept-$folder
+  expect 1 "another model.*another --out" $run --steps 4 --out $folder
+  expect 1 "another model.*another --out" $run --steps 4 --out $folder --resume never
+  expect 1 "another model.*another --out" demo --data text.txt --out $folder
+  expect 1 "tokenizer would be replaced" tokenizer train --data text.txt --vocab-size 300 --out $folder
+  diff -rq $folder kept-$folder || fail "$folder was changed"
+done
+expect 2 "folder of --model.*another --out" $run --model finished --out finished
 echo "every mistake was met"

@@ -142,18 +142,6 @@ TEST_F(Resume, AConstantScheduleStaysForOtherSteps) {
   EXPECT_EQ(go().weights_hash, resumed.weights_hash);
 }
 
-TEST_F(Resume, ARunInTheFolderOfItsModelKnowsItself) {
-  run_.model = run_.out = base("base", 1);
-  std::filesystem::remove_all(run_.out + "/checkpoints");
-  const RunSummary once = go();
-  EXPECT_EQ(first_, 0);
-  EXPECT_EQ(go().weights_hash, once.weights_hash);
-  EXPECT_EQ(first_, 2);
-  run_.steps = 3;
-  go();
-  EXPECT_EQ(first_, 2);
-}
-
 TEST_F(Resume, ADamagedCheckpointNamesTheWholeOneBesideIt) {
   run_.save_every = 1;
   go();
@@ -173,7 +161,7 @@ TEST_F(Resume, AnotherInstructionSetIsNotedWhereItsBitsDiffer) {
     run_.plan.isa = isa;
     const Text text(run_.data);
     const Trainer trainer(plan_of(run_));
-    RunIdentity::Notes notes = RunIdentity(run_, trainer, text).notes(trainer);
+    RunIdentity::Notes notes = RunIdentity(run_, trainer, text).notes();
     notes["isa"] = was;
     return RunIdentity(run_, trainer, text).changes(notes, 1).size();
   };
