@@ -40,7 +40,7 @@ struct RunSummary {
   double val_loss = 0, bits_per_byte = 0;
   std::int64_t peak_bytes = 0, forecast_bytes = 0;
   std::string weights_hash{};
-  bool stopped = false;                   // by the stop token; a checkpoint was written
+  bool stopped = false;                   // by the stop token; what steps there are, a checkpoint has
   std::map<std::string, double> op_ms{};  // of the whole run, where profile was set
 };
 
@@ -62,6 +62,8 @@ struct TrainingRun {
   std::optional<float> dropout{};
   bool profile = false;
 
+  // Asked before each node of a step: the step under way is dropped, and the last complete one saved. Gone on
+  // with, the run comes to the same bits.
   std::stop_token stop{};
   std::function<void(const TrainPlan&, std::int64_t first_step)> on_start{};
   std::function<void(const StepEvent&)> on_step{};

@@ -40,8 +40,9 @@ namespace {
 std::atomic<int> signals{0};
 static_assert(std::atomic<int>::is_always_lock_free);
 
-extern "C" void on_signal(int) {
-  if (signals.fetch_add(1) > 0) _exit(130);
+// A terminal that is closed may hang up twice: that asks for no haste.
+extern "C" void on_signal(int signal) {
+  if (signals.fetch_add(1) > 0 && signal != SIGHUP) _exit(130);
 }
 
 }  // namespace
@@ -56,6 +57,7 @@ std::stop_token interruption() {
   });
   std::signal(SIGINT, on_signal);
   std::signal(SIGTERM, on_signal);
+  if (std::signal(SIGHUP, on_signal) == SIG_IGN) std::signal(SIGHUP, SIG_IGN);  // nohup
   return source.get_token();
 }
 

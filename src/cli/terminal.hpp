@@ -14,7 +14,7 @@ void print_text(const std::string& text);                 // as it is, to stdout
 void message(const std::string& text);                    // a line to stderr
 void print_notes(const std::vector<std::string>& notes);  // "note: ...", each a line to stderr
 
-// Stops on the first Ctrl-C (or SIGTERM); the second one ends the program.
+// Stops on the first Ctrl-C, SIGTERM or hang-up; a second Ctrl-C or SIGTERM ends the program.
 std::stop_token interruption();
 
 }  // namespace hone::cli

@@ -40,6 +40,7 @@ TrainingSession::TrainingSession(TrainingRun run, bool json)
 double TrainingSession::now() const { return steady_seconds() - begin_; }
 
 void TrainingSession::say(const std::string& text) {
+  const std::lock_guard lock(speaking_);
   if (progress_) write(progress_->interrupt());
   message(text);
 }
@@ -56,6 +57,7 @@ void TrainingSession::started(const TrainPlan& plan, std::int64_t first_step) {
   ProgressOptions options = progress_options();
   options.steps = run_.steps;
   options.first_step = first_step;
+  const std::lock_guard lock(speaking_);
   progress_.emplace(options);
   events_.emplace(run_.out, unix_seconds(), first_step);
 }
@@ -67,8 +69,11 @@ void TrainingSession::stepped(const StepEvent& e) {
   events_->scalar("train/loss", e.step, e.loss, unix_seconds());
   events_->scalar("train/lr", e.step, e.lr, unix_seconds());
   events_->scalar("train/grad_norm", e.step, e.grad_norm, unix_seconds());
-  write(progress_->update(
-      {.step = e.step, .loss = e.loss, .tokens = static_cast<double>(e.tokens), .seconds = now()}));
+  {
+    const std::lock_guard lock(speaking_);
+    write(progress_->update(
+        {.step = e.step, .loss = e.loss, .tokens = static_cast<double>(e.tokens), .seconds = now()}));
+  }
   if (json_)
     print(JsonLine()
               .add("event", "step")
@@ -97,9 +102,13 @@ void TrainingSession::evaluated(const EvalEvent& e) {
 }
 
 RunSummary TrainingSession::run(bool print_it) {
+  const std::stop_callback said(
+      run_.stop, [this] { say("stopping: what is done is saved (a second signal ends at once, without)"); });
   RunSummary done = train(run_);
   if (progress_) write(progress_->finish());
   if (events_) events_->flush();
+  if (done.stopped && done.steps == 0)
+    throw Error(ErrorKind::failed, {.what = "stopped before a step was done"});
   if (done.stopped)
     throw Error(ErrorKind::failed,
                 {.what = fmt::format("stopped after step {}; its checkpoint is saved", done.steps),

@@ -1,6 +1,6 @@
 // A training run as a person watches it: progress on stderr, JSON or a summary on stdout, TensorBoard events.
 #pragma once
-#include <memory>
+#include <mutex>
 #include <optional>
 
 #include "cli/training_options.hpp"
@@ -26,11 +26,12 @@ class TrainingSession {
   void started(const TrainPlan& plan, std::int64_t first_step);
   void stepped(const StepEvent& e);
   void evaluated(const EvalEvent& e);
-  void say(const std::string& text);
+  void say(const std::string& text);  // from any thread
 
   TrainingRun run_;
   bool json_;
   double begin_;
+  std::mutex speaking_;  // of progress_ and stderr: a stop is said by another thread
   std::optional<Progress> progress_;
   std::optional<EventWriter> events_;
   std::optional<TrainPlan> plan_;

@@ -111,12 +111,14 @@ class Run {
     if (options_.on_start) options_.on_start(trainer_.plan(), trainer_.steps());
     const auto begin = Clock::now();
     const std::int64_t first = trainer_.steps();
-    while (trainer_.steps() < options_.steps && !options_.stop.stop_requested()) one_step();
+    while (trainer_.steps() < options_.steps && !stopping()) one_step();
     finish(seconds_since(begin), first);
     return summary_;
   }
 
  private:
+  bool stopping() const { return options_.stop.stop_requested(); }
+
   void say(const std::string& what) const {
     if (options_.on_message) options_.on_message(what);
   }
@@ -139,8 +141,10 @@ class Run {
     const std::int64_t n = trainer_.steps();
     StepOptions step = options_.adamw;
     step.lr = learning_rate(options_, n);
+    step.stop = options_.stop;
     const auto begin = Clock::now();
     const StepResult done = trainer_.step(text_.batch(n, trainer_.plan().batch(), options_.plan.seq), step);
+    if (done.stopped) return;
     summary_.loss = done.loss;
     tokens_ += done.tokens;
     if (options_.on_step)
@@ -155,13 +159,15 @@ class Run {
     if (options_.save_every && (n + 1) % options_.save_every == 0 && !last) save();
   }
 
-  void evaluate() {
+  // False where it was stopped: a part of the windows tells nothing.
+  bool evaluate() {
     const std::int64_t seq = options_.plan.seq, all = text_.held_out_windows(seq);
     const std::int64_t count = std::min(all, std::max<std::int64_t>(1, evaluation_tokens / seq));
     const std::int64_t together = trainer_.plan().options().micro_batch;
     double sum = 0;
     std::int64_t tokens = 0;
     for (std::int64_t i = 0; i < count; i += together) {
+      if (stopping()) return false;
       Batch windows{0, seq, {}, {}};
       for (std::int64_t j = i; j < std::min(count, i + together); ++j, ++windows.batch) {
         const Batch one = text_.held_out(j * all / count, 1, seq);
@@ -179,6 +185,7 @@ class Run {
     if (options_.on_eval)
       options_.on_eval(
           {.step = trainer_.steps(), .val_loss = summary_.val_loss, .bits_per_byte = summary_.bits_per_byte});
+    return true;
   }
 
   void save() {
@@ -189,13 +196,12 @@ class Run {
 
   void finish(double seconds, std::int64_t first) {
     const bool did_steps = trainer_.steps() > first;
-    if (did_steps || !folder_.has_checkpoint()) save();
+    if (did_steps || (!stopping() && !folder_.has_checkpoint())) save();
     summary_.seconds = seconds;
     summary_.tokens_per_s = did_steps ? static_cast<double>(tokens_) / seconds : 0;
-    summary_.stopped = options_.stop.stop_requested() && trainer_.steps() < options_.steps;
     if (options_.profile) summary_.op_ms = trainer_.profile_ms();
+    summary_.stopped = stopping() || !evaluate();
     if (!summary_.stopped) {
-      evaluate();
       trainer_.save(options_.out);
       text_.tokenizer().save(options_.out);
     }
@@ -249,6 +255,7 @@ RunSummary train(const TrainingRun& run) {
   check_out(run, text);
   const TrainPlan plan = plan_for(run, text);
   check_text(run, text);
+  if (run.stop.stop_requested()) return {.stopped = true};
   make_folders(run.out);
   const FolderLock lock(run.out);
   return Run(run, text, plan).go();
