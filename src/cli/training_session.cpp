@@ -59,13 +59,13 @@ void TrainingSession::started(const TrainPlan& plan, std::int64_t first_step) {
   options.first_step = first_step;
   const std::lock_guard lock(speaking_);
   progress_.emplace(options);
-  events_.emplace(run_.out, unix_seconds(), first_step);
 }
 
 void TrainingSession::stepped(const StepEvent& e) {
   const double at = static_cast<double>(e.step);
   curves_.train.x.push_back(at);
   curves_.train.y.push_back(e.loss);
+  if (!events_) events_.emplace(run_.out, unix_seconds(), e.step - 1);  // not for a run that does no step
   events_->scalar("train/loss", e.step, e.loss, unix_seconds());
   events_->scalar("train/lr", e.step, e.lr, unix_seconds());
   events_->scalar("train/grad_norm", e.step, e.grad_norm, unix_seconds());

@@ -256,7 +256,6 @@ RunSummary train(const TrainingRun& run) {
   const TrainPlan plan = plan_for(run, text);
   check_text(run, text);
   if (run.stop.stop_requested()) return {.stopped = true};
-  make_folders(run.out);
   const FolderLock lock(run.out);
   return Run(run, text, plan).go();
 }

@@ -13,11 +13,17 @@ expect() {
   grep -q -- "$words" err.log || fail "hone $*: '$words' is not in: $(cat err.log)"
   [ "$(grep -c '^hone:' err.log)" = 1 ] || fail "hone $*: not one message: $(cat err.log)"
 }
+# The same of a command that takes --out, which nobody shall find.
+leaves_nothing() {
+  code=$1 words=$2
+  shift 2
+  expect "$code" "$words" "$@" --out new/folder
+  [ ! -e new ] || fail "hone $*: left a folder behind"
+}
 train() {
   code=$1 words=$2
   shift 2
-  expect "$code" "$words" train --out new "$@"
-  [ ! -e new ] || fail "hone train $*: left a folder behind"
+  leaves_nothing "$code" "$words" train "$@"
 }
 
 : >empty.txt
@@ -37,6 +43,13 @@ for option in lr min-lr clip weight-decay beta1 beta2 dropout; do
   for value in nan inf -inf 1e39 1e-60 x; do train 2 "$option" --data text.txt --$option $value; done
 done
 train 2 "dropout" --data text.txt --dropout -1
+too_large="--data text.txt --model gpt2 --batch 4096 --micro-batch 4096 --seq 1024"
+train 4 "memory" $too_large
+leaves_nothing 4 "memory" demo $too_large --steps 2
+leaves_nothing 3 "smaller --seq or a longer text" demo --data small.txt --vocab-size 300 --steps 2
+leaves_nothing 2 "sample-tokens" demo --data text.txt --sample-tokens -5 --steps 2
+leaves_nothing 2 "vocabulary" tokenizer train --data text.txt --vocab-size 3
+leaves_nothing 3 "nofile.txt.*no such file" data --data nofile.txt
 train 2 "batch is too large" --model tiny --data text.txt --seq 64 --batch 9223372036854775807
 train 2 "min-lr" --data text.txt --lr 1e-3 --min-lr 2e-3
 expect 2 "min-lr" plan --data text.txt --lr 1e-3 --min-lr 2e-3

@@ -77,5 +77,23 @@ TEST_F(OutFolder, ATokenizerInMemoryIsSavedWithTheModel) {
   EXPECT_EQ(Tokenizer::open(run_.out).json(), run_.made_tokenizer->json());
 }
 
+TEST_F(OutFolder, NothingIsLeftByARunThatDidNoStep) {
+  std::filesystem::create_directories(folder_.file("kept"));
+  for (const char* out : {"new", "new/of/new", "kept/new/", "kept"}) {
+    run_.out = folder_.file(out);
+    run_.on_start = [](const TrainPlan&, std::int64_t) {
+      throw Error(ErrorKind::budget, {.what = "too large"});
+    };
+    error_of(ErrorKind::budget, [&] { train(run_); });
+    std::stop_source stop;
+    run_.stop = stop.get_token();
+    run_.on_start = [&](const TrainPlan&, std::int64_t) { stop.request_stop(); };
+    EXPECT_TRUE(train(run_).stopped);
+    run_.stop = {};
+    EXPECT_FALSE(std::filesystem::exists(folder_.file("new"))) << out;
+    EXPECT_TRUE(std::filesystem::is_empty(folder_.file("kept"))) << out;
+  }
+}
+
 }  // namespace
 }  // namespace hone
