@@ -101,11 +101,10 @@ void TrainingSession::evaluated(const EvalEvent& e) {
               .text());
 }
 
-RunSummary TrainingSession::run(bool print_it) {
+RunSummary TrainingSession::to_the_end() {
   const std::stop_callback said(
       run_.stop, [this] { say("stopping: what is done is saved (a second signal ends at once, without)"); });
   RunSummary done = train(run_);
-  if (progress_) write(progress_->finish());
   if (events_) events_->flush();
   if (done.stopped && done.steps == 0)
     throw Error(ErrorKind::failed, {.what = "stopped before a step was done"});
@@ -113,8 +112,25 @@ RunSummary TrainingSession::run(bool print_it) {
     throw Error(ErrorKind::failed,
                 {.what = fmt::format("stopped after step {}; its checkpoint is saved", done.steps),
                  .hint = "the same command goes on from there"});
-  if (print_it) print_done(done);
   return done;
+}
+
+RunSummary TrainingSession::run(bool print_it) {
+  try {
+    const RunSummary done = to_the_end();
+    if (progress_) write(progress_->finish());
+    if (print_it) print_done(done);
+    return done;
+  } catch (const Error& e) {
+    if (progress_) write(progress_->finish());
+    if (json_)
+      print(JsonLine()
+                .add("event", "error")
+                .add("exit_code", exit_code(e.kind()))
+                .add("message", e.what())
+                .text());
+    throw;
+  }
 }
 
 void TrainingSession::print_done(const RunSummary& d, const std::string& sample) const {

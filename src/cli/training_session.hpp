@@ -15,7 +15,7 @@ struct Curves {
 class TrainingSession {
  public:
   TrainingSession(TrainingRun run, bool json);  // what happens is shown, and heard by the run's own on_start
-  // Runs to the end (or to Ctrl-C, then throws). `more` is added to the JSON of the done line.
+  // Runs to the end (or to Ctrl-C, then throws). An error is an event too, in JSON.
   RunSummary run(bool print_done = true);
   void print_done(const RunSummary& done, const std::string& sample = {}) const;
   const Curves& curves() const { return curves_; }
@@ -23,6 +23,7 @@ class TrainingSession {
 
  private:
   double now() const;
+  RunSummary to_the_end();
   void started(const TrainPlan& plan, std::int64_t first_step);
   void stepped(const StepEvent& e);
   void evaluated(const EvalEvent& e);

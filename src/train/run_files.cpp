@@ -149,7 +149,10 @@ std::vector<std::string> RunFolder::checkpoints() const {
   return names;
 }
 
-bool RunFolder::has_checkpoint() const { return !checkpoints().empty(); }
+std::optional<std::string> RunFolder::last_checkpoint() const {
+  const auto all = checkpoints();
+  return all.empty() ? std::nullopt : std::optional(all.back());
+}
 
 void RunFolder::require_own(const std::string& base, const Tokenizer& tokenizer) const {
   std::error_code absent;
@@ -157,7 +160,7 @@ void RunFolder::require_own(const std::string& base, const Tokenizer& tokenizer)
     throw Error(ErrorKind::usage, {.what = "--out is the folder of --model, whose weights would be replaced",
                                    .where = path_,
                                    .hint = "name another --out"});
-  if (has_checkpoint()) return;
+  if (last_checkpoint()) return;
   std::string found = model_file_in(path_);
   if (found.empty() && has_other_tokenizer(path_, tokenizer)) found = "tokenizer.json of another tokenizer";
   if (!found.empty())

@@ -42,7 +42,7 @@ class RunFolder {
   explicit RunFolder(std::string path) : path_(std::move(path)) {}
 
   const std::string& path() const { return path_; }
-  bool has_checkpoint() const;
+  std::optional<std::string> last_checkpoint() const;
   // Error where a run that begins with the model `base` would replace here what no run has made: that model
   // itself (usage), another model or its tokenizer (failed).
   void require_own(const std::string& base, const Tokenizer& tokenizer) const;

@@ -137,13 +137,29 @@ class Run {
     for (const std::string& change : identity_.changes(kept, trainer_.steps())) say("note: " + change);
   }
 
+  [[noreturn]] void refuse_diverged(ErrorText text) const {
+    const auto last = folder_.last_checkpoint();
+    text.hint +=
+        last ? "; the last checkpoint is " + *last : "; no checkpoint was saved, --save-every makes them";
+    throw Error(ErrorKind::failed, std::move(text));
+  }
+
+  StepResult complete(const Batch& batch, const StepOptions& step) {
+    try {
+      return trainer_.step(batch, step);
+    } catch (const Error& e) {
+      if (e.kind() != ErrorKind::failed) throw;
+      refuse_diverged(e.text());
+    }
+  }
+
   void one_step() {
     const std::int64_t n = trainer_.steps();
     StepOptions step = options_.adamw;
     step.lr = learning_rate(options_, n);
     step.stop = options_.stop;
     const auto begin = Clock::now();
-    const StepResult done = trainer_.step(text_.batch(n, trainer_.plan().batch(), options_.plan.seq), step);
+    const StepResult done = complete(text_.batch(n, trainer_.plan().batch(), options_.plan.seq), step);
     if (done.stopped) return;
     summary_.loss = done.loss;
     tokens_ += done.tokens;
@@ -179,6 +195,10 @@ class Run {
       tokens += part.tokens;
     }
     summary_.val_loss = sum / static_cast<double>(tokens);
+    if (!std::isfinite(sum))
+      refuse_diverged({.what = "the validation loss is not finite",
+                       .where = "step " + std::to_string(trainer_.steps()),
+                       .hint = "lower the learning rate, clip at a lower norm, or warm up longer"});
     summary_.bits_per_byte = summary_.val_loss / std::numbers::ln2 *
                              static_cast<double>(text_.held_out_tokens()) /
                              static_cast<double>(std::max<std::int64_t>(1, text_.held_out_bytes()));
@@ -196,7 +216,7 @@ class Run {
 
   void finish(double seconds, std::int64_t first) {
     const bool did_steps = trainer_.steps() > first;
-    if (did_steps || (!stopping() && !folder_.has_checkpoint())) save();
+    if (did_steps || (!stopping() && !folder_.last_checkpoint())) save();
     summary_.seconds = seconds;
     summary_.tokens_per_s = did_steps ? static_cast<double>(tokens_) / seconds : 0;
     if (options_.profile) summary_.op_ms = trainer_.profile_ms();

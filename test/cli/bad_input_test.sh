@@ -65,7 +65,16 @@ config '' && sed -i 's/"n_layer":2,//' config.json && train 3 '"n_layer" is miss
 config '' && sed -i 's/256/99/' config.json && train 3 'vocabulary' --model config.json --data text.txt --seq 64
 echo '{"model_type":' >config.json && train 3 'config.json, line' --model config.json --data text.txt
 expect 1 "cannot make the folder" train --model tiny --data text.txt --seq 64 --out /proc/none/here
-expect 1 "not finite" train --model tiny --data text.txt --seq 64 --lr 1e30 --warmup 0 --clip 0 --steps 9 --out diverged
+
+# weights and losses that are not finite
+diverging="--model tiny --data text.txt --seq 64 --batch 4 --lr 1e30 --warmup 0 --clip 0 --json"
+expect 1 "step [1-9].*not finite.*no checkpoint was saved" train $diverging --steps 9 --out diverged
+tail -1 out.log | grep -q '"event":"error","exit_code":1,"message":"step' || fail "no error event: $(cat out.log)"
+expect 1 "step [1-9].*not finite.*last checkpoint is diverged2/checkpoints/step-00000001" train $diverging --steps 9 --save-every 1 --out diverged2
+expect 1 "validation loss is not finite" train $diverging --steps 1 --out diverged3
+for folder in diverged diverged2 diverged3; do
+  [ ! -e $folder/model.safetensors ] || fail "a model that diverged was saved"
+done
 
 run="train --model tiny --data text.txt --seq 64 --batch 4 --out model"
 "$hone" $run --steps 4 --save-every 2 >/dev/null 2>&1 || fail "a plain run failed"
@@ -94,5 +103,8 @@ for folder in own config; do
   expect 1 "tokenizer would be replaced" tokenizer train --data text.txt --vocab-size 300 --out $folder
   diff -rq $folder kept-$folder || fail "$folder was changed"
 done
+"$hone" $run --steps 0 --out base >/dev/null 2>&1 || fail "a run of no step failed"
+printf '\377\377\377\377' | dd of=base/model.safetensors bs=1 seek=$(($(wc -c <base/model.safetensors) - 4)) conv=notrunc 2>/dev/null
+train 3 "base/model.safetensors, tensor .*: a weight is not finite: expected finite numbers, found NaN" --model base --data text.txt --seq 64
 expect 2 "folder of --model.*another --out" $run --model finished --out finished
 echo "every mistake was met"
