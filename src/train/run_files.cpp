@@ -20,6 +20,7 @@ namespace {
 
 constexpr const char* checkpoint_prefix = "step-";
 constexpr const char* config_key = "config";
+constexpr const char* dropout_key = "dropout";
 
 std::string number(float value) { return to_text(static_cast<double>(value), 9); }
 
@@ -44,6 +45,16 @@ std::string config_difference(const std::string& was, const std::string& now) {
       return fmt::format("{} was {} and is {}", item.key(), old.dump(), item.value().dump());
   }
   return "a key is gone";
+}
+
+std::string dropout_of(const TrainingRun& run) {
+  return run.dropout ? number(*run.dropout) : "the config's own";
+}
+
+bool same_rates(const TrainingRun& a, const TrainingRun& b, std::int64_t steps) {
+  for (std::int64_t n = 0; n < steps; ++n)
+    if (learning_rate(a, n) != learning_rate(b, n)) return false;
+  return true;
 }
 
 // By the folder's tokenizer.json, where it has one; a file that hone cannot read is another tokenizer's.
@@ -92,17 +103,24 @@ RunIdentity::RunIdentity(const TrainingRun& run, const Trainer& trainer, const T
 }
 
 RunIdentity::Notes RunIdentity::notes() const {
-  Notes notes{{"steps", std::to_string(run_.steps)}, {"isa", isa_}};
+  Notes notes{{"steps", std::to_string(run_.steps)}, {"isa", isa_}, {dropout_key, dropout_of(run_)}};
   for (const Kept& k : kept_) notes[k.key] = k.value;
   return notes;
+}
+
+// The option that makes a config another one is named itself.
+void RunIdentity::refuse_config(const Notes& notes, const std::string& was, const std::string& now) const {
+  const auto dropout = notes.find(dropout_key);
+  if (dropout != notes.end() && dropout->second != dropout_of(run_))
+    refuse(run_.out, "--dropout", dropout->second, dropout_of(run_));
+  refuse(run_.out, "model", "the same config.json", config_difference(was, now));
 }
 
 void RunIdentity::require_same(const Notes& notes) const {
   for (const Kept& k : kept_) {
     const auto was = notes.find(k.key);
     if (was == notes.end() || was->second == k.value) continue;
-    if (k.key == config_key)
-      refuse(run_.out, k.what, "the same config.json", config_difference(was->second, k.value));
+    if (k.key == config_key) refuse_config(notes, was->second, k.value);
     refuse(run_.out, k.what, was->second, k.value);
   }
 }
@@ -121,11 +139,12 @@ std::vector<std::string> RunIdentity::changes(const Notes& notes, std::int64_t s
     lines.push_back(fmt::format("--steps {} -> {}: the schedule stays", before.steps, run_.steps));
   else if (before.steps != run_.steps) {
     const double now = learning_rate(run_, step), then = learning_rate(before, step);
-    lines.push_back(
-        fmt::format("--steps {} -> {}: the learning rate at step {} is {:g}{}; a run of {} steps from its "
-                    "beginning would have other weights",
-                    before.steps, run_.steps, step + 1, now,
-                    now == then ? "" : fmt::format(", not {:g}", then), run_.steps));
+    lines.push_back(fmt::format(
+        "--steps {} -> {}: the learning rate at step {} is {:g}{}{}", before.steps, run_.steps, step + 1, now,
+        now == then ? "" : fmt::format(", not {:g}", then),
+        same_rates(run_, before, step)
+            ? ""
+            : fmt::format("; a run of {} steps from its beginning would have other weights", run_.steps)));
   }
   const std::string isa = was("isa");
   const bool portable = isa == "portable" || isa_ == "portable";

@@ -27,6 +27,7 @@ class RunIdentity {
   std::vector<std::string> changes(const Notes& notes, std::int64_t step) const;
 
  private:
+  [[noreturn]] void refuse_config(const Notes& notes, const std::string& was, const std::string& now) const;
   struct Kept {
     std::string key, what, value;  // "the run was started with another WHAT"
   };
