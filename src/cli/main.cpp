@@ -32,6 +32,7 @@ void add_help(Command& app) {
 
 int main(int argc, char** argv) {
   using namespace hone;
+  cli::hold_standard_streams();
   std::signal(SIGXFSZ, SIG_IGN);  // ulimit -f: the write fails and says so, like one on a full disk
   try {
     cli::Command program;

@@ -8,6 +8,10 @@
 
 namespace hone::cli {
 
+// Standard streams that were closed before the program began (`>&-`) stay closed to it, yet their numbers are
+// taken: else the next file that is opened got one, and what is printed.
+void hold_standard_streams();
+
 ProgressOptions progress_options();                       // of stderr: a terminal or not, its width, NO_COLOR
 void print(const std::string& line);                      // a line to stdout
 void print_text(const std::string& text);                 // as it is, to stdout
