@@ -13,6 +13,7 @@
 #pragma once
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <map>
 #include <stop_token>
 #include <string>
@@ -34,9 +35,12 @@ struct EvalEvent {
 };
 
 struct RunSummary {
+  static constexpr double unknown = std::numeric_limits<double>::quiet_NaN();
+
   std::int64_t steps = 0;
-  double seconds = 0, tokens_per_s = 0;
-  double loss = 0;  // of the last step
+  double seconds = 0;             // of the steps of this start
+  double tokens_per_s = unknown;  // where this start did none
+  double loss = unknown;          // of the last step; before the first there is none
   double val_loss = 0, bits_per_byte = 0;
   std::int64_t peak_bytes = 0, forecast_bytes = 0;
   std::string weights_hash{};

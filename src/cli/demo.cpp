@@ -139,7 +139,7 @@ RunReport report_of(const TrainingRun& run, const TrainingSession& session, cons
                {"threads", std::to_string(plan.options().threads)},
                {"peak learning rate", fmt::format("{:g}", run.adamw.lr)}};
   r.steps = done.steps;
-  r.seconds = done.seconds;
+  if (done.seconds > 0) r.seconds = done.seconds;
   r.train_loss = session.curves().train;
   r.validation_loss = session.curves().validation;
   r.bits_per_byte = done.bits_per_byte;

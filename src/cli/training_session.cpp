@@ -18,6 +18,14 @@ double unix_seconds() {
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
+std::string steps_text(const RunSummary& d) {
+  if (d.steps == 0) return "0 steps";
+  const std::string time =
+      d.seconds > 0 ? fmt::format("in {}, {}", human_duration(d.seconds), human_rate(d.tokens_per_s, "tok/s"))
+                    : "that were done before";
+  return fmt::format("{} steps {}; loss {:.4f}", d.steps, time, d.loss);
+}
+
 void write(const std::string& text) {
   std::fputs(text.c_str(), stderr);
   std::fflush(stderr);
@@ -151,10 +159,9 @@ void TrainingSession::print_done(const RunSummary& d, const std::string& sample)
     return;
   }
   print(
-      fmt::format("{} steps in {}, {}; loss {:.4f}, validation {:.4f} ({:.3f} bits a byte)\n"
+      fmt::format("{}, validation {:.4f} ({:.3f} bits a byte)\n"
                   "memory {} of {} forecast; weights {} in {}",
-                  d.steps, human_duration(d.seconds), human_rate(d.tokens_per_s, "tok/s"), d.loss, d.val_loss,
-                  d.bits_per_byte, human_bytes(static_cast<double>(d.peak_bytes)),
+                  steps_text(d), d.val_loss, d.bits_per_byte, human_bytes(static_cast<double>(d.peak_bytes)),
                   human_bytes(static_cast<double>(d.forecast_bytes)), d.weights_hash, run_.out));
 }
 

@@ -217,8 +217,8 @@ class Run {
   void finish(double seconds, std::int64_t first) {
     const bool did_steps = trainer_.steps() > first;
     if (did_steps || (!stopping() && !folder_.last_checkpoint())) save();
-    summary_.seconds = seconds;
-    summary_.tokens_per_s = did_steps ? static_cast<double>(tokens_) / seconds : 0;
+    if (did_steps) summary_.seconds = seconds;
+    if (did_steps) summary_.tokens_per_s = static_cast<double>(tokens_) / seconds;
     if (options_.profile) summary_.op_ms = trainer_.profile_ms();
     summary_.stopped = stopping() || !evaluate();
     if (!summary_.stopped) {
