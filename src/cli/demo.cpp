@@ -93,6 +93,19 @@ Course course_of(const TrainingRun& run, bool any_model) {
   return course_for_this_machine(run, any_model);
 }
 
+void keep(const Course& course, const TrainingRun& run) {
+  std::ofstream(course_file(run)) << course.model << ' ' << course.steps << '\n';
+}
+
+// Before minutes of training, though the sample comes after them.
+void check_prompt(const std::string& prompt, const Tokenizer& tokenizer, std::int64_t context) {
+  if (const auto tokens = std::ssize(tokenizer.encode(prompt)); tokens > context)
+    throw Error(ErrorKind::usage, {.what = "the prompt exceeds the model's context",
+                                   .where = "--prompt",
+                                   .expected = fmt::format("at most {} tokens", context),
+                                   .found = std::to_string(tokens)});
+}
+
 // A byte-level BPE of the part that trains. A token then stands for four bytes, so that the minutes of
 // a demo see so much more text.
 Tokenizer train_tokenizer(const std::string& data, std::int64_t vocab_size) {
@@ -174,13 +187,14 @@ void run(const DemoOptions& o, const Command& c) {
   Course course{run.model, run.steps};
   if (!c.given("--steps")) {
     course = course_of(run, !c.given("--model"));
-    run.on_start = [path = course_file(run), course](const TrainPlan&, std::int64_t) {
-      std::ofstream(path) << course.model << ' ' << course.steps << '\n';
-    };
     message(fmt::format("demo: {} (the same model anywhere: --model {} --steps {})", course.reason,
                         course.model, course.steps));
   }
   take(run, course, c);
+  run.on_start = [&](const TrainPlan& plan, std::int64_t) {
+    if (run.made_tokenizer) check_prompt(o.prompt, *run.made_tokenizer, plan.model().context());
+    if (!course.reason.empty()) keep(course, run);
+  };
   TrainingSession session(run, o.json);
   const RunSummary done = session.run(false);
   const std::string text = sample(run.out, o.prompt, o.sample_tokens);

@@ -48,6 +48,7 @@ train 4 "memory" $too_large
 leaves_nothing 4 "memory" demo $too_large --steps 2
 leaves_nothing 3 "smaller --seq or a longer text" demo --data small.txt --vocab-size 300 --steps 2
 leaves_nothing 2 "sample-tokens" demo --data text.txt --sample-tokens -5 --steps 2
+leaves_nothing 2 "prompt exceeds" demo --data text.txt --vocab-size 300 --seq 64 --prompt "$(head -n 50 text.txt)" --steps 2
 leaves_nothing 2 "vocabulary" tokenizer train --data text.txt --vocab-size 3
 leaves_nothing 3 "nofile.txt.*no such file" data --data nofile.txt
 train 2 "batch is too large" --model tiny --data text.txt --seq 64 --batch 9223372036854775807
@@ -106,5 +107,7 @@ done
 "$hone" $run --steps 0 --out base >/dev/null 2>&1 || fail "a run of no step failed"
 printf '\377\377\377\377' | dd of=base/model.safetensors bs=1 seek=$(($(wc -c <base/model.safetensors) - 4)) conv=notrunc 2>/dev/null
 train 3 "base/model.safetensors, tensor .*: a weight is not finite: expected finite numbers, found NaN" --model base --data text.txt --seq 64
+expect 3 "first in the weight .*not finite" eval base --data text.txt
+expect 3 "first in the weight .*not finite" generate base --prompt line
 expect 2 "folder of --model.*another --out" $run --model finished --out finished
 echo "every mistake was met"
