@@ -70,6 +70,24 @@ TEST_F(Resume, AFinishedRunDoesNoStepWhereverItsFilesAre) {
   EXPECT_EQ(messages_.find("note:"), std::string::npos) << messages_;
 }
 
+TEST_F(Resume, AStopAfterTheLastStepLeavesTheRestToTheNextStart) {
+  std::stop_source stop;
+  run_.stop = stop.get_token();
+  run_.on_step = [&](const StepEvent& e) {
+    if (e.step == run_.steps) stop.request_stop();
+  };
+  const RunSummary stopped = go();
+  EXPECT_TRUE(stopped.stopped);
+  EXPECT_EQ(stopped.steps, 2);
+  EXPECT_FALSE(std::filesystem::exists(run_.out + "/model.safetensors"));
+  run_.stop = {};
+  const RunSummary done = go();
+  EXPECT_FALSE(done.stopped);
+  EXPECT_EQ(first_, 2);
+  EXPECT_EQ(open(run_.out).weights_hash(), done.weights_hash);
+  EXPECT_EQ(done.weights_hash, stopped.weights_hash);
+}
+
 TEST_F(Resume, AnotherBaseModelIsRefused) {
   run_.model = base("base", 1);
   go();
