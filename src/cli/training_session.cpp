@@ -125,7 +125,7 @@ RunSummary TrainingSession::to_the_end() {
 
 RunSummary TrainingSession::run(bool print_it) {
   try {
-    const RunSummary done = to_the_end();
+    RunSummary done = to_the_end();
     if (progress_) write(progress_->finish());
     if (print_it) print_done(done);
     return done;

@@ -31,8 +31,8 @@ Text open_text(const TrainingRun& run) {
                                    .hint = "--data takes a text file, a folder or token shards"});
   std::string tokenizer = run.tokenizer;
   if (tokenizer.empty() && is_file(run.model + "/tokenizer.json")) tokenizer = run.model;
-  const Text text = run.made_tokenizer ? Text(run.data, *run.made_tokenizer, run.plan.seed)
-                                       : Text(run.data, {.tokenizer = tokenizer, .seed = run.plan.seed});
+  Text text = run.made_tokenizer ? Text(run.data, *run.made_tokenizer, run.plan.seed)
+                                 : Text(run.data, {.tokenizer = tokenizer, .seed = run.plan.seed});
   if (run.on_message)
     for (const std::string& note : text.notes()) run.on_message("note: " + note);
   return text;
