@@ -98,7 +98,8 @@ struct EvalResult {
 
 class HONE_API Trainer {
  public:
-  explicit Trainer(const TrainPlan& plan);  // Error(budget) where the system refuses the memory
+  // Error(budget) where the system refuses the memory, Error(input) for a weight that is not finite.
+  explicit Trainer(const TrainPlan& plan);
   ~Trainer();
   Trainer(Trainer&&) noexcept;
   Trainer& operator=(Trainer&&) noexcept;

@@ -1,4 +1,5 @@
 #include <array>
+#include <csignal>
 #include <cstdio>
 #include <exception>
 #include <new>
@@ -31,6 +32,8 @@ void add_help(Command& app) {
 
 int main(int argc, char** argv) {
   using namespace hone;
+  cli::hold_standard_streams();
+  std::signal(SIGXFSZ, SIG_IGN);  // ulimit -f: the write fails and says so, like one on a full disk
   try {
     cli::Command program;
     for (const cli::AddCommand add : cli::commands) add(program);

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
+
 #include "cli/command.hpp"
 #include "cli/json_line.hpp"
 #include "cli/terminal.hpp"
@@ -10,6 +12,17 @@
 
 namespace hone::cli {
 namespace {
+
+// What stands beside a tokenizer was made with it.
+void require_no_user_of_it(const std::string& folder) {
+  for (const char* name : {"config.json", "meta.json"})
+    if (std::filesystem::exists(folder + "/" + name))
+      throw Error(ErrorKind::failed,
+                  {.what = "the folder holds a model or token shards, whose tokenizer would be replaced",
+                   .where = folder,
+                   .found = name,
+                   .hint = "choose a folder of its own"});
+}
 
 void add_train_tokenizer(Command& tokenizer) {
   auto* c =
@@ -25,6 +38,7 @@ void add_train_tokenizer(Command& tokenizer) {
       ->capture_default_str();
   c->add_flag("--json", *json, "one JSON object on stdout");
   c->callback([=] {
+    require_no_user_of_it(*out);
     std::vector<std::string> notes;
     const std::string text = read_texts(*data, &notes);
     print_notes(notes);

@@ -95,10 +95,10 @@ class Evaluation {
       loss_sum += static_cast<double>(loss);
     if (!std::isfinite(loss_sum)) {
       const std::string culprit = executor_.first_not_finite(0);
-      throw Error(ErrorKind::failed, {.what = std::string("the loss is not finite (") +
-                                              (std::isnan(loss_sum) ? "NaN)" : "infinite)"),
-                                      .where = culprit.empty() ? "" : "first in " + culprit,
-                                      .hint = "the weights are damaged, or the model diverged in training"});
+      throw Error(ErrorKind::input, {.what = std::string("the loss is not finite (") +
+                                             (std::isnan(loss_sum) ? "NaN)" : "infinite)"),
+                                     .where = culprit.empty() ? "" : "first in " + culprit,
+                                     .hint = "the weights are damaged, or the model diverged in training"});
     }
     tokens += batch.tokens();
     count_correct(batch);

@@ -115,7 +115,7 @@ void Generation::Impl::draw_piece() {
   const auto logits = generator->logits();
   if (!std::all_of(logits.begin(), logits.end(), [](float x) { return std::isfinite(x); })) {
     end(Finish::stopped);
-    throw Error(ErrorKind::failed,
+    throw Error(ErrorKind::input,
                 {.what = "the logits are not finite",
                  .where = "position " + std::to_string(generator->position - 1) + ", first in " +
                           generator->executor.first_not_finite(generator->last_program),

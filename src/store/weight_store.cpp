@@ -1,6 +1,7 @@
 #include "store/weight_store.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/float_mode.hpp"
 #include "base/random.hpp"
@@ -84,6 +85,16 @@ void WeightStore::read(const ParameterSpec& spec, std::span<float> values) const
   std::vector<float> kept(values.size());
   read_file_layout(spec, kept);
   transpose(kept, spec.shape[1], spec.shape[0], values);
+}
+
+void WeightStore::require_finite(const ParameterSpec& spec, std::span<const float> values) const {
+  const auto bad = std::ranges::find_if(values, [](float x) { return !std::isfinite(x); });
+  if (bad == values.end()) return;
+  throw Error(ErrorKind::input, {.what = "a weight is not finite",
+                                 .where = files_ ? tensors_.at(spec.name).where() : "weight " + spec.name,
+                                 .expected = "finite numbers",
+                                 .found = std::isnan(*bad) ? "NaN" : "an infinite one",
+                                 .hint = "the file is damaged, or the model diverged in training"});
 }
 
 Shape file_shape(const ParameterSpec& spec) {

@@ -45,6 +45,8 @@ class WeightStore {
   void read_file_layout(const ParameterSpec& spec, std::span<float> values) const;
   // The same as programs keep it ([out,in]).
   void read(const ParameterSpec& spec, std::span<float> values) const;
+  // Error(input) where one of these values of a parameter is no number or infinite, with its file.
+  void require_finite(const ParameterSpec& spec, std::span<const float> values) const;
   // The same in memory, in f32 or bf16: made once, and the same for all who hold it at a time, on any thread
   // and through any copy of this store.
   std::shared_ptr<const HeldWeight> hold(const ParameterSpec& spec, DType dtype) const;

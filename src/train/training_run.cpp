@@ -31,7 +31,8 @@ Text open_text(const TrainingRun& run) {
                                    .hint = "--data takes a text file, a folder or token shards"});
   std::string tokenizer = run.tokenizer;
   if (tokenizer.empty() && is_file(run.model + "/tokenizer.json")) tokenizer = run.model;
-  Text text(run.data, {.tokenizer = tokenizer, .seed = run.plan.seed});
+  Text text = run.made_tokenizer ? Text(run.data, *run.made_tokenizer, run.plan.seed)
+                                 : Text(run.data, {.tokenizer = tokenizer, .seed = run.plan.seed});
   if (run.on_message)
     for (const std::string& note : text.notes()) run.on_message("note: " + note);
   return text;
@@ -91,6 +92,10 @@ void check_text(const TrainingRun& run, const Text& text) {
                                    .hint = "use a smaller --seq or a longer text"});
 }
 
+void check_out(const TrainingRun& run, const Text& text) {
+  if (!run.out.empty()) RunFolder(run.out).require_own(run.model, text.tokenizer());
+}
+
 class Run {
  public:
   Run(const TrainingRun& options, const Text& text, const TrainPlan& plan)
@@ -106,12 +111,14 @@ class Run {
     if (options_.on_start) options_.on_start(trainer_.plan(), trainer_.steps());
     const auto begin = Clock::now();
     const std::int64_t first = trainer_.steps();
-    while (trainer_.steps() < options_.steps && !options_.stop.stop_requested()) one_step();
+    while (trainer_.steps() < options_.steps && !stopping()) one_step();
     finish(seconds_since(begin), first);
     return summary_;
   }
 
  private:
+  bool stopping() const { return options_.stop.stop_requested(); }
+
   void say(const std::string& what) const {
     if (options_.on_message) options_.on_message(what);
   }
@@ -130,12 +137,30 @@ class Run {
     for (const std::string& change : identity_.changes(kept, trainer_.steps())) say("note: " + change);
   }
 
+  [[noreturn]] void refuse_diverged(ErrorText text) const {
+    const auto last = folder_.last_checkpoint();
+    text.hint +=
+        last ? "; the last checkpoint is " + *last : "; no checkpoint was saved, --save-every makes them";
+    throw Error(ErrorKind::failed, std::move(text));
+  }
+
+  StepResult complete(const Batch& batch, const StepOptions& step) {
+    try {
+      return trainer_.step(batch, step);
+    } catch (const Error& e) {
+      if (e.kind() != ErrorKind::failed) throw;
+      refuse_diverged(e.text());
+    }
+  }
+
   void one_step() {
     const std::int64_t n = trainer_.steps();
     StepOptions step = options_.adamw;
     step.lr = learning_rate(options_, n);
+    step.stop = options_.stop;
     const auto begin = Clock::now();
-    const StepResult done = trainer_.step(text_.batch(n, trainer_.plan().batch(), options_.plan.seq), step);
+    const StepResult done = complete(text_.batch(n, trainer_.plan().batch(), options_.plan.seq), step);
+    if (done.stopped) return;
     summary_.loss = done.loss;
     tokens_ += done.tokens;
     if (options_.on_step)
@@ -150,13 +175,15 @@ class Run {
     if (options_.save_every && (n + 1) % options_.save_every == 0 && !last) save();
   }
 
-  void evaluate() {
+  // False where it was stopped: a part of the windows tells nothing.
+  bool evaluate() {
     const std::int64_t seq = options_.plan.seq, all = text_.held_out_windows(seq);
     const std::int64_t count = std::min(all, std::max<std::int64_t>(1, evaluation_tokens / seq));
     const std::int64_t together = trainer_.plan().options().micro_batch;
     double sum = 0;
     std::int64_t tokens = 0;
     for (std::int64_t i = 0; i < count; i += together) {
+      if (stopping()) return false;
       Batch windows{0, seq, {}, {}};
       for (std::int64_t j = i; j < std::min(count, i + together); ++j, ++windows.batch) {
         const Batch one = text_.held_out(j * all / count, 1, seq);
@@ -168,29 +195,33 @@ class Run {
       tokens += part.tokens;
     }
     summary_.val_loss = sum / static_cast<double>(tokens);
+    if (!std::isfinite(sum))
+      refuse_diverged({.what = "the validation loss is not finite",
+                       .where = "step " + std::to_string(trainer_.steps()),
+                       .hint = "lower the learning rate, clip at a lower norm, or warm up longer"});
     summary_.bits_per_byte = summary_.val_loss / std::numbers::ln2 *
                              static_cast<double>(text_.held_out_tokens()) /
                              static_cast<double>(std::max<std::int64_t>(1, text_.held_out_bytes()));
     if (options_.on_eval)
       options_.on_eval(
           {.step = trainer_.steps(), .val_loss = summary_.val_loss, .bits_per_byte = summary_.bits_per_byte});
+    return true;
   }
 
   void save() {
-    auto notes = identity_.notes(trainer_);
+    auto notes = identity_.notes();
     notes["last loss"] = to_text(summary_.loss);
     folder_.save(trainer_, notes);
   }
 
   void finish(double seconds, std::int64_t first) {
     const bool did_steps = trainer_.steps() > first;
-    if (did_steps || !folder_.has_checkpoint()) save();
-    summary_.seconds = seconds;
-    summary_.tokens_per_s = did_steps ? static_cast<double>(tokens_) / seconds : 0;
-    summary_.stopped = options_.stop.stop_requested() && trainer_.steps() < options_.steps;
+    if (did_steps || (!stopping() && !folder_.last_checkpoint())) save();
+    if (did_steps) summary_.seconds = seconds;
+    if (did_steps) summary_.tokens_per_s = static_cast<double>(tokens_) / seconds;
     if (options_.profile) summary_.op_ms = trainer_.profile_ms();
+    summary_.stopped = stopping() || !evaluate();
     if (!summary_.stopped) {
-      evaluate();
       trainer_.save(options_.out);
       text_.tokenizer().save(options_.out);
     }
@@ -230,7 +261,9 @@ std::vector<std::string> run_notes(const TrainingRun& run, const TrainPlan& plan
 
 TrainPlan plan_of(const TrainingRun& run) {
   check(run);
-  return plan_for(run, open_text(run));
+  const Text text = open_text(run);
+  check_out(run, text);
+  return plan_for(run, text);
 }
 
 RunSummary train(const TrainingRun& run) {
@@ -239,9 +272,10 @@ RunSummary train(const TrainingRun& run) {
   if (run.out.empty())
     throw Error(ErrorKind::usage, {.what = "no folder to write the model to", .hint = "--out takes it"});
   const Text text = open_text(run);
+  check_out(run, text);
   const TrainPlan plan = plan_for(run, text);
   check_text(run, text);
-  make_folders(run.out);
+  if (run.stop.stop_requested()) return {.stopped = true};
   const FolderLock lock(run.out);
   return Run(run, text, plan).go();
 }

@@ -13,11 +13,17 @@ expect() {
   grep -q -- "$words" err.log || fail "hone $*: '$words' is not in: $(cat err.log)"
   [ "$(grep -c '^hone:' err.log)" = 1 ] || fail "hone $*: not one message: $(cat err.log)"
 }
+# The same of a command that takes --out, which nobody shall find.
+leaves_nothing() {
+  code=$1 words=$2
+  shift 2
+  expect "$code" "$words" "$@" --out new/folder
+  [ ! -e new ] || fail "hone $*: left a folder behind"
+}
 train() {
   code=$1 words=$2
   shift 2
-  expect "$code" "$words" train --out new "$@"
-  [ ! -e new ] || fail "hone train $*: left a folder behind"
+  leaves_nothing "$code" "$words" train "$@"
 }
 
 : >empty.txt
@@ -37,6 +43,14 @@ for option in lr min-lr clip weight-decay beta1 beta2 dropout; do
   for value in nan inf -inf 1e39 1e-60 x; do train 2 "$option" --data text.txt --$option $value; done
 done
 train 2 "dropout" --data text.txt --dropout -1
+too_large="--data text.txt --model gpt2 --batch 4096 --micro-batch 4096 --seq 1024"
+train 4 "memory" $too_large
+leaves_nothing 4 "memory" demo $too_large --steps 2
+leaves_nothing 3 "smaller --seq or a longer text" demo --data small.txt --vocab-size 300 --steps 2
+leaves_nothing 2 "sample-tokens" demo --data text.txt --sample-tokens -5 --steps 2
+leaves_nothing 2 "prompt exceeds" demo --data text.txt --vocab-size 300 --seq 64 --prompt "$(head -n 50 text.txt)" --steps 2
+leaves_nothing 2 "vocabulary" tokenizer train --data text.txt --vocab-size 3
+leaves_nothing 3 "nofile.txt.*no such file" data --data nofile.txt
 train 2 "batch is too large" --model tiny --data text.txt --seq 64 --batch 9223372036854775807
 train 2 "min-lr" --data text.txt --lr 1e-3 --min-lr 2e-3
 expect 2 "min-lr" plan --data text.txt --lr 1e-3 --min-lr 2e-3
@@ -52,7 +66,16 @@ config '' && sed -i 's/"n_layer":2,//' config.json && train 3 '"n_layer" is miss
 config '' && sed -i 's/256/99/' config.json && train 3 'vocabulary' --model config.json --data text.txt --seq 64
 echo '{"model_type":' >config.json && train 3 'config.json, line' --model config.json --data text.txt
 expect 1 "cannot make the folder" train --model tiny --data text.txt --seq 64 --out /proc/none/here
-expect 1 "not finite" train --model tiny --data text.txt --seq 64 --lr 1e30 --warmup 0 --clip 0 --steps 9 --out diverged
+
+# weights and losses that are not finite
+diverging="--model tiny --data text.txt --seq 64 --batch 4 --lr 1e30 --warmup 0 --clip 0 --json"
+expect 1 "step [1-9].*not finite.*no checkpoint was saved" train $diverging --steps 9 --out diverged
+tail -1 out.log | grep -q '"event":"error","exit_code":1,"message":"step' || fail "no error event: $(cat out.log)"
+expect 1 "step [1-9].*not finite.*last checkpoint is diverged2/checkpoints/step-00000001" train $diverging --steps 9 --save-every 1 --out diverged2
+expect 1 "validation loss is not finite" train $diverging --steps 1 --out diverged3
+for folder in diverged diverged2 diverged3; do
+  [ ! -e $folder/model.safetensors ] || fail "a model that diverged was saved"
+done
 
 run="train --model tiny --data text.txt --seq 64 --batch 4 --out model"
 "$hone" $run --steps 4 --save-every 2 >/dev/null 2>&1 || fail "a plain run failed"
@@ -68,4 +91,23 @@ cp kept "$state"
 truncate -s -10 model/model.safetensors
 expect 3 "model.safetensors" hash model
 expect 3 "no such file" generate nowhere --prompt x
+
+# what no run has made is not replaced
+"$hone" $run --steps 4 --out finished >/dev/null 2>&1 || fail "a plain run failed"
+cp -r finished own && rm -r own/checkpoints
+mkdir config && config '' && mv config.json config/
+for folder in own config; do
+  cp -r $folder kept-$folder
+  expect 1 "another model.*another --out" $run --steps 4 --out $folder
+  expect 1 "another model.*another --out" $run --steps 4 --out $folder --resume never
+  expect 1 "another model.*another --out" demo --data text.txt --out $folder
+  expect 1 "tokenizer would be replaced" tokenizer train --data text.txt --vocab-size 300 --out $folder
+  diff -rq $folder kept-$folder || fail "$folder was changed"
+done
+"$hone" $run --steps 0 --out base >/dev/null 2>&1 || fail "a run of no step failed"
+printf '\377\377\377\377' | dd of=base/model.safetensors bs=1 seek=$(($(wc -c <base/model.safetensors) - 4)) conv=notrunc 2>/dev/null
+train 3 "base/model.safetensors, tensor .*: a weight is not finite: expected finite numbers, found NaN" --model base --data text.txt --seq 64
+expect 3 "first in the weight .*not finite" eval base --data text.txt
+expect 3 "first in the weight .*not finite" generate base --prompt line
+expect 2 "folder of --model.*another --out" $run --model finished --out finished
 echo "every mistake was met"
