@@ -173,7 +173,8 @@ void run(const DemoOptions& o, const Command& c) {
     throw Error(ErrorKind::usage, {.what = "no text for the demo",
                                    .hint = "give one with --data, or run ./dev demo, which fetches one"});
   run.profile = true;
-  if (run.tokenizer.empty()) run.tokenizer = train_tokenizer(run.data, o.vocab_size, run.out);
+  if (run.tokenizer.empty() && !Tokenizer::of_model(run.model))
+    run.tokenizer = train_tokenizer(run.data, o.vocab_size, run.out);
   Course course{run.model, run.steps};
   if (!c.given("--steps")) {
     course = kept_course(run, !c.given("--model"));

@@ -32,8 +32,12 @@ Text open_text(const TrainingRun& run) {
   std::string tokenizer = run.tokenizer;
   if (tokenizer.empty() && is_file(run.model + "/tokenizer.json")) tokenizer = run.model;
   Text text(run.data, {.tokenizer = tokenizer, .seed = run.plan.seed});
-  if (run.on_message)
-    for (const std::string& note : text.notes()) run.on_message("note: " + note);
+  if (!run.on_message) return text;
+  for (const std::string& note : text.notes()) run.on_message("note: " + note);
+  // Whoever names another one may mean it: a vocabulary is exchanged that way.
+  if (const auto own = Tokenizer::of_model(run.model); own && *own != text.tokenizer())
+    run.on_message("note: the tokenizer is another one than " + run.model +
+                   " was trained with: its weights know these ids by other meanings");
   return text;
 }
 

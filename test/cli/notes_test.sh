@@ -54,7 +54,19 @@ silent data --data text.txt --out shards
 if "$hone" train $run --data bpe-shards --tokenizer byte --out void 2>err.log; then fail "--tokenizer over shards does nothing"; fi
 if "$hone" eval base --data bpe-shards --tokenizer byte 2>err.log; then fail "--tokenizer over shards does nothing"; fi
 
-# a run that goes on
 cp plain.json base/config.json
+
+# another tokenizer than the model's own, though its ids fit
+said "tokenizer is another one than base" train $run --model base --tokenizer char --out other
+said "tokenizer is another one than base" plan $run --model base --tokenizer char
+silent train $run --model base --tokenizer byte --out same
+silent eval base --data text.txt --tokenizer byte
+code=0
+"$hone" eval base --data text.txt --tokenizer char >out.log 2>err.log || code=$?
+[ $code = 2 ] || fail "eval with another tokenizer: exit $code"
+grep -q "base: --tokenizer is not .*'char'" err.log || fail "eval with another tokenizer: $(cat err.log)"
+"$hone" help eval | grep -q -e "--tokenizer.*char" || fail "eval's help does not name char"
+
+# a run that goes on
 said "steps 2 -> 4: the learning rate at step 3" train $run --steps 4 --out dropout0 --model base --dropout 0
 echo "what has no effect is said"
