@@ -33,8 +33,10 @@ HONE_API int exit_code(ErrorKind kind);
 
 // The parts of a message; empty ones are left out. `what` is a sentence without a full stop.
 struct ErrorText {
-  std::string what{};      // "the file ends inside its header"
-  std::string where{};     // "model.safetensors, byte 812" or "layer h.3.attn"
+  std::string what{};  // "the file ends inside its header"
+  // "model.safetensors, byte 812" or "layer h.3.attn"; of a value that a struct of options cannot have, its
+  // member's name, which the program turns into its option's: "micro_batch" into "--micro-batch"
+  std::string where{};
   std::string expected{};  // "1024 bytes"
   std::string found{};     // "17 bytes"
   std::string hint{};      // "download the file again"

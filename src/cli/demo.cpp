@@ -4,6 +4,7 @@
 #include <ctime>
 #include <filesystem>
 #include <fstream>
+#include <limits>
 
 #include "cli/command.hpp"
 #include "cli/terminal.hpp"
@@ -221,7 +222,9 @@ void add_demo(Command& app) {
   c->add_option("--prompt", o->prompt, "what the sample continues")->capture_default_str();
   c->add_option("--vocab-size", o->vocab_size, "of the tokenizer that is trained where none is named")
       ->capture_default_str();
-  c->add_option("--sample-tokens", o->sample_tokens, "length of the sample")->capture_default_str();
+  c->add_option("--sample-tokens", o->sample_tokens, "tokens of the sample (-1: to the end of the context)")
+      ->capture_default_str()
+      ->between(-1, std::numeric_limits<std::int64_t>::max());
   c->add_flag("--json", o->json, "one JSON object a line on stdout");
   c->callback([=] { run(*o, *c); });
 }

@@ -61,7 +61,8 @@ void add_eval(Command& app) {
   auto* o = new_kept<Options>();
   c->add_option("model", o->model, "model folder")->required();
   c->add_option("--data", o->data, "text file, folder of text files, or token shards")->required();
-  c->add_option("--tokenizer", o->tokenizer, "byte, char or a tokenizer.json, for a model folder that has none");
+  c->add_option("--tokenizer", o->tokenizer,
+                "byte, char or a tokenizer.json, for a model folder that has none");
   c->add_option("--seq", o->eval.seq, "tokens a window (0: chosen)")->capture_default_str();
   c->add_option("--max-tokens", o->eval.max_tokens, "stop after so many (0: the whole text)")
       ->capture_default_str();

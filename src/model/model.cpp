@@ -225,8 +225,9 @@ Model preset(const std::string& name, const ModelOptions& options) {
     if (name == p.name) return from_json(nlohmann::json::parse(p.config), options, "preset " + name);
     names.emplace_back(p.name);
   }
-  throw Error(ErrorKind::usage,
-              {.what = "no preset '" + name + "'", .hint = "did you mean '" + nearest(name, names) + "'?"});
+  throw Error(ErrorKind::usage, {.what = "no preset '" + name + "'",
+                                 .where = "model",
+                                 .hint = "did you mean '" + nearest(name, names) + "'?"});
 }
 
 Model from_config(const std::string& path, const ModelOptions& options) {
