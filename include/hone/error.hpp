@@ -11,6 +11,7 @@
 #pragma once
 #include <exception>
 #include <string>
+#include <string_view>
 
 #if defined(__GNUC__)
 #define HONE_API __attribute__((visibility("default")))
@@ -30,6 +31,10 @@ enum class ErrorKind {
 
 // The process exit code of a kind: failed 1, usage 2, input 3, budget 4, quality 5.
 HONE_API int exit_code(ErrorKind kind);
+
+// On one line, and no more than text to a terminal: control characters, and bytes that are no UTF-8, as \x1b.
+// For names out of files, of which some are made to move the cursor or to hide what follows.
+HONE_API std::string printable(std::string_view text);
 
 // The parts of a message; empty ones are left out. `what` is a sentence without a full stop.
 struct ErrorText {
@@ -51,7 +56,7 @@ class HONE_API Error : public std::exception {
 
   ErrorKind kind() const { return kind_; }
   const ErrorText& text() const { return text_; }
-  // "WHERE: WHAT: expected E, found F (HINT)" on one line.
+  // "WHERE: WHAT: expected E, found F (HINT)", printable().
   const char* what() const noexcept override { return message_.c_str(); }
 
  private:

@@ -141,7 +141,7 @@ RunReport report_of(const TrainingRun& run, const TrainingSession& session, cons
                {"micro-batch", std::to_string(plan.options().micro_batch)},
                {"precision", name(plan.options().precision)},
                {"threads", std::to_string(plan.options().threads)},
-               {"peak learning rate", fmt::format("{:g}", run.adamw.lr)}};
+               {"peak learning rate", fmt::format("{}", run.adamw.lr)}};
   r.steps = done.steps;
   r.seconds = done.seconds;
   r.train_loss = session.curves().train;

@@ -11,7 +11,7 @@ namespace hone::cli {
 ProgressOptions progress_options();                       // of stderr: a terminal or not, its width, NO_COLOR
 void print(const std::string& line);                      // a line to stdout
 void print_text(const std::string& text);                 // as it is, to stdout
-void message(const std::string& text);                    // a line to stderr
+void message(const std::string& text);                    // a line to stderr, printable()
 void print_notes(const std::vector<std::string>& notes);  // "note: ...", each a line to stderr
 
 // Stops on the first Ctrl-C (or SIGTERM); the second one ends the program.

@@ -62,8 +62,8 @@ void TrainingSession::stepped(const StepEvent& e) {
   curves_.train.x.push_back(at);
   curves_.train.y.push_back(e.loss);
   events_->scalar("train/loss", e.step, e.loss, unix_seconds());
-  events_->scalar("train/lr", e.step, e.lr, unix_seconds());
-  events_->scalar("train/grad_norm", e.step, e.grad_norm, unix_seconds());
+  events_->scalar("train/lr", e.step, static_cast<double>(e.lr), unix_seconds());
+  events_->scalar("train/grad_norm", e.step, static_cast<double>(e.grad_norm), unix_seconds());
   write(progress_->update(
       {.step = e.step, .loss = e.loss, .tokens = static_cast<double>(e.tokens), .seconds = now()}));
   if (json_)

@@ -23,8 +23,6 @@ constexpr const char* weights_key = "weights";
 // Of a run whose --model is its --out: it changes the weights that it began with.
 constexpr const char* in_place_key = "in place, weights then";
 
-std::string number(float value) { return to_text(static_cast<double>(value), 9); }
-
 // Of what each id stands for. How a text becomes ids shows in the text's own digest.
 std::string digest(const Tokenizer& tokenizer) {
   Digest digest;
@@ -77,14 +75,14 @@ RunIdentity::RunIdentity(const TrainingRun& run, const Trainer& trainer, const T
       {"seq", "--seq", std::to_string(o.seq)},
       {"precision", "--precision", name(o.precision)},
       {"seed", "--seed", std::to_string(o.seed)},
-      {"lr", "--lr", number(run.adamw.lr)},
-      {"min-lr", "--min-lr", number(run.min_lr)},
+      {"lr", "--lr", to_text(run.adamw.lr)},
+      {"min-lr", "--min-lr", to_text(run.min_lr)},
       {"schedule", "--schedule", schedules[static_cast<int>(run.schedule)]},
       {"warmup", "--warmup", std::to_string(run.warmup)},
-      {"beta1", "--beta1", number(run.adamw.beta1)},
-      {"beta2", "--beta2", number(run.adamw.beta2)},
-      {"weight-decay", "--weight-decay", number(run.adamw.weight_decay)},
-      {"clip", "--clip", number(run.adamw.clip)},
+      {"beta1", "--beta1", to_text(run.adamw.beta1)},
+      {"beta2", "--beta2", to_text(run.adamw.beta2)},
+      {"weight-decay", "--weight-decay", to_text(run.adamw.weight_decay)},
+      {"clip", "--clip", to_text(run.adamw.clip)},
       {weights_key, "base model: its weights differ", "digest " + trainer.weights_hash()}};
 }
 

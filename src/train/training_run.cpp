@@ -144,8 +144,8 @@ class Run {
     if (options_.on_step)
       options_.on_step({.step = n + 1,
                         .loss = done.loss,
-                        .lr = static_cast<double>(step.lr),
-                        .grad_norm = done.grad_norm,
+                        .lr = step.lr,
+                        .grad_norm = static_cast<float>(done.grad_norm),
                         .tokens_per_s = static_cast<double>(done.tokens) / seconds_since(begin),
                         .tokens = done.tokens});
     const bool last = n + 1 == options_.steps;
