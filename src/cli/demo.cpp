@@ -176,6 +176,8 @@ void run(const DemoOptions& o, const Command& c) {
   run.profile = true;
   if (run.tokenizer.empty() && !Tokenizer::of_model(run.model))
     run.tokenizer = train_tokenizer(run.data, o.vocab_size, run.out);
+  else
+    c.note_without_effect({"--vocab-size"}, "where no tokenizer is trained");
   Course course{run.model, run.steps};
   if (!c.given("--steps")) {
     course = kept_course(run, !c.given("--model"));

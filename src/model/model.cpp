@@ -6,6 +6,7 @@
 
 #include "base/float_mode.hpp"
 #include "file/atomic.hpp"
+#include "file/format.hpp"
 #include "file/json.hpp"
 #include "file/mapped.hpp"
 #include "hone/nearest.hpp"
@@ -231,6 +232,8 @@ Model preset(const std::string& name, const ModelOptions& options) {
 }
 
 Model from_config(const std::string& path, const ModelOptions& options) {
+  if (known_format(MappedFile(path).text()).name == safetensors_name)
+    refuse_file(path, "a model folder, or a config.json");
   return from_json(read_json(path), options, path);
 }
 

@@ -109,6 +109,19 @@ expect 2 "^hone: --top-p: .*found 0" generate model -p x --top-p 0
 expect 2 "^hone: --max-tokens: .*found -2" generate model -p x -n -2
 expect 2 "^hone: --max-tokens: .*found -2" eval model --data text.txt --max-tokens -2
 expect 2 "^hone: --seq: .*found 999" eval model --data text.txt --seq 999
+# a file where its folder is meant, and files that only bear the name
+train 3 "^hone: model/model.safetensors: one file.*found a safetensors file (name its folder: model)" --model model/model.safetensors --data text.txt
+expect 3 "one file.*found a safetensors file (name its folder: model)" eval model/model.safetensors --data text.txt
+expect 3 "one file.*(name its folder: model)" generate model/config.json -p x
+mkdir -p named
+cp model/config.json named/
+printf 'GGUF\003\000\000\000\000\000\000\000' >named/model.safetensors
+expect 3 "named/model.safetensors: not a safetensors file: found a GGUF model" hash named
+printf '<!doctype html><title>model.safetensors</title>' >named/model.safetensors
+expect 3 "found a web page (download" inspect named/model.safetensors
+cp named/model.safetensors named/config.json
+expect 3 "named/config.json: not JSON: found a web page" hash named
+
 truncate -s -10 model/model.safetensors
 expect 3 "model.safetensors" hash model
 expect 3 "no such file" generate nowhere --prompt x

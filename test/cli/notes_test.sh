@@ -68,6 +68,8 @@ grep -q 'a.x1b.2Jb *U8 ' out.log || fail "a tensor's name: $(cat out.log)"
 said "temperature 0.*--top-k, --seed" generate special --prompt a -n 1 --temperature 0 --top-k 3 --seed 4
 if "$hone" bench gemm --batch 3 --isa none 2>err.log; then fail "there is no such instruction set"; fi
 grep -q "^note: without effect on bench gemm.*--batch" err.log || fail "bench gemm: $(cat err.log)"
+said "no tokenizer is trained: --vocab-size" demo $run --tokenizer byte --vocab-size 512 --sample-tokens 4 --out demo
+silent demo $run --tokenizer byte --sample-tokens 4 --out demo2
 silent data --data text.txt --out shards
 "$hone" tokenizer train --data text.txt --vocab-size 300 --out bpe >/dev/null
 "$hone" data --data text.txt --tokenizer bpe --out bpe-shards >/dev/null
@@ -75,6 +77,10 @@ if "$hone" train $run --data bpe-shards --tokenizer byte --out void 2>err.log; t
 if "$hone" eval base --data bpe-shards --tokenizer byte 2>err.log; then fail "--tokenizer over shards does nothing"; fi
 
 cp plain.json base/config.json
+
+# a text that ends before it was to
+said "context of 32 tokens is full after 32 of --max-tokens 64" generate base --prompt a -n 64 --top-k 0
+silent generate base --prompt a -n -1
 
 # another tokenizer than the model's own, though its ids fit
 said "tokenizer is another one than base" train $run --model base --tokenizer char --out other
