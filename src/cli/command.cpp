@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <cstdio>
 #include <iterator>
@@ -49,14 +50,18 @@ std::string right_column(const CLI::Option& o) {
                                      : fmt::format("{} [{}]", o.get_description(), o.get_default_str());
 }
 
+bool is_letter_or_digit(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0; }
+
 // The recipe's line whose option a complaint names first.
 std::string origin_of(const std::string& complaint, const Arguments& arguments) {
   std::string origin;
   std::size_t first = complaint.size();
   for (const auto& [option, where] : arguments.origin) {
     const auto at = complaint.find(option), end = at + option.size();
-    const bool whole = at < first && (end == complaint.size() || !std::isalnum(complaint[end]));
-    if (!whole || (end < complaint.size() && complaint[end] == '-')) continue;
+    if (at >= first) continue;
+    const bool whole =
+        end == complaint.size() || (complaint[end] != '-' && !is_letter_or_digit(complaint[end]));
+    if (!whole) continue;
     origin = where;
     first = at;
   }
