@@ -25,7 +25,9 @@ namespace hone {
 
 struct StepEvent {
   std::int64_t step = 0;  // counted from 1
-  double loss = 0, lr = 0, grad_norm = 0, tokens_per_s = 0;
+  double loss = 0;
+  float lr = 0, grad_norm = 0;
+  double tokens_per_s = 0;
   std::int64_t tokens = 0;
 };
 

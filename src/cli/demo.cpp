@@ -150,7 +150,7 @@ RunReport report_of(const TrainingRun& run, const TrainingSession& session, cons
                {"micro-batch", std::to_string(plan.options().micro_batch)},
                {"precision", name(plan.options().precision)},
                {"threads", std::to_string(plan.options().threads)},
-               {"peak learning rate", fmt::format("{:g}", run.adamw.lr)}};
+               {"peak learning rate", fmt::format("{}", run.adamw.lr)}};
   r.steps = done.steps;
   if (done.seconds > 0) r.seconds = done.seconds;
   r.train_loss = session.curves().train;
@@ -183,7 +183,10 @@ void run(const DemoOptions& o, const Command& c) {
     throw Error(ErrorKind::usage, {.what = "no text for the demo",
                                    .hint = "give one with --data, or run ./dev demo, which fetches one"});
   run.profile = true;
-  if (run.tokenizer.empty()) run.made_tokenizer = train_tokenizer(run.data, o.vocab_size);
+  if (run.tokenizer.empty() && !Tokenizer::of_model(run.model))
+    run.made_tokenizer = train_tokenizer(run.data, o.vocab_size);
+  else
+    c.note_without_effect({"--vocab-size"}, "where no tokenizer is trained");
   Course course{run.model, run.steps};
   if (!c.given("--steps")) {
     course = course_of(run, !c.given("--model"));
@@ -234,7 +237,7 @@ void add_demo(Command& app) {
   c->add_option("--prompt", o->prompt, "what the sample continues")->capture_default_str();
   c->add_option("--vocab-size", o->vocab_size, "of the tokenizer that is trained where none is named")
       ->capture_default_str();
-  c->add_option("--sample-tokens", o->sample_tokens, "length of the sample (-1: to the end of the context)")
+  c->add_option("--sample-tokens", o->sample_tokens, "tokens of the sample (-1: to the end of the context)")
       ->capture_default_str()
       ->between(-1, std::numeric_limits<std::int64_t>::max());
   c->add_flag("--json", o->json, "one JSON object a line on stdout");

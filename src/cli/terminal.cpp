@@ -36,7 +36,7 @@ void print_text(const std::string& text) {
 
 void print(const std::string& line) { print_text(line + "\n"); }
 
-void message(const std::string& text) { std::fputs((text + "\n").c_str(), stderr); }
+void message(const std::string& text) { std::fputs((printable(text) + "\n").c_str(), stderr); }
 
 void print_notes(const std::vector<std::string>& notes) {
   for (const std::string& note : notes) message("note: " + note);

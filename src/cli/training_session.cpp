@@ -75,8 +75,8 @@ void TrainingSession::stepped(const StepEvent& e) {
   curves_.train.y.push_back(e.loss);
   if (!events_) events_.emplace(run_.out, unix_seconds(), e.step - 1);  // not for a run that does no step
   events_->scalar("train/loss", e.step, e.loss, unix_seconds());
-  events_->scalar("train/lr", e.step, e.lr, unix_seconds());
-  events_->scalar("train/grad_norm", e.step, e.grad_norm, unix_seconds());
+  events_->scalar("train/lr", e.step, static_cast<double>(e.lr), unix_seconds());
+  events_->scalar("train/grad_norm", e.step, static_cast<double>(e.grad_norm), unix_seconds());
   {
     const std::lock_guard lock(speaking_);
     write(progress_->update(

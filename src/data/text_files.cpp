@@ -3,7 +3,6 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <array>
 #include <filesystem>
 #include <set>
 #include <utility>
@@ -18,34 +17,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t head_bytes = 64 << 10;  // of a file, from which its kind is judged
-
-struct Format {
-  std::string_view magic, name;
-};
-
-using namespace std::string_view_literals;
-constexpr std::array formats{Format{"\x1f\x8b", "a gzip archive"},
-                             Format{"PK\x03\x04", "a ZIP archive"},
-                             Format{"PK\x05\x06", "a ZIP archive"},
-                             Format{"\x28\xb5\x2f\xfd", "a Zstandard archive"},
-                             Format{"\xfd\x37zXZ\0"sv, "an xz archive"},
-                             Format{"BZh", "a bzip2 archive"},
-                             Format{"7z\xbc\xaf\x27\x1c", "a 7-Zip archive"},
-                             Format{"Rar!\x1a\x07", "a RAR archive"},
-                             Format{"\x04\x22\x4d\x18", "an LZ4 archive"},
-                             Format{"%PDF-", "a PDF document"},
-                             Format{"\x89PNG\r\n", "a PNG image"},
-                             Format{"\xff\xd8\xff", "a JPEG image"},
-                             Format{"GIF8", "a GIF image"},
-                             Format{"PAR1", "a Parquet table"},
-                             Format{"ARROW1", "an Arrow table"},
-                             Format{"GGUF", "a GGUF model"},
-                             Format{"SQLite format 3\0"sv, "an SQLite database"},
-                             Format{"\x7f"
-                                    "ELF",
-                                    "a program"},
-                             Format{"\xff\xfe", "UTF-16 text; save it as UTF-8"},
-                             Format{"\xfe\xff", "UTF-16 text; save it as UTF-8"}};
 
 // Text in an old encoding has a stray byte here and there, and is taken as it stands where they are few.
 bool mostly_utf8(std::string_view head) {
@@ -114,12 +85,6 @@ class Walk {
 };
 
 }  // namespace
-
-std::string_view packed_format(std::string_view head) {
-  for (const Format& f : formats)
-    if (head.starts_with(f.magic)) return f.name;
-  return "";
-}
 
 TextFiles text_files_in(const std::string& folder) {
   Walk walk;

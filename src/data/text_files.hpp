@@ -5,6 +5,8 @@
 #include <string_view>
 #include <vector>
 
+#include "file/format.hpp"
+
 namespace hone {
 
 struct TextFiles {
@@ -20,9 +22,5 @@ struct TextFiles {
 // binary or not UTF-8, links to nothing, and folders that hold a model, a checkpoint or token shards (a run's
 // own --out may lie below its --data). A folder that is reached twice, by links, counts once.
 TextFiles text_files_in(const std::string& folder);
-
-// "a gzip archive", "a PNG image": what the first bytes of a file say that it is; empty where they say
-// nothing.
-std::string_view packed_format(std::string_view head);
 
 }  // namespace hone

@@ -31,6 +31,9 @@ Model custom_model(Architecture architecture, std::int64_t vocab_size, std::int6
                    std::uint64_t seed);
 inline constexpr const char* architecture_key = "architecture";
 
+// Error(input) for a file that stands where a model does, with what it is and the folder that it may be of.
+[[noreturn]] void refuse_file(const std::string& path, const std::string& expected);
+
 // The same model with other weights.
 Model with_weights(const Model& model, WeightStore store);
 

@@ -32,7 +32,8 @@ std::int64_t tokens_of(const Text& text, const EvalOptions& o) {
 std::int64_t decided_seq(const Model& model, const Text& text, const EvalOptions& o) {
   if (o.seq != 0) {
     if (o.seq < 0 || o.seq > model.context())
-      throw Error(ErrorKind::usage, {.what = "seq does not fit the model's context",
+      throw Error(ErrorKind::usage, {.what = "it does not fit the model's context",
+                                     .where = "seq",
                                      .expected = "1 to " + std::to_string(model.context()),
                                      .found = std::to_string(o.seq)});
     return o.seq;

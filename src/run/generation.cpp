@@ -173,9 +173,9 @@ Generation Generator::generate(std::span<const std::int32_t> prompt, SamplingOpt
   if (prompt.empty() && tokenizer && tokenizer->end_of_text())
     generation->prompt = {*tokenizer->end_of_text()};
   if (generation->prompt.empty())
-    throw Error(ErrorKind::input, {.what = "the prompt is empty",
-                                   .where = "Generator::generate",
-                                   .hint = "give at least one token to continue"});
+    throw Error(
+        ErrorKind::usage,
+        {.what = "the prompt is empty", .where = "prompt", .hint = "give at least one token to continue"});
   impl_->reset();
   impl_->check_ids(generation->prompt);
   generation->use = impl_->uses;

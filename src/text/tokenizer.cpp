@@ -8,6 +8,7 @@
 
 #include "base/utf8.hpp"
 #include "file/atomic.hpp"
+#include "file/mapped.hpp"
 #include "text/split.hpp"
 #include "text/tokenizer_impl.hpp"
 #include "text/unicode.hpp"
@@ -201,6 +202,15 @@ Tokenizer Tokenizer::chars(std::string_view text) {
   CharacterSet characters;
   characters.add(text, "the text");
   return characters.tokenizer();
+}
+
+std::optional<Tokenizer> Tokenizer::of_model(const std::string& folder) {
+  if (!is_file(folder + "/tokenizer.json")) return std::nullopt;
+  return open(folder);
+}
+
+bool Tokenizer::operator==(const Tokenizer& other) const {
+  return impl_ == other.impl_ || json() == other.json();
 }
 
 TokenizerKind Tokenizer::kind() const { return impl_->kind; }

@@ -22,8 +22,6 @@ constexpr const char* checkpoint_prefix = "step-";
 constexpr const char* config_key = "config";
 constexpr const char* dropout_key = "dropout";
 
-std::string number(float value) { return to_text(static_cast<double>(value), 9); }
-
 // Of what each id stands for. How a text becomes ids shows in the text's own digest.
 std::string digest(const Tokenizer& tokenizer) {
   Digest digest;
@@ -48,7 +46,7 @@ std::string config_difference(const std::string& was, const std::string& now) {
 }
 
 std::string dropout_of(const TrainingRun& run) {
-  return run.dropout ? number(*run.dropout) : "the config's own";
+  return run.dropout ? to_text(*run.dropout) : "the config's own";
 }
 
 bool same_rates(const TrainingRun& a, const TrainingRun& b, std::int64_t steps) {
@@ -61,7 +59,7 @@ bool same_rates(const TrainingRun& a, const TrainingRun& b, std::int64_t steps) 
 bool has_other_tokenizer(const std::string& folder, const Tokenizer& tokenizer) {
   if (!is_file(folder + "/tokenizer.json")) return false;
   try {
-    return Tokenizer::open(folder).json() != tokenizer.json();
+    return Tokenizer::open(folder) != tokenizer;
   } catch (const Error&) {
     return true;
   }
@@ -91,14 +89,14 @@ RunIdentity::RunIdentity(const TrainingRun& run, const Trainer& trainer, const T
       {"seq", "--seq", std::to_string(o.seq)},
       {"precision", "--precision", name(o.precision)},
       {"seed", "--seed", std::to_string(o.seed)},
-      {"lr", "--lr", number(run.adamw.lr)},
-      {"min-lr", "--min-lr", number(run.min_lr)},
+      {"lr", "--lr", to_text(run.adamw.lr)},
+      {"min-lr", "--min-lr", to_text(run.min_lr)},
       {"schedule", "--schedule", schedules[static_cast<int>(run.schedule)]},
       {"warmup", "--warmup", std::to_string(run.warmup)},
-      {"beta1", "--beta1", number(run.adamw.beta1)},
-      {"beta2", "--beta2", number(run.adamw.beta2)},
-      {"weight-decay", "--weight-decay", number(run.adamw.weight_decay)},
-      {"clip", "--clip", number(run.adamw.clip)},
+      {"beta1", "--beta1", to_text(run.adamw.beta1)},
+      {"beta2", "--beta2", to_text(run.adamw.beta2)},
+      {"weight-decay", "--weight-decay", to_text(run.adamw.weight_decay)},
+      {"clip", "--clip", to_text(run.adamw.clip)},
       {"weights", "base model: its weights differ", "digest " + trainer.weights_hash()}};
 }
 

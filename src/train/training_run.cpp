@@ -33,8 +33,13 @@ Text open_text(const TrainingRun& run) {
   if (tokenizer.empty() && is_file(run.model + "/tokenizer.json")) tokenizer = run.model;
   Text text = run.made_tokenizer ? Text(run.data, *run.made_tokenizer, run.plan.seed)
                                  : Text(run.data, {.tokenizer = tokenizer, .seed = run.plan.seed});
-  if (run.on_message)
-    for (const std::string& note : text.notes()) run.on_message("note: " + note);
+  if (!run.on_message) return text;
+  for (const std::string& note : text.notes()) run.on_message("note: " + note);
+  // Whoever names another one may mean it: a vocabulary is exchanged that way.
+  if (const auto own = Tokenizer::of_model(run.model); own && *own != text.tokenizer())
+    run.on_message("note: the tokenizer is another one than " + run.model +
+                   " was trained with: its weights know these ids by other meanings");
+  return text;
   return text;
 }
 
@@ -57,9 +62,8 @@ Model open_model(const TrainingRun& run, const Text& text) {
 void check(const TrainingRun& run) {
   const auto require = [](bool good, const char* option, const char* expected, const std::string& found) {
     if (!good)
-      throw Error(
-          ErrorKind::usage,
-          {.what = std::string("impossible value of --") + option, .expected = expected, .found = found});
+      throw Error(ErrorKind::usage,
+                  {.what = "impossible value", .where = option, .expected = expected, .found = found});
   };
   const auto count = [&](std::int64_t value, const char* option) {
     require(value >= 0, option, "0 or more", std::to_string(value));
@@ -70,13 +74,13 @@ void check(const TrainingRun& run) {
   const StepOptions& o = run.adamw;
   count(run.steps, "steps");
   count(run.warmup, "warmup");
-  count(run.eval_every, "eval-every");
-  count(run.save_every, "save-every");
+  count(run.eval_every, "eval_every");
+  count(run.save_every, "save_every");
   real(o.lr, o.lr >= 0, "lr", "0 or more, finite");
-  real(run.min_lr, run.min_lr >= 0 && run.min_lr <= o.lr, "min-lr", "0 to --lr");
+  real(run.min_lr, run.min_lr >= 0 && run.min_lr <= o.lr, "min_lr", "0 to lr");
   real(o.beta1, o.beta1 >= 0 && o.beta1 < 1, "beta1", "0 <= beta1 < 1");
   real(o.beta2, o.beta2 >= 0 && o.beta2 < 1, "beta2", "0 <= beta2 < 1");
-  real(o.weight_decay, o.weight_decay >= 0, "weight-decay", "0 or more, finite");
+  real(o.weight_decay, o.weight_decay >= 0, "weight_decay", "0 or more, finite");
   real(o.clip, o.clip >= 0, "clip", "0 (none) or more, finite");
   if (run.dropout) real(*run.dropout, *run.dropout >= 0 && *run.dropout < 1, "dropout", "0 <= dropout < 1");
 }
@@ -166,8 +170,8 @@ class Run {
     if (options_.on_step)
       options_.on_step({.step = n + 1,
                         .loss = done.loss,
-                        .lr = static_cast<double>(step.lr),
-                        .grad_norm = done.grad_norm,
+                        .lr = step.lr,
+                        .grad_norm = static_cast<float>(done.grad_norm),
                         .tokens_per_s = static_cast<double>(done.tokens) / seconds_since(begin),
                         .tokens = done.tokens});
     const bool last = n + 1 == options_.steps;

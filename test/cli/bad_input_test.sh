@@ -30,13 +30,32 @@ train() {
 head -c 2000 text.txt >small.txt
 config() { echo '{"model_type":"gpt2","n_layer":2,"n_head":4,"n_embd":64,"n_positions":64,"vocab_size":256'"$1"'}' >config.json; }
 
+# An option is named as it is typed.
 expect 2 "did you mean train" trian
 expect 2 "did you mean --data" train --dta text.txt
 expect 2 "out is required" train --data text.txt
 train 2 "did you mean 'nano'" --model nan0 --data text.txt
 train 2 "steps" --data text.txt --steps many
-train 2 "precision.*f32 or bf16" --data text.txt --precision bf17
-train 2 "micro-batch" --model tiny --data text.txt --seq 64 --micro-batch 99
+train 2 "^hone: --precision: .*f32 or bf16" --data text.txt --precision bf17
+train 2 "^hone: --isa: unknown.*portable" --model tiny --data text.txt --seq 64 --isa sse
+train 2 "^hone: --threads: .*1 to 4096.*found -1" --model tiny --data text.txt --seq 64 --threads -1
+train 2 "^hone: --batch: .*at least 1, found 0" --model tiny --data text.txt --seq 64 --batch 0
+train 2 "^hone: --seq: .*1 to 128.*found 0" --model tiny --data text.txt --seq 0
+train 2 "^hone: --schedule: .*found 'sine'" --data text.txt --schedule sine
+train 2 "^hone: --optimizer: .*found 'sgd'" --data text.txt --optimizer sgd
+train 2 "^hone: --resume: .*found 'no'" --data text.txt --resume no
+train 2 "^hone: --warmup: .*found -1" --data text.txt --warmup -1
+train 2 "^hone: --save-every: .*found -1" --data text.txt --save-every -1
+train 2 "^hone: --beta2: .*found 1" --data text.txt --beta2 1
+train 2 "^hone: --model: no preset 'nan0'" --model nan0 --data text.txt
+train 2 "^hone: --lr: expected a finite number, found ''" --lr= --data text.txt
+train 2 "^hone: --seed: .*found ''" --data text.txt --seed=
+expect 2 "^hone: --vocab-size: .*257 to" tokenizer train --data text.txt --vocab-size 12 --out new
+expect 2 "^hone: --shard-tokens: " data --data text.txt --shard-tokens 0 --out new
+expect 2 "^hone: --vocab: .*0 to.*found -1" bench train --vocab -1
+expect 2 "^hone: --threads: .*found -1" bench gemm --threads -1
+expect 2 "^hone: --sample-tokens: .*found -5" demo --data text.txt --sample-tokens -5
+train 2 "^hone: --micro-batch: " --model tiny --data text.txt --seq 64 --micro-batch 99
 for value in -1 1.5 0x10 1e3 18446744073709551616; do train 2 "seed" --data text.txt --seed $value; done
 for value in -3 2.5 99999999999999999999; do train 2 "steps" --data text.txt --steps $value; done
 for option in lr min-lr clip weight-decay beta1 beta2 dropout; do
@@ -77,6 +96,24 @@ for folder in diverged diverged2 diverged3; do
   [ ! -e $folder/model.safetensors ] || fail "a model that diverged was saved"
 done
 
+# A recipe's mistakes are its file's: exit 3, with the line.
+recipe() {
+  printf "$3" >recipe.toml
+  train "$1" "recipe.toml, line $2" recipe.toml
+}
+start='model = "tiny"\ndata = "text.txt"\nseq = 32\n'
+recipe 3 "4: --batch: the batch must" "${start}batch = 0\n"
+recipe 3 "4: --precision: unknown" "${start}precision = \"bf17\"\n"
+recipe 3 "4: --min-lr: impossible" "${start}min_lr = 0.5\nlr = 0.1\n"
+recipe 3 "4: --lr: .*large" "${start}lr = 1e99\n"
+recipe 3 "4: 'seed' has .*a whole number, found a number with a point" "${start}seed = 3.0\n"
+recipe 3 "4: 'beta1' has .*a number, found a text" "${start}beta1 = \"0.9\"\n"
+recipe 3 "4: 'out' has .*a text, found a whole number" "${start}out = 7\n"
+mkdir -p folder.toml
+train 3 "folder.toml: a recipe is a TOML file: found a folder" folder.toml
+printf 'batch = 0\n' >recipe.toml
+train 2 "^hone: --seq: " recipe.toml --model tiny --data text.txt --batch 2 --seq 0
+
 run="train --model tiny --data text.txt --seq 64 --batch 4 --out model"
 "$hone" $run --steps 4 --save-every 2 >/dev/null 2>&1 || fail "a plain run failed"
 expect 2 "another --lr" $run --steps 6 --lr 1e-4
@@ -88,6 +125,26 @@ truncate -s 1000 "$state"
 expect 3 "cut short" $run --steps 6
 cp kept "$state"
 "$hone" $run --steps 4 >/dev/null 2>&1 || fail "the earlier checkpoint is no longer whole"
+expect 2 "^hone: --prompt: the prompt is empty" generate model --prompt ''
+expect 2 "^hone: --prompt: the prompt is empty" generate model --prompt=
+for option in temperature top-k; do expect 2 "^hone: --$option: .*found -1" generate model -p x --$option -1; done
+expect 2 "^hone: --top-p: .*found 0" generate model -p x --top-p 0
+expect 2 "^hone: --max-tokens: .*found -2" generate model -p x -n -2
+expect 2 "^hone: --max-tokens: .*found -2" eval model --data text.txt --max-tokens -2
+expect 2 "^hone: --seq: .*found 999" eval model --data text.txt --seq 999
+# a file where its folder is meant, and files that only bear the name
+train 3 "^hone: model/model.safetensors: one file.*found a safetensors file (name its folder: model)" --model model/model.safetensors --data text.txt
+expect 3 "one file.*found a safetensors file (name its folder: model)" eval model/model.safetensors --data text.txt
+expect 3 "one file.*(name its folder: model)" generate model/config.json -p x
+mkdir -p named
+cp model/config.json named/
+printf 'GGUF\003\000\000\000\000\000\000\000' >named/model.safetensors
+expect 3 "named/model.safetensors: not a safetensors file: found a GGUF model" hash named
+printf '<!doctype html><title>model.safetensors</title>' >named/model.safetensors
+expect 3 "found a web page (download" inspect named/model.safetensors
+cp named/model.safetensors named/config.json
+expect 3 "named/config.json: not JSON: found a web page" hash named
+
 truncate -s -10 model/model.safetensors
 expect 3 "model.safetensors" hash model
 expect 3 "no such file" generate nowhere --prompt x

@@ -384,7 +384,7 @@ TEST(Generator, EndsWithTheContext) {
 
 TEST(Generator, RefusesBadPromptsAndBadUse) {
   Generator generator(GeneratePlan(golden(), {.threads = 1}));
-  error_of(ErrorKind::input, [&] { generator.generate({}); });
+  EXPECT_EQ(error_of(ErrorKind::usage, [&] { generator.generate({}); }).find("prompt: "), 0u);
   EXPECT_NE(error_of(ErrorKind::input,
                      [&] {
                        generator.generate(Ids{1, 512});

@@ -49,6 +49,17 @@ TEST(Tokenizer, Gpt2GivesTheIdsAndTextsOfTheReference) {
   }
 }
 
+TEST(Tokenizer, EqualOnesGiveTheSameIds) {
+  EXPECT_EQ(gpt2(), Tokenizer::parse(gpt2().json(), "again"));
+  EXPECT_EQ(Tokenizer::chars("abc"), Tokenizer::chars("cabba"));
+  EXPECT_NE(Tokenizer::chars("abc"), Tokenizer::chars("abd"));
+  EXPECT_NE(Tokenizer::bytes(), gpt2());
+  const TemporaryFolder folder;
+  EXPECT_FALSE(Tokenizer::of_model(folder.file("none")));
+  gpt2().save(folder.file("model"));
+  EXPECT_EQ(Tokenizer::of_model(folder.file("model")), gpt2());
+}
+
 TEST(Tokenizer, Gpt2TakesAnyBytes) {
   const Tokenizer tokenizer = gpt2();
   std::string bytes;
