@@ -7,8 +7,8 @@
 //   }
 //
 // Batch n is a pure function of the seed and n: nothing to save, nothing to skip after a restart, and a
-// micro-batch may be drawn alone. A text is tokenised once and held as 2 bytes a token (4 from 65536 ids on);
-// token shards stay on disk.
+// micro-batch may be drawn alone. A text is tokenised once, piece by piece, and held as the bytes that its
+// ids take (1 up to 256 ids, 2 up to 65536, else 4); token shards stay on disk.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -78,6 +78,8 @@ class HONE_API Text {
   // Reads all tokens.
   std::string digest() const;
   std::int64_t memory_bytes() const;  // that tokens and tokenizer take here; tokens of shards stay on disk
+  // That reading it took beside these at most, given back since: what BPE needs for the text's longest word.
+  std::int64_t reading_bytes() const;
 
   // Step n's `batch` windows of seq + 1 tokens. A pass over the training part takes its windows in a drawn
   // order, side by side from a drawn offset, so that it reads no token twice. Error(input) where that part is
@@ -117,5 +119,9 @@ HONE_API ShardReport write_token_shards(const std::string& text_path, const Toke
 // The text of a file, or of a folder's text files, one after the other; to train a tokenizer on. Names in
 // `notes`, where given, what was left out.
 HONE_API std::string read_texts(const std::string& path, std::vector<std::string>* notes = nullptr);
+
+// The characters of a file, or of a folder's text files, as a vocabulary. Constant memory. Error(input), with
+// the file, where one is not UTF-8.
+HONE_API Tokenizer character_tokenizer(const std::string& path);
 
 }  // namespace hone

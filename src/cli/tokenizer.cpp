@@ -87,7 +87,7 @@ void add_data(Command& app) {
   c->add_flag("--json", *json, "one JSON object on stdout");
   c->callback([=] {
     const Tokenizer t = *tokenizer == "byte"   ? Tokenizer::bytes()
-                        : *tokenizer == "char" ? Tokenizer::chars(read_texts(*data))
+                        : *tokenizer == "char" ? character_tokenizer(*data)
                                                : Tokenizer::open(*tokenizer);
     print_notes(t.notes());
     const ShardReport r = write_token_shards(*data, t, *out, *options);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <numeric>
 
 #include "base/utf8.hpp"
 #include "data/text_files.hpp"
@@ -27,10 +28,11 @@ std::size_t characters_in(std::string_view text) {
   return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), begins));
 }
 
+constexpr std::size_t piece_bytes = 1 << 20;  // of a text that passes through once
+
 // Counts by pieces, each released when it was read; the second pass skips the whole pieces before the cut.
 template <class Release>
 std::size_t cut_by_characters(std::string_view text, const Release& release) {
-  constexpr std::size_t piece_bytes = 8 << 20;
   std::vector<std::size_t> pieces;
   std::size_t characters = 0;
   for (std::size_t at = 0; at < text.size(); at += piece_bytes) {
@@ -56,6 +58,17 @@ MappedFile opened(const Document& d) {
                                    .expected = std::to_string(d.bytes) + " bytes",
                                    .found = std::to_string(file.size())});
   return file;
+}
+
+// A document in pieces of whole characters, each given back when it was read: visit(piece, its first byte).
+template <class Visit>
+void read_through(const Document& d, const Visit& visit) {
+  const MappedFile file = opened(d);
+  for (std::size_t at = 0, end = 0; at < file.size(); at = end) {
+    end = next_character(file.text(), std::min(at + piece_bytes, file.size()));
+    visit(file.text().substr(at, end - at), at);
+    file.drop(at, end - at);
+  }
 }
 
 std::string note_of(const std::string& folder, const std::vector<std::string>& skipped) {
@@ -123,13 +136,16 @@ void Documents::split(bool by_characters) {
 
 std::string Documents::text() const {
   std::string all;
-  for (const Document& d : documents_) all += opened(d).text();
+  all.reserve(std::accumulate(documents_.begin(), documents_.end(), std::size_t{0},
+                              [](std::size_t sum, const Document& d) { return sum + d.bytes; }));
+  for (const Document& d : documents_) read_through(d, [&](auto piece, std::size_t) { all += piece; });
   return all;
 }
 
 Tokenizer Documents::character_tokenizer() const {
   CharacterSet characters;
-  for (const Document& d : documents_) characters.add(opened(d).text(), d.path);
+  for (const Document& d : documents_)
+    read_through(d, [&](auto piece, std::size_t at) { characters.add(piece, d.path, at); });
   return characters.tokenizer();
 }
 
@@ -145,19 +161,22 @@ std::int64_t Documents::held_out_bytes() const {
   return static_cast<std::int64_t>(sum);
 }
 
-void Documents::encode(const Tokenizer& tokenizer, bool held_out, const IdSink& sink) const {
+std::size_t Documents::encode(const Tokenizer& tokenizer, bool held_out, const IdSink& sink) const {
   const auto end = tokenizer.end_of_text();
+  std::size_t most = 0;
   for (const Document& d : documents_) {
     const std::size_t first = held_out ? d.train_bytes : 0;
     const std::size_t end_of_part = held_out ? d.bytes : d.train_bytes;
     if (first == end_of_part) continue;
     const MappedFile file = opened(d);
-    encode_stream(tokenizer, file.text().substr(first, end_of_part - first), d.path, first, [&](auto ids) {
-      sink(ids);
-      file.drop(0, file.size());  // the text passes through once
-    });
+    const std::string_view part = file.text().substr(first, end_of_part - first);
+    most = std::max(most, encode_stream(tokenizer, part, d.path, first, [&](auto ids) {
+                      sink(ids);
+                      file.drop(0, file.size());  // the text passes through once
+                    }));
     if (documents_.size() > 1 && end && end_of_part == d.bytes) sink(std::array{*end});
   }
+  return most;
 }
 
 std::string read_texts(const std::string& path, std::vector<std::string>* notes) {
@@ -165,5 +184,7 @@ std::string read_texts(const std::string& path, std::vector<std::string>* notes)
   if (notes) notes->insert(notes->end(), documents.notes().begin(), documents.notes().end());
   return documents.text();
 }
+
+Tokenizer character_tokenizer(const std::string& path) { return Documents(path).character_tokenizer(); }
 
 }  // namespace hone

@@ -40,8 +40,9 @@ class Documents {
   std::string text() const;  // of all, one after the other
   Tokenizer character_tokenizer() const;
 
-  // Encodes the part in order, in pieces. Several documents each end with end-of-text, if there is one.
-  void encode(const Tokenizer& tokenizer, bool held_out, const IdSink& sink) const;
+  // Encodes the part in order, in pieces. Several documents each end with end-of-text, if there is one. What
+  // encode_stream says of the memory, of the document where it is most.
+  std::size_t encode(const Tokenizer& tokenizer, bool held_out, const IdSink& sink) const;
 
  private:
   std::vector<Document> documents_;

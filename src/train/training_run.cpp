@@ -215,6 +215,7 @@ namespace {
 TrainPlan plan_for(const TrainingRun& run, const Text& text) {
   TrainPlanOptions options = run.plan;
   options.text_bytes = text.memory_bytes();
+  options.reading_bytes = text.reading_bytes();
   return TrainPlan(open_model(run, text), std::move(options));
 }
 }  // namespace
