@@ -65,6 +65,7 @@ class HONE_API Text {
   // A text that is in memory; what the constructors say of one file holds for it.
   static Text of(std::string_view text, Tokenizer tokenizer = Tokenizer::bytes(), std::uint64_t seed = 0);
 
+  const std::string& path() const;  // as it was named; "the text", of one that is in memory
   const Tokenizer& tokenizer() const;
   // What a person should hear: files left out, what of the tokenizer's file has no effect. A line each.
   const std::vector<std::string>& notes() const;
@@ -95,6 +96,8 @@ class HONE_API Text {
   // The same over the whole text, for a text that no training saw.
   std::int64_t all_windows(std::int64_t seq) const;
   Batch all(std::int64_t first_window, std::int64_t count, std::int64_t seq) const;
+  // Tokens [first, first + count) of the whole text, whose last held_out_tokens() are the held-out part.
+  std::vector<std::int32_t> ids(std::int64_t first, std::int64_t count) const;
 
  private:
   struct Impl;

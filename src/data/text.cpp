@@ -176,6 +176,7 @@ Text Text::of(std::string_view text, Tokenizer tokenizer, std::uint64_t seed) {
   return Text(Impl::of_memory(text, std::move(tokenizer), seed));
 }
 
+const std::string& Text::path() const { return impl_->path; }
 const Tokenizer& Text::tokenizer() const { return impl_->tokenizer; }
 const std::vector<std::string>& Text::notes() const { return impl_->notes; }
 std::int64_t Text::vocab_size() const { return impl_->tokenizer.vocab_size(); }
@@ -251,6 +252,13 @@ Batch Text::held_out(std::int64_t first_window, std::int64_t count, std::int64_t
 
 Batch Text::all(std::int64_t first_window, std::int64_t count, std::int64_t seq) const {
   return impl_->windows(0, all_tokens(), first_window, count, seq, "");
+}
+
+std::vector<std::int32_t> Text::ids(std::int64_t first, std::int64_t count) const {
+  require_part(first, count, all_tokens(), 1, impl_->path);
+  std::vector<std::int32_t> ids(static_cast<std::size_t>(count));
+  impl_->read(first, count, ids.data());
+  return ids;
 }
 
 }  // namespace hone
