@@ -48,11 +48,14 @@ struct Batch {
   operator BatchView() const { return {batch, seq, ids, labels}; }
 };
 
-// A folder means all text files below it, by name, folder by folder; what is no text is left out and named in
-// notes(). What is held out: of one file, the characters after the first nine tenths; of several documents
+// A folder means all text files below it, by name, folder by folder; what is no text, or hidden, is left out
+// and named in notes(). A single file that is binary or not UTF-8 is Error(input), unless a byte tokenizer is
+// named; a known format (an archive, a model) always. A byte-order mark at a file's start does not count.
+//
+// What is held out: of one file, the characters after the first nine tenths; of several documents
 // (files), the last ones that make up a tenth of the text. Where whole documents would make it less than 5 %
 // or more than 15 %, the one that holds the cut is divided. Each of several documents ends with the
-// tokenizer's end-of-text.
+// tokenizer's end-of-text; if there is none, with a newline.
 class HONE_API Text {
  public:
   // A folder of token shards brings its own tokenizer; naming another one is an error.
@@ -107,6 +110,7 @@ class HONE_API Text {
 
 struct ShardOptions {
   std::int64_t shard_tokens = std::int64_t{1} << 26;  // 128 MiB a file at 2 bytes a token
+  bool any_bytes = true;  // to a byte tokenizer, a file that is binary or not UTF-8 is a text too
 };
 
 struct ShardReport {
@@ -119,8 +123,8 @@ struct ShardReport {
 HONE_API ShardReport write_token_shards(const std::string& text_path, const Tokenizer& tokenizer,
                                         const std::string& out_folder, const ShardOptions& options = {});
 
-// The text of a file, or of a folder's text files, one after the other; to train a tokenizer on. Names in
-// `notes`, where given, what was left out.
+// The text of a file, or of a folder's text files, one after the other, each with a newline at its end; to
+// train a tokenizer on. Names in `notes`, where given, what was left out.
 HONE_API std::string read_texts(const std::string& path, std::vector<std::string>* notes = nullptr);
 
 // The characters of a file, or of a folder's text files, as a vocabulary. Constant memory. Error(input), with

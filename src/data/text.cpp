@@ -119,6 +119,7 @@ std::shared_ptr<const Text::Impl> Text::Impl::of_documents(const std::string& pa
 
 std::shared_ptr<const Text::Impl> Text::Impl::of_memory(std::string_view text, Tokenizer tokenizer,
                                                         std::uint64_t seed) {
+  text.remove_prefix(mark_bytes_of(text));
   const std::size_t cut = training_bytes(text, tokenizer.kind() != TokenizerKind::byte);
   const int width = held_token_bytes_for(tokenizer.vocab_size());
   auto impl = std::make_shared<Impl>(
@@ -155,6 +156,7 @@ Text::Text(const std::string& path, const TextOptions& options) {
   }
   Documents documents(path);
   Tokenizer tokenizer = named_tokenizer(options.tokenizer, documents);
+  if (options.tokenizer.empty() || tokenizer.kind() != TokenizerKind::byte) documents.require_text();
   documents.split(tokenizer.kind() != TokenizerKind::byte);
   impl_ = Impl::of_documents(path, documents, std::move(tokenizer), options.seed);
 }
@@ -168,6 +170,7 @@ Text::Text(const std::string& path, Tokenizer tokenizer, std::uint64_t seed) {
     return;
   }
   Documents documents(path);
+  if (tokenizer.kind() != TokenizerKind::byte) documents.require_text();
   documents.split(tokenizer.kind() != TokenizerKind::byte);
   impl_ = Impl::of_documents(path, documents, std::move(tokenizer), seed);
 }
