@@ -123,8 +123,8 @@ struct ShardReport {
 HONE_API ShardReport write_token_shards(const std::string& text_path, const Tokenizer& tokenizer,
                                         const std::string& out_folder, const ShardOptions& options = {});
 
-// The text of a file, or of a folder's text files, one after the other, each with a newline at its end; to
-// train a tokenizer on. Names in `notes`, where given, what was left out.
+// The text of a file, or of a folder's text files, one after the other, each of several with a newline at its
+// end; to train a tokenizer on. Names in `notes`, where given, what was left out. Error(input) for no text.
 HONE_API std::string read_texts(const std::string& path, std::vector<std::string>* notes = nullptr);
 
 // The characters of a file, or of a folder's text files, as a vocabulary. Constant memory. Error(input), with

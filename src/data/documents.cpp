@@ -209,6 +209,7 @@ std::size_t Documents::encode(const Tokenizer& tokenizer, bool held_out, const I
 
 std::string read_texts(const std::string& path, std::vector<std::string>* notes) {
   const Documents documents(path);
+  documents.require_text();
   if (notes) notes->insert(notes->end(), documents.notes().begin(), documents.notes().end());
   return documents.text();
 }

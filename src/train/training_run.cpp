@@ -25,30 +25,34 @@ double seconds_since(Clock::time_point start) {
 // An evaluation looks at this many tokens at most, in windows spread evenly over the held-out text.
 constexpr std::int64_t evaluation_tokens = 1 << 17;
 
+// As TextOptions has it.
+std::string tokenizer_of(const TrainingRun& run) {
+  const bool from_model = run.tokenizer.empty() && is_file(run.model + "/tokenizer.json");
+  return from_model ? run.model : run.tokenizer;
+}
+
 Text open_text(const TrainingRun& run) {
   if (run.data.empty())
     throw Error(ErrorKind::usage, {.what = "no text to train on",
                                    .hint = "--data takes a text file, a folder or token shards"});
-  std::string tokenizer = run.tokenizer;
-  if (tokenizer.empty() && is_file(run.model + "/tokenizer.json")) tokenizer = run.model;
-  Text text(run.data, {.tokenizer = tokenizer, .seed = run.plan.seed});
+  Text text(run.data, {.tokenizer = tokenizer_of(run), .seed = run.plan.seed});
   if (run.on_message)
     for (const std::string& note : text.notes()) run.on_message("note: " + note);
   return text;
 }
 
-Model open_model(const TrainingRun& run, const Text& text) {
-  ModelOptions options{.tokenizer_size = text.vocab_size(), .dropout = run.dropout, .seed = run.plan.seed};
+Model open_model(const TrainingRun& run, std::int64_t vocab_size) {
+  ModelOptions options{.tokenizer_size = vocab_size, .dropout = run.dropout, .seed = run.plan.seed};
   const bool preset = !is_file(run.model) && !is_folder(run.model);
-  if (preset) options.vocab_size = text.vocab_size();
+  if (preset) options.vocab_size = vocab_size;
   if (preset) options.context = run.plan.seq;
   Model model = find_model(run.model, options);
-  if (text.vocab_size() > model.vocab_size())
+  if (vocab_size > model.vocab_size())
     throw Error(ErrorKind::input,
                 {.what = "a token id above the model's vocabulary",
-                 .where = run.data,
+                 .where = run.data.empty() ? run.model : run.data,
                  .expected = "ids below vocab_size " + std::to_string(model.vocab_size()),
-                 .found = "a tokenizer of " + std::to_string(text.vocab_size()) + " ids",
+                 .found = "a tokenizer of " + std::to_string(vocab_size) + " ids",
                  .hint = "train with the model's own tokenizer, or raise vocab_size in its config"});
   return model;
 }
@@ -212,12 +216,29 @@ class Run {
 }  // namespace
 
 namespace {
+
 TrainPlan plan_for(const TrainingRun& run, const Text& text) {
   TrainPlanOptions options = run.plan;
   options.text_bytes = text.memory_bytes();
   options.reading_bytes = text.reading_bytes();
-  return TrainPlan(open_model(run, text), std::move(options));
+  return TrainPlan(open_model(run, text.vocab_size()), std::move(options));
 }
+
+// Of a text, a plan wants the size of its vocabulary and the memory that it takes.
+TrainPlan plan_without_text(const TrainingRun& run) {
+  const std::string name = tokenizer_of(run);
+  if (name == "char")
+    throw Error(ErrorKind::usage, {.what = "a char tokenizer has the characters of a text, and none is named",
+                                   .hint = "--data takes a text file or a folder"});
+  const bool bytes = name.empty() || name == "byte";
+  const Tokenizer tokenizer = bytes ? Tokenizer::bytes() : Tokenizer::open(name);
+  TrainPlan plan(open_model(run, tokenizer.vocab_size()), run.plan);
+  if (run.on_message)
+    run.on_message("note: no --data: planned without the memory that a text takes, for a tokenizer of " +
+                   std::to_string(tokenizer.vocab_size()) + " ids" + (bytes ? " (byte)" : ""));
+  return plan;
+}
+
 }  // namespace
 
 std::vector<std::string> run_notes(const TrainingRun& run, const TrainPlan& plan) {
@@ -231,7 +252,7 @@ std::vector<std::string> run_notes(const TrainingRun& run, const TrainPlan& plan
 
 TrainPlan plan_of(const TrainingRun& run) {
   check(run);
-  return plan_for(run, open_text(run));
+  return run.data.empty() ? plan_without_text(run) : plan_for(run, open_text(run));
 }
 
 RunSummary train(const TrainingRun& run) {
