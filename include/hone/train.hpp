@@ -41,7 +41,8 @@ struct TrainPlanOptions {
   // What shall be readable after a step: gradients, by the weights' names, and activations, by the names that
   // hone/builder.hpp gives them at `named`. The forecast counts their copies; nothing else changes.
   std::vector<std::string> keep{};
-  std::int64_t text_bytes = 0;  // Text::memory_bytes() of what it trains on: the forecast counts it too
+  // Text::memory_bytes() and reading_bytes() of what it trains on: the forecast counts them too.
+  std::int64_t text_bytes = 0, reading_bytes = 0;
 };
 
 class HONE_API TrainPlan {

@@ -77,7 +77,8 @@ struct TrainingRun {
   std::function<void(const std::string&)> on_message{};  // what is worth saying: resumed, saved, a slow path
 };
 
-// The plan of that run; what `hone plan` prints.
+// The plan of that run; what `hone plan` prints. Without `data` it has no memory of a text, and the
+// vocabulary of the tokenizer that is named, of the model's or of bytes; on_message hears so.
 HONE_API TrainPlan plan_of(const TrainingRun& run);
 // What is worth saying of the run before it starts, a line each: what its files have without effect, what
 // its schedule cannot do as asked, what bf16 costs on this CPU. train() says it through on_message.

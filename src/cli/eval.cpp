@@ -63,8 +63,9 @@ void add_eval(Command& app) {
   c->add_option("--data", o->data, "text file, folder of text files, or token shards")->required();
   c->add_option("--tokenizer", o->tokenizer,
                 "byte, char or a tokenizer.json, for a model folder that has none");
-  c->add_option("--seq", o->eval.seq, "tokens a window (0: chosen)")->capture_default_str();
-  c->add_option("--max-tokens", o->eval.max_tokens, "stop after so many (0: the whole text)")
+  c->add_option("--seq", o->eval.seq, "tokens a window, the last may be shorter (0: chosen)")
+      ->capture_default_str();
+  c->add_option("--max-tokens", o->eval.max_tokens, "predict so many and no more (0: the whole text)")
       ->capture_default_str();
   c->add_flag("--held-out", o->eval.held_out_only, "only the text's last tenth, which training leaves out");
   c->add_option("--precision", o->precision, "f32 or bf16")->capture_default_str();

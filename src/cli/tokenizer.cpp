@@ -92,19 +92,19 @@ void add_data(Command& app) {
   auto* out = new_kept<std::string>();
   auto* options = new_kept<ShardOptions>();
   auto* json = new_kept<bool>();
-  *tokenizer = "byte";
   c->add_option("--data", *data, "text file, or folder of them")->required();
-  c->add_option("--tokenizer", *tokenizer, "byte, char, or a tokenizer.json or its folder")
-      ->capture_default_str();
+  c->add_option("--tokenizer", *tokenizer, "byte, char, or a tokenizer.json or its folder (default: byte)");
   c->add_option("--out", *out, "folder for the shards")->required();
   c->add_option("--shard-tokens", options->shard_tokens, "tokens a file")->capture_default_str();
   c->add_flag("--json", *json, "one JSON object on stdout");
   c->callback([=] {
-    const Tokenizer t = *tokenizer == "byte"   ? Tokenizer::bytes()
-                        : *tokenizer == "char" ? Tokenizer::chars(read_texts(*data))
-                                               : Tokenizer::open(*tokenizer);
+    ShardOptions shards = *options;
+    shards.any_bytes = !tokenizer->empty();
+    const Tokenizer t = *tokenizer == "byte" || tokenizer->empty() ? Tokenizer::bytes()
+                        : *tokenizer == "char"                     ? character_tokenizer(*data)
+                                                                   : Tokenizer::open(*tokenizer);
     print_notes(t.notes());
-    const ShardReport r = write_token_shards(*data, t, *out, *options);
+    const ShardReport r = write_token_shards(*data, t, *out, shards);
     print_notes(r.notes);
     print(*json ? JsonLine()
                       .add("train_tokens", r.train_tokens)

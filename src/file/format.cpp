@@ -34,6 +34,7 @@ constexpr std::array formats{Format{"\x1f\x8b", "a gzip archive"},
                              Format{"\x80\x05", "a pickle"},
                              Format{"\x89HDF\r\n", "an HDF5 file"},
                              Format{"\x93NUMPY", "a NumPy array"},
+                             Format{"HONETOK\n", "a token shard; name its folder"},
                              Format{"SQLite format 3\0"sv, "an SQLite database"},
                              Format{"\x7f"
                                     "ELF",

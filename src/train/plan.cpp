@@ -102,8 +102,9 @@ TrainPlan::TrainPlan(Model model, TrainPlanOptions options) {
   auto impl =
       std::make_shared<Impl>(std::move(model), std::move(options), std::move(job), std::move(programs.micro));
   // A save turns a weight, and the C library may keep a second buffer: 25 MiB where the largest has 16.
-  impl->forecast = forecast_memory(impl->job, 2 * largest_turned_bytes(impl->model.impl().specs),
-                                   impl->options.text_bytes);
+  impl->forecast =
+      forecast_memory(impl->job, 2 * largest_turned_bytes(impl->model.impl().specs),
+                      {.held = impl->options.text_bytes, .reading = impl->options.reading_bytes});
   impl->step_flops = hone::step_flops(*impl);
   impl_ = std::move(impl);
 }

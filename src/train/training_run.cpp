@@ -25,36 +25,44 @@ double seconds_since(Clock::time_point start) {
 // An evaluation looks at this many tokens at most, in windows spread evenly over the held-out text.
 constexpr std::int64_t evaluation_tokens = 1 << 17;
 
+// As TextOptions has it.
+std::string tokenizer_of(const TrainingRun& run) {
+  const bool from_model = run.tokenizer.empty() && is_file(run.model + "/tokenizer.json");
+  return from_model ? run.model : run.tokenizer;
+}
+
+// Whoever names another one may mean it: a vocabulary is exchanged that way.
+void note_another_tokenizer(const TrainingRun& run, const Tokenizer& used) {
+  if (!run.on_message) return;
+  if (const auto own = Tokenizer::of_model(run.model); own && *own != used)
+    run.on_message("note: the tokenizer is another one than " + run.model +
+                   " was trained with: its weights know these ids by other meanings");
+}
+
 Text open_text(const TrainingRun& run) {
   if (run.data.empty())
     throw Error(ErrorKind::usage, {.what = "no text to train on",
                                    .hint = "--data takes a text file, a folder or token shards"});
-  std::string tokenizer = run.tokenizer;
-  if (tokenizer.empty() && is_file(run.model + "/tokenizer.json")) tokenizer = run.model;
   Text text = run.made_tokenizer ? Text(run.data, *run.made_tokenizer, run.plan.seed)
-                                 : Text(run.data, {.tokenizer = tokenizer, .seed = run.plan.seed});
-  if (!run.on_message) return text;
-  for (const std::string& note : text.notes()) run.on_message("note: " + note);
-  // Whoever names another one may mean it: a vocabulary is exchanged that way.
-  if (const auto own = Tokenizer::of_model(run.model); own && *own != text.tokenizer())
-    run.on_message("note: the tokenizer is another one than " + run.model +
-                   " was trained with: its weights know these ids by other meanings");
-  return text;
+                                 : Text(run.data, {.tokenizer = tokenizer_of(run), .seed = run.plan.seed});
+  if (run.on_message)
+    for (const std::string& note : text.notes()) run.on_message("note: " + note);
+  note_another_tokenizer(run, text.tokenizer());
   return text;
 }
 
-Model open_model(const TrainingRun& run, const Text& text) {
-  ModelOptions options{.tokenizer_size = text.vocab_size(), .dropout = run.dropout, .seed = run.plan.seed};
+Model open_model(const TrainingRun& run, std::int64_t vocab_size) {
+  ModelOptions options{.tokenizer_size = vocab_size, .dropout = run.dropout, .seed = run.plan.seed};
   const bool preset = !is_file(run.model) && !is_folder(run.model);
-  if (preset) options.vocab_size = text.vocab_size();
+  if (preset) options.vocab_size = vocab_size;
   if (preset) options.context = run.plan.seq;
   Model model = find_model(run.model, options);
-  if (text.vocab_size() > model.vocab_size())
+  if (vocab_size > model.vocab_size())
     throw Error(ErrorKind::input,
                 {.what = "a token id above the model's vocabulary",
-                 .where = run.data,
+                 .where = run.data.empty() ? run.model : run.data,
                  .expected = "ids below vocab_size " + std::to_string(model.vocab_size()),
-                 .found = "a tokenizer of " + std::to_string(text.vocab_size()) + " ids",
+                 .found = "a tokenizer of " + std::to_string(vocab_size) + " ids",
                  .hint = "train with the model's own tokenizer, or raise vocab_size in its config"});
   return model;
 }
@@ -96,8 +104,8 @@ void check_text(const TrainingRun& run, const Text& text) {
                                    .hint = "use a smaller --seq or a longer text"});
 }
 
-void check_out(const TrainingRun& run, const Text& text) {
-  if (!run.out.empty()) RunFolder(run.out).require_own(run.model, text.tokenizer());
+void check_out(const TrainingRun& run, const Tokenizer& tokenizer) {
+  if (!run.out.empty()) RunFolder(run.out).require_own(run.model, tokenizer);
 }
 
 class Run {
@@ -247,11 +255,37 @@ class Run {
 }  // namespace
 
 namespace {
+
 TrainPlan plan_for(const TrainingRun& run, const Text& text) {
   TrainPlanOptions options = run.plan;
   options.text_bytes = text.memory_bytes();
-  return TrainPlan(open_model(run, text), std::move(options));
+  options.reading_bytes = text.reading_bytes();
+  return TrainPlan(open_model(run, text.vocab_size()), std::move(options));
 }
+
+Tokenizer tokenizer_without_text(const TrainingRun& run) {
+  if (run.made_tokenizer) return *run.made_tokenizer;
+  const std::string name = tokenizer_of(run);
+  if (name == "char")
+    throw Error(ErrorKind::usage, {.what = "a char tokenizer has the characters of a text, and none is named",
+                                   .where = "tokenizer",
+                                   .hint = "--data takes a text file or a folder"});
+  return name.empty() || name == "byte" ? Tokenizer::bytes() : Tokenizer::open(name);
+}
+
+// Of a text, a plan wants the size of its vocabulary and the memory that it takes.
+TrainPlan plan_without_text(const TrainingRun& run) {
+  const Tokenizer tokenizer = tokenizer_without_text(run);
+  note_another_tokenizer(run, tokenizer);
+  check_out(run, tokenizer);
+  TrainPlan plan(open_model(run, tokenizer.vocab_size()), run.plan);
+  if (run.on_message)
+    run.on_message("note: no --data: planned without the memory that a text takes, for a tokenizer of " +
+                   std::to_string(tokenizer.vocab_size()) + " ids" +
+                   (tokenizer.kind() == TokenizerKind::byte ? " (byte)" : ""));
+  return plan;
+}
+
 }  // namespace
 
 std::vector<std::string> run_notes(const TrainingRun& run, const TrainPlan& plan) {
@@ -265,8 +299,9 @@ std::vector<std::string> run_notes(const TrainingRun& run, const TrainPlan& plan
 
 TrainPlan plan_of(const TrainingRun& run) {
   check(run);
+  if (run.data.empty()) return plan_without_text(run);
   const Text text = open_text(run);
-  check_out(run, text);
+  check_out(run, text.tokenizer());
   return plan_for(run, text);
 }
 
@@ -276,7 +311,7 @@ RunSummary train(const TrainingRun& run) {
   if (run.out.empty())
     throw Error(ErrorKind::usage, {.what = "no folder to write the model to", .hint = "--out takes it"});
   const Text text = open_text(run);
-  check_out(run, text);
+  check_out(run, text.tokenizer());
   const TrainPlan plan = plan_for(run, text);
   check_text(run, text);
   if (run.stop.stop_requested()) return {.stopped = true};

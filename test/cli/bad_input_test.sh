@@ -76,6 +76,13 @@ expect 2 "min-lr" plan --data text.txt --lr 1e-3 --min-lr 2e-3
 expect 2 "max-tokens" generate nowhere -n 1e3
 train 3 "nofile.txt.*no such file" --data nofile.txt
 train 3 "empty" --data empty.txt
+gzip -c text.txt | tail -c +20 >noise.bin
+for command in train plan; do
+  expect 3 "noise.bin.*not a text.*byte tokenizer" $command --model tiny --data noise.bin --seq 64 --steps 1 --out new
+done
+expect 3 "noise.bin.*not a text.*byte tokenizer" data --data noise.bin --out new
+expect 3 "noise.bin.*not a text" tokenizer train --data noise.bin --out new
+[ ! -e new ] || fail "a binary file left a folder behind"
 train 3 "smaller --seq or a longer text" --data small.txt --seq 256
 config ',"n_head2":4' && sed -i 's/"n_head":4,//' config.json && train 3 '"n_head" is missing' --model config.json --data text.txt --seq 64
 config ',"pruned_heads":{"0":[1]}' && train 3 'pruned_heads' --model config.json --data text.txt --seq 64

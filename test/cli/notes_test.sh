@@ -43,6 +43,12 @@ said "min-lr has no effect" plan $run --schedule constant --min-lr 1e-4
 "$hone" train $run --lr 3e-3 --min-lr 1e-3 --out least --json 2>/dev/null | grep -q '"step":2,.*"lr":0.001,' ||
   fail "the last step does not have --min-lr"
 
+# a plan without a text, and one with it
+said "no --data: .*without the memory that a text takes, for a tokenizer of 256 ids (byte)" plan --model tiny --seq 32 --steps 200
+silent plan --model tiny --seq 32 --steps 200 --data text.txt
+if "$hone" plan --model tiny --tokenizer char 2>err.log; then fail "a char vocabulary came from nowhere"; fi
+grep -q "char.*--data" err.log || fail "plan --tokenizer char: $(cat err.log)"
+
 # a folder's files
 sed 's/"n_head"/"n_special": 0, "n_head"/' base/config.json >config.json
 said "n_special" plan $run --model config.json

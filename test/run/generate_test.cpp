@@ -409,7 +409,7 @@ TEST(Generator, BreaksOnLogitsThatAreNotFinite) {
       },
       {.vocab_size = 8, .context = 8});
   Generator generator{GeneratePlan(model)};
-  EXPECT_NE(error_of(ErrorKind::failed, [&] { tokens_of(generator.generate(Ids{1})); }).find("head"),
+  EXPECT_NE(error_of(ErrorKind::input, [&] { tokens_of(generator.generate(Ids{1})); }).find("head"),
             std::string::npos);
 }
 
