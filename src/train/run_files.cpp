@@ -136,10 +136,10 @@ std::vector<std::string> RunIdentity::changes(const Notes& notes, std::int64_t s
   else if (before.steps != run_.steps && run_.schedule == ScheduleKind::constant)
     lines.push_back(fmt::format("--steps {} -> {}: the schedule stays", before.steps, run_.steps));
   else if (before.steps != run_.steps) {
-    const double now = learning_rate(run_, step), then = learning_rate(before, step);
+    const float now = learning_rate(run_, step), then = learning_rate(before, step);
     lines.push_back(fmt::format(
-        "--steps {} -> {}: the learning rate at step {} is {:g}{}{}", before.steps, run_.steps, step + 1, now,
-        now == then ? "" : fmt::format(", not {:g}", then),
+        "--steps {} -> {}: the learning rate at step {} is {}{}{}", before.steps, run_.steps, step + 1,
+        to_text(now), now == then ? "" : ", not " + to_text(then),
         same_rates(run_, before, step)
             ? ""
             : fmt::format("; a run of {} steps from its beginning would have other weights", run_.steps)));

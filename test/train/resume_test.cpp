@@ -4,9 +4,11 @@
 
 #include <filesystem>
 
+#include "base/number.hpp"
 #include "hone/training_run.hpp"
 #include "temporary_folder.hpp"
 #include "train/run_files.hpp"
+#include "train/run_schedule.hpp"
 
 namespace hone {
 namespace {
@@ -50,7 +52,9 @@ class Resume : public testing::Test {
     EXPECT_NE(message.find(std::string("another ") + what), std::string::npos) << message;
     EXPECT_NE(message.find("--resume never"), std::string::npos) << message;
   }
-  void expect_said(const char* words) { EXPECT_NE(messages_.find(words), std::string::npos) << messages_; }
+  void expect_said(const std::string& words) {
+    EXPECT_NE(messages_.find(words), std::string::npos) << messages_;
+  }
 
   TemporaryFolder folder_;
   TrainingRun run_;
@@ -156,7 +160,7 @@ TEST_F(Resume, OtherStepsSayWhatBecomesOfTheSchedule) {
   go();
   EXPECT_EQ(first_, 3);
   expect_said("--steps 3 -> 5");
-  expect_said("learning rate at step 4 is 0.000325, not 0.0001; a run of 5 steps from its beginning would");
+  expect_said("learning rate at step 4 is 0.000325, not 1e-04; a run of 5 steps from its beginning would");
   go();
   EXPECT_EQ(messages_.find("note:"), std::string::npos) << messages_;  // it is the run of 5 steps now
   run_.steps = 4;
@@ -164,12 +168,21 @@ TEST_F(Resume, OtherStepsSayWhatBecomesOfTheSchedule) {
   expect_said("step 5 is done already, so --steps 4 asks for nothing");
 }
 
+TEST_F(Resume, RatesAreSaidInAllTheirDigits) {
+  run_.schedule = ScheduleKind::linear;
+  run_.steps = 3;
+  go();
+  run_.steps = 8;
+  go();
+  expect_said("learning rate at step 4 is " + to_text(learning_rate(run_, 3)));
+}
+
 TEST_F(Resume, RatesThatWereTheSameSayNothingOfOtherWeights) {
   run_.warmup = 4;  // longer than the run: it only rises
   go();
   run_.steps = 3;
   const RunSummary resumed = go();
-  expect_said("--steps 2 -> 3: the learning rate at step 3 is 0.0006\n");
+  expect_said("--steps 2 -> 3: the learning rate at step 3 is 6e-04\n");
   run_.out = folder_.file("undisturbed");
   EXPECT_EQ(go().weights_hash, resumed.weights_hash);
 }
