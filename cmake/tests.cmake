@@ -89,6 +89,10 @@ if(TARGET hone)
            WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})
   add_test(NAME program.notes WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}
            COMMAND sh test/cli/notes_test.sh $<TARGET_FILE:hone>)
+  add_test(NAME program.signals WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}
+           COMMAND sh test/cli/signals_test.sh $<TARGET_FILE:hone>)
+  add_test(NAME program.closed_output WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}
+           COMMAND sh test/cli/closed_output_test.sh $<TARGET_FILE:hone>)
   add_test(NAME program.text_input WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}
            COMMAND sh test/cli/text_input_test.sh $<TARGET_FILE:hone>)
   if(NOT HONE_SANITIZE)  # they have memory of their own

@@ -11,6 +11,7 @@
 #pragma once
 #include <exception>
 #include <string>
+#include <string_view>
 
 #if defined(__GNUC__)
 #define HONE_API __attribute__((visibility("default")))
@@ -31,10 +32,16 @@ enum class ErrorKind {
 // The process exit code of a kind: failed 1, usage 2, input 3, budget 4, quality 5.
 HONE_API int exit_code(ErrorKind kind);
 
+// On one line, and no more than text to a terminal: control characters, and bytes that are no UTF-8, as \x1b.
+// For names out of files, of which some are made to move the cursor or to hide what follows.
+HONE_API std::string printable(std::string_view text);
+
 // The parts of a message; empty ones are left out. `what` is a sentence without a full stop.
 struct ErrorText {
-  std::string what{};      // "the file ends inside its header"
-  std::string where{};     // "model.safetensors, byte 812" or "layer h.3.attn"
+  std::string what{};  // "the file ends inside its header"
+  // "model.safetensors, byte 812" or "layer h.3.attn"; of a value that a struct of options cannot have, its
+  // member's name, which the program turns into its option's: "micro_batch" into "--micro-batch"
+  std::string where{};
   std::string expected{};  // "1024 bytes"
   std::string found{};     // "17 bytes"
   std::string hint{};      // "download the file again"
@@ -49,7 +56,7 @@ class HONE_API Error : public std::exception {
 
   ErrorKind kind() const { return kind_; }
   const ErrorText& text() const { return text_; }
-  // "WHERE: WHAT: expected E, found F (HINT)" on one line.
+  // "WHERE: WHAT: expected E, found F (HINT)", printable().
   const char* what() const noexcept override { return message_.c_str(); }
 
  private:

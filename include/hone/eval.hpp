@@ -4,8 +4,10 @@
 //   const auto r = hone::evaluate(hone::open("out"), text, {.seq = 256});
 //   std::printf("perplexity %.2f, %.3f bits a byte\n", r.perplexity, r.bits_per_byte);
 //
-// The text is cut into windows of `seq` tokens that do not overlap; each token is predicted from those before
-// it in its window, so a longer window gives a lower loss. The same numbers for any number of threads.
+// The text is cut into windows of `seq` tokens that do not overlap, the last one as long as the text lasts;
+// each token but the text's first is predicted from those before it in its window, so a longer window gives a
+// lower loss. (A training run's val_loss is over whole windows, and at most 131072 tokens.) The same numbers
+// for any number of threads.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -22,7 +24,7 @@ struct EvalOptions {
   Precision precision = Precision::f32;
   int threads = 0;              // 0: all cores
   std::string isa{};            // of instruction_sets(); empty: the best that this CPU has
-  std::int64_t max_tokens = 0;  // stop after so many, in whole windows; 0: the whole text
+  std::int64_t max_tokens = 0;  // predict so many and no more; 0: the whole text
   bool held_out_only = false;   // only the text's held-out tenth, for a text that the model was trained on
   std::function<void(std::int64_t done, std::int64_t all)> progress{};  // windows
 };
@@ -31,12 +33,13 @@ struct EvalReport {
   double loss = 0;        // mean, nats a token
   double perplexity = 0;  // exp(loss)
   double bits_per_byte = 0;
-  double accuracy = 0;  // share of tokens that had the largest logit
-  std::int64_t tokens = 0;
-  std::int64_t seq = 0;  // as decided
+  double accuracy = 0;      // share of tokens that had the largest logit
+  std::int64_t tokens = 0;  // predicted
+  std::int64_t seq = 0;     // as decided
 };
 
-// Error(input) when the text's vocabulary exceeds the model's, or the text has no whole window.
+// Error(input) when the text's vocabulary exceeds the model's, the text has less than two tokens, or the
+// weights make the loss not finite.
 HONE_API EvalReport evaluate(const Model& model, const Text& text, const EvalOptions& options = {});
 
 }  // namespace hone

@@ -129,8 +129,8 @@ class HONE_API Generator {
 
   // Continues a prompt of ids, from an empty cache. Without a tokenizer pieces have no text. With one, ids
   // that it lacks (a model's vocabulary may be larger) are never drawn, and an empty prompt begins with its
-  // end of text. Error(input) for a prompt that is empty, holds an id outside the vocabulary or exceeds the
-  // context.
+  // end of text. Error(usage) for a prompt that is empty, Error(input) for one that holds an id outside the
+  // vocabulary or exceeds the context.
   Generation generate(std::span<const std::int32_t> prompt, SamplingOptions sampling = {},
                       const Tokenizer* tokenizer = nullptr);
   // Why the last generation ended.

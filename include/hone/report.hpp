@@ -37,7 +37,7 @@ HONE_API std::string human_share(double part, double whole);  // "84.2 %"; "-" w
 // ---- Tables
 
 // A text table; columns that hold only numbers (a unit may follow) are right-aligned, a rule is under the
-// header.
+// header. Cells are made printable(): each stays one line of its row.
 class HONE_API Table {
  public:
   explicit Table(std::vector<std::string> header);

@@ -7,8 +7,8 @@
 //   }
 //
 // Batch n is a pure function of the seed and n: nothing to save, nothing to skip after a restart, and a
-// micro-batch may be drawn alone. A text is tokenised once and held as 2 bytes a token (4 from 65536 ids on);
-// token shards stay on disk.
+// micro-batch may be drawn alone. A text is tokenised once, piece by piece, and held as the bytes that its
+// ids take (1 up to 256 ids, 2 up to 65536, else 4); token shards stay on disk.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -48,11 +48,14 @@ struct Batch {
   operator BatchView() const { return {batch, seq, ids, labels}; }
 };
 
-// A folder means all text files below it, by name, folder by folder; what is no text is left out and named in
-// notes(). What is held out: of one file, the characters after the first nine tenths; of several documents
+// A folder means all text files below it, by name, folder by folder; what is no text, or hidden, is left out
+// and named in notes(). A single file that is binary or not UTF-8 is Error(input), unless a byte tokenizer is
+// named; a known format (an archive, a model) always. A byte-order mark at a file's start does not count.
+//
+// What is held out: of one file, the characters after the first nine tenths; of several documents
 // (files), the last ones that make up a tenth of the text. Where whole documents would make it less than 5 %
 // or more than 15 %, the one that holds the cut is divided. Each of several documents ends with the
-// tokenizer's end-of-text.
+// tokenizer's end-of-text; if there is none, with a newline.
 class HONE_API Text {
  public:
   // A folder of token shards brings its own tokenizer; naming another one is an error.
@@ -65,6 +68,7 @@ class HONE_API Text {
   // A text that is in memory; what the constructors say of one file holds for it.
   static Text of(std::string_view text, Tokenizer tokenizer = Tokenizer::bytes(), std::uint64_t seed = 0);
 
+  const std::string& path() const;  // as it was named; "the text", of one that is in memory
   const Tokenizer& tokenizer() const;
   // What a person should hear: files left out, what of the tokenizer's file has no effect. A line each.
   const std::vector<std::string>& notes() const;
@@ -78,6 +82,8 @@ class HONE_API Text {
   // Reads all tokens.
   std::string digest() const;
   std::int64_t memory_bytes() const;  // that tokens and tokenizer take here; tokens of shards stay on disk
+  // That reading it took beside these at most, given back since: what BPE needs for the text's longest word.
+  std::int64_t reading_bytes() const;
 
   // Step n's `batch` windows of seq + 1 tokens. A pass over the training part takes its windows in a drawn
   // order, side by side from a drawn offset, so that it reads no token twice. Error(input) where that part is
@@ -93,6 +99,8 @@ class HONE_API Text {
   // The same over the whole text, for a text that no training saw.
   std::int64_t all_windows(std::int64_t seq) const;
   Batch all(std::int64_t first_window, std::int64_t count, std::int64_t seq) const;
+  // Tokens [first, first + count) of the whole text, whose last held_out_tokens() are the held-out part.
+  std::vector<std::int32_t> ids(std::int64_t first, std::int64_t count) const;
 
  private:
   struct Impl;
@@ -102,6 +110,7 @@ class HONE_API Text {
 
 struct ShardOptions {
   std::int64_t shard_tokens = std::int64_t{1} << 26;  // 128 MiB a file at 2 bytes a token
+  bool any_bytes = true;  // to a byte tokenizer, a file that is binary or not UTF-8 is a text too
 };
 
 struct ShardReport {
@@ -114,8 +123,12 @@ struct ShardReport {
 HONE_API ShardReport write_token_shards(const std::string& text_path, const Tokenizer& tokenizer,
                                         const std::string& out_folder, const ShardOptions& options = {});
 
-// The text of a file, or of a folder's text files, one after the other; to train a tokenizer on. Names in
-// `notes`, where given, what was left out.
+// The text of a file, or of a folder's text files, one after the other, each of several with a newline at its
+// end; to train a tokenizer on. Names in `notes`, where given, what was left out. Error(input) for no text.
 HONE_API std::string read_texts(const std::string& path, std::vector<std::string>* notes = nullptr);
+
+// The characters of a file, or of a folder's text files, as a vocabulary. Constant memory. Error(input), with
+// the file, where one is not UTF-8.
+HONE_API Tokenizer character_tokenizer(const std::string& path);
 
 }  // namespace hone

@@ -37,9 +37,11 @@ class HONE_API Tokenizer {
   static Tokenizer bytes();                                                 // id = byte, 256 of them
   static Tokenizer chars(std::string_view text);                            // the text's code points, sorted
   static Tokenizer open(const std::string& path);                           // a tokenizer.json, or its folder
+  static std::optional<Tokenizer> of_model(const std::string& folder);      // its own, if it has one
   static Tokenizer parse(std::string_view json, const std::string& where);  // the same from memory
   static Tokenizer train_bpe(std::string_view text, const BpeOptions& options = {});
 
+  bool operator==(const Tokenizer& other) const;  // each id stands for the same in both
   TokenizerKind kind() const;
   std::int64_t vocab_size() const;
   // The id that ends a document or an answer (`<|endoftext|>` and its like), if there is one.

@@ -44,7 +44,8 @@ struct TrainPlanOptions {
   // What shall be readable after a step: gradients, by the weights' names, and activations, by the names that
   // hone/builder.hpp gives them at `named`. The forecast counts their copies; nothing else changes.
   std::vector<std::string> keep{};
-  std::int64_t text_bytes = 0;  // Text::memory_bytes() of what it trains on: the forecast counts it too
+  // Text::memory_bytes() and reading_bytes() of what it trains on: the forecast counts them too.
+  std::int64_t text_bytes = 0, reading_bytes = 0;
   Objective objective{};        // what it is trained for; none: the model's own
   std::map<std::string, std::int64_t, std::less<>>
       sizes{};  // what Builder::size says; else as ModelOptions has it
@@ -106,7 +107,8 @@ struct EvalResult {
 
 class HONE_API Trainer {
  public:
-  explicit Trainer(const TrainPlan& plan);  // Error(budget) where the system refuses the memory
+  // Error(budget) where the system refuses the memory, Error(input) for a weight that is not finite.
+  explicit Trainer(const TrainPlan& plan);
   ~Trainer();
   Trainer(Trainer&&) noexcept;
   Trainer& operator=(Trainer&&) noexcept;

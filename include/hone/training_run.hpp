@@ -7,11 +7,13 @@
 //
 // Started again, a run goes on from its last checkpoint to the same bits; a finished one does no step. Only a
 // run of the same model, text, tokenizer and options does: contents are compared, not paths. Other `steps`,
-// and what changes no bit, may be asked for, and on_message says what changes. One process at a time works in
-// a folder. Nothing is printed: what happens arrives in the callbacks.
+// and what changes no bit, may be asked for, and on_message says what changes. A folder with another model is
+// refused, and so is the one of `model` itself. One process at a time works in a folder. Nothing is printed:
+// what happens arrives in the callbacks.
 #pragma once
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <map>
 #include <stop_token>
 #include <string>
@@ -23,7 +25,9 @@ namespace hone {
 
 struct StepEvent {
   std::int64_t step = 0;  // counted from 1
-  double loss = 0, lr = 0, grad_norm = 0, tokens_per_s = 0;
+  double loss = 0;
+  float lr = 0, grad_norm = 0;
+  double tokens_per_s = 0;
   std::int64_t tokens = 0;
 };
 
@@ -33,13 +37,16 @@ struct EvalEvent {
 };
 
 struct RunSummary {
+  static constexpr double unknown = std::numeric_limits<double>::quiet_NaN();
+
   std::int64_t steps = 0;
-  double seconds = 0, tokens_per_s = 0;
-  double loss = 0;  // of the last step
+  double seconds = 0;             // of the steps of this start
+  double tokens_per_s = unknown;  // where this start did none
+  double loss = unknown;          // of the last step; before the first there is none
   double val_loss = 0, bits_per_byte = 0;
   std::int64_t peak_bytes = 0, forecast_bytes = 0;
   std::string weights_hash{};
-  bool stopped = false;                   // by the stop token; a checkpoint was written
+  bool stopped = false;                   // by the stop token; what steps there are, a checkpoint has
   std::map<std::string, double> op_ms{};  // of the whole run, where profile was set
 };
 
@@ -48,6 +55,7 @@ struct TrainingRun {
   std::string data{};          // a text file, a folder of them, or token shards
   std::string out{};           // the model folder to make
   std::string tokenizer{};     // byte, char or a tokenizer.json; empty: the model folder's own, else byte
+  std::optional<Tokenizer> made_tokenizer{};  // one in memory, in place of `tokenizer`
   std::int64_t steps = 1000;
   TrainPlanOptions plan{};                    // batch, micro_batch, seq, precision, threads, seed, ...
   StepOptions adamw{.lr = 1e-3f, .clip = 1};  // lr is the schedule's peak
@@ -60,6 +68,8 @@ struct TrainingRun {
   std::optional<float> dropout{};
   bool profile = false;
 
+  // Asked before each node of a step: the step under way is dropped, and the last complete one saved. Gone on
+  // with, the run comes to the same bits.
   std::stop_token stop{};
   std::function<void(const TrainPlan&, std::int64_t first_step)> on_start{};
   std::function<void(const StepEvent&)> on_step{};
@@ -67,7 +77,8 @@ struct TrainingRun {
   std::function<void(const std::string&)> on_message{};  // what is worth saying: resumed, saved, a slow path
 };
 
-// The plan of that run; what `hone plan` prints.
+// The plan of that run; what `hone plan` prints. Without `data` it has no memory of a text, and the
+// vocabulary of the tokenizer that is named, of the model's or of bytes; on_message hears so.
 HONE_API TrainPlan plan_of(const TrainingRun& run);
 // What is worth saying of the run before it starts, a line each: what its files have without effect, what
 // its schedule cannot do as asked, what bf16 costs on this CPU. train() says it through on_message.

@@ -27,4 +27,7 @@ inline double from_text(std::string_view text) {
   return value;
 }
 
+// The double that is written as shortly as the float: 0.1 for 0.1f, whose exact value is 0.100000001490116...
+inline double as_written(float value) { return from_text(to_text(value)); }
+
 }  // namespace hone

@@ -76,4 +76,10 @@ inline void append_utf8(std::string& text, std::uint32_t c) {
 
 inline bool continues_character(char c) { return (static_cast<unsigned char>(c) & 0xC0u) == 0x80u; }
 
+// The first place at or behind `at` where a character may begin.
+inline std::size_t next_character(std::string_view text, std::size_t at) {
+  while (at < text.size() && continues_character(text[at])) ++at;
+  return at;
+}
+
 }  // namespace hone

@@ -4,6 +4,8 @@
 
 #include <toml++/toml.h>
 #include <algorithm>
+#include <filesystem>
+#include <optional>
 
 #include "hone/error.hpp"
 #include "hone/nearest.hpp"
@@ -11,35 +13,59 @@
 namespace hone::cli {
 namespace {
 
-bool is_among(const std::string& word, const std::vector<std::string>& words) {
-  return std::find(words.begin(), words.end(), word) != words.end();
-}
-
 std::string place(const std::string& path, const toml::source_position& at) {
   return at.line ? fmt::format("{}, line {}", path, at.line) : path;
 }
 
-std::string value_text(const toml::node& node, std::string_view key, const std::string& where) {
-  if (const auto s = node.value_exact<std::string>()) return *s;
-  if (const auto i = node.value_exact<std::int64_t>()) return std::to_string(*i);
-  if (const auto d = node.value_exact<double>()) return fmt::format("{}", *d);
-  if (const auto b = node.value_exact<bool>()) return *b ? "true" : "false";
-  throw Error(ErrorKind::input, {.what = fmt::format("a recipe holds options only, and '{}' is none", key),
-                                 .where = where,
-                                 .expected = "a number, a text, true or false"});
+std::string expected_of(ValueKind kind) {
+  constexpr const char* expected[] = {"true or false", "a text", "a whole number", "a number"};
+  return expected[static_cast<int>(kind)];
+}
+
+std::string found_in(const toml::node& node) {
+  if (node.is_string()) return "a text";
+  if (node.is_integer()) return "a whole number";
+  if (node.is_floating_point()) return "a number with a point or an exponent";
+  return node.is_boolean() ? "true or false" : "a date or time";
+}
+
+// The value as it would be typed; none where it has another type.
+std::optional<std::string> value_text(const toml::node& node, ValueKind kind) {
+  if (kind == ValueKind::text) return node.value_exact<std::string>();
+  if (const auto truth = node.value_exact<bool>(); truth && kind == ValueKind::flag)
+    return *truth ? "true" : "false";
+  if (const auto whole = node.value_exact<std::int64_t>(); whole && kind != ValueKind::flag)
+    return std::to_string(*whole);
+  if (const auto real = node.value_exact<double>(); real && kind == ValueKind::real)
+    return fmt::format("{}", *real);
+  return std::nullopt;
 }
 
 class Recipes {
  public:
-  explicit Recipes(const OptionNames& options) : options_(options) {}
+  explicit Recipes(const OptionKinds& options) : options_(options) {}
 
   void read(const std::string& path) {
+    if (std::filesystem::is_directory(path))
+      throw Error(ErrorKind::input, {.what = "a recipe is a TOML file", .where = path, .found = "a folder"});
+    paths_.push_back(path);
     try {
       for (const auto& [key, node] : toml::parse_file(path)) {
         const std::string where = place(path, key.source().begin);
-        const std::string value = value_text(node, key.str(), where);
+        if (node.is_table() || node.is_array())
+          throw Error(ErrorKind::input,
+                      {.what = fmt::format("a recipe holds options only, and '{}' is none", key.str()),
+                       .where = where,
+                       .expected = "a number, a text, true or false"});
         const std::string option = option_of(key.str(), where);
-        values_[option] = value;
+        const ValueKind kind = options_.at(option);
+        const auto value = value_text(node, kind);
+        if (!value)
+          throw Error(ErrorKind::input, {.what = fmt::format("'{}' has a value of another type", key.str()),
+                                         .where = where,
+                                         .expected = expected_of(kind),
+                                         .found = found_in(node)});
+        values_[option] = *value;
         origin_[option] = where;
       }
     } catch (const toml::parse_error& e) {
@@ -57,7 +83,11 @@ class Recipes {
       values_.erase(option);
       origin_.erase(option);
     }
-    Arguments all{{command}, origin_};
+    Arguments all{{command}, origin_, {}};
+    if (paths_.size() > 1)
+      all.notes.push_back(
+          fmt::format("several recipes: {}; of keys that are in more than one, the last counts",
+                      fmt::join(paths_, ", ")));
     for (const auto& [option, value] : values_) all.words.push_back(fmt::format("{}={}", option, value));
     all.words.insert(all.words.end(), typed.begin(), typed.end());
     return all;
@@ -67,10 +97,10 @@ class Recipes {
   std::string option_of(std::string_view key, const std::string& where) const {
     std::string option = fmt::format("--{}", key);
     std::replace(option.begin(), option.end(), '_', '-');
-    std::vector<std::string> known = options_.valued;
-    known.insert(known.end(), options_.flags.begin(), options_.flags.end());
-    std::erase_if(known, [](const auto& o) { return o == "--recipe" || o == "--help" || o[1] != '-'; });
-    if (is_among(option, known)) return option;
+    std::vector<std::string> known;
+    for (const auto& each : options_)
+      if (each.first.starts_with("--") && each.first != "--recipe") known.push_back(each.first);
+    if (std::find(known.begin(), known.end(), option) != known.end()) return option;
     const std::string near = nearest(option, known);
     throw Error(ErrorKind::input, {.what = fmt::format("unknown key '{}'", key),
                                    .where = where,
@@ -78,14 +108,19 @@ class Recipes {
                                                         : "did you mean " + near.substr(2) + "?"});
   }
 
-  const OptionNames& options_;
+  const OptionKinds& options_;
+  std::vector<std::string> paths_;
   std::map<std::string, std::string> values_, origin_;  // by option
 };
 
 }  // namespace
 
-Arguments with_recipes(const std::vector<std::string>& typed, const OptionNames& options) {
-  if (!is_among("--recipe", options.valued)) return {typed, {}};
+Arguments with_recipes(const std::vector<std::string>& typed, const OptionKinds& options) {
+  if (!options.contains("--recipe")) return {typed, {}, {}};
+  const auto takes_value = [&](const std::string& word) {
+    const auto option = options.find(word);
+    return option != options.end() && option->second != ValueKind::flag;
+  };
   Recipes recipes(options);
   std::vector<std::string> rest;
   for (std::size_t i = 1; i < typed.size(); ++i) {
@@ -99,7 +134,7 @@ Arguments with_recipes(const std::vector<std::string>& typed, const OptionNames&
       recipes.read(word);
     } else {
       rest.push_back(word);
-      if (is_among(word, options.valued) && more) rest.push_back(typed[++i]);  // `--data text.toml`
+      if (takes_value(word) && more) rest.push_back(typed[++i]);  // `--data text.toml`
     }
   }
   return recipes.before(typed[0], rest);

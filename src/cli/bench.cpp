@@ -106,7 +106,8 @@ void add_bench(Command& app) {
   *what = "train";
   c->add_option("what", *what, "train, gemm or attention")->one_of({"train", "gemm", "attention"});
   c->add_option("--model", o->model, "preset, config.json or model folder")->capture_default_str();
-  c->add_option("--vocab", o->vocab, "vocabulary (default: the model's own; nano 4096)");
+  c->add_option("--vocab", o->vocab, "vocabulary (default: the model's own; nano 4096)")
+      ->between(0, 100'000'000);
   c->add_option("--batch", o->plan.batch, "sequences a step")->capture_default_str();
   c->add_option("--micro-batch", o->plan.micro_batch, "sequences computed at once (0: chosen)")
       ->capture_default_str();

@@ -4,6 +4,8 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cctype>
+#include <charconv>
 #include <cstdio>
 #include <iterator>
 #include <optional>
@@ -48,15 +50,39 @@ std::string right_column(const CLI::Option& o) {
                                      : fmt::format("{} [{}]", o.get_description(), o.get_default_str());
 }
 
-// The recipe's line whose option a complaint names.
+bool is_letter_or_digit(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0; }
+
+// The recipe's line whose option a complaint names first.
 std::string origin_of(const std::string& complaint, const Arguments& arguments) {
+  std::string origin;
+  std::size_t first = complaint.size();
   for (const auto& [option, where] : arguments.origin) {
     const auto at = complaint.find(option), end = at + option.size();
-    if (at != std::string::npos &&
-        (end == complaint.size() || complaint[end] == ' ' || complaint[end] == ':'))
-      return where;
+    if (at >= first) continue;
+    const bool whole =
+        end == complaint.size() || (complaint[end] != '-' && !is_letter_or_digit(complaint[end]));
+    if (!whole) continue;
+    origin = where;
+    first = at;
   }
-  return {};
+  return origin;
+}
+
+// "micro_batch", a member of a struct of options, as it is typed.
+std::string option_of(std::string member) {
+  std::replace(member.begin(), member.end(), '_', '-');
+  return "--" + member;
+}
+
+// CLI11 takes the word behind "--lr=" for its value.
+std::vector<std::string> with_empty_values(const std::vector<std::string>& words) {
+  std::vector<std::string> all;
+  for (const std::string& word : words) {
+    const bool empty = word.starts_with("--") && word.find('=') + 1 == word.size();
+    all.push_back(empty ? word.substr(0, word.size() - 1) : word);
+    if (empty) all.emplace_back();
+  }
+  return all;
 }
 
 // What stands behind an option in the help: a word for its kind of value.
@@ -67,23 +93,18 @@ constexpr const char* value_word() {
   return "TEXT";
 }
 
-OptionNames names_of(const CLI::App& command) {
-  OptionNames names;
-  for (const CLI::Option* o : command.get_options()) {
-    auto& list = o->get_items_expected_max() > 0 ? names.valued : names.flags;
-    for (const std::string& n : o->get_lnames()) list.push_back("--" + n);
-    for (const std::string& n : o->get_snames()) list.push_back("-" + n);
-  }
-  return names;
-}
-
 std::vector<std::string> long_names(const CLI::App& command) {
   std::vector<std::string> all;
-  const OptionNames names = names_of(command);
-  for (const auto* list : {&names.valued, &names.flags})
-    std::copy_if(list->begin(), list->end(), std::back_inserter(all),
-                 [](const std::string& n) { return n.starts_with("--"); });
+  for (const CLI::Option* o : command.get_options())
+    for (const std::string& n : o->get_lnames()) all.push_back("--" + n);
   return all;
+}
+
+template <class T>
+constexpr ValueKind kind_of() {
+  if constexpr (std::is_floating_point_v<T>) return ValueKind::real;
+  if constexpr (std::is_integral_v<T>) return ValueKind::whole;
+  return ValueKind::text;
 }
 
 template <class T>
@@ -110,6 +131,7 @@ Option* Option::type_name(const std::string& what) {
   return this;
 }
 Option* Option::one_of(const std::vector<std::string>& all) {
+  choices_ = all;
   parsed_->check([all](const std::string& value) {
     if (std::find(all.begin(), all.end(), value) != all.end()) return std::string();
     return fmt::format("expected {}, found '{}'", fmt::join(all, ", "), value);
@@ -117,7 +139,12 @@ Option* Option::one_of(const std::vector<std::string>& all) {
   return this;
 }
 Option* Option::between(std::int64_t least, std::int64_t most) {
-  parsed_->check(CLI::Range(least, most));
+  parsed_->check([least, most](const std::string& value) {
+    std::int64_t number = 0;
+    const auto read = std::from_chars(value.data(), value.data() + value.size(), number);
+    if (read.ec == std::errc() && number >= least && number <= most) return std::string();
+    return fmt::format("expected {} to {}, found {}", least, most, value);
+  });
   return this;
 }
 std::int64_t Option::count() const { return static_cast<std::int64_t>(parsed_->count()); }
@@ -150,7 +177,7 @@ Option* Command::add_option(const std::string& names, T& value, const std::strin
   using Value = typename NumberOf<T>::type;
   CLI::Option* option = parsed_->add_option(names, value, what)->type_name(value_word<Value>());
   if constexpr (std::is_arithmetic_v<Value>) option->transform(CLI::Validator(check_number<Value>, ""));
-  return &options_.emplace_back(option);
+  return &options_.emplace_back(option, kind_of<Value>());
 }
 template Option* Command::add_option(const std::string&, std::optional<double>&, const std::string&);
 template Option* Command::add_option(const std::string&, std::string&, const std::string&);
@@ -162,7 +189,7 @@ template Option* Command::add_option(const std::string&, std::int64_t&, const st
 template Option* Command::add_option(const std::string&, std::uint64_t&, const std::string&);
 
 Option* Command::add_flag(const std::string& names, bool& value, const std::string& what) {
-  return &options_.emplace_back(parsed_->add_flag(names, value, what));
+  return &options_.emplace_back(parsed_->add_flag(names, value, what), ValueKind::flag);
 }
 
 void Command::callback(std::function<void()> run) { parsed_->callback(std::move(run)); }
@@ -177,10 +204,26 @@ void Command::note_without_effect(const std::vector<std::string>& options, const
     print_notes({fmt::format("without effect {}: {}", because, fmt::join(void_ones, ", "))});
 }
 
-OptionNames Command::option_names(const std::string& command) const {
+OptionKinds Command::kinds() const {
+  OptionKinds kinds;
+  for (const Option& o : options_) {
+    for (const std::string& n : o.parsed().get_lnames()) kinds["--" + n] = o.kind();
+    for (const std::string& n : o.parsed().get_snames()) kinds["-" + n] = o.kind();
+  }
+  return kinds;
+}
+
+OptionKinds Command::option_kinds(const std::string& command) const {
   for (const auto& c : commands_)
-    if (c->name_ == command) return names_of(*c->parsed_);
+    if (c->name_ == command) return c->kinds();
   return {};
+}
+
+bool Command::takes(const std::string& word) const {
+  return std::any_of(options_.begin(), options_.end(), [&](const Option& o) {
+    const auto& all = o.choices();
+    return o.parsed().get_positional() && std::find(all.begin(), all.end(), word) != all.end();
+  });
 }
 
 void add_isa(Command& command, std::string& isa) {
@@ -240,6 +283,7 @@ const Command& Command::find(const std::vector<std::string>& words) const {
       names.push_back(c->name_);
       if (c->name_ == word) next = c.get();
     }
+    if (!next && at->takes(word)) continue;
     if (!next) {
       const std::string near = nearest(word, names);
       throw Error(ErrorKind::usage, {.what = fmt::format("unknown command '{}'", word),
@@ -259,7 +303,7 @@ const Command& Command::chosen() const {
 
 void Command::parse(const Arguments& arguments) {
   try {
-    const auto& words = arguments.words;
+    const auto words = with_empty_values(arguments.words);
     parsed_->parse(std::vector<std::string>(words.rbegin(), words.rend()));  // CLI11 takes them last first
   } catch (const CLI::CallForVersion& e) {
     std::fputs((std::string(e.what()) + "\n").c_str(), stdout);
@@ -269,29 +313,42 @@ void Command::parse(const Arguments& arguments) {
     std::fputs(command.find(command.commands_.empty() ? std::vector<std::string>() : extras).help().c_str(),
                stdout);
   } catch (const CLI::ParseError& e) {
-    chosen().refuse(e.what(), arguments);
+    throw chosen().as_typed(chosen().refusal(e.what()), arguments);
+  } catch (const Error& e) {
+    throw chosen().as_typed(e, arguments);
   }
 }
 
-void Command::refuse(const std::string& complaint, const Arguments& arguments) const {
+// A wrong value is said of its option, and of the recipe's line where it stands in one. A hint may name other
+// options, and tells nothing of where the mistake is.
+Error Command::as_typed(const Error& e, const Arguments& arguments) const {
+  if (e.kind() != ErrorKind::usage) return e;
+  ErrorText text = e.text();
+  if (kinds().contains(option_of(text.where))) text.where = option_of(text.where);
+  const std::string origin = origin_of(text.where + ": " + text.what, arguments);
+  if (origin.empty()) return {e.kind(), text};
+  text.where = text.where.empty() ? origin : origin + ": " + text.where;
+  return {ErrorKind::input, text};
+}
+
+Error Command::refusal(const std::string& complaint) const {
   const auto extras = parsed_->remaining();
   const std::string see = fmt::format("see {} --help", path());
   if (extras.empty()) {
     std::vector<std::string> names;
     for (const auto& c : commands_) names.push_back(c->name_);
-    if (names.empty())
-      throw Error(ErrorKind::usage,
-                  {.what = complaint, .where = origin_of(complaint, arguments), .hint = see});
-    throw Error(ErrorKind::usage, {.what = path() + " needs a command",
-                                   .expected = fmt::format("{}", fmt::join(names, ", ")),
-                                   .hint = see});
+    if (names.empty()) return {ErrorKind::usage, {.what = complaint, .hint = see}};
+    return {ErrorKind::usage,
+            {.what = path() + " needs a command",
+             .expected = fmt::format("{}", fmt::join(names, ", ")),
+             .hint = see}};
   }
   const std::string word = extras.front().substr(0, extras.front().find('='));
   if (!word.starts_with("-") && !commands_.empty()) find({word});
   const std::string near = word.starts_with("-") ? nearest(word, long_names(*parsed_)) : "";
-  throw Error(ErrorKind::usage,
-              {.what = fmt::format("unknown {} '{}'", word.starts_with("-") ? "option" : "argument", word),
-               .hint = near.empty() ? see : "did you mean " + near + "?"});
+  return {ErrorKind::usage,
+          {.what = fmt::format("unknown {} '{}'", word.starts_with("-") ? "option" : "argument", word),
+           .hint = near.empty() ? see : "did you mean " + near + "?"}};
 }
 
 }  // namespace hone::cli

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "cli/arguments.hpp"
+#include "hone/error.hpp"
 
 namespace CLI {
 class App;
@@ -21,7 +22,7 @@ namespace hone::cli {
 // An option or a positional argument while it is being declared.
 class Option {
  public:
-  explicit Option(CLI::Option* parsed) : parsed_(parsed) {}
+  Option(CLI::Option* parsed, ValueKind kind) : parsed_(parsed), kind_(kind) {}
   Option* required(bool yes = true);
   Option* capture_default_str();                           // the help shows the value that it has now
   Option* type_name(const std::string& what);              // of the value, in the help: "f32|bf16"
@@ -29,8 +30,14 @@ class Option {
   Option* between(std::int64_t least, std::int64_t most);  // both included
   std::int64_t count() const;                              // how often it was given
 
+  const CLI::Option& parsed() const { return *parsed_; }
+  ValueKind kind() const { return kind_; }
+  const std::vector<std::string>& choices() const { return choices_; }  // of one_of
+
  private:
   CLI::Option* parsed_;
+  ValueKind kind_;
+  std::vector<std::string> choices_;
 };
 
 class Command {
@@ -57,18 +64,22 @@ class Command {
   // "--lr 0.003 --out x": the options as they were typed.
   std::string typed() const;
   std::string help() const;
-  // The command that these words name from here on: {"tokenizer", "train"}. Error(usage) with the nearest.
+  // The command that these words name from here on: {"tokenizer", "train"}; {"bench", "gemm"} is bench, which
+  // takes that word. Error(usage) with the nearest.
   const Command& find(const std::vector<std::string>& words) const;
-  OptionNames option_names(const std::string& command) const;  // of a command below this; none if unknown
+  OptionKinds option_kinds(const std::string& command) const;  // of a command below this; none if unknown
   // Runs what the arguments choose. Help and version go to stdout; a mistake is an Error(usage) that names
-  // the nearest command or option, and the recipe that it comes from.
+  // the option, or the nearest command or option; an Error(input) with the line where it comes from a recipe.
   void parse(const Arguments& arguments);
 
  private:
   Command(const std::string& name, const std::string& what, const std::string& examples, CLI::App* parsed);
   std::string path() const;  // "hone tokenizer train"
   const Command& chosen() const;
-  [[noreturn]] void refuse(const std::string& complaint, const Arguments& arguments) const;
+  OptionKinds kinds() const;
+  bool takes(const std::string& word) const;
+  Error as_typed(const Error& e, const Arguments& arguments) const;
+  Error refusal(const std::string& complaint) const;
 
   std::string name_, what_, examples_;
   std::unique_ptr<CLI::App> program_;  // of the program itself
@@ -102,8 +113,5 @@ T* new_kept() {
   static std::vector<std::unique_ptr<T>> kept;
   return kept.emplace_back(std::make_unique<T>()).get();
 }
-
-// The option --isa, which any command that computes has.
-void add_isa(CLI::App& command, std::string& isa);
 
 }  // namespace hone::cli

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <ctime>
-#include <filesystem>
 #include <fstream>
+#include <limits>
 
 #include "cli/command.hpp"
 #include "cli/terminal.hpp"
@@ -77,31 +77,41 @@ Course course_for_this_machine(TrainingRun run, bool any_model) {
                       human_duration(step_seconds), steps)};
 }
 
+std::string course_file(const TrainingRun& run) { return run.out + "/demo.txt"; }
+
 // What an earlier start chose stays with its folder, so that a demo that was stopped goes on, and one that is
 // done does no step.
-Course kept_course(const TrainingRun& run, bool any_model) {
-  const std::string path = run.out + "/demo.txt";
+Course course_of(const TrainingRun& run, bool any_model) {
   Course course;
-  std::ifstream kept(path);
+  std::ifstream kept(course_file(run));
   if (run.resume && kept >> course.model >> course.steps && course.steps > 0 &&
       (any_model || course.model == run.model)) {
     course.reason =
         fmt::format("{} steps of {}, as chosen when {} was begun", course.steps, course.model, run.out);
     return course;
   }
-  course = course_for_this_machine(run, any_model);
-  std::filesystem::create_directories(run.out);
-  std::ofstream(path) << course.model << ' ' << course.steps << '\n';
-  return course;
+  return course_for_this_machine(run, any_model);
+}
+
+void keep(const Course& course, const TrainingRun& run) {
+  std::ofstream(course_file(run)) << course.model << ' ' << course.steps << '\n';
+}
+
+// Before minutes of training, though the sample comes after them.
+void check_prompt(const std::string& prompt, const Tokenizer& tokenizer, std::int64_t context) {
+  if (const auto tokens = std::ssize(tokenizer.encode(prompt)); tokens > context)
+    throw Error(ErrorKind::usage, {.what = "the prompt exceeds the model's context",
+                                   .where = "--prompt",
+                                   .expected = fmt::format("at most {} tokens", context),
+                                   .found = std::to_string(tokens)});
 }
 
 // A byte-level BPE of the part that trains. A token then stands for four bytes, so that the minutes of
 // a demo see so much more text.
-std::string train_tokenizer(const std::string& data, std::int64_t vocab_size, const std::string& folder) {
+Tokenizer train_tokenizer(const std::string& data, std::int64_t vocab_size) {
   std::string text = read_texts(data);
   text.resize(text.size() / 10 * 9);
-  Tokenizer::train_bpe(text, {.vocab_size = vocab_size}).save(folder);
-  return folder;
+  return Tokenizer::train_bpe(text, {.vocab_size = vocab_size});
 }
 
 std::string sample(const std::string& folder, const std::string& prompt, std::int64_t tokens) {
@@ -140,9 +150,9 @@ RunReport report_of(const TrainingRun& run, const TrainingSession& session, cons
                {"micro-batch", std::to_string(plan.options().micro_batch)},
                {"precision", name(plan.options().precision)},
                {"threads", std::to_string(plan.options().threads)},
-               {"peak learning rate", fmt::format("{:g}", run.adamw.lr)}};
+               {"peak learning rate", fmt::format("{}", run.adamw.lr)}};
   r.steps = done.steps;
-  r.seconds = done.seconds;
+  if (done.seconds > 0) r.seconds = done.seconds;
   r.train_loss = session.curves().train;
   r.validation_loss = session.curves().validation;
   r.bits_per_byte = done.bits_per_byte;
@@ -173,14 +183,21 @@ void run(const DemoOptions& o, const Command& c) {
     throw Error(ErrorKind::usage, {.what = "no text for the demo",
                                    .hint = "give one with --data, or run ./dev demo, which fetches one"});
   run.profile = true;
-  if (run.tokenizer.empty()) run.tokenizer = train_tokenizer(run.data, o.vocab_size, run.out);
+  if (run.tokenizer.empty() && !Tokenizer::of_model(run.model))
+    run.made_tokenizer = train_tokenizer(run.data, o.vocab_size);
+  else
+    c.note_without_effect({"--vocab-size"}, "where no tokenizer is trained");
   Course course{run.model, run.steps};
   if (!c.given("--steps")) {
-    course = kept_course(run, !c.given("--model"));
+    course = course_of(run, !c.given("--model"));
     message(fmt::format("demo: {} (the same model anywhere: --model {} --steps {})", course.reason,
                         course.model, course.steps));
   }
   take(run, course, c);
+  run.on_start = [&](const TrainPlan& plan, std::int64_t) {
+    if (run.made_tokenizer) check_prompt(o.prompt, *run.made_tokenizer, plan.model().context());
+    if (!course.reason.empty()) keep(course, run);
+  };
   TrainingSession session(run, o.json);
   const RunSummary done = session.run(false);
   const std::string text = sample(run.out, o.prompt, o.sample_tokens);
@@ -220,7 +237,9 @@ void add_demo(Command& app) {
   c->add_option("--prompt", o->prompt, "what the sample continues")->capture_default_str();
   c->add_option("--vocab-size", o->vocab_size, "of the tokenizer that is trained where none is named")
       ->capture_default_str();
-  c->add_option("--sample-tokens", o->sample_tokens, "length of the sample")->capture_default_str();
+  c->add_option("--sample-tokens", o->sample_tokens, "tokens of the sample (-1: to the end of the context)")
+      ->capture_default_str()
+      ->between(-1, std::numeric_limits<std::int64_t>::max());
   c->add_flag("--json", o->json, "one JSON object a line on stdout");
   c->callback([=] { run(*o, *c); });
 }

@@ -16,6 +16,16 @@ struct Options {
   bool json = false;
 };
 
+// A loss over ids that mean something else to the model says nothing.
+void require_own_tokenizer(const Options& o, const Tokenizer& used) {
+  const auto own = Tokenizer::of_model(o.model);
+  if (own && *own != used)
+    throw Error(ErrorKind::usage, {.what = "--tokenizer is not the tokenizer that the model was trained with",
+                                   .where = o.model,
+                                   .found = "'" + o.tokenizer + "'",
+                                   .hint = "leave --tokenizer out: the folder has its own"});
+}
+
 void run(const Options& o) {
   EvalOptions options = o.eval;
   options.precision = precision_from_name(o.precision);
@@ -23,6 +33,7 @@ void run(const Options& o) {
   print_notes(model.notes());
   const Text text(o.data, {.tokenizer = o.tokenizer.empty() ? o.model : o.tokenizer});
   print_notes(text.notes());
+  require_own_tokenizer(o, text.tokenizer());
   const EvalReport r = evaluate(model, text, options);
   if (o.json)
     print(JsonLine()
@@ -50,9 +61,11 @@ void add_eval(Command& app) {
   auto* o = new_kept<Options>();
   c->add_option("model", o->model, "model folder")->required();
   c->add_option("--data", o->data, "text file, folder of text files, or token shards")->required();
-  c->add_option("--tokenizer", o->tokenizer, "byte or a tokenizer.json (default: the model folder's)");
-  c->add_option("--seq", o->eval.seq, "tokens a window (0: chosen)")->capture_default_str();
-  c->add_option("--max-tokens", o->eval.max_tokens, "stop after so many (0: the whole text)")
+  c->add_option("--tokenizer", o->tokenizer,
+                "byte, char or a tokenizer.json, for a model folder that has none");
+  c->add_option("--seq", o->eval.seq, "tokens a window, the last may be shorter (0: chosen)")
+      ->capture_default_str();
+  c->add_option("--max-tokens", o->eval.max_tokens, "predict so many and no more (0: the whole text)")
       ->capture_default_str();
   c->add_flag("--held-out", o->eval.held_out_only, "only the text's last tenth, which training leaves out");
   c->add_option("--precision", o->precision, "f32 or bf16")->capture_default_str();

@@ -39,6 +39,9 @@ void run(const Options& o) {
     print(JsonLine().add("text", text).add("tokens", tokens).add("finish", name(generator.finish())).text());
   else
     print("");
+  if (generator.finish() == Finish::context && sampling.max_tokens >= 0 && !o.json)
+    print_notes({fmt::format("the context of {} tokens is full after {} of --max-tokens {}",
+                             generator.plan().options().context, tokens, sampling.max_tokens)});
 }
 
 }  // namespace

@@ -25,7 +25,7 @@ void add_inspect(Command& app) {
         print(JsonLine()
                   .add("name", t.name)
                   .add("dtype", t.dtype)
-                  .add("shape", shape)
+                  .add("shape", t.shape)
                   .add("bytes", t.bytes)
                   .text());
       table.row({t.name, t.dtype, shape, human_bytes(static_cast<double>(t.bytes))});

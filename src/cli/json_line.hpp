@@ -4,9 +4,11 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <concepts>
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "hone/machine.hpp"
 
@@ -14,7 +16,8 @@ namespace hone::cli {
 
 class JsonLine {
  public:
-  JsonLine& add(std::string_view key, double value) {
+  template <std::floating_point Real>  // as few digits as read back to the same value
+  JsonLine& add(std::string_view key, Real value) {
     return raw(key, std::isfinite(value) ? fmt::format("{}", value) : "null");
   }
   JsonLine& add(std::string_view key, std::int64_t value) { return raw(key, fmt::format("{}", value)); }
@@ -23,6 +26,9 @@ class JsonLine {
   JsonLine& add(std::string_view key, std::string_view value) { return raw(key, quoted(value)); }
   JsonLine& add(std::string_view key, const char* value) { return raw(key, quoted(value)); }
   JsonLine& add(std::string_view key, const JsonLine& value) { return raw(key, value.text()); }
+  JsonLine& add(std::string_view key, const std::vector<std::int64_t>& values) {
+    return raw(key, fmt::format("[{}]", fmt::join(values, ",")));
+  }
   std::string text() const { return "{" + body_ + "}"; }
 
   static std::string quoted(std::string_view s);

@@ -1,4 +1,5 @@
 #include <array>
+#include <csignal>
 #include <cstdio>
 #include <exception>
 #include <new>
@@ -31,11 +32,15 @@ void add_help(Command& app) {
 
 int main(int argc, char** argv) {
   using namespace hone;
+  cli::hold_standard_streams();
+  std::signal(SIGXFSZ, SIG_IGN);  // ulimit -f: the write fails and says so, like one on a full disk
   try {
     cli::Command program;
     for (const cli::AddCommand add : cli::commands) add(program);
     const std::vector<std::string> typed(argv + 1, argv + argc);
-    program.parse(cli::with_recipes(typed, program.option_names(typed.empty() ? "" : typed[0])));
+    const auto arguments = cli::with_recipes(typed, program.option_kinds(typed.empty() ? "" : typed[0]));
+    cli::print_notes(arguments.notes);
+    program.parse(arguments);
     if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return 0;
     throw Error(ErrorKind::failed,
                 {.what = "cannot write to stdout", .hint = "is its disk full, or its reader gone?"});

@@ -1,5 +1,6 @@
 #include "cli/terminal.hpp"
 
+#include <fcntl.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -11,6 +12,12 @@
 #include <thread>
 
 namespace hone::cli {
+
+void hold_standard_streams() {
+  for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+    if (::fcntl(stream, F_GETFD) < 0)
+      ::open("/dev/null", stream == STDIN_FILENO ? O_WRONLY : O_RDONLY);  // the lowest number that is free
+}
 
 ProgressOptions progress_options() {
   ProgressOptions o;
@@ -29,7 +36,7 @@ void print_text(const std::string& text) {
 
 void print(const std::string& line) { print_text(line + "\n"); }
 
-void message(const std::string& text) { std::fputs((text + "\n").c_str(), stderr); }
+void message(const std::string& text) { std::fputs((printable(text) + "\n").c_str(), stderr); }
 
 void print_notes(const std::vector<std::string>& notes) {
   for (const std::string& note : notes) message("note: " + note);
@@ -40,8 +47,9 @@ namespace {
 std::atomic<int> signals{0};
 static_assert(std::atomic<int>::is_always_lock_free);
 
-extern "C" void on_signal(int) {
-  if (signals.fetch_add(1) > 0) _exit(130);
+// A terminal that is closed may hang up twice: that asks for no haste.
+extern "C" void on_signal(int signal) {
+  if (signals.fetch_add(1) > 0 && signal != SIGHUP) _exit(130);
 }
 
 }  // namespace
@@ -56,6 +64,7 @@ std::stop_token interruption() {
   });
   std::signal(SIGINT, on_signal);
   std::signal(SIGTERM, on_signal);
+  if (std::signal(SIGHUP, on_signal) == SIG_IGN) std::signal(SIGHUP, SIG_IGN);  // nohup
   return source.get_token();
 }
 

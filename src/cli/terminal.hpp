@@ -8,13 +8,17 @@
 
 namespace hone::cli {
 
+// Standard streams that were closed before the program began (`>&-`) stay closed to it, yet their numbers are
+// taken: else the next file that is opened got one, and what is printed.
+void hold_standard_streams();
+
 ProgressOptions progress_options();                       // of stderr: a terminal or not, its width, NO_COLOR
 void print(const std::string& line);                      // a line to stdout
 void print_text(const std::string& text);                 // as it is, to stdout
-void message(const std::string& text);                    // a line to stderr
+void message(const std::string& text);                    // a line to stderr, printable()
 void print_notes(const std::vector<std::string>& notes);  // "note: ...", each a line to stderr
 
-// Stops on the first Ctrl-C (or SIGTERM); the second one ends the program.
+// Stops on the first Ctrl-C, SIGTERM or hang-up; a second Ctrl-C or SIGTERM ends the program.
 std::stop_token interruption();
 
 }  // namespace hone::cli

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
+
 #include "cli/command.hpp"
 #include "cli/json_line.hpp"
 #include "cli/terminal.hpp"
@@ -10,6 +12,17 @@
 
 namespace hone::cli {
 namespace {
+
+// What stands beside a tokenizer was made with it.
+void require_no_user_of_it(const std::string& folder) {
+  for (const char* name : {"config.json", "meta.json"})
+    if (std::filesystem::exists(folder + "/" + name))
+      throw Error(ErrorKind::failed,
+                  {.what = "the folder holds a model or token shards, whose tokenizer would be replaced",
+                   .where = folder,
+                   .found = name,
+                   .hint = "choose a folder of its own"});
+}
 
 void add_train_tokenizer(Command& tokenizer) {
   auto* c =
@@ -25,6 +38,7 @@ void add_train_tokenizer(Command& tokenizer) {
       ->capture_default_str();
   c->add_flag("--json", *json, "one JSON object on stdout");
   c->callback([=] {
+    require_no_user_of_it(*out);
     std::vector<std::string> notes;
     const std::string text = read_texts(*data, &notes);
     print_notes(notes);
@@ -78,19 +92,19 @@ void add_data(Command& app) {
   auto* out = new_kept<std::string>();
   auto* options = new_kept<ShardOptions>();
   auto* json = new_kept<bool>();
-  *tokenizer = "byte";
   c->add_option("--data", *data, "text file, or folder of them")->required();
-  c->add_option("--tokenizer", *tokenizer, "byte, char, or a tokenizer.json or its folder")
-      ->capture_default_str();
+  c->add_option("--tokenizer", *tokenizer, "byte, char, or a tokenizer.json or its folder (default: byte)");
   c->add_option("--out", *out, "folder for the shards")->required();
   c->add_option("--shard-tokens", options->shard_tokens, "tokens a file")->capture_default_str();
   c->add_flag("--json", *json, "one JSON object on stdout");
   c->callback([=] {
-    const Tokenizer t = *tokenizer == "byte"   ? Tokenizer::bytes()
-                        : *tokenizer == "char" ? Tokenizer::chars(read_texts(*data))
-                                               : Tokenizer::open(*tokenizer);
+    ShardOptions shards = *options;
+    shards.any_bytes = !tokenizer->empty();
+    const Tokenizer t = *tokenizer == "byte" || tokenizer->empty() ? Tokenizer::bytes()
+                        : *tokenizer == "char"                     ? character_tokenizer(*data)
+                                                                   : Tokenizer::open(*tokenizer);
     print_notes(t.notes());
-    const ShardReport r = write_token_shards(*data, t, *out, *options);
+    const ShardReport r = write_token_shards(*data, t, *out, shards);
     print_notes(r.notes);
     print(*json ? JsonLine()
                       .add("train_tokens", r.train_tokens)

@@ -76,9 +76,10 @@ TrainingRun TrainingOptions::finished() const {
   r.plan.seed = seed;
   r.schedule = schedule_from_name(schedule);
   if (resume != "auto" && resume != "never")
-    throw Error(
-        ErrorKind::usage,
-        {.what = "impossible value of --resume", .expected = "auto or never", .found = "'" + resume + "'"});
+    throw Error(ErrorKind::usage, {.what = "impossible value",
+                                   .where = "resume",
+                                   .expected = "auto or never",
+                                   .found = "'" + resume + "'"});
   r.resume = resume == "auto";
   if (dropout) r.dropout = static_cast<float>(*dropout);
   r.min_lr = static_cast<float>(min_lr);

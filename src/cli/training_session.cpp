@@ -18,6 +18,14 @@ double unix_seconds() {
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
+std::string steps_text(const RunSummary& d) {
+  if (d.steps == 0) return "0 steps";
+  const std::string time =
+      d.seconds > 0 ? fmt::format("in {}, {}", human_duration(d.seconds), human_rate(d.tokens_per_s, "tok/s"))
+                    : "that were done before";
+  return fmt::format("{} steps {}; loss {:.4f}", d.steps, time, d.loss);
+}
+
 void write(const std::string& text) {
   std::fputs(text.c_str(), stderr);
   std::fflush(stderr);
@@ -28,7 +36,10 @@ void write(const std::string& text) {
 TrainingSession::TrainingSession(TrainingRun run, bool json)
     : run_(std::move(run)), json_(json), begin_(steady_seconds()) {
   run_.stop = interruption();
-  run_.on_start = [this](const TrainPlan& plan, std::int64_t first) { started(plan, first); };
+  run_.on_start = [this, also = std::move(run_.on_start)](const TrainPlan& plan, std::int64_t first) {
+    if (also) also(plan, first);
+    started(plan, first);
+  };
   run_.on_step = [this](const StepEvent& e) { stepped(e); };
   run_.on_eval = [this](const EvalEvent& e) { evaluated(e); };
   run_.on_message = [this](const std::string& text) { say(text); };
@@ -37,6 +48,7 @@ TrainingSession::TrainingSession(TrainingRun run, bool json)
 double TrainingSession::now() const { return steady_seconds() - begin_; }
 
 void TrainingSession::say(const std::string& text) {
+  const std::lock_guard lock(speaking_);
   if (progress_) write(progress_->interrupt());
   message(text);
 }
@@ -53,19 +65,23 @@ void TrainingSession::started(const TrainPlan& plan, std::int64_t first_step) {
   ProgressOptions options = progress_options();
   options.steps = run_.steps;
   options.first_step = first_step;
+  const std::lock_guard lock(speaking_);
   progress_.emplace(options);
-  events_.emplace(run_.out, unix_seconds(), first_step);
 }
 
 void TrainingSession::stepped(const StepEvent& e) {
   const double at = static_cast<double>(e.step);
   curves_.train.x.push_back(at);
   curves_.train.y.push_back(e.loss);
+  if (!events_) events_.emplace(run_.out, unix_seconds(), e.step - 1);  // not for a run that does no step
   events_->scalar("train/loss", e.step, e.loss, unix_seconds());
-  events_->scalar("train/lr", e.step, e.lr, unix_seconds());
-  events_->scalar("train/grad_norm", e.step, e.grad_norm, unix_seconds());
-  write(progress_->update(
-      {.step = e.step, .loss = e.loss, .tokens = static_cast<double>(e.tokens), .seconds = now()}));
+  events_->scalar("train/lr", e.step, static_cast<double>(e.lr), unix_seconds());
+  events_->scalar("train/grad_norm", e.step, static_cast<double>(e.grad_norm), unix_seconds());
+  {
+    const std::lock_guard lock(speaking_);
+    write(progress_->update(
+        {.step = e.step, .loss = e.loss, .tokens = static_cast<double>(e.tokens), .seconds = now()}));
+  }
   if (json_)
     print(JsonLine()
               .add("event", "step")
@@ -93,16 +109,36 @@ void TrainingSession::evaluated(const EvalEvent& e) {
               .text());
 }
 
-RunSummary TrainingSession::run(bool print_it) {
+RunSummary TrainingSession::to_the_end() {
+  const std::stop_callback said(
+      run_.stop, [this] { say("stopping: what is done is saved (a second signal ends at once, without)"); });
   RunSummary done = train(run_);
-  if (progress_) write(progress_->finish());
   if (events_) events_->flush();
+  if (done.stopped && done.steps == 0)
+    throw Error(ErrorKind::failed, {.what = "stopped before a step was done"});
   if (done.stopped)
     throw Error(ErrorKind::failed,
                 {.what = fmt::format("stopped after step {}; its checkpoint is saved", done.steps),
                  .hint = "the same command goes on from there"});
-  if (print_it) print_done(done);
   return done;
+}
+
+RunSummary TrainingSession::run(bool print_it) {
+  try {
+    RunSummary done = to_the_end();
+    if (progress_) write(progress_->finish());
+    if (print_it) print_done(done);
+    return done;
+  } catch (const Error& e) {
+    if (progress_) write(progress_->finish());
+    if (json_)
+      print(JsonLine()
+                .add("event", "error")
+                .add("exit_code", exit_code(e.kind()))
+                .add("message", e.what())
+                .text());
+    throw;
+  }
 }
 
 void TrainingSession::print_done(const RunSummary& d, const std::string& sample) const {
@@ -123,10 +159,9 @@ void TrainingSession::print_done(const RunSummary& d, const std::string& sample)
     return;
   }
   print(
-      fmt::format("{} steps in {}, {}; loss {:.4f}, validation {:.4f} ({:.3f} bits a byte)\n"
+      fmt::format("{}, validation {:.4f} ({:.3f} bits a byte)\n"
                   "memory {} of {} forecast; weights {} in {}",
-                  d.steps, human_duration(d.seconds), human_rate(d.tokens_per_s, "tok/s"), d.loss, d.val_loss,
-                  d.bits_per_byte, human_bytes(static_cast<double>(d.peak_bytes)),
+                  steps_text(d), d.val_loss, d.bits_per_byte, human_bytes(static_cast<double>(d.peak_bytes)),
                   human_bytes(static_cast<double>(d.forecast_bytes)), d.weights_hash, run_.out));
 }
 

@@ -1,6 +1,6 @@
 // A training run as a person watches it: progress on stderr, JSON or a summary on stdout, TensorBoard events.
 #pragma once
-#include <memory>
+#include <mutex>
 #include <optional>
 
 #include "cli/training_options.hpp"
@@ -14,8 +14,8 @@ struct Curves {
 
 class TrainingSession {
  public:
-  TrainingSession(TrainingRun run, bool json);
-  // Runs to the end (or to Ctrl-C, then throws). `more` is added to the JSON of the done line.
+  TrainingSession(TrainingRun run, bool json);  // what happens is shown, and heard by the run's own on_start
+  // Runs to the end (or to Ctrl-C, then throws). An error is an event too, in JSON.
   RunSummary run(bool print_done = true);
   void print_done(const RunSummary& done, const std::string& sample = {}) const;
   const Curves& curves() const { return curves_; }
@@ -23,14 +23,16 @@ class TrainingSession {
 
  private:
   double now() const;
+  RunSummary to_the_end();
   void started(const TrainPlan& plan, std::int64_t first_step);
   void stepped(const StepEvent& e);
   void evaluated(const EvalEvent& e);
-  void say(const std::string& text);
+  void say(const std::string& text);  // from any thread
 
   TrainingRun run_;
   bool json_;
   double begin_;
+  std::mutex speaking_;  // of progress_ and stderr: a stop is said by another thread
   std::optional<Progress> progress_;
   std::optional<EventWriter> events_;
   std::optional<TrainPlan> plan_;

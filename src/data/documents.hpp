@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "data/text_files.hpp"
 #include "hone/tokenizer.hpp"
 #include "text/tokenizer_impl.hpp"
 
@@ -15,8 +16,7 @@ namespace hone {
 std::size_t training_bytes(std::string_view text, bool by_characters);
 
 struct Document {
-  std::string path;
-  std::size_t bytes;
+  TextFile file;
   std::size_t train_bytes = 0;  // the first so many train, the rest is held out
 };
 
@@ -26,6 +26,9 @@ class Documents {
  public:
   // A file, or all text files below a folder. Error(input): no such file, nothing in it, an archive.
   explicit Documents(const std::string& path);
+
+  // Error(input) for a single file that is binary or not UTF-8; such ones of a folder are left out.
+  void require_text() const;
 
   // Nine tenths of the text train. One document is cut (by its characters, or by its bytes at the border of a
   // character); several are kept whole where the border between two lies near enough to that cut, so that 5
@@ -37,11 +40,12 @@ class Documents {
   std::int64_t train_bytes() const;
   std::int64_t held_out_bytes() const;
 
-  std::string text() const;  // of all, one after the other
+  std::string text() const;  // of all, one after the other, with a newline behind each that has none
   Tokenizer character_tokenizer() const;
 
-  // Encodes the part in order, in pieces. Several documents each end with end-of-text, if there is one.
-  void encode(const Tokenizer& tokenizer, bool held_out, const IdSink& sink) const;
+  // Encodes the part in order, in pieces. Several documents each end with end-of-text, or with a newline if
+  // the tokenizer has none. What encode_stream says of the memory, of the document where it is most.
+  std::size_t encode(const Tokenizer& tokenizer, bool held_out, const IdSink& sink) const;
 
  private:
   std::vector<Document> documents_;

@@ -221,6 +221,7 @@ ShardReport write_token_shards(const std::string& text_path, const Tokenizer& to
   if (options.shard_tokens < 1)
     throw Error(ErrorKind::usage, {.what = "a shard must hold a token or more", .where = "shard_tokens"});
   Documents documents(text_path);
+  if (tokenizer.kind() != TokenizerKind::byte || !options.any_bytes) documents.require_text();
   documents.split(tokenizer.kind() != TokenizerKind::byte);
   AtomicFolder folder(out_folder, "meta.json");
   const int width = token_bytes_for(tokenizer.vocab_size());

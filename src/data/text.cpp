@@ -11,6 +11,7 @@
 #include "data/tokens.hpp"
 #include "data/windows.hpp"
 #include "file/hash.hpp"
+#include "machine/memory.hpp"
 #include "text/tokenizer_impl.hpp"
 
 namespace hone {
@@ -63,6 +64,7 @@ struct Text::Impl {
   Tokens train, held_out;
   std::int64_t train_bytes = 0, held_out_bytes = 0;
   std::vector<std::string> notes{};
+  std::size_t reading_bytes = 0;  // at most, beside what is held
 
   static std::shared_ptr<const Impl> of_documents(const std::string& path, const Documents& documents,
                                                   Tokenizer tokenizer, std::uint64_t seed);
@@ -70,6 +72,11 @@ struct Text::Impl {
                                                std::uint64_t seed);
   static std::shared_ptr<const Impl> of_shards(const std::string& path, std::uint64_t seed);
 
+  // Notes what reading a part took, and what was freed goes: the C library would keep up to 64 MiB of it.
+  void read_with(std::size_t bytes) {
+    reading_bytes = std::max(reading_bytes, bytes);
+    give_back_freed_memory();
+  }
   // Tokens [first, first + count) of the training part followed by the held-out part.
   void read(std::int64_t first, std::int64_t count, std::int32_t* out) const;
   // One row of ids and labels from seq + 1 tokens.
@@ -95,11 +102,14 @@ void Text::Impl::row(std::int64_t first, std::int64_t seq, std::vector<std::int3
 std::shared_ptr<const Text::Impl> Text::Impl::of_documents(const std::string& path,
                                                            const Documents& documents, Tokenizer tokenizer,
                                                            std::uint64_t seed) {
-  const int width = token_bytes_for(tokenizer.vocab_size());
+  const int width = held_token_bytes_for(tokenizer.vocab_size());
   auto impl = std::make_shared<Impl>(
       Impl{path, std::move(tokenizer), stream_key("data", seed), Tokens(width), Tokens(width)});
-  documents.encode(impl->tokenizer, false, [&](auto ids) { impl->train.append(ids); });
-  documents.encode(impl->tokenizer, true, [&](auto ids) { impl->held_out.append(ids); });
+  const auto encode = [&](bool held_out, Tokens& to) {
+    impl->read_with(documents.encode(impl->tokenizer, held_out, [&](auto ids) { to.append(ids); }));
+  };
+  encode(false, impl->train);
+  encode(true, impl->held_out);
   impl->train_bytes = documents.train_bytes();
   impl->held_out_bytes = documents.held_out_bytes();
   impl->notes = documents.notes();
@@ -109,13 +119,14 @@ std::shared_ptr<const Text::Impl> Text::Impl::of_documents(const std::string& pa
 
 std::shared_ptr<const Text::Impl> Text::Impl::of_memory(std::string_view text, Tokenizer tokenizer,
                                                         std::uint64_t seed) {
+  text.remove_prefix(mark_bytes_of(text));
   const std::size_t cut = training_bytes(text, tokenizer.kind() != TokenizerKind::byte);
-  const int width = token_bytes_for(tokenizer.vocab_size());
+  const int width = held_token_bytes_for(tokenizer.vocab_size());
   auto impl = std::make_shared<Impl>(
       Impl{"the text", std::move(tokenizer), stream_key("data", seed), Tokens(width), Tokens(width)});
   const auto encode = [&](std::size_t first, std::size_t count, Tokens& to) {
-    encode_stream(impl->tokenizer, text.substr(first, count), impl->path, first,
-                  [&](auto ids) { to.append(ids); });
+    impl->read_with(encode_stream(impl->tokenizer, text.substr(first, count), impl->path, first,
+                                  [&](auto ids) { to.append(ids); }));
   };
   encode(0, cut, impl->train);
   encode(cut, text.size() - cut, impl->held_out);
@@ -145,6 +156,7 @@ Text::Text(const std::string& path, const TextOptions& options) {
   }
   Documents documents(path);
   Tokenizer tokenizer = named_tokenizer(options.tokenizer, documents);
+  if (options.tokenizer.empty() || tokenizer.kind() != TokenizerKind::byte) documents.require_text();
   documents.split(tokenizer.kind() != TokenizerKind::byte);
   impl_ = Impl::of_documents(path, documents, std::move(tokenizer), options.seed);
 }
@@ -158,6 +170,7 @@ Text::Text(const std::string& path, Tokenizer tokenizer, std::uint64_t seed) {
     return;
   }
   Documents documents(path);
+  if (tokenizer.kind() != TokenizerKind::byte) documents.require_text();
   documents.split(tokenizer.kind() != TokenizerKind::byte);
   impl_ = Impl::of_documents(path, documents, std::move(tokenizer), seed);
 }
@@ -166,6 +179,7 @@ Text Text::of(std::string_view text, Tokenizer tokenizer, std::uint64_t seed) {
   return Text(Impl::of_memory(text, std::move(tokenizer), seed));
 }
 
+const std::string& Text::path() const { return impl_->path; }
 const Tokenizer& Text::tokenizer() const { return impl_->tokenizer; }
 const std::vector<std::string>& Text::notes() const { return impl_->notes; }
 std::int64_t Text::vocab_size() const { return impl_->tokenizer.vocab_size(); }
@@ -177,6 +191,7 @@ std::int64_t Text::memory_bytes() const {
   const std::int64_t vocabulary = 320 * std::max<std::int64_t>(0, vocab_size() - 256);
   return impl_->train.memory_bytes() + impl_->held_out.memory_bytes() + vocabulary;
 }
+std::int64_t Text::reading_bytes() const { return static_cast<std::int64_t>(impl_->reading_bytes); }
 std::int64_t Text::all_tokens() const { return train_tokens() + held_out_tokens(); }
 std::int64_t Text::all_bytes() const { return impl_->train_bytes + impl_->held_out_bytes; }
 
@@ -240,6 +255,13 @@ Batch Text::held_out(std::int64_t first_window, std::int64_t count, std::int64_t
 
 Batch Text::all(std::int64_t first_window, std::int64_t count, std::int64_t seq) const {
   return impl_->windows(0, all_tokens(), first_window, count, seq, "");
+}
+
+std::vector<std::int32_t> Text::ids(std::int64_t first, std::int64_t count) const {
+  require_part(first, count, all_tokens(), 1, impl_->path);
+  std::vector<std::int32_t> ids(static_cast<std::size_t>(count));
+  impl_->read(first, count, ids.data());
+  return ids;
 }
 
 }  // namespace hone

@@ -3,13 +3,13 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <array>
 #include <filesystem>
 #include <set>
 #include <utility>
 
 #include "base/utf8.hpp"
 #include "file/atomic.hpp"
+#include "file/format.hpp"
 #include "file/mapped.hpp"
 
 namespace hone {
@@ -19,54 +19,20 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t head_bytes = 64 << 10;  // of a file, from which its kind is judged
 
-struct Format {
-  std::string_view magic, name;
-};
-
-using namespace std::string_view_literals;
-constexpr std::array formats{Format{"\x1f\x8b", "a gzip archive"},
-                             Format{"PK\x03\x04", "a ZIP archive"},
-                             Format{"PK\x05\x06", "a ZIP archive"},
-                             Format{"\x28\xb5\x2f\xfd", "a Zstandard archive"},
-                             Format{"\xfd\x37zXZ\0"sv, "an xz archive"},
-                             Format{"BZh", "a bzip2 archive"},
-                             Format{"7z\xbc\xaf\x27\x1c", "a 7-Zip archive"},
-                             Format{"Rar!\x1a\x07", "a RAR archive"},
-                             Format{"\x04\x22\x4d\x18", "an LZ4 archive"},
-                             Format{"%PDF-", "a PDF document"},
-                             Format{"\x89PNG\r\n", "a PNG image"},
-                             Format{"\xff\xd8\xff", "a JPEG image"},
-                             Format{"GIF8", "a GIF image"},
-                             Format{"PAR1", "a Parquet table"},
-                             Format{"ARROW1", "an Arrow table"},
-                             Format{"GGUF", "a GGUF model"},
-                             Format{"SQLite format 3\0"sv, "an SQLite database"},
-                             Format{"\x7f"
-                                    "ELF",
-                                    "a program"},
-                             Format{"\xff\xfe", "UTF-16 text; save it as UTF-8"},
-                             Format{"\xfe\xff", "UTF-16 text; save it as UTF-8"}};
-
-// Text in an old encoding has a stray byte here and there, and is taken as it stands where they are few.
-bool mostly_utf8(std::string_view head) {
+std::size_t broken_bytes_in(std::string_view head) {
   std::size_t bad = 0;
   for (std::size_t at = 0; at < head.size();) {
     const std::size_t bytes = code_point_at(head, at).bytes;
     bad += bytes == 0 ? 1 : 0;
     at += bytes == 0 ? 1 : bytes;
   }
-  return bad <= head.size() / 10 + 3;  // 3: a character that the head's end cuts
-}
-
-std::string_view why_no_text(std::string_view head) {
-  if (const std::string_view format = packed_format(head); !format.empty()) return format;
-  if (head.find('\0') != std::string_view::npos) return "binary";
-  return mostly_utf8(head) ? "" : "not UTF-8";
+  return bad;
 }
 
 class Walk {
  public:
   TextFiles found;
+  std::vector<std::string> hidden;
 
   void folder(const std::string& path) {
     struct stat info {};
@@ -76,7 +42,11 @@ class Walk {
     const std::vector<std::string> names = names_in(path);
     if (!outermost && std::any_of(names.begin(), names.end(), is_of_a_model))
       return skip(path, "a model, a checkpoint or token shards");
-    for (const std::string& name : names) entry(path + "/" + name);
+    for (const std::string& name : names)
+      if (name[0] == '.')
+        hidden.push_back(path + "/" + name + " (hidden)");
+      else
+        entry(path + "/" + name);
   }
 
  private:
@@ -84,7 +54,7 @@ class Walk {
     std::error_code error;
     std::vector<std::string> names;
     for (fs::directory_iterator at(path, error), end; !error && at != end; at.increment(error))
-      if (const std::string name = at->path().filename().string(); name[0] != '.') names.push_back(name);
+      names.push_back(at->path().filename().string());
     if (error) throw_errno(ErrorKind::input, path, "read the folder", error.value());
     std::sort(names.begin(), names.end());
     return names;
@@ -98,10 +68,11 @@ class Walk {
     if (is_folder(path)) return folder(path);
     if (!is_file(path)) return skip(path, "no regular file");
     const MappedFile file(path);
-    if (file.size() == 0) return;
-    const std::string_view reason = why_no_text(file.text().substr(0, head_bytes));
+    TextFile text = text_file(path, file.text());
+    if (text.bytes == 0) return;
+    const std::string_view reason = why_no_text(file.text(), false);
     if (reason.empty())
-      found.files.push_back({path, file.size()});
+      found.files.push_back(std::move(text));
     else
       skip(path, reason);
   }
@@ -115,15 +86,26 @@ class Walk {
 
 }  // namespace
 
-std::string_view packed_format(std::string_view head) {
-  for (const Format& f : formats)
-    if (head.starts_with(f.magic)) return f.name;
-  return "";
+std::size_t mark_bytes_of(std::string_view text) { return text.starts_with("\xEF\xBB\xBF") ? 3 : 0; }
+
+TextFile text_file(std::string path, std::string_view content) {
+  const std::size_t mark_bytes = mark_bytes_of(content);
+  return {std::move(path), mark_bytes, content.size() - mark_bytes};
+}
+
+std::string_view why_no_text(std::string_view content, bool named_itself) {
+  if (const std::string_view format = packed_format(content); !format.empty()) return format;
+  const std::string_view head = content.substr(0, head_bytes);
+  const std::size_t bad = broken_bytes_in(head), cut_at_the_end = 3;
+  if (head.find('\0') != std::string_view::npos && !(named_itself && bad <= cut_at_the_end)) return "binary";
+  // Text in an old encoding has a stray byte here and there, and is taken as it stands where they are few.
+  return bad <= head.size() / 10 + cut_at_the_end ? "" : "not UTF-8";
 }
 
 TextFiles text_files_in(const std::string& folder) {
   Walk walk;
   walk.folder(folder);
+  walk.found.skipped.insert(walk.found.skipped.end(), walk.hidden.begin(), walk.hidden.end());
   return std::move(walk.found);
 }
 

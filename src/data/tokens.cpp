@@ -8,15 +8,32 @@
 namespace hone {
 namespace {
 
-void unpack_tokens(const std::byte* from, std::int64_t count, int token_bytes, std::int32_t* out) {
-  if (token_bytes == 4) {
-    std::memcpy(out, from, static_cast<std::size_t>(count) * 4);
-    return;
-  }
+template <class Token>
+void unpack(const std::byte* from, std::int64_t count, std::int32_t* out) {
   for (std::int64_t i = 0; i < count; ++i) {
-    std::uint16_t narrow;
-    std::memcpy(&narrow, from + 2 * i, 2);
-    out[i] = narrow;
+    Token token;
+    std::memcpy(&token, from + i * std::int64_t{sizeof token}, sizeof token);
+    out[i] = static_cast<std::int32_t>(token);
+  }
+}
+
+template <class Token>
+void pack(std::span<const std::int32_t> ids, std::byte* to) {
+  for (const std::int32_t id : ids) {
+    const auto token = static_cast<Token>(id);
+    std::memcpy(to, &token, sizeof token);
+    to += sizeof token;
+  }
+}
+
+void unpack_tokens(const std::byte* from, std::int64_t count, int token_bytes, std::int32_t* out) {
+  switch (token_bytes) {
+    case 1:
+      return unpack<std::uint8_t>(from, count, out);
+    case 2:
+      return unpack<std::uint16_t>(from, count, out);
+    default:
+      return unpack<std::int32_t>(from, count, out);
   }
 }
 
@@ -26,14 +43,13 @@ void pack_tokens(std::span<const std::int32_t> ids, int token_bytes, std::vector
   const std::size_t at = out.size();
   out.resize(at + ids.size() * static_cast<std::size_t>(token_bytes));
   std::byte* to = out.data() + at;
-  if (token_bytes == 4) {
-    if (!ids.empty()) std::memcpy(to, ids.data(), ids.size_bytes());
-    return;
-  }
-  for (const std::int32_t id : ids) {
-    const auto narrow = static_cast<std::uint16_t>(id);
-    std::memcpy(to, &narrow, 2);
-    to += 2;
+  switch (token_bytes) {
+    case 1:
+      return pack<std::uint8_t>(ids, to);
+    case 2:
+      return pack<std::uint16_t>(ids, to);
+    default:
+      return pack<std::int32_t>(ids, to);
   }
 }
 
@@ -46,10 +62,9 @@ std::int64_t Tokens::memory_bytes() const {
 void Tokens::append(std::span<const std::int32_t> ids) {
   constexpr std::size_t block_bytes = std::size_t{8} << 20;
   while (!ids.empty()) {
-    const bool first = segments_.empty();
-    if (first || segments_.back().held.size() == block_bytes) {
+    if (segments_.empty() || segments_.back().held.size() == block_bytes) {
       segments_.push_back({.file = nullptr, .offset = 0, .first = size_, .count = 0});
-      if (!first) segments_.back().held.reserve(block_bytes);  // a short text has one that is short
+      segments_.back().held.reserve(block_bytes);
     }
     Segment& block = segments_.back();
     assert(!block.file);

@@ -1,4 +1,4 @@
-// A long row of token ids, held in memory or read from shards, 2 or 4 bytes each.
+// A long row of token ids, held in memory or read from shards.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -10,8 +10,11 @@
 
 namespace hone {
 
-// Bytes that an id of such a vocabulary takes.
+// Bytes that an id of such a vocabulary takes: in a shard, and in memory.
 inline int token_bytes_for(std::int64_t vocab_size) { return vocab_size <= 65536 ? 2 : 4; }
+inline int held_token_bytes_for(std::int64_t vocab_size) {
+  return vocab_size <= 256 ? 1 : token_bytes_for(vocab_size);
+}
 
 class Tokens {
  public:
@@ -40,7 +43,7 @@ class Tokens {
   std::vector<Segment> segments_;
 };
 
-// Ids to little-endian tokens of 2 or 4 bytes, appended.
+// Ids to little-endian tokens of 1, 2 or 4 bytes, appended.
 void pack_tokens(std::span<const std::int32_t> ids, int token_bytes, std::vector<std::byte>& out);
 
 }  // namespace hone

@@ -8,12 +8,14 @@ namespace hone {
 
 ExecOptions exec_options(int threads, const std::string& isa_name) {
   if (threads < 0 || threads > 4096)
-    throw Error(
-        ErrorKind::usage,
-        {.what = "threads is out of range", .expected = "1 to 4096", .found = std::to_string(threads)});
+    throw Error(ErrorKind::usage, {.what = "out of range",
+                                   .where = "threads",
+                                   .expected = "1 to 4096",
+                                   .found = std::to_string(threads)});
   const Isa isa = isa_name.empty() ? best_isa() : isa_from_name(isa_name);
   if (!cpu_has(isa))
     throw Error(ErrorKind::usage, {.what = "this CPU lacks the instruction set",
+                                   .where = "isa",
                                    .expected = std::string(name(best_isa())),
                                    .found = std::string(name(isa))});
   const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));

@@ -120,6 +120,25 @@ void make_folders(const std::string& path) {
   if (error) throw_errno(ErrorKind::failed, path, "make the folder", error.value());
 }
 
+MadeFolders::MadeFolders(const std::string& path) {
+  std::error_code unreadable;  // the making says it
+  for (std::filesystem::path folder = without_slash(path);
+       !folder.empty() && !std::filesystem::exists(folder, unreadable); folder = folder.parent_path())
+    made_.push_back(folder.string());
+  try {
+    make_folders(path);
+  } catch (...) {
+    remove_empty();
+    throw;
+  }
+}
+
+MadeFolders::~MadeFolders() { remove_empty(); }
+
+void MadeFolders::remove_empty() const {
+  for (const std::string& folder : made_) ::rmdir(folder.c_str());  // one that holds a file stays
+}
+
 void sync_folder(const std::string& path) { sync_path(path, O_DIRECTORY); }
 
 AtomicFile::AtomicFile(std::string path) : path_(std::move(path)), temporary_(path_ + ".tmp") {
@@ -198,7 +217,7 @@ void write_file(const std::string& path, std::string_view text) {
 }
 
 AtomicFolder::AtomicFolder(std::string path, const std::string& marker)
-    : path_(without_slash(std::move(path))), staging_(path_ + ".tmp") {
+    : path_(without_slash(std::move(path))), staging_(path_ + ".tmp"), parent_(parent(path_)) {
   std::error_code none;
   if (std::filesystem::is_directory(path_, none) && !std::filesystem::is_empty(path_, none) &&
       !std::filesystem::exists(path_ + "/" + marker, none))
@@ -225,7 +244,8 @@ void AtomicFolder::publish() {
   sync_folder(parent(path_));
 }
 
-FolderLock::FolderLock(const std::string& folder) : path_(without_slash(folder) + "/.hone.lock") {
+FolderLock::FolderLock(const std::string& folder)
+    : folder_(folder), path_(without_slash(folder) + "/.hone.lock") {
   fd_ = open_locked(path_);
   if (fd_ < 0)
     throw Error(ErrorKind::failed, {.what = "another process is working in this folder",

@@ -28,6 +28,19 @@ void make_folders(const std::string& path);
 // Flushes a folder's entries to disk; a file's name is safe only after that.
 void sync_folder(const std::string& path);
 
+// Makes them too, and at its end removes again those of its making that are still empty.
+class MadeFolders {
+ public:
+  explicit MadeFolders(const std::string& path);
+  ~MadeFolders();
+  MadeFolders(const MadeFolders&) = delete;
+  MadeFolders& operator=(const MadeFolders&) = delete;
+
+ private:
+  void remove_empty() const;
+  std::vector<std::string> made_;  // innermost first
+};
+
 // Writes to PATH.tmp, and gives it its name at commit(). A second writer of the same path is refused; what a
 // killed writer left behind is written over by the next one.
 class AtomicFile {
@@ -73,10 +86,12 @@ class AtomicFolder {
 
  private:
   std::string path_, staging_;
+  MadeFolders parent_;
   bool published_ = false;
 };
 
-// One process at a time in a folder. The kernel drops the lock with the process, so a killed one leaves none.
+// One process at a time in a folder, which is made where it is missing, and goes again with the lock if
+// nothing came to stand in it. The kernel drops the lock with the process, so a killed one leaves none.
 class FolderLock {
  public:
   explicit FolderLock(const std::string& folder);  // Error(failed) at once if another process holds it
@@ -85,6 +100,7 @@ class FolderLock {
   FolderLock& operator=(const FolderLock&) = delete;
 
  private:
+  MadeFolders folder_;
   std::string path_;
   int fd_ = -1;
 };

@@ -6,6 +6,7 @@
 #include <set>
 #include <vector>
 
+#include "file/format.hpp"
 #include "file/mapped.hpp"
 #include "hone/error.hpp"
 
@@ -35,9 +36,26 @@ std::string reason(const json::exception& e) {
   return text.size() > 160 ? text.substr(0, 160) + "..." : text;
 }
 
+// The parser says of a number that no double holds only the number itself, in quotes.
+std::string position_of_number(std::string_view text, std::string_view complaint) {
+  const auto begin = complaint.find('\''), end = complaint.rfind('\'');
+  if (begin == std::string_view::npos || end == begin) return {};
+  const auto at = text.find(complaint.substr(begin + 1, end - begin - 1));
+  return at == std::string_view::npos ? std::string() : position(text, at + 1);
+}
+
+// Another kind of file needs no line.
+void refuse_other_format(std::string_view text, const std::string& where) {
+  const auto [name, hint] = known_format(text);
+  if (!name.empty())
+    throw Error(ErrorKind::input,
+                {.what = "not JSON", .where = where, .found = std::string(name), .hint = std::string(hint)});
+}
+
 }  // namespace
 
 json parse_json(std::string_view text, const std::string& where) {
+  refuse_other_format(text, where);
   // The parser takes a NUL for the end, and would pass over what stands behind it.
   if (const auto nul = text.find('\0'); nul != std::string_view::npos)
     throw Error(ErrorKind::input,
@@ -62,7 +80,8 @@ json parse_json(std::string_view text, const std::string& where) {
     throw Error(ErrorKind::input,
                 {.what = "not valid JSON: " + reason(e), .where = where + position(text, e.byte)});
   } catch (const json::exception& e) {
-    throw Error(ErrorKind::input, {.what = "not usable JSON: " + reason(e), .where = where});
+    throw Error(ErrorKind::input, {.what = "not usable JSON: " + reason(e),
+                                   .where = where + position_of_number(text, e.what())});
   }
 }
 

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "file/format.hpp"
 #include "file/json.hpp"
 
 namespace hone {
@@ -30,6 +31,15 @@ constexpr std::array dtypes{Dtype{"F64", 8},  Dtype{"I64", 8}, Dtype{"U64", 8}, 
   throw Error(
       ErrorKind::input,
       {.what = std::move(what), .where = where, .expected = std::move(expected), .found = std::move(found)});
+}
+
+void refuse_other_format(std::span<const std::byte> file, const std::string& where) {
+  const auto [name, hint] = known_format({reinterpret_cast<const char*>(file.data()), file.size()});
+  if (!name.empty() && name != safetensors_name)
+    throw Error(ErrorKind::input, {.what = "not a safetensors file",
+                                   .where = where,
+                                   .found = std::string(name),
+                                   .hint = std::string(hint)});
 }
 
 std::uint64_t little_endian(std::span<const std::byte> bytes) {
@@ -103,7 +113,7 @@ std::string type_text(const std::string& dtype, const std::vector<std::int64_t>&
   return text + "]";
 }
 
-std::string safetensors_name(DType dtype) {
+std::string safetensors_dtype(DType dtype) {
   constexpr std::array names{"F32", "BF16", "F16", "I32", "U8"};
   return names[static_cast<std::size_t>(dtype)];
 }
@@ -117,11 +127,7 @@ std::size_t safetensors_item_bytes(std::string_view dtype) {
 SafetensorsIndex parse_safetensors(std::span<const std::byte> file, const std::string& where) {
   if (file.size() < 8)
     refuse(where, "too short for a safetensors file", "8 bytes or more", std::to_string(file.size()));
-  constexpr std::string_view pointer = "version https://git-lfs";
-  if (std::string_view(reinterpret_cast<const char*>(file.data()), file.size()).starts_with(pointer))
-    throw Error(ErrorKind::input, {.what = "a pointer of Git LFS stands where the tensors should be",
-                                   .where = where,
-                                   .hint = "git lfs pull fetches the file itself"});
+  refuse_other_format(file, where);
   const std::uint64_t header = little_endian(file);
   if (header > most_header_bytes || header > file.size() - 8)
     refuse(where, "not a safetensors file, or cut short: the header's length does not fit the file",

@@ -26,7 +26,7 @@ namespace hone {
 
 // Bytes of an element of "F32", "BF16", "I64", ...; 0 for a name that the format does not have.
 std::size_t safetensors_item_bytes(std::string_view dtype);
-std::string safetensors_name(DType dtype);  // "F32"
+std::string safetensors_dtype(DType dtype);  // "F32"
 
 struct SafetensorsEntry {
   std::string name, dtype;

@@ -95,6 +95,12 @@ std::vector<std::string> files_in(const std::string& folder) {
 
 }  // namespace
 
+std::string model_file_in(const std::string& folder) {
+  for (const char* name : {"config.json", whole_file, index_file})
+    if (is_file(folder + "/" + name)) return name;
+  return stranger_in(files_in(folder)).first;
+}
+
 void refuse_folder(const std::string& folder, const std::string& lacking) {
   if (!is_folder(folder))
     throw Error(ErrorKind::input,

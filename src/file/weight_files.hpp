@@ -39,6 +39,9 @@ class WeightFiles {
   std::vector<MappedTensor> tensors_;
 };
 
+// The first of the folder's files by which it is a model's, hone's or another tool's; empty: it has none.
+std::string model_file_in(const std::string& folder);
+
 // Error(input) for a folder that cannot be opened as a model, with what stands there instead: a pickle, an
 // adapter, the checkpoints of a run that is not finished, ... `lacking` is the file that was looked for.
 [[noreturn]] void refuse_folder(const std::string& folder, const std::string& lacking);

@@ -24,9 +24,10 @@ std::string_view name(Isa isa) { return names[static_cast<std::size_t>(isa)]; }
 Isa isa_from_name(std::string_view wanted) {
   for (const Isa isa : all_isas)
     if (name(isa) == wanted) return isa;
-  throw Error(
-      ErrorKind::usage,
-      {.what = "unknown instruction set", .expected = listed(), .found = "'" + std::string(wanted) + "'"});
+  throw Error(ErrorKind::usage, {.what = "unknown instruction set",
+                                 .where = "isa",
+                                 .expected = listed(),
+                                 .found = "'" + std::string(wanted) + "'"});
 }
 
 bool cpu_has(Isa isa) {

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "base/number.hpp"
 #include "model/config_keys.hpp"
 #include "model/families.hpp"
 #include "model/gpt2_config.hpp"
@@ -61,7 +62,8 @@ FamilyModel make_gpt2(nlohmann::json& config, const ModelOptions& options, const
   if (options.vocab_size) config["vocab_size"] = options.vocab_size;
   if (options.context) config["n_positions"] = options.context;
   if (options.dropout)
-    for (const char* key : {"embd_pdrop", "attn_pdrop", "resid_pdrop"}) config[key] = *options.dropout;
+    for (const char* key : {"embd_pdrop", "attn_pdrop", "resid_pdrop"})
+      config[key] = as_written(*options.dropout);
   std::vector<std::string> notes;
   const Gpt2Config c = read_gpt2_config(config, where, notes);
   const ActivationFunction act = activation(c, where);

@@ -7,6 +7,7 @@
 
 #include "base/float_mode.hpp"
 #include "file/atomic.hpp"
+#include "file/format.hpp"
 #include "file/json.hpp"
 #include "file/mapped.hpp"
 #include "hone/nearest.hpp"
@@ -276,11 +277,14 @@ Model preset(const std::string& name, const ModelOptions& options) {
     if (name == p.name) return from_json(nlohmann::json::parse(p.config), options, "preset " + name);
     names.emplace_back(p.name);
   }
-  throw Error(ErrorKind::usage,
-              {.what = "no preset '" + name + "'", .hint = "did you mean '" + nearest(name, names) + "'?"});
+  throw Error(ErrorKind::usage, {.what = "no preset '" + name + "'",
+                                 .where = "model",
+                                 .hint = "did you mean '" + nearest(name, names) + "'?"});
 }
 
 Model from_config(const std::string& path, const ModelOptions& options) {
+  if (known_format(MappedFile(path).text()).name == safetensors_name)
+    refuse_file(path, "a model folder, or a config.json");
   return from_json(read_json(path), options, path);
 }
 

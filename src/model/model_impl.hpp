@@ -44,6 +44,9 @@ Model custom_model(Architecture architecture, const ModelOptions& options);
 Model custom_model(Network network, Objective objective, const ModelOptions& options);
 inline constexpr const char* architecture_key = "architecture";
 
+// Error(input) for a file that stands where a model does, with what it is and the folder that it may be of.
+[[noreturn]] void refuse_file(const std::string& path, const std::string& expected);
+
 // The same model with other weights.
 Model with_weights(const Model& model, WeightStore store);
 // The same model with a further pass; weights that it adds have their initial values.

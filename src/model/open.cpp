@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "file/format.hpp"
 #include "file/json.hpp"
 #include "file/mapped.hpp"
 #include "model/model_impl.hpp"
@@ -31,11 +32,7 @@ void require_same_architecture(const nlohmann::json& saved, const nlohmann::json
 }
 
 void require_folder(const std::string& folder) {
-  if (is_file(folder))
-    throw Error(ErrorKind::input, {.what = "not a model folder",
-                                   .where = folder,
-                                   .expected = "a folder with config.json and model.safetensors",
-                                   .found = "a file"});
+  if (is_file(folder)) refuse_file(folder, "a folder with config.json and model.safetensors");
   if (!is_file(folder + "/config.json")) refuse_folder(folder, "config.json");
 }
 
@@ -82,6 +79,19 @@ Model with_files(const Model& model, std::shared_ptr<const WeightFiles> files, N
 }
 
 }  // namespace
+
+void refuse_file(const std::string& path, const std::string& expected) {
+  const MappedFile file(path);
+  const std::string_view format = known_format(file.text()).name;
+  const auto slash = path.rfind('/');
+  const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash);
+  throw Error(ErrorKind::input,
+              {.what = "one file is not the model",
+               .where = path,
+               .expected = expected,
+               .found = format.empty() ? "a file" : std::string(format),
+               .hint = is_file(folder + "/config.json") ? "name its folder: " + folder : ""});
+}
 
 Model open(const std::string& folder, const ModelOptions& options) {
   require_folder(folder);

@@ -23,6 +23,7 @@ Table::Table(std::vector<std::string> header) : header_(std::move(header)) {}
 Table& Table::row(std::vector<std::string> cells) {
   assert(cells.size() <= header_.size());
   cells.resize(header_.size());
+  for (std::string& cell : cells) cell = printable(cell);
   rows_.push_back(std::move(cells));
   return *this;
 }

@@ -1,8 +1,8 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <thread>
 
+#include "exec/job.hpp"
 #include "hone/bench.hpp"
 #include "kernel/attention.hpp"
 #include "kernel/gemm.hpp"
@@ -19,9 +19,8 @@ struct Setting {
 };
 
 Setting setting(Precision precision, int threads, const std::string& isa_name) {
-  return {precision == Precision::bf16 ? kernel::Element::bf16 : kernel::Element::f32,
-          threads > 0 ? threads : std::max(1, static_cast<int>(std::thread::hardware_concurrency())),
-          isa_name.empty() ? best_isa() : isa_from_name(isa_name),
+  const ExecOptions exec = exec_options(threads, isa_name);
+  return {precision == Precision::bf16 ? kernel::Element::bf16 : kernel::Element::f32, exec.threads, exec.isa,
           precision == Precision::bf16 ? Arithmetic::bf16 : Arithmetic::f32};
 }
 

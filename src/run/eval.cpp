@@ -7,6 +7,7 @@
 #include "base/float_mode.hpp"
 #include "base/types.hpp"
 #include "exec/feed.hpp"
+#include "kernel/cross_entropy.hpp"
 #include "pass/passes.hpp"
 #include "run/load.hpp"
 #include "train/step_program.hpp"
@@ -22,41 +23,66 @@ std::int64_t largest_positions(const Model& model) {
   return std::max<std::int64_t>(1, most_logits_bytes / (model.vocab_size() * size_bytes(DType::f32)));
 }
 
-std::int64_t tokens_of(const Text& text, const EvalOptions& o) {
-  return o.held_out_only ? text.held_out_tokens() : text.all_tokens();
-}
+// What is evaluated of a text: so many tokens, each predicted from those before it, the first from
+// ids(first).
+struct Part {
+  std::int64_t first, predicted;
+};
 
-std::int64_t decided_seq(const Model& model, const Text& text, const EvalOptions& o) {
-  if (o.seq != 0) {
-    if (o.seq < 0 || o.seq > model.context())
-      throw Error(ErrorKind::usage, {.what = "seq does not fit the model's context",
-                                     .expected = "1 to " + std::to_string(model.context()),
-                                     .found = std::to_string(o.seq)});
-    return o.seq;
-  }
-  std::int64_t seq = 1024;
-  while (seq > 256 && seq > largest_positions(model)) seq /= 2;
-  return std::min({seq, model.context(), std::max<std::int64_t>(1, tokens_of(text, o) - 1)});
-}
-
-void check(const Model& model, const Text& text, const EvalOptions& o, std::int64_t windows,
-           std::int64_t seq) {
+Part part_of(const Text& text, const EvalOptions& o) {
   if (o.max_tokens < 0)
     throw Error(ErrorKind::usage, {.what = "the number of tokens is out of range",
                                    .where = "max_tokens",
                                    .expected = "0 (the whole text) or more",
                                    .found = std::to_string(o.max_tokens)});
+  const std::int64_t tokens = o.held_out_only ? text.held_out_tokens() : text.all_tokens();
+  if (tokens < 2)
+    throw Error(ErrorKind::input, {.what = "the text has no token that follows another",
+                                   .where = text.path() + (o.held_out_only ? ", held-out part" : ""),
+                                   .expected = "2 tokens or more",
+                                   .found = std::to_string(tokens)});
+  const std::int64_t most = o.max_tokens > 0 ? o.max_tokens : tokens;
+  return {text.all_tokens() - tokens, std::min(most, tokens - 1)};
+}
+
+std::int64_t decided_seq(const Model& model, const Part& part, std::int64_t wanted) {
+  if (wanted != 0) {
+    if (wanted < 0 || wanted > model.context())
+      throw Error(ErrorKind::usage, {.what = "it does not fit the model's context",
+                                     .where = "seq",
+                                     .expected = "1 to " + std::to_string(model.context()),
+                                     .found = std::to_string(wanted)});
+    return wanted;
+  }
+  std::int64_t seq = 1024;
+  while (seq > 256 && seq > largest_positions(model)) seq /= 2;
+  return std::min({seq, model.context(), part.predicted});
+}
+
+void check_vocabulary(const Model& model, const Text& text) {
   if (text.vocab_size() > model.vocab_size())
     throw Error(ErrorKind::input,
                 {.what = "the text's vocabulary exceeds the model's",
+                 .where = text.path(),
                  .expected = "at most " + std::to_string(model.vocab_size()) + " ids",
                  .found = std::to_string(text.vocab_size()),
                  .hint = "read the text with the tokenizer that the model was trained with"});
-  if (windows <= 0)
-    throw Error(ErrorKind::input, {.what = "the text has no whole window",
-                                   .expected = "at least " + std::to_string(seq + 1) + " tokens",
-                                   .found = std::to_string(tokens_of(text, o)),
-                                   .hint = "lower seq"});
+}
+
+// Windows [first, first + count); where the part ends within the last one, the rest of that counts for
+// nothing.
+Batch windows_of(const Text& text, const Part& part, std::int64_t first, std::int64_t count,
+                 std::int64_t seq) {
+  Batch batch{.batch = count, .seq = seq};
+  for (std::int64_t w = first; w < first + count; ++w) {
+    const std::int64_t tokens = std::min(seq, part.predicted - w * seq);
+    const std::vector<std::int32_t> ids = text.ids(part.first + w * seq, tokens + 1);
+    batch.ids.insert(batch.ids.end(), ids.begin(), ids.end() - 1);
+    batch.labels.insert(batch.labels.end(), ids.begin() + 1, ids.end());
+  }
+  batch.ids.resize(static_cast<std::size_t>(count * seq), 0);
+  batch.labels.resize(static_cast<std::size_t>(count * seq), kernel::ignored_label);
+  return batch;
 }
 
 // The program of a micro-batch, with its memory.
@@ -83,10 +109,10 @@ class Evaluation {
     for (const float loss : executor_.output_view<float>(0, "loss")) loss_sum += static_cast<double>(loss);
     if (!std::isfinite(loss_sum)) {
       const std::string culprit = executor_.first_not_finite(0);
-      throw Error(ErrorKind::failed, {.what = std::string("the loss is not finite (") +
-                                              (std::isnan(loss_sum) ? "NaN)" : "infinite)"),
-                                      .where = culprit.empty() ? "" : "first in " + culprit,
-                                      .hint = "the weights are damaged, or the model diverged in training"});
+      throw Error(ErrorKind::input, {.what = std::string("the loss is not finite (") +
+                                             (std::isnan(loss_sum) ? "NaN)" : "infinite)"),
+                                     .where = culprit.empty() ? "" : "first in " + culprit,
+                                     .hint = "the weights are damaged, or the model diverged in training"});
     }
     tokens += batch.tokens();
     count_correct(batch);
@@ -146,17 +172,16 @@ class Evaluation {
 
 EvalReport evaluate(const Model& model, const Text& text, const EvalOptions& o) {
   const FloatModeGuard guard;
-  const std::int64_t seq = decided_seq(model, text, o);
-  std::int64_t all = o.held_out_only ? text.held_out_windows(seq) : text.all_windows(seq);
-  check(model, text, o, all, seq);
-  if (o.max_tokens > 0) all = std::clamp<std::int64_t>(o.max_tokens / seq, 1, all);
+  check_vocabulary(model, text);
+  const Part part = part_of(text, o);
+  const std::int64_t seq = decided_seq(model, part, o.seq), all = (part.predicted + seq - 1) / seq;
   Evaluation evaluation(model, o, all, seq);
   for (std::int64_t first = 0; first < all; first += evaluation.windows()) {
     const std::int64_t count = std::min(evaluation.windows(), all - first);
-    evaluation.add(o.held_out_only ? text.held_out(first, count, seq) : text.all(first, count, seq));
+    evaluation.add(windows_of(text, part, first, count, seq));
     if (o.progress) o.progress(first + count, all);
   }
-  const auto tokens = static_cast<double>(std::max<std::int64_t>(1, evaluation.tokens));
+  const auto tokens = static_cast<double>(evaluation.tokens);
   const double bytes_per_token =
       o.held_out_only
           ? static_cast<double>(text.held_out_bytes()) / static_cast<double>(text.held_out_tokens())

@@ -17,7 +17,8 @@ constexpr std::int64_t cache_block_positions = 64;
 
 GenerateOptions decided(const Model& model, GenerateOptions o) {
   if (o.context < 0 || o.context > model.context())
-    throw Error(ErrorKind::usage, {.what = "the context does not fit the model's",
+    throw Error(ErrorKind::usage, {.what = "it does not fit the model's",
+                                   .where = "context",
                                    .expected = "1 to " + std::to_string(model.context()),
                                    .found = std::to_string(o.context)});
   if (o.context == 0) o.context = model.context();

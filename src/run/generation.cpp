@@ -115,7 +115,7 @@ void Generation::Impl::draw_piece() {
   const auto logits = generator->logits();
   if (!std::all_of(logits.begin(), logits.end(), [](float x) { return std::isfinite(x); })) {
     end(Finish::stopped);
-    throw Error(ErrorKind::failed,
+    throw Error(ErrorKind::input,
                 {.what = "the logits are not finite",
                  .where = "position " + std::to_string(generator->position - 1) + ", first in " +
                           generator->executor.first_not_finite(generator->last_program),
@@ -173,9 +173,9 @@ Generation Generator::generate(std::span<const std::int32_t> prompt, SamplingOpt
   if (prompt.empty() && tokenizer && tokenizer->end_of_text())
     generation->prompt = {*tokenizer->end_of_text()};
   if (generation->prompt.empty())
-    throw Error(ErrorKind::input, {.what = "the prompt is empty",
-                                   .where = "Generator::generate",
-                                   .hint = "give at least one token to continue"});
+    throw Error(
+        ErrorKind::usage,
+        {.what = "the prompt is empty", .where = "prompt", .hint = "give at least one token to continue"});
   impl_->reset();
   impl_->check_ids(generation->prompt);
   generation->use = impl_->uses;

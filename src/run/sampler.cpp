@@ -123,15 +123,16 @@ double log_probability(std::span<const float> logits, std::int32_t token, Isa is
 }
 
 void check(const SamplingOptions& o) {
-  const auto require = [](bool good, const char* what, const char* expected, const std::string& found) {
-    if (!good) throw Error(ErrorKind::usage, {.what = what, .expected = expected, .found = found});
+  const auto require = [](bool good, const char* option, const char* expected, const std::string& found) {
+    if (!good)
+      throw Error(ErrorKind::usage,
+                  {.what = "out of range", .where = option, .expected = expected, .found = found});
   };
-  require(std::isfinite(o.temperature) && o.temperature >= 0, "temperature is out of range", "0 or more",
+  require(std::isfinite(o.temperature) && o.temperature >= 0, "temperature", "0 or more",
           to_text(o.temperature));
-  require(o.top_k >= 0, "top-k is out of range", "0 or more", std::to_string(o.top_k));
-  require(o.top_p > 0 && o.top_p <= 1, "top-p is out of range", "above 0, at most 1", to_text(o.top_p));
-  require(o.max_tokens >= -1, "the number of tokens is out of range", "-1 or more",
-          std::to_string(o.max_tokens));
+  require(o.top_k >= 0, "top_k", "0 or more", std::to_string(o.top_k));
+  require(o.top_p > 0 && o.top_p <= 1, "top_p", "above 0, at most 1", to_text(o.top_p));
+  require(o.max_tokens >= -1, "max_tokens", "-1 or more", std::to_string(o.max_tokens));
 }
 
 }  // namespace hone

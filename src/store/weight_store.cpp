@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <cmath>
 
 #include "base/float_mode.hpp"
 #include "base/random.hpp"
@@ -137,6 +138,16 @@ void WeightStore::read(const ParameterSpec& spec, std::span<std::byte> values) c
                    values);
 }
 
+void WeightStore::require_finite(const ParameterSpec& spec, std::span<const float> values) const {
+  const auto bad = std::ranges::find_if(values, [](float x) { return !std::isfinite(x); });
+  if (bad == values.end()) return;
+  throw Error(ErrorKind::input, {.what = "a weight is not finite",
+                                 .where = files_ ? tensors_.at(spec.name).where() : "weight " + spec.name,
+                                 .expected = "finite numbers",
+                                 .found = std::isnan(*bad) ? "NaN" : "an infinite one",
+                                 .hint = "the file is damaged, or the model diverged in training"});
+}
+
 Shape file_shape(const ParameterSpec& spec) {
   return spec.transposed ? Shape{spec.shape[1], spec.shape[0]} : spec.shape;
 }
@@ -166,7 +177,7 @@ void write_weights(const std::string& path, std::vector<ParameterSpec> parameter
   sort_by_name(parameters);
   std::vector<SafetensorsSpec> specs;
   for (const ParameterSpec& p : parameters)
-    specs.push_back({p.name, safetensors_name(p.dtype), file_shape(p).sizes()});
+    specs.push_back({p.name, safetensors_dtype(p.dtype), file_shape(p).sizes()});
   SafetensorsWriter writer(path, specs);
   for (const ParameterSpec& p : parameters) writer.write(p.name, read(p));
   writer.commit();

@@ -49,6 +49,8 @@ class WeightStore {
   std::shared_ptr<const HeldWeight> hold(const ParameterSpec& spec) const;
   std::shared_ptr<const HeldWeight> hold(const std::string& weight, const std::string& encoding,
                                          std::int64_t bytes, const Make& make) const;
+  // Error(input) where one of these values of a parameter is no number or infinite, with its file.
+  void require_finite(const ParameterSpec& spec, std::span<const float> values) const;
 
  private:
   struct Held {

@@ -50,9 +50,13 @@ AddedTokens::AddedTokens(std::vector<AddedToken> tokens) : tokens_(std::move(tok
     });
 }
 
-bool AddedTokens::may_hold_newline() const {
-  return std::any_of(tokens_.begin(), tokens_.end(), [](const AddedToken& a) {
-    return a.rstrip || a.content.find('\n') != std::string::npos;
+bool AddedTokens::reach_across(std::string_view text, std::size_t at) const {
+  return std::any_of(tokens_.begin(), tokens_.end(), [&](const AddedToken& token) {
+    const std::size_t bytes = token.content.size();
+    for (std::size_t begin = at - std::min(at, bytes); begin < at; ++begin)
+      if (text.substr(begin).starts_with(token.content))
+        if (begin + bytes > at || (token.rstrip && space_bytes(text, at) > 0)) return true;
+    return false;
   });
 }
 

@@ -23,8 +23,9 @@ class AddedTokens {
   explicit AddedTokens(std::vector<AddedToken> tokens);
 
   const std::vector<AddedToken>& all() const { return tokens_; }  // by id
-  // A text must not be cut in pieces where one of them could reach across a newline.
-  bool may_hold_newline() const;
+  // Whether one that begins before text[at] reaches behind it, with the white space that it takes along: the
+  // text must not be cut there.
+  bool reach_across(std::string_view text, std::size_t at) const;
 
   struct Match {
     const AddedToken* token;

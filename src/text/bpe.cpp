@@ -71,13 +71,19 @@ std::int32_t Bpe::rank_of(std::int32_t left, std::int32_t right) const {
   return it == ranks_.end() ? -1 : it->second;
 }
 
-void Bpe::encode_word(std::string_view word, Scratch& s, std::vector<std::int32_t>& out) const {
+std::size_t Bpe::Scratch::bytes() const {
+  return (ids.capacity() + next.capacity() + previous.capacity()) * sizeof(std::int32_t) +
+         most_candidates * sizeof(Candidate);
+}
+
+std::span<const std::int32_t> Bpe::encode_word(std::string_view word, Scratch& s) const {
   // A doubly linked list over positions; a merge keeps the left position and unlinks the right one (id -1).
   const auto n = static_cast<std::int32_t>(word.size());
   s.ids.resize(word.size());
   s.next.resize(word.size());
   s.previous.resize(word.size());
   s.heap.clear();
+  s.heap.reserve(2 * word.size());  // a merge takes one and adds two: none is moved, no page touched in vain
   const auto later = [](const Scratch::Candidate& a, const Scratch::Candidate& b) {
     return std::pair(a.rank, a.position) > std::pair(b.rank, b.position);
   };
@@ -89,6 +95,7 @@ void Bpe::encode_word(std::string_view word, Scratch& s, std::vector<std::int32_
     const std::int32_t rank = rank_of(at(s.ids, left), at(s.ids, at(s.next, left)));
     if (rank < 0) return;
     s.heap.push_back({rank, left});
+    s.most_candidates = std::max(s.most_candidates, s.heap.size());
     std::push_heap(s.heap.begin(), s.heap.end(), later);
   };
   for (std::int32_t i = 0; i < n; ++i) {
@@ -111,7 +118,9 @@ void Bpe::encode_word(std::string_view word, Scratch& s, std::vector<std::int32_
     consider(at(s.previous, left));
     consider(left);
   }
-  for (std::int32_t i = 0; i < n; i = at(s.next, i)) out.push_back(at(s.ids, i));
+  std::size_t count = 0;
+  for (std::int32_t i = 0; i < n; i = at(s.next, i)) s.ids[count++] = at(s.ids, i);
+  return std::span(s.ids).first(count);
 }
 
 }  // namespace hone

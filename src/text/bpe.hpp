@@ -2,6 +2,7 @@
 #pragma once
 #include <array>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -34,9 +35,12 @@ class Bpe {
     };
     std::vector<std::int32_t> ids, next, previous;
     std::vector<Candidate> heap;
+    std::size_t most_candidates = 0;
+
+    std::size_t bytes() const;  // that were in use at most
   };
-  // Appends the ids of one word. Time n log n in its bytes, for words can be as long as the text.
-  void encode_word(std::string_view word, Scratch& scratch, std::vector<std::int32_t>& out) const;
+  // The ids of one word, in the scratch. Time n log n in its bytes, for words can be as long as the text.
+  std::span<const std::int32_t> encode_word(std::string_view word, Scratch& scratch) const;
 
  private:
   std::int32_t rank_of(std::int32_t left, std::int32_t right) const;

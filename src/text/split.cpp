@@ -63,4 +63,21 @@ bool WordCursor::next(std::string_view& word) {
   return true;
 }
 
+// Runs are of one class, and a space belongs to what stands behind it. An apostrophe may be a contraction's.
+std::size_t WordCursor::border(std::size_t from) const {
+  std::size_t at = next_character(text_, from), begin = from - 1;
+  while (begin > 0 && continues_character(text_[begin])) --begin;
+  for (Character before = character_at(begin); at < text_.size();) {
+    const Character after = character_at(at);
+    const bool broken = after.bytes == 0 || before.bytes != at - begin;  // such bytes are words of their own
+    if (broken ||
+        (before.kind != after.kind && before.kind != CharacterClass::space && text_[at - 1] != '\''))
+      return at;
+    before = after;
+    begin = at;
+    at = next_character(text_, at + 1);
+  }
+  return text_.size();
+}
+
 }  // namespace hone

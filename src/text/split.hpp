@@ -21,6 +21,10 @@ class WordCursor {
 
   bool next(std::string_view& word);  // false at the end
 
+  // The first place at or behind `from`, which is not 0, where a word ends whatever stands further off: the
+  // words of text[0, place) and those of text[place, end) are those of the text. Its end, if there is none.
+  std::size_t border(std::size_t from) const;
+
  private:
   struct Character {
     CharacterClass kind;

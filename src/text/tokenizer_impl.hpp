@@ -32,16 +32,20 @@ inline constexpr const char* any_character = "[\\s\\S]";
 
 using IdSink = std::function<void(std::span<const std::int32_t>)>;
 
-// Encodes a text of any size in pieces, and hands their ids on in order: the same ids as encode(text), in
-// memory that does not grow with the text. `where` and `offset` (of the text in its file) go into messages.
-void encode_stream(const Tokenizer& tokenizer, std::string_view text, const std::string& where,
-                   std::size_t offset, const IdSink& sink);
+// Encodes a text of any size in pieces, and hands its ids on in order: the same ids as encode(text), in
+// memory that grows with the longest word only. `where` and `offset` (of the text in its file) go into
+// messages. The bytes that the longest word took, 0 for tokenizers that have no words.
+std::size_t encode_stream(const Tokenizer& tokenizer, std::string_view text, const std::string& where,
+                          std::size_t offset, const IdSink& sink);
+
+[[noreturn]] void refuse_invalid_utf8(const std::string& where, std::size_t offset);
 
 Tokenizer make_byte_tokenizer(std::vector<std::string> notes = {});
 // The characters of several texts, for a tokenizer of them.
 class CharacterSet {
  public:
-  void add(std::string_view text, const std::string& name);  // Error(input) where it is not UTF-8
+  // A text, or the piece of it from byte `offset` on. Error(input) where it is not UTF-8.
+  void add(std::string_view text, const std::string& name, std::size_t offset);
   Tokenizer tokenizer() const;  // ids in order of code points; Error(input): none
 
  private:

@@ -28,7 +28,7 @@ std::vector<SafetensorsSpec> saved_specs(const JobPlan& job) {
   std::vector<SafetensorsSpec> specs;
   for (const std::string& name : saved_names(job)) {
     const TensorType& type = job.shared().at(name).tensor.type;
-    specs.push_back({name, safetensors_name(type.dtype), type.shape.sizes()});
+    specs.push_back({name, safetensors_dtype(type.dtype), type.shape.sizes()});
   }
   return specs;
 }

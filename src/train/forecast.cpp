@@ -9,13 +9,10 @@ namespace hone {
 namespace {
 
 // Beside the arena, of a process that does nothing else. Code, libraries and programs were 12 to 14 MiB
-// resident for models of 2 to 12 layers; 16 and 64 threads added less than 0.2 MiB. A process
-// that has done other things before keeps a few: the demo, which trains a tokenizer and tries the model, 17.
-constexpr std::int64_t process_bytes = std::int64_t{20} << 20;
+// resident for models of 2 to 12 layers; 16 and 64 threads added less than 0.2 MiB. The buffers through which
+// a text is read are within it.
+constexpr std::int64_t process_bytes = std::int64_t{18} << 20;
 constexpr std::int64_t thread_bytes = std::int64_t{1} << 14;
-// What the C library keeps of the buffers through which a text was read: 1.5 MiB after 8 MiB of tokens, 16
-// after 200.
-constexpr std::int64_t most_reading_bytes = std::int64_t{16} << 20;
 
 const char* name_of(Purpose purpose) {
   switch (purpose) {
@@ -82,15 +79,17 @@ std::int64_t largest_turned_bytes(const std::vector<ParameterSpec>& specs) {
   return largest;
 }
 
-Forecast forecast_memory(const JobPlan& job, std::int64_t turning_bytes, std::int64_t text_bytes) {
+Forecast forecast_memory(const JobPlan& job, std::int64_t turning_bytes, const TextMemory& text) {
   Forecast f;
   f.arena_bytes = job.arena_bytes() + job.held_bytes();
-  const std::int64_t process = process_bytes + thread_bytes * job.options().threads + turning_bytes +
-                               std::min(most_reading_bytes, text_bytes / 8);
-  f.outside_bytes = process + text_bytes;
+  const std::int64_t process = process_bytes + thread_bytes * job.options().threads + turning_bytes;
+  // Given back before the arena is taken: only what exceeds that counts.
+  const std::int64_t reading = std::max<std::int64_t>(0, text.reading - f.arena_bytes - turning_bytes);
+  f.outside_bytes = process + text.held + reading;
   f.peak_bytes = f.arena_bytes + f.outside_bytes;
   f.breakdown = breakdown(job);
-  if (text_bytes > 0) f.breakdown.emplace_back("text", text_bytes);
+  if (text.held > 0) f.breakdown.emplace_back("text", text.held);
+  if (reading > 0) f.breakdown.emplace_back("reading the text", reading);
   f.breakdown.emplace_back("outside", process);
   return f;
 }

@@ -12,9 +12,13 @@ struct MachineLimits;
 // A weight whose file has it the other way round passes through buffers: the bytes of the largest such.
 std::int64_t largest_turned_bytes(const std::vector<ParameterSpec>& specs);
 
-// A job's memory: arena, what lies outside it (such buffers and a text of so many bytes too), and the parts
-// by name. The time is left at 0.
-Forecast forecast_memory(const JobPlan& job, std::int64_t turning_bytes, std::int64_t text_bytes = 0);
+struct TextMemory {
+  std::int64_t held = 0;     // as long as the job lasts
+  std::int64_t reading = 0;  // beside it, before the job takes anything
+};
+// A job's memory: arena, what lies outside it (such buffers and a text too), and the parts by name. The time
+// is left at 0.
+Forecast forecast_memory(const JobPlan& job, std::int64_t turning_bytes, const TextMemory& text = {});
 // What programs reach of a machine.
 struct Pace {
   double products = 0.85;  // the share of the multiply-add limit, by the products of a training step

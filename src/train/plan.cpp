@@ -18,21 +18,24 @@ constexpr std::int64_t micro_batch_positions = 2048;
 // Samples and positions of a step are counted in 32 bits where random numbers are drawn.
 constexpr std::int64_t most_positions = (std::int64_t{1} << 31) - 1;
 
-void require(bool good, const char* what, const std::string& expected, const std::string& found) {
-  if (!good) throw Error(ErrorKind::usage, {.what = what, .expected = expected, .found = found});
+void require(bool good, const char* option, const char* what, const std::string& expected,
+             const std::string& found) {
+  if (!good)
+    throw Error(ErrorKind::usage, {.what = what, .where = option, .expected = expected, .found = found});
 }
 
 TrainPlanOptions decided(const Model& model, TrainPlanOptions o) {
-  require(o.batch > 0, "the batch must be positive", "at least 1", std::to_string(o.batch));
+  require(o.batch > 0, "batch", "the batch must be positive", "at least 1", std::to_string(o.batch));
   const std::int64_t context =
       model.context() ? model.context() : most_positions;  // 0: the network says none
-  require(o.seq > 0 && o.seq <= context, "seq does not fit the model's context",
+  require(o.seq > 0 && o.seq <= context, "seq", "it does not fit the model's context",
           "1 to " + std::to_string(context), std::to_string(o.seq));
-  require(o.batch <= most_positions / o.seq, "the batch is too large",
+  require(o.batch <= most_positions / o.seq, "batch", "the batch is too large",
           "at most " + std::to_string(most_positions) + " positions a step",
           std::to_string(o.batch) + " x " + std::to_string(o.seq));
-  require(o.micro_batch >= 0 && o.micro_batch <= o.batch, "the micro-batch must be a part of the batch",
-          "1 to " + std::to_string(o.batch), std::to_string(o.micro_batch));
+  require(o.micro_batch >= 0 && o.micro_batch <= o.batch, "micro_batch",
+          "the micro-batch must be a part of the batch", "1 to " + std::to_string(o.batch),
+          std::to_string(o.micro_batch));
   if (o.micro_batch == 0) {
     o.micro_batch = std::clamp<std::int64_t>(micro_batch_positions / o.seq, 1, o.batch);
     while (o.batch % o.micro_batch != 0) --o.micro_batch;
@@ -91,8 +94,9 @@ TrainPlan::TrainPlan(Model model, TrainPlanOptions options) {
   auto impl =
       std::make_shared<Impl>(std::move(model), std::move(options), std::move(job), std::move(programs.micro));
   // A save turns a weight, and the C library may keep a second buffer: 25 MiB where the largest has 16.
-  impl->forecast = forecast_memory(impl->job, 2 * largest_turned_bytes(impl->model.impl().specs),
-                                   impl->options.text_bytes);
+  impl->forecast =
+      forecast_memory(impl->job, 2 * largest_turned_bytes(impl->model.impl().specs),
+                      {.held = impl->options.text_bytes, .reading = impl->options.reading_bytes});
   impl->step_flops = hone::step_flops(*impl);
   impl->terms = terms_of(impl->job.programs()[impl->micro[0].train]);
   impl->optimizer = &optimizer_record(impl->options.optimizer);

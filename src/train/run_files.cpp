@@ -11,6 +11,7 @@
 #include "file/atomic.hpp"
 #include "file/hash.hpp"
 #include "file/mapped.hpp"
+#include "file/weight_files.hpp"
 #include "train/checkpoint.hpp"
 #include "train/run_schedule.hpp"
 #include "train/step_options.hpp"
@@ -20,11 +21,7 @@ namespace {
 
 constexpr const char* checkpoint_prefix = "step-";
 constexpr const char* config_key = "config";
-constexpr const char* weights_key = "weights";
-// Of a run whose --model is its --out: it changes the weights that it began with.
-constexpr const char* in_place_key = "in place, weights then";
-
-std::string number(float value) { return to_text(static_cast<double>(value), 9); }
+constexpr const char* dropout_key = "dropout";
 
 // Of what each id stands for. How a text becomes ids shows in the text's own digest.
 std::string digest(const Tokenizer& tokenizer) {
@@ -49,9 +46,24 @@ std::string config_difference(const std::string& was, const std::string& now) {
   return "a key is gone";
 }
 
-bool is_in_place(const TrainingRun& run) {
-  std::error_code absent;
-  return std::filesystem::equivalent(run.model, run.out, absent);
+std::string dropout_of(const TrainingRun& run) {
+  return run.dropout ? to_text(*run.dropout) : "the config's own";
+}
+
+bool same_rates(const TrainingRun& a, const TrainingRun& b, std::int64_t steps) {
+  for (std::int64_t n = 0; n < steps; ++n)
+    if (learning_rate(a, n) != learning_rate(b, n)) return false;
+  return true;
+}
+
+// By the folder's tokenizer.json, where it has one; a file that hone cannot read is another tokenizer's.
+bool has_other_tokenizer(const std::string& folder, const Tokenizer& tokenizer) {
+  if (!is_file(folder + "/tokenizer.json")) return false;
+  try {
+    return Tokenizer::open(folder) != tokenizer;
+  } catch (const Error&) {
+    return true;
+  }
 }
 
 [[noreturn]] void refuse(const std::string& folder, const std::string& what, const std::string& expected,
@@ -66,7 +78,7 @@ bool is_in_place(const TrainingRun& run) {
 }  // namespace
 
 RunIdentity::RunIdentity(const TrainingRun& run, const Trainer& trainer, const Text& text)
-    : run_(run), in_place_(is_in_place(run)), isa_(trainer.plan().options().isa) {
+    : run_(run), isa_(trainer.plan().options().isa) {
   const auto& o = trainer.plan().options();
   static constexpr const char* schedules[] = {"constant", "linear", "cosine"};
   kept_ = {
@@ -78,38 +90,41 @@ RunIdentity::RunIdentity(const TrainingRun& run, const Trainer& trainer, const T
       {"seq", "--seq", std::to_string(o.seq)},
       {"precision", "--precision", name(o.precision)},
       {"seed", "--seed", std::to_string(o.seed)},
-      {"lr", "--lr", number(run.adamw.lr)},
-      {"min-lr", "--min-lr", number(run.min_lr)},
+      {"lr", "--lr", to_text(run.adamw.lr)},
+      {"min-lr", "--min-lr", to_text(run.min_lr)},
       {"schedule", "--schedule", schedules[static_cast<int>(run.schedule)]},
       {"warmup", "--warmup", std::to_string(run.warmup)},
       {"optimizer", "--optimizer", o.optimizer},
-      {"clip", "--clip", number(run.adamw.clip)},
-      {weights_key, "base model: its weights differ", "digest " + trainer.weights_hash()}};
+      {"clip", "--clip", to_text(run.adamw.clip)},
+      {"weights", "base model: its weights differ", "digest " + trainer.weights_hash()}};
   const OptimizerRecord& optimizer = optimizer_record(o.optimizer);
   const std::vector<float> scalars = scalars_of(run.adamw, optimizer);
   for (std::size_t i = 0; i < scalars.size(); ++i) {
     std::string key = optimizer.scalars[i].name;
     std::replace(key.begin(), key.end(), '_', '-');
-    if (key != "lr") kept_.push_back({key, "--" + key, number(scalars[i])});
+    if (key != "lr") kept_.push_back({key, "--" + key, to_text(scalars[i])});
   }
 }
 
-RunIdentity::Notes RunIdentity::notes(const Trainer& trainer) const {
-  Notes notes{{"steps", std::to_string(run_.steps)}, {"isa", isa_}};
+RunIdentity::Notes RunIdentity::notes() const {
+  Notes notes{{"steps", std::to_string(run_.steps)}, {"isa", isa_}, {dropout_key, dropout_of(run_)}};
   for (const Kept& k : kept_) notes[k.key] = k.value;
-  if (in_place_) notes[in_place_key] = "digest " + trainer.weights_hash();
   return notes;
+}
+
+// The option that makes a config another one is named itself.
+void RunIdentity::refuse_config(const Notes& notes, const std::string& was, const std::string& now) const {
+  const auto dropout = notes.find(dropout_key);
+  if (dropout != notes.end() && dropout->second != dropout_of(run_))
+    refuse(run_.out, "--dropout", dropout->second, dropout_of(run_));
+  refuse(run_.out, "model", "the same config.json", config_difference(was, now));
 }
 
 void RunIdentity::require_same(const Notes& notes) const {
   for (const Kept& k : kept_) {
     const auto was = notes.find(k.key);
     if (was == notes.end() || was->second == k.value) continue;
-    if (const auto left = notes.find(in_place_key);
-        k.key == weights_key && in_place_ && left != notes.end() && left->second == k.value)
-      continue;
-    if (k.key == config_key)
-      refuse(run_.out, k.what, "the same config.json", config_difference(was->second, k.value));
+    if (k.key == config_key) refuse_config(notes, was->second, k.value);
     refuse(run_.out, k.what, was->second, k.value);
   }
 }
@@ -127,12 +142,13 @@ std::vector<std::string> RunIdentity::changes(const Notes& notes, std::int64_t s
   else if (before.steps != run_.steps && run_.schedule == ScheduleKind::constant)
     lines.push_back(fmt::format("--steps {} -> {}: the schedule stays", before.steps, run_.steps));
   else if (before.steps != run_.steps) {
-    const double now = learning_rate(run_, step), then = learning_rate(before, step);
-    lines.push_back(
-        fmt::format("--steps {} -> {}: the learning rate at step {} is {:g}{}; a run of {} steps from its "
-                    "beginning would have other weights",
-                    before.steps, run_.steps, step + 1, now,
-                    now == then ? "" : fmt::format(", not {:g}", then), run_.steps));
+    const float now = learning_rate(run_, step), then = learning_rate(before, step);
+    lines.push_back(fmt::format(
+        "--steps {} -> {}: the learning rate at step {} is {}{}{}", before.steps, run_.steps, step + 1,
+        to_text(now), now == then ? "" : ", not " + to_text(then),
+        same_rates(run_, before, step)
+            ? ""
+            : fmt::format("; a run of {} steps from its beginning would have other weights", run_.steps)));
   }
   const std::string isa = was("isa");
   const bool portable = isa == "portable" || isa_ == "portable";
@@ -156,7 +172,27 @@ std::vector<std::string> RunFolder::checkpoints() const {
   return names;
 }
 
-bool RunFolder::has_checkpoint() const { return !checkpoints().empty(); }
+std::optional<std::string> RunFolder::last_checkpoint() const {
+  const auto all = checkpoints();
+  return all.empty() ? std::nullopt : std::optional(all.back());
+}
+
+void RunFolder::require_own(const std::string& base, const Tokenizer& tokenizer) const {
+  std::error_code absent;
+  if (std::filesystem::equivalent(base, path_, absent))
+    throw Error(ErrorKind::usage, {.what = "--out is the folder of --model, whose weights would be replaced",
+                                   .where = path_,
+                                   .hint = "name another --out"});
+  if (last_checkpoint()) return;
+  std::string found = model_file_in(path_);
+  if (found.empty() && has_other_tokenizer(path_, tokenizer)) found = "tokenizer.json of another tokenizer";
+  if (!found.empty())
+    throw Error(ErrorKind::failed, {.what = "the folder holds another model, which would be replaced",
+                                    .where = path_,
+                                    .expected = "no folder, or one without a model but this run's",
+                                    .found = found,
+                                    .hint = "name another --out, or move what is there away"});
+}
 
 void RunFolder::save(const Trainer& trainer, const RunIdentity::Notes& notes) const {
   char name[32];

@@ -19,7 +19,7 @@ class RunIdentity {
   // `trainer` has the weights that the run begins with.
   RunIdentity(const TrainingRun& run, const Trainer& trainer, const Text& text);
 
-  Notes notes(const Trainer& trainer) const;  // of a checkpoint of this state
+  Notes notes() const;  // of a checkpoint
   // Error(usage) that says what differs from a checkpoint's notes, of what a run keeps to its end. What they
   // lack is not compared.
   void require_same(const Notes& notes) const;
@@ -27,12 +27,12 @@ class RunIdentity {
   std::vector<std::string> changes(const Notes& notes, std::int64_t step) const;
 
  private:
+  [[noreturn]] void refuse_config(const Notes& notes, const std::string& was, const std::string& now) const;
   struct Kept {
     std::string key, what, value;  // "the run was started with another WHAT"
   };
 
   TrainingRun run_;
-  bool in_place_;
   std::string isa_;
   std::vector<Kept>
       kept_;  // in the order in which a difference is told: causes before what follows from them
@@ -43,7 +43,10 @@ class RunFolder {
   explicit RunFolder(std::string path) : path_(std::move(path)) {}
 
   const std::string& path() const { return path_; }
-  bool has_checkpoint() const;
+  std::optional<std::string> last_checkpoint() const;
+  // Error where a run that begins with the model `base` would replace here what no run has made: that model
+  // itself (usage), another model or its tokenizer (failed).
+  void require_own(const std::string& base, const Tokenizer& tokenizer) const;
   // Writes the checkpoint of the trainer's step; the one before it stays, older ones go.
   void save(const Trainer& trainer, const RunIdentity::Notes& notes) const;
   // Loads the last checkpoint, where there is one, unless `check` throws at its notes, and returns its

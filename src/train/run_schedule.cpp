@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "base/number.hpp"
+
 namespace hone {
 
 float learning_rate(const TrainingRun& run, std::int64_t step) {
@@ -25,14 +27,14 @@ std::vector<std::string> schedule_notes(const TrainingRun& run) {
   const float last = learning_rate(run, run.steps - 1);
   if (run.warmup >= run.steps)
     notes.push_back(
-        fmt::format("--warmup {} does not end within --steps {}: the learning rate only rises, to {:g} "
-                    "of --lr {:g}",
-                    run.warmup, run.steps, last, run.adamw.lr));
+        fmt::format("--warmup {} does not end within --steps {}: the learning rate only rises, to {} "
+                    "of --lr {}",
+                    run.warmup, run.steps, to_text(last), to_text(run.adamw.lr)));
   else if (falls && last != run.min_lr)
     notes.push_back(
-        fmt::format("with --warmup {} the last of --steps {} is the first at --lr {:g}: none is left to "
-                    "fall to --min-lr {:g}",
-                    run.warmup, run.steps, run.adamw.lr, run.min_lr));
+        fmt::format("with --warmup {} the last of --steps {} is the first at --lr {}: none is left to "
+                    "fall to --min-lr {}",
+                    run.warmup, run.steps, to_text(run.adamw.lr), to_text(run.min_lr)));
   return notes;
 }
 

@@ -48,9 +48,10 @@ ScheduleKind schedule_from_name(const std::string& name) {
   if (name == "constant") return ScheduleKind::constant;
   if (name == "linear") return ScheduleKind::linear;
   if (name == "cosine") return ScheduleKind::cosine;
-  throw Error(
-      ErrorKind::usage,
-      {.what = "unknown schedule", .expected = "constant, linear or cosine", .found = "'" + name + "'"});
+  throw Error(ErrorKind::usage, {.what = "unknown schedule",
+                                 .where = "schedule",
+                                 .expected = "constant, linear or cosine",
+                                 .found = "'" + name + "'"});
 }
 
 }  // namespace hone

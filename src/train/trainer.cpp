@@ -33,7 +33,10 @@ Trainer::Impl::Impl(const TrainPlan& p) : plan(p), executor(p.impl().job) {
 
 void Trainer::Impl::load_weights() {
   const Model::Impl& model = planned().model.impl();
-  for (const ParameterSpec& spec : model.specs) model.store.read(spec, executor.bytes(spec.name));
+  for (const ParameterSpec& spec : model.specs) {
+    model.store.read(spec, executor.bytes(spec.name));
+    model.store.require_finite(spec, weight(spec.name));
+  }
 }
 
 void Trainer::Impl::derive() { run_writing(planned().prepare); }
@@ -135,9 +138,9 @@ void Trainer::Impl::report_not_finite(const MicroProgram& program, double value,
   throw Error(
       ErrorKind::failed,
       {.what = std::string(what) + " is not finite (" + (std::isnan(value) ? "NaN" : "infinite") + ")",
-       .where = "step " + std::to_string(steps) + (culprit.empty() ? "" : ", first in " + culprit),
-       .hint = "the weights are those of the last complete step; lower the learning rate, clip at a lower "
-               "norm, or warm up longer"});
+       .where = "step " + std::to_string(steps + 1) + (culprit.empty() ? "" : ", first in " + culprit),
+       .hint = "nothing of this step is kept; lower the learning rate, clip at a lower norm, or warm up "
+               "longer"});
 }
 
 Trainer::Trainer(const TrainPlan& plan) : impl_(std::make_unique<Impl>(plan)) {}

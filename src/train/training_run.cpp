@@ -26,30 +26,44 @@ double seconds_since(Clock::time_point start) {
 // An evaluation looks at this many tokens at most, in windows spread evenly over the held-out text.
 constexpr std::int64_t evaluation_tokens = 1 << 17;
 
+// As TextOptions has it.
+std::string tokenizer_of(const TrainingRun& run) {
+  const bool from_model = run.tokenizer.empty() && is_file(run.model + "/tokenizer.json");
+  return from_model ? run.model : run.tokenizer;
+}
+
+// Whoever names another one may mean it: a vocabulary is exchanged that way.
+void note_another_tokenizer(const TrainingRun& run, const Tokenizer& used) {
+  if (!run.on_message) return;
+  if (const auto own = Tokenizer::of_model(run.model); own && *own != used)
+    run.on_message("note: the tokenizer is another one than " + run.model +
+                   " was trained with: its weights know these ids by other meanings");
+}
+
 Text open_text(const TrainingRun& run) {
   if (run.data.empty())
     throw Error(ErrorKind::usage, {.what = "no text to train on",
                                    .hint = "--data takes a text file, a folder or token shards"});
-  std::string tokenizer = run.tokenizer;
-  if (tokenizer.empty() && is_file(run.model + "/tokenizer.json")) tokenizer = run.model;
-  Text text(run.data, {.tokenizer = tokenizer, .seed = run.plan.seed});
+  Text text = run.made_tokenizer ? Text(run.data, *run.made_tokenizer, run.plan.seed)
+                                 : Text(run.data, {.tokenizer = tokenizer_of(run), .seed = run.plan.seed});
   if (run.on_message)
     for (const std::string& note : text.notes()) run.on_message("note: " + note);
+  note_another_tokenizer(run, text.tokenizer());
   return text;
 }
 
-Model open_model(const TrainingRun& run, const Text& text) {
-  ModelOptions options{.tokenizer_size = text.vocab_size(), .dropout = run.dropout, .seed = run.plan.seed};
+Model open_model(const TrainingRun& run, std::int64_t vocab_size) {
+  ModelOptions options{.tokenizer_size = vocab_size, .dropout = run.dropout, .seed = run.plan.seed};
   const bool preset = !is_file(run.model) && !is_folder(run.model);
-  if (preset) options.vocab_size = text.vocab_size();
+  if (preset) options.vocab_size = vocab_size;
   if (preset) options.context = run.plan.seq;
   Model model = find_model(run.model, options);
-  if (text.vocab_size() > model.vocab_size())
+  if (vocab_size > model.vocab_size())
     throw Error(ErrorKind::input,
                 {.what = "a token id above the model's vocabulary",
-                 .where = run.data,
+                 .where = run.data.empty() ? run.model : run.data,
                  .expected = "ids below vocab_size " + std::to_string(model.vocab_size()),
-                 .found = "a tokenizer of " + std::to_string(text.vocab_size()) + " ids",
+                 .found = "a tokenizer of " + std::to_string(vocab_size) + " ids",
                  .hint = "train with the model's own tokenizer, or raise vocab_size in its config"});
   return model;
 }
@@ -57,9 +71,8 @@ Model open_model(const TrainingRun& run, const Text& text) {
 void check(const TrainingRun& run) {
   const auto require = [](bool good, const char* option, const char* expected, const std::string& found) {
     if (!good)
-      throw Error(
-          ErrorKind::usage,
-          {.what = std::string("impossible value of --") + option, .expected = expected, .found = found});
+      throw Error(ErrorKind::usage,
+                  {.what = "impossible value", .where = option, .expected = expected, .found = found});
   };
   const auto count = [&](std::int64_t value, const char* option) {
     require(value >= 0, option, "0 or more", std::to_string(value));
@@ -70,10 +83,10 @@ void check(const TrainingRun& run) {
   const StepOptions& o = run.adamw;
   count(run.steps, "steps");
   count(run.warmup, "warmup");
-  count(run.eval_every, "eval-every");
-  count(run.save_every, "save-every");
-  check_step_options(o, optimizer_record(run.plan.optimizer), "--");
-  real(run.min_lr, run.min_lr >= 0 && run.min_lr <= o.lr, "min-lr", "0 to --lr");
+  count(run.eval_every, "eval_every");
+  count(run.save_every, "save_every");
+  check_step_options(o, optimizer_record(run.plan.optimizer), "");
+  real(run.min_lr, run.min_lr >= 0 && run.min_lr <= o.lr, "min_lr", "0 to lr");
   if (run.dropout) real(*run.dropout, *run.dropout >= 0 && *run.dropout < 1, "dropout", "0 <= dropout < 1");
 }
 
@@ -86,6 +99,10 @@ void check_text(const TrainingRun& run, const Text& text) {
                                    .expected = std::to_string(run.plan.seq + 1) + " tokens",
                                    .found = std::to_string(text.held_out_tokens()),
                                    .hint = "use a smaller --seq or a longer text"});
+}
+
+void check_out(const TrainingRun& run, const Tokenizer& tokenizer) {
+  if (!run.out.empty()) RunFolder(run.out).require_own(run.model, tokenizer);
 }
 
 class Run {
@@ -103,12 +120,14 @@ class Run {
     if (options_.on_start) options_.on_start(trainer_.plan(), trainer_.steps());
     const auto begin = Clock::now();
     const std::int64_t first = trainer_.steps();
-    while (trainer_.steps() < options_.steps && !options_.stop.stop_requested()) one_step();
+    while (trainer_.steps() < options_.steps && !stopping()) one_step();
     finish(seconds_since(begin), first);
     return summary_;
   }
 
  private:
+  bool stopping() const { return options_.stop.stop_requested(); }
+
   void say(const std::string& what) const {
     if (options_.on_message) options_.on_message(what);
   }
@@ -127,19 +146,37 @@ class Run {
     for (const std::string& change : identity_.changes(kept, trainer_.steps())) say("note: " + change);
   }
 
+  [[noreturn]] void refuse_diverged(ErrorText text) const {
+    const auto last = folder_.last_checkpoint();
+    text.hint +=
+        last ? "; the last checkpoint is " + *last : "; no checkpoint was saved, --save-every makes them";
+    throw Error(ErrorKind::failed, std::move(text));
+  }
+
+  StepResult complete(const Batch& batch, const StepOptions& step) {
+    try {
+      return trainer_.step(batch, step);
+    } catch (const Error& e) {
+      if (e.kind() != ErrorKind::failed) throw;
+      refuse_diverged(e.text());
+    }
+  }
+
   void one_step() {
     const std::int64_t n = trainer_.steps();
     StepOptions step = options_.adamw;
     step.lr = learning_rate(options_, n);
+    step.stop = options_.stop;
     const auto begin = Clock::now();
-    const StepResult done = trainer_.step(text_.batch(n, trainer_.plan().batch(), options_.plan.seq), step);
+    const StepResult done = complete(text_.batch(n, trainer_.plan().batch(), options_.plan.seq), step);
+    if (done.stopped) return;
     summary_.loss = done.loss;
     tokens_ += done.tokens;
     if (options_.on_step)
       options_.on_step({.step = n + 1,
                         .loss = done.loss,
-                        .lr = static_cast<double>(step.lr),
-                        .grad_norm = done.grad_norm,
+                        .lr = step.lr,
+                        .grad_norm = static_cast<float>(done.grad_norm),
                         .tokens_per_s = static_cast<double>(done.tokens) / seconds_since(begin),
                         .tokens = done.tokens});
     const bool last = n + 1 == options_.steps;
@@ -147,13 +184,15 @@ class Run {
     if (options_.save_every && (n + 1) % options_.save_every == 0 && !last) save();
   }
 
-  void evaluate() {
+  // False where it was stopped: a part of the windows tells nothing.
+  bool evaluate() {
     const std::int64_t seq = options_.plan.seq, all = text_.held_out_windows(seq);
     const std::int64_t count = std::min(all, std::max<std::int64_t>(1, evaluation_tokens / seq));
     const std::int64_t together = trainer_.plan().options().micro_batch;
     double sum = 0;
     std::int64_t tokens = 0;
     for (std::int64_t i = 0; i < count; i += together) {
+      if (stopping()) return false;
       Batch windows{0, seq, {}, {}};
       for (std::int64_t j = i; j < std::min(count, i + together); ++j, ++windows.batch) {
         const Batch one = text_.held_out(j * all / count, 1, seq);
@@ -165,29 +204,33 @@ class Run {
       tokens += part.tokens;
     }
     summary_.val_loss = sum / static_cast<double>(tokens);
+    if (!std::isfinite(sum))
+      refuse_diverged({.what = "the validation loss is not finite",
+                       .where = "step " + std::to_string(trainer_.steps()),
+                       .hint = "lower the learning rate, clip at a lower norm, or warm up longer"});
     summary_.bits_per_byte = summary_.val_loss / std::numbers::ln2 *
                              static_cast<double>(text_.held_out_tokens()) /
                              static_cast<double>(std::max<std::int64_t>(1, text_.held_out_bytes()));
     if (options_.on_eval)
       options_.on_eval(
           {.step = trainer_.steps(), .val_loss = summary_.val_loss, .bits_per_byte = summary_.bits_per_byte});
+    return true;
   }
 
   void save() {
-    auto notes = identity_.notes(trainer_);
+    auto notes = identity_.notes();
     notes["last loss"] = to_text(summary_.loss);
     folder_.save(trainer_, notes);
   }
 
   void finish(double seconds, std::int64_t first) {
     const bool did_steps = trainer_.steps() > first;
-    if (did_steps || !folder_.has_checkpoint()) save();
-    summary_.seconds = seconds;
-    summary_.tokens_per_s = did_steps ? static_cast<double>(tokens_) / seconds : 0;
-    summary_.stopped = options_.stop.stop_requested() && trainer_.steps() < options_.steps;
+    if (did_steps || (!stopping() && !folder_.last_checkpoint())) save();
+    if (did_steps) summary_.seconds = seconds;
+    if (did_steps) summary_.tokens_per_s = static_cast<double>(tokens_) / seconds;
     if (options_.profile) summary_.op_ms = trainer_.profile_ms();
+    summary_.stopped = stopping() || !evaluate();
     if (!summary_.stopped) {
-      evaluate();
       trainer_.save(options_.out);
       text_.tokenizer().save(options_.out);
     }
@@ -209,11 +252,37 @@ class Run {
 }  // namespace
 
 namespace {
+
 TrainPlan plan_for(const TrainingRun& run, const Text& text) {
   TrainPlanOptions options = run.plan;
   options.text_bytes = text.memory_bytes();
-  return TrainPlan(open_model(run, text), std::move(options));
+  options.reading_bytes = text.reading_bytes();
+  return TrainPlan(open_model(run, text.vocab_size()), std::move(options));
 }
+
+Tokenizer tokenizer_without_text(const TrainingRun& run) {
+  if (run.made_tokenizer) return *run.made_tokenizer;
+  const std::string name = tokenizer_of(run);
+  if (name == "char")
+    throw Error(ErrorKind::usage, {.what = "a char tokenizer has the characters of a text, and none is named",
+                                   .where = "tokenizer",
+                                   .hint = "--data takes a text file or a folder"});
+  return name.empty() || name == "byte" ? Tokenizer::bytes() : Tokenizer::open(name);
+}
+
+// Of a text, a plan wants the size of its vocabulary and the memory that it takes.
+TrainPlan plan_without_text(const TrainingRun& run) {
+  const Tokenizer tokenizer = tokenizer_without_text(run);
+  note_another_tokenizer(run, tokenizer);
+  check_out(run, tokenizer);
+  TrainPlan plan(open_model(run, tokenizer.vocab_size()), run.plan);
+  if (run.on_message)
+    run.on_message("note: no --data: planned without the memory that a text takes, for a tokenizer of " +
+                   std::to_string(tokenizer.vocab_size()) + " ids" +
+                   (tokenizer.kind() == TokenizerKind::byte ? " (byte)" : ""));
+  return plan;
+}
+
 }  // namespace
 
 std::vector<std::string> run_notes(const TrainingRun& run, const TrainPlan& plan) {
@@ -227,7 +296,10 @@ std::vector<std::string> run_notes(const TrainingRun& run, const TrainPlan& plan
 
 TrainPlan plan_of(const TrainingRun& run) {
   check(run);
-  return plan_for(run, open_text(run));
+  if (run.data.empty()) return plan_without_text(run);
+  const Text text = open_text(run);
+  check_out(run, text.tokenizer());
+  return plan_for(run, text);
 }
 
 RunSummary train(const TrainingRun& run) {
@@ -236,9 +308,10 @@ RunSummary train(const TrainingRun& run) {
   if (run.out.empty())
     throw Error(ErrorKind::usage, {.what = "no folder to write the model to", .hint = "--out takes it"});
   const Text text = open_text(run);
+  check_out(run, text.tokenizer());
   const TrainPlan plan = plan_for(run, text);
   check_text(run, text);
-  make_folders(run.out);
+  if (run.stop.stop_requested()) return {.stopped = true};
   const FolderLock lock(run.out);
   return Run(run, text, plan).go();
 }

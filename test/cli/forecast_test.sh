@@ -1,6 +1,7 @@
 #!/bin/sh
 # The forecast of memory against what was resident at most: never less, above 100 MiB at most a tenth more, below that at
-# most 15 MiB more; with many threads, weights that files keep the other way round, saves, evaluations, longer texts.
+# most 15 MiB more; with many threads, weights that files keep the other way round, saves, evaluations, longer texts, and
+# texts that hold no place where a line ends, or a word.
 # usage: forecast_test.sh HONE
 . "$(dirname "$0")/common.sh"
 
@@ -28,6 +29,23 @@ look "tiny" --model tiny --data text.txt --batch 4
 look "tiny, one thread, bf16" --model tiny --data text.txt --batch 4 --threads 1 --precision bf16
 look "tiny, many threads" --model tiny --data text.txt --batch 16 --threads 16
 look "tiny, a longer text" --model tiny --data long.txt --batch 4
+
+# 24 MB in one line, and 1.5 MB in one word.
+tr '\n' ' ' <long.txt >line.txt
+while [ "$(wc -c <line.txt)" -lt 24000000 ]; do cat line.txt line.txt >more.txt && mv more.txt line.txt; done
+head -c 1500000 /dev/zero | tr '\0' a >word.txt
+mkdir four
+for i in 1 2 3 4; do ln -s ../line.txt four/$i.txt; done
+"$hone" tokenizer train --data text.txt --vocab-size 300 --out bpe >/dev/null
+"$hone" data --data line.txt --tokenizer bpe --out shards >/dev/null
+look "tiny, one line" --model tiny --data line.txt --batch 4
+look "tiny, one line by characters" --model tiny --data line.txt --tokenizer char --batch 4
+look "tiny, one line of BPE" --model tiny --data line.txt --tokenizer bpe --batch 4
+look "tiny, one line as shards" --model tiny --data shards --batch 4
+look "tiny, four such" --model tiny --data four --batch 4
+look "tiny, one word" --model tiny --data word.txt --batch 4
+look "tiny, one word of BPE" --model tiny --data word.txt --tokenizer bpe --batch 4
+
 look "mini, saved and evaluated after each step" --model mini --data text.txt --batch 16 --save-every 1 --eval-every 1
 look "mini, bf16" --model mini --data text.txt --batch 16 --precision bf16
 look "nano, bf16" --model nano --data text.txt --batch 4 --precision bf16

@@ -19,6 +19,8 @@ look() {  # look WORDS...: at one command's help
 }
 for command in $commands; do look "$command"; done
 look tokenizer train
+"$hone" help bench gemm >text || fail "hone help bench gemm: exit $?"
+"$hone" help bench | cmp - text || fail "hone help bench gemm is not the help of bench"
 refuse() {  # refuse WORDS COMMAND...: exit 2, nothing on stdout, WORDS on stderr
   words=$1 code=0
   shift
@@ -28,6 +30,7 @@ refuse() {  # refuse WORDS COMMAND...: exit 2, nothing on stdout, WORDS on stder
   grep -q "$words" err || fail "hone $*: '$words' is not in: $(cat err)"
 }
 refuse "did you mean train" help trian
+refuse "no commands below" help bench gem
 refuse "did you mean encode" help tokenizer encod
 refuse "did you mean train" trian --help
 refuse "demo, plan, train"

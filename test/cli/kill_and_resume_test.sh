@@ -33,5 +33,8 @@ found=$(run killed | hash_of)
 again=$(run killed)
 [ "$(echo "$again" | hash_of)" = "$expected" ] || fail "a finished run said another hash"
 echo "$again" | grep -q '"event":"step"' && fail "a finished run did a step"
+echo "$again" | grep -q '"seconds":0,"tokens_per_s":null,"loss":[0-9]' || fail "a finished run took time: $again"
+none=$("$hone" train $options --steps 0 --out none 2>/dev/null)
+echo "$none" | grep -q '"seconds":0,"tokens_per_s":null,"loss":null' || fail "a run of no step says: $none"
 [ "$("$hone" hash killed)" = "$expected" ] || fail "hone hash says otherwise"
 echo "the same hash after $kills kills: $expected"

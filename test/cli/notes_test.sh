@@ -26,12 +26,28 @@ done
 if cmp -s hash0 hash0.5; then fail "--dropout over a model folder does nothing"; fi
 grep -q '"attn_pdrop": 0.5' dropout0.5/config.json || fail "the dropout is not in the model's config.json"
 
+# a number as it was typed, not as f32 has it
+for shown in 0.1 0.2; do
+  "$hone" train $run --dropout $shown --out shown$shown >/dev/null 2>&1
+  grep -q "\"attn_pdrop\": $shown," shown$shown/config.json || fail "config.json: $(cat shown$shown/config.json)"
+done
+if "$hone" train $run --dropout 0.2 --beta1 0.8 --out shown0.2 2>err.log; then fail "another --beta1 went on"; fi
+grep -q "expected 0.9, found 0.8" err.log || fail "beta1: $(cat err.log)"
+"$hone" inspect shown0.2 --json | grep -q '"name":"transformer.ln_f.bias","dtype":"F32","shape":\[128\],"bytes":512}' ||
+  fail "inspect --json has no shape of numbers: $("$hone" inspect shown0.2 --json | tail -1)"
+
 # schedules
 said "warmup 100 does not end" train $run --steps 3 --warmup 100 --out warmup --json
 said "warmup 100 does not end" plan $run --steps 3 --warmup 100
 said "min-lr has no effect" plan $run --schedule constant --min-lr 1e-4
-"$hone" train $run --lr 3e-3 --min-lr 1e-3 --out least --json 2>/dev/null | grep -q '"step":2,.*"lr":0.00100000' ||
+"$hone" train $run --lr 3e-3 --min-lr 1e-3 --out least --json 2>/dev/null | grep -q '"step":2,.*"lr":0.001,' ||
   fail "the last step does not have --min-lr"
+
+# a plan without a text, and one with it
+said "no --data: .*without the memory that a text takes, for a tokenizer of 256 ids (byte)" plan --model tiny --seq 32 --steps 200
+silent plan --model tiny --seq 32 --steps 200 --data text.txt
+if "$hone" plan --model tiny --tokenizer char 2>err.log; then fail "a char vocabulary came from nowhere"; fi
+grep -q "char.*--data" err.log || fail "plan --tokenizer char: $(cat err.log)"
 
 # a folder's files
 sed 's/"n_head"/"n_special": 0, "n_head"/' base/config.json >config.json
@@ -44,18 +60,46 @@ said "n_special" generate base --prompt a -n 1
 said "n_special" hash base
 [ "$(cat out.log)" = "$hash" ] || fail "a key without effect changed the hash"
 
+# names out of files: nothing of them is obeyed by a terminal
+sed 's/"n_head"/"a\\u001b[2Jb\\u0000c\\u009b": 0, "n_head"/' plain.json >escape.json
+said 'a.x1b.2Jb.x00c.xc2.x9b' plan $run --model escape.json
+if "$hone" inspect "$(printf 'no\033[2J\nfile')" 2>err.log; then fail "there is no such file"; fi
+grep -q 'no.x1b.2J.x0afile: ' err.log || fail "a file's name: $(cat err.log)"
+header='{"a\u001b[2Jb":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}}'
+{ printf "\\$(printf %o ${#header})\\0\\0\\0\\0\\0\\0\\0" && printf '%s' "$header" && printf 12; } >escape.safetensors
+"$hone" inspect escape.safetensors >out.log
+grep -q 'a.x1b.2Jb *U8 ' out.log || fail "a tensor's name: $(cat out.log)"
+
 # options that another one makes void
 said "temperature 0.*--top-k, --seed" generate special --prompt a -n 1 --temperature 0 --top-k 3 --seed 4
 if "$hone" bench gemm --batch 3 --isa none 2>err.log; then fail "there is no such instruction set"; fi
 grep -q "^note: without effect on bench gemm.*--batch" err.log || fail "bench gemm: $(cat err.log)"
+said "no tokenizer is trained: --vocab-size" demo $run --tokenizer byte --vocab-size 512 --sample-tokens 4 --out demo
+silent demo $run --tokenizer byte --sample-tokens 4 --out demo2
 silent data --data text.txt --out shards
 "$hone" tokenizer train --data text.txt --vocab-size 300 --out bpe >/dev/null
 "$hone" data --data text.txt --tokenizer bpe --out bpe-shards >/dev/null
 if "$hone" train $run --data bpe-shards --tokenizer byte --out void 2>err.log; then fail "--tokenizer over shards does nothing"; fi
 if "$hone" eval base --data bpe-shards --tokenizer byte 2>err.log; then fail "--tokenizer over shards does nothing"; fi
 
-# a run that goes on
 cp plain.json base/config.json
+
+# a text that ends before it was to
+said "context of 32 tokens is full after 32 of --max-tokens 64" generate base --prompt a -n 64 --top-k 0
+silent generate base --prompt a -n -1
+
+# another tokenizer than the model's own, though its ids fit
+said "tokenizer is another one than base" train $run --model base --tokenizer char --out other
+said "tokenizer is another one than base" plan $run --model base --tokenizer char
+silent train $run --model base --tokenizer byte --out same
+silent eval base --data text.txt --tokenizer byte
+code=0
+"$hone" eval base --data text.txt --tokenizer char >out.log 2>err.log || code=$?
+[ $code = 2 ] || fail "eval with another tokenizer: exit $code"
+grep -q "base: --tokenizer is not .*'char'" err.log || fail "eval with another tokenizer: $(cat err.log)"
+"$hone" help eval | grep -q -e "--tokenizer.*char" || fail "eval's help does not name char"
+
+# a run that goes on
 said "steps 2 -> 4: the learning rate at step 3" train $run --steps 4 --out dropout0 --model base --dropout 0
 echo "what has no effect is said"
 

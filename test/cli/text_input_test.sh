@@ -17,6 +17,11 @@ for order in "--steps 2 recipe.toml --out b --json" "--json recipe.toml --out c 
 done
 [ ! -e never ] || fail "a recipe won over what was typed"
 
+# A later recipe wins over an earlier one, which is said.
+printf 'steps = 2\nout = "f"\n' >later.toml
+[ "$("$hone" train recipe.toml later.toml --json 2>err.log | hash_of)" = "$first" ] || fail "two recipes: another run"
+says err.log "^note: several recipes: recipe.toml, later.toml"
+
 # recipe CODE WORDS TEXT: a recipe at fault is met by its line
 recipe() {
   printf "$3" >bad.toml
@@ -29,7 +34,7 @@ recipe() {
 recipe 3 "bad.toml, line 2: unknown key 'stps' (did you mean steps?)" 'data = "text.txt"\nstps = 3\n'
 recipe 3 "bad.toml, line 1: .*'training' is none" '[training]\nsteps = 3\n'
 recipe 3 "bad.toml, line 2, column" 'steps = 1\nsteps 2\n'
-recipe 2 "bad.toml, line 2: .*--steps" 'data = "text.txt"\nsteps = "many"\n'
+recipe 3 "bad.toml, line 2: 'steps' has a value of another type" 'data = "text.txt"\nsteps = "many"\n'
 
 # A folder: sub-folders are walked, a tenth of the text is held out, what is no text is named.
 mkdir -p texts/sub
@@ -37,8 +42,14 @@ head -c 200 text.txt >texts/a.txt
 head -c 50000 text.txt >texts/sub/b.txt
 printf 'PK\003\004' >texts/c.zip
 "$hone" data --data texts --out shards >out.log 2>err.log || fail "data: $(cat err.log)"
-says out.log "45180 tokens to train on and 5020 held out"
+says out.log "45181 tokens to train on and 5021 held out"
 says err.log "c.zip (a ZIP archive)"
+printf 'caf\351' >texts/sub/old.txt
+found=0
+"$hone" data --data texts --tokenizer char --out broken 2>err.log || found=$?
+[ "$found" = 3 ] || fail "characters of what is no UTF-8: exit $found"
+says err.log "texts/sub/old.txt, byte 3"
+rm texts/sub/old.txt
 cp -r a texts/sub/model
 "$hone" data --data texts --out again >again.log 2>/dev/null
 cmp -s out.log again.log || fail "a model below the folder was taken for text"

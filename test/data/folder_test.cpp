@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <functional>
 
 #include "hone/text.hpp"
 #include "temporary_folder.hpp"
@@ -22,8 +23,8 @@ TEST(TextFolder, ATenthOfTheTextIsHeldOutWhateverItsFilesAre) {
   folder.write("a.txt", std::string(200, 'a'));
   folder.write("b.txt", std::string(50'000, 'b'));
   const Text text(folder.path());
-  EXPECT_EQ(text.train_tokens(), 45'180);  // nine tenths of 50,200, within b.txt
-  EXPECT_EQ(text.held_out_tokens(), 5'020);
+  EXPECT_EQ(text.train_tokens(), 45'181);  // nine tenths of 50,200, within b.txt; a newline ends a.txt
+  EXPECT_EQ(text.held_out_tokens(), 5'021);
   EXPECT_EQ(text.held_out_bytes(), 5'020);
 }
 
@@ -78,13 +79,58 @@ TEST(TextFolder, SubFoldersCountAndWhatIsNoTextIsNamed) {
   fs::create_symlink("nowhere", folder.file("i.txt"));
   fs::create_directory_symlink("..", folder.file("b/up"));
   const Text text(folder.path());
-  EXPECT_EQ(all_of(text), "1324 caf\xE9 and more of it, so that one byte in ten is no more");
+  EXPECT_EQ(all_of(text), "1\n3\n2\n4 caf\xE9 and more of it, so that one byte in ten is no more");
   ASSERT_EQ(text.notes().size(), 1u);
   const std::string& note = text.notes()[0];
-  for (const char* words :
-       {"d.zip (a ZIP archive)", "e.gz (a gzip archive)", "f.bin (binary)", "g.txt (UTF-16",
-        "h.txt (not UTF-8)", "i.txt (no regular file)", "model (a model", "step-2 (a model, a checkpoint"})
+  for (const char* words : {".git (hidden)", ".DS_Store (hidden)", "d.zip (a ZIP archive)",
+                            "e.gz (a gzip archive)", "f.bin (binary)", "g.txt (UTF-16", "h.txt (not UTF-8)",
+                            "i.txt (no regular file)", "model (a model", "step-2 (a model, a checkpoint"})
     EXPECT_NE(note.find(words), std::string::npos) << words << " in " << note;
+}
+
+// A newline where a document has none; end-of-text where the tokenizer has one, whatever stands there.
+TEST(TextFolder, EachOfSeveralDocumentsEnds) {
+  const TemporaryFolder folder, single;
+  folder.write("a", "one");
+  folder.write("b", "two\n");
+  folder.write("c", "\xEF\xBB\xBFthree");  // a byte-order mark is no text
+  single.write("d", "\xEF\xBB\xBFonly");
+  const auto decoded = [](const Text& text) {
+    return text.tokenizer().decode(text.ids(0, text.all_tokens()), true);
+  };
+  EXPECT_EQ(decoded(Text(folder.path())), "one\ntwo\nthree\n");
+  EXPECT_EQ(decoded(Text(folder.path(), {.tokenizer = "char"})), "one\ntwo\nthree\n");
+  EXPECT_EQ(decoded(Text(folder.path(), Tokenizer::chars("onetwhr\n"))), "one\ntwo\nthree\n");
+  const Tokenizer without = Tokenizer::train_bpe("", {.vocab_size = 257, .special_tokens = {}});
+  EXPECT_EQ(decoded(Text(folder.path(), without)), "one\ntwo\nthree\n");
+  const Tokenizer with = Tokenizer::train_bpe("", {.vocab_size = 257});
+  EXPECT_EQ(decoded(Text(folder.path(), with)), "one<|endoftext|>two\n<|endoftext|>three<|endoftext|>");
+  EXPECT_EQ(read_texts(folder.path()), "one\ntwo\nthree\n");
+  EXPECT_EQ(decoded(Text(single.path())), "only");
+  EXPECT_EQ(decoded(Text(single.file("d"))), "only");
+  EXPECT_EQ(Text(single.file("d")).all_bytes(), 4);
+}
+
+TEST(TextFolder, ASingleFileThatIsNoTextIsRefusedUnlessBytesAreAskedFor) {
+  using namespace std::string_literals;
+  const TemporaryFolder folder;
+  std::string bytes;
+  for (int i = 0; i < 4000; ++i) bytes += static_cast<char>(i * i * 31 >> 4);
+  const std::string path = folder.write("noise", bytes);
+  const Tokenizer bpe = Tokenizer::train_bpe("", {.vocab_size = 257});
+  for (const auto& read : std::vector<std::function<void()>>{
+           [&] { Text text(path); }, [&] { Text text(path, {.tokenizer = "char"}); },
+           [&] { Text text(path, bpe); }, [&] { write_token_shards(path, bpe, folder.file("s")); }}) {
+    const std::string message = error_of(ErrorKind::input, read);
+    EXPECT_NE(message.find("noise"), std::string::npos) << message;
+  }
+  EXPECT_EQ(Text(path, {.tokenizer = "byte"}).all_bytes(), 4000);
+  EXPECT_EQ(Text(path, Tokenizer::bytes()).all_bytes(), 4000);
+  const std::string model = folder.write("model", "\x10\0\0\0\0\0\0\0{\"a\":{}}       "s + bytes);
+  const std::string gguf = folder.write("gguf", "GGUF\3\0\0\0"s + bytes);
+  const auto message = error_of(ErrorKind::input, [&] { Text text(model, Tokenizer::bytes()); });
+  EXPECT_NE(message.find("a safetensors file"), std::string::npos) << message;
+  error_of(ErrorKind::input, [&] { Text text(gguf, Tokenizer::bytes()); });
 }
 
 TEST(TextFolder, AFileThatIsPackedIsRefused) {

@@ -129,6 +129,28 @@ TEST(AtomicFolder, DoesNotReplaceAFolderOfSomethingElse) {
   EXPECT_EQ(entries(folder.path()), 1u);
 }
 
+TEST(MadeFolders, GoAgainWhereNothingCameIntoThem) {
+  const TemporaryFolder folder;
+  { const MadeFolders made(folder.file("a/b/c/")); }
+  EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
+  {
+    const MadeFolders made(folder.file("a/b/c"));
+    folder.write("a/b/file", "x");
+  }
+  EXPECT_FALSE(std::filesystem::exists(folder.file("a/b/c")));
+  EXPECT_TRUE(std::filesystem::exists(folder.file("a/b/file")));
+  { const MadeFolders made(folder.file("a/b")); }
+  EXPECT_TRUE(std::filesystem::exists(folder.file("a/b/file")));
+  error_of(ErrorKind::failed, [&] { MadeFolders(folder.file("new/" + std::string(300, 'x'))); });
+  EXPECT_FALSE(std::filesystem::exists(folder.file("new")));
+}
+
+TEST(AtomicFolder, LeavesNoParentWithoutPublish) {
+  const TemporaryFolder folder;
+  { AtomicFolder out(folder.file("a/b"), "meta.json"); }
+  EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
+}
+
 TEST(FolderLock, RefusesASecondProcessAtOnceAndComesFreeWithTheFirst) {
   const TemporaryFolder folder;
   const auto try_lock = [&] {

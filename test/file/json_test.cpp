@@ -45,5 +45,17 @@ TEST(Json, WhatStandsBehindANulIsNotPassedOver) {
             "F, line 2, column 1: a NUL byte is no JSON");
 }
 
+TEST(Json, AnotherFileIsSaidToBeWhatItIs) {
+  EXPECT_EQ(refused("version https://git-lfs.github.com/spec/v1\n").substr(0, 42),
+            "F: not JSON: found a pointer of Git LFS (g");
+  EXPECT_EQ(refused("<html>"),
+            "F: not JSON: found a web page (download the file itself, not the page that shows it)");
+  EXPECT_EQ(refused(std::string("\x02\0\0\0\0\0\0\0{}", 10)), "F: not JSON: found a safetensors file");
+}
+
+TEST(Json, ANumberThatNoDoubleHoldsIsMetByItsLine) {
+  EXPECT_EQ(refused("{\n  \"a\": 1,\n  \"b\": 1e400\n}").substr(0, 20), "F, line 3, column 8:");
+}
+
 }  // namespace
 }  // namespace hone

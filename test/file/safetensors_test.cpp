@@ -122,5 +122,22 @@ TEST(Safetensors, APointerOfGitLfsIsNamed) {
   EXPECT_NE(message.find("git lfs pull"), std::string::npos) << message;
 }
 
+TEST(Safetensors, AnotherFileIsSaidToBeWhatItIs) {
+  const auto said = [](const std::string& file) {
+    return error_of(ErrorKind::input, [&] { parsed(file + std::string(100, '\1')); });
+  };
+  for (const auto& [file, name] :
+       {std::pair("GGUF", "found a GGUF model"),
+        {"PK\x03\x04", "found a ZIP archive"},
+        {"\n<!DOCTYPE HTML>", "found a web page"},
+        {"version https://git-lfs.github.com/spec/v1", "found a pointer of Git LFS"},
+        {"\x80\x02}q", "found a pickle"}})
+    EXPECT_NE(said(file).find(name), std::string::npos) << said(file);
+  // A header whose length begins as a gzip archive does.
+  std::string header = "{}";
+  header.append(0x8b1f - header.size(), ' ');
+  EXPECT_TRUE(parsed(file_of(header, 0)).entries.empty());
+}
+
 }  // namespace
 }  // namespace hone

@@ -29,15 +29,18 @@ TEST(Evaluate, IsTheLossOfTheForwardPass) {
   std::int64_t last = 0;
   const EvalReport r =
       evaluate(model, text, {.seq = 50, .progress = [&](std::int64_t done, std::int64_t) { last = done; }});
-  const std::int64_t windows = text.all_windows(50);
+  const std::int64_t predicted = text.all_tokens() - 1, windows = (predicted + 49) / 50;
+  ASSERT_NE(predicted % 50, 0);  // the last window is shorter
   EXPECT_EQ(last, windows);
-  EXPECT_EQ(r.tokens, windows * 50);
+  EXPECT_EQ(r.tokens, predicted);
 
   double loss = 0, correct = 0;
   for (std::int64_t w = 0; w < windows; ++w) {
-    const Batch batch = text.all(w, 1, 50);
+    const std::int64_t tokens = std::min<std::int64_t>(50, predicted - 50 * w);
+    const auto ids = text.ids(50 * w, tokens + 1);
+    const Batch batch{1, tokens, {ids.begin(), ids.end() - 1}, {ids.begin() + 1, ids.end()}};
     const auto logits = logits_of(model, batch, 1, best_isa());
-    for (std::size_t t = 0; t < 50; ++t) {
+    for (std::size_t t = 0; t < static_cast<std::size_t>(tokens); ++t) {
       const auto row = std::span(logits).subspan(t * 512, 512);
       const auto label = static_cast<std::size_t>(batch.labels[t]);
       double sum = 0;
@@ -64,22 +67,29 @@ TEST(Evaluate, SaysWhatTheTrainerSaysOfTheHeldOutPart) {
   for (const Precision precision : {Precision::f32, Precision::bf16}) {
     const TrainPlan plan(model, {.batch = 2, .seq = 64, .precision = precision});
     Trainer trainer(plan);
-    const EvalResult expected = trainer.evaluate(text.held_out(0, text.held_out_windows(64), 64));
-    const EvalReport found =
-        evaluate(model, text, {.seq = 64, .precision = precision, .held_out_only = true});
+    const std::int64_t windows = text.held_out_windows(64);
+    const EvalResult expected = trainer.evaluate(text.held_out(0, windows, 64));
+    EvalOptions options{.seq = 64, .precision = precision, .max_tokens = 64 * windows, .held_out_only = true};
+    const EvalReport found = evaluate(model, text, options);
     EXPECT_EQ(found.tokens, expected.tokens);
     EXPECT_EQ(found.loss, expected.loss);
-    EXPECT_EQ(
-        evaluate(model, text, {.seq = 64, .precision = precision, .threads = 3, .held_out_only = true}).loss,
-        found.loss);
+    options.threads = 3;
+    EXPECT_EQ(evaluate(model, text, options).loss, found.loss);
+    options.max_tokens = 0;
+    EXPECT_EQ(evaluate(model, text, options).tokens, text.held_out_tokens() - 1);
   }
 }
 
 TEST(Evaluate, DecidesTheWindowAndHeedsTheLimit) {
   const TemporaryFolder folder;
   const Text text(folder.write("text", some_text())), brief(folder.write("brief", "ten bytes."));
-  EXPECT_EQ(evaluate(small(), text, {.max_tokens = 300}).tokens, 256);  // whole windows of the context
-  EXPECT_EQ(evaluate(small(), brief).seq, 9);
+  for (const std::int64_t tokens : {1, 7, 128, 300})
+    EXPECT_EQ(evaluate(small(), text, {.max_tokens = tokens}).tokens, tokens);
+  EXPECT_EQ(evaluate(small(), text, {.max_tokens = 9999}).tokens, text.all_tokens() - 1);
+  const EvalReport all = evaluate(small(), brief), padded = evaluate(small(), brief, {.seq = 100});
+  EXPECT_EQ(all.seq, 9);
+  EXPECT_EQ(padded.tokens, 9);
+  EXPECT_NEAR(padded.loss, all.loss, 1e-6);
 }
 
 TEST(Evaluate, RefusesWhatDoesNotFit) {
@@ -89,7 +99,9 @@ TEST(Evaluate, RefusesWhatDoesNotFit) {
       error_of(ErrorKind::input, [&] { evaluate(preset("nano", {.vocab_size = 100}), text); });
   EXPECT_NE(message.find("256"), std::string::npos);
   EXPECT_NE(message.find("100"), std::string::npos);
-  error_of(ErrorKind::input, [&] { evaluate(small(), text, {.seq = 10}); });
+  const Text single(folder.write("single", "1"));
+  const std::string none = error_of(ErrorKind::input, [&] { evaluate(small(), single); });
+  EXPECT_NE(none.find("single"), std::string::npos) << none;
   error_of(ErrorKind::usage, [&] { evaluate(small(), text, {.seq = 129}); });
   error_of(ErrorKind::usage, [&] { evaluate(small(), text, {.max_tokens = -1}); });
 }
@@ -108,7 +120,7 @@ TEST(Evaluate, AWeightThatIsNotFiniteIsNamed) {
   const Text text(folder.write("text", some_text()));
   for (const Precision precision : {Precision::f32, Precision::bf16}) {
     const std::string message = error_of(
-        ErrorKind::failed, [&] { evaluate(open(folder.path()), text, {.seq = 50, .precision = precision}); });
+        ErrorKind::input, [&] { evaluate(open(folder.path()), text, {.seq = 50, .precision = precision}); });
     EXPECT_NE(message.find("NaN"), std::string::npos) << message;
     EXPECT_NE(message.find("the weight transformer.h.1.ln_2.bias"), std::string::npos) << message;
   }

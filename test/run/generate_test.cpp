@@ -385,7 +385,7 @@ TEST(Generator, EndsWithTheContext) {
 
 TEST(Generator, RefusesBadPromptsAndBadUse) {
   Generator generator(GeneratePlan(golden(), {.threads = 1}));
-  error_of(ErrorKind::input, [&] { generator.generate({}); });
+  EXPECT_EQ(error_of(ErrorKind::usage, [&] { generator.generate({}); }).find("prompt: "), 0u);
   EXPECT_NE(error_of(ErrorKind::input,
                      [&] {
                        generator.generate(Ids{1, 512});
@@ -410,7 +410,7 @@ TEST(Generator, BreaksOnLogitsThatAreNotFinite) {
       },
       {.vocab_size = 8, .context = 8});
   Generator generator{GeneratePlan(model)};
-  EXPECT_NE(error_of(ErrorKind::failed, [&] { tokens_of(generator.generate(Ids{1})); }).find("head"),
+  EXPECT_NE(error_of(ErrorKind::input, [&] { tokens_of(generator.generate(Ids{1})); }).find("head"),
             std::string::npos);
 }
 

@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <random>
 
 #include "file/json.hpp"
 #include "temporary_folder.hpp"
+#include "text/split.hpp"
 #include "text/tokenizer_impl.hpp"
 
 namespace hone {
@@ -47,6 +49,17 @@ TEST(Tokenizer, Gpt2GivesTheIdsAndTextsOfTheReference) {
     EXPECT_EQ(tokenizer.decode(ids), c["decoded"].get<std::string>());
     EXPECT_EQ(tokenizer.decode(ids, true), c["decoded_with_specials"].get<std::string>());
   }
+}
+
+TEST(Tokenizer, EqualOnesGiveTheSameIds) {
+  EXPECT_EQ(gpt2(), Tokenizer::parse(gpt2().json(), "again"));
+  EXPECT_EQ(Tokenizer::chars("abc"), Tokenizer::chars("cabba"));
+  EXPECT_NE(Tokenizer::chars("abc"), Tokenizer::chars("abd"));
+  EXPECT_NE(Tokenizer::bytes(), gpt2());
+  const TemporaryFolder folder;
+  EXPECT_FALSE(Tokenizer::of_model(folder.file("none")));
+  gpt2().save(folder.file("model"));
+  EXPECT_EQ(Tokenizer::of_model(folder.file("model")), gpt2());
 }
 
 TEST(Tokenizer, Gpt2TakesAnyBytes) {
@@ -141,7 +154,7 @@ TEST(Tokenizer, TrainingRefusesWhatCannotBe) {
 }
 
 TEST(Tokenizer, AStreamOfPiecesGivesTheIdsOfTheWhole) {
-  const std::string text = sample_text(300000);  // some 9 MB: three pieces
+  const std::string text = sample_text(300000);  // some 9 MB
   ASSERT_GT(text.size(), 8u << 20);
   for (const Tokenizer& tokenizer : {gpt2(), Tokenizer::chars(text)}) {
     Ids ids;
@@ -153,6 +166,54 @@ TEST(Tokenizer, AStreamOfPiecesGivesTheIdsOfTheWhole) {
     EXPECT_GT(pieces, 1);
     EXPECT_TRUE(ids == tokenizer.encode(text));
   }
+}
+
+// A text is cut where its ids do not change, whatever stands there: classes of characters that meet,
+// contractions, white space, bytes that are no UTF-8, added tokens and the space that they take along.
+TEST(Tokenizer, ACutBetweenWordsChangesNoIds) {
+  const std::vector<std::string> parts{"a",  "é",  "大",   "7",    ".",  "'",  "'s",     "'re", " ",
+                                       "  ", "\n", "\x80", "\xE5", "b ", " c", "\u0301", "<|",  "|>"};
+  std::mt19937 random(5);
+  std::size_t cuts = 0;
+  for (int round = 0; round < 200; ++round) {
+    std::string text;
+    for (int i = 0; i < 30; ++i) text += parts[random() % parts.size()];
+    std::vector<std::string_view> whole;
+    WordCursor words(text);
+    for (std::string_view word; words.next(word);) whole.push_back(word);
+    for (std::size_t cut = words.border(1); cut < text.size(); cut = words.border(cut + 1), ++cuts) {
+      std::vector<std::string_view> both;
+      for (const std::string_view part :
+           {std::string_view(text).substr(0, cut), std::string_view(text).substr(cut)}) {
+        WordCursor cursor(part);
+        for (std::string_view word; cursor.next(word);) both.push_back(word);
+      }
+      ASSERT_EQ(both, whole) << text << " cut at " << cut;
+    }
+  }
+  EXPECT_GT(cuts, 1000u);
+}
+
+TEST(Tokenizer, AnAddedTokenReachesAcrossACutWithinIt) {
+  const AddedTokens added({{"<a.b>", 0, true}, {"<r>", 1, true, false, false, true}});
+  const std::string text = "x<a.b>y<r> z";
+  std::vector<std::size_t> across;
+  for (std::size_t at = 1; at < text.size(); ++at)
+    if (added.reach_across(text, at)) across.push_back(at);
+  EXPECT_EQ(across, (std::vector<std::size_t>{2, 3, 4, 5, 8, 9, 10}));
+}
+
+// Text without a newline, or without anything that ends a word, is read in the same small pieces.
+TEST(Tokenizer, MemoryOfAStreamGrowsWithTheLongestWordOnly) {
+  std::string prose, word(3 << 20, 'a');
+  while (prose.size() < word.size()) prose += "words of a text in one line, ";
+  std::size_t most_ids = 0;
+  const auto sink = [&](std::span<const std::int32_t> ids) { most_ids = std::max(most_ids, ids.size()); };
+  EXPECT_LT(encode_stream(gpt2(), prose, "", 0, sink), 10'000u);
+  EXPECT_EQ(encode_stream(Tokenizer::bytes(), word, "", 0, sink), 0u);
+  EXPECT_EQ(encode_stream(Tokenizer::chars(word), word, "", 0, sink), 0u);
+  EXPECT_LE(most_ids, 1u << 16);
+  EXPECT_GT(encode_stream(gpt2(), word, "", 0, sink), 12 * word.size());
 }
 
 TEST(Tokenizer, OneEndlessWordTakesNoQuadraticTime) {

@@ -4,9 +4,11 @@
 
 #include <filesystem>
 
+#include "base/number.hpp"
 #include "hone/training_run.hpp"
 #include "temporary_folder.hpp"
 #include "train/run_files.hpp"
+#include "train/run_schedule.hpp"
 
 namespace hone {
 namespace {
@@ -50,7 +52,9 @@ class Resume : public testing::Test {
     EXPECT_NE(message.find(std::string("another ") + what), std::string::npos) << message;
     EXPECT_NE(message.find("--resume never"), std::string::npos) << message;
   }
-  void expect_said(const char* words) { EXPECT_NE(messages_.find(words), std::string::npos) << messages_; }
+  void expect_said(const std::string& words) {
+    EXPECT_NE(messages_.find(words), std::string::npos) << messages_;
+  }
 
   TemporaryFolder folder_;
   TrainingRun run_;
@@ -68,6 +72,24 @@ TEST_F(Resume, AFinishedRunDoesNoStepWhereverItsFilesAre) {
   EXPECT_EQ(go().weights_hash, once.weights_hash);
   EXPECT_EQ(first_, 2);
   EXPECT_EQ(messages_.find("note:"), std::string::npos) << messages_;
+}
+
+TEST_F(Resume, AStopAfterTheLastStepLeavesTheRestToTheNextStart) {
+  std::stop_source stop;
+  run_.stop = stop.get_token();
+  run_.on_step = [&](const StepEvent& e) {
+    if (e.step == run_.steps) stop.request_stop();
+  };
+  const RunSummary stopped = go();
+  EXPECT_TRUE(stopped.stopped);
+  EXPECT_EQ(stopped.steps, 2);
+  EXPECT_FALSE(std::filesystem::exists(run_.out + "/model.safetensors"));
+  run_.stop = {};
+  const RunSummary done = go();
+  EXPECT_FALSE(done.stopped);
+  EXPECT_EQ(first_, 2);
+  EXPECT_EQ(open(run_.out).weights_hash(), done.weights_hash);
+  EXPECT_EQ(done.weights_hash, stopped.weights_hash);
 }
 
 TEST_F(Resume, AnotherBaseModelIsRefused) {
@@ -111,8 +133,22 @@ TEST_F(Resume, OtherOptionsAreRefusedByName) {
   other("--warmup", [](TrainingRun& r) { r.warmup = 1; });
   other("--schedule", [](TrainingRun& r) { r.schedule = ScheduleKind::linear; });
   other("--precision", [](TrainingRun& r) { r.plan.precision = Precision::bf16; });
-  other("model: expected the same config.json, found attn_pdrop was 0",
-        [](TrainingRun& r) { r.dropout = 0.5f; });
+  other("--dropout: expected the config's own, found 0.5", [](TrainingRun& r) { r.dropout = 0.5f; });
+  other("model: expected the same config.json, found n_embd was 128",
+        [](TrainingRun& r) { r.model = "micro"; });
+}
+
+TEST_F(Resume, ADropoutThatTheConfigHasAnywayIsTheSame) {
+  go();
+  run_.dropout = 0;
+  go();
+  EXPECT_EQ(first_, 2);
+  run_.dropout = 0.25f;
+  run_.resume = false;
+  go();
+  run_.resume = true;
+  run_.dropout = {};
+  expect_refused("--dropout: expected 0.25, found the config's own");
 }
 
 TEST_F(Resume, OtherStepsSayWhatBecomesOfTheSchedule) {
@@ -124,12 +160,31 @@ TEST_F(Resume, OtherStepsSayWhatBecomesOfTheSchedule) {
   go();
   EXPECT_EQ(first_, 3);
   expect_said("--steps 3 -> 5");
-  expect_said("learning rate at step 4 is 0.000325, not 0.0001");
+  expect_said("learning rate at step 4 is 0.000325, not 1e-04; a run of 5 steps from its beginning would");
   go();
   EXPECT_EQ(messages_.find("note:"), std::string::npos) << messages_;  // it is the run of 5 steps now
   run_.steps = 4;
   go();
   expect_said("step 5 is done already, so --steps 4 asks for nothing");
+}
+
+TEST_F(Resume, RatesAreSaidInAllTheirDigits) {
+  run_.schedule = ScheduleKind::linear;
+  run_.steps = 3;
+  go();
+  run_.steps = 8;
+  go();
+  expect_said("learning rate at step 4 is " + to_text(learning_rate(run_, 3)));
+}
+
+TEST_F(Resume, RatesThatWereTheSameSayNothingOfOtherWeights) {
+  run_.warmup = 4;  // longer than the run: it only rises
+  go();
+  run_.steps = 3;
+  const RunSummary resumed = go();
+  expect_said("--steps 2 -> 3: the learning rate at step 3 is 6e-04\n");
+  run_.out = folder_.file("undisturbed");
+  EXPECT_EQ(go().weights_hash, resumed.weights_hash);
 }
 
 TEST_F(Resume, AConstantScheduleStaysForOtherSteps) {
@@ -140,18 +195,6 @@ TEST_F(Resume, AConstantScheduleStaysForOtherSteps) {
   expect_said("--steps 2 -> 3: the schedule stays");
   run_.out = folder_.file("undisturbed");
   EXPECT_EQ(go().weights_hash, resumed.weights_hash);
-}
-
-TEST_F(Resume, ARunInTheFolderOfItsModelKnowsItself) {
-  run_.model = run_.out = base("base", 1);
-  std::filesystem::remove_all(run_.out + "/checkpoints");
-  const RunSummary once = go();
-  EXPECT_EQ(first_, 0);
-  EXPECT_EQ(go().weights_hash, once.weights_hash);
-  EXPECT_EQ(first_, 2);
-  run_.steps = 3;
-  go();
-  EXPECT_EQ(first_, 2);
 }
 
 TEST_F(Resume, ADamagedCheckpointNamesTheWholeOneBesideIt) {
@@ -173,7 +216,7 @@ TEST_F(Resume, AnotherInstructionSetIsNotedWhereItsBitsDiffer) {
     run_.plan.isa = isa;
     const Text text(run_.data);
     const Trainer trainer(plan_of(run_));
-    RunIdentity::Notes notes = RunIdentity(run_, trainer, text).notes(trainer);
+    RunIdentity::Notes notes = RunIdentity(run_, trainer, text).notes();
     notes["isa"] = was;
     return RunIdentity(run_, trainer, text).changes(notes, 1).size();
   };

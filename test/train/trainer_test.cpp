@@ -203,10 +203,26 @@ TEST(Trainer, ALossThatIsNotFiniteNamesAnOpAndKeepsTheWeights) {
     const std::string before = t.weights_hash();
     for (int again = 0; again < 2; ++again) {
       const std::string message = error_of(ErrorKind::failed, [&] { t.step(batch(2), adamw); });
-      EXPECT_NE(message.find("step 2, first in "), std::string::npos) << message;
+      EXPECT_NE(message.find("step 3, first in "), std::string::npos) << message;
       EXPECT_NE(message.find("@transformer."), std::string::npos) << message;
       EXPECT_EQ(t.weights_hash(), before);
       EXPECT_EQ(t.steps(), 2);
+    }
+  }
+}
+
+TEST(Trainer, AWeightThatIsNotFiniteIsNamed) {
+  for (const float bad : {NAN, -INFINITY}) {
+    const TemporaryFolder folder;
+    Trainer t = trainer();
+    std::vector<float> values(static_cast<std::size_t>(t.plan().model().size("transformer.ln_f.bias")));
+    values.back() = bad;
+    t.write("transformer.ln_f.bias", values);
+    t.save(folder.path());
+    for (const Model& model : {open(folder.path()), t.model()}) {
+      const TrainPlan plan(model, {.batch = B, .seq = T, .threads = 1});
+      const std::string message = error_of(ErrorKind::input, [&] { Trainer{plan}; });
+      EXPECT_NE(message.find("transformer.ln_f.bias: a weight is not finite"), std::string::npos) << message;
     }
   }
 }

@@ -1,0 +1,214 @@
+// A text to ids, in pieces that are cut where no id can change.
+#include <algorithm>
+#include <cstdio>
+#include <unordered_map>
+#include <utility>
+
+#include "base/utf8.hpp"
+#include "text/split.hpp"
+#include "text/tokenizer_impl.hpp"
+
+namespace hone {
+namespace {
+
+constexpr std::size_t piece_bytes = 256 << 10;
+
+std::string code_point_name(std::uint32_t value) {
+  char name[16];
+  std::snprintf(name, sizeof name, "U+%04X", static_cast<unsigned>(value));
+  return name;
+}
+
+[[noreturn]] void refuse_character(std::string_view character, std::uint32_t value, const std::string& where,
+                                   std::size_t offset) {
+  const std::string shown = value < 0x20 || value == 0x7f ? "" : "'" + std::string(character) + "' ";
+  throw Error(
+      ErrorKind::input,
+      {.what = "the character " + shown + code_point_name(value) + " is not in the tokenizer's vocabulary",
+       .where = (where.empty() ? "" : where + ", ") + "byte " + std::to_string(offset),
+       .hint = "leave it out, or use a byte or BPE tokenizer"});
+}
+
+// Gathers ids and hands them on by the buffer.
+class IdBuffer {
+ public:
+  IdBuffer(const IdSink& sink, std::size_t text_bytes) : sink_(sink) {
+    ids_.reserve(std::min(most_ids, text_bytes));
+  }
+
+  void push(std::int32_t id) {
+    if (ids_.size() == most_ids) flush();
+    ids_.push_back(id);
+  }
+  void push(std::span<const std::int32_t> ids) {
+    if (ids.size() > most_ids - ids_.size()) flush();
+    if (ids.size() > most_ids) return sink_(ids);
+    ids_.insert(ids_.end(), ids.begin(), ids.end());
+  }
+  void flush() {
+    if (!ids_.empty()) sink_(ids_);
+    ids_.clear();
+  }
+
+ private:
+  static constexpr std::size_t most_ids = 1 << 16;
+  const IdSink& sink_;
+  std::vector<std::int32_t> ids_;
+};
+
+// The words of a text repeat: each is merged once, and found again by its bytes. When the cache is full it
+// starts anew: 3 MB, which hold the 32,768 commonest words of a language.
+class WordCache {
+ public:
+  explicit WordCache(std::size_t text_bytes) { words_.reserve(std::min(most_bytes, text_bytes)); }
+
+  bool find(std::string_view word, std::span<const std::int32_t>& ids) const {
+    const auto it = places_.find(word);
+    if (it == places_.end()) return false;
+    ids = std::span(ids_).subspan(it->second.begin, it->second.count);
+    return true;
+  }
+
+  void add(std::string_view word, std::span<const std::int32_t> ids) {
+    if (word.size() > longest_word) return;  // such a one does not come again
+    if (words_.capacity() - words_.size() < word.size() || places_.size() == most_words) clear();
+    const std::size_t begin = words_.size();
+    words_ += word;
+    places_.emplace(std::string_view(words_).substr(begin), Place{ids_.size(), ids.size()});
+    ids_.insert(ids_.end(), ids.begin(), ids.end());
+  }
+
+ private:
+  static constexpr std::size_t most_bytes = 256 << 10, most_words = 1 << 15, longest_word = 64;
+  struct Place {
+    std::size_t begin, count;  // in ids_
+  };
+
+  void clear() {
+    places_.clear();
+    words_.clear();
+    ids_.clear();
+  }
+
+  std::string words_;  // never grows beyond what it reserved: the keys look into it
+  std::vector<std::int32_t> ids_;
+  std::unordered_map<std::string_view, Place> places_;
+};
+
+class BpeEncoder {
+ public:
+  BpeEncoder(const Tokenizer::Impl& tokenizer, std::size_t text_bytes, IdBuffer& out)
+      : t_(tokenizer), out_(out), cache_(text_bytes) {}
+
+  void encode(std::string_view text) {
+    for_each_piece(
+        t_.added, text, [&](std::string_view piece) { encode_plain(piece); },
+        [&](const AddedToken& token) { out_.push(token.id); });
+  }
+
+  std::size_t most_word_bytes() const { return most_word_bytes_; }
+
+ private:
+  void encode_plain(std::string_view text) {
+    if (!t_.splits_words) return encode_word(text);
+    WordCursor cursor(text);
+    for (std::string_view word; cursor.next(word);) encode_word(word);
+  }
+
+  void encode_word(std::string_view word) {
+    if (t_.whole_words_first)
+      if (const auto it = t_.words.find(word); it != t_.words.end()) return out_.push(it->second);
+    std::span<const std::int32_t> ids;
+    if (!cache_.find(word, ids)) {
+      ids = t_.bpe.encode_word(word, scratch_);
+      most_word_bytes_ = std::max(most_word_bytes_, word.size() + scratch_.bytes());
+      cache_.add(word, ids);
+    }
+    out_.push(ids);
+  }
+
+  const Tokenizer::Impl& t_;
+  IdBuffer& out_;
+  WordCache cache_;
+  Bpe::Scratch scratch_;
+  std::size_t most_word_bytes_ = 0;
+};
+
+// Encodes piece after piece of one text.
+class Encoder {
+ public:
+  Encoder(const Tokenizer::Impl& tokenizer, std::size_t text_bytes, const std::string& where,
+          std::size_t offset, const IdSink& sink)
+      : t_(tokenizer), where_(where), offset_(offset), out_(sink, text_bytes), bpe_(t_, text_bytes, out_) {}
+
+  void encode(std::string_view piece) {
+    switch (t_.kind) {
+      case TokenizerKind::byte:
+        for (const char c : piece) out_.push(static_cast<unsigned char>(c));
+        break;
+      case TokenizerKind::character:
+        encode_characters(piece);
+        break;
+      case TokenizerKind::bpe:
+        bpe_.encode(piece);
+        break;
+    }
+    offset_ += piece.size();
+  }
+
+  // Hands on what is left; the bytes that the longest word took.
+  std::size_t finish() {
+    out_.flush();
+    return bpe_.most_word_bytes();
+  }
+
+ private:
+  void encode_characters(std::string_view text) {
+    for (std::size_t at = 0; at < text.size();) {
+      const CodePoint c = code_point_at(text, at);
+      if (c.bytes == 0) refuse_invalid_utf8(where_, offset_ + at);
+      const std::int32_t id = c.value < t_.character_ids.size() ? t_.character_ids[c.value] : -1;
+      if (id < 0) refuse_character(text.substr(at, c.bytes), c.value, where_, offset_ + at);
+      out_.push(id);
+      at += c.bytes;
+    }
+  }
+
+  const Tokenizer::Impl& t_;
+  const std::string& where_;
+  std::size_t offset_;
+  IdBuffer out_;
+  BpeEncoder bpe_;
+};
+
+// Where the text may be cut without changing its ids: at `least` or soon behind it.
+std::size_t cut_after(const Tokenizer::Impl& t, std::string_view text, std::size_t least) {
+  if (text.size() <= least) return text.size();
+  if (t.kind != TokenizerKind::bpe) return next_character(text, least);
+  if (!t.splits_words) return text.size();
+  const WordCursor words(text);
+  std::size_t cut = words.border(least);
+  while (cut < text.size() && t.added.reach_across(text, cut)) cut = words.border(cut + 1);
+  return cut;
+}
+
+}  // namespace
+
+std::size_t encode_stream(const Tokenizer& tokenizer, std::string_view text, const std::string& where,
+                          std::size_t offset, const IdSink& sink) {
+  Encoder encoder(tokenizer.impl(), text.size(), where, offset, sink);
+  while (!text.empty()) {
+    const std::size_t size = cut_after(tokenizer.impl(), text, piece_bytes);
+    encoder.encode(text.substr(0, size));
+    text.remove_prefix(size);
+  }
+  return encoder.finish();
+}
+
+std::vector<std::int32_t> Tokenizer::encode(std::string_view text) const {
+  std::vector<std::int32_t> ids;
+  encode_stream(*this, text, "", 0, [&](auto part) { ids.insert(ids.end(), part.begin(), part.end()); });
+  return ids;
+}
+
+}  // namespace hone
