@@ -127,6 +127,16 @@ HONE_API ShardReport write_token_shards(const std::string& text_path, const Toke
 // end; to train a tokenizer on. Names in `notes`, where given, what was left out. Error(input) for no text.
 HONE_API std::string read_texts(const std::string& path, std::vector<std::string>* notes = nullptr);
 
+struct BpeReport {
+  Tokenizer tokenizer;
+  std::int64_t bytes = 0, tokens = 0;  // of the text that it was trained on
+  std::vector<std::string> notes{};    // what was left out
+};
+
+// Tokenizer::train_bpe(read_texts(path)), or of its first nine tenths, in pieces: memory grows with the
+// distinct words only. Error(input) for no text.
+HONE_API BpeReport train_bpe(const std::string& path, const BpeOptions& options = {}, bool all = true);
+
 // The characters of a file, or of a folder's text files, as a vocabulary. Constant memory. Error(input), with
 // the file, where one is not UTF-8.
 HONE_API Tokenizer character_tokenizer(const std::string& path);

@@ -109,9 +109,7 @@ void check_prompt(const std::string& prompt, const Tokenizer& tokenizer, std::in
 // A byte-level BPE of the part that trains. A token then stands for four bytes, so that the minutes of
 // a demo see so much more text.
 Tokenizer train_tokenizer(const std::string& data, std::int64_t vocab_size) {
-  std::string text = read_texts(data);
-  text.resize(text.size() / 10 * 9);
-  return Tokenizer::train_bpe(text, {.vocab_size = vocab_size});
+  return train_bpe(data, {.vocab_size = vocab_size}, false).tokenizer;
 }
 
 std::string sample(const std::string& folder, const std::string& prompt, std::int64_t tokens) {

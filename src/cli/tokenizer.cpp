@@ -39,21 +39,18 @@ void add_train_tokenizer(Command& tokenizer) {
   c->add_flag("--json", *json, "one JSON object on stdout");
   c->callback([=] {
     require_no_user_of_it(*out);
-    std::vector<std::string> notes;
-    const std::string text = read_texts(*data, &notes);
-    print_notes(notes);
-    const Tokenizer made = Tokenizer::train_bpe(text, *options);
-    made.save(*out);
-    const auto tokens = static_cast<std::int64_t>(made.encode(text).size());
+    const BpeReport made = train_bpe(*data, *options);
+    print_notes(made.notes);
+    made.tokenizer.save(*out);
     const double ratio =
-        static_cast<double>(text.size()) / static_cast<double>(std::max<std::int64_t>(1, tokens));
+        static_cast<double>(made.bytes) / static_cast<double>(std::max<std::int64_t>(1, made.tokens));
     print(*json ? JsonLine()
-                      .add("vocab_size", made.vocab_size())
-                      .add("tokens", tokens)
+                      .add("vocab_size", made.tokenizer.vocab_size())
+                      .add("tokens", made.tokens)
                       .add("bytes_per_token", ratio)
                       .text()
                 : fmt::format("{} tokens in {}/tokenizer.json; the text takes {} of them, {:.2f} bytes each",
-                              made.vocab_size(), *out, tokens, ratio));
+                              made.tokenizer.vocab_size(), *out, made.tokens, ratio));
   });
 }
 

@@ -4,12 +4,13 @@
 
 #include <algorithm>
 #include <array>
-#include <numeric>
 
 #include "base/utf8.hpp"
 #include "file/format.hpp"
 #include "file/mapped.hpp"
 #include "hone/error.hpp"
+#include "machine/memory.hpp"
+#include "text/bpe_trainer.hpp"
 
 namespace hone {
 namespace {
@@ -156,14 +157,28 @@ void Documents::split(bool by_characters) {
   }
 }
 
+std::size_t Documents::text_bytes() const {
+  std::size_t sum = 0;
+  for (const Document& d : documents_)
+    sum += d.file.bytes + (documents_.size() > 1 && opened(d.file).text().back() != '\n' ? 1 : 0);
+  return sum;
+}
+
+void Documents::read(const std::function<void(std::string_view)>& visit) const {
+  for (const Document& d : documents_) {
+    char last = '\n';
+    read_through(d, [&](auto piece, std::size_t) {
+      last = piece.back();
+      visit(piece);
+    });
+    if (documents_.size() > 1 && last != '\n') visit("\n");
+  }
+}
+
 std::string Documents::text() const {
   std::string all;
-  all.reserve(std::accumulate(documents_.begin(), documents_.end(), std::size_t{0},
-                              [](std::size_t sum, const Document& d) { return sum + d.file.bytes + 1; }));
-  for (const Document& d : documents_) {
-    read_through(d, [&](auto piece, std::size_t) { all += piece; });
-    if (documents_.size() > 1 && all.back() != '\n') all += '\n';
-  }
+  all.reserve(text_bytes());
+  read([&](std::string_view piece) { all += piece; });
   return all;
 }
 
@@ -213,6 +228,31 @@ std::string read_texts(const std::string& path, std::vector<std::string>* notes)
   documents.require_text();
   if (notes) notes->insert(notes->end(), documents.notes().begin(), documents.notes().end());
   return documents.text();
+}
+
+namespace {
+
+BpeReport learn_bpe(const Documents& documents, const BpeOptions& options, std::size_t bytes) {
+  BpeTrainer trainer(options);
+  std::size_t left = bytes;
+  documents.read([&](std::string_view piece) {
+    piece = piece.substr(0, left);
+    trainer.add(piece);
+    left -= piece.size();
+  });
+  Tokenizer tokenizer = trainer.finish();
+  return {std::move(tokenizer), static_cast<std::int64_t>(bytes), trainer.tokens(), documents.notes()};
+}
+
+}  // namespace
+
+BpeReport train_bpe(const std::string& path, const BpeOptions& options, bool all) {
+  const Documents documents(path);
+  documents.require_text();
+  const std::size_t bytes = documents.text_bytes();
+  BpeReport report = learn_bpe(documents, options, all ? bytes : bytes / 10 * 9);
+  give_back_freed_memory();
+  return report;
 }
 
 Tokenizer character_tokenizer(const std::string& path) { return Documents(path).character_tokenizer(); }

@@ -2,6 +2,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -40,7 +41,11 @@ class Documents {
   std::int64_t train_bytes() const;
   std::int64_t held_out_bytes() const;
 
-  std::string text() const;  // of all, one after the other, with a newline behind each that has none
+  // The text of all, one after the other, with a newline behind each of several that has none.
+  std::string text() const;
+  std::size_t text_bytes() const;
+  // The same in pieces of whole characters.
+  void read(const std::function<void(std::string_view)>& visit) const;
   Tokenizer character_tokenizer() const;
 
   // Encodes the part in order, in pieces. Several documents each end with end-of-text, or with a newline if

@@ -186,13 +186,17 @@ std::size_t cut_after(const Tokenizer::Impl& t, std::string_view text, std::size
   if (text.size() <= least) return text.size();
   if (t.kind != TokenizerKind::bpe) return next_character(text, least);
   if (!t.splits_words) return text.size();
-  const WordCursor words(text);
-  std::size_t cut = words.border(least);
-  while (cut < text.size() && t.added.reach_across(text, cut)) cut = words.border(cut + 1);
-  return cut;
+  return cut_between_words(t.added, text, least);
 }
 
 }  // namespace
+
+std::size_t cut_between_words(const AddedTokens& added, std::string_view text, std::size_t least) {
+  const WordCursor words(text);
+  std::size_t cut = words.border(least);
+  while (cut < text.size() && added.reach_across(text, cut)) cut = words.border(cut + 1);
+  return cut;
+}
 
 std::size_t encode_stream(const Tokenizer& tokenizer, std::string_view text, const std::string& where,
                           std::size_t offset, const IdSink& sink) {

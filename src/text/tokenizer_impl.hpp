@@ -38,6 +38,10 @@ using IdSink = std::function<void(std::span<const std::int32_t>)>;
 std::size_t encode_stream(const Tokenizer& tokenizer, std::string_view text, const std::string& where,
                           std::size_t offset, const IdSink& sink);
 
+// The first place at or behind `least`, which is not 0, where a text may be cut: its words and added tokens
+// are those of the two parts. Its end, if there is none.
+std::size_t cut_between_words(const AddedTokens& added, std::string_view text, std::size_t least);
+
 [[noreturn]] void refuse_invalid_utf8(const std::string& where, std::size_t offset);
 
 Tokenizer make_byte_tokenizer(std::vector<std::string> notes = {});

@@ -9,8 +9,7 @@
 #include <utility>
 
 #include "base/utf8.hpp"
-#include "text/split.hpp"
-#include "text/tokenizer_impl.hpp"
+#include "text/bpe_trainer.hpp"
 
 namespace hone {
 namespace {
@@ -42,23 +41,6 @@ struct Candidate {
   }
 };
 
-std::vector<Word> count_words(std::string_view text, const AddedTokens& added,
-                              const std::array<std::int32_t, 256>& byte_ids) {
-  std::unordered_map<std::string_view, std::int64_t> counts;
-  const auto count = [&](std::string_view part) {
-    WordCursor cursor(part);
-    for (std::string_view word; cursor.next(word);) ++counts[word];
-  };
-  for_each_piece(added, text, count, [](const AddedToken&) {});
-  std::vector<Word> words;
-  words.reserve(counts.size());
-  for (const auto& [word, n] : counts) {
-    Word& w = words.emplace_back(Word{{}, n});
-    for (const char c : word) w.ids.push_back(byte_ids[static_cast<unsigned char>(c)]);
-  }
-  return words;  // in any order: only sums over words are used
-}
-
 class Trainer {
  public:
   Trainer(std::vector<Word> words, std::vector<std::string> tokens)
@@ -87,6 +69,11 @@ class Trainer {
 
   std::vector<BpeMerge> merges;
   std::vector<std::string> take_tokens() { return std::move(tokens_); }
+  std::int64_t text_tokens() const {
+    std::int64_t sum = 0;
+    for (const Word& word : words_) sum += word.count * static_cast<std::int64_t>(word.ids.size());
+    return sum;
+  }
 
  private:
   void push(std::uint64_t key, const PairState& state) {
@@ -169,15 +156,20 @@ void check(const BpeOptions& options) {
     }
 }
 
-}  // namespace
-
-Tokenizer Tokenizer::train_bpe(std::string_view text, const BpeOptions& options) {
+const BpeOptions& checked(const BpeOptions& options) {
   check(options);
-  std::vector<std::string> tokens = options.special_tokens;
+  return options;
+}
+
+AddedTokens added_of(const BpeOptions& options) {
   std::vector<AddedToken> added;
-  added.reserve(tokens.size());
-  for (const std::string& token : tokens)
+  for (const std::string& token : options.special_tokens)
     added.push_back({token, static_cast<std::int32_t>(added.size()), true});
+  return AddedTokens(std::move(added));
+}
+
+// Appends the single bytes, and says where each stands.
+std::array<std::int32_t, 256> add_bytes(std::vector<std::string>& tokens) {
   std::array<int, 256> order{};
   for (int b = 0; b < 256; ++b) order[static_cast<std::size_t>(b)] = b;
   std::sort(order.begin(), order.end(), [](int a, int b) {
@@ -188,13 +180,45 @@ Tokenizer Tokenizer::train_bpe(std::string_view text, const BpeOptions& options)
     byte_ids[static_cast<std::size_t>(b)] = static_cast<std::int32_t>(tokens.size());
     tokens.emplace_back(1, static_cast<char>(b));
   }
-  Impl parts;
-  parts.added = AddedTokens(std::move(added));
-  Trainer trainer(count_words(text, parts.added, byte_ids), std::move(tokens));
-  trainer.run(static_cast<std::size_t>(options.vocab_size));
+  return byte_ids;
+}
+
+}  // namespace
+
+BpeTrainer::BpeTrainer(const BpeOptions& options) : options_(checked(options)), counts_(added_of(options)) {}
+
+void BpeTrainer::add(std::string_view piece) {
+  while (!piece.empty()) {
+    const std::size_t size = next_character(piece, std::min(piece.size(), WordCounts::usual_piece_bytes));
+    counts_.add(piece.substr(0, size));
+    piece.remove_prefix(size);
+  }
+}
+
+Tokenizer BpeTrainer::finish() {
+  counts_.finish();
+  std::vector<std::string> tokens = options_.special_tokens;
+  const std::array<std::int32_t, 256> byte_ids = add_bytes(tokens);
+  std::vector<Word> words;
+  counts_.take_each([&](std::string_view word, std::int64_t count) {
+    std::vector<std::int32_t>& ids = words.emplace_back(Word{{}, count}).ids;
+    ids.reserve(word.size());
+    for (const char c : word) ids.push_back(byte_ids[static_cast<unsigned char>(c)]);
+  });  // in any order: only sums over words are used
+  Trainer trainer(std::move(words), std::move(tokens));
+  trainer.run(static_cast<std::size_t>(options_.vocab_size));
+  tokens_ = trainer.text_tokens() + counts_.added_tokens();
+  Tokenizer::Impl parts;
+  parts.added = counts_.added();
   parts.tokens = trainer.take_tokens();
   parts.bpe = Bpe(byte_ids, std::move(trainer.merges));
   return make_bpe_tokenizer(std::move(parts));
+}
+
+Tokenizer Tokenizer::train_bpe(std::string_view text, const BpeOptions& options) {
+  BpeTrainer trainer(options);
+  trainer.add(text);
+  return trainer.finish();
 }
 
 }  // namespace hone

@@ -83,6 +83,8 @@ done
 expect 3 "noise.bin.*not a text.*byte tokenizer" data --data noise.bin --out new
 expect 3 "noise.bin.*not a text" tokenizer train --data noise.bin --out new
 [ ! -e new ] || fail "a binary file left a folder behind"
+"$hone" data --data text.txt --out shards >/dev/null
+train 3 "a token shard; name its folder" --data shards/train-00000.tok
 train 3 "smaller --seq or a longer text" --data small.txt --seq 256
 config ',"n_head2":4' && sed -i 's/"n_head":4,//' config.json && train 3 '"n_head" is missing' --model config.json --data text.txt --seq 64
 config ',"pruned_heads":{"0":[1]}' && train 3 'pruned_heads' --model config.json --data text.txt --seq 64
@@ -164,6 +166,7 @@ for folder in own config; do
   cp -r $folder kept-$folder
   expect 1 "another model.*another --out" $run --steps 4 --out $folder
   expect 1 "another model.*another --out" $run --steps 4 --out $folder --resume never
+  expect 1 "another model.*another --out" plan --model tiny --out $folder
   expect 1 "another model.*another --out" demo --data text.txt --out $folder
   expect 1 "tokenizer would be replaced" tokenizer train --data text.txt --vocab-size 300 --out $folder
   diff -rq $folder kept-$folder || fail "$folder was changed"

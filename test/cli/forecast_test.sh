@@ -1,7 +1,7 @@
 #!/bin/sh
 # The forecast of memory against what was resident at most: never less, above 100 MiB at most a tenth more, below that at
 # most 15 MiB more; with many threads, weights that files keep the other way round, saves, evaluations, longer texts, and
-# texts that hold no place where a line ends, or a word.
+# texts that hold no place where a line ends, or a word; and with a tokenizer that is trained before.
 # usage: forecast_test.sh HONE
 . "$(dirname "$0")/common.sh"
 
@@ -15,8 +15,13 @@ while [ $i -lt 64 ]; do cat text.txt; i=$((i + 1)); done >long.txt
 look() {  # look WHAT OPTION...: trains a little
   what=$1
   shift
+  measure "$what" train "$@"
+}
+measure() {  # measure WHAT COMMAND OPTION...
+  what=$1 command=$2
+  shift 2
   rm -rf out
-  "$hone" train --json --seq 64 --steps 2 --out out "$@" >lines 2>err || fail "$what: $(cat err)"
+  "$hone" "$command" --json --seq 64 --steps 2 --out out "$@" >lines 2>err || fail "$what: $(cat err)"
   tail -n 1 lines | sed 's/.*"peak_bytes":\([0-9]*\),"forecast_bytes":\([0-9]*\).*/\1 \2/' >both
   read -r peak forecast <both
   awk -v peak="$peak" -v forecast="$forecast" -v what="$what" 'BEGIN {
@@ -45,6 +50,7 @@ look "tiny, one line as shards" --model tiny --data shards --batch 4
 look "tiny, four such" --model tiny --data four --batch 4
 look "tiny, one word" --model tiny --data word.txt --batch 4
 look "tiny, one word of BPE" --model tiny --data word.txt --tokenizer bpe --batch 4
+measure "the tokenizer of four such too" demo --model tiny --data four --vocab-size 1000 --batch 4 --sample-tokens 1
 
 look "mini, saved and evaluated after each step" --model mini --data text.txt --batch 16 --save-every 1 --eval-every 1
 look "mini, bf16" --model mini --data text.txt --batch 16 --precision bf16

@@ -91,6 +91,7 @@ silent generate base --prompt a -n -1
 # another tokenizer than the model's own, though its ids fit
 said "tokenizer is another one than base" train $run --model base --tokenizer char --out other
 said "tokenizer is another one than base" plan $run --model base --tokenizer char
+said "tokenizer is another one than base" plan --model base --seq 32 --warmup 0 --tokenizer other
 silent train $run --model base --tokenizer byte --out same
 silent eval base --data text.txt --tokenizer byte
 code=0

@@ -106,6 +106,9 @@ TEST(TextFolder, EachOfSeveralDocumentsEnds) {
   const Tokenizer with = Tokenizer::train_bpe("", {.vocab_size = 257});
   EXPECT_EQ(decoded(Text(folder.path(), with)), "one<|endoftext|>two\n<|endoftext|>three<|endoftext|>");
   EXPECT_EQ(read_texts(folder.path()), "one\ntwo\nthree\n");
+  const BpeReport learnt = train_bpe(folder.path(), {.vocab_size = 258});
+  EXPECT_EQ(learnt.tokenizer, Tokenizer::train_bpe("one\ntwo\nthree\n", {.vocab_size = 258}));
+  EXPECT_EQ(learnt.bytes, 14);
   EXPECT_EQ(decoded(Text(single.path())), "only");
   EXPECT_EQ(decoded(Text(single.file("d"))), "only");
   EXPECT_EQ(Text(single.file("d")).all_bytes(), 4);
