@@ -145,6 +145,8 @@ HONE_API Tensor silu(Tensor x);
 // softmax(scale q k^T) v by heads; q [B,T,heads*D], k and v [B,S,kv_heads*D] -> [B,T,heads*D]. Only where a
 // query sees all keys may S differ from T.
 HONE_API Tensor attention(Tensor q, Tensor k, Tensor v, AttentionOptions);
+// x / sqrt(mean of x^2 + epsilon) times the parameter NAME.weight [C] (Zhang & Sennrich, 2019).
+HONE_API Tensor rms_norm(Tensor x, std::string_view name, float epsilon = 1e-6f);
 // In training: zero with probability p, the rest scaled by 1/(1-p). `name` keys the random stream.
 HONE_API Tensor dropout(Tensor x, float p, std::string_view name);
 // Parts of the last axis, as views: [..,sum] -> [..,size] each.
@@ -153,8 +155,8 @@ HONE_API std::vector<Tensor> split(Tensor x, std::initializer_list<std::int64_t>
 HONE_API Tensor reshape(Tensor x, std::initializer_list<std::int64_t> shape);
 HONE_API Tensor permute(Tensor x, std::initializer_list<int> axes);
 HONE_API Tensor operator+(Tensor a, Tensor b);
-// The same tensor, known by this name too, under the open scopes; for TrainPlanOptions::keep. What linear,
-// layer_norm and dropout make is known by the name given to them, what other functions make by the
+// The same tensor, known by this name too, under the open scopes; for TrainPlanOptions::keep. What linear, the
+// norms and dropout make is known by the name given to them, what other functions make by the
 // function's ("h.0.gelu", the second in a scope "h.0.gelu.2"; a sum by "sum"), the result as "logits".
 HONE_API Tensor named(Tensor x, std::string_view name);
 

@@ -93,6 +93,8 @@ struct NormGradientAttributes {
   }
 };
 extern const OpRecord layer_norm_gradient;
+extern const OpRecord rms_norm;           // the same about zero: without beta and mean
+extern const OpRecord rms_norm_gradient;  // without mean and beta's sum
 
 // (x[..,K], w[N,K][, bias f32[N]][, residual f32[..,N]]) -> s = x w^T + bias in `dtype`
 //   with activation: two outputs, s and activation(s); with residual: f32 residual + s

@@ -15,6 +15,8 @@ std::span<const OpRecord* const> table() {
       &keep,
       &layer_norm,
       &layer_norm_gradient,
+      &rms_norm,
+      &rms_norm_gradient,
       &linear,
       &linear_input_gradient,
       &linear_weight_gradient,

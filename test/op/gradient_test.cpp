@@ -52,6 +52,7 @@ std::vector<Case> architectures() {
   all.back().h = 0.002f;  // few values are that near to the bend
   all.push_back(middle("silu", [](Tensor x) { return silu(linear(x, "a", C)); }));
   all.push_back(middle("layer_norm", [](Tensor x) { return x + layer_norm(x, "norm", 1e-3f); }));
+  all.push_back(middle("rms_norm", [](Tensor x) { return x + rms_norm(x, "norm", 1e-3f); }));
   all.push_back(middle("dropout", [](Tensor x) { return dropout(x, 0.3f, "drop"); }));
   for (const bool causal : {true, false})
     for (const float p : {0.0f, 0.3f})
