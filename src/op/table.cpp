@@ -23,6 +23,7 @@ std::span<const OpRecord* const> table() {
       &column_sum,
       &activation,
       &activation_gradient,
+      &rotate,
       &attention,
       &attention_gradient,
       &cache_append,
