@@ -130,6 +130,13 @@ struct AttentionOptions {
   CacheUse cache = CacheUse::self;
 };
 
+struct RotaryOptions {
+  std::int64_t heads = 1;
+  std::int64_t width = 0;  // how much of each head is rotated, from its front, an even number; 0: all
+  float theta = 10000;     // the frequency of pair d is theta^(-2 d / width) radians a position
+  Tensor positions{};      // i32[B,T]; none: Builder::positions()
+};
+
 // Rows of a [V,C] table by id: [..] -> [..,C].
 HONE_API Tensor embedding(Tensor ids, Tensor table);
 // x w^T (+ bias) with parameters NAME.weight [out,in] and NAME.bias [out].
@@ -138,10 +145,15 @@ HONE_API Tensor linear(Tensor x, std::string_view name, std::int64_t out, Linear
 HONE_API Tensor linear(Tensor x, Tensor weight);
 // Layer normalisation with parameters NAME.weight and NAME.bias [C] (Ba et al., 2016).
 HONE_API Tensor layer_norm(Tensor x, std::string_view name, float epsilon = 1e-5f);
+// x / sqrt(mean of x^2 + epsilon) times the parameter NAME.weight [C] (Zhang & Sennrich, 2019).
+HONE_API Tensor rms_norm(Tensor x, std::string_view name, float epsilon = 1e-6f);
 HONE_API Tensor gelu(Tensor x);      // x Phi(x), with erf
 HONE_API Tensor gelu_new(Tensor x);  // its tanh form (GPT-2)
 HONE_API Tensor relu(Tensor x);
 HONE_API Tensor silu(Tensor x);
+// Rotary position embedding (Su et al., 2021) of queries or keys [B,T,heads*D]: of each head, elements d and
+// d + width/2 are a pair, as in Hugging Face's Llama.
+HONE_API Tensor rotate(Tensor x, RotaryOptions);
 // softmax(scale q k^T) v by heads; q [B,T,heads*D], k and v [B,S,kv_heads*D] -> [B,T,heads*D]. Only where a
 // query sees all keys may S differ from T.
 HONE_API Tensor attention(Tensor q, Tensor k, Tensor v, AttentionOptions);
@@ -154,8 +166,8 @@ HONE_API Tensor reshape(Tensor x, std::initializer_list<std::int64_t> shape);
 HONE_API Tensor permute(Tensor x, std::initializer_list<int> axes);
 HONE_API Tensor operator+(Tensor a, Tensor b);
 // The same tensor, known by this name too, under the open scopes; for TrainPlanOptions::keep. What linear,
-// layer_norm and dropout make is known by the name given to them, what other functions make by the
-// function's ("h.0.gelu", the second in a scope "h.0.gelu.2"; a sum by "sum"), the result as "logits".
+// the norms and dropout make is known by the name given to them, what other functions make by the function's
+// ("h.0.gelu", the second in a scope "h.0.gelu.2"; a sum by "sum"), the result as "logits".
 HONE_API Tensor named(Tensor x, std::string_view name);
 
 // The loss of each row: the negative logarithm of the softmax of logits [..,V] at its label [..]; 0 where the

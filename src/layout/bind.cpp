@@ -25,11 +25,11 @@ const Variant& choose(const Node& node, const Call& call) {
   for (const Variant& v : node.op->variants)
     if (std::string_view(v.device) == "cpu" && (v.takes ? v.takes(call) : gaps_only_in(call, {}, {})))
       return v;
-  throw Error(
-      ErrorKind::input,
-      {.what = std::string("no kernel of ") + node.op->name + " takes tensors that lie like these",
-       .where = node.name,
-       .hint = "parts of a split or permuted tensor go into linear, attention, sums and activations"});
+  throw Error(ErrorKind::input,
+              {.what = std::string("no kernel of ") + node.op->name + " takes tensors that lie like these",
+               .where = node.name,
+               .hint = "not every op takes parts of a split or permuted tensor; linear does, and what it "
+                       "makes is whole"});
 }
 
 std::vector<std::int64_t> scratch_bytes(const Program& p, const ExecOptions& options) {

@@ -27,6 +27,30 @@ TensorId BuilderState::input(const std::string& name, TensorType type, InputInfo
   return id;
 }
 
+namespace {
+
+constexpr std::int64_t most_constant_values = std::int64_t{1} << 16;
+
+}  // namespace
+
+TensorId BuilderState::constant(const std::string& name, const Shape& shape, std::span<const float> values) {
+  if (shape.elements() != static_cast<std::int64_t>(values.size()) || shape.elements() > most_constant_values)
+    fail(*this, name.substr(1), "a constant's values do not fit its shape",
+         to_string(shape) + ", at most " + std::to_string(most_constant_values),
+         std::to_string(values.size()) + " values");
+  TensorId& id = by_name["constant " + name];
+  const auto bytes = std::as_bytes(values);
+  if (!id)
+    id = program.add({.name = name,
+                      .type = {shape, DType::f32},
+                      .role = Role::constant,
+                      .values = std::make_shared<const std::vector<std::byte>>(bytes.begin(), bytes.end())});
+  const TensorDef& t = program[id];
+  if (t.type.shape != shape || !std::equal(bytes.begin(), bytes.end(), t.values->begin()))
+    fail(*this, name.substr(1), "two constants of one name", to_string(t.type.shape), to_string(shape));
+  return id;
+}
+
 std::string BuilderState::new_name(std::string_view what) const {
   const std::string first = prefix + std::string(what);
   std::string name = first;
@@ -106,12 +130,6 @@ Tensor Builder::parameter(std::string_view name, std::initializer_list<std::int6
   return {state_, id.value};
 }
 
-namespace {
-
-constexpr std::int64_t most_constant_values = std::int64_t{1} << 16;
-
-}  // namespace
-
 Tensor Builder::input(std::string_view name, std::initializer_list<std::int64_t> sample,
                       InputOptions options) {
   static constexpr Meaning meanings[] = {Meaning::ids, Meaning::labels, Meaning::lengths, Meaning::values};
@@ -149,26 +167,8 @@ Tensor Builder::positions(std::int64_t length) {
 
 Tensor Builder::constant(std::string_view name, std::initializer_list<std::int64_t> shape,
                          std::span<const float> values) {
-  BuilderState& b = *state_;
-  const std::string full = input::named(b.prefix + std::string(name));
-  const Shape wanted = positive_shape(b, name, shape);
-  if (wanted.elements() != static_cast<std::int64_t>(values.size()) ||
-      wanted.elements() > most_constant_values)
-    fail(b, std::string(name), "a constant's values do not fit its shape",
-         to_string(wanted) + ", at most " + std::to_string(most_constant_values),
-         std::to_string(values.size()) + " values");
-  TensorId& id = b.by_name["constant " + full];
-  const auto bytes = std::as_bytes(values);
-  if (!id)
-    id =
-        b.program.add({.name = full,
-                       .type = {wanted, DType::f32},
-                       .role = Role::constant,
-                       .values = std::make_shared<const std::vector<std::byte>>(bytes.begin(), bytes.end())});
-  const TensorDef& t = b.program[id];
-  if (t.type.shape != wanted || !std::equal(bytes.begin(), bytes.end(), t.values->begin()))
-    fail(b, std::string(name), "two constants of one name", to_string(t.type.shape), to_string(wanted));
-  return {state_, id.value};
+  const Shape wanted = positive_shape(*state_, name, shape);
+  return {state_, state_->constant(input::named(state_->prefix + std::string(name)), wanted, values).value};
 }
 
 std::int64_t Builder::batch() const { return state_->options.batch; }

@@ -50,6 +50,12 @@ Tensor decode_attention(BuilderState& b, TensorId q, TensorId k, TensorId v,
   return add_node(b, op::cached_attention, {q, cache_k, cache_v, table, lengths}, a, name);
 }
 
+void require_heads(const BuilderState& b, const std::string& use, std::int64_t width, std::int64_t heads) {
+  if (heads <= 0 || width % heads != 0)
+    fail(b, use, "heads must divide the width", "a divisor of " + std::to_string(width),
+         std::to_string(heads) + " heads");
+}
+
 kernel::Sees sight(const BuilderState& b, const AttentionOptions& o) {
   using kernel::Sees;
   if (o.window < 0 || o.prefix < 0 || (o.window > 0 && o.prefix > 0) ||
@@ -61,12 +67,39 @@ kernel::Sees sight(const BuilderState& b, const AttentionOptions& o) {
   return o.causal ? Sees::causal() : Sees::all();
 }
 
+// theta^(-2 d / width) for d below width/2: one table for all places of the model that have the same.
+TensorId frequencies(BuilderState& b, std::int64_t width, float theta) {
+  std::vector<float> values;
+  for (std::int64_t d = 0; d < width; d += 2)
+    values.push_back(static_cast<float>(
+        std::pow(static_cast<double>(theta), -static_cast<double>(d) / static_cast<double>(width))));
+  const std::string name = "rotary." + to_text(theta) + "." + std::to_string(width);
+  return b.constant(input::named(name), {width / 2}, values);
+}
+
 TensorId lengths_of(BuilderState& b, const AttentionOptions& o) {
   const bool given = o.lengths.id() >= 0;
   return given ? ids_of(b, o.lengths, "attention") : TensorId{};
 }
 
 }  // namespace
+
+Tensor rotate(Tensor x, RotaryOptions options) {
+  BuilderState& b = state_of(x, "rotate");
+  const TensorId in = value_of(b, x, "rotate");
+  const std::int64_t all = b.program[in].type.shape.last();
+  require_heads(b, "rotate", all, options.heads);
+  const std::int64_t size = all / options.heads, width = options.width ? options.width : size;
+  if (width <= 0 || width % 2 != 0 || width > size)
+    fail(b, "rotate", "elements are rotated in pairs", "an even width up to " + std::to_string(size),
+         std::to_string(width));
+  if (!(options.theta > 0) || !std::isfinite(options.theta))
+    fail(b, "rotate", "impossible theta", "above 0", to_text(options.theta));
+  const Tensor given = options.positions;
+  const TensorId positions = ids_of(b, given.id() >= 0 ? given : Builder(&b).positions(), "rotate");
+  return add_node(b, op::rotate, {in, positions, frequencies(b, width, options.theta)},
+                  op::RotateAttributes{.heads = options.heads}, b.new_name("rotate"));
+}
 
 Tensor attention(Tensor q, Tensor k, Tensor v, AttentionOptions options) {
   BuilderState& b = state_of(q, "attention");
@@ -79,9 +112,7 @@ Tensor attention(Tensor q, Tensor k, Tensor v, AttentionOptions options) {
                             .sees = sight(b, options),
                             .dropout = b.options.training ? options.dropout : 0,
                             .stream = stream_key(b.new_name("attention"), 0)};
-  if (a.heads <= 0 || width % a.heads != 0)
-    fail(b, "attention", "heads must divide the width", "a divisor of " + std::to_string(width),
-         std::to_string(a.heads) + " heads");
+  require_heads(b, "attention", width, a.heads);
   if (!(options.dropout >= 0 && options.dropout < 1))
     fail(b, "attention", "impossible dropout", "0 <= dropout < 1", to_text(options.dropout));
   if (!(options.scale >= 0) || !std::isfinite(options.scale))

@@ -37,17 +37,29 @@ Tensor linear(Tensor x, Tensor weight) {
                   b.new_name("linear"));
 }
 
-Tensor layer_norm(Tensor x, std::string_view name, float epsilon) {
+namespace {
+
+Tensor norm(const OpRecord& op, Tensor x, std::string_view name, float epsilon, bool centred) {
   BuilderState& b = state_of(x, name);
   Builder builder(&b);
   const std::string n(name);
   const std::int64_t C = b.program[value_of(b, x, n)].type.shape.last();
   if (!(epsilon >= 0) || !std::isfinite(epsilon))
     fail(b, n, "impossible epsilon", "0 or more", to_text(epsilon));
-  const Tensor gamma = builder.parameter(n + ".weight", {C}, {.init = ones(), .decay = false});
-  const Tensor beta = builder.parameter(n + ".bias", {C}, {.init = zeros(), .decay = false});
-  return add_node(b, op::layer_norm, {{x.id()}, {gamma.id()}, {beta.id()}},
-                  op::NormAttributes{.epsilon = epsilon}, b.new_name(n));
+  std::vector<TensorId> inputs{{x.id()}};
+  inputs.push_back({builder.parameter(n + ".weight", {C}, {.init = ones(), .decay = false}).id()});
+  if (centred)
+    inputs.push_back({builder.parameter(n + ".bias", {C}, {.init = zeros(), .decay = false}).id()});
+  return add_node(b, op, inputs, op::NormAttributes{.epsilon = epsilon}, b.new_name(n));
+}
+
+}  // namespace
+
+Tensor layer_norm(Tensor x, std::string_view name, float epsilon) {
+  return norm(op::layer_norm, x, name, epsilon, true);
+}
+Tensor rms_norm(Tensor x, std::string_view name, float epsilon) {
+  return norm(op::rms_norm, x, name, epsilon, false);
 }
 
 namespace {

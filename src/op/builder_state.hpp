@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -45,6 +46,8 @@ struct BuilderState {
   int losses = 0;                               // so far
   // Made at its first use; Error(input) where a second one disagrees. `name` begins with '$'.
   TensorId input(const std::string& name, TensorType type, InputInfo info);
+  // Numbers, by a name that begins with '$' too.
+  TensorId constant(const std::string& name, const Shape& shape, std::span<const float> values);
   // `what` under the open scopes; the second node of a name is called NAME.2.
   std::string new_name(std::string_view what) const;
 };

@@ -93,6 +93,8 @@ struct NormGradientAttributes {
   }
 };
 extern const OpRecord layer_norm_gradient;
+extern const OpRecord rms_norm;           // the same about zero: without beta and mean
+extern const OpRecord rms_norm_gradient;  // without mean and beta's sum
 
 // (x[..,K], w[N,K][, bias f32[N]][, residual f32[..,N]]) -> s = x w^T + bias in `dtype`
 //   with activation: two outputs, s and activation(s); with residual: f32 residual + s
@@ -142,6 +144,22 @@ struct ActivationAttributes {
 };
 extern const OpRecord activation;           // (x) -> kind(x)
 extern const OpRecord activation_gradient;  // (dy, x) -> dy kind'(x)
+
+// (x[B,T,heads*D], positions i32[B,T], frequencies f32[width/2]) -> x with elements d and d + width/2 of each
+// head turned by position * frequency d
+struct RotateInputs {
+  enum : std::size_t { x, positions, frequencies };
+};
+struct RotateAttributes {
+  std::int64_t heads = 1;
+  bool inverse = false;  // by the negative angles: the gradient
+  template <class V>
+  void fields(V&& v) const {
+    v("heads", heads);
+    if (inverse) v("inverse", inverse);
+  }
+};
+extern const OpRecord rotate;
 
 // (q[B,T,heads*D], k[B,S,kv*D], v[B,S,kv*D][, lengths i32[B]], step) -> o[B,T,heads*D], lse f32[B,heads,T];
 // keys from lengths[b] on are seen by nobody

@@ -15,12 +15,13 @@ struct Forward {
 };
 
 struct Problem {
-  Problem(std::int64_t sequences_, std::int64_t positions_, std::int64_t C_, Element type_)
+  Problem(std::int64_t sequences_, std::int64_t positions_, std::int64_t C_, Element type_, bool centred_)
       : sequences(sequences_),
         positions(positions_),
         C(C_),
         rows(sequences_ * positions_),
         type(type_),
+        centred(centred_),
         x(Element::f32, normals(rows * C, 1)),
         gamma(Element::f32, normals(C, 3)),
         beta(Element::f32, normals(C, 4)) {}
@@ -32,9 +33,9 @@ struct Problem {
          .C = C,
          .x = x.f32(),
          .gamma = gamma.f32(),
-         .beta = beta.f32(),
+         .beta = centred ? beta.f32() : nullptr,
          .y = f.y.out(),
-         .mean = f.mean.f32(),
+         .mean = centred ? f.mean.f32() : nullptr,
          .rstd = f.rstd.f32()},
         isa, pool);
     return f;
@@ -42,26 +43,32 @@ struct Problem {
 
   std::int64_t sequences, positions, C, rows;
   Element type;
+  bool centred;  // about the mean, else about zero
   Buffer x, gamma, beta;
 };
 
-TEST(LayerNorm, MatchesTheReference) {
+class Norms : public testing::TestWithParam<bool> {};
+
+TEST_P(Norms, MatchTheReference) {
   for (const Isa isa : isas())
     for (const std::int64_t C : widths())
       for (const Element type : elements) {
-        Problem p(1, 7, C, type);
+        Problem p(1, 7, C, type, GetParam());
         const Forward f = p.forward(isa, 2);
         EXPECT_TRUE(f == p.forward(isa, 1)) << "threads change bits";
         for (std::int64_t r = 0; r < p.rows; ++r) {
           double mean = 0, variance = 0;
-          for (std::int64_t c = 0; c < C; ++c) mean += p.x[r * C + c] / static_cast<double>(C);
+          for (std::int64_t c = 0; c < C; ++c)
+            if (p.centred) mean += p.x[r * C + c] / static_cast<double>(C);
           for (std::int64_t c = 0; c < C; ++c)
             variance += std::pow(p.x[r * C + c] - mean, 2) / static_cast<double>(C);
           const double rstd = 1 / std::sqrt(variance + 1e-5f);
-          ASSERT_NEAR(f.mean[r], mean, 1e-6);
+          if (p.centred) {
+            ASSERT_NEAR(f.mean[r], mean, 1e-6);
+          }
           ASSERT_NEAR(f.rstd[r] / rstd, 1, C == 1 ? 1e-6 : 3e-6);
           for (std::int64_t c = 0; c < C; ++c) {
-            const double y = (p.x[r * C + c] - mean) * rstd * p.gamma[c] + p.beta[c];
+            const double y = (p.x[r * C + c] - mean) * rstd * p.gamma[c] + (p.centred ? p.beta[c] : 0);
             ASSERT_NEAR(f.y[r * C + c], y, (std::abs(y) + 1) * (rounding(type) + 5e-6))
                 << name(isa) << " " << C;
           }
@@ -75,8 +82,9 @@ struct Gradient {
 };
 
 struct GradientProblem : Problem {
-  GradientProblem(std::int64_t sequences_, std::int64_t positions_, std::int64_t C_, Element type_, Isa isa_)
-      : Problem(sequences_, positions_, C_, type_),
+  GradientProblem(std::int64_t sequences_, std::int64_t positions_, std::int64_t C_, Element type_,
+                  bool centred_, Isa isa_)
+      : Problem(sequences_, positions_, C_, type_, centred_),
         isa(isa_),
         saved(forward(isa, 2)),
         dy(type, normals(rows * C, 5)),
@@ -95,12 +103,12 @@ struct GradientProblem : Problem {
                          .dy = {static_cast<const char*>(dy.in().data) + at * bytes(type), type},
                          .x = x.f32() + at,
                          .gamma = gamma.f32(),
-                         .mean = saved.mean.f32() + row,
+                         .mean = centred ? saved.mean.f32() + row : nullptr,
                          .rstd = saved.rstd.f32() + row,
                          .addend = with_addend ? addend.f32() + at : nullptr,
                          .dx = g.dx.f32() + at,
                          .dgamma = g.dgamma.f32(),
-                         .dbeta = g.dbeta.f32(),
+                         .dbeta = centred ? g.dbeta.f32() : nullptr,
                          .accumulate = accumulate};
     Buffer scratch(Element::f32, scratch_bytes(a, threads) / 4);
     run(a, isa, pool, scratch.f32());
@@ -116,21 +124,22 @@ struct GradientProblem : Problem {
   Buffer dy, addend;
 };
 
-TEST(NormGradient, MatchesTheReference) {
+TEST_P(Norms, GradientsMatchTheReference) {
   for (const Isa isa : isas())
     for (const std::int64_t C : widths())
       for (const Element type : elements) {
-        GradientProblem p(2, 5, C, type, isa);
+        GradientProblem p(2, 5, C, type, GetParam(), isa);
         const Gradient g = p.gradient(false, 2);
         std::vector<double> dgamma(static_cast<std::size_t>(C)), dbeta(dgamma);
         for (std::int64_t r = 0; r < p.rows; ++r) {
           double mean_d = 0, mean_dh = 0;
           auto d = [&](std::int64_t c) { return static_cast<double>(p.dy[r * C + c]); };
           auto h = [&](std::int64_t c) {
-            return (static_cast<double>(p.x[r * C + c]) - p.saved.mean[r]) * p.saved.rstd[r];
+            const float mean = p.centred ? p.saved.mean[r] : 0;
+            return (static_cast<double>(p.x[r * C + c]) - mean) * p.saved.rstd[r];
           };
           for (std::int64_t c = 0; c < C; ++c) {
-            mean_d += d(c) * p.gamma[c] / static_cast<double>(C);
+            if (p.centred) mean_d += d(c) * p.gamma[c] / static_cast<double>(C);
             mean_dh += d(c) * p.gamma[c] * h(c) / static_cast<double>(C);
             dgamma[static_cast<std::size_t>(c)] += d(c) * h(c);
             dbeta[static_cast<std::size_t>(c)] += d(c);
@@ -143,15 +152,17 @@ TEST(NormGradient, MatchesTheReference) {
         }
         for (std::int64_t c = 0; c < C; ++c) {
           ASSERT_NEAR(g.dgamma[c], dgamma[static_cast<std::size_t>(c)], 1e-5);
-          ASSERT_NEAR(g.dbeta[c], dbeta[static_cast<std::size_t>(c)], 1e-5);
+          if (p.centred) {
+            ASSERT_NEAR(g.dbeta[c], dbeta[static_cast<std::size_t>(c)], 1e-5);
+          }
         }
       }
 }
 
 // Against the forward kernel: sum(y dy) must change as dx, dgamma and dbeta say.
-TEST(NormGradient, MatchesFiniteDifferences) {
+TEST_P(Norms, GradientsMatchFiniteDifferences) {
   for (const Isa isa : isas()) {
-    GradientProblem p(1, 3, 17, Element::f32, isa);
+    GradientProblem p(1, 3, 17, Element::f32, GetParam(), isa);
     const Gradient g = p.gradient(false, 1);
     auto loss = [&] {
       const Forward f = p.forward(isa, 1);
@@ -170,19 +181,19 @@ TEST(NormGradient, MatchesFiniteDifferences) {
     };
     for (std::int64_t i = 0; i < p.rows * p.C; ++i) EXPECT_NEAR(slope(p.x.f32()[i]), g.dx[i], 5e-3);
     for (std::int64_t c = 0; c < p.C; ++c) EXPECT_NEAR(slope(p.gamma.f32()[c]), g.dgamma[c], 1e-3);
-    for (std::int64_t c = 0; c < p.C; ++c) EXPECT_NEAR(slope(p.beta.f32()[c]), g.dbeta[c], 1e-3);
+    for (std::int64_t c = 0; p.centred && c < p.C; ++c) EXPECT_NEAR(slope(p.beta.f32()[c]), g.dbeta[c], 1e-3);
   }
 }
 
 // One and three long sequences (few pieces: shared out by columns for more threads), and many short ones.
-TEST(NormGradient, SameBitsForAnyThreadsAndAnySplitOfSequences) {
+TEST_P(Norms, GradientsHaveTheSameBitsForAnyThreadsAndAnySplitOfSequences) {
   struct Case {
     std::int64_t sequences, positions, C;
   };
   for (const Isa isa : isas())
     for (const auto& [sequences, positions, C] :
          {Case{1, 300, 100}, Case{3, 513, 17}, Case{12, 256, 96}, Case{150, 1, 65}}) {
-      GradientProblem p(sequences, positions, C, Element::bf16, isa);
+      GradientProblem p(sequences, positions, C, Element::bf16, GetParam(), isa);
       const Gradient whole = p.gradient(true, 1);
       for (const int threads : {2, 3, 4}) {
         EXPECT_TRUE(whole == p.gradient(true, threads)) << sequences << " " << threads;
@@ -194,9 +205,9 @@ TEST(NormGradient, SameBitsForAnyThreadsAndAnySplitOfSequences) {
     }
 }
 
-TEST(NormGradient, FusedSumHasTheBitsOfGradientThenAdd) {
+TEST_P(Norms, FusedSumHasTheBitsOfGradientThenAdd) {
   for (const Isa isa : isas()) {
-    GradientProblem p(2, 33, 100, Element::bf16, isa);
+    GradientProblem p(2, 33, 100, Element::bf16, GetParam(), isa);
     const Gradient fused = p.gradient(true, 2);
     Gradient apart = p.gradient(false, 2);
     ThreadPool pool(2);
@@ -210,17 +221,20 @@ TEST(NormGradient, FusedSumHasTheBitsOfGradientThenAdd) {
                    .dy = p.dy.in(),
                    .x = p.x.f32(),
                    .gamma = p.gamma.f32(),
-                   .mean = p.saved.mean.f32(),
+                   .mean = p.centred ? p.saved.mean.f32() : nullptr,
                    .rstd = p.saved.rstd.f32(),
                    .addend = in_place.dx.f32(),
                    .dx = in_place.dx.f32(),
                    .dgamma = in_place.dgamma.f32(),
-                   .dbeta = in_place.dbeta.f32()};
+                   .dbeta = p.centred ? in_place.dbeta.f32() : nullptr};
     Buffer scratch(Element::f32, scratch_bytes(a, 2) / 4);
     run(a, isa, pool, scratch.f32());
     EXPECT_TRUE(fused == in_place);
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(About, Norms, testing::Values(true, false),
+                         [](const auto& each) { return each.param ? "TheMean" : "Zero"; });
 
 }  // namespace
 }  // namespace hone::kernel

@@ -231,6 +231,13 @@ TEST(OwnArchitecture, MistypedTensorsAndImpossibleOptionsNameTheirScope) {
   says("h.3.attention", with({.scale = std::nanf("")}));
   says("h.3.d", complaint([](auto&, Tensor, Tensor x) { return linear(dropout(x, 1, "d"), "head", V); }));
   says("h.3.n", complaint([](auto&, Tensor, Tensor x) { return linear(layer_norm(x, "n", -1), "head", V); }));
+  const auto rotated = [](RotaryOptions o) {
+    return complaint([o](auto&, Tensor, Tensor x) { return linear(rotate(x, o), "head", V); });
+  };
+  says("h.3.rotate: heads", rotated({.heads = 5}));
+  says("h.3.rotate: elements are rotated in pairs", rotated({.width = 3}));
+  says("h.3.rotate: elements are rotated in pairs", rotated({.width = 2 * C}));
+  says("h.3.rotate: impossible theta", rotated({.theta = -1}));
   says("h.3.split", complaint([](auto&, Tensor, Tensor x) { return split(x, {C + 8, -8})[0]; }));
 }
 

@@ -66,6 +66,18 @@ void add_cached(DType dtype, const Size& s, std::int64_t gap, std::vector<OpCase
       {&op::cached_attention, {q, cache, cache, tables, length}, a, {gap}, nullptr, loose(dtype)});
 }
 
+// Whole heads and parts of them, near positions and far ones.
+void add_rotations(DType dtype, const Size& s, std::int64_t gap, std::vector<OpCase>& cases) {
+  for (const std::int64_t width : {2 * s.D, (s.D + 1) / 2 * 2})
+    for (const bool inverse : {false, true}) {
+      const Input x{{{s.B, s.T, s.heads * 2 * s.D}, dtype}, normals(), gap};
+      const Input positions{{{s.B, s.T}, DType::i32}, ids(inverse ? 2 * s.T : 1 << 20)};
+      const Input frequencies{op::f32({width / 2}), [](std::int64_t, Stream& r) { return r.uniform(); }};
+      const op::RotateAttributes a{.heads = s.heads, .inverse = inverse};
+      cases.push_back({&op::rotate, {x, positions, frequencies}, a, {gap}});
+    }
+}
+
 }  // namespace
 
 void add_attention_cases(DType dtype, std::vector<OpCase>& cases) {
@@ -73,6 +85,7 @@ void add_attention_cases(DType dtype, std::vector<OpCase>& cases) {
     for (const std::int64_t gap : {0, 5}) {
       add_whole(dtype, s, gap, cases);
       add_cached(dtype, s, gap, cases);
+      add_rotations(dtype, s, gap, cases);
     }
 }
 

@@ -52,6 +52,7 @@ std::vector<Case> architectures() {
   all.back().h = 0.002f;  // few values are that near to the bend
   all.push_back(middle("silu", [](Tensor x) { return silu(linear(x, "a", C)); }));
   all.push_back(middle("layer_norm", [](Tensor x) { return x + layer_norm(x, "norm", 1e-3f); }));
+  all.push_back(middle("rms_norm", [](Tensor x) { return x + rms_norm(x, "norm", 1e-3f); }));
   all.push_back(middle("dropout", [](Tensor x) { return dropout(x, 0.3f, "drop"); }));
   for (const bool causal : {true, false})
     for (const float p : {0.0f, 0.3f})
@@ -63,6 +64,13 @@ std::vector<Case> architectures() {
                              return attention(q, parts[0], parts[1],
                                               {.heads = 2, .kv_heads = 1, .causal = causal, .dropout = p});
                            }));
+  all.push_back(middle("rotate", [](Tensor x) {
+    return rotate(linear(x, "a", 12), {.heads = 2}) + rotate(linear(x, "b", 12), {.heads = 2, .width = 4});
+  }));
+  all.push_back(middle("rotated_parts", [](Tensor x) {  // as queries and keys are
+    const auto parts = split(linear(x, "qkv", 3 * C), {C, C, C});
+    return attention(rotate(parts[0], {}), rotate(parts[1], {.theta = 10}), parts[2], {});
+  }));
   all.push_back({"tied_head", language_model([](Builder& b, Tensor tokens) {
                    const auto table = b.parameter("table", {V, C});
                    return linear(layer_norm(embedding(tokens, table), "norm"), table);

@@ -36,30 +36,35 @@ void add_flat(DType dtype, std::vector<OpCase>& cases) {
   }
 }
 
-// mean and rstd as the forward norm of the same rows leaves them.
-void fill_statistics(const Call& c) {
+// mean and rstd, or rstd alone, as the forward norm of the same rows leaves them.
+void fill_statistics(const Call& c, bool centred) {
   Call forward = c;
   std::vector<float> y(static_cast<std::size_t>(c.in[1].type.shape.elements()));
   forward.attributes = op::NormAttributes{};
   forward.in = {c.in[1], c.in[2], c.in[2]};
   forward.out = {{y.data(), c.in[1].type, contiguous_strides(c.in[1].type.shape)}, c.in[3], c.in[4]};
-  op::layer_norm.reference(forward);
+  (centred ? op::layer_norm : op::rms_norm).reference(forward);
 }
 
-void add_norms(DType dtype, std::vector<OpCase>& cases) {
+void add_norms(DType dtype, bool centred, std::vector<OpCase>& cases) {
   for (const Shape& s :
        {Shape{1, 1, 3}, Shape{3, 11, 17}, Shape{2, 300, 64}, Shape{1, 33, 100}, Shape{5, 7, 768}}) {
     const Input x{op::f32(s), normals(3)}, row{op::f32({s.last()})}, statistic{op::f32({s.rows()})};
     if (dtype == DType::f32)
       for (const DType to : {DType::f32, DType::bf16})
-        cases.push_back({&op::layer_norm, {x, row, row}, op::NormAttributes{.dtype = to}});
+        cases.push_back({centred ? &op::layer_norm : &op::rms_norm,
+                         centred ? std::vector<Input>{x, row, row} : std::vector<Input>{x, row},
+                         op::NormAttributes{.dtype = to}});
     for (const std::int32_t micro : {0, 1})
       for (const bool addend : {false, true}) {
-        OpCase c{&op::layer_norm_gradient,
-                 {{{s, dtype}}, x, row, statistic, statistic, row, row, step(micro)},
+        OpCase c{centred ? &op::layer_norm_gradient : &op::rms_norm_gradient,
+                 {{{s, dtype}}, x, row, statistic},
                  op::NormGradientAttributes{.begun = micro == 0 && addend}};
+        if (centred) c.inputs.push_back(statistic);
+        c.inputs.insert(c.inputs.end(), centred ? 2 : 1, row);
+        c.inputs.push_back(step(micro));
         if (addend) c.inputs.push_back(x);
-        c.prepare = fill_statistics;
+        c.prepare = [centred](const Call& call) { fill_statistics(call, centred); };
         cases.push_back(c);
       }
   }
@@ -123,7 +128,7 @@ void add_updates(std::vector<OpCase>& cases) {
 
 void add_row_cases(DType dtype, std::vector<OpCase>& cases) {
   add_flat(dtype, cases);
-  add_norms(dtype, cases);
+  for (const bool centred : {true, false}) add_norms(dtype, centred, cases);
   add_losses(dtype, cases);
   if (dtype != DType::f32) return;
   add_embeddings(cases);

@@ -12,6 +12,7 @@
 #include "../temporary_folder.hpp"
 #include "base/random.hpp"
 #include "base/utf8.hpp"
+#include "hone/train.hpp"
 #include "machine/isa.hpp"
 #include "model/model_impl.hpp"
 #include "run/logits.hpp"
@@ -35,10 +36,15 @@ Ids some_ids(std::int64_t count, std::int64_t vocab_size) {
 }
 
 // Largest difference between a generator's logits and those of the forward pass that training has, as a share
-// of the largest logit.
-double difference(const Model& model, const GenerateOptions& options, const Ids& ids) {
+// of the largest logit. The generator is given so many ids at a time.
+double difference(const Model& model, const GenerateOptions& options, const Ids& ids,
+                  std::size_t at_a_time = SIZE_MAX) {
   Generator generator(GeneratePlan(model, options));
-  generator.append(ids);
+  for (std::span<const std::int32_t> rest(ids); !rest.empty();) {
+    const std::size_t count = std::min(at_a_time, rest.size());
+    generator.append(rest.first(count));
+    rest = rest.subspan(count);
+  }
   const auto found = generator.logits();
   const auto seq = static_cast<std::int64_t>(ids.size());
   const auto all = logits_of(model, {1, seq, ids, Ids(ids.size(), -100)}, 1,
@@ -77,6 +83,37 @@ Architecture parallel(bool tied) {
   };
 }
 
+// As Llama is: norms about zero, rotated queries and keys in groups; its feed-forward without a gate.
+Tensor rotary(Builder& b, Tensor tokens) {
+  auto x = embedding(tokens, b.parameter("wte", {96, 64}, {.init = normal(0.3f)}));
+  const LinearOptions plain{.bias = false, .init = normal(0.15f)};
+  for (int i = 0; i < 2; ++i) {
+    const auto layer = b.scope("layers", i);
+    const auto qkv = split(linear(rms_norm(x, "norm"), "qkv", 96, plain), {64, 16, 16});
+    const auto q = rotate(qkv[0], {.heads = 8}), k = rotate(qkv[1], {.heads = 2});
+    x = x + linear(attention(q, k, qkv[2], {.heads = 8, .kv_heads = 2}), "proj", 64, plain);
+    x = x + linear(silu(linear(rms_norm(x, "norm_2"), "up", 96, plain)), "down", 64, plain);
+  }
+  return linear(rms_norm(x, "norm_f"), "head", 96, plain);
+}
+
+// After some steps, so that the norms' weights are no ones.
+const Model& trained_rotary() {
+  static const Model model = [] {
+    Trainer trainer(
+        TrainPlan(Model(rotary, {.vocab_size = 96, .context = 200}), {.batch = 4, .seq = 32, .threads = 2}));
+    const Ids ids = some_ids(4 * 32, 96);
+    Ids labels(ids.begin() + 1, ids.end());
+    labels.push_back(ids[0]);
+    const double first = trainer.step(BatchView{4, 32, ids, labels}, {.lr = 1e-2f}).loss;
+    double last = first;
+    while (trainer.steps() < 12) last = trainer.step(BatchView{4, 32, ids, labels}, {.lr = 1e-2f}).loss;
+    EXPECT_LT(last, first - 1);
+    return trainer.model();
+  }();
+  return model;
+}
+
 class ByIsa : public testing::TestWithParam<Isa> {};
 
 TEST_P(ByIsa, ChunkedDecodingAgreesWithTheForwardPass) {
@@ -94,6 +131,17 @@ TEST_P(ByIsa, ChunkedDecodingAgreesWithTheForwardPass) {
     }
 }
 
+// Positions go on behind the cache: whole chunks, and tokens one at a time.
+TEST_P(ByIsa, RotationsGoOnBehindTheCache) {
+  if (!cpu_has(GetParam())) GTEST_SKIP();
+  const GenerateOptions options{.threads = 2, .isa = std::string(name(GetParam()))};
+  for (const std::int64_t length : {1, 9, 71, 199}) {
+    const Ids ids = some_ids(length, 96);
+    EXPECT_LT(difference(trained_rotary(), options, ids), 1e-5) << length;
+    EXPECT_LT(difference(trained_rotary(), options, ids, 1), 1e-5) << length << " one by one";
+  }
+}
+
 TEST_P(ByIsa, Bf16StaysNear) {
   if (!cpu_has(GetParam())) GTEST_SKIP();
   const GenerateOptions options{
@@ -102,6 +150,7 @@ TEST_P(ByIsa, Bf16StaysNear) {
     EXPECT_LT(difference(golden(), options, some_ids(length, 512)), 0.03);
   const Model model(parallel(true), {.vocab_size = 96, .context = 90});
   EXPECT_LT(difference(model, options, some_ids(80, 96)), 0.03);
+  EXPECT_LT(difference(trained_rotary(), options, some_ids(80, 96)), 0.03);
 }
 
 TEST(Generator, SaysTheSameOnAllVectorInstructionSets) {
