@@ -46,7 +46,7 @@ struct TrainPlanOptions {
   std::vector<std::string> keep{};
   // Text::memory_bytes() and reading_bytes() of what it trains on: the forecast counts them too.
   std::int64_t text_bytes = 0, reading_bytes = 0;
-  Objective objective{};        // what it is trained for; none: the model's own
+  Objective objective{};  // what it is trained for; none: the model's own
   std::map<std::string, std::int64_t, std::less<>>
       sizes{};  // what Builder::size says; else as ModelOptions has it
 };

@@ -1,6 +1,6 @@
 // Lion (Chen et al., "Symbolic discovery of optimization algorithms", 2023): g = clip_scale * gradient;
-// w = w (1 - lr wd) - lr sign(b1 m + (1 - b1) g); m = b2 m + (1 - b2) g. A rate of a third to a tenth of AdamW's,
-// and as much more decay.
+// w = w (1 - lr wd) - lr sign(b1 m + (1 - b1) g); m = b2 m + (1 - b2) g. A rate of a third to a tenth of
+// AdamW's, and as much more decay.
 #include "optimizer/update_op.hpp"
 
 namespace hone {

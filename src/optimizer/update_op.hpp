@@ -24,10 +24,11 @@ constexpr OptimizerScalar weight_decay(float standard) {
 }
 }  // namespace scalar
 
-// An optimizer that keeps one f32 moment of each weight. Rule: `struct Hyper` with the record's scalars as floats, in
-// its order, weight_decay among them; and `static void apply(hyper, gradient, weight, moment)`, in f32 and f64, which
-// writes the last two (weight_decay is 0 where decay does not apply). Memory is the limit of such an update, so a
-// plain loop will do, and every operation is rounded on its own: the same bits on every instruction set.
+// An optimizer that keeps one f32 moment of each weight. Rule: `struct Hyper` with the record's scalars as
+// floats, in its order, weight_decay among them; and `static void apply(hyper, gradient, weight, moment)`, in
+// f32 and f64, which writes the last two (weight_decay is 0 where decay does not apply). Memory is the limit
+// of such an update, so a plain loop will do, and every operation is rounded on its own: the same bits on
+// every instruction set.
 template <class Rule>
 struct OneMoment {
   using Hyper = typename Rule::Hyper;
@@ -52,7 +53,8 @@ struct OneMoment {
   }
 
   static void run(const Call& c) {
-    const auto *g = c.in[In::gradient].template as<float>(), *scale = c.in[In::clip_scale].template as<float>();
+    const auto *g = c.in[In::gradient].template as<float>(),
+               *scale = c.in[In::clip_scale].template as<float>();
     auto *w = c.out[0].as<float>(), *m = c.out[1].as<float>();
     const std::int64_t n = c.in[In::weight].type.shape.elements();
     const Hyper hyper = hyper_of(c);
@@ -83,7 +85,8 @@ struct OneMoment {
   }
 
   static void update(UpdateContext& u, const OpRecord& op) {
-    u.emit(op, {u.weight(), u.gradient(), u.state(0), u.hyper(), u.clip_scale()}, UpdateAttributes{u.decay()});
+    u.emit(op, {u.weight(), u.gradient(), u.state(0), u.hyper(), u.clip_scale()},
+           UpdateAttributes{u.decay()});
   }
   static void fill_hyper(std::span<const float> scalars, std::int64_t, std::span<float> hyper) {
     std::copy(scalars.begin(), scalars.end(), hyper.begin());

@@ -49,11 +49,12 @@ std::vector<float> gradient(const Trainer& t, const std::string& name) {
   return values;
 }
 
-// A tied table has a sum for each of its uses, or a sum and rows; whoever reads its gradient sees them together, in
-// the middle of a step too, and the step goes on as if nobody had looked.
+// A tied table has a sum for each of its uses, or a sum and rows; whoever reads its gradient sees them
+// together, in the middle of a step too, and the step goes on as if nobody had looked.
 TEST(Keep, AGradientIsWholeBeforeTheUpdateToo) {
   const std::string wte = "transformer.wte.weight";
-  for (const std::int64_t vocab_size : {V, std::int64_t{300}}) {  // of 300 rows the step's 72 are kept instead
+  for (const std::int64_t vocab_size :
+       {V, std::int64_t{300}}) {  // of 300 rows the step's 72 are kept instead
     const Model model = TinyGpt2{.vocab_size = vocab_size}.model();
     Trainer t(plan({.micro_batch = 3, .keep = {wte}}, model)), other(plan({.micro_batch = 3}, model));
     const Batch b = toy_batch(0, B, T, vocab_size);
