@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "base/number.hpp"
+#include "file/json.hpp"
 #include "hone/error.hpp"
 
 namespace hone {
@@ -80,6 +82,37 @@ std::vector<std::string> unknown_keys(const nlohmann::json& config, std::span<co
       unknown.push_back(key);
   }
   return unknown;
+}
+
+void note_unknown_keys(const char* family, const nlohmann::json& config,
+                       std::span<const std::string_view> known, const std::string& where,
+                       std::vector<std::string>& notes) {
+  std::string unknown;
+  for (const std::string& key : unknown_keys(config, known)) unknown += (unknown.empty() ? "" : ", ") + key;
+  if (!unknown.empty())
+    notes.push_back(where + ": keys without effect on a " + std::string(family) + " model: " + unknown);
+}
+
+std::int64_t positive_key(const nlohmann::json& config, const char* key, const std::string& where) {
+  const std::int64_t value = json_integer(config, key, where);
+  if (value <= 0 || value > 100'000'000) refuse_key(where, key, "1 to 100 million", std::to_string(value));
+  return value;
+}
+
+float fraction_key(const nlohmann::json& config, const char* key, double missing, double below,
+                   const std::string& where) {
+  if (!config.contains(key)) return static_cast<float>(missing);
+  if (!config[key].is_number()) refuse_key(where, key, "a number", config[key].dump());
+  const double value = config[key].get<double>();
+  if (!(value >= 0 && value < below))
+    refuse_key(where, key, "0 <= " + std::string(key) + " < " + to_text(below), config[key].dump());
+  return static_cast<float>(value);
+}
+
+bool flag_key(const nlohmann::json& config, const char* key, bool missing, const std::string& where) {
+  if (!config.contains(key)) return missing;
+  if (!config[key].is_boolean()) refuse_key(where, key, "true or false", config[key].dump());
+  return config[key].get<bool>();
 }
 
 }  // namespace hone

@@ -1,5 +1,5 @@
-// The keys of a config.json that belong to no family: what Transformers' PreTrainedConfig has, or had, and
-// what its tools leave there.
+// What reading a config.json is to every family: values by key, and the keys that belong to none: what
+// Transformers' PreTrainedConfig has, or had, and what its tools leave there.
 #pragma once
 #include <nlohmann/json_fwd.hpp>
 #include <span>
@@ -18,5 +18,17 @@ void refuse_other_functions(const nlohmann::json& config, const std::string& whe
 
 // The keys that neither the family (`known`) nor Transformers has: nobody reads them.
 std::vector<std::string> unknown_keys(const nlohmann::json& config, std::span<const std::string_view> known);
+
+// A note that names them, where there are some.
+void note_unknown_keys(const char* family, const nlohmann::json& config,
+                       std::span<const std::string_view> known, const std::string& where,
+                       std::vector<std::string>& notes);
+
+// The value of a key as every family reads it; Error(input) that names the key where it is something else.
+std::int64_t positive_key(const nlohmann::json& config, const char* key, const std::string& where);
+// 0 <= value < below; `missing` where there is none.
+float fraction_key(const nlohmann::json& config, const char* key, double missing, double below,
+                   const std::string& where);
+bool flag_key(const nlohmann::json& config, const char* key, bool missing, const std::string& where);
 
 }  // namespace hone

@@ -37,36 +37,6 @@ void use_own_names(nlohmann::json& config, const std::string& where) {
   }
 }
 
-void note_unknown_keys(const nlohmann::json& config, const std::string& where,
-                       std::vector<std::string>& notes) {
-  std::string unknown;
-  for (const std::string& key : unknown_keys(config, gpt2_keys))
-    unknown += (unknown.empty() ? "" : ", ") + key;
-  if (!unknown.empty()) notes.push_back(where + ": keys without effect on a gpt2 model: " + unknown);
-}
-
-std::int64_t positive(const nlohmann::json& config, const char* key, const std::string& where) {
-  const std::int64_t value = json_integer(config, key, where);
-  if (value <= 0 || value > 100'000'000) refuse_key(where, key, "1 to 100 million", std::to_string(value));
-  return value;
-}
-
-float fraction(const nlohmann::json& config, const char* key, double missing, double below,
-               const std::string& where) {
-  if (!config.contains(key)) return static_cast<float>(missing);
-  if (!config[key].is_number()) refuse_key(where, key, "a number", config[key].dump());
-  const double value = config[key].get<double>();
-  if (!(value >= 0 && value < below))
-    refuse_key(where, key, "0 <= " + std::string(key) + " < " + to_text(below), config[key].dump());
-  return static_cast<float>(value);
-}
-
-bool flag(const nlohmann::json& config, const char* key, bool missing, const std::string& where) {
-  if (!config.contains(key)) return missing;
-  if (!config[key].is_boolean()) refuse_key(where, key, "true or false", config[key].dump());
-  return config[key].get<bool>();
-}
-
 // No product of sizes may overflow below.
 void refuse_huge(const Gpt2Config& c, const std::string& where) {
   const auto number = [](std::int64_t n) { return static_cast<double>(n); };
@@ -85,25 +55,25 @@ Gpt2Config read_gpt2_config(nlohmann::json& config, const std::string& where,
                             std::vector<std::string>& notes) {
   use_own_names(config, where);
   refuse_other_functions(config, where);
-  note_unknown_keys(config, where, notes);
+  note_unknown_keys("gpt2", config, gpt2_keys, where, notes);
   Gpt2Config c{};
-  c.n_layer = positive(config, "n_layer", where);
-  c.n_head = positive(config, "n_head", where);
-  c.n_embd = positive(config, "n_embd", where);
-  c.n_positions = positive(config, "n_positions", where);
-  c.vocab_size = positive(config, "vocab_size", where);
+  c.n_layer = positive_key(config, "n_layer", where);
+  c.n_head = positive_key(config, "n_head", where);
+  c.n_embd = positive_key(config, "n_embd", where);
+  c.n_positions = positive_key(config, "n_positions", where);
+  c.vocab_size = positive_key(config, "vocab_size", where);
   const bool inner = config.contains("n_inner") && !config["n_inner"].is_null();
-  c.n_inner = inner ? positive(config, "n_inner", where) : 4 * c.n_embd;
-  c.epsilon = fraction(config, "layer_norm_epsilon", 1e-5, 1, where);
-  c.range = fraction(config, "initializer_range", 0.02, 10, where);
-  c.embd_pdrop = fraction(config, "embd_pdrop", 0.1, 1, where);
-  c.attn_pdrop = fraction(config, "attn_pdrop", 0.1, 1, where);
-  c.resid_pdrop = fraction(config, "resid_pdrop", 0.1, 1, where);
+  c.n_inner = inner ? positive_key(config, "n_inner", where) : 4 * c.n_embd;
+  c.epsilon = fraction_key(config, "layer_norm_epsilon", 1e-5, 1, where);
+  c.range = fraction_key(config, "initializer_range", 0.02, 10, where);
+  c.embd_pdrop = fraction_key(config, "embd_pdrop", 0.1, 1, where);
+  c.attn_pdrop = fraction_key(config, "attn_pdrop", 0.1, 1, where);
+  c.resid_pdrop = fraction_key(config, "resid_pdrop", 0.1, 1, where);
   c.activation =
       config.contains("activation_function") ? json_string(config, "activation_function", where) : "gelu_new";
-  c.tied = flag(config, "tie_word_embeddings", true, where);
-  c.scaled = flag(config, "scale_attn_weights", true, where);
-  c.scaled_by_layer = flag(config, "scale_attn_by_inverse_layer_idx", false, where);
+  c.tied = flag_key(config, "tie_word_embeddings", true, where);
+  c.scaled = flag_key(config, "scale_attn_weights", true, where);
+  c.scaled_by_layer = flag_key(config, "scale_attn_by_inverse_layer_idx", false, where);
   if (c.n_embd % c.n_head != 0)
     refuse_key(where, "n_head", "a divisor of n_embd = " + std::to_string(c.n_embd),
                std::to_string(c.n_head));

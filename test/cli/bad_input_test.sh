@@ -42,7 +42,7 @@ train 2 "^hone: --threads: .*1 to 4096.*found -1" --model tiny --data text.txt -
 train 2 "^hone: --batch: .*at least 1, found 0" --model tiny --data text.txt --seq 64 --batch 0
 train 2 "^hone: --seq: .*1 to 128.*found 0" --model tiny --data text.txt --seq 0
 train 2 "^hone: --schedule: .*found 'sine'" --data text.txt --schedule sine
-train 2 "^hone: --optimizer: .*found 'sgd'" --data text.txt --optimizer sgd
+train 2 "^hone: --optimizer: unknown optimizer 'adam'.*did you mean 'adamw'" --data text.txt --optimizer adam
 train 2 "^hone: --resume: .*found 'no'" --data text.txt --resume no
 train 2 "^hone: --warmup: .*found -1" --data text.txt --warmup -1
 train 2 "^hone: --save-every: .*found -1" --data text.txt --save-every -1
