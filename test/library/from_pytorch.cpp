@@ -27,10 +27,18 @@ hone::Tensor gpt(hone::Builder& b, hone::Tensor tokens) {
   return linear(layer_norm(x, "norm_f"), wte);
 }
 
+// What Llama has in other places.
+hone::Tensor rotary(hone::Builder& b, hone::Tensor tokens) {
+  auto x = embedding(tokens, b.parameter("wte", {V, C}));
+  x = rms_norm(x, "norm", 1e-5f);
+  const auto q = rotate(x, {.heads = H, .theta = 500000});
+  return linear(attention(q, rotate(x, {.heads = H}), x, {.heads = H}), "head", V);
+}
+
 void lines() {
   const hone::Text text("book.txt", {.tokenizer = "byte"});
   const hone::Model model(gpt, {.vocab_size = V, .context = T, .seed = 1});
-  const hone::Model gpt2 = hone::preset("gpt2");
+  const hone::Model gpt2 = hone::preset("gpt2"), llama_like(rotary, {.vocab_size = V, .context = T});
   hone::TrainPlanOptions options{.batch = B, .seq = T};
   options.precision = hone::Precision::bf16;
   options.optimizer = "sgd";
