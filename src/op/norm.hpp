@@ -120,6 +120,34 @@ struct NormOp {
   }
   static void continue_sums(Attributes& a) { a = NormGradientAttributes{.begun = true}; }
 
+  // The records. A norm's own parts are its formulas' references and its inputs' names.
+  static constexpr Variant variants[] = {{"rows", "cpu", nullptr, nullptr, run}};
+  static constexpr Variant gradient_variants[] = {{"rows", "cpu", nullptr, scratch_gradient, run_gradient}};
+  static constexpr OpRecord record(const char* name, std::span<const InputRecord> inputs,
+                                   void (*gradient)(GradientContext&), void (*reference)(const Call&)) {
+    return {.name = name,
+            .inputs = inputs,
+            .infer = infer,
+            .cost = streaming_cost,
+            .gradient = gradient,
+            .reference = reference,
+            .variants = variants,
+            .foldable_cast = true,
+            .set_type = set_type};
+  }
+  static constexpr OpRecord gradient_record(const char* name, std::span<const InputRecord> inputs,
+                                            void (*reference)(const Call&)) {
+    return {.name = name,
+            .inputs = inputs,
+            .infer = infer_gradient,
+            .cost = streaming_cost,
+            .alias = alias_gradient,
+            .reference = reference,
+            .variants = gradient_variants,
+            .continue_sums = continue_sums,
+            .fusion = {.addend = static_cast<int>(G::addend)}};
+  }
+
   // The sums, by a reference's normalised rows normal(r, j).
   template <class Normal>
   static void reference_sums(const Call& c, const Normal& normal) {

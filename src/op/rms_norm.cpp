@@ -49,29 +49,11 @@ constexpr InputRecord inputs[] = {{"x"}, {.name = "gamma", .trains = true}};
 constexpr InputRecord gradient_inputs[] = {
     {.name = "dy", .widens = true},         {"x"}, {"gamma"}, {"rstd"}, {"gamma_sum"}, {"step"},
     {"addend", InputRecord::Kind::optional}};
-constexpr Variant variants[] = {{"rows", "cpu", nullptr, nullptr, Norm::run}};
-constexpr Variant gradient_variants[] = {
-    {"rows", "cpu", nullptr, Norm::scratch_gradient, Norm::run_gradient}};
 
 }  // namespace
 
-const OpRecord rms_norm{.name = "rms_norm",
-                        .inputs = inputs,
-                        .infer = Norm::infer,
-                        .cost = streaming_cost,
-                        .gradient = gradient,
-                        .reference = reference,
-                        .variants = variants,
-                        .foldable_cast = true,
-                        .set_type = Norm::set_type};
-const OpRecord rms_norm_gradient{.name = "rms_norm_gradient",
-                                 .inputs = gradient_inputs,
-                                 .infer = Norm::infer_gradient,
-                                 .cost = streaming_cost,
-                                 .alias = Norm::alias_gradient,
-                                 .reference = reference_gradient,
-                                 .variants = gradient_variants,
-                                 .continue_sums = Norm::continue_sums,
-                                 .fusion = {.addend = static_cast<int>(G::addend)}};
+const OpRecord rms_norm = Norm::record("rms_norm", inputs, gradient, reference);
+const OpRecord rms_norm_gradient =
+    Norm::gradient_record("rms_norm_gradient", gradient_inputs, reference_gradient);
 
 }  // namespace hone::op
