@@ -1,9 +1,11 @@
 #include "exec/feed.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include "kernel/cross_entropy.hpp"
+#include "op/inputs.hpp"
 
 namespace hone {
 namespace {
@@ -32,11 +34,14 @@ std::int64_t bytes_of(const TensorDef& input, std::int64_t samples) {
 
 void check_size(const TensorDef& input, const Samples& samples) {
   const Samples::Values* given = find(samples, input);
-  if (!given)
+  if (!given) {
+    std::string names;
+    for (const auto& each : samples.values()) names += (names.empty() ? "" : ", ") + each.first;
     throw Error(ErrorKind::usage, {.what = "the batch lacks an input of the network",
                                    .where = plain_name(input),
                                    .expected = to_string(input.type) + " for each micro-batch",
-                                   .found = "none"});
+                                   .found = names.empty() ? "nothing" : names});
+  }
   const bool whole = input.type.dtype == DType::i32;
   const auto expected = bytes_of(input, samples.count());
   if (static_cast<std::int64_t>(given->bytes.size()) == expected && whole == given->whole_numbers &&
@@ -72,8 +77,21 @@ void check_range(const TensorDef& input, std::span<const std::int32_t> values) {
                                    .where = place_of(input, i),
                                    .expected = "0 to " + std::to_string(most) + (labels ? ", or -100" : ""),
                                    .found = std::to_string(values[i]),
-                                   .hint = lengths ? "" : "the tokenizer does not fit the model"});
+                                   .hint = input.name == input::tokens || input.name == input::labels
+                                               ? "the tokenizer does not fit the model"
+                                               : ""});
   }
+}
+
+void check_finite(const TensorDef& input, const Samples::Values& given) {
+  const std::span values(reinterpret_cast<const float*>(given.bytes.data()),
+                         given.bytes.size() / sizeof(float));
+  const auto bad = std::ranges::find_if(values, [](float x) { return !std::isfinite(x); });
+  if (bad != values.end())
+    throw Error(ErrorKind::input, {.what = "a value is not finite",
+                                   .where = place_of(input, static_cast<std::size_t>(bad - values.begin())),
+                                   .expected = "finite numbers",
+                                   .found = std::isnan(*bad) ? "NaN" : "an infinite one"});
 }
 
 void write_batch(std::span<std::byte> to, const TensorDef& input, const Samples& samples) {
@@ -125,7 +143,8 @@ void check_samples(const Program& p, const Samples& samples) {
   each_input(p, [&](const TensorDef& input) {
     if (!of_batch(input.input.meaning)) return;
     check_size(input, samples);
-    if (input.type.dtype == DType::i32) check_range(input, whole_numbers(*find(samples, input)));
+    const Samples::Values& given = *find(samples, input);
+    input.type.dtype == DType::i32 ? check_range(input, whole_numbers(given)) : check_finite(input, given);
   });
 }
 

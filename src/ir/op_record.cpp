@@ -85,6 +85,8 @@ InferInput infer_input(const Program& program, const OpRecord& op, std::string_v
   return infer;
 }
 
+// By value: a tensor's own name may be handed in, and tensors are added.
+// NOLINTNEXTLINE(performance-unnecessary-value-param)
 std::vector<TensorId> emit(Program& program, const OpRecord& op, std::vector<TensorId> inputs,
                            const Attributes& attributes, std::string name, Phase phase) {
   inputs.resize(std::max(inputs.size(), op.least_inputs()));  // optional ones at the end

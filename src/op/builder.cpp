@@ -18,7 +18,7 @@ const ParameterSpec* find_spec(const std::vector<ParameterSpec>& specs, std::str
   return found == specs.end() ? nullptr : &*found;
 }
 
-TensorId BuilderState::input(const std::string& name, TensorType type, InputInfo info) {
+TensorId BuilderState::input(const std::string& name, const TensorType& type, const InputInfo& info) {
   TensorId& id = by_name["input " + name];
   if (!id) id = program.add({.name = name, .type = type, .role = Role::input, .input = info});
   if (program[id].type != type || program[id].input != info)
@@ -142,6 +142,9 @@ Tensor Builder::input(std::string_view name, std::initializer_list<std::int64_t>
   for (const std::int64_t size : positive_shape(b, name, sample).sizes()) shape.push_back(size);
   if (name.empty() || shape.rank() == 0)
     fail(b, std::string(name), "an input needs a name and a size", "both", "''");
+  if (options.kind != InputKind::values && options.below <= 0)
+    fail(b, std::string(name), "an input of whole numbers needs to know what they stay below",
+         "InputOptions::below above 0", std::to_string(options.below));
   const DType dtype = options.kind == InputKind::values ? DType::f32 : DType::i32;
   const InputInfo info{.meaning = meanings[static_cast<std::size_t>(options.kind)],
                        .below = options.below,
@@ -149,7 +152,10 @@ Tensor Builder::input(std::string_view name, std::initializer_list<std::int64_t>
   return {state_, b.input(input::named(name), {shape, dtype}, info).value};
 }
 
-Tensor Builder::tokens() { return input("tokens", {seq()}, {.kind = InputKind::ids, .below = vocab_size()}); }
+Tensor Builder::tokens() {
+  const InputInfo info{.meaning = Meaning::ids, .below = vocab_size()};
+  return {state_, state_->input(input::tokens, {{batch(), seq()}, DType::i32}, info).value};
+}
 
 Tensor Builder::positions() {
   BuilderState& b = *state_;

@@ -142,6 +142,11 @@ Tensor cross_entropy(Tensor logits, Tensor labels) {
   const TensorId in = value_of(b, logits, "cross_entropy"), of = ids_of(b, labels, "cross_entropy");
   if (b.program[of].input.meaning != Meaning::labels)
     fail(b, "cross_entropy", "the labels are none", "an input of kind labels", text_of(b.program[of]));
+  if (const Shape& shape = b.program[in].type.shape;
+      shape.rank() == 0 || b.program[of].input.below > shape.last())
+    fail(b, "cross_entropy", "labels that have no logit",
+         "labels below " + std::to_string(shape.rank() ? shape.last() : 0) + ", the width of the logits",
+         "below " + std::to_string(b.program[of].input.below));
   const std::string number = ++b.losses == 1 ? "" : "." + std::to_string(b.losses);
   const TensorId scale =
       b.input(input::loss_scale + number, op::f32({1}),

@@ -45,7 +45,7 @@ struct BuilderState {
   std::map<std::string, TensorId> activations;  // what nodes leave, by the nodes' names and by named()
   int losses = 0;                               // so far
   // Made at its first use; Error(input) where a second one disagrees. `name` begins with '$'.
-  TensorId input(const std::string& name, TensorType type, InputInfo info);
+  TensorId input(const std::string& name, const TensorType& type, const InputInfo& info);
   // Numbers, by a name that begins with '$' too.
   TensorId constant(const std::string& name, const Shape& shape, std::span<const float> values);
   // `what` under the open scopes; the second node of a name is called NAME.2.

@@ -1,7 +1,9 @@
+#include <stdexcept>
 #include <utility>
 
 #include "base/float_mode.hpp"
 #include "op/builder_nodes.hpp"
+#include "op/inputs.hpp"
 
 namespace hone {
 
@@ -23,6 +25,16 @@ Network language_model(Architecture architecture) {
   };
 }
 
+namespace {
+
+Tensor next_labels(const Builder& b, Tensor logits) {
+  BuilderState& state = state_of(logits, "labels");
+  const InputInfo info{.meaning = Meaning::labels, .below = b.vocab_size()};
+  return {&state, state.input(input::labels, {{b.batch(), b.seq()}, DType::i32}, info).value};
+}
+
+}  // namespace
+
 Objective next_token() {
   return [](Builder& b, const Outputs& outputs) -> std::vector<LossTerm> {
     const auto logits = outputs.find("logits");
@@ -31,8 +43,7 @@ Objective next_token() {
                   {.what = "the network has no logits, so it predicts no next token",
                    .expected = "an output 'logits', or an objective of its own",
                    .found = outputs.empty() ? "no output" : "'" + outputs.begin()->first + "'"});
-    const Tensor labels = b.input("labels", {b.seq()}, {.kind = InputKind::labels, .below = b.vocab_size()});
-    return {{"loss", cross_entropy(logits->second, labels)}};
+    return {{"loss", cross_entropy(logits->second, next_labels(b, logits->second))}};
   };
 }
 
@@ -54,6 +65,18 @@ Forward finish(BuilderState& state, const Outputs& outputs) {
   for (const auto& [name, tensor] : outputs) state.activations.try_emplace(name, TensorId{tensor.id()});
   verify(state.program);
   return {std::move(state.program), std::move(state.activations)};
+}
+
+// An objective asks for outputs by name, by a map's own at().
+std::vector<LossTerm> terms_of(const Objective& objective, Builder& builder, const Outputs& outputs) {
+  try {
+    return objective(builder, outputs);
+  } catch (const std::out_of_range&) {
+    std::string names;
+    for (const auto& output : outputs) names += (names.empty() ? "" : ", ") + output.first;
+    throw Error(ErrorKind::input, {.what = "the objective asks for an output that the network does not make",
+                                   .expected = "one of " + names});
+  }
 }
 
 // The scale of a loss that a term is, with the term's weight.
@@ -87,7 +110,7 @@ Forward write_forward(const Network& network, const Objective& objective, const 
   state.options = options;
   const Outputs outputs = call(network, state);
   Builder builder(&state);
-  const std::vector<LossTerm> terms = objective(builder, outputs);
+  const std::vector<LossTerm> terms = terms_of(objective, builder, outputs);
   if (terms.empty()) throw Error(ErrorKind::input, {.what = "the objective has no term"});
   for (const LossTerm& term : terms) {
     if (term.losses.builder() != &state) refuse_foreign(term.name);

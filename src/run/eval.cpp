@@ -172,6 +172,7 @@ class Evaluation {
 
 EvalReport evaluate(const Model& model, const Text& text, const EvalOptions& o) {
   const FloatModeGuard guard;
+  require_language_model(model);
   check_vocabulary(model, text);
   const Part part = part_of(text, o);
   const std::int64_t seq = decided_seq(model, part, o.seq), all = (part.predicted + seq - 1) / seq;

@@ -16,6 +16,7 @@ constexpr std::int64_t chunk_tokens[] = {64, 8, 1};
 constexpr std::int64_t cache_block_positions = 64;
 
 GenerateOptions decided(const Model& model, GenerateOptions o) {
+  require_language_model(model);
   if (o.context < 0 || o.context > model.context())
     throw Error(ErrorKind::usage, {.what = "it does not fit the model's",
                                    .where = "context",

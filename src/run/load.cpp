@@ -5,6 +5,13 @@
 
 namespace hone {
 
+void require_language_model(const Model& model) {
+  if (model.vocab_size() > 0 && model.context() > 0) return;
+  throw Error(ErrorKind::usage, {.what = "the network is no language model",
+                                 .expected = "one with ModelOptions::vocab_size and context",
+                                 .found = "neither tokens to read nor a context"});
+}
+
 std::set<std::string> weight_names(const Program& program) {
   std::set<std::string> names;
   for (const TensorDef& t : program.tensors)

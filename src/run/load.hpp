@@ -10,6 +10,9 @@
 
 namespace hone {
 
+// Error(usage) for a network that reads no text: one without vocabulary or context.
+void require_language_model(const Model& model);
+
 // The names of a program's weights: parameters, and what is derived from them.
 std::set<std::string> weight_names(const Program& program);
 

@@ -93,9 +93,11 @@ TrainPlan::TrainPlan(Model model, TrainPlanOptions options) {
   JobPlan job(std::move(programs.list), {.threads = options.threads, .isa = isa_from_name(options.isa)});
   auto impl =
       std::make_shared<Impl>(std::move(model), std::move(options), std::move(job), std::move(programs.micro));
-  // A save turns a weight, and the C library may keep a second buffer: 25 MiB where the largest has 16.
+  // A save turns a weight, and the C library may keep a second buffer: 25 MiB where the largest has 16. A
+  // step's batch is ids and labels, 4 bytes each.
+  const std::int64_t batch_bytes = 8 * impl->options.batch * impl->options.seq;
   impl->forecast =
-      forecast_memory(impl->job, 2 * largest_turned_bytes(impl->model.impl().specs),
+      forecast_memory(impl->job, 2 * largest_turned_bytes(impl->model.impl().specs) + batch_bytes,
                       {.held = impl->options.text_bytes, .reading = impl->options.reading_bytes});
   impl->step_flops = hone::step_flops(*impl);
   impl->terms = terms_of(impl->job.programs()[impl->micro[0].train]);

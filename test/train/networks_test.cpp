@@ -6,6 +6,8 @@
 #include <cmath>
 
 #include "base/random.hpp"
+#include "hone/eval.hpp"
+#include "hone/generate.hpp"
 #include "model/model_impl.hpp"
 #include "op/ops.hpp"
 #include "temporary_folder.hpp"
@@ -318,6 +320,49 @@ TEST(Network, WhatIsWrongWithABatchNamesTheInput) {
     v.floats["labels"].assign(B * T, 0);
   });
   refused("no label counts", [](Values& v) { v.ids["labels"].assign(B * T, -100); });
+}
+
+// What reads outside its memory, or asks for what is not there, is met before anything runs.
+TEST(Network, WhatIsWrongWithAnObjectiveIsSaid) {
+  const auto refused = [](const char* part, const Objective& objective) {
+    try {
+      const TrainPlan plan(Model(classifier, objective), {.batch = B, .seq = T, .threads = 1});
+      FAIL() << part;
+    } catch (const Error& e) {
+      EXPECT_NE(std::string(e.what()).find(part), std::string::npos) << e.what();
+    }
+  };
+  const auto with = [](std::int64_t below) -> Objective {
+    return [below](Builder& b, const Outputs& out) -> std::vector<LossTerm> {
+      const auto labels = b.input("class", {}, {.kind = InputKind::labels, .below = below});
+      return {{"loss", cross_entropy(out.at("class"), labels)}};
+    };
+  };
+  refused("labels that have no logit", with(17));
+  refused("stay below", with(0));
+  refused("one of class", [](Builder& b, const Outputs& out) -> std::vector<LossTerm> {
+    const auto labels = b.input("class", {}, {.kind = InputKind::labels, .below = 16});
+    return {{"loss", cross_entropy(out.at("klass"), labels)}};
+  });
+  refused("no term", [](Builder&, const Outputs&) { return std::vector<LossTerm>(); });
+}
+
+TEST(Network, ThatIsNoLanguageModelGeneratesNothing) {
+  EXPECT_THROW(GeneratePlan(Model(classifier, class_of_image)), Error);
+  EXPECT_THROW(evaluate(Model(classifier, class_of_image), Text::of(std::string(500, 'a')), {}), Error);
+}
+
+TEST(Network, AValueThatIsNotFiniteIsNamed) {
+  const Case c = cases()[0];
+  Trainer t(TrainPlan(c.model(), {.batch = B, .seq = T, .threads = 1}));
+  Values v = c.batch(0);
+  v.floats["pixels"][128 + 7] = std::nanf("");
+  try {
+    t.step(v.samples(), {});
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_NE(std::string(e.what()).find("pixels [1,7]"), std::string::npos) << e.what();
+  }
 }
 
 TEST(Network, AnOptimizerIsGivenOnlyWhatItHas) {
