@@ -49,6 +49,7 @@ class Recipes {
     if (std::filesystem::is_directory(path))
       throw Error(ErrorKind::input, {.what = "a recipe is a TOML file", .where = path, .found = "a folder"});
     paths_.push_back(path);
+    std::map<std::string, std::string> places;  // in this file, by option: min_lr and min-lr are one
     try {
       for (const auto& [key, node] : toml::parse_file(path)) {
         const std::string where = place(path, key.source().begin);
@@ -58,6 +59,11 @@ class Recipes {
                        .where = where,
                        .expected = "a number, a text, true or false"});
         const std::string option = option_of(key.str(), where);
+        if (const auto [at, fresh] = places.try_emplace(option, where); !fresh)
+          throw Error(ErrorKind::input, {.what = fmt::format("'{}' is given twice", key.str()),
+                                         .where = where,
+                                         .expected = "each option once",
+                                         .found = "it at " + at->second + " too"});
         const ValueKind kind = options_.at(option);
         const auto value = value_text(node, kind);
         if (!value)

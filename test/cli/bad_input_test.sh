@@ -118,6 +118,8 @@ recipe 3 "4: --lr: .*large" "${start}lr = 1e99\n"
 recipe 3 "4: 'seed' has .*a whole number, found a number with a point" "${start}seed = 3.0\n"
 recipe 3 "4: 'beta1' has .*a number, found a text" "${start}beta1 = \"0.9\"\n"
 recipe 3 "4: 'out' has .*a text, found a whole number" "${start}out = 7\n"
+printf 'min_lr = 1e-4\nmin-lr = 1e-5\n' >recipe.toml  # one option by two spellings
+train 3 "recipe.toml, line [12].*given twice" recipe.toml
 mkdir -p folder.toml
 train 3 "folder.toml: a recipe is a TOML file: found a folder" folder.toml
 printf 'batch = 0\n' >recipe.toml
