@@ -86,9 +86,10 @@ InferInput infer_input(const Program& program, const OpRecord& op, std::string_v
 }
 
 // By value: a tensor's own name may be handed in, and tensors are added.
-// NOLINTNEXTLINE(performance-unnecessary-value-param)
+// NOLINTBEGIN(performance-unnecessary-value-param)
 std::vector<TensorId> emit(Program& program, const OpRecord& op, std::vector<TensorId> inputs,
                            const Attributes& attributes, std::string name, Phase phase) {
+  // NOLINTEND(performance-unnecessary-value-param)
   inputs.resize(std::max(inputs.size(), op.least_inputs()));  // optional ones at the end
   const auto specs = op.infer(infer_input(program, op, name, inputs, attributes));
   Node node{.op = &op,

@@ -27,14 +27,6 @@ TEST(Limits, ArePositiveAndQuick) {
   }
 }
 
-TEST(Limits, WiderInstructionsDoMore) {
-  if (!cpu_has(Isa::avx512_bf16)) GTEST_SKIP();
-  const MachineLimits wide = measure_limits(1, Isa::avx512_bf16), narrow = measure_limits(1, Isa::portable);
-  EXPECT_GT(wide.f32_gflops.median, narrow.f32_gflops.median);
-  EXPECT_GT(wide.bf16_gflops.median, wide.f32_gflops.median);
-  EXPECT_GT(wide.int8_gops.median, wide.f32_gflops.median);
-}
-
 TEST(Memory, CountsWhatIsTouched) {
   const std::int64_t before = current_rss_bytes();
   constexpr std::size_t size = std::size_t{64} << 20;
