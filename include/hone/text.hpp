@@ -18,6 +18,7 @@
 #include <utility>
 #include <vector>
 
+#include "hone/samples.hpp"
 #include "hone/tokenizer.hpp"
 
 namespace hone {
@@ -35,7 +36,8 @@ struct BatchView {
   std::int64_t batch = 0, seq = 0;
   std::span<const std::int32_t> ids{}, labels{};
 
-  HONE_API std::int64_t tokens() const;                                   // labels that count
+  HONE_API std::int64_t tokens() const;  // labels that count
+  HONE_API Samples samples() const;      // as the inputs "tokens" and "labels" of a language model
   HONE_API BatchView rows(std::int64_t first, std::int64_t count) const;  // [first, first + count)
 };
 
@@ -45,6 +47,7 @@ struct Batch {
   std::vector<std::int32_t> ids{}, labels{};
 
   std::int64_t tokens() const { return BatchView(*this).tokens(); }
+  Samples samples() const { return BatchView(*this).samples(); }
   operator BatchView() const { return {batch, seq, ids, labels}; }
 };
 

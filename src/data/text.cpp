@@ -48,6 +48,8 @@ void require_part(std::int64_t first, std::int64_t count, std::int64_t rows, std
 
 }  // namespace
 
+Samples BatchView::samples() const { return Samples(batch).set("tokens", ids).set("labels", labels); }
+
 std::int64_t BatchView::tokens() const {
   return static_cast<std::int64_t>(labels.size()) - std::count(labels.begin(), labels.end(), ignored);
 }

@@ -125,11 +125,9 @@ std::span<std::byte> Executor::bytes(const std::string& name) {
           static_cast<std::size_t>(found->second.tensor.type.bytes())};
 }
 
-std::span<std::byte> Executor::input(std::size_t program, std::string_view name) {
-  const Program& p = impl_->plan.programs()[program];
-  const TensorId id = p.input(name);
-  if (!id) return {};
-  return {impl_->address(program, id), static_cast<std::size_t>(p[id].type.bytes())};
+std::span<std::byte> Executor::input(std::size_t program, TensorId id) {
+  return {impl_->address(program, id),
+          static_cast<std::size_t>(impl_->plan.programs()[program][id].type.bytes())};
 }
 
 std::span<const std::byte> Executor::output(std::size_t program, TensorId id) const {

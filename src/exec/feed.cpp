@@ -12,12 +12,6 @@ namespace {
 
 std::string plain_name(const TensorDef& input) { return input.name.substr(1); }  // without '$'
 
-template <class F>
-void each_input(const Program& p, const F& body) {
-  for (const TensorDef& t : p.tensors)
-    if (t.role == Role::input && t.alias == Alias::none) body(t);
-}
-
 std::span<const std::int32_t> whole_numbers(const Samples::Values& v) {
   return {reinterpret_cast<const std::int32_t*>(v.bytes.data()), v.bytes.size() / sizeof(std::int32_t)};
 }
@@ -140,33 +134,37 @@ void write_place(std::span<std::byte> to, const TensorDef& input, const Place& p
 }  // namespace
 
 void check_samples(const Program& p, const Samples& samples) {
-  each_input(p, [&](const TensorDef& input) {
-    if (!of_batch(input.input.meaning)) return;
+  for (const TensorId id : p.inputs()) {
+    const TensorDef& input = p[id];
+    if (!of_batch(input.input.meaning)) continue;
     check_size(input, samples);
     const Samples::Values& given = *find(samples, input);
     input.type.dtype == DType::i32 ? check_range(input, whole_numbers(given)) : check_finite(input, given);
-  });
+  }
 }
 
 LabelCounts count_labels(const Program& p, const Samples& samples) {
   LabelCounts counts;
-  each_input(p, [&](const TensorDef& input) {
-    if (input.input.meaning != Meaning::labels) return;
+  for (const TensorId id : p.inputs()) {
+    const TensorDef& input = p[id];
+    if (input.input.meaning != Meaning::labels) continue;
     const auto values = whole_numbers(*find(samples, input));
     counts[input.name] = std::count_if(values.begin(), values.end(),
                                        [](std::int32_t label) { return label != kernel::ignored_label; });
-  });
+  }
   return counts;
 }
 
 void feed(Executor& executor, std::size_t program, const Samples& samples, const Place& place) {
-  each_input(executor.plan().programs()[program], [&](const TensorDef& input) {
-    const auto to = executor.input(program, input.name);
+  const JobPlan& plan = executor.plan();
+  for (const TensorId id : plan.inputs(program)) {
+    const TensorDef& input = plan.programs()[program][id];
+    const auto to = executor.input(program, id);
     if (of_batch(input.input.meaning))
       write_batch(to, input, samples);
     else
       write_place(to, input, place);
-  });
+  }
 }
 
 }  // namespace hone

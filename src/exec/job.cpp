@@ -27,6 +27,7 @@ JobPlan::JobPlan(std::vector<Program> programs, ExecOptions options, const std::
   for (const Program& p : programs_) {
     verify(p);
     workspaces_.push_back(plan_workspace(p, scratch_bytes(p, options_)));
+    inputs_.push_back(p.inputs());
     workspace_bytes_ = std::max(workspace_bytes_, workspaces_.back().bytes);
   }
   plan_shared(held);

@@ -40,6 +40,8 @@ class JobPlan {
   const ExecOptions& options() const { return options_; }
   const std::map<std::string, Shared>& shared() const { return shared_; }
   const Workspace& workspace(std::size_t program) const { return workspaces_[program]; }
+  // The inputs that a program of the list reads, found once.
+  const std::vector<TensorId>& inputs(std::size_t program) const { return inputs_[program]; }
   std::int64_t arena_bytes() const { return arena_bytes_; }
   std::int64_t workspace_bytes() const { return workspace_bytes_; }
   std::int64_t held_bytes() const { return held_bytes_; }
@@ -51,6 +53,7 @@ class JobPlan {
   std::vector<Program> programs_;
   ExecOptions options_;
   std::vector<Workspace> workspaces_;
+  std::vector<std::vector<TensorId>> inputs_;
   std::map<std::string, Shared> shared_;  // by name, so that the layout depends on nothing else
   std::int64_t workspace_bytes_ = 0, arena_bytes_ = 0, held_bytes_ = 0;
 };
@@ -69,9 +72,9 @@ class Executor {
 
   // A shared tensor by name, or an output of a program (valid until the next run of any program).
   std::span<std::byte> bytes(const std::string& name);
-  // An input of a program, in that program's own size; empty where it has none of that name. Programs may
-  // differ in an input's shape: it is written before each run.
-  std::span<std::byte> input(std::size_t program, std::string_view name);
+  // An input of a program, in that program's own size: programs may differ in an input's shape, for it is
+  // written before each run.
+  std::span<std::byte> input(std::size_t program, TensorId id);
   template <class T>
   std::span<T> view(const std::string& name) {
     const auto b = bytes(name);

@@ -44,10 +44,6 @@ class Attributes {
     if (print_) std::memcpy(&value, bytes_.data(), sizeof(T));
     return value;
   }
-  template <class T>
-  bool is() const {
-    return print_ == &print_as<T>;
-  }
   std::string to_string(const HasOperand& has = {}) const {
     return print_ ? print_(bytes_.data(), has) : std::string();
   }

@@ -23,10 +23,17 @@ TensorId Program::find(std::string_view wanted) const {
   return {};
 }
 
-TensorId Program::input(std::string_view wanted) const {
+std::vector<TensorId> Program::inputs() const {
+  std::vector<TensorId> ids;
   for (std::size_t i = 0; i < tensors.size(); ++i)
-    if (tensors[i].role == Role::input && tensors[i].alias == Alias::none && tensors[i].name == wanted)
-      return {static_cast<std::int32_t>(i)};
+    if (tensors[i].role == Role::input && tensors[i].alias == Alias::none)
+      ids.push_back({static_cast<std::int32_t>(i)});
+  return ids;
+}
+
+TensorId Program::input(std::string_view wanted) const {
+  for (const TensorId id : inputs())
+    if ((*this)[id].name == wanted) return id;
   return {};
 }
 
@@ -34,10 +41,6 @@ TensorId Program::output(std::string_view wanted) const {
   for (const Output& output : outputs)
     if (output.name == wanted) return output.id;
   return {};
-}
-
-bool Program::is_output(TensorId id) const {
-  return std::any_of(outputs.begin(), outputs.end(), [id](const Output& o) { return o.id == id; });
 }
 
 std::vector<ParameterSpec> Program::parameters() const {

@@ -149,12 +149,12 @@ struct Program {
   TensorDef& operator[](TensorId id) { return tensors[static_cast<std::size_t>(id.value)]; }
   const TensorDef& operator[](TensorId id) const { return tensors[static_cast<std::size_t>(id.value)]; }
 
-  TensorId add(TensorDef tensor);                // fills in strides where they are missing
-  TensorId find(std::string_view name) const;    // the first of that name, or none
+  TensorId add(TensorDef tensor);              // fills in strides where they are missing
+  TensorId find(std::string_view name) const;  // the first of that name, or none
+  std::vector<TensorId> inputs() const;
   TensorId input(std::string_view name) const;   // the input of that name, or none
   TensorId output(std::string_view name) const;  // the output of that name, or none
-  bool is_output(TensorId id) const;
-  TensorId newest(TensorId id) const;  // the version of it that none replaces
+  TensorId newest(TensorId id) const;            // the version of it that none replaces
   std::vector<TensorId> states(Purpose purpose, std::string_view of) const;
   std::vector<ParameterSpec> parameters() const;  // in the order in which they were added
   TensorId root(TensorId id) const { return (*this)[id].alias == Alias::none ? id : (*this)[id].base; }

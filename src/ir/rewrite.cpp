@@ -99,7 +99,9 @@ TensorId Copy::mapped(TensorId id) {
 }
 
 void Copy::write(const Node& node, const std::vector<TensorId>& inputs, const Attributes& attributes) {
-  const auto outputs = emit_like(made_, node, inputs, attributes);
+  const auto outputs = emit(made_, *node.op, inputs, attributes, node.name, node.phase);
+  made_.nodes.back().scope = node.scope;
+  made_.nodes.back().backward = node.backward;
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     map_[static_cast<std::size_t>(node.outputs[i].value)] = outputs[i];
     const TensorDef& was = source_[node.outputs[i]];
@@ -112,14 +114,6 @@ void Copy::write(const Node& node, const std::vector<TensorId>& inputs, const At
 Program Copy::finish() {
   for (const Output& output : source_.outputs) made_.outputs.emplace_back(mapped(output.id), output.name);
   return std::move(made_);
-}
-
-std::vector<TensorId> emit_like(Program& p, const Node& n, const std::vector<TensorId>& inputs,
-                                const Attributes& attributes) {
-  auto outputs = emit(p, *n.op, inputs, attributes, n.name, n.phase);
-  p.nodes.back().scope = n.scope;
-  p.nodes.back().backward = n.backward;
-  return outputs;
 }
 
 }  // namespace hone

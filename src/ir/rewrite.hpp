@@ -79,8 +79,4 @@ class Copy {
   std::vector<TensorId> map_;
 };
 
-// Node `n` as it is, to be written into the program a second time: outputs of its own.
-std::vector<TensorId> emit_like(Program& program, const Node& n, const std::vector<TensorId>& inputs,
-                                const Attributes& attributes);
-
 }  // namespace hone

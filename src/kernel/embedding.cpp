@@ -8,8 +8,6 @@
 #include "kernel/isa/embedding_isa.hpp"
 
 namespace hone::kernel {
-namespace {}  // namespace
-
 void run(const Embedding& a, Isa isa, ThreadPool& pool) {
   const EmbeddingTable& f = embedding_table_of(isa);
   const std::int64_t step = std::max<std::int64_t>(1, 16384 / a.C);

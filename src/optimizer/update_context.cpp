@@ -1,6 +1,5 @@
 #include <algorithm>
 
-#include "ir/rewrite.hpp"
 #include "op/ops.hpp"
 #include "optimizer/optimizer.hpp"
 

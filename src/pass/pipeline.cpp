@@ -11,24 +11,23 @@ bool has_loss(const Options& o) { return !generates(o); }
 bool is_low(const Options& o) { return o.low_precision; }
 
 struct Stage {
-  const char* name;
   bool (*wanted)(const Options&);  // null: always
   void (*run)(Program&, const Options&);
 };
 
 // Backward follows from what autocast wrote; fusion from both. Chunks come late, for they multiply nodes.
 constexpr Stage stages[] = {
-    {"keep_activations", trains, [](Program& p, const Options& o) { keep_activations(p, o.keep, o.batch); }},
-    {"autocast", is_low, [](Program& p, const Options&) { autocast(p); }},
-    {"differentiate", trains, [](Program& p, const Options&) { differentiate(p); }},
-    {"keep_embedding_rows", trains, [](Program& p, const Options& o) { keep_embedding_rows(p, o.batch); }},
-    {"last_row_only", generates, [](Program& p, const Options&) { last_row_only(p); }},
-    {"fuse", nullptr, [](Program& p, const Options&) { fuse(p); }},
-    {"few_rows", generates, [](Program& p, const Options&) { few_rows(p); }},
-    {"chunk_loss", has_loss, [](Program& p, const Options&) { chunk_loss(p); }},
-    {"join_gradients", trains, [](Program& p, const Options&) { join_gradients(p); }},
-    {"append_norm", trains, [](Program& p, const Options&) { append_norm(p); }},
-    {"append_update", trains, [](Program& p, const Options& o) { append_update(p, o.update); }},
+    {trains, [](Program& p, const Options& o) { keep_activations(p, o.keep, o.batch); }},
+    {is_low, [](Program& p, const Options&) { autocast(p); }},
+    {trains, [](Program& p, const Options&) { differentiate(p); }},
+    {trains, [](Program& p, const Options& o) { keep_embedding_rows(p, o.batch); }},
+    {generates, [](Program& p, const Options&) { last_row_only(p); }},
+    {nullptr, [](Program& p, const Options&) { fuse(p); }},
+    {generates, [](Program& p, const Options&) { few_rows(p); }},
+    {has_loss, [](Program& p, const Options&) { chunk_loss(p); }},
+    {trains, [](Program& p, const Options&) { join_gradients(p); }},
+    {trains, [](Program& p, const Options&) { append_norm(p); }},
+    {trains, [](Program& p, const Options& o) { append_update(p, o.update); }},
 };
 
 }  // namespace
@@ -39,7 +38,6 @@ void run_pipeline(Program& p, const PipelineOptions& o) {
     stage.run(p, o);
     remove_dead(p);
     verify(p);
-    if (o.watch) o.watch(stage.name, p);
   }
 }
 

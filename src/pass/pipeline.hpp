@@ -1,6 +1,5 @@
 // The one way from what an architecture wrote to the program that runs: which passes, in which order.
 #pragma once
-#include <functional>
 #include <map>
 #include <string>
 
@@ -14,8 +13,6 @@ struct PipelineOptions {
   std::int64_t batch = 1;                  // training: samples of the whole step
   std::map<std::string, TensorId> keep{};  // training: activations that outlive the step, by name
   UpdateOptions update{};                  // training
-  // Sees the program after each pass, by the pass's name; for people who look.
-  std::function<void(const char*, const Program&)> watch{};
 };
 
 // Runs them; after each, dead nodes go and the program is checked.

@@ -1,5 +1,4 @@
 // What follows the micro-batches of a step: whole gradients, their norm, the update.
-#include <cmath>
 #include <map>
 
 #include "op/common.hpp"

@@ -101,8 +101,7 @@ class Evaluation {
 
   // Adds a batch of at most windows() to the sums.
   void add(const Batch& batch) {
-    const Samples samples =
-        Samples(batch.batch).set("tokens", std::span(batch.ids)).set("labels", std::span(batch.labels));
+    const Samples samples = batch.samples();
     check_samples(program(), samples);
     feed(executor_, 0, samples, {});
     executor_.run(0);

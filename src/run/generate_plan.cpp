@@ -12,7 +12,7 @@ namespace {
 
 // Prompts go through in pieces of these sizes, so nothing is ever padded and the last row is the last
 // position. A product over 64 rows is near its best; the rest of a prompt costs at most 7 + 7 runs.
-constexpr std::int64_t chunk_tokens[] = {64, 8, 1};
+constexpr std::int64_t chunk_sizes[] = {64, 8, 1};
 constexpr std::int64_t cache_block_positions = 64;
 
 GenerateOptions decided(const Model& model, GenerateOptions o) {
@@ -56,20 +56,20 @@ double token_ms(const Program& p, const MachineLimits& limits) {
 GeneratePlan::GeneratePlan(Model model, GenerateOptions options) {
   const FloatModeGuard guard;
   options = decided(model, std::move(options));
-  std::vector<ChunkProgram> chunks;
+  std::vector<std::int64_t> chunk_tokens;
   std::vector<Program> programs;
   Program whole;
-  for (const std::int64_t tokens : chunk_tokens) {
+  for (const std::int64_t tokens : chunk_sizes) {
     if (tokens > options.context) continue;
-    chunks.push_back({tokens});
+    chunk_tokens.push_back(tokens);
     Program chunk = write_chunk(model, options, tokens);
     programs.push_back(cut(chunk, Phase::micro));
-    if (chunks.size() == 1) whole = std::move(chunk);
+    if (chunk_tokens.size() == 1) whole = std::move(chunk);
   }
   const std::set<std::string> weights = weight_names(programs.front());
   JobPlan job(std::move(programs), exec_options(options.threads, options.isa), weights);
-  auto impl = std::make_shared<Impl>(
-      Impl{std::move(model), std::move(options), std::move(chunks), std::move(whole), std::move(job), {}});
+  auto impl = std::make_shared<Impl>(Impl{
+      std::move(model), std::move(options), std::move(chunk_tokens), std::move(whole), std::move(job), {}});
   // Weights are turned into their place: 8 MiB were kept where the largest has 16.
   impl->forecast = forecast_memory(impl->job, largest_turned_bytes(impl->model.impl().specs) / 2);
   const ExecOptions& exec = impl->job.options();
@@ -84,9 +84,10 @@ const GenerateOptions& GeneratePlan::options() const { return impl_->options; }
 
 std::string GeneratePlan::print() const {
   std::string s;
-  for (std::size_t i = 0; i < impl_->chunks.size(); ++i)
-    s += "# " + std::to_string(impl_->chunks[i].tokens) +
-         (impl_->chunks[i].tokens == 1 ? " token\n" : " tokens\n") + impl_->job.print(i);
+  for (std::size_t i = 0; i < impl_->chunk_tokens.size(); ++i) {
+    const std::int64_t tokens = impl_->chunk_tokens[i];
+    s += "# " + std::to_string(tokens) + (tokens == 1 ? " token\n" : " tokens\n") + impl_->job.print(i);
+  }
   return s;
 }
 

@@ -37,16 +37,16 @@ void Generator::Impl::check_ids(std::span<const std::int32_t> ids) const {
 }
 
 std::int64_t Generator::Impl::append_chunk(std::span<const std::int32_t> ids) {
-  const auto& chunks = planned().chunks;
+  const auto& chunk_tokens = planned().chunk_tokens;
   std::size_t program = 0;
-  while (chunks[program].tokens > static_cast<std::int64_t>(ids.size())) ++program;
-  const ChunkProgram& chunk = chunks[program];
-  const Samples samples = Samples(1).set("tokens", ids.first(static_cast<std::size_t>(chunk.tokens)));
+  while (chunk_tokens[program] > static_cast<std::int64_t>(ids.size())) ++program;
+  const std::int64_t tokens = chunk_tokens[program];
+  const Samples samples = Samples(1).set("tokens", ids.first(static_cast<std::size_t>(tokens)));
   feed(executor, program, samples, {.position = position});
   executor.run(program);
   last_program = program;
-  position += chunk.tokens;
-  return chunk.tokens;
+  position += tokens;
+  return tokens;
 }
 
 std::span<const float> Generator::Impl::logits() const {

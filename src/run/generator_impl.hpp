@@ -11,16 +11,11 @@
 
 namespace hone {
 
-// A program of the job that reads so many tokens.
-struct ChunkProgram {
-  std::int64_t tokens;
-};
-
 struct GeneratePlan::Impl {
   Model model;
   GenerateOptions options;
-  std::vector<ChunkProgram> chunks;  // the largest first; the job's programs in this order
-  Program whole;                     // of the largest chunk, before it was cut: says how weights are derived
+  std::vector<std::int64_t> chunk_tokens;  // of the job's programs, in their order, the largest first
+  Program whole;  // of the largest chunk, before it was cut: says how weights are derived
   JobPlan job;
   Forecast forecast;
 };

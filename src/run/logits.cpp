@@ -12,8 +12,7 @@ std::vector<float> logits_of(const Model& model, const Batch& batch, int threads
   const JobPlan job({program}, {.threads = threads, .isa = isa}, weight_names(program));
   const ModelWeights weights(model, program, job);
   Executor executor(job, weights.tensors());
-  const Samples samples =
-      Samples(batch.batch).set("tokens", std::span(batch.ids)).set("labels", std::span(batch.labels));
+  const Samples samples = batch.samples();
   check_samples(program, samples);
   feed(executor, 0, samples, {});
   executor.run(0);

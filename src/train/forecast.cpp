@@ -14,25 +14,9 @@ namespace {
 constexpr std::int64_t process_bytes = std::int64_t{18} << 20;
 constexpr std::int64_t thread_bytes = std::int64_t{1} << 14;
 
-const char* name_of(Purpose purpose) {
-  switch (purpose) {
-    case Purpose::none:
-    case Purpose::scalar:
-      return "scalars";
-    case Purpose::derived:
-      return "bf16 weights";
-    case Purpose::gradient:
-    case Purpose::rows:
-      return "gradients";
-    case Purpose::optimizer:
-      return "optimizer";
-    case Purpose::kept:
-      return "kept";
-    case Purpose::cache:
-      return "cache";
-  }
-  return "";
-}
+// What a state counts as, by its purpose; in the order of Purpose.
+constexpr const char* purposes[] = {"scalars",   "bf16 weights", "gradients", "gradients",
+                                    "optimizer", "kept",         "cache",     "scalars"};
 
 std::vector<std::pair<std::string, std::int64_t>> breakdown(const JobPlan& job) {
   std::vector<std::pair<std::string, std::int64_t>> parts{{"workspace", job.workspace_bytes()}};
@@ -49,7 +33,7 @@ std::vector<std::pair<std::string, std::int64_t>> breakdown(const JobPlan& job) 
     add(t.role == Role::parameter  ? "weights"
         : t.role == Role::input    ? "inputs"
         : t.role == Role::constant ? "constants"
-                                   : name_of(t.purpose),
+                                   : purposes[static_cast<std::size_t>(t.purpose)],
         t.type.bytes());
   }
   std::int64_t sum = 0;

@@ -24,6 +24,14 @@ namespace {
                                  .hint = "the shape is part of the plan; make another plan for another one"});
 }
 
+[[noreturn]] void refuse_size(const std::string& expected, const Samples& found) {
+  throw Error(ErrorKind::usage, {.what = "a batch of the wrong size",
+                                 .where = "Trainer",
+                                 .expected = expected + " samples",
+                                 .found = std::to_string(found.count()),
+                                 .hint = "the size is part of the plan; make another plan for another one"});
+}
+
 }  // namespace
 
 Trainer::Impl::Impl(const TrainPlan& p) : plan(p), executor(p.impl().job) {
@@ -60,11 +68,7 @@ const MicroProgram& Trainer::Impl::program_for(const Samples& batch) const {
     if (program.sequences == batch.count()) return program;
     sizes += (sizes.empty() ? "" : " or ") + std::to_string(program.sequences);
   }
-  throw Error(ErrorKind::usage, {.what = "a batch of the wrong size",
-                                 .where = "Trainer",
-                                 .expected = sizes + " samples",
-                                 .found = std::to_string(batch.count()),
-                                 .hint = "the size is part of the plan; make another plan for another one"});
+  refuse_size(sizes, batch);
 }
 
 namespace {
@@ -84,10 +88,6 @@ void check_filled(const BatchView& batch, const TrainPlan& plan) {
                  .expected = std::to_string(expected) + " of each",
                  .found = std::to_string(batch.ids.size()) + " and " + std::to_string(batch.labels.size())});
   if (batch.seq != plan.seq()) refuse_shape(batch.batch, plan.seq(), batch);
-}
-
-Samples samples_of(const BatchView& batch) {
-  return Samples(batch.batch).set("tokens", batch.ids).set("labels", batch.labels);
 }
 
 [[noreturn]] void refuse_no_labels() {
@@ -116,12 +116,19 @@ double Trainer::Impl::add_losses(std::size_t program, std::vector<double>& term_
   return sum;
 }
 
+namespace {
+
+double mean(double sum, const Term& term, const LabelCounts& counts) {
+  return sum / static_cast<double>(std::max<std::int64_t>(1, counts.at(term.counts)));
+}
+
+}  // namespace
+
 double Trainer::Impl::loss(const std::vector<double>& term_sums, const LabelCounts& counts) const {
   double sum = 0;
   for (std::size_t i = 0; i < term_sums.size(); ++i) {
     const Term& term = planned().terms[i];
-    const auto count = static_cast<double>(std::max<std::int64_t>(1, counts.at(term.counts)));
-    sum += static_cast<double>(term.weight) * (term_sums[i] / count);
+    sum += static_cast<double>(term.weight) * mean(term_sums[i], term, counts);
   }
   return sum;
 }
@@ -224,13 +231,7 @@ StepResult run_step(Trainer::Impl& t, const Samples& batch, const StepOptions& o
                                    .expected = "no sequences accumulated",
                                    .found = std::to_string(t.samples),
                                    .hint = "update() or discard() first"});
-  if (batch.count() != t.plan.batch())
-    throw Error(ErrorKind::usage,
-                {.what = "a batch of the wrong size",
-                 .where = "Trainer",
-                 .expected = std::to_string(t.plan.batch()) + " samples",
-                 .found = std::to_string(batch.count()),
-                 .hint = "the size is part of the plan; make another plan for another one"});
+  if (batch.count() != t.plan.batch()) refuse_size(std::to_string(t.plan.batch()), batch);
   check_step_options(options, *t.planned().optimizer);
   const Program& program = t.planned().job.programs()[t.planned().micro[0].train];
   check_samples(program, batch);
@@ -266,8 +267,7 @@ EvalResult run_evaluation(Trainer::Impl& t, const Samples& batch) {
   result.loss = t.loss(sums, counts);
   for (std::size_t i = 0; i < sums.size(); ++i) {
     const Term& term = t.planned().terms[i];
-    result.terms[term.name] =
-        sums[i] / static_cast<double>(std::max<std::int64_t>(1, counts.at(term.counts)));
+    result.terms[term.name] = mean(sums[i], term, counts);
   }
   return result;
 }
@@ -275,8 +275,10 @@ EvalResult run_evaluation(Trainer::Impl& t, const Samples& batch) {
 // How many labels count in a whole step: as said, or all that the plan's batch has.
 LabelCounts step_counts(const Trainer::Impl& t, const std::map<std::string, std::int64_t>& said) {
   LabelCounts counts;
-  for (const TensorDef& input : t.planned().job.programs()[t.planned().micro[0].train].tensors) {
-    if (input.role != Role::input || input.input.meaning != Meaning::labels) continue;
+  const std::size_t program = t.planned().micro[0].train;
+  for (const TensorId id : t.planned().job.inputs(program)) {
+    const TensorDef& input = t.planned().job.programs()[program][id];
+    if (input.input.meaning != Meaning::labels) continue;
     const auto found = said.find(input.name.substr(1));
     const std::int64_t each = input.type.shape.elements() / input.type.shape[0];
     const std::int64_t count = found == said.end() ? 0 : found->second;
@@ -303,7 +305,7 @@ double run_accumulate(Trainer::Impl& t, const Samples& batch,
 double Trainer::accumulate(const BatchView& micro_batch, std::int64_t step_tokens) {
   const Exclusive guard(impl_.get());
   check_filled(micro_batch, impl_->plan);
-  return run_accumulate(*impl_, samples_of(micro_batch), {{"labels", step_tokens}});
+  return run_accumulate(*impl_, micro_batch.samples(), {{"labels", step_tokens}});
 }
 
 double Trainer::accumulate(const Samples& micro_batch, const std::map<std::string, std::int64_t>& counts) {
@@ -325,7 +327,7 @@ StepResult Trainer::step(const BatchView& batch, const StepOptions& options) {
   const Exclusive guard(impl_.get());
   check_filled(batch, impl_->plan);
   if (batch.batch != impl_->plan.batch()) refuse_shape(impl_->plan.batch(), impl_->plan.seq(), batch);
-  return run_step(*impl_, samples_of(batch), options);
+  return run_step(*impl_, batch.samples(), options);
 }
 
 StepResult Trainer::step(const Samples& batch, const StepOptions& options) {
@@ -336,7 +338,7 @@ StepResult Trainer::step(const Samples& batch, const StepOptions& options) {
 EvalResult Trainer::evaluate(const BatchView& batch) {
   const Exclusive guard(impl_.get());
   check_filled(batch, impl_->plan);
-  return run_evaluation(*impl_, samples_of(batch));
+  return run_evaluation(*impl_, batch.samples());
 }
 
 EvalResult Trainer::evaluate(const Samples& samples) {

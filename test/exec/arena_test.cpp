@@ -66,8 +66,7 @@ std::vector<std::byte> arena_after_a_run(const Setting& s, const Model& model, s
     const std::size_t i = s.batch - impl.samples >= s.micro_batch ? 0 : 1;
     const MicroProgram& micro = plan.impl().micro[i];
     const Batch batch = toy_batch(1, micro.sequences, s.seq, s.model.vocab_size);
-    const Samples samples =
-        Samples(batch.batch).set("tokens", std::span(batch.ids)).set("labels", std::span(batch.labels));
+    const Samples samples = batch.samples();
     const op::StepInfo step{.seed_low = 1,
                             .seed_high = 2,
                             .first_sample = static_cast<std::int32_t>(impl.samples),

@@ -76,19 +76,6 @@ TEST(AttentionSees, GroupedHeadsAndDropout) {
              .p = 0.25f});
 }
 
-// Some queries of a block see none of the keys from which others guess.
-TEST(AttentionSees, ScoresThatSpreadFarRaiseTheGuessedMaximum) {
-  for (const Sees sees : {Sees::window(7), Sees::window(64), Sees::window(90), Sees::prefix(100)}) {
-    Use u({.T = 200, .S = 200, .D = 16, .sees = sees, .magnitude = 60});
-    const Reference want = reference(u);
-    for (const Isa isa : isas()) {
-      ThreadPool pool(1);
-      call(u.attention(), isa, pool);
-      EXPECT_LT(error(u.o, want.o), 2e-5) << name(u.shape, isa);
-    }
-  }
-}
-
 TEST(AttentionSees, SameBitsAsWhatTheyAreCasesOf) {
   for (const Element type : types)
     for (const Isa isa : isas())
