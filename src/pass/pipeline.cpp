@@ -9,6 +9,7 @@ bool trains(const Options& o) { return o.use == Options::Use::train; }
 bool generates(const Options& o) { return o.use == Options::Use::generate; }
 bool has_loss(const Options& o) { return !generates(o); }
 bool is_low(const Options& o) { return o.low_precision; }
+bool casts_at_use(const Options& o) { return o.cast_at_use; }
 
 struct Stage {
   bool (*wanted)(const Options&);  // null: always
@@ -24,7 +25,8 @@ constexpr Stage stages[] = {
     {generates, [](Program& p, const Options&) { last_row_only(p); }},
     {nullptr, [](Program& p, const Options&) { fuse(p); }},
     {generates, [](Program& p, const Options&) { few_rows(p); }},
-    {has_loss, [](Program& p, const Options&) { chunk_loss(p); }},
+    {has_loss, [](Program& p, const Options& o) { chunk_loss(p, {.rows = o.loss_rows}); }},
+    {casts_at_use, [](Program& p, const Options&) { cast_at_use(p); }},
     {trains, [](Program& p, const Options&) { join_gradients(p); }},
     {trains, [](Program& p, const Options&) { append_norm(p); }},
     {trains, [](Program& p, const Options& o) { append_update(p, o.update); }},

@@ -9,10 +9,12 @@ namespace hone {
 
 struct PipelineOptions {
   enum class Use : std::uint8_t { train, evaluate, generate } use = Use::train;
-  bool low_precision = false;              // products in bf16
-  std::int64_t batch = 1;                  // training: samples of the whole step
-  std::map<std::string, TensorId> keep{};  // training: activations that outlive the step, by name
-  UpdateOptions update{};                  // training
+  bool low_precision = false;                    // products in bf16
+  std::int64_t batch = 1;                        // training: samples of the whole step
+  std::map<std::string, TensorId> keep{};        // training: activations that outlive the step, by name
+  UpdateOptions update{};                        // training
+  std::int64_t loss_rows = ChunkOptions{}.rows;  // of a chunk of the loss
+  bool cast_at_use = false;                      // weights' copies in low precision: made where they are read
 };
 
 // Runs them; after each, dead nodes go and the program is checked.
