@@ -123,13 +123,16 @@ std::int64_t extent_bytes(const TensorDef& t) {
   return aligned((last + 1) * size_bytes(t.type.dtype));
 }
 
+// Has somebody just written it?
+bool is_warm(const TensorDef& t) { return t.role == Role::activation || t.role == Role::input; }
+
 }  // namespace
 
 struct NodeTimes::Place {
   Place(const ExecOptions& options, std::int64_t bytes)
       : pool(options.threads), arena(static_cast<std::size_t>(bytes)) {}
   ThreadPool pool;
-  Arena arena;  // zeroed: ids, lengths and numbers that every kernel takes
+  Arena arena;
   std::int64_t cursor = 0;
 };
 
@@ -143,7 +146,7 @@ class NodeTimes::Trial {
     const Variant& variant = choose(alone_.node, call);
     if (variant.scratch_bytes) scratch_ = aligned(variant.scratch_bytes(call));
     for (const TensorDef& t : alone_.program.tensors)
-      (t.role == Role::activation ? warm_ : cold_) += t.alias == Alias::version ? 0 : extent_bytes(t);
+      (is_warm(t) ? warm_ : cold_) += t.alias == Alias::version ? 0 : extent_bytes(t);
   }
 
   std::int64_t bytes() const { return scratch_ + warm_ + cold_; }
@@ -164,7 +167,7 @@ class NodeTimes::Trial {
     std::byte* next = warm + scratch_;
     for (std::size_t i = 0; i < at.size(); ++i) {
       const TensorDef& t = alone_.program.tensors[i];
-      std::byte*& from = t.role == Role::activation ? next : cold;
+      std::byte*& from = is_warm(t) ? next : cold;
       at[i] = t.alias == Alias::version ? at[static_cast<std::size_t>(t.base.value)]
                                         : std::exchange(from, from + extent_bytes(t));
     }
@@ -202,6 +205,7 @@ double NodeTimes::measure(const Trial& trial) {
     if (place_->cursor < first || place_->cursor + trial.cold() > end) place_->cursor = first;
     return warm + std::exchange(place_->cursor, place_->cursor + trial.cold());
   };
+  std::fill_n(warm, first, std::byte{0});           // ids, lengths and numbers that every kernel takes
   trial.run(options_, place_->pool, warm, cold());  // touches pages, wakes threads
   std::vector<double> seconds;
   double all = 0;

@@ -162,10 +162,12 @@ std::shared_ptr<TrainPlan::Impl> Planner::fastest(std::size_t first) {
 // The candidate with as little made again as fits, and the time of a step; none where it does not.
 std::shared_ptr<TrainPlan::Impl> Planner::fitted(Candidate& c, double& ms) {
   const std::int64_t budget = asked_.memory_bytes, fixed = fixed_bytes(c);
+  ms = c.ms;
+  if (c.plan->forecast.peak_bytes <= budget) return c.plan;
   std::int64_t most = other_workspace_bytes(c);
   bool fits = most <= budget - fixed;
   PlanPrograms programs{c.plan->job.programs(), c.plan->micro};
-  ms = c.least_ms = c.ms;
+  c.least_ms = c.ms;
   for (std::size_t m = 0; m < c.plan->micro.size(); ++m) {
     const Program& whole = c.plan->job.programs()[c.plan->micro[m].train];
     RecomputeSearch search(whole, c.plan->job.options(), usual_node_ms);
