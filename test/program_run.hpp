@@ -30,9 +30,9 @@ inline Program forward_and_loss(const Network& network, std::int64_t batch, std:
       write_forward(network, next_token(), {.batch = batch, .seq = seq, .training = true}).program);
 }
 
-inline Program with_backward(const Network& network, std::int64_t batch, std::int64_t seq, bool bf16) {
+inline Program with_backward(const Network& network, std::int64_t batch, std::int64_t seq, DType products) {
   Program p = forward_and_loss(network, batch, seq);
-  if (bf16) autocast(p), p = settled(std::move(p));
+  if (products != DType::f32) autocast(p, products), p = settled(std::move(p));
   differentiate(p);
   return settled(std::move(p));
 }

@@ -5,7 +5,8 @@ namespace hone {
 float to_f32(f16 x) {
   const std::uint32_t sign = static_cast<std::uint32_t>(x.bits & 0x8000u) << 16;
   const std::uint32_t exponent = (x.bits >> 10) & 31u, fraction = x.bits & 0x3ffu;
-  if (exponent == 31) return std::bit_cast<float>(sign | 0x7f800000u | (fraction ? 0x400000u : 0) | (fraction << 13));
+  if (exponent == 31)
+    return std::bit_cast<float>(sign | 0x7f800000u | (fraction ? 0x400000u : 0) | (fraction << 13));
   if (exponent == 0) {  // zero and denormals are fraction * 2^-24
     const float magnitude = static_cast<float>(fraction) * 0x1p-24f;
     return sign ? -magnitude : magnitude;

@@ -40,7 +40,8 @@ void narrow(std::span<const float> from, DType dtype, std::span<std::byte> to) {
 
 // Infinities and NaN have all bits of the exponent.
 bool all_finite(std::span<const std::byte> values, DType dtype) {
-  if (dtype == DType::f32) return std::ranges::all_of(of<float>(values), [](float x) { return std::isfinite(x); });
+  if (dtype == DType::f32)
+    return std::ranges::all_of(of<float>(values), [](float x) { return std::isfinite(x); });
   if (!is_floating(dtype)) return true;
   const unsigned exponent = dtype == DType::bf16 ? 0x7f80u : 0x7c00u;
   return std::ranges::all_of(of<std::uint16_t>(values),

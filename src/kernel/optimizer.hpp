@@ -31,8 +31,8 @@ struct AdamWStep {
 };
 
 // g = gradient * *clip_scale; m = b1 m + (1-b1) g; v = b2 v + (1-b2) g^2; w = w (1 - lr wd) - lr (m / c1) /
-// (sqrt(v / c2) + eps); low = w rounded to its type. Each operation is rounded to f32 on its own, so w, m and v
-// are the same for every instruction set; moments may be denormal.
+// (sqrt(v / c2) + eps); low = w rounded to its type. Each operation is rounded to f32 on its own, so w, m and
+// v are the same for every instruction set; moments may be denormal.
 struct AdamW {
   std::int64_t n = 0;
   float* w = nullptr;

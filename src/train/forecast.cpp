@@ -35,7 +35,7 @@ std::vector<std::pair<std::string, std::int64_t>> breakdown(const JobPlan& job) 
         : t.role == Role::constant ? "constants"
         : t.type.dtype == DType::f16 && t.purpose == Purpose::derived
             ? "fp16 weights"
-                                   : purposes[static_cast<std::size_t>(t.purpose)],
+            : purposes[static_cast<std::size_t>(t.purpose)],
         t.type.bytes());
   }
   std::int64_t sum = 0;

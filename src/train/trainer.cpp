@@ -51,7 +51,8 @@ void Trainer::Impl::derive() {
   run_writing(planned().prepare);
   broken = "a weight is too large";  // unless all fit
   for (const auto& [name, s] : planned().job.shared())
-    if (s.tensor.purpose == Purpose::derived) require_range(s.tensor.of, s.tensor.type.dtype, executor.bytes(name));
+    if (s.tensor.purpose == Purpose::derived)
+      require_range(s.tensor.of, s.tensor.type.dtype, executor.bytes(name));
   broken.clear();
 }
 

@@ -304,7 +304,8 @@ void backward(const AttentionBackwardTask& t, const AttentionBackwardTask* next)
   zero_rows<Type>(t.d_q, t.d_q_stride, seeing, t.T, t.group * t.D);
   if (t.keys <= 0) return;
   using Arithmetic = typename Type::Arithmetic;
-  State<Arithmetic> s{t, Scratch<Arithmetic>(t.scratch, t.T, t.S, t.D), t.dropout, {}, {}, {}, {}, {}, {}, {}, {}};
+  State<Arithmetic> s{t, Scratch<Arithmetic>(t.scratch, t.T, t.S, t.D), t.dropout, {}, {}, {}, {}, {}, {}, {},
+                      {}};
   s.ahead = ahead_of<Type>(t, next);
   store(s.scale, splat(t.scale * log2_e));
   for (Index head = 0; head < t.group; ++head) run_head<Type>(s, head);

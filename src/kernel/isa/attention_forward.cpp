@@ -230,7 +230,8 @@ void forward(const AttentionForwardTask& t, const AttentionForwardTask* next) {
     const Index first = keys_from(t.sight, t.offset + query);
     for (Index key = first; key < keys && set_keys(s.see, key, keys - key); key += block) {
       if (key >= packed) pack_keys<Type>(s, key, keys), packed = key + block;
-      t.dropout.threshold ? key_block<Arithmetic, true>(s, key == first) : key_block<Arithmetic, false>(s, key == first);
+      t.dropout.threshold ? key_block<Arithmetic, true>(s, key == first)
+                          : key_block<Arithmetic, false>(s, key == first);
     }
     finish<Type>(s, query);
   }

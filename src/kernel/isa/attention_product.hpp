@@ -19,7 +19,8 @@ constexpr Index block_vectors = block / lanes;
 
 constexpr Index round_up(Index n, Index m) { return (n + m - 1) / m * m; }
 
-// How attention computes (Arithmetic): in what units and with which rounding; and from what elements in memory.
+// How attention computes (Arithmetic): in what units and with which rounding; and from what elements in
+// memory.
 struct F32 {
   using Element = float;
   using Arithmetic = F32;
@@ -51,8 +52,8 @@ struct Bf16 {  // widened while packed
 };
 #endif
 
-// Widened while packed; from there on f32, probabilities too: these are below 2^30 (attention_forward.cpp), not
-// below 2^16.
+// Widened while packed; from there on f32, probabilities too: these are below 2^30 (attention_forward.cpp),
+// not below 2^16.
 struct F16 {
   using Element = f16;
   using Arithmetic = F32;

@@ -30,8 +30,8 @@ typedef std::int32_t I __attribute__((vector_size(lanes * 4)));
 typedef std::uint32_t U __attribute__((vector_size(lanes * 4)));
 typedef std::uint16_t H __attribute__((vector_size(lanes * 2)));
 
-// Elements of 16 bits in memory, which the vectors of f32 below load and store. (base/types.hpp has structs of
-// the same layout, and scalar conversions of the same bits.)
+// Elements of 16 bits in memory, which the vectors of f32 below load and store. (base/types.hpp has structs
+// of the same layout, and scalar conversions of the same bits.)
 struct bf16 {
   std::uint16_t bits;
 };
@@ -124,8 +124,8 @@ HONE_INLINE F load(const bf16* p) {
   return r;
 }
 
-// By F16C, which every CPU with AVX2 has; denormals are kept both ways. AVX-512 FP16 would not be faster here:
-// it computes in f16, with sums of 11 bits.
+// By F16C, which every CPU with AVX2 has; denormals are kept both ways. AVX-512 FP16 would not be faster
+// here: it computes in f16, with sums of 11 bits.
 HONE_INLINE F load(const f16* p) {
 #if defined(__AVX512F__)
   return (F)_mm512_maskz_cvtph_ps(0xffff, _mm256_loadu_si256((const __m256i*)p));
@@ -136,7 +136,8 @@ HONE_INLINE F load(const f16* p) {
   std::memcpy(&h, p, sizeof h);
   const U u = __builtin_convertvector(h, U), magnitude = u & 0x7fffu;
   const U quiet = (U)(magnitude > 0x7c00u) & 0x400000u;
-  const U special = (U)(magnitude >= 0x7c00u) & (112u << 23);  // the exponent of infinities and NaN goes up twice
+  const U special =
+      (U)(magnitude >= 0x7c00u) & (112u << 23);  // the exponent of infinities and NaN goes up twice
   const F normal = as_float((I)(((magnitude << 13) + (112u << 23) + special) | quiet));
   const F small = __builtin_convertvector((I)magnitude, F) * splat(0x1p-24f);
   return as_float(bits(select((I)(magnitude < 0x400u), small, normal)) | (I)((u & 0x8000u) << 16));
