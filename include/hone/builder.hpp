@@ -86,8 +86,9 @@ class HONE_API Builder {
                   std::span<const float> values);
   std::int64_t batch() const;
   std::int64_t seq() const;
-  std::int64_t vocab_size() const;                 // of the model
-  std::int64_t size(std::string_view name) const;  // of TrainPlanOptions::sizes; Error(usage) where it is none
+  std::int64_t vocab_size() const;  // of the model
+  std::int64_t size(
+      std::string_view name) const;  // of TrainPlanOptions::sizes; Error(usage) where it is none
   std::int64_t size(std::string_view name, std::int64_t missing) const;  // the same, or `missing`
 
   // While the returned object lives, names are prefixed by "name." (or "name.index.").
@@ -160,8 +161,9 @@ HONE_API Tensor gelu_new(Tensor x);  // its tanh form (GPT-2)
 HONE_API Tensor relu(Tensor x);
 HONE_API Tensor silu(Tensor x);
 HONE_API Tensor scale(Tensor x, float factor);  // factor x
-// Sinusoidal positions (Vaswani et al., 2017) of ids [..] -> [..,width]: the sines of position theta^(-2d/width)
-// for d below width/2, then the cosines, as Marian has them; PyTorch's tutorial puts the two in turns.
+// Sinusoidal positions (Vaswani et al., 2017) of ids [..] -> [..,width]: the sines of position
+// theta^(-2d/width) for d below width/2, then the cosines, as Marian has them; PyTorch's tutorial puts the
+// two in turns.
 HONE_API Tensor sinusoids(Tensor positions, std::int64_t width, float theta = 10000);
 // Rotary position embedding (Su et al., 2021) of queries or keys [B,T,heads*D]: of each head, elements d and
 // d + width/2 are a pair, as in Hugging Face's Llama.

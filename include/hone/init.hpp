@@ -15,7 +15,8 @@ struct Init {
 };
 inline Init normal(float deviation) { return {Init::Kind::normal, deviation}; }
 inline Init uniform(float most) { return {Init::Kind::uniform, most}; }  // in [-most, most)
-// Of a matrix [out,in], so that values keep their variance on the way forward and back (Glorot & Bengio, 2010).
+// Of a matrix [out,in], so that values keep their variance on the way forward and back (Glorot & Bengio,
+// 2010).
 inline Init xavier_uniform(std::int64_t in, std::int64_t out) {
   return uniform(std::sqrt(6.0f / static_cast<float>(in + out)));
 }

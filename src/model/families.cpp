@@ -43,7 +43,8 @@ std::string torch_transformer_config(int layers, int nhead, int d_model, int voc
 
 const std::vector<Preset>& presets() {
   static const std::vector<Preset> all{
-      {"gpt2", gpt2_config(12, 12, 768, 1024, 50257)}, {"nano", gpt2_config(6, 6, 384, 256, 256)},
+      {"gpt2", gpt2_config(12, 12, 768, 1024, 50257)},
+      {"nano", gpt2_config(6, 6, 384, 256, 256)},
       {"mini", gpt2_config(4, 4, 256, 256, 256)},   // the demo's where there is time for it
       {"micro", gpt2_config(3, 3, 192, 256, 256)},  // the demo's elsewhere
       {"tiny", gpt2_config(2, 4, 128, 128, 256)},   // for first steps: learns little, in seconds

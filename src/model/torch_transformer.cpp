@@ -1,5 +1,5 @@
-// The encoder-decoder of "Attention is all you need" (Vaswani et al., 2017) as torch.nn.Transformer has it, by
-// its names and with its initial values: embeddings of source and target in front of it, a head behind it.
+// The encoder-decoder of "Attention is all you need" (Vaswani et al., 2017) as torch.nn.Transformer has it,
+// by its names and with its initial values: embeddings of source and target in front of it, a head behind it.
 // Inputs: source ids [B,S], source_lengths [B], target ids [B,T]; S is the size source_seq, or else the
 // target's T. A padded target needs no mask: padding stands at its end, and a causal target looks back only.
 #include <cmath>
@@ -24,7 +24,8 @@ class Writer {
     const std::int64_t S = b_.size("source_seq", b_.seq());
     const auto source = b_.input("source", {S}, {.kind = InputKind::ids, .below = c_.source_vocab_size});
     lengths_ = b_.input("source_lengths", {}, {.kind = InputKind::lengths, .below = S});
-    const auto target = b_.input("target", {b_.seq()}, {.kind = InputKind::ids, .below = c_.target_vocab_size});
+    const auto target =
+        b_.input("target", {b_.seq()}, {.kind = InputKind::ids, .below = c_.target_vocab_size});
     const auto memory = encode(embed(source, "src", c_.source_vocab_size, b_.positions(S)));
     const auto y = decode(embed(target, "tgt", c_.target_vocab_size, b_.positions()), memory);
     return {{"logits", head(y)}};
@@ -98,8 +99,7 @@ class Writer {
     for (int i = 0; i < c_.encoder_layers; ++i) {
       const auto layer = b_.scope("layers", i);
       x = residual(x, 1, [&](Tensor t) {
-        return attend("self_attn", t, {},
-                      {.causal = false, .lengths = lengths_, .cache = CacheUse::none});
+        return attend("self_attn", t, {}, {.causal = false, .lengths = lengths_, .cache = CacheUse::none});
       });
       x = residual(x, 2, [&](Tensor t) { return feed_forward(t); });
     }

@@ -54,7 +54,8 @@ void reference(const Call& c) {
     const auto label = static_cast<std::int64_t>(get(c.in[In::labels], r));
     const double lse = largest + std::log(sum);
     set(c.out[1], r, lse);
-    set(c.out[0], r, label == kernel::ignored_label ? 0 : lse - (1 - e) * get(logits, r * V + label) - e * mean);
+    set(c.out[0], r,
+        label == kernel::ignored_label ? 0 : lse - (1 - e) * get(logits, r * V + label) - e * mean);
   }
 }
 

@@ -58,8 +58,9 @@ Shape with_rows(Shape weight, RowRange rows) {
   return weight;
 }
 Cost cost(const Program& p, const Node& n) {
-  return product_cost(p, n, p[n.inputs[In::x]].type.shape,
-                      with_rows(p[n.inputs[In::weight]].type.shape, n.attributes.as<LinearAttributes>().rows));
+  return product_cost(
+      p, n, p[n.inputs[In::x]].type.shape,
+      with_rows(p[n.inputs[In::weight]].type.shape, n.attributes.as<LinearAttributes>().rows));
 }
 
 kernel::Gemm arguments(const Call& c) {
@@ -229,8 +230,9 @@ std::vector<OutputSpec> infer_weight(const InferInput& i) {
 }
 
 Cost weight_cost(const Program& p, const Node& n) {
-  return product_cost(p, n, p[n.inputs[WeightIn::dy]].type.shape,
-                      with_rows(p[n.inputs[WeightIn::sum]].type.shape, n.attributes.as<SumAttributes>().rows));
+  return product_cost(
+      p, n, p[n.inputs[WeightIn::dy]].type.shape,
+      with_rows(p[n.inputs[WeightIn::sum]].type.shape, n.attributes.as<SumAttributes>().rows));
 }
 
 kernel::WeightGradient weight_arguments(const Call& c) {

@@ -26,7 +26,8 @@ void run(const Call& c) {
 
 void reference(const Call& c) {
   const auto factor = static_cast<double>(c.attributes.as<ScaleAttributes>().factor);
-  for (std::int64_t i = 0; i < c.out[0].type.shape.elements(); ++i) set(c.out[0], i, factor * get(c.in[0], i));
+  for (std::int64_t i = 0; i < c.out[0].type.shape.elements(); ++i)
+    set(c.out[0], i, factor * get(c.in[0], i));
 }
 
 void gradient(GradientContext& g) {

@@ -87,10 +87,9 @@ class Comparison {
   void compare_logits() {
     const auto expected = values(golden_, "out.logits");
     const auto& o = plan_.options();
-    const auto found = logits_of(model_, batch_.samples(), {.seq = batch_.seq,
-                                                            .sizes = batch_.sizes,
-                                                            .threads = o.threads,
-                                                            .isa = isa_from_name(o.isa)});
+    const auto found = logits_of(
+        model_, batch_.samples(),
+        {.seq = batch_.seq, .sizes = batch_.sizes, .threads = o.threads, .isa = isa_from_name(o.isa)});
     note(report_.logits, largest_difference(expected, found) / largest(expected), logits_bound, "logits");
   }
 
