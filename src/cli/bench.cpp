@@ -116,7 +116,7 @@ void add_bench(Command& app) {
       ->capture_default_str();
   c->add_option("--memory", o->memory, "largest resident size: 1GiB, 700MiB, 1.5GB");
   c->add_option("--seq", o->plan.seq, "tokens a sequence")->capture_default_str();
-  c->add_option("--precision", o->precision, "f32 or bf16")->capture_default_str();
+  c->add_option("--precision", o->precision, "f32, bf16 or fp16")->capture_default_str();
   c->add_option("--threads", o->plan.threads, "0: all cores")->capture_default_str();
   add_isa(*c, o->plan.isa);
   c->add_option("--steps", o->steps, "timed steps")->capture_default_str()->between(1, 10000);

@@ -67,7 +67,8 @@ void TrainingOptions::add_to(Command& c, bool needs_out) {
       "--allow", allow,
       "what may be chosen too where that is not enough: optimizer (8-bit states), master (bf16 weights)");
   c.add_option("--seq", run.plan.seq, "tokens a sequence")->capture_default_str();
-  c.add_option("--precision", precision, "f32 or bf16 (products; weights stay f32)")->capture_default_str();
+  c.add_option("--precision", precision, "f32, bf16 or fp16 (products; weights stay f32)")
+      ->capture_default_str();
   c.add_option("--optimizer", run.plan.optimizer, optimizer_names())->capture_default_str();
   c.add_option("--lr", lr, "highest learning rate")->capture_default_str();
   c.add_option("--min-lr", min_lr, "learning rate at the last step")->capture_default_str();

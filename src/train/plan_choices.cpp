@@ -74,7 +74,7 @@ class Comparison {
   }
 
   void precisions() {
-    for (const Precision p : {Precision::f32, Precision::bf16}) {
+    for (const Precision p : {Precision::f32, Precision::bf16, Precision::fp16}) {
       if (p == plan_.options().precision) continue;
       TrainPlanOptions other = plan_.options();
       other.precision = p;
