@@ -21,9 +21,9 @@ constexpr double most_flops = 1.5e9;
 constexpr double most_bytes = 48e6;
 constexpr double least_seconds = 1e-3;  // of runs beside the first
 constexpr int most_runs = 5;
-// What a step reads that no node has just made (weights, sums, moments) comes from memory: a trial finds it
-// at another place of so many bytes each time.
-constexpr std::int64_t cold_bytes = std::int64_t{96} << 20;
+// A step goes through all of its memory, and what a node reads was written long before: each run of a trial
+// is at another place among so many bytes, or among as many as the job has.
+constexpr std::int64_t place_bytes = std::int64_t{96} << 20;
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
@@ -123,14 +123,18 @@ std::int64_t extent_bytes(const TensorDef& t) {
   return aligned((last + 1) * size_bytes(t.type.dtype));
 }
 
-// Has somebody just written it?
-bool is_warm(const TensorDef& t) { return t.role == Role::activation || t.role == Role::input; }
+// What has to mean something stays where it is: ids and lengths, and the scalars of a step.
+bool is_fixed(const TensorDef& t) {
+  return t.role == Role::input || t.type.dtype == DType::i32 || t.type.dtype == DType::u8;
+}
 
 }  // namespace
 
 struct NodeTimes::Place {
   Place(const ExecOptions& options, std::int64_t bytes)
-      : pool(options.threads), arena(static_cast<std::size_t>(bytes)) {}
+      : pool(options.threads), arena(static_cast<std::size_t>(bytes)) {
+    std::fill_n(arena.data(), arena.size(), std::byte{0});  // so that no run is the first to touch a page
+  }
   ThreadPool pool;
   Arena arena;
   std::int64_t cursor = 0;
@@ -146,12 +150,24 @@ class NodeTimes::Trial {
     const Variant& variant = choose(alone_.node, call);
     if (variant.scratch_bytes) scratch_ = aligned(variant.scratch_bytes(call));
     for (const TensorDef& t : alone_.program.tensors)
-      (is_warm(t) ? warm_ : cold_) += t.alias == Alias::version ? 0 : extent_bytes(t);
+      (is_fixed(t) ? fixed_ : moving_) += t.alias == Alias::version ? 0 : extent_bytes(t);
   }
 
-  std::int64_t bytes() const { return scratch_ + warm_ + cold_; }
-  std::int64_t cold() const { return cold_; }
-  std::int64_t warm() const { return scratch_ + warm_; }
+  std::int64_t bytes() const { return scratch_ + fixed_ + moving_; }
+  std::int64_t moving() const { return moving_; }
+  std::int64_t fixed() const { return scratch_ + fixed_; }
+
+  // Ids and lengths of zero, which every kernel takes, and scalars of one, which nothing divides by zero.
+  void set_inputs(std::byte* fixed) const {
+    std::byte* at = fixed + scratch_;
+    for (const TensorDef& t : alone_.program.tensors) {
+      if (!is_fixed(t) || t.alias == Alias::version) continue;
+      std::fill_n(at, extent_bytes(t), std::byte{0});
+      if (t.type.dtype == DType::f32)
+        std::fill_n(reinterpret_cast<float*>(at), t.type.shape.elements(), 1.0f);
+      at += extent_bytes(t);
+    }
+  }
 
   // How many times the trial's work the node's is.
   double share(const Program& program, const Node& node) const {
@@ -160,14 +176,14 @@ class NodeTimes::Trial {
     return is.bytes > 0 ? of.bytes / is.bytes : 1;
   }
 
-  // Seconds, with what is not an activation at `cold`.
-  double run(const ExecOptions& options, ThreadPool& pool, std::byte* warm, std::byte* cold) const {
+  // Seconds of a run with the scratch and what is fixed at `fixed`, the rest at `moving`.
+  double run(const ExecOptions& options, ThreadPool& pool, std::byte* fixed, std::byte* moving) const {
     Call call = describe(alone_.program, alone_.node, options, pool);
     std::vector<std::byte*> at(alone_.program.tensors.size());
-    std::byte* next = warm + scratch_;
+    std::byte* next = fixed + scratch_;
     for (std::size_t i = 0; i < at.size(); ++i) {
       const TensorDef& t = alone_.program.tensors[i];
-      std::byte*& from = is_warm(t) ? next : cold;
+      std::byte*& from = is_fixed(t) ? next : moving;
       at[i] = t.alias == Alias::version ? at[static_cast<std::size_t>(t.base.value)]
                                         : std::exchange(from, from + extent_bytes(t));
     }
@@ -177,7 +193,7 @@ class NodeTimes::Trial {
     };
     bind(call.in, alone_.node.inputs);
     bind(call.out, alone_.node.outputs);
-    call.scratch = warm;
+    call.scratch = fixed;
     const Variant& variant = choose(alone_.node, call);
     const auto start = Clock::now();
     variant.run(call);
@@ -186,7 +202,7 @@ class NodeTimes::Trial {
 
  private:
   Alone alone_;
-  std::int64_t scratch_ = 0, warm_ = 0, cold_ = 0;
+  std::int64_t scratch_ = 0, fixed_ = 0, moving_ = 0;
 };
 
 NodeTimes::NodeTimes(const ExecOptions& options, std::int64_t memory_bytes)
@@ -196,21 +212,22 @@ NodeTimes::~NodeTimes() = default;
 double NodeTimes::measure(const Trial& trial) {
   if (!place_ || static_cast<std::int64_t>(place_->arena.size()) < trial.bytes()) {
     place_.reset();
-    const std::int64_t room = std::max(trial.bytes(), std::min(memory_bytes_, cold_bytes));
+    const std::int64_t room = std::max(trial.bytes(), std::min(memory_bytes_, place_bytes));
     place_ = std::make_unique<Place>(options_, aligned(room));
   }
-  std::byte* const warm = place_->arena.data();
-  const std::int64_t first = trial.warm(), end = static_cast<std::int64_t>(place_->arena.size());
-  const auto cold = [&] {
-    if (place_->cursor < first || place_->cursor + trial.cold() > end) place_->cursor = first;
-    return warm + std::exchange(place_->cursor, place_->cursor + trial.cold());
+  std::byte* const start = place_->arena.data();
+  const std::int64_t first = trial.fixed(), end = static_cast<std::int64_t>(place_->arena.size());
+  const auto run = [&] {
+    if (place_->cursor < first || place_->cursor + trial.moving() > end) place_->cursor = first;
+    std::byte* const moving = start + std::exchange(place_->cursor, place_->cursor + trial.moving());
+    return trial.run(options_, place_->pool, start, moving);
   };
-  std::fill_n(warm, first, std::byte{0});           // ids, lengths and numbers that every kernel takes
-  trial.run(options_, place_->pool, warm, cold());  // touches pages, wakes threads
+  trial.set_inputs(start);
+  run();  // touches pages, wakes threads
   std::vector<double> seconds;
   double all = 0;
   while (all < least_seconds && seconds.size() < most_runs) {
-    seconds.push_back(trial.run(options_, place_->pool, warm, cold()));
+    seconds.push_back(run());
     all += seconds.back();
   }
   std::nth_element(seconds.begin(), seconds.begin() + static_cast<std::ptrdiff_t>(seconds.size() / 2),

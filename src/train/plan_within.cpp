@@ -4,6 +4,7 @@
 
 #include "base/number.hpp"
 #include "machine/limits.hpp"
+#include "machine/memory.hpp"
 #include "model/model_impl.hpp"
 #include "pass/recompute_search.hpp"
 #include "train/forecast.hpp"
@@ -232,7 +233,9 @@ std::shared_ptr<TrainPlan::Impl> smallest_plan(const Model& model, const TrainPl
 
 std::shared_ptr<TrainPlan::Impl> plan_within(const Model& model, const TrainPlanOptions& options,
                                              bool chosen) {
-  return Planner(model, options, chosen).run();
+  auto plan = Planner(model, options, chosen).run();
+  give_back_freed_memory();  // programs that were considered would be resident beside the arena
+  return plan;
 }
 
 }  // namespace hone
