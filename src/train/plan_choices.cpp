@@ -49,6 +49,7 @@ class Comparison {
     if (o.memory_bytes) {
       TrainPlanOptions free = o;
       free.memory_bytes = 0;
+      free.micro_batch = usual_micro_batch(free);
       add({.what = "without a budget"}, *planned(free, {}));
     }
     add({.what = "activations computed again", .options = "--memory"}, *smallest_plan(plan_.model(), o, {}));
