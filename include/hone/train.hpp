@@ -90,6 +90,8 @@ struct StepOptions {
   // Asked before each node of a micro-batch's program, so within milliseconds, and last before the update. A
   // step that it stops has changed nothing.
   std::stop_token stop{};
+  // Beside "muon": the learning rate of what it leaves to AdamW (tables, head, vectors); none: lr.
+  std::optional<float> adamw_lr{};
 };
 
 struct StepResult {

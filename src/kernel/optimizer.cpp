@@ -50,19 +50,22 @@ void run(const GradientNorm& a, Isa isa, ThreadPool& pool, void* scratch) {
   *a.clip_scale = static_cast<float>(scale > 1 ? 1 : scale);  // NaN stays NaN
 }
 
+AdamWCoefficients coefficients(const AdamWStep& s, bool decay, const float* clip_scale) {
+  return {.clip_scale = clip_scale ? *clip_scale : 1,
+          .beta1 = s.beta1,
+          .beta2 = s.beta2,
+          .one_minus_beta1 = 1 - s.beta1,
+          .one_minus_beta2 = 1 - s.beta2,
+          .kept_share = decay ? 1 - s.lr * s.weight_decay : 1,
+          .lr = s.lr,
+          .correction1 = s.correction1,
+          .correction2 = s.correction2,
+          .epsilon = s.epsilon};
+}
+
 void run(const AdamW& a, Isa isa, ThreadPool& pool) {
   const OptimizerTable& f = optimizer_table_of(isa);
-  const AdamWStep& s = *a.step;
-  const AdamWCoefficients c{.clip_scale = a.clip_scale ? *a.clip_scale : 1,
-                            .beta1 = s.beta1,
-                            .beta2 = s.beta2,
-                            .one_minus_beta1 = 1 - s.beta1,
-                            .one_minus_beta2 = 1 - s.beta2,
-                            .kept_share = a.decay ? 1 - s.lr * s.weight_decay : 1,
-                            .lr = s.lr,
-                            .correction1 = s.correction1,
-                            .correction2 = s.correction2,
-                            .epsilon = s.epsilon};
+  const AdamWCoefficients c = coefficients(*a.step, a.decay, a.clip_scale);
   pool.run(divide_up(a.n, adamw_block), [&](std::int64_t block, int) {
     const std::int64_t at = block * adamw_block;
     f.adamw(c, a.w + at, a.gradient + at, a.m + at, a.v + at, a.low ? a.low + at : nullptr,

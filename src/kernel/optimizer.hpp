@@ -45,6 +45,10 @@ struct AdamW {
   const float* clip_scale = nullptr;  // or null: 1
 };
 
+// What the loops take of a step; clip_scale may be null: 1.
+struct AdamWCoefficients;
+AdamWCoefficients coefficients(const AdamWStep&, bool decay, const float* clip_scale);
+
 std::int64_t scratch_bytes(const GradientNorm&);
 
 void run(const GradientNorm&, Isa, ThreadPool&, void* scratch);

@@ -30,14 +30,18 @@ std::vector<TensorId> UpdateContext::emit(const OpRecord& op, std::vector<Tensor
   return outputs;
 }
 
-TensorId UpdateContext::take_low_copy() {
+TensorId UpdateContext::low_copy() const {
   for (const Node& node : p_.nodes) {
     if (node.phase != Phase::prepare || node.op != &op::cast || node.inputs[0] != weight_) continue;
-    if (p_[node.outputs[0]].type.dtype != DType::bf16) continue;
-    written_.push_back(node.outputs[0]);
-    return node.outputs[0];
+    if (p_[node.outputs[0]].type.dtype == DType::bf16) return node.outputs[0];
   }
   return {};
+}
+
+TensorId UpdateContext::take_low_copy() {
+  const TensorId copy = low_copy();
+  if (copy) written_.push_back(copy);
+  return copy;
 }
 
 void UpdateContext::renew_derived() {

@@ -211,7 +211,8 @@ StepResult run_update(Trainer::Impl& t, const StepOptions& o) {
   for (const OptimizerRecord* record = t.planned().optimizer; record; record = record->others)
     if (const std::string name = hyper_input_name(*t.planned().optimizer, *record);
         t.planned().job.shared().contains(name))  // else there is nothing for it to update
-      record->fill_hyper(scalars_of(o, *record), t.steps + 1, t.executor.view<float>(name));
+      record->fill_hyper(scalars_of(o, *t.planned().optimizer, *record), t.steps + 1,
+                         t.executor.view<float>(name));
   t.executor.view<float>(input::clip)[0] = o.clip;
   if (!t.executor.run(t.planned().norm, o.stop)) return stopped(t);
   t.joined = true;

@@ -85,6 +85,7 @@ void check(const TrainingRun& run) {
   count(run.warmup, "warmup");
   count(run.eval_every, "eval_every");
   count(run.save_every, "save_every");
+  count(run.decay_steps, "decay_steps");
   check_step_options(o, optimizer_record(run.plan.optimizer), "");
   real(run.min_lr, run.min_lr >= 0 && run.min_lr <= o.lr, "min_lr", "0 to lr");
   if (run.dropout) real(*run.dropout, *run.dropout >= 0 && *run.dropout < 1, "dropout", "0 <= dropout < 1");
@@ -166,6 +167,7 @@ class Run {
     const std::int64_t n = trainer_.steps();
     StepOptions step = options_.adamw;
     step.lr = learning_rate(options_, n);
+    if (step.adamw_lr && options_.adamw.lr > 0) *step.adamw_lr *= step.lr / options_.adamw.lr;
     step.stop = options_.stop;
     const auto begin = Clock::now();
     const StepResult done = complete(text_.batch(n, trainer_.plan().batch(), options_.plan.seq), step);
