@@ -47,7 +47,7 @@ void run(const AdamW8Bit& a, Isa isa, ThreadPool& pool) {
                .v = a.v.codes + at,
                .m_largest = a.m.largest + b,
                .v_largest = a.v.largest + b,
-               .low = a.low ? a.low + at : nullptr});
+               .low = part_of(a.low, at)});
     }
   });
 }

@@ -24,7 +24,7 @@ struct AdamW8Bit {
   float* w = nullptr;
   const float* gradient = nullptr;
   Moment8 m, v;
-  std::uint16_t* low = nullptr;  // or null
+  Out low{};  // or without data
   const AdamWStep* step = nullptr;
   bool decay = true;
   const float* clip_scale = nullptr;

@@ -50,6 +50,10 @@ void run(const GradientNorm& a, Isa isa, ThreadPool& pool, void* scratch) {
   *a.clip_scale = static_cast<float>(scale > 1 ? 1 : scale);  // NaN stays NaN
 }
 
+Out part_of(const Out& all, std::int64_t first) {
+  return {all.data ? static_cast<char*>(all.data) + first * bytes(all.type) : nullptr, all.type};
+}
+
 AdamWCoefficients coefficients(const AdamWStep& s, bool decay, const float* clip_scale) {
   return {.clip_scale = clip_scale ? *clip_scale : 1,
           .beta1 = s.beta1,
@@ -68,7 +72,7 @@ void run(const AdamW& a, Isa isa, ThreadPool& pool) {
   const AdamWCoefficients c = coefficients(*a.step, a.decay, a.clip_scale);
   pool.run(divide_up(a.n, adamw_block), [&](std::int64_t block, int) {
     const std::int64_t at = block * adamw_block;
-    f.adamw(c, a.w + at, a.gradient + at, a.m + at, a.v + at, a.low ? a.low + at : nullptr,
+    f.adamw(c, a.w + at, a.gradient + at, a.m + at, a.v + at, part_of(a.low, at),
             std::min(adamw_block, a.n - at));
   });
 }

@@ -38,7 +38,7 @@ void run(const Call& c) {
                                 .gradient = c.in[In::gradient].as<float>(),
                                 .m = {c.out[1].as<std::uint8_t>(), c.out[2].as<float>()},
                                 .v = {c.out[3].as<std::uint8_t>(), c.out[4].as<float>()},
-                                .low = c.in[In::low] ? c.out[5].as<std::uint16_t>() : nullptr,
+                                .low = c.in[In::low] ? out(c.out[5]) : kernel::Out{},
                                 .step = c.in[In::hyper].as<kernel::AdamWStep>(),
                                 .decay = c.attributes.as<UpdateAttributes>().decay,
                                 .clip_scale = c.in[In::clip_scale].as<float>()},

@@ -224,7 +224,7 @@ constexpr OpRecord muon_step{.name = "muon_step",
                              .variants = step_variants};
 
 void update(UpdateContext& u) {
-  const DType dtype = u.low_copy() ? DType::bf16 : DType::f32;
+  const DType dtype = u.product_type() == DType::bf16 ? DType::bf16 : DType::f32;
   const LinearAttributes product{.dtype = dtype};
   TensorId x =
       u.emit(muon_direction, {u.gradient(), u.state(0), u.hyper(), u.clip_scale()}, TypeAttributes{dtype})[1];

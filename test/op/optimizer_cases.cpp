@@ -68,8 +68,11 @@ void add_optimizer_cases(std::vector<OpCase>& cases) {
         inputs.push_back(factor);
         cases.push_back({u.op, inputs, UpdateAttributes{decay}});
         if (!u.op->find_input("low")) continue;
-        inputs.push_back({{s, DType::bf16}});
-        cases.push_back({u.op, inputs, UpdateAttributes{decay}});
+        for (const DType low : {DType::bf16, DType::f16}) {
+          inputs.resize(*u.op->find_input("low"));
+          inputs.push_back({{s, low}});
+          cases.push_back({u.op, inputs, UpdateAttributes{decay}});
+        }
       }
     if (s.rank() == 2) add_muon_cases(s, cases);
   }

@@ -25,7 +25,7 @@ struct AdamW8BitBlock {
   const float* gradient;
   std::uint8_t *m, *v;
   float *m_largest, *v_largest;
-  std::uint16_t* low;  // or null
+  Out low;  // or without data
 };
 
 struct AdamW8BitTable {

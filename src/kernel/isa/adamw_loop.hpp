@@ -1,13 +1,16 @@
 // AdamW on the elements of a task; see kernel/optimizer.hpp for the formula.
 #pragma once
+#include <type_traits>
+
 #include "kernel/isa/loops.hpp"
 #include "kernel/isa/optimizer_isa.hpp"
 
 namespace hone::kernel::HONE_ISA {
 
-template <bool with_low>
+// w1 is also stored in `low`, unless that is of type nullptr_t.
+template <class Low>
 HONE_INLINE void adamw_loop(const AdamWCoefficients& c, float* w, const float* gradient, float* m, float* v,
-                            std::uint16_t* low, std::int64_t n) {
+                            Low low, std::int64_t n) {
   each(n, [&](std::int64_t i, auto part) {
     const F g = get(gradient + i, part) * splat(c.clip_scale);
     const F m1 = splat(c.beta1) * get(m + i, part) + splat(c.one_minus_beta1) * g;
@@ -18,7 +21,7 @@ HONE_INLINE void adamw_loop(const AdamWCoefficients& c, float* w, const float* g
     put(m + i, m1, part);
     put(v + i, v1, part);
     put(w + i, w1, part);
-    if (with_low) put(low + i, w1, part);
+    if constexpr (std::is_pointer_v<Low>) put(low + i, w1, part);
   });
 }
 

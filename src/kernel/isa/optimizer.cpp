@@ -30,12 +30,10 @@ double sum_of_squares(const float* x, std::int64_t n) {
   return total;
 }
 
-void adamw(const AdamWCoefficients& c, float* w, const float* gradient, float* m, float* v,
-           std::uint16_t* low, std::int64_t n) {
-  if (low)
-    adamw_loop<true>(c, w, gradient, m, v, low, n);
-  else
-    adamw_loop<false>(c, w, gradient, m, v, nullptr, n);
+void adamw(const AdamWCoefficients& c, float* w, const float* gradient, float* m, float* v, Out low,
+           std::int64_t n) {
+  if (!low.data) return adamw_loop(c, w, gradient, m, v, nullptr, n);
+  typed(low, [&](auto* copy) { adamw_loop(c, w, gradient, m, v, copy, n); });
 }
 
 }  // namespace
