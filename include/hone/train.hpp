@@ -49,6 +49,9 @@ struct TrainPlanOptions {
   Objective objective{};  // what it is trained for; none: the model's own
   std::map<std::string, std::int64_t, std::less<>>
       sizes{};  // what Builder::size says; else as ModelOptions has it
+  // Will gradients be clipped? If not (every StepOptions::clip is 0) and a step is one micro-batch, weights
+  // are updated inside of backward and no full gradient is kept: less memory, the same bits.
+  bool clipping = true;
 };
 
 class HONE_API TrainPlan {

@@ -13,6 +13,7 @@ struct PipelineOptions {
   std::int64_t batch = 1;                  // training: samples of the whole step
   std::map<std::string, TensorId> keep{};  // training: activations that outlive the step, by name
   UpdateOptions update{};                  // training
+  bool update_in_backward = false;         // training
 };
 
 // Runs them; after each, dead nodes go and the program is checked.

@@ -41,7 +41,8 @@ Program write_step_program(const Model& model, const StepProgramOptions& o) {
                                 .products = o.products,
                                 .batch = o.batch,
                                 .keep = find_kept(forward, o.keep),
-                                .update = {.optimizer = o.optimizer, .decay_all = o.decay_all}};
+                                .update = {.optimizer = o.optimizer, .decay_all = o.decay_all},
+                                .update_in_backward = o.update_in_backward};
   run_pipeline(forward.program, options);
   return std::move(forward.program);
 }

@@ -223,8 +223,14 @@ class Run {
   std::int64_t tokens_ = 0;
 };
 
-TrainPlan plan_for(const TrainingRun& run, const TrainingData& data) {
+TrainPlanOptions plan_options(const TrainingRun& run) {
   TrainPlanOptions options = run.plan;
+  options.clipping = run.adamw.clip > 0;
+  return options;
+}
+
+TrainPlan plan_for(const TrainingRun& run, const TrainingData& data) {
+  TrainPlanOptions options = plan_options(run);
   options.text_bytes = data.memory_bytes;
   options.reading_bytes = data.reading_bytes;
   return TrainPlan(open_model(run, data.tokenizer.vocab_size()), std::move(options));
@@ -245,7 +251,7 @@ TrainPlan plan_without_text(const TrainingRun& run) {
   const Tokenizer tokenizer = tokenizer_without_text(run);
   note_another_tokenizer(run, tokenizer);
   check_out(run, tokenizer);
-  TrainPlan plan(open_model(run, tokenizer.vocab_size()), run.plan);
+  TrainPlan plan(open_model(run, tokenizer.vocab_size()), plan_options(run));
   if (run.on_message)
     run.on_message("note: no --data: planned without the memory that a text takes, for a tokenizer of " +
                    std::to_string(tokenizer.vocab_size()) + " ids" +

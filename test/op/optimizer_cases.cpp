@@ -55,9 +55,16 @@ void add_muon_cases(const Shape& s, std::vector<OpCase>& cases) {
   }
 }
 
+// The norm in two parts, of a gradient that is shorter than a block and of one that is longer.
+void add_norm_cases(std::vector<OpCase>& cases) {
+  for (const std::int64_t n : {1, 70000}) cases.push_back({&op::squares, {{op::f32({n})}}, {}});
+  cases.push_back({&op::norm_of_squares, {{op::f32({2, 3}), positive()}, {op::f32({2, 1}), positive()}}, {}});
+}
+
 }  // namespace
 
 void add_optimizer_cases(std::vector<OpCase>& cases) {
+  add_norm_cases(cases);
   for (const Shape& s : {Shape{1}, Shape{17}, Shape{33, 100}, Shape{300, 257}}) {
     for (const Update& u : updates(s))
       for (const bool decay : {false, true}) {
