@@ -52,6 +52,10 @@ struct TrainPlanOptions {
   // Will gradients be clipped? If not (every StepOptions::clip is 0) and a step is one micro-batch, weights
   // are updated inside of backward and no full gradient is kept: less memory, the same bits.
   bool clipping = true;
+  // What weights are kept in. bf16: trained matrices and tables in bf16 alone, rounded at each update by
+  // drawn numbers (of seed, step, weight and element), so that small steps add up; with precision bf16 and
+  // the optimizers adamw and adamw8bit.
+  Precision master = Precision::f32;
 };
 
 class HONE_API TrainPlan {

@@ -71,7 +71,7 @@ bool Trainer::Impl::updates_in_backward() const {
 void Trainer::Impl::require_no_half_backward(const char* what) const {
   if (samples > 0 && updates_in_backward())
     throw Error(ErrorKind::usage, {.what = std::string(what) + " in the middle of a step whose updates are "
-                                           "inside of backward",
+                                                               "inside of backward",
                                    .where = "Trainer",
                                    .hint = "update() or discard() first"});
 }
@@ -251,7 +251,8 @@ std::optional<double> run_norm_and_update(Trainer::Impl& t, const StepOptions& o
   return norm;
 }
 
-// The rest of the micro-batch's program, updates among it. What is not finite shows when weights have changed.
+// The rest of the micro-batch's program, updates among it. What is not finite shows when weights have
+// changed.
 double run_rest_of_backward(Trainer::Impl& t) {
   const MicroProgram& micro = t.planned().micro[0];
   t.broken = "an update ended halfway";  // unless it returns
