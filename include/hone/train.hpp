@@ -56,6 +56,13 @@ struct TrainPlanOptions {
   // What else may be chosen where nothing of that fits, and changes results, in this order: "optimizer"
   // (AdamW with 8-bit states), "master" (weights in bf16).
   std::vector<std::string> allow{};
+  // Will gradients be clipped? If not (every StepOptions::clip is 0) and a step is one micro-batch, weights
+  // are updated inside of backward and no full gradient is kept: less memory, the same bits.
+  bool clipping = true;
+  // What weights are kept in. bf16: trained matrices and tables in bf16 alone, rounded at each update by
+  // drawn numbers (of seed, step, weight and element), so that small steps add up; with precision bf16 and
+  // the optimizers adamw and adamw8bit.
+  Precision master = Precision::f32;
 };
 
 class HONE_API TrainPlan {
@@ -98,6 +105,8 @@ struct StepOptions {
   // Asked before each node of a micro-batch's program, so within milliseconds, and last before the update. A
   // step that it stops has changed nothing.
   std::stop_token stop{};
+  // Beside "muon": the learning rate of what it leaves to AdamW (tables, head, vectors); none: lr.
+  std::optional<float> adamw_lr{};
 };
 
 struct StepResult {

@@ -58,7 +58,7 @@ struct TrainingRun {
   std::optional<Tokenizer> made_tokenizer{};  // one in memory, in place of `tokenizer`
   std::int64_t steps = 1000;
   TrainPlanOptions plan{};                    // batch, micro_batch, seq, precision, threads, seed, ...
-  StepOptions adamw{.lr = 1e-3f, .clip = 1};  // lr is the schedule's peak
+  StepOptions adamw{.lr = 1e-3f, .clip = 1};  // lr and adamw_lr are the schedule's peaks
   ScheduleKind schedule = ScheduleKind::cosine;
   float min_lr = 0;
   std::int64_t warmup = 100;
@@ -67,6 +67,7 @@ struct TrainingRun {
   bool resume = true;           // from the folder's last checkpoint; false: begin anew
   std::optional<float> dropout{};
   bool profile = false;
+  std::int64_t decay_steps = 0;  // of ScheduleKind::wsd; 0: a fifth of the steps
 
   // Asked before each node of a step: the step under way is dropped, and the last complete one saved. Gone on
   // with, the run comes to the same bits.

@@ -71,8 +71,13 @@ void TrainingOptions::add_to(Command& c, bool needs_out) {
       ->capture_default_str();
   c.add_option("--optimizer", run.plan.optimizer, optimizer_names())->capture_default_str();
   c.add_option("--lr", lr, "highest learning rate")->capture_default_str();
+  c.add_option("--adamw-lr", adamw_lr,
+               "with muon: highest rate of tables, head and vectors, which AdamW updates (default: --lr)");
   c.add_option("--min-lr", min_lr, "learning rate at the last step")->capture_default_str();
-  c.add_option("--schedule", schedule, "constant, linear or cosine, after the warmup")->capture_default_str();
+  c.add_option("--schedule", schedule, "constant, linear, cosine or wsd, after the warmup")
+      ->capture_default_str();
+  c.add_option("--decay-steps", run.decay_steps, "of wsd, at the end (0: a fifth of --steps)")
+      ->capture_default_str();
   c.add_option("--warmup", run.warmup, "steps over which the learning rate rises")->capture_default_str();
   c.add_option("--beta1", beta1, with_standards("of the mean, how much is kept", "beta1"));
   c.add_option("--beta2", beta2, with_standards("of the squares or the mean, how much is kept", "beta2"));
@@ -113,7 +118,8 @@ TrainingRun TrainingOptions::finished() const {
              .beta2 = narrowed(beta2),
              .epsilon = narrowed(epsilon),
              .weight_decay = narrowed(weight_decay),
-             .momentum = narrowed(momentum)};
+             .momentum = narrowed(momentum),
+             .adamw_lr = narrowed(adamw_lr)};
   return r;
 }
 

@@ -13,7 +13,8 @@ struct TrainingOptions {
   TrainingRun run;
   std::string precision = "f32", schedule = "cosine", resume = "auto";
   double lr = 1e-3, min_lr = 0, clip = 1;
-  std::optional<double> beta1, beta2, epsilon, weight_decay, momentum;  // none: as the optimizer has it
+  std::optional<double> beta1, beta2, epsilon, weight_decay, momentum,
+      adamw_lr;        // none: as the optimizer has it
   std::string recipe;  // only for --help: arguments.cpp takes it out of the command line
   std::optional<double> dropout;
   std::string memory, allow;

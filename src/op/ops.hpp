@@ -247,6 +247,9 @@ struct GradientNormInputs {
   enum : std::size_t { clip, gradients };
 };
 extern const OpRecord gradient_norm;
+// The same of sums taken before: (gradient) -> sums of squares of its blocks f32[2,blocks], whose columns add
+// up to more than f32 holds; (sums...) -> norm f32[1]
+extern const OpRecord squares, norm_of_squares;
 extern const OpRecord accumulate;  // (sum f32, more f32) -> next sum = sum + more
 
 // All of them but the optimizers' (optimizer/optimizer.hpp); the table-driven tests and benches run through

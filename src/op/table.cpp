@@ -33,6 +33,8 @@ std::span<const OpRecord* const> table() {
       &cross_entropy,
       &cross_entropy_gradient,
       &gradient_norm,
+      &squares,
+      &norm_of_squares,
       &accumulate,
   };
   return records;

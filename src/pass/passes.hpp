@@ -75,6 +75,14 @@ void append_update(Program& program, const UpdateOptions& options);
 // The input that holds the scalars of `record`, one of the optimizers that `chosen` is made of.
 std::string hyper_input_name(const OptimizerRecord& chosen, const OptimizerRecord& record);
 
+// Where a step has one micro-batch and nothing needs all gradients at once: each weight's update stands right
+// behind its whole gradient and its last use, in the micro-batch's phase, and gradients are activations.
+// Nothing is clipped then; the norm is of sums of squares that were taken on the way, with the bits of
+// append_norm's. Runs last.
+void update_in_backward(Program& program);
+// The first node that writes what outlives a step, a weight or an optimizer's state; size() where none does.
+std::size_t first_write(const Program& program);
+
 // The nodes of one phase as a program of its own; tensors that it shares with others are parameters and
 // states.
 Program cut(const Program& program, Phase phase);

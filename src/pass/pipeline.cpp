@@ -11,6 +11,8 @@ bool has_loss(const Options& o) { return !generates(o); }
 bool narrows(const Options& o) { return o.products != DType::f32; }
 bool casts_at_use(const Options& o) { return o.cast_at_use; }
 
+bool in_backward(const Options& o) { return trains(o) && o.update_in_backward; }
+
 struct Stage {
   bool (*wanted)(const Options&);  // null: always
   void (*run)(Program&, const Options&);
@@ -30,6 +32,7 @@ constexpr Stage stages[] = {
     {trains, [](Program& p, const Options&) { join_gradients(p); }},
     {trains, [](Program& p, const Options&) { append_norm(p); }},
     {trains, [](Program& p, const Options& o) { append_update(p, o.update); }},
+    {in_backward, [](Program& p, const Options&) { update_in_backward(p); }},
 };
 
 }  // namespace

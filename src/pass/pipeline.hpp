@@ -15,6 +15,7 @@ struct PipelineOptions {
   UpdateOptions update{};                        // training
   std::int64_t loss_rows = ChunkOptions{}.rows;  // of a chunk of the loss
   bool cast_at_use = false;                      // weights' copies in low precision: made where they are read
+  bool update_in_backward = false;               // training
 };
 
 // Runs them; after each, dead nodes go and the program is checked.

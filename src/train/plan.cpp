@@ -56,6 +56,16 @@ std::vector<std::string> kept_activations(const Model& model, const TrainPlanOpt
   return names;
 }
 
+// Does each weight's update stand inside of backward? fp16 needs all gradients before the first: has one of
+// them overflowed?
+bool updates_in_backward(const Model& model, const TrainPlanOptions& o) {
+  if (o.clipping || o.micro_batch != o.batch || o.precision == Precision::fp16) return false;
+  for (const std::string& name : o.keep)
+    require(!model.impl().find(name), "keep", "gradients are not kept where updates are inside of backward",
+            "clipping, micro-batches, or no gradients in `keep`", name);
+  return true;
+}
+
 }  // namespace
 
 std::int64_t usual_micro_batch(const TrainPlanOptions& o) {
@@ -79,13 +89,15 @@ PlanPrograms write_programs(const Model& model, const TrainPlanOptions& o, const
                                      .objective = o.objective,
                                      .sizes = o.sizes,
                                      .loss_rows = ways.loss_rows,
-                                     .cast_at_use = ways.cast_at_use};
+                                     .cast_at_use = ways.cast_at_use,
+                                     .update_in_backward = updates_in_backward(model, o)};
     const Program step = write_step_program(model, options);
     if (programs.list.empty())
       programs.list = {cut(step, Phase::prepare), cut(step, Phase::norm), cut(step, Phase::update)};
     programs.list.push_back(cut(step, Phase::micro));
+    const std::size_t writes = first_write(programs.list.back());
     programs.list.push_back(cut(write_evaluation_program(model, options), Phase::micro));
-    programs.micro.push_back({size, programs.list.size() - 2, programs.list.size() - 1});
+    programs.micro.push_back({size, programs.list.size() - 2, programs.list.size() - 1, writes});
   }
   return programs;
 }

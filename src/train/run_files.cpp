@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "base/number.hpp"
 #include "file/atomic.hpp"
@@ -80,7 +81,7 @@ bool has_other_tokenizer(const std::string& folder, const Tokenizer& tokenizer) 
 RunIdentity::RunIdentity(const TrainingRun& run, const Trainer& trainer, const TrainingData& data)
     : run_(run), isa_(trainer.plan().options().isa) {
   const auto& o = trainer.plan().options();
-  static constexpr const char* schedules[] = {"constant", "linear", "cosine"};
+  static constexpr const char* schedules[] = {"constant", "linear", "cosine", "wsd"};
   kept_ = {{config_key, "model", trainer.plan().model().config_json()},
            {"tokenizer", "tokenizer", "digest " + digest(data.tokenizer)},
            {"data", data.kind, data.identity()},
@@ -95,12 +96,18 @@ RunIdentity::RunIdentity(const TrainingRun& run, const Trainer& trainer, const T
            {"optimizer", "--optimizer", o.optimizer},
            {"clip", "--clip", to_text(run.adamw.clip)},
            {"weights", "base model: its weights differ", "digest " + trainer.weights_hash()}};
-  const OptimizerRecord& optimizer = optimizer_record(o.optimizer);
-  const std::vector<float> scalars = scalars_of(run.adamw, optimizer);
-  for (std::size_t i = 0; i < scalars.size(); ++i) {
-    std::string key = optimizer.scalars[i].name;
-    std::replace(key.begin(), key.end(), '_', '-');
-    if (key != "lr") kept_.push_back({key, "--" + key, to_text(scalars[i])});
+  if (run.schedule == ScheduleKind::wsd)
+    kept_.push_back({"decay-steps", "--decay-steps", std::to_string(run.decay_steps)});
+  if (run.adamw.adamw_lr) kept_.push_back({"adamw-lr", "--adamw-lr", to_text(*run.adamw.adamw_lr)});
+  const OptimizerRecord& chosen = optimizer_record(o.optimizer);
+  std::set<std::string> known{"lr"};
+  for (const OptimizerRecord* record = &chosen; record; record = record->others) {
+    const std::vector<float> scalars = scalars_of(run.adamw, chosen, *record);
+    for (std::size_t i = 0; i < scalars.size(); ++i) {
+      std::string key = record->scalars[i].name;
+      std::replace(key.begin(), key.end(), '_', '-');
+      if (known.insert(key).second) kept_.push_back({key, "--" + key, to_text(scalars[i])});
+    }
   }
 }
 

@@ -43,7 +43,8 @@ Program write_step_program(const Model& model, const StepProgramOptions& o) {
                                 .keep = find_kept(forward, o.keep),
                                 .update = {.optimizer = o.optimizer, .decay_all = o.decay_all},
                                 .loss_rows = o.loss_rows,
-                                .cast_at_use = o.cast_at_use};
+                                .cast_at_use = o.cast_at_use,
+                                .update_in_backward = o.update_in_backward};
   run_pipeline(forward.program, options);
   return std::move(forward.program);
 }

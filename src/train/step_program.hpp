@@ -19,6 +19,7 @@ struct StepProgramOptions {
   std::map<std::string, std::int64_t, std::less<>> sizes{};
   std::int64_t loss_rows = ChunkOptions{}.rows;  // as PipelineOptions has both
   bool cast_at_use = false;
+  bool update_in_backward = false;
 };
 
 // Forward, losses, backward and update in one program. Its outputs: the losses of each term, by its name.

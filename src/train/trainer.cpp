@@ -63,6 +63,19 @@ void Trainer::Impl::require_whole() const {
                                     .hint = "resume() from a checkpoint, or make a new trainer"});
 }
 
+bool Trainer::Impl::updates_in_backward() const {
+  const MicroProgram& micro = planned().micro[0];
+  return micro.first_write < planned().job.programs()[micro.train].nodes.size();
+}
+
+void Trainer::Impl::require_no_half_backward(const char* what) const {
+  if (samples > 0 && updates_in_backward())
+    throw Error(ErrorKind::usage, {.what = std::string(what) + " in the middle of a step whose updates are "
+                                                               "inside of backward",
+                                   .where = "Trainer",
+                                   .hint = "update() or discard() first"});
+}
+
 void Trainer::Impl::run_writing(std::size_t program) {
   broken = "an update ended halfway";  // unless it returns
   executor.run(program);
@@ -147,7 +160,7 @@ void Trainer::Impl::abandon_step() {
 }
 
 void Trainer::Impl::report_not_finite(const MicroProgram& program, double value, const char* what) {
-  const std::string culprit = executor.first_not_finite(program.train);
+  const std::string culprit = executor.first_not_finite(program.train, program.first_write);
   abandon_step();
   throw Error(
       ErrorKind::failed,
@@ -187,7 +200,7 @@ std::optional<double> run_micro(Trainer::Impl& t, const Samples& batch, const La
   t.computed = true;
   t.joined = false;
   try {
-    if (!t.executor.run(program.train, stop)) return {};
+    if (!t.executor.run_nodes(program.train, 0, program.first_write, stop)) return {};
   } catch (...) {
     t.abandon_step();  // the gradients' sums are half written
     throw;
@@ -205,8 +218,58 @@ StepResult stopped(Trainer::Impl& t) {
   return {.stopped = true};
 }
 
-StepResult run_update(Trainer::Impl& t, const StepOptions& o) {
+void check_step(const Trainer::Impl& t, const StepOptions& o) {
   check_step_options(o, *t.planned().optimizer);
+  if (o.clip > 0 && !t.plan.options().clipping)
+    throw Error(ErrorKind::usage, {.what = "the plan is one without clipping",
+                                   .where = "StepOptions::clip",
+                                   .expected = "0",
+                                   .found = to_text(o.clip),
+                                   .hint = "plan with TrainPlanOptions::clipping; nothing was changed"});
+}
+
+void fill_hyper(Trainer::Impl& t, const StepOptions& o) {
+  const OptimizerRecord& chosen = *t.planned().optimizer;
+  for (const OptimizerRecord* record = &chosen; record; record = record->others)
+    if (const std::string name = hyper_input_name(chosen, *record);
+        t.planned().job.shared().contains(name))  // else there is nothing for it to update
+      record->fill_hyper(scalars_of(o, chosen, *record), t.steps + 1, t.executor.view<float>(name));
+}
+
+double gradient_norm(Trainer::Impl& t) {
+  return static_cast<double>(t.executor.view<float>(grad_norm_name)[0]);
+}
+
+// The norm; none where it was stopped.
+std::optional<double> run_norm_and_update(Trainer::Impl& t, const StepOptions& o) {
+  t.executor.view<float>(input::clip)[0] = o.clip;
+  if (!t.executor.run(t.planned().norm, o.stop)) return {};
+  t.joined = true;
+  const double norm = gradient_norm(t);
+  if (!std::isfinite(norm)) t.report_not_finite(t.planned().micro[0], norm, "the gradients' norm");
+  t.run_writing(t.planned().update);
+  return norm;
+}
+
+// The rest of the micro-batch's program, updates among it. What is not finite shows when weights have
+// changed.
+double run_rest_of_backward(Trainer::Impl& t) {
+  const MicroProgram& micro = t.planned().micro[0];
+  t.broken = "an update ended halfway";  // unless it returns
+  t.executor.run_nodes(micro.train, micro.first_write, t.planned().job.programs()[micro.train].nodes.size());
+  t.executor.run(t.planned().norm);
+  const double norm = gradient_norm(t);
+  if (!std::isfinite(norm)) {
+    t.abandon_step();
+    t.broken = "a gradient was not finite, which showed behind the first updates";
+    t.require_whole();
+  }
+  t.broken.clear();
+  return norm;
+}
+
+StepResult run_update(Trainer::Impl& t, const StepOptions& o) {
+  check_step(t, o);
   if (t.samples == 0)
     throw Error(ErrorKind::usage, {.what = "update() without accumulate()",
                                    .where = "Trainer",
@@ -215,17 +278,11 @@ StepResult run_update(Trainer::Impl& t, const StepOptions& o) {
     t.abandon_step();
     refuse_no_labels();
   }
-  for (const OptimizerRecord* record = t.planned().optimizer; record; record = record->others)
-    if (const std::string name = hyper_input_name(*t.planned().optimizer, *record);
-        t.planned().job.shared().contains(name))  // else there is nothing for it to update
-      record->fill_hyper(scalars_of(o, *record), t.steps + 1, t.executor.view<float>(name));
-  t.executor.view<float>(input::clip)[0] = o.clip;
-  if (!t.executor.run(t.planned().norm, o.stop)) return stopped(t);
-  t.joined = true;
-  const auto norm = static_cast<double>(t.executor.view<float>(grad_norm_name)[0]);
-  if (!std::isfinite(norm)) t.report_not_finite(t.planned().micro[0], norm, "the gradients' norm");
-  t.run_writing(t.planned().update);
-  const StepResult result{.loss = t.loss(t.sums, t.counted), .grad_norm = norm, .tokens = t.tokens};
+  fill_hyper(t, o);
+  const std::optional<double> norm =
+      t.updates_in_backward() ? run_rest_of_backward(t) : run_norm_and_update(t, o);
+  if (!norm) return stopped(t);
+  const StepResult result{.loss = t.loss(t.sums, t.counted), .grad_norm = *norm, .tokens = t.tokens};
   t.abandon_step();
   ++t.steps;
   return result;
@@ -239,7 +296,7 @@ StepResult run_step(Trainer::Impl& t, const Samples& batch, const StepOptions& o
                                    .found = std::to_string(t.samples),
                                    .hint = "update() or discard() first"});
   if (batch.count() != t.plan.batch()) refuse_size(std::to_string(t.plan.batch()), batch);
-  check_step_options(options, *t.planned().optimizer);
+  check_step(t, options);
   const Program& program = t.planned().job.programs()[t.planned().micro[0].train];
   check_samples(program, batch);
   const LabelCounts counts = count_labels(program, batch);
@@ -259,6 +316,7 @@ StepResult run_step(Trainer::Impl& t, const Samples& batch, const StepOptions& o
 
 EvalResult run_evaluation(Trainer::Impl& t, const Samples& batch) {
   t.require_whole();
+  t.require_no_half_backward("evaluate()");
   const MicroProgram& micro = t.planned().micro[0];
   const Program& program = t.planned().job.programs()[micro.evaluate];
   check_samples(program, batch);

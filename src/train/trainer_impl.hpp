@@ -38,6 +38,8 @@ struct Trainer::Impl {
   void abandon_step();  // the next micro-batch is the first of a step again, and its sums begin anew
   // Is `name` in the plan's `keep`, and has something been kept? Error(usage) where not.
   void require_kept(const std::string& name) const;
+  // Error(usage) in the middle of a step whose backward is not through: `what` would write over it.
+  void require_no_half_backward(const char* what) const;
   void require_whole() const;  // Error(failed) that says why the weights are of no step
   // Runs what writes weights or what is derived from them; if it throws, no step is possible any more.
   void run_writing(std::size_t program);
@@ -50,6 +52,8 @@ struct Trainer::Impl {
   // Values of a weight as programs keep it.
   std::span<float> weight(const std::string& name) { return executor.view<float>(name); }
   WeightReader reader(std::vector<std::byte>& buffer) const;
+  // Are weights updated inside of the (only) micro-batch's program?
+  bool updates_in_backward() const;
   [[noreturn]] void report_not_finite(const MicroProgram& program, double value, const char* what);
 };
 

@@ -134,6 +134,7 @@ void Trainer::read_activation(const std::string& name, std::span<float> values) 
 void Trainer::write(const std::string& weight, std::span<const float> values) {
   const Exclusive guard(impl_.get());
   impl_->require_whole();
+  impl_->require_no_half_backward("write()");
   const ParameterSpec& spec = impl_->planned().model.impl().spec(weight);
   const auto to = impl_->weight(weight);
   require_size(weight, to.size(), values.size());

@@ -73,6 +73,7 @@ void check(const TrainingRun& run) {
   count(run.warmup, "warmup");
   count(run.eval_every, "eval_every");
   count(run.save_every, "save_every");
+  count(run.decay_steps, "decay_steps");
   check_step_options(o, optimizer_record(run.plan.optimizer), "");
   real(run.min_lr, run.min_lr >= 0 && run.min_lr <= o.lr, "min_lr", "0 to lr");
   if (run.dropout) real(*run.dropout, *run.dropout >= 0 && *run.dropout < 1, "dropout", "0 <= dropout < 1");
@@ -144,6 +145,7 @@ class Run {
     const std::int64_t n = trainer_.steps();
     StepOptions step = options_.adamw;
     step.lr = learning_rate(options_, n);
+    if (step.adamw_lr && options_.adamw.lr > 0) *step.adamw_lr *= step.lr / options_.adamw.lr;
     step.stop = options_.stop;
     const auto begin = Clock::now();
     const StepResult done = complete(samples_.batch(n), step);
@@ -221,8 +223,14 @@ class Run {
   std::int64_t tokens_ = 0;
 };
 
-TrainPlan plan_for(const TrainingRun& run, const TrainingData& data) {
+TrainPlanOptions plan_options(const TrainingRun& run) {
   TrainPlanOptions options = run.plan;
+  options.clipping = run.adamw.clip > 0;
+  return options;
+}
+
+TrainPlan plan_for(const TrainingRun& run, const TrainingData& data) {
+  TrainPlanOptions options = plan_options(run);
   options.text_bytes = data.memory_bytes;
   options.reading_bytes = data.reading_bytes;
   return TrainPlan(open_model(run, data.tokenizer.vocab_size()), std::move(options));
@@ -243,7 +251,7 @@ TrainPlan plan_without_text(const TrainingRun& run) {
   const Tokenizer tokenizer = tokenizer_without_text(run);
   note_another_tokenizer(run, tokenizer);
   check_out(run, tokenizer);
-  TrainPlan plan(open_model(run, tokenizer.vocab_size()), run.plan);
+  TrainPlan plan(open_model(run, tokenizer.vocab_size()), plan_options(run));
   if (run.on_message)
     run.on_message("note: no --data: planned without the memory that a text takes, for a tokenizer of " +
                    std::to_string(tokenizer.vocab_size()) + " ids" +
