@@ -26,7 +26,7 @@ constexpr Stage stages[] = {
     {generates, [](Program& p, const Options&) { few_rows(p); }},
     {has_loss, [](Program& p, const Options&) { chunk_loss(p); }},
     {trains, [](Program& p, const Options&) { join_gradients(p); }},
-    {trains, [](Program& p, const Options&) { append_norm(p); }},
+    {trains, [](Program& p, const Options& o) { append_norm(p, o.products == DType::f16); }},
     {trains, [](Program& p, const Options& o) { append_update(p, o.update); }},
 };
 

@@ -6,6 +6,7 @@
 #include "optimizer/optimizer.hpp"
 #include "pass/passes.hpp"
 #include "train/forecast.hpp"
+#include "train/loss_scaler.hpp"
 #include "train/plan_impl.hpp"
 #include "train/step_program.hpp"
 
@@ -40,6 +41,7 @@ TrainPlanOptions decided(const Model& model, TrainPlanOptions o) {
     o.micro_batch = std::clamp<std::int64_t>(micro_batch_positions / o.seq, 1, o.batch);
     while (o.batch % o.micro_batch != 0) --o.micro_batch;
   }
+  check_loss_scaling(o.loss_scaling);
   const ExecOptions exec = exec_options(o.threads, o.isa);
   o.threads = exec.threads;
   o.isa = name(exec.isa);
