@@ -89,7 +89,7 @@ TEST(Recompute, PrintsAsExpected) {
 // Every layer's inside made again, one layer at a time: the peak no longer grows with the layers' insides.
 TEST(Recompute, LowersThePeak) {
   const ExecOptions options{.threads = 2};
-  const Program before = trained(gpt2(64, 6), false, 4, 64);
+  const Program before = trained(gpt2(64, 6), DType::f32, 4, 64);
   const auto peak = [&](const Program& p) { return workspace_bytes(p, options); };
   std::vector<Recomputed> inside;
   for (const std::int32_t s : droppable(before)) {
