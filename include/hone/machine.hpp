@@ -33,8 +33,8 @@ HONE_API std::string cpu_name();  // as the system reports it: "AMD EPYC 9655 96
 // What an option `isa` may name, narrow to wide, whether this CPU has it or not.
 HONE_API std::vector<std::string> instruction_sets();
 
-// What a precision saves and costs with these kernels, for a person to read; empty where there is nothing to say:
-// of f32, and of bf16 where it is faster.
+// What a precision saves and costs with these kernels, for a person to read; empty where there is nothing to
+// say: of f32, and of bf16 where it is faster.
 HONE_API std::string precision_note(Precision precision, const std::string& isa);
 
 }  // namespace hone

@@ -32,9 +32,9 @@
 namespace hone {
 
 // How fp16 scales its losses, so that gradients do not vanish below 2^-24 (torch.amp.GradScaler's rule and
-// numbers): a loss is multiplied by the scale, the gradients are divided by it before anyone looks at them. A step
-// whose loss or gradients overflow is skipped and lowers the scale; `interval` good steps in a row raise it. All
-// factors are powers of two, so the scale rounds nothing.
+// numbers): a loss is multiplied by the scale, the gradients are divided by it before anyone looks at them. A
+// step whose loss or gradients overflow is skipped and lowers the scale; `interval` good steps in a row raise
+// it. All factors are powers of two, so the scale rounds nothing.
 struct LossScaling {
   float init = 65536;            // the scale at first
   float growth = 2;              // times this after `interval` good steps; 1: it never grows
@@ -61,7 +61,7 @@ struct TrainPlanOptions {
   std::int64_t text_bytes = 0, reading_bytes = 0;
   Objective objective{};  // what it is trained for; none: the model's own
   std::map<std::string, std::int64_t, std::less<>>
-      sizes{};  // what Builder::size says; else as ModelOptions has it
+      sizes{};                 // what Builder::size says; else as ModelOptions has it
   LossScaling loss_scaling{};  // of fp16
 };
 
@@ -111,12 +111,12 @@ struct StepResult {
   double grad_norm = 0;  // before clipping
   std::int64_t tokens = 0;
   bool stopped = false;  // by StepOptions::stop: nothing was updated, and steps() stays what it was
-  // fp16: the loss or a gradient overflowed. steps() counts the step, so that its batch is behind, but no weight,
-  // no moment and no count of updates has changed.
+  // fp16: the loss or a gradient overflowed. steps() counts the step, so that its batch is behind, but no
+  // weight, no moment and no count of updates has changed.
   bool skipped = false;
   float loss_scale = 1;    // that this step had
-  std::string overflow{};  // where f16 overflowed first: "linear @h.3.mlp.c_fc"; looked for at the 1st skipped step
-                           // of a run, the 2nd, 4th, 8th, ..
+  std::string overflow{};  // where f16 overflowed first: "linear @h.3.mlp.c_fc"; looked for at the 1st
+                           // skipped step of a run, the 2nd, 4th, 8th, ..
 };
 
 struct EvalResult {
@@ -136,9 +136,9 @@ class HONE_API Trainer {
   // One step over `batch` (plan.batch() x plan.seq()): micro-batches, then the update. Complete, or nothing
   // has changed: when it is stopped, and when it throws. Error(usage) for a batch of another shape,
   // Error(input) for an id outside the vocabulary, Error(failed) for a loss that is not finite, naming the
-  // first op at fault (in fp16 an overflow skips the step instead, see LossScaling), Error(usage) for impossible
-  // options, Error(input) where no label counts. Should an
-  // update itself end halfway, every further call says so with an Error(failed) until resume().
+  // first op at fault (in fp16 an overflow skips the step instead, see LossScaling), Error(usage) for
+  // impossible options, Error(input) where no label counts. Should an update itself end halfway, every
+  // further call says so with an Error(failed) until resume().
   StepResult step(const BatchView& batch, const StepOptions& options);
   // The same over samples by the names of the network's inputs: plan.batch() of them.
   StepResult step(const Samples& batch, const StepOptions& options);

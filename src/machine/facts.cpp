@@ -32,12 +32,13 @@ std::string precision_note(Precision precision, const std::string& isa) {
   if (precision == Precision::f32 || (precision == Precision::bf16 && bf16_products)) return "";
   const std::string half =
       "takes half the memory of f32 for activations and for the copies of weights that products read";
-  if (precision == Precision::bf16) return isa + " has no bf16 products: bf16 " + half + ", at 0.95 to 1.0 of f32's speed";
+  if (precision == Precision::bf16)
+    return isa + " has no bf16 products: bf16 " + half + ", at 0.95 to 1.0 of f32's speed";
   return "fp16 is storage here, computed in f32: it " + half + ", at " +
          (on == Isa::portable ? "a part of f32's speed, for it is converted without F16C"
                               : "0.9 to 1.0 of f32's speed") +
-         "; bf16 is the better choice: it saves as much, " + (bf16_products ? "is faster on this CPU, " : "") +
-         "reaches as far as f32 and needs no loss scale";
+         "; bf16 is the better choice: it saves as much, " +
+         (bf16_products ? "is faster on this CPU, " : "") + "reaches as far as f32 and needs no loss scale";
 }
 
 }  // namespace hone

@@ -14,8 +14,8 @@ bool power_of_two(float x) {
 
 void require(bool good, const char* member, const char* expected, const std::string& found) {
   if (!good)
-    throw Error(ErrorKind::usage, {.what = "impossible loss scaling",
-                                   .where = std::string("LossScaling::") + member,
+    throw Error(ErrorKind::usage, {.what = std::string("impossible loss scaling: its ") + member,
+                                   .where = "loss_scale",
                                    .expected = expected,
                                    .found = found});
 }

@@ -1,7 +1,7 @@
 // The scale of a run's losses from step to step, by the rule of hone::LossScaling.
 //
-// Powers of two, so that scaling rounds nothing: a gradient divided by the scale is, bit for bit, what it would
-// have been without, unless f16 overflowed or lost it below 2^-24.
+// Powers of two, so that scaling rounds nothing: a gradient divided by the scale is, bit for bit, what it
+// would have been without, unless f16 overflowed or lost it below 2^-24.
 #pragma once
 #include "hone/train.hpp"
 

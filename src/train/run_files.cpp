@@ -57,9 +57,10 @@ bool same_rates(const TrainingRun& a, const TrainingRun& b, std::int64_t steps) 
 }
 
 // By the folder's tokenizer.json, where it has one; a file that hone cannot read is another tokenizer's.
-std::string to_text(const LossScaling& s) {
+std::string text_of(const LossScaling& s) {
   if (s.growth == 1 && s.backoff == 1) return to_text(s.init);
-  return fmt::format("dynamic from {}, x{} after {} steps, x{} to {}", s.init, s.growth, s.interval, s.backoff, s.min);
+  return fmt::format("dynamic from {}, x{} after {} steps, x{} to {}", s.init, s.growth, s.interval,
+                     s.backoff, s.min);
 }
 
 bool has_other_tokenizer(const std::string& folder, const Tokenizer& tokenizer) {
@@ -100,7 +101,8 @@ RunIdentity::RunIdentity(const TrainingRun& run, const Trainer& trainer, const T
            {"optimizer", "--optimizer", o.optimizer},
            {"clip", "--clip", to_text(run.adamw.clip)},
            {"weights", "base model: its weights differ", "digest " + trainer.weights_hash()}};
-  if (o.precision == Precision::fp16) kept_.push_back({"loss-scale", "--loss-scale", to_text(o.loss_scaling)});
+  if (o.precision == Precision::fp16)
+    kept_.push_back({"loss-scale", "--loss-scale", text_of(o.loss_scaling)});
   const OptimizerRecord& optimizer = optimizer_record(o.optimizer);
   const std::vector<float> scalars = scalars_of(run.adamw, optimizer);
   for (std::size_t i = 0; i < scalars.size(); ++i) {

@@ -226,10 +226,8 @@ StepResult run_update(Trainer::Impl& t, const StepOptions& o, const Samples* bat
   if (t.scales_losses() && (t.overflow || !std::isfinite(norm))) return t.skip_step(norm, batch);
   if (!std::isfinite(norm)) t.report_not_finite(t.find_not_finite(batch), norm, "the gradients' norm");
   t.run_writing(t.planned().update);
-  const StepResult result{.loss = t.loss(t.sums, t.counted),
-                          .grad_norm = norm,
-                          .tokens = t.tokens,
-                          .loss_scale = t.scaled_by};
+  const StepResult result{
+      .loss = t.loss(t.sums, t.counted), .grad_norm = norm, .tokens = t.tokens, .loss_scale = t.scaled_by};
   t.scaler.completed();
   t.abandon_step();
   ++t.steps;

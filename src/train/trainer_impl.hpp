@@ -20,13 +20,13 @@ struct Trainer::Impl {
   LossScaler scaler;
 
   // Of the step under way:
-  bool computed = false;     // is there anything of a step to be read?
-  bool joined = false;       // are the gradients whole: the sums of all uses added?
-  std::int64_t samples = 0;  // accumulated so far
-  std::int64_t tokens = 0;   // labels that count
-  std::size_t last_program = 0;  // of a micro-batch
-  LabelCounts counted;       // what losses were divided by
-  float scaled_by = 1;       // and multiplied by
+  bool computed = false;              // is there anything of a step to be read?
+  bool joined = false;                // are the gradients whole: the sums of all uses added?
+  std::int64_t samples = 0;           // accumulated so far
+  std::int64_t tokens = 0;            // labels that count
+  std::size_t last_program = 0;       // of a micro-batch
+  LabelCounts counted;                // what losses were divided by
+  float scaled_by = 1;                // and multiplied by
   std::optional<NotFinite> overflow;  // of a loss, in f16
   std::vector<double>
       sums;  // of each term's losses, in the order of positions, so that no split changes them
@@ -57,8 +57,8 @@ struct Trainer::Impl {
   WeightReader reader(std::vector<std::byte>& buffer) const;
   bool scales_losses() const { return planned().options.precision == Precision::fp16; }
   std::int64_t updates() const { return steps - scaler.state().skipped; }
-  op::StepInfo step_info() const;            // of the next micro-batch
-  void begin_sums(std::size_t program);      // the micro-batch that was fed counts as the step's first
+  op::StepInfo step_info() const;        // of the next micro-batch
+  void begin_sums(std::size_t program);  // the micro-batch that was fed counts as the step's first
   void restore_scaling(const std::optional<LossScaler::State>& state);  // of a checkpoint; none: as at first
   // What overflowed first in the step's micro-batches; without its batch, in the last of them. The sums of
   // gradients are lost.

@@ -56,21 +56,25 @@ bool worth_a_look(std::int64_t skipped) { return std::has_single_bit(static_cast
 }  // namespace
 
 StepResult Trainer::Impl::skip_step(double norm, const Samples* batch) {
-  StepResult result{
-      .loss = loss(sums, counted), .grad_norm = norm, .tokens = tokens, .skipped = true, .loss_scale = scaled_by};
+  StepResult result{.loss = loss(sums, counted),
+                    .grad_norm = norm,
+                    .tokens = tokens,
+                    .skipped = true,
+                    .loss_scale = scaled_by};
   LossScaler next = scaler;
   const bool goes_on = next.overflowed();
   if (!goes_on || worth_a_look(next.state().skipped))
     if (const auto first = find_not_finite(batch)) result.overflow = first->where;
   abandon_step();
   if (!goes_on)
-    throw Error(ErrorKind::failed,
-                {.what = "the loss scale fell to nothing: " + std::to_string(next.state().overflows) +
-                         " steps in a row overflowed in fp16, the last at a scale of " + to_text(scaled_by),
-                 .where = "step " + std::to_string(steps + 1) +
-                          (result.overflow.empty() ? "" : ", first in " + result.overflow),
-                 .hint = "these steps changed no weight; bf16 reaches as far as f32 and needs no scale, or lower "
-                         "the learning rate"});
+    throw Error(
+        ErrorKind::failed,
+        {.what = "the loss scale fell to nothing: " + std::to_string(next.state().overflows) +
+                 " steps in a row overflowed in fp16, the last at a scale of " + to_text(scaled_by),
+         .where = "step " + std::to_string(steps + 1) +
+                  (result.overflow.empty() ? "" : ", first in " + result.overflow),
+         .hint = "these steps changed no weight; bf16 reaches as far as f32 and needs no scale, or lower "
+                 "the learning rate"});
   scaler = next;
   ++steps;
   return result;

@@ -142,8 +142,9 @@ class Run {
 
   void tell_overflow(const StepResult& done) const {
     if (done.overflow.empty()) return;
-    say("note: step " + std::to_string(trainer_.steps()) + " is skipped: fp16 overflowed, first in " + done.overflow +
-        "; the loss scale goes from " + to_text(done.loss_scale) + " to " + to_text(trainer_.loss_scale()));
+    say("note: step " + std::to_string(trainer_.steps()) + " is skipped: fp16 overflowed, first in " +
+        done.overflow + "; the loss scale goes from " + to_text(done.loss_scale) + " to " +
+        to_text(trainer_.loss_scale()));
   }
 
   void one_step() {
