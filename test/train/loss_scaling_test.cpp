@@ -98,7 +98,8 @@ TEST(LossScaling, ASkippedStepChangesNothingButTheCursor) {
     EXPECT_EQ(t.skipped_steps(), skipped + 1);
     EXPECT_EQ(t.loss_scale(), scale / 2);
     // Looked for at the first, second, fourth, ..: nothing behind the loss is larger than its own gradient.
-    EXPECT_EQ(done.overflow, skipped == 2 ? "" : "cross_entropy_gradient @loss") << skipped;
+    const bool looked_for = skipped != 2 && skipped < 4;
+    EXPECT_EQ(done.overflow, looked_for ? "cross_entropy_gradient @loss" : "") << skipped;
   }
   EXPECT_GE(skipped, 3);
   EXPECT_EQ(t.loss_scale(), scale);
