@@ -30,7 +30,7 @@ constexpr Stage stages[] = {
     {has_loss, [](Program& p, const Options& o) { chunk_loss(p, {.rows = o.loss_rows}); }},
     {casts_at_use, [](Program& p, const Options&) { cast_at_use(p); }},
     {trains, [](Program& p, const Options&) { join_gradients(p); }},
-    {trains, [](Program& p, const Options&) { append_norm(p); }},
+    {trains, [](Program& p, const Options& o) { append_norm(p, o.products == DType::f16); }},
     {trains, [](Program& p, const Options& o) { append_update(p, o.update); }},
     {in_backward, [](Program& p, const Options&) { update_in_backward(p); }},
 };
