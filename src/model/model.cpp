@@ -148,7 +148,9 @@ Model from_json(nlohmann::json config, const ModelOptions& options, const std::s
   impl->config = config.dump(2) + "\n";
   impl->vocab_size = made.vocab_size;
   impl->context = made.context;
-  impl->network = language_model(std::move(made.architecture));
+  impl->sizes = options.sizes;
+  impl->network = std::move(made.network);
+  impl->objective = std::move(made.objective);
   impl->notes = std::move(made.notes);
   impl->family_names = &family.names;
   fill_specs(*impl);
