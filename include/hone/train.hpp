@@ -48,7 +48,8 @@ struct TrainPlanOptions {
   std::int64_t text_bytes = 0, reading_bytes = 0;
   Objective objective{};  // what it is trained for; none: the model's own
   std::map<std::string, std::int64_t, std::less<>>
-      sizes{};  // what Builder::size says; else as ModelOptions has it
+      sizes{};        // what Builder::size says; else as ModelOptions has it
+  bool hits = false;  // evaluation counts which labels the model predicts, too
 };
 
 class HONE_API TrainPlan {
@@ -103,6 +104,10 @@ struct EvalResult {
   double loss = 0;  // nats a token; of several terms the weighted sum
   std::int64_t tokens = 0;
   std::map<std::string, double> terms{};  // the mean of each term's losses, by its name
+  // With TrainPlanOptions::hits: labels that have the largest logit, as greedy decoding takes it, and samples
+  // of which every label has. Those are the samples that greedy decoding gets right from end to end: as long
+  // as what it wrote is right, it has read what the labels say.
+  std::int64_t hits = 0, exact = 0;
 };
 
 class HONE_API Trainer {

@@ -8,6 +8,7 @@ using Options = PipelineOptions;
 bool trains(const Options& o) { return o.use == Options::Use::train; }
 bool generates(const Options& o) { return o.use == Options::Use::generate; }
 bool has_loss(const Options& o) { return !generates(o); }
+bool marks_hits(const Options& o) { return o.hits; }
 bool is_low(const Options& o) { return o.low_precision; }
 
 struct Stage {
@@ -18,6 +19,7 @@ struct Stage {
 // Backward follows from what autocast wrote; fusion from both. Chunks come late, for they multiply nodes.
 constexpr Stage stages[] = {
     {trains, [](Program& p, const Options& o) { keep_activations(p, o.keep, o.batch); }},
+    {marks_hits, [](Program& p, const Options&) { mark_hits(p); }},
     {is_low, [](Program& p, const Options&) { autocast(p); }},
     {trains, [](Program& p, const Options&) { differentiate(p); }},
     {trains, [](Program& p, const Options& o) { keep_embedding_rows(p, o.batch); }},

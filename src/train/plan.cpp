@@ -73,7 +73,8 @@ Programs write_programs(const Model& model, const TrainPlanOptions& o) {
                                      .keep = kept_activations(model, o),
                                      .optimizer = &optimizer_record(o.optimizer),
                                      .objective = o.objective,
-                                     .sizes = o.sizes};
+                                     .sizes = o.sizes,
+                                     .hits = o.hits};
     const Program step = write_step_program(model, options);
     if (programs.list.empty())
       programs.list = {cut(step, Phase::prepare), cut(step, Phase::norm), cut(step, Phase::update)};

@@ -86,6 +86,8 @@ RunIdentity::RunIdentity(const TrainingRun& run, const Trainer& trainer, const T
            {"data", data.kind, data.identity()},
            {"batch", "--batch", std::to_string(o.batch)},
            {"seq", "--seq", std::to_string(o.seq)},
+           {"label-smoothing", "--label-smoothing",
+            run.label_smoothing ? to_text(*run.label_smoothing) : "the model's own"},
            {"precision", "--precision", name(o.precision)},
            {"seed", "--seed", std::to_string(o.seed)},
            {"lr", "--lr", to_text(run.adamw.lr)},
@@ -95,11 +97,16 @@ RunIdentity::RunIdentity(const TrainingRun& run, const Trainer& trainer, const T
            {"optimizer", "--optimizer", o.optimizer},
            {"clip", "--clip", to_text(run.adamw.clip)},
            {"weights", "base model: its weights differ", "digest " + trainer.weights_hash()}};
+  const auto option = [](std::string name) {
+    std::replace(name.begin(), name.end(), '_', '-');
+    return name;
+  };
+  for (const auto& [size, length] : o.sizes)
+    kept_.push_back({option(size), "--" + option(size), std::to_string(length)});
   const OptimizerRecord& optimizer = optimizer_record(o.optimizer);
   const std::vector<float> scalars = scalars_of(run.adamw, optimizer);
   for (std::size_t i = 0; i < scalars.size(); ++i) {
-    std::string key = optimizer.scalars[i].name;
-    std::replace(key.begin(), key.end(), '_', '-');
+    const std::string key = option(optimizer.scalars[i].name);
     if (key != "lr") kept_.push_back({key, "--" + key, to_text(scalars[i])});
   }
 }

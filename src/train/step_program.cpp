@@ -50,7 +50,8 @@ Program write_evaluation_program(const Model& model, const StepProgramOptions& o
                                  const std::vector<std::string>& outputs) {
   Forward forward = model.impl().write(objective_of(model, o),
                                        {.batch = o.micro_batch, .seq = o.seq, .sizes = o.sizes}, outputs);
-  run_pipeline(forward.program, {.use = PipelineOptions::Use::evaluate, .low_precision = o.low_precision});
+  run_pipeline(forward.program,
+               {.use = PipelineOptions::Use::evaluate, .low_precision = o.low_precision, .hits = o.hits});
   return std::move(forward.program);
 }
 

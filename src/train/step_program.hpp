@@ -16,6 +16,7 @@ struct StepProgramOptions {
   const OptimizerRecord* optimizer = &adamw_optimizer;
   Objective objective{};  // none: the model's own
   std::map<std::string, std::int64_t, std::less<>> sizes{};
+  bool hits = false;  // evaluation: which labels are predicted, as the outputs hits_name(TERM)
 };
 
 // Forward, losses, backward and update in one program. Its outputs: the losses of each term, by its name.
