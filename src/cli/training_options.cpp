@@ -55,7 +55,8 @@ void TrainingOptions::add_to(Command& c, bool needs_out) {
   c.add_option("--too-long", too_long, "pairs that are longer: error, drop or cut")->capture_default_str();
   c.add_option("--source-field", run.source_field, "of pairs in JSON lines (default: source, src or input)");
   c.add_option("--target-field", run.target_field, "(default: target, tgt or output)");
-  c.add_option("--precision", precision, "f32 or bf16 (products; weights stay f32)")->capture_default_str();
+  c.add_option("--precision", precision, "f32, bf16 or fp16 (products; weights stay f32)")
+      ->capture_default_str();
   c.add_option("--optimizer", run.plan.optimizer, optimizer_names())->capture_default_str();
   c.add_option("--lr", lr, "highest learning rate")->capture_default_str();
   c.add_option("--min-lr", min_lr, "learning rate at the last step")->capture_default_str();

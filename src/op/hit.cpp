@@ -23,6 +23,7 @@ std::vector<OutputSpec> infer(const InferInput& i) {
 
 float value(float x) { return x; }
 float value(bf16 x) { return to_f32(x); }
+float value(f16 x) { return to_f32(x); }
 
 // The first of equal maxima is what the model predicts. A NaN beside it is no smaller: no hit.
 template <class T>
@@ -50,7 +51,10 @@ void run_over(const Call& c) {
 }
 
 void run(const Call& c) {
-  c.in[In::logits].type.dtype == DType::bf16 ? run_over<bf16>(c) : run_over<float>(c);
+  const DType dtype = c.in[In::logits].type.dtype;
+  if (dtype == DType::bf16) return run_over<bf16>(c);
+  if (dtype == DType::f16) return run_over<f16>(c);
+  run_over<float>(c);
 }
 
 void reference(const Call& c) {

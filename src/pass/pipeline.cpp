@@ -9,7 +9,7 @@ bool trains(const Options& o) { return o.use == Options::Use::train; }
 bool generates(const Options& o) { return o.use == Options::Use::generate; }
 bool has_loss(const Options& o) { return !generates(o); }
 bool marks_hits(const Options& o) { return o.hits; }
-bool is_low(const Options& o) { return o.low_precision; }
+bool narrows(const Options& o) { return o.products != DType::f32; }
 
 struct Stage {
   bool (*wanted)(const Options&);  // null: always
@@ -20,7 +20,7 @@ struct Stage {
 constexpr Stage stages[] = {
     {trains, [](Program& p, const Options& o) { keep_activations(p, o.keep, o.batch); }},
     {marks_hits, [](Program& p, const Options&) { mark_hits(p); }},
-    {is_low, [](Program& p, const Options&) { autocast(p); }},
+    {narrows, [](Program& p, const Options& o) { autocast(p, o.products); }},
     {trains, [](Program& p, const Options&) { differentiate(p); }},
     {trains, [](Program& p, const Options& o) { keep_embedding_rows(p, o.batch); }},
     {generates, [](Program& p, const Options&) { last_row_only(p); }},

@@ -142,7 +142,7 @@ class Evaluation {
  private:
   StepProgramOptions program_options(const EvalOptions& o, StepProgramOptions shape) const {
     shape.micro_batch = together_;
-    shape.low_precision = o.precision == Precision::bf16;
+    shape.products = dtype_of(o.precision);
     shape.hits = true;
     return shape;
   }

@@ -38,7 +38,7 @@ Program write_step_program(const Model& model, const StepProgramOptions& o) {
   Forward forward = model.impl().write(
       objective_of(model, o), {.batch = o.micro_batch, .seq = o.seq, .training = true, .sizes = o.sizes});
   const PipelineOptions options{.use = PipelineOptions::Use::train,
-                                .low_precision = o.low_precision,
+                                .products = o.products,
                                 .batch = o.batch,
                                 .keep = find_kept(forward, o.keep),
                                 .update = {.optimizer = o.optimizer, .decay_all = o.decay_all}};
@@ -51,7 +51,7 @@ Program write_evaluation_program(const Model& model, const StepProgramOptions& o
   Forward forward = model.impl().write(objective_of(model, o),
                                        {.batch = o.micro_batch, .seq = o.seq, .sizes = o.sizes}, outputs);
   run_pipeline(forward.program,
-               {.use = PipelineOptions::Use::evaluate, .low_precision = o.low_precision, .hits = o.hits});
+               {.use = PipelineOptions::Use::evaluate, .products = o.products, .hits = o.hits});
   return std::move(forward.program);
 }
 
