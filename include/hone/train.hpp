@@ -77,6 +77,7 @@ struct TrainPlanOptions {
   // the optimizers adamw and adamw8bit.
   Precision master = Precision::f32;
   LossScaling loss_scaling{};  // of fp16
+  bool hits = false;  // evaluation counts which labels the model predicts, too
 };
 
 class HONE_API TrainPlan {
@@ -140,6 +141,10 @@ struct EvalResult {
   double loss = 0;  // nats a token; of several terms the weighted sum
   std::int64_t tokens = 0;
   std::map<std::string, double> terms{};  // the mean of each term's losses, by its name
+  // With TrainPlanOptions::hits: labels that have the largest logit, as greedy decoding takes it, and samples
+  // of which every label has. Those are the samples that greedy decoding gets right from end to end: as long
+  // as what it wrote is right, it has read what the labels say.
+  std::int64_t hits = 0, exact = 0;
 };
 
 class HONE_API Trainer {

@@ -242,6 +242,13 @@ struct CrossEntropyGradientInputs {
 };
 extern const OpRecord cross_entropy_gradient;  // -> d logits
 
+// (logits[..,V], labels i32[..]) -> f32[..]: 1 where the label has the first of the largest logits; 0 else,
+// and where it is ignored
+struct HitInputs {
+  enum : std::size_t { logits, labels };
+};
+extern const OpRecord hit;
+
 // (clip f32[1], [scaled_by f32[1]], gradients...) -> norm f32[1], factor f32[1]
 struct GradientNormInputs {
   enum : std::size_t { clip, scaled_by, gradients };

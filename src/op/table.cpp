@@ -32,6 +32,7 @@ std::span<const OpRecord* const> table() {
       &cached_attention,
       &cross_entropy,
       &cross_entropy_gradient,
+      &hit,
       &gradient_norm,
       &squares,
       &norm_of_squares,

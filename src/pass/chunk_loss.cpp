@@ -16,10 +16,10 @@ using InputGradient = op::LinearInputGradientInputs;
 using Keep = op::KeepInputs;
 
 // The nodes that touch the logits of one loss. Backward's are missing in a program that only evaluates;
-// `keep` is there where the caller asked for the logits.
+// `keep` is there where the caller asked for the logits, `hit` where it asked what they predict.
 struct Head {
   std::size_t product, loss;
-  std::optional<std::size_t> keep, loss_gradient, input_gradient, weight_gradient;
+  std::optional<std::size_t> keep, hit, loss_gradient, input_gradient, weight_gradient;
 };
 
 // The head whose loss is node n, or none where something else needs its logits whole.
@@ -34,6 +34,8 @@ std::optional<Head> head_of(const Rewrite& edit, std::size_t n) {
     const OpRecord* op = edit[m].op;
     if (op == &op::keep && !head.keep)
       head.keep = m;
+    else if (op == &op::hit && !head.hit)
+      head.hit = m;
     else if (op == &op::cross_entropy_gradient && !head.loss_gradient)
       head.loss_gradient = m;
     else
@@ -67,7 +69,7 @@ class Chunker {
         write_chunk(b * positions_ + t, sequences, std::min(step_, positions_ - t));
     }
     hand_over_sum();
-    for (const auto& n : {std::optional(head_.product), std::optional(head_.loss), head_.keep,
+    for (const auto& n : {std::optional(head_.product), std::optional(head_.loss), head_.keep, head_.hit,
                           head_.loss_gradient, head_.input_gradient, head_.weight_gradient})
       if (n) edit_.remove(*n);
   }
@@ -117,6 +119,10 @@ class Chunker {
     const TensorId scale = loss.inputs[Loss::scale];
     const auto losses = edit_.insert_like(head_.loss, loss, {logits, labels, scale}, loss.attributes);
     place(losses[0], loss.outputs[0], first);
+    if (head_.hit) {
+      const Node node = edit_[*head_.hit];
+      place(write(node, {logits, labels}, node.attributes), node.outputs[0], first);
+    }
     if (head_.loss_gradient) write_gradients({logits, labels, losses[1], scale}, x, first);
   }
 

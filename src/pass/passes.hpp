@@ -15,6 +15,11 @@ namespace hone {
 void keep_activations(Program& program, const std::map<std::string, TensorId>& kept, std::int64_t batch);
 std::string kept_name(const std::string& activation);
 
+// For evaluation, on a forward program: which rows of each term's loss have their label predicted (op hit),
+// as the output hits_name(TERM).
+void mark_hits(Program& program);
+std::string hits_name(const std::string& term);
+
 // Mixed precision: products take `narrow`, bf16 or f16; sums and norms are f32. A parameter that is an
 // operand of a product gets a copy "NAME.bf16", made by a node of phase prepare; activations get casts where
 // they are needed. Runs on a forward program, so that backward follows from what it wrote.

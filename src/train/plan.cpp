@@ -92,7 +92,8 @@ PlanPrograms write_programs(const Model& model, const TrainPlanOptions& o, const
                                      .sizes = o.sizes,
                                      .loss_rows = ways.loss_rows,
                                      .cast_at_use = ways.cast_at_use,
-                                     .update_in_backward = updates_in_backward(model, o)};
+                                     .update_in_backward = updates_in_backward(model, o),
+                                     .hits = o.hits};
     const Program step = write_step_program(model, options);
     if (programs.list.empty())
       programs.list = {cut(step, Phase::prepare), cut(step, Phase::norm), cut(step, Phase::update)};

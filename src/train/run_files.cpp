@@ -93,6 +93,8 @@ RunIdentity::RunIdentity(const TrainingRun& run, const Trainer& trainer, const T
            {"data", data.kind, data.identity()},
            {"batch", "--batch", std::to_string(o.batch)},
            {"seq", "--seq", std::to_string(o.seq)},
+           {"label-smoothing", "--label-smoothing",
+            run.label_smoothing ? to_text(*run.label_smoothing) : "the model's own"},
            {"precision", "--precision", name(o.precision)},
            {"seed", "--seed", std::to_string(o.seed)},
            {"lr", "--lr", to_text(run.adamw.lr)},
@@ -102,6 +104,12 @@ RunIdentity::RunIdentity(const TrainingRun& run, const Trainer& trainer, const T
            {"optimizer", "--optimizer", o.optimizer},
            {"clip", "--clip", to_text(run.adamw.clip)},
            {"weights", "base model: its weights differ", "digest " + trainer.weights_hash()}};
+  const auto option = [](std::string name) {
+    std::replace(name.begin(), name.end(), '_', '-');
+    return name;
+  };
+  for (const auto& [size, length] : o.sizes)
+    kept_.push_back({option(size), "--" + option(size), std::to_string(length)});
   if (run.schedule == ScheduleKind::wsd)
     kept_.push_back({"decay-steps", "--decay-steps", std::to_string(run.decay_steps)});
   if (run.adamw.adamw_lr) kept_.push_back({"adamw-lr", "--adamw-lr", to_text(*run.adamw.adamw_lr)});
@@ -112,8 +120,7 @@ RunIdentity::RunIdentity(const TrainingRun& run, const Trainer& trainer, const T
   for (const OptimizerRecord* record = &chosen; record; record = record->others) {
     const std::vector<float> scalars = scalars_of(run.adamw, chosen, *record);
     for (std::size_t i = 0; i < scalars.size(); ++i) {
-      std::string key = record->scalars[i].name;
-      std::replace(key.begin(), key.end(), '_', '-');
+      const std::string key = option(record->scalars[i].name);
       if (known.insert(key).second) kept_.push_back({key, "--" + key, to_text(scalars[i])});
     }
   }

@@ -9,6 +9,7 @@
 #include "op/common.hpp"
 #include "op/inputs.hpp"
 #include "pass/passes.hpp"
+#include "train/hits.hpp"
 #include "train/step_options.hpp"
 #include "train/trainer_impl.hpp"
 
@@ -331,9 +332,13 @@ EvalResult run_evaluation(Trainer::Impl& t, const Samples& batch) {
   if (result.tokens == 0) refuse_no_labels();
   std::vector<double> sums;
   for (std::int64_t first = 0; first < batch.count(); first += micro.sequences) {
-    feed(t.executor, micro.evaluate, batch.rows(first, std::min(micro.sequences, batch.count() - first)), {});
+    const Samples some = batch.rows(first, std::min(micro.sequences, batch.count() - first));
+    feed(t.executor, micro.evaluate, some, {});
     t.executor.run(micro.evaluate);
     t.add_losses(micro.evaluate, sums);
+    if (!t.plan.options().hits) continue;
+    const Hits found = count_hits(t.executor, micro.evaluate, t.planned().terms, some);
+    result.hits += found.labels, result.exact += found.samples;
   }
   result.loss = t.loss(sums, counts);
   for (std::size_t i = 0; i < sums.size(); ++i) {

@@ -43,7 +43,7 @@ train 2 "^hone: --loss-scale: only fp16" --data text.txt --loss-scale dynamic
 train 2 "^hone: --isa: unknown.*portable" --model tiny --data text.txt --seq 64 --isa sse
 train 2 "^hone: --threads: .*1 to 4096.*found -1" --model tiny --data text.txt --seq 64 --threads -1
 train 2 "^hone: --batch: .*at least 1, found 0" --model tiny --data text.txt --seq 64 --batch 0
-train 2 "^hone: --seq: .*1 to 128.*found 0" --model tiny --data text.txt --seq 0
+train 2 "^hone: --seq: .*0 or more.*found -1" --model tiny --data text.txt --seq -1
 train 2 "^hone: --schedule: .*found 'sine'" --data text.txt --schedule sine
 train 2 "^hone: --optimizer: unknown optimizer 'adam'.*did you mean 'adamw'" --data text.txt --optimizer adam
 train 2 "^hone: --resume: .*found 'no'" --data text.txt --resume no
@@ -126,7 +126,7 @@ train 3 "recipe.toml, line [12].*given twice" recipe.toml
 mkdir -p folder.toml
 train 3 "folder.toml: a recipe is a TOML file: found a folder" folder.toml
 printf 'batch = 0\n' >recipe.toml
-train 2 "^hone: --seq: " recipe.toml --model tiny --data text.txt --batch 2 --seq 0
+train 2 "^hone: --seq: " recipe.toml --model tiny --data text.txt --batch 2 --seq -1
 
 run="train --model tiny --data text.txt --seq 64 --batch 4 --out model"
 "$hone" $run --steps 4 --save-every 2 >/dev/null 2>&1 || fail "a plain run failed"

@@ -49,6 +49,17 @@ TEST(ChunkLoss, KeepsTheBits) {
       }
 }
 
+TEST(MarkHits, AddsOneOutputATermWhateverTheChunks) {
+  const Program before = forward_and_loss(gated, 3, 64);
+  expect_settled(mark_hits, before);
+  const Program marked = after(mark_hits, before);
+  EXPECT_EQ(count(marked, op::hit), 1);
+  EXPECT_TRUE(marked.output(hits_name("loss")));
+  const Program chunked = after([](Program& p) { chunk_loss(p, {.rows = 64, .above_bytes = 0}); }, marked);
+  EXPECT_EQ(count(chunked, op::hit), 3);
+  expect_same_numbers(marked, chunked);
+}
+
 TEST(ChunkLoss, LeavesSmallLogitsWhole) {
   const Program before = with_backward(gated, 2, 9, DType::f32);
   EXPECT_EQ(print(after([](Program& p) { chunk_loss(p); }, before)), print(before));
