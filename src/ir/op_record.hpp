@@ -116,6 +116,13 @@ struct RowRange {
   std::int64_t end() const { return first + rows; }
 };
 
+// One output of a node made from another one of it by another op, cheaper than the node and with its bits.
+struct Remake {
+  std::size_t output, from;
+  const OpRecord* op;
+  Attributes attributes;
+};
+
 struct OpRecord {
   const char* name;
   std::span<const InputRecord> inputs;
@@ -136,6 +143,7 @@ struct OpRecord {
   // Which rows of the weights that it trains a node uses; null: all. Nodes that use other rows of one weight
   // share the sum of its gradients.
   RowRange (*weight_rows)(const Attributes&) = nullptr;
+  std::optional<Remake> (*remake)(const Node&) = nullptr;  // for recomputation; null: there is none
   int state_like_first = -1;  // an input, a state, that holds what the first input is and so takes its type
 
   std::optional<std::size_t> find_input(std::string_view name) const;  // its place
