@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "hone/builder.hpp"
+#include "hone/tokenizer.hpp"
 
 namespace hone {
 
@@ -28,6 +29,7 @@ struct ModelOptions {
   std::optional<float> dropout{};   // everywhere that the family has it; none: the config's own
   std::uint64_t seed = 0;           // of initial values
   std::map<std::string, std::int64_t, std::less<>> sizes{};  // of a network: what Builder::size says by name
+  SequenceTokens sequence_tokens{};                          // where config.json says none
 };
 
 struct WeightInfo {
@@ -51,7 +53,8 @@ class HONE_API Model {
   const std::string& family() const;  // "gpt2", or "custom"
   std::int64_t vocab_size() const;
   std::int64_t context() const;
-  std::int64_t parameters() const;  // how many numbers its weights have, frozen ones too
+  SequenceTokens sequence_tokens() const;  // what config.json says of them
+  std::int64_t parameters() const;         // how many numbers its weights have, frozen ones too
   std::vector<WeightInfo> weights() const;
   // Error(usage) where there is no such weight, naming the nearest, or where the span has another size.
   std::int64_t size(const std::string& name) const;                   // elements
