@@ -368,8 +368,8 @@ const OpRecord linear{.name = "linear",
                       .set_type = set_type,
                       .activation_inputs = 2,
                       .fusion = {.addend = In::residual, .activate = activate},
-                      .remake = remake,
-                      .weight_rows = weight_rows};
+                      .weight_rows = weight_rows,
+                      .remake = remake};
 const OpRecord linear_input_gradient{.name = "linear_input_gradient",
                                      .inputs = input_inputs,
                                      .infer = infer_input,

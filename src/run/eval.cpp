@@ -94,7 +94,7 @@ class Evaluation {
         seq_(seq),
         whole_(write_evaluation_program(model, program_options(o), {"logits"})),
         job_(plan(o)),
-        weights_(model, whole_, job_),
+        weights_(model, {&whole_, 1}, job_),
         executor_(job_, weights_.tensors()) {}
 
   std::int64_t windows() const { return windows_; }
