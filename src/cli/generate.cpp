@@ -69,7 +69,7 @@ void add_generate(Command& app) {
   c->add_flag("--early-stopping", o->sampling.early_stopping,
               "of beam search: end with as many whole texts as beams");
   c->add_option("--seed", o->sampling.seed, "the same seed, the same text")->capture_default_str();
-  c->add_option("--precision", o->precision, "f32 or bf16")->capture_default_str();
+  c->add_option("--precision", o->precision, "f32, bf16 or fp16")->capture_default_str();
   c->add_option("--threads", o->plan.threads, "0: all cores; changes no text")->capture_default_str();
   add_isa(*c, o->plan.isa);
   c->add_flag("--json", o->json, "one JSON object on stdout");

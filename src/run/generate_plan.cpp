@@ -77,7 +77,7 @@ BuildOptions cached(const GenerateOptions& o) {
 }
 
 Program settled(Program p, const GenerateOptions& o) {
-  run_pipeline(p, {.use = PipelineOptions::Use::generate, .low_precision = o.precision == Precision::bf16});
+  run_pipeline(p, {.use = PipelineOptions::Use::generate, .products = dtype_of(o.precision)});
   return p;
 }
 
