@@ -1,6 +1,6 @@
-// Text from a model, token by token: what continues a prompt, or of an encoder-decoder what belongs to a source.
-// Plan, then run: the plan is a value that knows the memory, the
-// generator takes exactly that and is ready from its first line to its destructor.
+// Text from a model, token by token: what continues a prompt, or of an encoder-decoder what belongs to a
+// source. Plan, then run: the plan is a value that knows the memory, the generator takes exactly that and is
+// ready from its first line to its destructor.
 //
 //   const hone::Model model = hone::open("out");
 //   const auto tokenizer = hone::Tokenizer::open("out");
@@ -42,8 +42,8 @@ struct GenerateOptions {
 
 class HONE_API GeneratePlan {
  public:
-  // Error(usage) for a network that neither continues tokens nor writes a target to a source: other inputs are
-  // not known here.
+  // Error(usage) for a network that neither continues tokens nor writes a target to a source: other inputs
+  // are not known here.
   explicit GeneratePlan(Model model, GenerateOptions options = {});
   GeneratePlan(const GeneratePlan&) = default;  // a move copies
   GeneratePlan(GeneratePlan&& other) noexcept { impl_ = other.impl_; }
@@ -73,7 +73,7 @@ struct SamplingOptions {
   // power is the largest; above 0 favours longer ones. Nothing is drawn. Pieces come when all is known.
   float length_penalty = 1;
   bool early_stopping = false;  // ends as soon as there are as many whole sequences as beams
-  std::stop_token stop{};                   // asked before each chunk of the prompt and each token
+  std::stop_token stop{};       // asked before each chunk of the prompt and each token
 };
 
 struct Piece {
@@ -136,11 +136,11 @@ class HONE_API Generator {
   Generator(Generator&&) noexcept;
   Generator& operator=(Generator&&) noexcept;
 
-  // Continues a prompt of ids, from an empty cache; of an encoder-decoder the prompt is the source, and the pieces
-  // are the target, from behind the model's begin token. Without a tokenizer pieces have no text. With one, ids
-  // that it lacks (a model's vocabulary may be larger) are never drawn, and an empty prompt begins with its
-  // end of text. Error(usage) for a prompt that is empty, Error(input) for one that holds an id outside the
-  // vocabulary or exceeds the context.
+  // Continues a prompt of ids, from an empty cache; of an encoder-decoder the prompt is the source, and the
+  // pieces are the target, from behind the model's begin token. Without a tokenizer pieces have no text. With
+  // one, ids that it lacks (a model's vocabulary may be larger) are never drawn, and an empty prompt begins
+  // with its end of text. Error(usage) for a prompt that is empty, Error(input) for one that holds an id
+  // outside the vocabulary or exceeds the context.
   Generation generate(std::span<const std::int32_t> prompt, SamplingOptions sampling = {},
                       const Tokenizer* tokenizer = nullptr);
   // Why the last generation ended.

@@ -47,7 +47,8 @@ void run(const Options& o) {
 }  // namespace
 
 void add_generate(Command& app) {
-  auto* c = app.add_subcommand("generate", "continue a text, or write the target of a source; only that goes to stdout",
+  auto* c = app.add_subcommand("generate",
+                               "continue a text, or write the target of a source; only that goes to stdout",
                                "  hone generate out/book --prompt \"In the beginning\" -n 200\n"
                                "  hone generate out/book --prompt \"And\" --temperature 0\n"
                                "  hone generate out/dates --prompt \"the second of May 1999\" --beams 4");
@@ -75,7 +76,8 @@ void add_generate(Command& app) {
   c->add_flag("--json", o->json, "one JSON object on stdout");
   c->callback([=] {
     if (o->plan.beams > 1)
-      c->note_without_effect({"--temperature", "--top-k", "--top-p", "--seed"}, "with --beams, which draws nothing");
+      c->note_without_effect({"--temperature", "--top-k", "--top-p", "--seed"},
+                             "with --beams, which draws nothing");
     else if (o->sampling.temperature == 0)
       c->note_without_effect({"--top-k", "--top-p", "--seed"}, "with --temperature 0, which draws nothing");
     run(*o);

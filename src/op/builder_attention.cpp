@@ -54,11 +54,12 @@ Tensor decode_attention(BuilderState& b, TensorId q, TensorId k, TensorId v,
 // The state that holds keys (or values) of all sources, [sources,rows,kv*D].
 TensorId source_state(BuilderState& b, std::int64_t rows, std::int64_t width, const std::string& name) {
   const CacheShape& cache = b.options.cache;
-  return b.program.add({.name = name,
-                        .type = {{cache.sources, cache.source_rows ? cache.source_rows : rows, width}, DType::f32},
-                        .role = Role::state,
-                        .lifetime = Lifetime::run,
-                        .purpose = Purpose::source});
+  return b.program.add(
+      {.name = name,
+       .type = {{cache.sources, cache.source_rows ? cache.source_rows : rows, width}, DType::f32},
+       .role = Role::state,
+       .lifetime = Lifetime::run,
+       .purpose = Purpose::source});
 }
 
 // Reading a source: its keys (or values) are kept for the steps that follow.
@@ -71,14 +72,14 @@ void keep_source(BuilderState& b, TensorId kv, const std::string& name) {
 // Decoding: the batch may be several sequences for each source, whose queries are then queries of one sample.
 Tensor attend_to_source(BuilderState& b, TensorId q, TensorId k, TensorId lengths,
                         const op::AttentionAttributes& a, const std::string& name) {
-  if (!lengths)
-    fail(b, "attention", "a source is cached by its length", "AttentionOptions::lengths", "none");
+  if (!lengths) fail(b, "attention", "a source is cached by its length", "AttentionOptions::lengths", "none");
   const std::int64_t sources = b.options.cache.sources;
   const TensorDef of = b.program[q];
   const Shape& shape = of.type.shape;
   const Shape by_source{sources, shape[0] / sources * shape[1], shape.last()};
   const auto view = [&](TensorId of_view, const Shape& as) {
-    return add_view(b.program, of_view, as, contiguous_strides(as), 0, b.program[of_view].name + ":by_source");
+    return add_view(b.program, of_view, as, contiguous_strides(as), 0,
+                    b.program[of_view].name + ":by_source");
   };
   const bool several = sources != shape[0];
   const TensorId rows = several ? view(q, by_source) : q;

@@ -43,8 +43,9 @@ struct ChunkOptions {
 // time.
 void chunk_loss(Program& program, const ChunkOptions& options = {});
 
-// For generation, on a forward program of one sequence or of one position: the head computes the logits of each
-// sequence's last position only, in f32. The program's output "logits", where it has one, becomes f32[B,1,V].
+// For generation, on a forward program of one sequence or of one position: the head computes the logits of
+// each sequence's last position only, in f32. The program's output "logits", where it has one, becomes
+// f32[B,1,V].
 void last_row_only(Program& program);
 
 // For generation: products of few rows read their weight once from end to end (kernel/few_rows.hpp). Their

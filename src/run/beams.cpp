@@ -13,8 +13,7 @@ Beams::Beams(BeamOptions options, Isa isa, ThreadPool& pool)
 
 // The sum over the length to a power; an end token counts.
 double Beams::score(const Sequence& s) const {
-  return s.sum /
-         std::pow(static_cast<double>(s.tokens.size()), static_cast<double>(options_.length_penalty));
+  return s.sum / std::pow(static_cast<double>(s.tokens.size()), static_cast<double>(options_.length_penalty));
 }
 
 void Beams::keep(Sequence sequence) {
@@ -55,8 +54,8 @@ std::vector<Beams::Candidate> Beams::best_candidates(std::span<const float> logi
   return all;
 }
 
-// Twice as many candidates as beams: at least half of them go on, where there is one stop token. One that ends
-// counts where it stands among the first `beams`.
+// Twice as many candidates as beams: at least half of them go on, where there is one stop token. One that
+// ends counts where it stands among the first `beams`.
 void Beams::advance(std::span<const float> logits, std::int64_t sequences, std::int64_t ids) {
   const auto beams = static_cast<std::size_t>(options_.beams);
   const auto candidates = best_candidates(logits, sequences, ids, 2 * beams);

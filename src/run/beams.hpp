@@ -34,8 +34,8 @@ class Beams {
   // The logits of each sequence, [sequences,width], of which the first `ids` are tokens; at first of one.
   // Chooses the beams that go on, and keeps what ended.
   void advance(std::span<const float> logits, std::int64_t sequences, std::int64_t ids);
-  // For the next step, of all beams: what each goes on from, and its token. Where fewer than `beams` go on, the
-  // rest repeats the first.
+  // For the next step, of all beams: what each goes on from, and its token. Where fewer than `beams` go on,
+  // the rest repeats the first.
   const std::vector<std::int32_t>& parents() const { return parents_; }
   const std::vector<std::int32_t>& tokens() const { return tokens_; }
   // No sequence that goes on can become better than those that ended, or early_stopping has enough of them.

@@ -42,8 +42,8 @@ void copy_block(Executor& executor, std::int32_t from, std::int32_t to, std::int
   }
 }
 
-// The column that is being filled: the first who goes on from a parent takes its block, others copy it into one
-// that is left.
+// The column that is being filled: the first who goes on from a parent takes its block, others copy it into
+// one that is left.
 void divide_column(Executor& executor, const Tables& tables, std::span<const std::int32_t> parents,
                    std::int64_t column, std::int64_t filled) {
   const auto count = std::ssize(parents);
@@ -80,7 +80,8 @@ void take_over(Executor& executor, std::span<const std::int32_t> parents, std::i
   for (std::int64_t column = 0; column < full; ++column) {
     std::vector<std::int32_t> shared;
     for (const std::int32_t parent : parents) shared.push_back(tables.at(parent, column));
-    for (std::size_t i = 0; i < shared.size(); ++i) tables.at(static_cast<std::int64_t>(i), column) = shared[i];
+    for (std::size_t i = 0; i < shared.size(); ++i)
+      tables.at(static_cast<std::int64_t>(i), column) = shared[i];
   }
   if (position % block > 0) divide_column(executor, tables, parents, full, position % block);
 }

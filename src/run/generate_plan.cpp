@@ -37,7 +37,8 @@ std::int64_t decided_context(const Model& model, const char* where, std::int64_t
 GenerateOptions decided(const Model& model, const Reads& reads, GenerateOptions o) {
   o.context = decided_context(model, "context", o.context);
   if (reads.source()) o.source_context = decided_context(model, "source_context", o.source_context);
-  require(o.beams >= 1 && o.beams <= most_beams, "beams", "so many beams are not searched", most_beams, o.beams);
+  require(o.beams >= 1 && o.beams <= most_beams, "beams", "so many beams are not searched", most_beams,
+          o.beams);
   const ExecOptions exec = exec_options(o.threads, o.isa);
   o.threads = exec.threads;
   o.isa = name(exec.isa);
@@ -82,7 +83,8 @@ Program settled(Program p, const GenerateOptions& o) {
 }
 
 // Reads so many tokens of each of some sequences; leaves the logits behind the last.
-Program write_chunk(const Model& model, const GenerateOptions& o, std::int64_t sequences, std::int64_t tokens) {
+Program write_chunk(const Model& model, const GenerateOptions& o, std::int64_t sequences,
+                    std::int64_t tokens) {
   BuildOptions options = cached(o);
   options.batch = sequences, options.seq = tokens;
   return settled(model.impl().write(options).program, o);
@@ -153,9 +155,14 @@ GeneratePlan::GeneratePlan(Model model, GenerateOptions options) {
   std::vector<Program> whole{all.whole.front()};
   if (reads.source()) whole.push_back(all.whole.back());
   const std::size_t one_token = all.chunk_tokens.size() - 1;
-  auto impl = std::make_shared<Impl>(Impl{std::move(model), std::move(options), std::move(reads),
-                                          std::move(all.chunk_tokens), std::move(all.source_rows),
-                                          std::move(whole), std::move(job), {}});
+  auto impl = std::make_shared<Impl>(Impl{std::move(model),
+                                          std::move(options),
+                                          std::move(reads),
+                                          std::move(all.chunk_tokens),
+                                          std::move(all.source_rows),
+                                          std::move(whole),
+                                          std::move(job),
+                                          {}});
   // Weights are turned into their place: 8 MiB were kept where the largest has 16.
   impl->forecast = forecast_memory(impl->job, largest_turned_bytes(impl->model.impl().specs) / 2);
   const ExecOptions& exec = impl->job.options();

@@ -185,8 +185,8 @@ BeamToken Generation::Impl::drawn_token() {
   const auto usable = logits.first(static_cast<std::size_t>(usable_ids()));
   const std::int32_t token = draw(candidates(usable, sampling), sampling.seed, generator->position);
   Executor& executor = generator->executor;
-  return {token, static_cast<float>(
-                     log_probability(logits, token, executor.plan().options().isa, executor.pool()))};
+  return {token,
+          static_cast<float>(log_probability(logits, token, executor.plan().options().isa, executor.pool()))};
 }
 
 void Generation::Impl::next_piece() {

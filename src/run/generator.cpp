@@ -86,8 +86,7 @@ std::int64_t Generator::Impl::append_chunk(std::span<const std::int32_t> ids) {
 
 void Generator::Impl::run(std::size_t program, std::int64_t sequences, std::span<const std::int32_t> ids) {
   const std::vector<std::int32_t> lengths(static_cast<std::size_t>(sequences), source_length);
-  const Samples samples =
-      Samples(sequences).set(planned().reads.tokens, ids).set("source_lengths", lengths);
+  const Samples samples = Samples(sequences).set(planned().reads.tokens, ids).set("source_lengths", lengths);
   feed(executor, program, samples, {.position = position});
   executor.run(program);
   last_program = program;

@@ -13,7 +13,7 @@ namespace hone {
 
 // What a network reads: tokens that it continues, or a source to which it writes a target.
 struct Reads {
-  std::string tokens;            // the input of ids that are generated
+  std::string tokens;             // the input of ids that are generated
   std::int64_t source_below = 0;  // ids of the source; 0: there is none
   bool source() const { return source_below > 0; }
 };
@@ -39,7 +39,7 @@ struct Generator::Impl {
   GeneratePlan plan;
   ModelWeights weights;
   Executor executor;
-  std::int64_t position = 0;     // tokens in the cache
+  std::int64_t position = 0;  // tokens in the cache
   std::int32_t source_length = 0;
   std::size_t last_program = 0;  // that left the logits
   std::uint64_t uses = 0;        // changes whenever the cache is taken for something else

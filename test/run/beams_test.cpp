@@ -52,8 +52,9 @@ void look_at_all(const Ids& so_far, double sum, std::size_t most, float penalty,
 
 Ids search(std::int64_t beams, std::size_t most, float penalty) {
   ThreadPool pool(1);
-  Beams all({.beams = beams, .length_penalty = penalty, .is_stop = [](std::int32_t id) { return id == stop; }},
-            best_isa(), pool);
+  Beams all(
+      {.beams = beams, .length_penalty = penalty, .is_stop = [](std::int32_t id) { return id == stop; }},
+      best_isa(), pool);
   std::vector<Ids> sequences{{}};
   for (std::size_t length = 1; length <= most; ++length) {
     std::vector<float> logits;
@@ -109,9 +110,9 @@ TEST(Beams, FindWhatTransformersFinds) {
       Ids found;
       double sum = 0;
       for (const Piece& piece : generator.generate(c.prompt, {.max_tokens = c.max_tokens,
-                                                              .stop_tokens = {c.stop},
-                                                              .length_penalty = c.length_penalty,
-                                                              .early_stopping = c.early_stopping})) {
+                                                             .stop_tokens = {c.stop},
+                                                             .length_penalty = c.length_penalty,
+                                                             .early_stopping = c.early_stopping})) {
         found.push_back(piece.token);
         sum += static_cast<double>(piece.log_probability);
       }

@@ -48,8 +48,11 @@ Ids some_ids(std::int64_t count, std::int64_t below) {
 std::vector<float> logits_behind(const Model& model, const Ids& source, const Ids& target) {
   const std::vector<std::int32_t> length{static_cast<std::int32_t>(source.size())},
       labels(target.size(), -100);
-  const Samples samples =
-      Samples(1).set("source", source).set("source_lengths", length).set("target", target).set("labels", labels);
+  const Samples samples = Samples(1)
+                              .set("source", source)
+                              .set("source_lengths", length)
+                              .set("target", target)
+                              .set("labels", labels);
   const auto all = logits_of(model, samples,
                              {.seq = std::ssize(target),
                               .sizes = {{"source_seq", std::ssize(source)}},
