@@ -207,6 +207,8 @@ struct AttentionAttributes {
   }
 };
 extern const OpRecord attention;
+// The same in decoding: k and v are states that a source's program has written.
+extern const OpRecord source_attention;
 struct AttentionGradientInputs {
   enum : std::size_t { d_o, q, k, v, o, lse, lengths, step };
 };

@@ -30,6 +30,7 @@ std::span<const OpRecord* const> table() {
       &attention_gradient,
       &cache_append,
       &cached_attention,
+      &source_attention,
       &cross_entropy,
       &cross_entropy_gradient,
       &hit,

@@ -53,8 +53,9 @@ void chunk_loss(Program& program, const ChunkOptions& options = {});
 // for the copies of a weight, backward, and in front of the update, which then writes none.
 void cast_at_use(Program& program);
 
-// For generation, on a forward program of one sequence: the head computes the logits of the last position
-// only, in f32. The program's one output becomes f32[1,1,V].
+// For generation, on a forward program of one sequence or of one position: the head computes the logits of
+// each sequence's last position only, in f32. The program's output "logits", where it has one, becomes
+// f32[B,1,V].
 void last_row_only(Program& program);
 
 // For generation: products of few rows read their weight once from end to end (kernel/few_rows.hpp). Their

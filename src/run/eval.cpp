@@ -101,7 +101,7 @@ class Evaluation {
         whole_(write_evaluation_program(model, program_options(o, shape))),
         terms_(terms_of(whole_)),
         job_(plan(o)),
-        weights_(model, whole_, job_),
+        weights_(model, {&whole_, 1}, job_),
         executor_(job_, weights_.tensors()) {}
 
   std::int64_t together() const { return together_; }
