@@ -13,7 +13,7 @@
 #include <string>
 #include <string_view>
 
-#include "data/shards.hpp"
+#include "data/raw_shard.hpp"
 #include "file/json.hpp"
 #include "file/safetensors.hpp"
 #include "hone/error.hpp"
@@ -77,16 +77,16 @@ inline bool tokenizer_json(Bytes file) {
 inline bool shards(Bytes file) {
   const auto check = [](Bytes bytes) {
     return passes([&] {
-      const ShardHeader header = check_shard(bytes, 1000, "fuzz");
+      const RawShardHeader header = check_raw_shard(bytes, 1000, "fuzz");
       require(header.tokens * header.token_bytes ==
-              static_cast<std::int64_t>(bytes.size() - shard_header_bytes));
+              static_cast<std::int64_t>(bytes.size() - raw_shard_header_bytes));
     });
   };
   const bool passed = check(file);
-  if (file.size() < shard_header_bytes) return passed;
+  if (file.size() < raw_shard_header_bytes) return passed;
   std::string mended(text_of(file));
   const std::uint64_t content =
-      XXH3_64bits(mended.data() + shard_header_bytes, mended.size() - shard_header_bytes);
+      XXH3_64bits(mended.data() + raw_shard_header_bytes, mended.size() - raw_shard_header_bytes);
   std::memcpy(mended.data() + 24, &content, 8);
   const std::uint64_t header = XXH3_64bits(mended.data(), 56);
   std::memcpy(mended.data() + 56, &header, 8);
