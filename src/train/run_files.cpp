@@ -77,26 +77,24 @@ bool has_other_tokenizer(const std::string& folder, const Tokenizer& tokenizer) 
 
 }  // namespace
 
-RunIdentity::RunIdentity(const TrainingRun& run, const Trainer& trainer, const Text& text)
+RunIdentity::RunIdentity(const TrainingRun& run, const Trainer& trainer, const TrainingData& data)
     : run_(run), isa_(trainer.plan().options().isa) {
   const auto& o = trainer.plan().options();
   static constexpr const char* schedules[] = {"constant", "linear", "cosine"};
-  kept_ = {
-      {config_key, "model", trainer.plan().model().config_json()},
-      {"tokenizer", "tokenizer", "digest " + digest(text.tokenizer())},
-      {"data", "text",
-       fmt::format("{} tokens, {} bytes, digest {}", text.all_tokens(), text.all_bytes(), text.digest())},
-      {"batch", "--batch", std::to_string(o.batch)},
-      {"seq", "--seq", std::to_string(o.seq)},
-      {"precision", "--precision", name(o.precision)},
-      {"seed", "--seed", std::to_string(o.seed)},
-      {"lr", "--lr", to_text(run.adamw.lr)},
-      {"min-lr", "--min-lr", to_text(run.min_lr)},
-      {"schedule", "--schedule", schedules[static_cast<int>(run.schedule)]},
-      {"warmup", "--warmup", std::to_string(run.warmup)},
-      {"optimizer", "--optimizer", o.optimizer},
-      {"clip", "--clip", to_text(run.adamw.clip)},
-      {"weights", "base model: its weights differ", "digest " + trainer.weights_hash()}};
+  kept_ = {{config_key, "model", trainer.plan().model().config_json()},
+           {"tokenizer", "tokenizer", "digest " + digest(data.tokenizer)},
+           {"data", data.kind, data.identity()},
+           {"batch", "--batch", std::to_string(o.batch)},
+           {"seq", "--seq", std::to_string(o.seq)},
+           {"precision", "--precision", name(o.precision)},
+           {"seed", "--seed", std::to_string(o.seed)},
+           {"lr", "--lr", to_text(run.adamw.lr)},
+           {"min-lr", "--min-lr", to_text(run.min_lr)},
+           {"schedule", "--schedule", schedules[static_cast<int>(run.schedule)]},
+           {"warmup", "--warmup", std::to_string(run.warmup)},
+           {"optimizer", "--optimizer", o.optimizer},
+           {"clip", "--clip", to_text(run.adamw.clip)},
+           {"weights", "base model: its weights differ", "digest " + trainer.weights_hash()}};
   const OptimizerRecord& optimizer = optimizer_record(o.optimizer);
   const std::vector<float> scalars = scalars_of(run.adamw, optimizer);
   for (std::size_t i = 0; i < scalars.size(); ++i) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "hone/training_run.hpp"
+#include "train/training_data.hpp"
 
 namespace hone {
 
@@ -17,7 +18,7 @@ class RunIdentity {
   using Notes = std::map<std::string, std::string>;
 
   // `trainer` has the weights that the run begins with.
-  RunIdentity(const TrainingRun& run, const Trainer& trainer, const Text& text);
+  RunIdentity(const TrainingRun& run, const Trainer& trainer, const TrainingData& data);
 
   Notes notes() const;  // of a checkpoint
   // Error(usage) that says what differs from a checkpoint's notes, of what a run keeps to its end. What they

@@ -14,6 +14,7 @@
 #include "train/run_files.hpp"
 #include "train/run_schedule.hpp"
 #include "train/step_options.hpp"
+#include "train/training_data.hpp"
 
 namespace hone {
 namespace {
@@ -21,15 +22,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-// An evaluation looks at this many tokens at most, in windows spread evenly over the held-out text.
-constexpr std::int64_t evaluation_tokens = 1 << 17;
-
-// As TextOptions has it.
-std::string tokenizer_of(const TrainingRun& run) {
-  const bool from_model = run.tokenizer.empty() && is_file(run.model + "/tokenizer.json");
-  return from_model ? run.model : run.tokenizer;
 }
 
 // Whoever names another one may mean it: a vocabulary is exchanged that way.
@@ -40,16 +32,12 @@ void note_another_tokenizer(const TrainingRun& run, const Tokenizer& used) {
                    " was trained with: its weights know these ids by other meanings");
 }
 
-Text open_text(const TrainingRun& run) {
-  if (run.data.empty())
-    throw Error(ErrorKind::usage, {.what = "no text to train on",
-                                   .hint = "--data takes a text file, a folder or token shards"});
-  Text text = run.made_tokenizer ? Text(run.data, *run.made_tokenizer, run.plan.seed)
-                                 : Text(run.data, {.tokenizer = tokenizer_of(run), .seed = run.plan.seed});
+TrainingData heard(const TrainingRun& run) {
+  TrainingData data = open_data(run);
   if (run.on_message)
-    for (const std::string& note : text.notes()) run.on_message("note: " + note);
-  note_another_tokenizer(run, text.tokenizer());
-  return text;
+    for (const std::string& note : data.notes) run.on_message("note: " + note);
+  note_another_tokenizer(run, data.tokenizer);
+  return data;
 }
 
 Model open_model(const TrainingRun& run, std::int64_t vocab_size) {
@@ -90,29 +78,19 @@ void check(const TrainingRun& run) {
   if (run.dropout) real(*run.dropout, *run.dropout >= 0 && *run.dropout < 1, "dropout", "0 <= dropout < 1");
 }
 
-// Before anything is written.
-void check_text(const TrainingRun& run, const Text& text) {
-  text.batch(0, 1, run.plan.seq);
-  if (text.held_out_windows(run.plan.seq) == 0)
-    throw Error(ErrorKind::input, {.what = "the held-out tenth of the text is shorter than a window",
-                                   .where = run.data,
-                                   .expected = std::to_string(run.plan.seq + 1) + " tokens",
-                                   .found = std::to_string(text.held_out_tokens()),
-                                   .hint = "use a smaller --seq or a longer text"});
-}
-
 void check_out(const TrainingRun& run, const Tokenizer& tokenizer) {
   if (!run.out.empty()) RunFolder(run.out).require_own(run.model, tokenizer);
 }
 
 class Run {
  public:
-  Run(const TrainingRun& options, const Text& text, const TrainPlan& plan)
+  Run(const TrainingRun& options, const TrainingData& data, SampleSet samples, const TrainPlan& plan)
       : options_(options),
-        text_(text),
+        tokenizer_(data.tokenizer),
+        samples_(std::move(samples)),
         folder_(options.out),
         trainer_(plan),
-        identity_(options, trainer_, text) {}
+        identity_(options, trainer_, data) {}
 
   RunSummary go() {
     start();
@@ -153,9 +131,9 @@ class Run {
     throw Error(ErrorKind::failed, std::move(text));
   }
 
-  StepResult complete(const Batch& batch, const StepOptions& step) {
+  StepResult complete(const HeldSamples& batch, const StepOptions& step) {
     try {
-      return trainer_.step(batch, step);
+      return trainer_.step(batch.samples, step);
     } catch (const Error& e) {
       if (e.kind() != ErrorKind::failed) throw;
       refuse_diverged(e.text());
@@ -168,7 +146,7 @@ class Run {
     step.lr = learning_rate(options_, n);
     step.stop = options_.stop;
     const auto begin = Clock::now();
-    const StepResult done = complete(text_.batch(n, trainer_.plan().batch(), options_.plan.seq), step);
+    const StepResult done = complete(samples_.batch(n), step);
     if (done.stopped) return;
     summary_.loss = done.loss;
     tokens_ += done.tokens;
@@ -184,22 +162,15 @@ class Run {
     if (options_.save_every && (n + 1) % options_.save_every == 0 && !last) save();
   }
 
-  // False where it was stopped: a part of the windows tells nothing.
+  // False where it was stopped: a part of the samples tells nothing.
   bool evaluate() {
-    const std::int64_t seq = options_.plan.seq, all = text_.held_out_windows(seq);
-    const std::int64_t count = std::min(all, std::max<std::int64_t>(1, evaluation_tokens / seq));
     const std::int64_t together = trainer_.plan().options().micro_batch;
     double sum = 0;
     std::int64_t tokens = 0;
-    for (std::int64_t i = 0; i < count; i += together) {
+    for (std::int64_t i = 0; i < samples_.evaluated; i += together) {
       if (stopping()) return false;
-      Batch windows{0, seq, {}, {}};
-      for (std::int64_t j = i; j < std::min(count, i + together); ++j, ++windows.batch) {
-        const Batch one = text_.held_out(j * all / count, 1, seq);
-        windows.ids.insert(windows.ids.end(), one.ids.begin(), one.ids.end());
-        windows.labels.insert(windows.labels.end(), one.labels.begin(), one.labels.end());
-      }
-      const EvalResult part = trainer_.evaluate(windows);
+      const HeldSamples some = samples_.held_out(i, std::min(together, samples_.evaluated - i));
+      const EvalResult part = trainer_.evaluate(some.samples);
       sum += part.loss * static_cast<double>(part.tokens);
       tokens += part.tokens;
     }
@@ -208,9 +179,9 @@ class Run {
       refuse_diverged({.what = "the validation loss is not finite",
                        .where = "step " + std::to_string(trainer_.steps()),
                        .hint = "lower the learning rate, clip at a lower norm, or warm up longer"});
-    summary_.bits_per_byte = summary_.val_loss / std::numbers::ln2 *
-                             static_cast<double>(text_.held_out_tokens()) /
-                             static_cast<double>(std::max<std::int64_t>(1, text_.held_out_bytes()));
+    if (const auto& text = samples_.held_out_text)
+      summary_.bits_per_byte = summary_.val_loss / std::numbers::ln2 * static_cast<double>(text->tokens) /
+                               static_cast<double>(std::max<std::int64_t>(1, text->bytes));
     if (options_.on_eval)
       options_.on_eval(
           {.step = trainer_.steps(), .val_loss = summary_.val_loss, .bits_per_byte = summary_.bits_per_byte});
@@ -232,7 +203,7 @@ class Run {
     summary_.stopped = stopping() || !evaluate();
     if (!summary_.stopped) {
       trainer_.save(options_.out);
-      text_.tokenizer().save(options_.out);
+      tokenizer_.save(options_.out);
     }
     summary_.steps = trainer_.steps();
     summary_.weights_hash = trainer_.weights_hash();
@@ -241,7 +212,8 @@ class Run {
   }
 
   const TrainingRun& options_;
-  const Text& text_;
+  Tokenizer tokenizer_;
+  SampleSet samples_;
   RunFolder folder_;
   Trainer trainer_;
   RunIdentity identity_;
@@ -249,15 +221,11 @@ class Run {
   std::int64_t tokens_ = 0;
 };
 
-}  // namespace
-
-namespace {
-
-TrainPlan plan_for(const TrainingRun& run, const Text& text) {
+TrainPlan plan_for(const TrainingRun& run, const TrainingData& data) {
   TrainPlanOptions options = run.plan;
-  options.text_bytes = text.memory_bytes();
-  options.reading_bytes = text.reading_bytes();
-  return TrainPlan(open_model(run, text.vocab_size()), std::move(options));
+  options.text_bytes = data.memory_bytes;
+  options.reading_bytes = data.reading_bytes;
+  return TrainPlan(open_model(run, data.tokenizer.vocab_size()), std::move(options));
 }
 
 Tokenizer tokenizer_without_text(const TrainingRun& run) {
@@ -297,9 +265,9 @@ std::vector<std::string> run_notes(const TrainingRun& run, const TrainPlan& plan
 TrainPlan plan_of(const TrainingRun& run) {
   check(run);
   if (run.data.empty()) return plan_without_text(run);
-  const Text text = open_text(run);
-  check_out(run, text.tokenizer());
-  return plan_for(run, text);
+  const TrainingData data = heard(run);
+  check_out(run, data.tokenizer);
+  return plan_for(run, data);
 }
 
 RunSummary train(const TrainingRun& run) {
@@ -307,13 +275,13 @@ RunSummary train(const TrainingRun& run) {
   check(run);
   if (run.out.empty())
     throw Error(ErrorKind::usage, {.what = "no folder to write the model to", .hint = "--out takes it"});
-  const Text text = open_text(run);
-  check_out(run, text.tokenizer());
-  const TrainPlan plan = plan_for(run, text);
-  check_text(run, text);
+  const TrainingData data = heard(run);
+  check_out(run, data.tokenizer);
+  const TrainPlan plan = plan_for(run, data);
+  SampleSet samples = data.samples(plan);
   if (run.stop.stop_requested()) return {.stopped = true};
   const FolderLock lock(run.out);
-  return Run(run, text, plan).go();
+  return Run(run, data, std::move(samples), plan).go();
 }
 
 }  // namespace hone

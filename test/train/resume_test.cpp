@@ -216,9 +216,9 @@ TEST_F(Resume, AnotherInstructionSetIsNotedWhereItsBitsDiffer) {
     run_.plan.isa = isa;
     const Text text(run_.data);
     const Trainer trainer(plan_of(run_));
-    RunIdentity::Notes notes = RunIdentity(run_, trainer, text).notes();
+    RunIdentity::Notes notes = RunIdentity(run_, trainer, text_data(text)).notes();
     notes["isa"] = was;
-    return RunIdentity(run_, trainer, text).changes(notes, 1).size();
+    return RunIdentity(run_, trainer, text_data(text)).changes(notes, 1).size();
   };
   EXPECT_EQ(changes(Precision::f32, "avx512", "portable"), 1u);
   EXPECT_EQ(changes(Precision::bf16, "avx512", "portable"), 1u);

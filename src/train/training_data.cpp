@@ -1,0 +1,83 @@
+#include "train/training_data.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "file/mapped.hpp"
+
+namespace hone {
+namespace {
+
+// An evaluation looks at this many tokens at most, in windows spread evenly over the held-out text.
+constexpr std::int64_t evaluation_tokens = 1 << 17;
+
+HeldSamples held(Batch batch) {
+  const auto memory = std::make_shared<const Batch>(std::move(batch));
+  return {memory->samples(), memory};
+}
+
+HeldSamples spread_windows(const Text& text, std::int64_t seq, std::int64_t first, std::int64_t count,
+                           std::int64_t of) {
+  const std::int64_t all = text.held_out_windows(seq);
+  Batch windows{count, seq, {}, {}};
+  for (std::int64_t i = first; i < first + count; ++i) {
+    const Batch one = text.held_out(i * all / of, 1, seq);
+    windows.ids.insert(windows.ids.end(), one.ids.begin(), one.ids.end());
+    windows.labels.insert(windows.labels.end(), one.labels.begin(), one.labels.end());
+  }
+  return held(std::move(windows));
+}
+
+// Error(input), before anything is written, where the text is too short.
+void check_text(const Text& text, std::int64_t seq) {
+  text.batch(0, 1, seq);
+  if (text.held_out_windows(seq) == 0)
+    throw Error(ErrorKind::input, {.what = "the held-out tenth of the text is shorter than a window",
+                                   .where = text.path(),
+                                   .expected = std::to_string(seq + 1) + " tokens",
+                                   .found = std::to_string(text.held_out_tokens()),
+                                   .hint = "use a smaller --seq or a longer text"});
+}
+
+SampleSet windows_of(const Text& text, std::int64_t batch, std::int64_t seq) {
+  check_text(text, seq);
+  const std::int64_t evaluated =
+      std::min(text.held_out_windows(seq), std::max<std::int64_t>(1, evaluation_tokens / seq));
+  return {.batch = [=](std::int64_t n) { return held(text.batch(n, batch, seq)); },
+          .evaluated = evaluated,
+          .held_out = [=](std::int64_t first,
+                          std::int64_t count) { return spread_windows(text, seq, first, count, evaluated); },
+          .held_out_text = SampleSet::Size{text.held_out_tokens(), text.held_out_bytes()}};
+}
+
+}  // namespace
+
+TrainingData text_data(const Text& text) {
+  return {.kind = "text",
+          .tokenizer = text.tokenizer(),
+          .notes = text.notes(),
+          .memory_bytes = text.memory_bytes(),
+          .reading_bytes = text.reading_bytes(),
+          .identity =
+              [=] {
+                return fmt::format("{} tokens, {} bytes, digest {}", text.all_tokens(), text.all_bytes(),
+                                   text.digest());
+              },
+          .samples = [=](const TrainPlan& plan) { return windows_of(text, plan.batch(), plan.seq()); }};
+}
+
+std::string tokenizer_of(const TrainingRun& run) {
+  const bool from_model = run.tokenizer.empty() && is_file(run.model + "/tokenizer.json");
+  return from_model ? run.model : run.tokenizer;
+}
+
+TrainingData open_data(const TrainingRun& run) {
+  if (run.data.empty())
+    throw Error(ErrorKind::usage, {.what = "no text to train on",
+                                   .hint = "--data takes a text file, a folder or token shards"});
+  if (run.made_tokenizer) return text_data(Text(run.data, *run.made_tokenizer, run.plan.seed));
+  return text_data(Text(run.data, {.tokenizer = tokenizer_of(run), .seed = run.plan.seed}));
+}
+
+}  // namespace hone
