@@ -111,7 +111,7 @@ void print_table(const ShardSummary& s, const Tokenizer& tokenizer) {
                human_count(static_cast<double>(of(s.held_out)))});
   };
   row("tokens", [](const ShardPart& p) { return p.tokens; });
-  row("documents", [](const ShardPart& p) { return p.documents; });
+  if (s.documents > 0) row("documents", [](const ShardPart& p) { return p.documents; });
   if (s.window > 0) row("windows", [](const ShardPart& p) { return p.windows; });
   row("bytes of text", [](const ShardPart& p) { return p.text_bytes; });
   row("shards", [](const ShardPart& p) { return std::ssize(p.shards); });

@@ -33,10 +33,11 @@ class WholeCharacters {
 };
 
 // For each document: begin(where, the offset of its first byte there), piece(text) once or more often, never
-// empty, end(). Empty documents are left out. Error(input), with file and line, for JSON at fault.
+// empty, end(). Empty documents are left out. Error(input), with file and line, for JSON at fault. The bytes
+// that it took to read them.
 template <class Begin, class Piece, class End>
-void read_documents(const TextFile& file, const std::string& field, const Begin& begin, const Piece& piece,
-                    const End& end) {
+std::size_t read_documents(const TextFile& file, const std::string& field, const Begin& begin,
+                           const Piece& piece, const End& end) {
   if (file.json_lines) {
     LineReader lines(file.path);
     for (std::string_view line; lines.next(line);) {
@@ -48,18 +49,19 @@ void read_documents(const TextFile& file, const std::string& field, const Begin&
       piece(std::string_view(text));
       end();
     }
-    return;
+    return lines.memory_bytes();
   }
   ByteStream stream(file.path);
   WholeCharacters whole;
   std::string_view bytes = stream.next();
   const std::size_t mark_bytes = mark_bytes_of(bytes);
   bytes.remove_prefix(mark_bytes);
-  if (bytes.empty() && (bytes = stream.next()).empty()) return;
+  if (bytes.empty() && (bytes = stream.next()).empty()) return stream.memory_bytes();
   begin(file.path, mark_bytes);
   for (; !bytes.empty(); bytes = stream.next()) whole.add(bytes, piece);
   whole.end(piece);
   end();
+  return stream.memory_bytes();
 }
 
 }  // namespace hone

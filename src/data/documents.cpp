@@ -308,18 +308,20 @@ class PartEncoder {
 
 std::size_t Documents::encode(const Tokenizer& tokenizer, const Part& train, const Part& held_out) const {
   PartEncoder parts(tokenizer, train, held_out, train_bytes_, count_ > 1);
+  std::size_t reading = 0;
   for (const Source& s : sources_) {
     const std::size_t before = parts.bytes();
-    read_documents(
+    const std::size_t taken = read_documents(
         s.file, field_, [&](std::string where, std::size_t offset) { parts.begin(std::move(where), offset); },
         [&](std::string_view piece) { parts.add(piece); }, [&] { parts.end(); });
+    reading = std::max(reading, taken);
     if (parts.bytes() - before != s.bytes)
       throw Error(ErrorKind::input, {.what = "the file was changed while it was read",
                                      .where = s.file.path,
                                      .expected = std::to_string(s.bytes) + " bytes of text",
                                      .found = std::to_string(parts.bytes() - before)});
   }
-  return parts.most_word_bytes();
+  return reading + parts.most_word_bytes();
 }
 
 std::string read_texts(const TextSource& source, std::vector<std::string>* notes) {

@@ -21,6 +21,7 @@ class LineReader {
   // False at the end. Without its newline; stays until the next call.
   bool next(std::string_view& line);
   std::int64_t number() const { return number_; }  // of that line, from 1
+  std::size_t memory_bytes() const { return stream_.memory_bytes() + line_.capacity(); }
   std::string where() const { return stream_.path() + ", line " + std::to_string(number_); }
 
  private:

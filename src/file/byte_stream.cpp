@@ -103,6 +103,11 @@ ByteStream::ByteStream(std::string path) : path_(std::move(path)) {
 
 ByteStream::~ByteStream() { ::close(fd_); }
 
+std::size_t ByteStream::memory_bytes() const {
+  const std::size_t window = unpacker_ && unpacker_->zstd ? ZSTD_sizeof_DStream(unpacker_->zstd) : 0;
+  return packed_.size() + piece_.size() + window;
+}
+
 std::string_view ByteStream::read() {
   for (;;) {
     const ssize_t n = ::read(fd_, packed_.data(), packed_.size());

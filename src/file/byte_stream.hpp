@@ -30,6 +30,8 @@ class ByteStream {
 
   const std::string& path() const { return path_; }
   Packing packing() const { return packing_; }
+  std::size_t memory_bytes()
+      const;  // taken by now; of a Zstandard file its window, up to 128 MiB, is the most
 
  private:
   struct Unpacker;
