@@ -50,8 +50,8 @@ class Documents {
     std::function<void()> ended = [] {};  // a document, or what of a divided one is in this part
   };
   // Encodes both parts in order, in pieces. Several documents each end with end-of-text, or with a newline if
-  // the tokenizer has none. The bytes that reading took at most: what encode_stream says of the document where it is
-  // most, and the buffers of a packed file.
+  // the tokenizer has none. The bytes that reading took at most: what encode_stream says of the document
+  // where it is most, and the buffers of a packed file.
   std::size_t encode(const Tokenizer& tokenizer, const Part& train, const Part& held_out) const;
 
  private:
