@@ -62,6 +62,8 @@ void MappedFile::drop(std::size_t first, std::size_t count) const {
 OffsetFile::OffsetFile(std::string path)
     : path_(std::move(path)), fd_(::open(path_.c_str(), O_RDONLY | O_CLOEXEC)) {
   if (fd_ < 0) throw_errno(ErrorKind::input, path_, "read", errno);
+  struct stat info {};
+  if (::fstat(fd_, &info) == 0) size_ = static_cast<std::size_t>(info.st_size);
 }
 
 OffsetFile::~OffsetFile() { ::close(fd_); }

@@ -44,11 +44,14 @@ class OffsetFile {
   OffsetFile(const OffsetFile&) = delete;
   OffsetFile& operator=(const OffsetFile&) = delete;
 
+  const std::string& path() const { return path_; }
+  std::size_t size() const { return size_; }                      // as it was opened
   void read(std::size_t offset, std::span<std::byte> out) const;  // by several threads at once, if need be
 
  private:
   std::string path_;
   int fd_;
+  std::size_t size_ = 0;
 };
 
 bool is_folder(const std::string& path);

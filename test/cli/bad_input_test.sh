@@ -54,7 +54,7 @@ train 2 "^hone: --model: no preset 'nan0'" --model nan0 --data text.txt
 train 2 "^hone: --lr: expected a finite number, found ''" --lr= --data text.txt
 train 2 "^hone: --seed: .*found ''" --data text.txt --seed=
 expect 2 "^hone: --vocab-size: .*257 to" tokenizer train --data text.txt --vocab-size 12 --out new
-expect 2 "^hone: --shard-tokens: " data --data text.txt --shard-tokens 0 --out new
+expect 2 "^hone: --shard-tokens: " data build --data text.txt --shard-tokens 0 --out new
 expect 2 "^hone: --vocab: .*0 to.*found -1" bench train --vocab -1
 expect 2 "^hone: --threads: .*found -1" bench gemm --threads -1
 expect 2 "^hone: --sample-tokens: .*found -5" demo --data text.txt --sample-tokens -5
@@ -72,7 +72,7 @@ leaves_nothing 3 "smaller --seq or a longer text" demo --data small.txt --vocab-
 leaves_nothing 2 "sample-tokens" demo --data text.txt --sample-tokens -5 --steps 2
 leaves_nothing 2 "prompt exceeds" demo --data text.txt --vocab-size 300 --seq 64 --prompt "$(head -n 50 text.txt)" --steps 2
 leaves_nothing 2 "vocabulary" tokenizer train --data text.txt --vocab-size 3
-leaves_nothing 3 "nofile.txt.*no such file" data --data nofile.txt
+leaves_nothing 3 "nofile.txt.*no such file" data build --data nofile.txt
 train 2 "batch is too large" --model tiny --data text.txt --seq 64 --batch 9223372036854775807
 train 2 "min-lr" --data text.txt --lr 1e-3 --min-lr 2e-3
 expect 2 "min-lr" plan --data text.txt --lr 1e-3 --min-lr 2e-3
@@ -83,10 +83,10 @@ gzip -c text.txt | tail -c +20 >noise.bin
 for command in train plan; do
   expect 3 "noise.bin.*not a text.*byte tokenizer" $command --model tiny --data noise.bin --seq 64 --steps 1 --out new
 done
-expect 3 "noise.bin.*not a text.*byte tokenizer" data --data noise.bin --out new
+expect 3 "noise.bin.*not a text.*byte tokenizer" data build --data noise.bin --out new
 expect 3 "noise.bin.*not a text" tokenizer train --data noise.bin --out new
 [ ! -e new ] || fail "a binary file left a folder behind"
-"$hone" data --data text.txt --out shards >/dev/null
+"$hone" data build --data text.txt --out shards >/dev/null
 train 3 "a token shard; name its folder" --data shards/train-00000.tok
 train 3 "smaller --seq or a longer text" --data small.txt --seq 256
 config ',"n_head2":4' && sed -i 's/"n_head":4,//' config.json && train 3 '"n_head" is missing' --model config.json --data text.txt --seq 64

@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "base/number.hpp"
+#include "hone/shards.hpp"
 #include "hone/training_run.hpp"
 #include "temporary_folder.hpp"
 #include "train/run_files.hpp"
