@@ -120,6 +120,16 @@ void make_folders(const std::string& path) {
   if (error) throw_errno(ErrorKind::failed, path, "make the folder", error.value());
 }
 
+void remove_folder(const std::string& path) {
+  const std::string going = path + ".old";
+  remove_tree(going);
+  if (::rename(path.c_str(), going.c_str()) == 0) remove_tree(going);
+}
+
+void rename_path(const std::string& from, const std::string& to) {
+  if (::rename(from.c_str(), to.c_str()) != 0) throw_errno(ErrorKind::failed, from, "rename", errno);
+}
+
 MadeFolders::MadeFolders(const std::string& path) {
   std::error_code unreadable;  // the making says it
   for (std::filesystem::path folder = without_slash(path);
@@ -151,6 +161,13 @@ AtomicFile::AtomicFile(std::string path) : path_(std::move(path)), temporary_(pa
     throw_errno(ErrorKind::failed, path_, "write", error);
   }
 }
+
+AtomicFile::AtomicFile(AtomicFile&& other) noexcept
+    : path_(std::move(other.path_)),
+      temporary_(std::move(other.temporary_)),
+      fd_(std::exchange(other.fd_, -1)),
+      flushed_(other.flushed_),
+      buffer_(std::move(other.buffer_)) {}
 
 AtomicFile::~AtomicFile() { abandon(); }
 

@@ -25,6 +25,10 @@ std::string errno_text(int error);
 
 // Makes the folder and those above it; one that is there already is fine.
 void make_folders(const std::string& path);
+// A folder and all in it, no more under its name at any instant: it is renamed first. One that is not there
+// is fine, and so is what cannot be removed.
+void remove_folder(const std::string& path);
+void rename_path(const std::string& from, const std::string& to);
 // Flushes a folder's entries to disk; a file's name is safe only after that.
 void sync_folder(const std::string& path);
 
@@ -47,8 +51,8 @@ class AtomicFile {
  public:
   explicit AtomicFile(std::string path);
   ~AtomicFile();
-  AtomicFile(const AtomicFile&) = delete;
-  AtomicFile& operator=(const AtomicFile&) = delete;
+  AtomicFile(AtomicFile&& other) noexcept;
+  AtomicFile& operator=(AtomicFile&&) = delete;
 
   void write(std::span<const std::byte> bytes);
   void write(std::string_view text) { write(std::as_bytes(std::span(text.data(), text.size()))); }

@@ -44,12 +44,17 @@ class OffsetFile {
   OffsetFile(const OffsetFile&) = delete;
   OffsetFile& operator=(const OffsetFile&) = delete;
 
+  const std::string& path() const { return path_; }
+  std::size_t size() const { return size_; }                      // when it was opened
   void read(std::size_t offset, std::span<std::byte> out) const;  // by several threads at once, if need be
 
  private:
   std::string path_;
-  int fd_;
+  std::size_t size_ = 0;
+  int fd_ = -1;
 };
+
+std::string read_file(const std::string& path);  // the whole of a small one
 
 bool is_folder(const std::string& path);
 bool is_file(const std::string& path);

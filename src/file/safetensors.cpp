@@ -217,9 +217,14 @@ SafetensorsWriter::SafetensorsWriter(const std::string& path, std::vector<Safete
   text.append((8 - text.size() % 8) % 8, ' ');  // the data start aligned to 8, and so to 64-bit elements
   std::array<std::byte, 8> length{};
   for (std::size_t i = 0; i < 8; ++i) length[i] = static_cast<std::byte>(text.size() >> (8 * i));
-  file_.write(length);
-  file_.write(text);
+  put(length);
+  put(std::as_bytes(std::span(text)));
   next_tensor();
+}
+
+void SafetensorsWriter::put(std::span<const std::byte> bytes) {
+  digest_.add(bytes);
+  file_.write(bytes);
 }
 
 // Sets what is left for specs_[current_], passing over tensors without elements.
@@ -233,7 +238,7 @@ void SafetensorsWriter::next_tensor() {
 void SafetensorsWriter::write([[maybe_unused]] std::string_view name, std::span<const std::byte> bytes) {
   if (bytes.empty()) return;
   assert(current_ < specs_.size() && specs_[current_].name == name && bytes.size() <= left_);
-  file_.write(bytes);
+  put(bytes);
   left_ -= bytes.size();
   if (left_ > 0) return;
   ++current_;

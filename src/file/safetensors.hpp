@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "file/atomic.hpp"
+#include "file/hash.hpp"
 #include "file/mapped.hpp"
 
 #include "ir/type.hpp"
@@ -77,13 +78,16 @@ class SafetensorsWriter {
                     const std::map<std::string, std::string>& metadata = {{"format", "pt"}});
 
   void write(std::string_view name, std::span<const std::byte> bytes);  // the next bytes of tensor `name`
+  std::string digest() const { return digest_.hex(); }                  // of the file's bytes so far
   void commit();                                                        // all bytes must have been written
 
  private:
+  void put(std::span<const std::byte> bytes);
   void next_tensor();
 
   std::vector<SafetensorsSpec> specs_;
   AtomicFile file_;
+  Digest digest_;
   std::size_t current_ = 0;
   std::uint64_t left_ = 0;  // bytes that the current tensor still needs
 };

@@ -267,7 +267,7 @@ std::string Model::weights_hash() const {
 void Model::save(const std::string& folder) const {
   make_folders(folder);
   std::vector<float> buffer;
-  write_weights(folder + "/model.safetensors", impl_->specs, reader_of(*impl_, buffer));
+  written_weights(folder + "/model.safetensors", impl_->specs, reader_of(*impl_, buffer)).commit();
   write_file(folder + "/config.json", impl_->config);
 }
 

@@ -75,8 +75,11 @@ void from_file_layout(const ParameterSpec& spec, std::span<const std::byte> from
 // Hands out a parameter's bytes, of its own type and in file layout; the span is valid until the next call.
 using WeightReader = std::function<std::span<const std::byte>(const ParameterSpec&)>;
 
-// model.safetensors, tensors by name, each in its own type.
-void write_weights(const std::string& path, std::vector<ParameterSpec> parameters, const WeightReader& read);
+// model.safetensors, tensors by name, each in its own type. What was written appears at commit().
+SafetensorsWriter written_weights(const std::string& path, std::vector<ParameterSpec> parameters,
+                                  const WeightReader& read);
+// What that file has, by its header.
+std::vector<SafetensorsSpec> weight_file_specs(std::vector<ParameterSpec> parameters);
 // XXH3-128 over name, shape and bytes of every parameter by name, as 32 hex digits.
 std::string hash_weights(std::vector<ParameterSpec> parameters, const WeightReader& read);
 

@@ -1,27 +1,34 @@
-// The folder of a checkpoint: state.json, and the tensors of which it has the digest.
+// The folder of a checkpoint: a model folder (config.json, model.safetensors) with the optimizer's state,
+// what the step after needs to know (state.json), and the digests of all files, as xxh128sum writes and
+// checks them.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 
-#include "file/safetensors.hpp"
+#include "train/trainer_impl.hpp"
 
 namespace hone {
 
 struct CheckpointState {
-  std::int64_t steps;
-  std::map<std::string, std::string> notes;
-  std::string hash;  // of the tensors' file
-  std::string optimizer{};
+  std::int64_t steps = 0;
+  std::string optimizer{}, task{};
+  std::map<std::string, std::string> notes{};
 };
 
-struct Checkpoint {
-  CheckpointState state;
-  SafetensorsFile tensors;
-};
+// Texts by file name.
+using CheckpointTexts = std::map<std::string, std::string>;
+
+// All but tensors, as it is now. Error(usage) for notes that are no UTF-8, and for names that no file here
+// can have.
+CheckpointTexts checkpoint_texts(const Trainer::Impl& trainer, const CheckpointOptions& options);
+// Calls `copied` when no more is read of the trainer.
+void write_checkpoint(const Trainer::Impl& trainer, const std::string& folder, CheckpointTexts texts,
+                      const std::function<void()>& copied);
 
 // Error(input) where a file is missing, damaged, or of a format that is not read.
 CheckpointState read_checkpoint_state(const std::string& folder);  // state.json alone
-Checkpoint open_checkpoint(const std::string& folder);             // the tensors against their digest too
+void require_whole_checkpoint(const std::string& folder);          // every file against its digest
 
 }  // namespace hone

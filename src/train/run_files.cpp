@@ -158,16 +158,48 @@ std::vector<std::string> RunIdentity::changes(const Notes& notes, std::int64_t s
   return lines;
 }
 
-std::vector<std::string> RunFolder::checkpoints() const {
-  std::vector<std::string> names;
+namespace {
+
+constexpr std::size_t step_digits = 8;
+constexpr const char* damaged_suffix = ".damaged";
+
+// "step-00000020", then what is behind it: nothing of a checkpoint; ".tmp", ".old" of a save that was killed,
+// ".damaged" of what was set aside.
+struct CheckpointName {
+  std::string step, suffix;
+};
+
+std::optional<CheckpointName> parse_name(const std::string& name) {
+  const std::size_t prefix = std::string_view(checkpoint_prefix).size();
+  if (!name.starts_with(checkpoint_prefix)) return {};
+  std::size_t end = prefix;
+  while (end < name.size() && name[end] >= '0' && name[end] <= '9') ++end;
+  if (end - prefix < step_digits) return {};
+  return CheckpointName{name.substr(0, end), name.substr(end)};
+}
+
+std::vector<CheckpointName> names_in(const std::string& folder) {
+  std::vector<CheckpointName> names;
   std::error_code ignored;  // no folder, no checkpoints
-  for (const auto& entry : std::filesystem::directory_iterator(path_ + "/checkpoints", ignored)) {
-    const std::string name = entry.path().filename().string();
-    const bool whole = name.find(".tmp") == std::string::npos;  // a save that was killed leaves one
-    if (whole && name.rfind(checkpoint_prefix, 0) == 0) names.push_back(entry.path().string());
-  }
-  std::sort(names.begin(), names.end());
+  for (const auto& entry : std::filesystem::directory_iterator(folder, ignored))
+    if (auto name = parse_name(entry.path().filename().string())) names.push_back(std::move(*name));
   return names;
+}
+
+// Of two steps, by their numbers: more than eight digits are a later one.
+bool before(const std::string& a, const std::string& b) {
+  return a.size() != b.size() ? a.size() < b.size() : a < b;
+}
+
+}  // namespace
+
+std::vector<std::string> RunFolder::checkpoints() const {
+  std::vector<std::string> steps;
+  for (const CheckpointName& name : names_in(folder()))
+    if (name.suffix.empty()) steps.push_back(name.step);
+  std::sort(steps.begin(), steps.end(), before);
+  for (std::string& step : steps) step = folder() + "/" + step;
+  return steps;
 }
 
 std::optional<std::string> RunFolder::last_checkpoint() const {
@@ -192,45 +224,54 @@ void RunFolder::require_own(const std::string& base, const Tokenizer& tokenizer)
                                     .hint = "name another --out, or move what is there away"});
 }
 
-void RunFolder::save(const Trainer& trainer, const RunIdentity::Notes& notes) const {
-  char name[32];
-  std::snprintf(name, sizeof name, "%s%08lld", checkpoint_prefix, static_cast<long long>(trainer.steps()));
-  make_folders(path_ + "/checkpoints");
-  trainer.save_checkpoint(path_ + "/checkpoints/" + name, notes);
-  auto all = checkpoints();
-  for (std::size_t i = 0; i + 2 < all.size(); ++i) std::filesystem::remove_all(all[i]);
+void RunFolder::save(Trainer& trainer, CheckpointOptions options, std::int64_t keep) const {
+  const std::string name = fmt::format("{}{:0{}}", checkpoint_prefix, trainer.steps(), step_digits);
+  options.published = [*this, name, keep] { tidy(name, keep); };
+  make_folders(folder());
+  trainer.save_checkpoint_async(folder() + "/" + name, std::move(options));
 }
 
-void RunFolder::refuse_damaged(const Error& error, const std::string& damaged) const {
-  ErrorText text = error.text();
-  text.hint = "no other checkpoint is whole: use --resume never to begin anew";
-  for (const std::string& one : checkpoints()) {
-    if (one == damaged) continue;
+void RunFolder::tidy(const std::string& newest, std::int64_t keep) const {
+  for (const CheckpointName& name : names_in(folder()))
+    if (!name.suffix.empty() && (name.suffix != damaged_suffix || !before(newest, name.step)))
+      remove_folder(folder() + "/" + name.step + name.suffix);
+  const auto all = checkpoints();
+  for (std::size_t i = 0; i + static_cast<std::size_t>(keep) < all.size(); ++i) remove_folder(all[i]);
+}
+
+std::optional<std::string> RunFolder::resume(Trainer& trainer,
+                                             const std::function<void(const RunIdentity::Notes&)>& check,
+                                             const std::function<void(const std::string&)>& say) const {
+  auto all = checkpoints();
+  std::vector<std::pair<std::string, Error>> damaged;
+  for (; !all.empty(); all.pop_back()) {
     try {
-      open_checkpoint(one);
-      text.hint = one + " is whole: remove " + damaged + " to go on from there";
-    } catch (const Error&) {  // damaged as well
+      check(read_checkpoint_state(all.back()).notes);
+      trainer.resume(all.back());
+      break;
+    } catch (const Error& e) {
+      if (e.kind() != ErrorKind::input) throw;
+      damaged.emplace_back(all.back(), e);
     }
   }
-  throw Error(error.kind(), text);
-}
-
-std::optional<std::string> RunFolder::resume(
-    Trainer& trainer, const std::function<void(const RunIdentity::Notes&)>& check) const {
-  const auto all = checkpoints();
-  if (all.empty()) return {};
-  try {
-    check(read_checkpoint_state(all.back()).notes);
-    trainer.resume(all.back());
-  } catch (const Error& e) {
-    if (e.kind() != ErrorKind::input) throw;
-    refuse_damaged(e, all.back());
+  if (all.empty() && damaged.empty()) return {};
+  if (all.empty()) {
+    ErrorText text = damaged.front().second.text();
+    text.hint = "no other checkpoint is whole: use --resume never to begin anew";
+    throw Error(ErrorKind::input, std::move(text));
+  }
+  for (const auto& [path, error] : damaged) {
+    say(fmt::format("note: {}; set aside as {}{}, the run goes on from the checkpoint before", error.what(),
+                    path.substr(folder().size() + 1), damaged_suffix));
+    remove_folder(path + damaged_suffix);
+    rename_path(path, path + damaged_suffix);
   }
   return all.back();
 }
 
 void RunFolder::remove_checkpoints() const {
-  for (const std::string& one : checkpoints()) std::filesystem::remove_all(one);
+  for (const CheckpointName& name : names_in(folder()))
+    remove_folder(folder() + "/" + name.step + name.suffix);
 }
 
 }  // namespace hone

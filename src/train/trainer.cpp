@@ -34,7 +34,24 @@ namespace {
 
 }  // namespace
 
-Trainer::Impl::Impl(const TrainPlan& p) : plan(p), executor(p.impl().job) {
+namespace {
+
+bool is_saved(const TensorDef& t) { return t.role == Role::parameter || t.lifetime == Lifetime::saved; }
+
+std::vector<bool> programs_that_write_saved(const JobPlan& job) {
+  std::vector<bool> writes;
+  for (const Program& p : job.programs()) {
+    const auto writes_one = [&](TensorId id) { return is_saved(p[p.root(id)]); };
+    writes.push_back(std::ranges::any_of(
+        p.nodes, [&](const Node& node) { return std::ranges::any_of(node.outputs, writes_one); }));
+  }
+  return writes;
+}
+
+}  // namespace
+
+Trainer::Impl::Impl(const TrainPlan& p)
+    : plan(p), executor(p.impl().job), writes_saved(programs_that_write_saved(p.impl().job)) {
   load_weights();
   derive();
 }
@@ -56,9 +73,14 @@ void Trainer::Impl::require_whole() const {
                                     .hint = "resume() from a checkpoint, or make a new trainer"});
 }
 
+bool Trainer::Impl::run(std::size_t program, const std::stop_token& stop) {
+  if (writes_saved[program]) saver.await_copied();
+  return executor.run(program, stop);
+}
+
 void Trainer::Impl::run_writing(std::size_t program) {
   broken = "an update ended halfway";  // unless it returns
-  executor.run(program);
+  run(program);
   broken.clear();
 }
 
@@ -180,7 +202,7 @@ std::optional<double> run_micro(Trainer::Impl& t, const Samples& batch, const La
   t.computed = true;
   t.joined = false;
   try {
-    if (!t.executor.run(program.train, stop)) return {};
+    if (!t.run(program.train, stop)) return {};
   } catch (...) {
     t.abandon_step();  // the gradients' sums are half written
     throw;
@@ -213,7 +235,7 @@ StepResult run_update(Trainer::Impl& t, const StepOptions& o) {
         t.planned().job.shared().contains(name))  // else there is nothing for it to update
       record->fill_hyper(scalars_of(o, *record), t.steps + 1, t.executor.view<float>(name));
   t.executor.view<float>(input::clip)[0] = o.clip;
-  if (!t.executor.run(t.planned().norm, o.stop)) return stopped(t);
+  if (!t.run(t.planned().norm, o.stop)) return stopped(t);
   t.joined = true;
   const auto norm = static_cast<double>(t.executor.view<float>(grad_norm_name)[0]);
   if (!std::isfinite(norm)) t.report_not_finite(t.planned().micro[0], norm, "the gradients' norm");
@@ -225,6 +247,7 @@ StepResult run_update(Trainer::Impl& t, const StepOptions& o) {
 }
 
 StepResult run_step(Trainer::Impl& t, const Samples& batch, const StepOptions& options) {
+  t.saver.throw_failure();
   if (t.samples != 0)
     throw Error(ErrorKind::usage, {.what = "step() in the middle of accumulate()",
                                    .where = "Trainer::step",
@@ -295,6 +318,7 @@ LabelCounts step_counts(const Trainer::Impl& t, const std::map<std::string, std:
 double run_accumulate(Trainer::Impl& t, const Samples& batch,
                       const std::map<std::string, std::int64_t>& counts) {
   t.require_whole();
+  t.saver.throw_failure();
   const LabelCounts of_step = step_counts(t, counts);
   check_samples(t.planned().job.programs()[t.planned().micro[0].train], batch);
   return *run_micro(t, batch, of_step, {});

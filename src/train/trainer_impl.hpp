@@ -7,6 +7,7 @@
 #include "exec/job.hpp"
 #include "store/weight_store.hpp"
 #include "train/plan_impl.hpp"
+#include "train/saver.hpp"
 
 namespace hone {
 
@@ -28,6 +29,8 @@ struct Trainer::Impl {
   std::atomic<bool> busy{false};
   static constexpr const char *type = "Trainer", *noun = "trainer";
   std::string broken;  // why the weights are of no step; empty: all is well
+  // By program: does it write what a checkpoint holds?
+  std::vector<bool> writes_saved;
 
   const TrainPlan::Impl& planned() const { return plan.impl(); }
   const MicroProgram& program_for(const Samples& batch) const;
@@ -39,6 +42,8 @@ struct Trainer::Impl {
   // Is `name` in the plan's `keep`, and has something been kept? Error(usage) where not.
   void require_kept(const std::string& name) const;
   void require_whole() const;  // Error(failed) that says why the weights are of no step
+  // Runs a program of the plan; one that writes what a save under way still reads waits for that.
+  bool run(std::size_t program, const std::stop_token& stop = {});
   // Runs what writes weights or what is derived from them; if it throws, no step is possible any more.
   void run_writing(std::size_t program);
   // Runs `read` while the gradients are whole, in the middle of a step too.
@@ -49,8 +54,11 @@ struct Trainer::Impl {
   void derive();  // bf16 copies from the f32 weights
   // Values of a weight as programs keep it.
   std::span<float> weight(const std::string& name) { return executor.view<float>(name); }
+  std::span<const std::byte> bytes(const std::string& name) const;  // of a shared tensor
   WeightReader reader(std::vector<std::byte>& buffer) const;
   [[noreturn]] void report_not_finite(const MicroProgram& program, double value, const char* what);
+
+  Saver saver;  // last, so that it ends first: it reads all of the above
 };
 
 using Exclusive = InUse<Trainer::Impl>;

@@ -25,10 +25,13 @@ void in_file_layout(const ParameterSpec& spec, std::span<const float> from, std:
 
 }  // namespace
 
+std::span<const std::byte> Trainer::Impl::bytes(const std::string& name) const {
+  return const_cast<Impl*>(this)->executor.bytes(name);  // reads only
+}
+
 WeightReader Trainer::Impl::reader(std::vector<std::byte>& buffer) const {
-  auto* self = const_cast<Impl*>(this);  // reads only
-  return [self, &buffer](const ParameterSpec& spec) -> std::span<const std::byte> {
-    const std::span<const std::byte> from = self->executor.bytes(spec.name);
+  return [this, &buffer](const ParameterSpec& spec) -> std::span<const std::byte> {
+    const std::span<const std::byte> from = bytes(spec.name);
     if (!spec.transposed) return from;
     buffer.resize(from.size());
     to_file_layout(spec, from, buffer);
@@ -56,7 +59,7 @@ void Trainer::Impl::with_whole_gradients(const std::function<void()>& read) {
       const auto bytes = executor.bytes(t.name);
       before[t.name].assign(bytes.begin(), bytes.end());
     }
-  executor.run(planned().norm);
+  run(planned().norm);
   read();
   for (const auto& [name, bytes] : before)
     std::copy(bytes.begin(), bytes.end(), executor.bytes(name).begin());
@@ -87,7 +90,8 @@ void Trainer::save(const std::string& folder) const {
   impl_->require_whole();
   make_folders(folder);
   std::vector<std::byte> buffer;
-  write_weights(folder + "/model.safetensors", impl_->planned().model.impl().specs, impl_->reader(buffer));
+  written_weights(folder + "/model.safetensors", impl_->planned().model.impl().specs, impl_->reader(buffer))
+      .commit();
   write_file(folder + "/config.json", impl_->planned().model.config_json());
 }
 
@@ -141,6 +145,7 @@ void Trainer::write(const std::string& weight, std::span<const float> values) {
   const ParameterSpec& spec = impl_->planned().model.impl().spec(weight);
   const auto to = impl_->weight(weight);
   require_size(weight, to.size(), values.size());
+  impl_->saver.await_copied();
   from_file_layout(spec, std::as_bytes(values), std::as_writable_bytes(to));
   impl_->derive();
 }
