@@ -109,6 +109,13 @@ struct Fusion {
   int slope_of = -1;
 };
 
+// One output of a node made from another one of it by another op, cheaper than the node and with its bits.
+struct Remake {
+  std::size_t output, from;
+  const OpRecord* op;
+  Attributes attributes;
+};
+
 struct OpRecord {
   const char* name;
   std::span<const InputRecord> inputs;
@@ -126,6 +133,7 @@ struct OpRecord {
   void (*continue_sums)(Attributes&) = nullptr;
   bool loss = false;  // its first output is a loss; `gradient` begins there
   Fusion fusion{};
+  std::optional<Remake> (*remake)(const Node&) = nullptr;  // for recomputation; null: there is none
   int state_like_first = -1;  // an input, a state, that holds what the first input is and so takes its type
 
   std::optional<std::size_t> find_input(std::string_view name) const;  // its place

@@ -109,6 +109,14 @@ bool activate(Node& n, const Attributes& activation) {
   return true;
 }
 
+// What it activates, from what it rounded.
+std::optional<Remake> remake(const Node& n) {
+  const auto a = n.attributes.as<LinearAttributes>();
+  if (a.activation == Activation::none) return {};
+  return Remake{
+      .output = 1, .from = 0, .op = &op::activation, .attributes = ActivationAttributes{a.activation}};
+}
+
 void set_type(Attributes& a, DType dtype) {
   auto value = a.as<LinearAttributes>();
   value.dtype = dtype;
@@ -305,7 +313,8 @@ const OpRecord linear{.name = "linear",
                       .autocast = Autocast::lower,
                       .set_type = set_type,
                       .activation_inputs = 2,
-                      .fusion = {.addend = In::residual, .activate = activate}};
+                      .fusion = {.addend = In::residual, .activate = activate},
+                      .remake = remake};
 const OpRecord linear_input_gradient{.name = "linear_input_gradient",
                                      .inputs = input_inputs,
                                      .infer = infer_input,
