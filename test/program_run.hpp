@@ -25,13 +25,14 @@ inline Program settled(Program p) {
 }
 
 // Forward and loss of an architecture, as a training job writes them.
-inline Program forward_and_loss(const Network& network, std::int64_t batch, std::int64_t seq) {
-  return settled(
-      write_forward(network, next_token(), {.batch = batch, .seq = seq, .training = true}).program);
+inline Program forward_and_loss(const Network& network, std::int64_t batch, std::int64_t seq,
+                                const Objective& objective = next_token()) {
+  return settled(write_forward(network, objective, {.batch = batch, .seq = seq, .training = true}).program);
 }
 
-inline Program with_backward(const Network& network, std::int64_t batch, std::int64_t seq, bool bf16) {
-  Program p = forward_and_loss(network, batch, seq);
+inline Program with_backward(const Network& network, std::int64_t batch, std::int64_t seq, bool bf16,
+                             const Objective& objective = next_token()) {
+  Program p = forward_and_loss(network, batch, seq, objective);
   if (bf16) autocast(p), p = settled(std::move(p));
   differentiate(p);
   return settled(std::move(p));

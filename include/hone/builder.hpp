@@ -86,8 +86,10 @@ class HONE_API Builder {
                   std::span<const float> values);
   std::int64_t batch() const;
   std::int64_t seq() const;
-  std::int64_t vocab_size() const;                 // of the model
-  std::int64_t size(std::string_view name) const;  // of TrainPlanOptions::sizes
+  std::int64_t vocab_size() const;  // of the model
+  std::int64_t size(
+      std::string_view name) const;  // of TrainPlanOptions::sizes; Error(usage) where it is none
+  std::int64_t size(std::string_view name, std::int64_t missing) const;  // the same, or `missing`
 
   // While the returned object lives, names are prefixed by "name." (or "name.index.").
   class HONE_API Scope {
@@ -115,8 +117,9 @@ struct LinearOptions {
 };
 // What a call does with the cache of a program that decodes.
 enum class CacheUse : std::uint8_t {
-  self,  // its keys and values go behind those that are there, and all of them are seen
-  none,  // it sees its own keys and values only
+  self,   // its keys and values go behind those that are there, and all of them are seen
+  cross,  // its keys and values are a source's: written once, when the source is read, and seen by every step
+  none,   // it sees its own keys and values only
 };
 struct AttentionOptions {
   std::int64_t heads = 1;
@@ -143,6 +146,12 @@ HONE_API Tensor embedding(Tensor ids, Tensor table);
 HONE_API Tensor linear(Tensor x, std::string_view name, std::int64_t out, LinearOptions = {});
 // x w^T with a given weight [out,in].
 HONE_API Tensor linear(Tensor x, Tensor weight);
+// The same with a bias [out], or by some rows of a joint weight: its uses together must use each row.
+struct JointLinearOptions {
+  Tensor bias{};
+  std::int64_t first = 0, rows = 0;  // of weight and bias; 0 rows: all
+};
+HONE_API Tensor linear(Tensor x, Tensor weight, JointLinearOptions);
 // Layer normalisation with parameters NAME.weight and NAME.bias [C] (Ba et al., 2016).
 HONE_API Tensor layer_norm(Tensor x, std::string_view name, float epsilon = 1e-5f);
 // x / sqrt(mean of x^2 + epsilon) times the parameter NAME.weight [C] (Zhang & Sennrich, 2019).
@@ -151,6 +160,11 @@ HONE_API Tensor gelu(Tensor x);      // x Phi(x), with erf
 HONE_API Tensor gelu_new(Tensor x);  // its tanh form (GPT-2)
 HONE_API Tensor relu(Tensor x);
 HONE_API Tensor silu(Tensor x);
+HONE_API Tensor scale(Tensor x, float factor);  // factor x
+// Sinusoidal positions (Vaswani et al., 2017) of ids [..] -> [..,width]: the sines of position
+// theta^(-2d/width) for d below width/2, then the cosines, as Marian has them; PyTorch's tutorial puts the
+// two in turns.
+HONE_API Tensor sinusoids(Tensor positions, std::int64_t width, float theta = 10000);
 // Rotary position embedding (Su et al., 2021) of queries or keys [B,T,heads*D]: of each head, elements d and
 // d + width/2 are a pair, as in Hugging Face's Llama.
 HONE_API Tensor rotate(Tensor x, RotaryOptions);
@@ -172,7 +186,12 @@ HONE_API Tensor named(Tensor x, std::string_view name);
 
 // The loss of each row: the negative logarithm of the softmax of logits [..,V] at its label [..]; 0 where the
 // label is -100. Labels are an input of kind `labels`.
-HONE_API Tensor cross_entropy(Tensor logits, Tensor labels);
+struct CrossEntropyOptions {
+  // In training, as dropout: (1-e) of that loss and e of its mean over all V labels, as PyTorch's
+  // CrossEntropyLoss(label_smoothing=e). What evaluates has the plain loss.
+  float label_smoothing = 0;
+};
+HONE_API Tensor cross_entropy(Tensor logits, Tensor labels, CrossEntropyOptions = {});
 
 // What a network makes, by name. A language model's logits [B,T,V] are called "logits".
 using Outputs = std::map<std::string, Tensor, std::less<>>;
@@ -192,7 +211,8 @@ struct LossTerm {
 // What a network is trained for, over its outputs and whatever inputs the objective declares; one term or
 // more.
 using Objective = std::function<std::vector<LossTerm>(Builder&, const Outputs&)>;
-// The next token's cross entropy: labels [B,T] as the input "labels", the term "loss".
-HONE_API Objective next_token();
+// The next token's cross entropy: labels [B,T] as the input "labels", the term "loss". Of whatever decodes: a
+// language model, or one that reads a source too.
+HONE_API Objective next_token(CrossEntropyOptions = {});
 
 }  // namespace hone

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "hone/builder.hpp"
+#include "hone/tokenizer.hpp"
 
 namespace hone {
 
@@ -28,6 +29,7 @@ struct ModelOptions {
   std::optional<float> dropout{};   // everywhere that the family has it; none: the config's own
   std::uint64_t seed = 0;           // of initial values
   std::map<std::string, std::int64_t, std::less<>> sizes{};  // of a network: what Builder::size says by name
+  SequenceTokens sequence_tokens{};                          // where config.json says none
 };
 
 struct WeightInfo {
@@ -51,7 +53,8 @@ class HONE_API Model {
   const std::string& family() const;  // "gpt2", or "custom"
   std::int64_t vocab_size() const;
   std::int64_t context() const;
-  std::int64_t parameters() const;  // how many numbers its weights have, frozen ones too
+  SequenceTokens sequence_tokens() const;  // what config.json says of them
+  std::int64_t parameters() const;         // how many numbers its weights have, frozen ones too
   std::vector<WeightInfo> weights() const;
   // Error(usage) where there is no such weight, naming the nearest, or where the span has another size.
   std::int64_t size(const std::string& name) const;                   // elements
@@ -75,7 +78,9 @@ class HONE_API Model {
 
 // A family's preset by name: "gpt2" (124M: 12 layers, 768 wide, 12 heads), "nano" (6 layers, 384, 6 heads),
 // "mini" (4 layers, 256, 4 heads) and "micro" (3 layers, 192, 3 heads), which are the demo's, "tiny" (2
-// layers, 128, 4 heads: trained in seconds). Error(usage) for any other.
+// layers, 128, 4 heads: trained in seconds); "transformer-base" (encoder-decoder, 6+6 layers, 512, 8 heads)
+// and "transformer-tiny" (2+2 layers, 128, 4 heads), which read a source and write a target. Error(usage) for
+// any other.
 HONE_API Model preset(const std::string& name, const ModelOptions& options = {});
 // A config.json: its architecture with fresh weights.
 HONE_API Model from_config(const std::string& path, const ModelOptions& options = {});

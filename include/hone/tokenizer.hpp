@@ -28,6 +28,12 @@ struct BpeOptions {
 
 enum class TokenizerKind { byte, character, bpe };
 
+// What frames the sequences of an encoder-decoder: bos_token_id, eos_token_id and pad_token_id of a config.
+struct SequenceTokens {
+  std::optional<std::int32_t> begin{}, end{}, padding{};
+  bool operator==(const SequenceTokens&) const = default;
+};
+
 class HONE_API Tokenizer {
  public:
   Tokenizer(const Tokenizer&) = default;  // shares; a move copies
@@ -46,6 +52,10 @@ class HONE_API Tokenizer {
   std::int64_t vocab_size() const;
   // The id that ends a document or an answer (`<|endoftext|>` and its like), if there is one.
   std::optional<std::int32_t> end_of_text() const;
+  // Special tokens by the names that these go by: <s>, <bos>, [CLS]; end_of_text(), [SEP]; <pad>, [PAD].
+  SequenceTokens sequence_tokens() const;
+  // The same tokenizer, with those that it lacks as special tokens <s>, </s> and <pad> behind its ids.
+  Tokenizer with_sequence_tokens() const;
 
   // What its file holds that changes no id (truncation, keys that are not known), a line each, for a person.
   const std::vector<std::string>& notes() const;

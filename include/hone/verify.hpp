@@ -3,7 +3,9 @@
 //   const auto report = hone::verify("gpt2-tiny", "golden.safetensors");
 //   if (!report.ok) std::printf("%s is %g off\n", report.worst.c_str(), report.gradients);
 //
-// The golden file holds in.input_ids, in.labels (shifted inside), out.logits, loss, losses and grad.NAME.
+// The golden file holds out.logits, loss, losses, grad.NAME and the inputs: in.input_ids and in.labels
+// (shifted inside) of a language model; in.src, in.tgt, in.labels (not shifted) and, where some of the source
+// is padding, in.src_padding (true at the end of a row) of an encoder-decoder.
 #pragma once
 #include <string>
 

@@ -116,6 +116,13 @@ struct Remake {
   Attributes attributes;
 };
 
+// Some rows of a weight, from `first` on; 0 rows: all of them.
+struct RowRange {
+  std::int64_t first = 0, rows = 0;
+  explicit operator bool() const { return rows > 0; }
+  std::int64_t end() const { return first + rows; }
+};
+
 struct OpRecord {
   const char* name;
   std::span<const InputRecord> inputs;
@@ -134,6 +141,9 @@ struct OpRecord {
   bool loss = false;  // its first output is a loss; `gradient` begins there
   Fusion fusion{};
   std::optional<Remake> (*remake)(const Node&) = nullptr;  // for recomputation; null: there is none
+  // Which rows of the weights that it trains a node uses; null: all. Nodes that use other rows of one weight
+  // share the sum of its gradients.
+  RowRange (*weight_rows)(const Attributes&) = nullptr;
   int state_like_first = -1;  // an input, a state, that holds what the first input is and so takes its type
 
   std::optional<std::size_t> find_input(std::string_view name) const;  // its place

@@ -14,21 +14,26 @@ namespace hone::kernel {
 constexpr std::int32_t ignored_label = -100;
 
 // loss[r] = lse[r] - logits[r, labels[r]], 0 where the label is ignored; lse = log of the sum of e^logits.
+// With smoothing e (Szegedy et al., 2016): (1-e) of that and e of lse - the mean of the row, as if a share e
+// of the label were spread over all V.
 struct CrossEntropy {
   std::int64_t rows = 0, V = 0;
   In logits;  // [rows,V]
   std::int64_t stride = 0;
   const std::int32_t* labels = nullptr;  // [rows]
-  float* loss = nullptr;                 // [rows]
-  float* lse = nullptr;                  // [rows]
+  float label_smoothing = 0;
+  float* loss = nullptr;  // [rows]
+  float* lse = nullptr;   // [rows]
 };
 
-// d_logits[r,v] = *scale * (e^(logits - lse) - [v == label]), 0 where ignored. e^x is 0 below x = -87.
+// d_logits[r,v] = *scale * (e^(logits - lse) - target), 0 where ignored; the target is 1 at the label and 0
+// elsewhere, or smoothed 1-e + e/V and e/V. e^x is 0 below x = -87.
 struct CrossEntropyGradient {
   std::int64_t rows = 0, V = 0;
   In logits;
   std::int64_t stride = 0;
   const std::int32_t* labels = nullptr;
+  float label_smoothing = 0;
   const float* lse = nullptr;
   const float* scale = nullptr;  // one value: 1 / the tokens of the whole step
   Out d_logits;                  // the logits' type and stride; may be the logits

@@ -11,9 +11,10 @@
 namespace hone {
 
 struct FamilyModel {
-  Architecture architecture;
-  std::int64_t vocab_size, context;
-  std::vector<std::string> notes;  // what is worth knowing of the config
+  Network network;
+  std::int64_t vocab_size, context;  // of what decodes; 0: any number of positions
+  std::vector<std::string> notes;    // what is worth knowing of the config
+  Objective objective = next_token();
 };
 
 struct Family {
@@ -32,5 +33,7 @@ const std::vector<Family>& families();
 const std::vector<Preset>& presets();
 
 FamilyModel make_gpt2(nlohmann::json& config, const ModelOptions& options, const std::string& where);
+FamilyModel make_torch_transformer(nlohmann::json& config, const ModelOptions& options,
+                                   const std::string& where);
 
 }  // namespace hone

@@ -73,7 +73,7 @@ FamilyModel make_gpt2(nlohmann::json& config, const ModelOptions& options, const
     return c.tied ? linear(x, wte)
                   : linear(x, "lm_head", c.vocab_size, {.bias = false, .init = normal(c.range)});
   };
-  return {architecture, c.vocab_size, c.n_positions, std::move(notes)};
+  return {language_model(architecture), c.vocab_size, c.n_positions, std::move(notes)};
 }
 
 }  // namespace hone

@@ -115,19 +115,42 @@ const Family& family_of(const nlohmann::json& config, const std::string& where) 
                                  .found = type});
 }
 
+// Which member of SequenceTokens a key is.
+constexpr std::pair<const char*, std::optional<std::int32_t> SequenceTokens::*> sequence_keys[] = {
+    {"bos_token_id", &SequenceTokens::begin},
+    {"eos_token_id", &SequenceTokens::end},
+    {"pad_token_id", &SequenceTokens::padding}};
+
 }  // namespace
+
+SequenceTokens sequence_tokens_of(const nlohmann::json& config) {
+  SequenceTokens tokens;
+  for (const auto& [key, member] : sequence_keys)
+    if (const auto found = config.find(key); found != config.end() && found->is_number_integer())
+      tokens.*member = found->get<std::int32_t>();
+  return tokens;
+}
+
+void add_sequence_tokens(nlohmann::json& config, const SequenceTokens& tokens) {
+  const SequenceTokens own = sequence_tokens_of(config);
+  for (const auto& [key, member] : sequence_keys)
+    if (tokens.*member && !(own.*member)) config[key] = *(tokens.*member);
+}
 
 Model from_json(nlohmann::json config, const ModelOptions& options, const std::string& where) {
   const FloatModeGuard guard;
   const Family& family = family_of(config, where);
   if (!config.contains("vocab_size") && options.tokenizer_size) config["vocab_size"] = options.tokenizer_size;
+  add_sequence_tokens(config, options.sequence_tokens);
   FamilyModel made = family.make(config, options, where);
   auto impl = std::make_shared<Model::Impl>();
   impl->family = family.name;
   impl->config = config.dump(2) + "\n";
   impl->vocab_size = made.vocab_size;
   impl->context = made.context;
-  impl->network = language_model(std::move(made.architecture));
+  impl->sizes = options.sizes;
+  impl->network = std::move(made.network);
+  impl->objective = std::move(made.objective);
   impl->notes = std::move(made.notes);
   impl->family_names = &family.names;
   fill_specs(*impl);
@@ -222,6 +245,9 @@ const std::string& Model::family() const { return impl_->family; }
 std::int64_t Model::vocab_size() const { return impl_->vocab_size; }
 std::int64_t Model::context() const { return impl_->context; }
 std::string Model::config_json() const { return impl_->config; }
+SequenceTokens Model::sequence_tokens() const {
+  return sequence_tokens_of(nlohmann::json::parse(impl_->config));
+}
 const std::vector<std::string>& Model::notes() const { return impl_->notes; }
 
 std::int64_t Model::parameters() const {

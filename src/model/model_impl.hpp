@@ -37,6 +37,10 @@ struct Model::Impl {
                 const std::vector<std::string>& keep_outputs = {}) const;
 };
 
+// bos_token_id, eos_token_id and pad_token_id of a config, where they are ids; and sets those that it lacks.
+SequenceTokens sequence_tokens_of(const nlohmann::json& config);
+void add_sequence_tokens(nlohmann::json& config, const SequenceTokens& tokens);
+
 // A model of a config.json that was read from `where`, with fresh weights.
 Model from_json(nlohmann::json config, const ModelOptions& options, const std::string& where);
 // One of an architecture of one's own; config.json keeps its program under architecture_key.

@@ -96,7 +96,9 @@ void refuse_file(const std::string& path, const std::string& expected) {
 Model open(const std::string& folder, const ModelOptions& options) {
   require_folder(folder);
   const std::string where = folder + "/config.json";
-  const ModelOptions open_options{.tokenizer_size = options.tokenizer_size, .dropout = options.dropout};
+  const ModelOptions open_options{.tokenizer_size = options.tokenizer_size,
+                                  .dropout = options.dropout,
+                                  .sequence_tokens = options.sequence_tokens};
   auto config = read_json(where);
   Model model = from_json(config, open_options, where);
   require_own_sizes(model, options, folder);

@@ -94,9 +94,9 @@ Shape parameter_shape(const BuilderState& b, std::string_view name,
 }
 
 std::string text_of(const ParameterOptions& o) {
-  static constexpr const char* kinds[] = {"zeros", "ones", "normal"};
+  static constexpr const char* kinds[] = {"zeros", "ones", "normal", "uniform"};
   return std::string(kinds[static_cast<int>(o.init.kind)]) +
-         (o.init.kind == Init::Kind::normal ? " " + to_text(o.init.deviation) : "") +
+         (o.init.deviation > 0 ? " " + to_text(o.init.deviation) : "") +
          (o.decay ? ", decays" : ", does not decay") + (o.transposed ? ", transposed" : "") +
          (o.trained ? "" : ", frozen");
 }
@@ -180,6 +180,10 @@ Tensor Builder::constant(std::string_view name, std::initializer_list<std::int64
 std::int64_t Builder::batch() const { return state_->options.batch; }
 std::int64_t Builder::seq() const { return state_->options.seq; }
 std::int64_t Builder::vocab_size() const { return state_->options.vocab_size; }
+std::int64_t Builder::size(std::string_view name, std::int64_t missing) const {
+  const auto found = state_->options.sizes.find(name);
+  return found == state_->options.sizes.end() ? missing : found->second;
+}
 std::int64_t Builder::size(std::string_view name) const {
   const auto found = state_->options.sizes.find(name);
   if (found == state_->options.sizes.end())

@@ -77,6 +77,10 @@ TensorId frequencies(BuilderState& b, std::int64_t width, float theta) {
   return b.constant(input::named(name), {width / 2}, values);
 }
 
+void require_theta(const BuilderState& b, const char* use, float theta) {
+  if (!(theta > 0) || !std::isfinite(theta)) fail(b, use, "impossible theta", "above 0", to_text(theta));
+}
+
 TensorId lengths_of(BuilderState& b, const AttentionOptions& o) {
   const bool given = o.lengths.id() >= 0;
   return given ? ids_of(b, o.lengths, "attention") : TensorId{};
@@ -93,12 +97,20 @@ Tensor rotate(Tensor x, RotaryOptions options) {
   if (width <= 0 || width % 2 != 0 || width > size)
     fail(b, "rotate", "elements are rotated in pairs", "an even width up to " + std::to_string(size),
          std::to_string(width));
-  if (!(options.theta > 0) || !std::isfinite(options.theta))
-    fail(b, "rotate", "impossible theta", "above 0", to_text(options.theta));
+  require_theta(b, "rotate", options.theta);
   const Tensor given = options.positions;
   const TensorId positions = ids_of(b, given.id() >= 0 ? given : Builder(&b).positions(), "rotate");
   return add_node(b, op::rotate, {in, positions, frequencies(b, width, options.theta)},
                   op::RotateAttributes{.heads = options.heads}, b.new_name("rotate"));
+}
+
+Tensor sinusoids(Tensor positions, std::int64_t width, float theta) {
+  BuilderState& b = state_of(positions, "sinusoids");
+  const TensorId in = ids_of(b, positions, "sinusoids");
+  if (width <= 0 || width % 2 != 0)
+    fail(b, "sinusoids", "sines and cosines come in pairs", "an even width", std::to_string(width));
+  require_theta(b, "sinusoids", theta);
+  return add_node(b, op::sinusoids, {in, frequencies(b, width, theta)}, {}, b.new_name("sinusoids"));
 }
 
 Tensor attention(Tensor q, Tensor k, Tensor v, AttentionOptions options) {

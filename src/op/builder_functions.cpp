@@ -37,6 +37,15 @@ Tensor linear(Tensor x, Tensor weight) {
                   b.new_name("linear"));
 }
 
+Tensor linear(Tensor x, Tensor weight, JointLinearOptions options) {
+  BuilderState& b = state_of(x, "linear");
+  const TensorId w = weight_of(b, weight, "linear");
+  std::vector<TensorId> inputs{value_of(b, x, "linear"), w};
+  if (options.bias.id() >= 0) inputs.push_back(weight_of(b, options.bias, "linear"));
+  return add_node(b, op::linear, inputs, op::LinearAttributes{.rows = {options.first, options.rows}},
+                  b.program[w].name, b.new_name("linear"));
+}
+
 namespace {
 
 Tensor norm(const OpRecord& op, Tensor x, std::string_view name, float epsilon, bool centred) {
@@ -76,6 +85,12 @@ Tensor gelu(Tensor x) { return unary(x, op::Activation::gelu, "gelu"); }
 Tensor gelu_new(Tensor x) { return unary(x, op::Activation::gelu_new, "gelu_new"); }
 Tensor relu(Tensor x) { return unary(x, op::Activation::relu, "relu"); }
 Tensor silu(Tensor x) { return unary(x, op::Activation::silu, "silu"); }
+
+Tensor scale(Tensor x, float factor) {
+  BuilderState& b = state_of(x, "scale");
+  if (!std::isfinite(factor)) fail(b, "scale", "impossible factor", "a finite number", to_text(factor));
+  return add_node(b, op::scale, {value_of(b, x, "scale")}, op::ScaleAttributes{factor}, b.new_name("scale"));
+}
 
 Tensor dropout(Tensor x, float p, std::string_view name) {
   BuilderState& b = state_of(x, name);
@@ -137,7 +152,7 @@ Tensor permute(Tensor x, std::initializer_list<int> axes) {
   return {&b, add_view(b.program, {x.id()}, shape, strides, 0, of.name + ":permuted").value};
 }
 
-Tensor cross_entropy(Tensor logits, Tensor labels) {
+Tensor cross_entropy(Tensor logits, Tensor labels, CrossEntropyOptions options) {
   BuilderState& b = state_of(logits, "cross_entropy");
   const TensorId in = value_of(b, logits, "cross_entropy"), of = ids_of(b, labels, "cross_entropy");
   if (b.program[of].input.meaning != Meaning::labels)
@@ -147,11 +162,15 @@ Tensor cross_entropy(Tensor logits, Tensor labels) {
     fail(b, "cross_entropy", "labels that have no logit",
          "labels below " + std::to_string(shape.rank() ? shape.last() : 0) + ", the width of the logits",
          "below " + std::to_string(b.program[of].input.below));
+  const float smoothing = options.label_smoothing;
+  if (!(smoothing >= 0 && smoothing < 1))
+    fail(b, "cross_entropy", "impossible label smoothing", "0 <= label_smoothing < 1", to_text(smoothing));
   const std::string number = ++b.losses == 1 ? "" : "." + std::to_string(b.losses);
   const TensorId scale =
       b.input(input::loss_scale + number, op::f32({1}),
               {.meaning = Meaning::loss_scale, .once_a_step = true, .counts = b.program[of].name});
-  return add_node(b, op::cross_entropy, {in, of, scale}, {}, b.new_name("loss"));
+  return add_node(b, op::cross_entropy, {in, of, scale},
+                  op::CrossEntropyAttributes{b.options.training ? smoothing : 0}, b.new_name("loss"));
 }
 
 Tensor operator+(Tensor x, Tensor y) {

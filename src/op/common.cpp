@@ -95,7 +95,11 @@ void set(const Operand& o, std::int64_t i, double value) {
 
 int first_input(const Node&, int output) { return output == 0 ? 0 : -1; }
 
-void continue_sum(Attributes& attributes) { attributes = SumAttributes{.begun = true}; }
+void continue_sum(Attributes& attributes) {
+  auto a = attributes.as<SumAttributes>();
+  a.begun = true;
+  attributes = a;
+}
 
 bool continues(const Call& c, std::size_t step) {
   return c.attributes.as<SumAttributes>().begun || step_info(c.in[step]).micro != 0;

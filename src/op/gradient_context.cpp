@@ -1,5 +1,6 @@
 #include "op/gradient_context.hpp"
 
+#include <algorithm>
 #include <stdexcept>
 
 #include "op/common.hpp"
@@ -46,23 +47,64 @@ TensorId GradientContext::parameter_of(TensorId id) const {
   return p_[id].purpose == Purpose::derived ? p_.find(p_[id].of) : TensorId{};
 }
 
-// A sum for each use of a parameter by an op that has a gradient for it.
+namespace {
+
+// A sum that nodes share, each of which adds to other rows of it; and the rows that have a node so far.
+struct SharedSum {
+  TensorId sum;
+  std::vector<RowRange> taken{};
+  bool free(RowRange rows) const {
+    return std::ranges::none_of(
+        taken, [&](const RowRange& t) { return rows.first < t.end() && t.first < rows.end(); });
+  }
+};
+
+// What no node adds to would keep what an earlier step left there.
+void require_all_rows(const Program& p, const SharedSum& shared) {
+  std::int64_t count = 0;
+  for (const RowRange& rows : shared.taken) count += rows.rows;
+  const TensorDef& sum = p[shared.sum];
+  if (count != sum.type.shape[0])
+    throw Error(ErrorKind::input, {.what = "some rows of a weight are used, and others not",
+                                   .where = sum.of,
+                                   .expected = std::to_string(sum.type.shape[0]) + " rows",
+                                   .found = std::to_string(count)});
+}
+
+}  // namespace
+
+// A sum for each use of a parameter by an op that has a gradient for it; uses of other rows share one.
 void GradientContext::add_sums() {
   std::map<std::int32_t, std::size_t> count;  // uses of each parameter so far
+  std::map<std::int32_t, SharedSum> shared;
+  const auto add_sum = [&](TensorId parameter) {
+    const std::string& of = p_[parameter].name;
+    return p_.add({.name = gradient_name(of, count[parameter.value]++),
+                   .type = {p_[parameter].type.shape, DType::f32},
+                   .role = Role::state,
+                   .lifetime = Lifetime::step,
+                   .purpose = Purpose::gradient,
+                   .of = of});
+  };
+  const auto share_sum = [&](TensorId parameter, RowRange rows) {
+    SharedSum& s = shared[parameter.value];
+    if (s.sum && !s.free(rows)) {
+      require_all_rows(p_, s);
+      s = {};
+    }
+    if (!s.sum) s.sum = add_sum(parameter);
+    s.taken.push_back(rows);
+    return s.sum;
+  };
   for (std::size_t n = 0; n < forward_; ++n) {
     const OpRecord& op = *p_.nodes[n].op;
+    const RowRange rows = op.weight_rows ? op.weight_rows(p_.nodes[n].attributes) : RowRange{};
     for (std::size_t i = 0; i < op.inputs.size(); ++i) {
       const TensorId parameter = op.inputs[i].trains ? parameter_of(p_.nodes[n].inputs[i]) : TensorId{};
-      if (!parameter) continue;
-      const std::string& of = p_[parameter].name;
-      sums_[{n, i}] = p_.add({.name = gradient_name(of, count[parameter.value]++),
-                              .type = {p_[parameter].type.shape, DType::f32},
-                              .role = Role::state,
-                              .lifetime = Lifetime::step,
-                              .purpose = Purpose::gradient,
-                              .of = of});
+      if (parameter) sums_[{n, i}] = rows ? share_sum(parameter, rows) : add_sum(parameter);
     }
   }
+  for (const auto& each : shared) require_all_rows(p_, each.second);
 }
 
 void GradientContext::differentiate(std::size_t n) {
@@ -153,7 +195,7 @@ void GradientContext::set(std::size_t i, TensorId value) {
   gradients_[index(node_.inputs[i])] = sum;
 }
 
-TensorId GradientContext::sum(std::size_t i) { return sums_.at({node_index_, i}); }
+TensorId GradientContext::sum(std::size_t i) { return p_.newest(sums_.at({node_index_, i})); }
 
 TensorId GradientContext::step() {
   const TensorId id = op::step_input(p_);

@@ -13,6 +13,22 @@ namespace {
 
 using In = LinearInputs;
 
+// Those rows of a weight or a bias that a node uses.
+Operand rows_of_weight(Operand whole, RowRange rows) {
+  if (!whole || !rows) return whole;
+  if (whole.data)
+    whole.data = whole.as<std::byte>() + rows.first * whole.strides[0] * size_bytes(whole.type.dtype);
+  whole.type.shape[0] = rows.rows;
+  return whole;
+}
+// How many they are, of a weight of that shape.
+std::int64_t count_rows(const InferInput& i, RowRange rows, const Shape& weight) {
+  if (rows.first < 0 || rows.end() > weight[0])
+    i.fail("the weight has no such rows", "rows below " + std::to_string(weight[0]),
+           std::to_string(rows.first) + " to " + std::to_string(rows.end()));
+  return rows ? rows.rows : weight[0];
+}
+
 std::vector<OutputSpec> infer(const InferInput& i) {
   const auto a = i.attributes.as<LinearAttributes>();
   i.require_rank_at_least(In::x, 2);
@@ -23,7 +39,7 @@ std::vector<OutputSpec> infer(const InferInput& i) {
     i.fail("the input's width does not fit the weight", "width " + std::to_string(w[1]), to_string(x));
   if (x.dtype != weight.dtype) i.fail("input and weight differ in type", to_string(weight), to_string(x));
   if (i.has(In::bias)) i.require(In::bias, f32({w[0]}));
-  const Shape y = x.shape.with_last(w[0]);
+  const Shape y = x.shape.with_last(count_rows(i, a.rows, w));
   if (i.has(In::residual)) {
     i.require(In::residual, f32(y));
     return {{f32(y)}};
@@ -37,13 +53,20 @@ Cost product_cost(const Program& p, const Node& n, const Shape& rows_by, const S
           .bytes = operand_bytes(p, n),
           .low_precision = p[n.inputs[0]].type.dtype == DType::bf16};
 }
+Shape with_rows(Shape weight, RowRange rows) {
+  if (rows) weight[0] = rows.rows;
+  return weight;
+}
 Cost cost(const Program& p, const Node& n) {
-  return product_cost(p, n, p[n.inputs[In::x]].type.shape, p[n.inputs[In::weight]].type.shape);
+  return product_cost(
+      p, n, p[n.inputs[In::x]].type.shape,
+      with_rows(p[n.inputs[In::weight]].type.shape, n.attributes.as<LinearAttributes>().rows));
 }
 
 kernel::Gemm arguments(const Call& c) {
   const auto a = c.attributes.as<LinearAttributes>();
-  const Operand &x = c.in[In::x], &w = c.in[In::weight], &y = c.out[0];
+  const Operand &x = c.in[In::x], &y = c.out[0], w = rows_of_weight(c.in[In::weight], a.rows),
+                bias = rows_of_weight(c.in[In::bias], a.rows);
   return {.M = x.type.shape.rows(),
           .N = w.type.shape[0],
           .K = w.type.shape[1],
@@ -54,7 +77,7 @@ kernel::Gemm arguments(const Call& c) {
           .b_transposed = true,
           .c = out(y),
           .c_stride = y.row_stride(),
-          .bias = c.in[In::bias].as<float>(),
+          .bias = bias.as<float>(),
           .rounded = element(a.dtype),
           .activation = a.activation,
           .activated = a.activation != Activation::none ? c.out[1].data : nullptr,
@@ -74,11 +97,12 @@ double rounded(DType dtype, double value) {
 
 void reference(const Call& c) {
   const auto a = c.attributes.as<LinearAttributes>();
-  const Operand &x = c.in[In::x], &w = c.in[In::weight], &residual = c.in[In::residual];
+  const Operand &x = c.in[In::x], &residual = c.in[In::residual],
+                w = rows_of_weight(c.in[In::weight], a.rows), bias = rows_of_weight(c.in[In::bias], a.rows);
   const std::int64_t K = w.type.shape[1], N = w.type.shape[0], rows = x.type.shape.rows();
   for (std::int64_t r = 0; r < rows; ++r)
     for (std::int64_t j = 0; j < N; ++j) {
-      double s = c.in[In::bias] ? get(c.in[In::bias], j) : 0;
+      double s = bias ? get(bias, j) : 0;
       for (std::int64_t k = 0; k < K; ++k) s += get(x, r * K + k) * get(w, j * K + k);
       s = rounded(a.dtype, s);
       set(c.out[0], r * N + j, residual ? get(residual, r * N + j) + s : s);
@@ -89,13 +113,17 @@ void reference(const Call& c) {
 void gradient(GradientContext& g) {
   const TensorId dy = g.gradient(0);
   if (!dy) return;
+  const RowRange rows = g.attributes<LinearAttributes>().rows;
   if (g.wants(In::x))
     g.set(In::x, g.emit(linear_input_gradient, {dy, g.in(In::weight)},
-                        LinearInputGradientAttributes{.dtype = g.type(g.in(In::x)).dtype})[0]);
+                        LinearInputGradientAttributes{.dtype = g.type(g.in(In::x)).dtype, .rows = rows})[0]);
+  const SumAttributes sum{.rows = rows};
   if (g.wants(In::weight))
-    g.emit(linear_weight_gradient, {dy, g.in(In::x), g.sum(In::weight), g.step()}, SumAttributes{});
-  if (g.wants(In::bias)) g.emit(column_sum, {dy, g.sum(In::bias), g.step()}, SumAttributes{});
+    g.emit(linear_weight_gradient, {dy, g.in(In::x), g.sum(In::weight), g.step()}, sum);
+  if (g.wants(In::bias)) g.emit(column_sum, {dy, g.sum(In::bias), g.step()}, sum);
 }
+
+RowRange weight_rows(const Attributes& a) { return a.as<LinearAttributes>().rows; }
 
 int alias(const Node& n, int output) {
   return output == 0 && n.inputs[In::residual] ? static_cast<int>(In::residual) : -1;
@@ -130,9 +158,10 @@ using InputIn = LinearInputGradientInputs;
 std::vector<OutputSpec> infer_input(const InferInput& i) {
   const TensorType& dy = i.in[InputIn::dy];
   const Shape& w = i.in[InputIn::weight].shape;
-  if (dy.shape.last() != w[0])
-    i.fail("the gradient's width does not fit the weight", std::to_string(w[0]), to_string(dy));
-  return {{{dy.shape.with_last(w[1]), i.attributes.as<LinearInputGradientAttributes>().dtype}}};
+  const auto a = i.attributes.as<LinearInputGradientAttributes>();
+  if (const std::int64_t rows = count_rows(i, a.rows, w); dy.shape.last() != rows)
+    i.fail("the gradient's width does not fit the weight", std::to_string(rows), to_string(dy));
+  return {{{dy.shape.with_last(w[1]), a.dtype}}};
 }
 
 bool activate_input(Node& n, const Attributes& activation) {
@@ -143,9 +172,15 @@ bool activate_input(Node& n, const Attributes& activation) {
   return true;
 }
 
+Cost input_cost(const Program& p, const Node& n) {
+  return product_cost(p, n, p[n.inputs[InputIn::dy]].type.shape,
+                      with_rows(p[n.inputs[InputIn::weight]].type.shape,
+                                n.attributes.as<LinearInputGradientAttributes>().rows));
+}
+
 kernel::Gemm input_arguments(const Call& c) {
   const auto a = c.attributes.as<LinearInputGradientAttributes>();
-  const Operand &dy = c.in[InputIn::dy], &w = c.in[InputIn::weight], &dx = c.out[0];
+  const Operand &dy = c.in[InputIn::dy], &dx = c.out[0], w = rows_of_weight(c.in[InputIn::weight], a.rows);
   return {.M = dy.type.shape.rows(),
           .N = w.type.shape[1],
           .K = w.type.shape[0],
@@ -171,7 +206,8 @@ void run_input(const Call& c) { kernel::run(input_arguments(c), c.isa, *c.pool, 
 
 void reference_input(const Call& c) {
   const auto a = c.attributes.as<LinearInputGradientAttributes>();
-  const Operand &dy = c.in[InputIn::dy], &w = c.in[InputIn::weight], &pre = c.in[InputIn::pre];
+  const Operand &dy = c.in[InputIn::dy], &pre = c.in[InputIn::pre],
+                w = rows_of_weight(c.in[InputIn::weight], a.rows);
   const std::int64_t N = w.type.shape[0], K = w.type.shape[1];
   for (std::int64_t r = 0; r < dy.type.shape.rows(); ++r)
     for (std::int64_t k = 0; k < K; ++k) {
@@ -186,18 +222,30 @@ void reference_input(const Call& c) {
 
 using WeightIn = LinearWeightGradientInputs;
 
+// A sum over the columns of dy is those rows of the weight's that the node uses, which are as many.
+void require_rows(const InferInput& i, RowRange rows, std::size_t sum, std::size_t dy) {
+  const std::int64_t columns = i.in[dy].shape.last();
+  if (const std::int64_t count = count_rows(i, rows, i.in[sum].shape); columns != count)
+    i.fail("the gradient's width does not fit the weight", std::to_string(count), to_string(i.in[dy]));
+}
+
 std::vector<OutputSpec> infer_weight(const InferInput& i) {
-  i.require(WeightIn::sum, f32({i.in[WeightIn::dy].shape.last(), i.in[WeightIn::x].shape.last()}));
+  i.require_rank(WeightIn::sum, 2);
+  require_rows(i, i.attributes.as<SumAttributes>().rows, WeightIn::sum, WeightIn::dy);
+  i.require(WeightIn::sum, f32({i.in[WeightIn::sum].shape[0], i.in[WeightIn::x].shape.last()}));
   i.require(WeightIn::step, step_type());
   return {{i.in[WeightIn::sum], WeightIn::sum}};
 }
 
 Cost weight_cost(const Program& p, const Node& n) {
-  return product_cost(p, n, p[n.inputs[WeightIn::dy]].type.shape, p[n.inputs[WeightIn::sum]].type.shape);
+  return product_cost(
+      p, n, p[n.inputs[WeightIn::dy]].type.shape,
+      with_rows(p[n.inputs[WeightIn::sum]].type.shape, n.attributes.as<SumAttributes>().rows));
 }
 
 kernel::WeightGradient weight_arguments(const Call& c) {
   const Operand &dy = c.in[WeightIn::dy], &x = c.in[WeightIn::x];
+  const Operand dw = rows_of_weight(c.out[0], c.attributes.as<SumAttributes>().rows);
   const Rows rows = rows_of(dy.type.shape);
   return {.sequences = rows.sequences,
           .positions = rows.positions,
@@ -207,7 +255,7 @@ kernel::WeightGradient weight_arguments(const Call& c) {
           .dy_stride = dy.row_stride(),
           .x = in(x),
           .x_stride = x.row_stride(),
-          .dw = c.out[0].as<float>(),
+          .dw = dw.as<float>(),
           .accumulate = false};
 }
 
@@ -221,13 +269,15 @@ void run_weight(const Call& c) {
 }
 
 void reference_weight(const Call& c) {
-  const Operand &dy = c.in[WeightIn::dy], &x = c.in[WeightIn::x], &sum = c.in[WeightIn::sum];
+  const RowRange part = c.attributes.as<SumAttributes>().rows;
+  const Operand &dy = c.in[WeightIn::dy], &x = c.in[WeightIn::x],
+                sum = rows_of_weight(c.in[WeightIn::sum], part), next = rows_of_weight(c.out[0], part);
   const std::int64_t N = dy.type.shape.last(), K = x.type.shape.last();
   const Rows rows = rows_of(dy.type.shape);
   const bool more = continues(c, WeightIn::step);
   for (std::int64_t j = 0; j < N; ++j)
     for (std::int64_t k = 0; k < K; ++k)
-      set(c.out[0], j * K + k,
+      set(next, j * K + k,
           sum_by_pieces(get(sum, j * K + k), more, rows, [&](std::int64_t b, std::int64_t t) {
             const std::int64_t r = b * rows.positions + t;
             return static_cast<float>(get(dy, r * N + j) * get(x, r * K + k));
@@ -239,20 +289,22 @@ void reference_weight(const Call& c) {
 using ColumnIn = ColumnSumInputs;
 
 std::vector<OutputSpec> infer_columns(const InferInput& i) {
-  i.require(ColumnIn::sum, f32({i.in[ColumnIn::dy].shape.last()}));
+  i.require_rank(ColumnIn::sum, 1);
+  require_rows(i, i.attributes.as<SumAttributes>().rows, ColumnIn::sum, ColumnIn::dy);
   i.require(ColumnIn::step, step_type());
   return {{i.in[ColumnIn::sum], ColumnIn::sum}};
 }
 
 kernel::ColumnSum column_arguments(const Call& c) {
   const Operand& dy = c.in[ColumnIn::dy];
+  const Operand sum = rows_of_weight(c.out[0], c.attributes.as<SumAttributes>().rows);
   const Rows rows = rows_of(dy.type.shape);
   return {.sequences = rows.sequences,
           .positions = rows.positions,
           .columns = dy.type.shape.last(),
           .x = in(dy),
           .x_stride = dy.row_stride(),
-          .sum = c.out[0].as<float>(),
+          .sum = sum.as<float>(),
           .accumulate = false};
 }
 std::int64_t column_scratch(const Call& c) {
@@ -264,12 +316,14 @@ void run_columns(const Call& c) {
   kernel::run(a, c.isa, *c.pool, c.scratch);
 }
 void reference_columns(const Call& c) {
-  const Operand &dy = c.in[ColumnIn::dy], &sum = c.in[ColumnIn::sum];
+  const RowRange part = c.attributes.as<SumAttributes>().rows;
+  const Operand &dy = c.in[ColumnIn::dy], sum = rows_of_weight(c.in[ColumnIn::sum], part),
+                next = rows_of_weight(c.out[0], part);
   const std::int64_t N = dy.type.shape.last();
   const Rows rows = rows_of(dy.type.shape);
   const bool more = continues(c, ColumnIn::step);
   for (std::int64_t j = 0; j < N; ++j)
-    set(c.out[0], j, sum_by_pieces(get(sum, j), more, rows, [&](std::int64_t b, std::int64_t t) {
+    set(next, j, sum_by_pieces(get(sum, j), more, rows, [&](std::int64_t b, std::int64_t t) {
           return static_cast<float>(get(dy, (b * rows.positions + t) * N + j));
         }));
 }
@@ -314,11 +368,12 @@ const OpRecord linear{.name = "linear",
                       .set_type = set_type,
                       .activation_inputs = 2,
                       .fusion = {.addend = In::residual, .activate = activate},
-                      .remake = remake};
+                      .remake = remake,
+                      .weight_rows = weight_rows};
 const OpRecord linear_input_gradient{.name = "linear_input_gradient",
                                      .inputs = input_inputs,
                                      .infer = infer_input,
-                                     .cost = cost,
+                                     .cost = input_cost,
                                      .reference = reference_input,
                                      .variants = input_variants,
                                      .fusion = {.activate = activate_input, .slope_of = InputIn::pre}};

@@ -13,6 +13,11 @@ namespace hone::op {
 
 using kernel::Activation;
 
+template <class V>
+void print_rows(const RowRange& rows, V&& v) {
+  if (rows) v("first_row", rows.first), v("rows", rows.rows);
+}
+
 // (ids i32[..], table f32[V,C]) -> f32[..,C]
 struct EmbeddingInputs {
   enum : std::size_t { ids, table };
@@ -21,9 +26,10 @@ extern const OpRecord embedding;
 // (ids, dy f32[..,C], sum f32[V,C], step) -> next sum
 struct SumAttributes {
   bool begun = false;  // an earlier node of this program has begun the sum
+  RowRange rows{};     // of a weight's gradient: those that this node adds to
   template <class V>
   void fields(V&& v) const {
-    v("begun", begun);
+    v("begun", begun), print_rows(rows, v);
   }
 };
 struct EmbeddingGradientInputs {
@@ -105,11 +111,13 @@ struct LinearAttributes {
   Activation activation = Activation::none;
   DType dtype = DType::f32;
   bool few_rows = false;  // the sum over k has the shape of kernel/few_rows.hpp (pass/few_rows.cpp)
+  RowRange rows{};        // of weight and bias: y has as many columns
   template <class V>
   void fields(V&& v) const {
     v.operand("bias"), v.operand("residual"), v("activation", static_cast<std::int32_t>(activation));
     v("dtype", name(dtype));
     if (few_rows) v("few_rows", few_rows);
+    print_rows(rows, v);
   }
 };
 extern const OpRecord linear;
@@ -120,9 +128,10 @@ struct LinearInputGradientInputs {
 struct LinearInputGradientAttributes {
   Activation activation = Activation::none;
   DType dtype = DType::f32;
+  RowRange rows{};  // of the weight
   template <class V>
   void fields(V&& v) const {
-    v("activation", static_cast<std::int32_t>(activation)), v("dtype", name(dtype));
+    v("activation", static_cast<std::int32_t>(activation)), v("dtype", name(dtype)), print_rows(rows, v);
   }
 };
 extern const OpRecord linear_input_gradient;
@@ -144,6 +153,22 @@ struct ActivationAttributes {
 };
 extern const OpRecord activation;           // (x) -> kind(x)
 extern const OpRecord activation_gradient;  // (dy, x) -> dy kind'(x)
+
+// (x f32[..]) -> factor x
+struct ScaleAttributes {
+  float factor = 1;
+  template <class V>
+  void fields(V&& v) const {
+    v("factor", factor);
+  }
+};
+extern const OpRecord scale;
+
+// (positions i32[..], frequencies f32[C/2]) -> f32[..,C]: the sines of position * frequency, then the cosines
+struct SinusoidsInputs {
+  enum : std::size_t { positions, frequencies };
+};
+extern const OpRecord sinusoids;
 
 // (x[B,T,heads*D], positions i32[B,T], frequencies f32[width/2]) -> x with elements d and d + width/2 of each
 // head turned by position * frequency d
@@ -200,7 +225,14 @@ struct CachedAttentionInputs {
 extern const OpRecord cached_attention;  // AttentionAttributes
 
 // (logits[..,V], labels i32[..], scale f32[1]) -> loss f32[..], lse f32[..]; its gradient is of
-// scale * the sum of the losses
+// scale * the sum of the losses. A share `label_smoothing` of each target is spread over all V.
+struct CrossEntropyAttributes {
+  float label_smoothing = 0;
+  template <class V>
+  void fields(V&& v) const {
+    if (label_smoothing > 0) v("label_smoothing", label_smoothing);
+  }
+};
 struct CrossEntropyInputs {
   enum : std::size_t { logits, labels, scale };
 };

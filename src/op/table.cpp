@@ -23,6 +23,8 @@ std::span<const OpRecord* const> table() {
       &column_sum,
       &activation,
       &activation_gradient,
+      &scale,
+      &sinusoids,
       &rotate,
       &attention,
       &attention_gradient,

@@ -35,15 +35,15 @@ Tensor next_labels(const Builder& b, Tensor logits) {
 
 }  // namespace
 
-Objective next_token() {
-  return [](Builder& b, const Outputs& outputs) -> std::vector<LossTerm> {
+Objective next_token(CrossEntropyOptions options) {
+  return [options](Builder& b, const Outputs& outputs) -> std::vector<LossTerm> {
     const auto logits = outputs.find("logits");
     if (logits == outputs.end())
       throw Error(ErrorKind::usage,
                   {.what = "the network has no logits, so it predicts no next token",
                    .expected = "an output 'logits', or an objective of its own",
                    .found = outputs.empty() ? "no output" : "'" + outputs.begin()->first + "'"});
-    return {{"loss", cross_entropy(logits->second, next_labels(b, logits->second))}};
+    return {{"loss", cross_entropy(logits->second, next_labels(b, logits->second), options)}};
   };
 }
 

@@ -6,18 +6,21 @@
 
 namespace hone {
 
-std::vector<float> logits_of(const Model& model, const Batch& batch, int threads, Isa isa) {
-  const Program program =
-      write_evaluation_program(model, {.micro_batch = batch.batch, .seq = batch.seq}, {"logits"});
-  const JobPlan job({program}, {.threads = threads, .isa = isa}, weight_names(program));
+std::vector<float> logits_of(const Model& model, const Samples& samples, const LogitsOptions& o) {
+  const Program program = write_evaluation_program(
+      model, {.micro_batch = samples.count(), .seq = o.seq, .sizes = o.sizes}, {"logits"});
+  const JobPlan job({program}, {.threads = o.threads, .isa = o.isa}, weight_names(program));
   const ModelWeights weights(model, program, job);
   Executor executor(job, weights.tensors());
-  const Samples samples = batch.samples();
   check_samples(program, samples);
   feed(executor, 0, samples, {});
   executor.run(0);
   const auto values = executor.output_view<float>(0, "logits");
   return {values.begin(), values.end()};
+}
+
+std::vector<float> logits_of(const Model& model, const Batch& batch, int threads, Isa isa) {
+  return logits_of(model, batch.samples(), {.seq = batch.seq, .threads = threads, .isa = isa});
 }
 
 }  // namespace hone

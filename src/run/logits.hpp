@@ -1,5 +1,7 @@
 // The logits of a batch, all of them, in f32.
 #pragma once
+#include <map>
+#include <string>
 #include <vector>
 
 #include "hone/model.hpp"
@@ -7,5 +9,14 @@
 #include "machine/isa.hpp"
 
 namespace hone {
+
+struct LogitsOptions {
+  std::int64_t seq = 1;
+  std::map<std::string, std::int64_t, std::less<>> sizes{};
+  int threads = 0;
+  Isa isa = Isa::portable;
+};
+std::vector<float> logits_of(const Model& model, const Samples& samples, const LogitsOptions& options);
 std::vector<float> logits_of(const Model& model, const Batch& batch, int threads, Isa isa);
-}
+
+}  // namespace hone

@@ -2,12 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
-#include <thread>
 
-#include "file/safetensors.hpp"
 #include "hone/train.hpp"
-#include "kernel/cross_entropy.hpp"
+#include "run/golden_batch.hpp"
 #include "run/logits.hpp"
 
 namespace hone {
@@ -16,33 +13,8 @@ namespace {
 constexpr double logits_bound = 1e-4, loss_bound = 1e-5, gradient_bound = 1e-4, losses_bound = 1e-3;
 constexpr int adamw_steps = 10;
 
-template <class T>
-std::vector<T> values(const SafetensorsFile& file, const std::string& name, const char* dtype) {
-  const SafetensorsEntry& entry = file.at(name);
-  if (entry.dtype != dtype)
-    throw Error(ErrorKind::input, {.what = "not a golden file of hone's",
-                                   .where = file.path() + ", tensor " + name,
-                                   .expected = dtype,
-                                   .found = entry.dtype});
-  std::vector<T> v(entry.bytes.size() / sizeof(T));
-  std::memcpy(v.data(), entry.bytes.data(), entry.bytes.size());
-  return v;
-}
-
-// The file's labels are those of Transformers: position t is to predict labels[t + 1].
-Batch read_batch(const SafetensorsFile& file) {
-  const auto ids = values<std::int64_t>(file, "in.input_ids", "I64");
-  const auto labels = values<std::int64_t>(file, "in.labels", "I64");
-  const auto& shape = file.at("in.input_ids").shape;
-  if (shape.size() != 2 || labels.size() != ids.size())
-    throw Error(ErrorKind::input, {.what = "ids and labels must be [batch,length]", .where = file.path()});
-  Batch batch{shape[0], shape[1], {}, {}};
-  for (std::size_t i = 0; i < ids.size(); ++i) {
-    const bool last = (i + 1) % static_cast<std::size_t>(batch.seq) == 0;
-    batch.ids.push_back(static_cast<std::int32_t>(ids[i]));
-    batch.labels.push_back(last ? kernel::ignored_label : static_cast<std::int32_t>(labels[i + 1]));
-  }
-  return batch;
+std::vector<float> values(const SafetensorsFile& file, const std::string& name) {
+  return golden_values<float>(file, name, "F32");
 }
 
 double largest(const std::vector<float>& v) {
@@ -66,18 +38,18 @@ class Comparison {
   Comparison(const SafetensorsFile& golden, const Model& model, const VerifyOptions& options)
       : golden_(golden),
         model_(model),
-        batch_(read_batch(golden)),
+        batch_(read_golden_batch(golden)),
         plan_(model, plan_options(options)),
         trainer_(plan_) {}
 
   VerifyReport run() {
     compare_logits();
-    const auto losses = values<float>(golden_, "losses", "F32");
-    const float loss = values<float>(golden_, "loss", "F32").at(0);
+    const auto losses = values(golden_, "losses");
+    const float loss = values(golden_, "loss").at(0);
     const StepOptions adamw{
         .lr = 1e-3f, .clip = 1, .beta1 = 0.9f, .beta2 = 0.95f, .epsilon = 1e-8f, .weight_decay = 0.1f};
     for (int i = 0; i < adamw_steps && i < static_cast<int>(losses.size()); ++i) {
-      const StepResult done = trainer_.step(batch_, adamw);
+      const StepResult done = trainer_.step(batch_.samples(), adamw);
       if (i == 0) {
         note(report_.loss,
              std::abs(done.loss - static_cast<double>(loss)) / std::abs(static_cast<double>(loss)),
@@ -94,12 +66,13 @@ class Comparison {
 
  private:
   TrainPlanOptions plan_options(const VerifyOptions& o) const {
-    TrainPlanOptions plan{.batch = batch_.batch,
-                          .micro_batch = batch_.batch,
+    TrainPlanOptions plan{.batch = batch_.count,
+                          .micro_batch = batch_.count,
                           .seq = batch_.seq,
                           .threads = o.threads,
                           .isa = o.isa,
-                          .decay_all = true};
+                          .decay_all = true,
+                          .sizes = batch_.sizes};
     for (const WeightInfo& w : model_.weights()) plan.keep.push_back(w.name);
     return plan;
   }
@@ -112,18 +85,20 @@ class Comparison {
   }
 
   void compare_logits() {
-    const auto expected = values<float>(golden_, "out.logits", "F32");
+    const auto expected = values(golden_, "out.logits");
     const auto& o = plan_.options();
-    const auto found = logits_of(model_, batch_, o.threads, isa_from_name(o.isa));
+    const auto found = logits_of(
+        model_, batch_.samples(),
+        {.seq = batch_.seq, .sizes = batch_.sizes, .threads = o.threads, .isa = isa_from_name(o.isa)});
     note(report_.logits, largest_difference(expected, found) / largest(expected), logits_bound, "logits");
   }
 
   void compare_gradients() {
     double most = 0;
     for (const WeightInfo& w : model_.weights())
-      most = std::max(most, largest(values<float>(golden_, "grad." + w.name, "F32")));
+      most = std::max(most, largest(values(golden_, "grad." + w.name)));
     for (const WeightInfo& w : model_.weights()) {
-      const auto expected = values<float>(golden_, "grad." + w.name, "F32");
+      const auto expected = values(golden_, "grad." + w.name);
       std::vector<float> found(static_cast<std::size_t>(model_.size(w.name)));
       trainer_.read_gradient(w.name, found);
       const double scale = std::max(largest(expected), 1e-3 * most);
@@ -134,7 +109,7 @@ class Comparison {
 
   const SafetensorsFile& golden_;
   const Model& model_;
-  Batch batch_;
+  GoldenBatch batch_;
   TrainPlan plan_;
   Trainer trainer_;
   VerifyReport report_;

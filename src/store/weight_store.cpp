@@ -24,6 +24,11 @@ void initialise(const ParameterSpec& spec, std::uint64_t seed, std::span<float> 
     case Init::Kind::normal: {
       Stream stream(stream_key(spec.name, seed));
       for (float& x : values) x = spec.init.deviation * stream.normal();
+      return;
+    }
+    case Init::Kind::uniform: {
+      Stream stream(stream_key(spec.name, seed));
+      for (float& x : values) x = spec.init.deviation * static_cast<float>(2 * stream.uniform() - 1);
     }
   }
 }

@@ -147,7 +147,12 @@ class Encoder {
         for (const char c : piece) out_.push(static_cast<unsigned char>(c));
         break;
       case TokenizerKind::character:
-        encode_characters(piece);
+        for_each_piece(
+            t_.added, piece,
+            [&](std::string_view plain) {
+              encode_characters(plain, offset_ + static_cast<std::size_t>(plain.data() - piece.data()));
+            },
+            [&](const AddedToken& token) { out_.push(token.id); });
         break;
       case TokenizerKind::bpe:
         bpe_.encode(piece);
@@ -163,12 +168,12 @@ class Encoder {
   }
 
  private:
-  void encode_characters(std::string_view text) {
+  void encode_characters(std::string_view text, std::size_t offset) {
     for (std::size_t at = 0; at < text.size();) {
       const CodePoint c = code_point_at(text, at);
-      if (c.bytes == 0) refuse_invalid_utf8(where_, offset_ + at);
+      if (c.bytes == 0) refuse_invalid_utf8(where_, offset + at);
       const std::int32_t id = c.value < t_.character_ids.size() ? t_.character_ids[c.value] : -1;
-      if (id < 0) refuse_character(text.substr(at, c.bytes), c.value, where_, offset_ + at);
+      if (id < 0) refuse_character(text.substr(at, c.bytes), c.value, where_, offset + at);
       out_.push(id);
       at += c.bytes;
     }
@@ -184,8 +189,12 @@ class Encoder {
 // Where the text may be cut without changing its ids: at `least` or soon behind it.
 std::size_t cut_after(const Tokenizer::Impl& t, std::string_view text, std::size_t least) {
   if (text.size() <= least) return text.size();
-  if (t.kind != TokenizerKind::bpe) return next_character(text, least);
-  if (!t.splits_words) return text.size();
+  if (t.kind == TokenizerKind::bpe && !t.splits_words) return text.size();
+  if (t.kind != TokenizerKind::bpe) {
+    std::size_t cut = next_character(text, least);
+    while (cut < text.size() && t.added.reach_across(text, cut)) cut = next_character(text, cut + 1);
+    return cut;
+  }
   return cut_between_words(t.added, text, least);
 }
 

@@ -18,6 +18,15 @@ void refuse_invalid_utf8(const std::string& where, std::size_t offset) {
                                  .hint = "a byte tokenizer takes any bytes"});
 }
 
+namespace {
+
+void mark_specials(Tokenizer::Impl& t) {
+  t.special.assign(t.tokens.size(), false);
+  for (const AddedToken& a : t.added.all()) t.special[static_cast<std::size_t>(a.id)] = a.special;
+}
+
+}  // namespace
+
 Tokenizer make_byte_tokenizer(std::vector<std::string> notes) {
   auto impl = std::make_shared<Tokenizer::Impl>();
   impl->notes = std::move(notes);
@@ -28,7 +37,7 @@ Tokenizer make_byte_tokenizer(std::vector<std::string> notes) {
 }
 
 Tokenizer make_character_tokenizer(const std::vector<std::uint32_t>& characters,
-                                   std::vector<std::string> notes) {
+                                   std::vector<AddedToken> added, std::vector<std::string> notes) {
   auto impl = std::make_shared<Tokenizer::Impl>();
   impl->notes = std::move(notes);
   impl->kind = TokenizerKind::character;
@@ -37,7 +46,9 @@ Tokenizer make_character_tokenizer(const std::vector<std::uint32_t>& characters,
     impl->character_ids[c] = static_cast<std::int32_t>(impl->tokens.size());
     append_utf8(impl->tokens.emplace_back(), c);
   }
-  impl->special.assign(characters.size(), false);
+  for (const AddedToken& a : added) impl->tokens.push_back(a.content);
+  impl->added = AddedTokens(std::move(added));
+  mark_specials(*impl);
   return Tokenizer(std::move(impl));
 }
 
@@ -57,14 +68,13 @@ Tokenizer CharacterSet::tokenizer() const {
   if (characters.empty())
     throw Error(ErrorKind::input,
                 {.what = "a character vocabulary needs a text, and this one is empty", .where = "the text"});
-  return make_character_tokenizer(characters);
+  return make_character_tokenizer(characters, {}, {});
 }
 
 Tokenizer make_bpe_tokenizer(Tokenizer::Impl parts) {
   auto impl = std::make_shared<Tokenizer::Impl>(std::move(parts));
   impl->kind = TokenizerKind::bpe;
-  impl->special.assign(impl->tokens.size(), false);
-  for (const AddedToken& a : impl->added.all()) impl->special[static_cast<std::size_t>(a.id)] = a.special;
+  mark_specials(*impl);
   if (impl->whole_words_first)
     for (std::size_t id = 0; id < impl->tokens.size(); ++id)
       if (!impl->tokens[id].empty() && !impl->special[id])
@@ -95,13 +105,71 @@ TokenizerKind Tokenizer::kind() const { return impl_->kind; }
 
 std::int64_t Tokenizer::vocab_size() const { return static_cast<std::int64_t>(impl_->tokens.size()); }
 
-std::optional<std::int32_t> Tokenizer::end_of_text() const {
-  constexpr std::array<std::string_view, 5> names{"<|endoftext|>", "<|end_of_text|>", "</s>", "<eos>",
-                                                  "<|im_end|>"};
+namespace {
+
+// The first of these names that is a special token's.
+std::optional<std::int32_t> special_of(const Tokenizer::Impl& t,
+                                       std::initializer_list<std::string_view> names) {
   for (const std::string_view name : names)
-    for (const AddedToken& a : impl_->added.all())
+    for (const AddedToken& a : t.added.all())
       if (a.special && a.content == name) return a.id;
   return std::nullopt;
+}
+
+// One more special token behind the ids.
+void append_special(std::vector<AddedToken>& added, std::vector<std::string>& tokens, const char* name) {
+  if (std::find(tokens.begin(), tokens.end(), name) != tokens.end())
+    throw Error(ErrorKind::input, {.what = "the tokenizer has '" + std::string(name) +
+                                           "' as an ordinary token, so it cannot be a special one",
+                                   .where = "the tokenizer"});
+  added.push_back({.content = name, .id = static_cast<std::int32_t>(tokens.size()), .special = true});
+  tokens.emplace_back(name);
+}
+
+// Bytes as BPE without merges, which may have added tokens.
+Bpe bytes_as_bpe() {
+  std::array<std::int32_t, 256> byte_ids{};
+  for (std::size_t b = 0; b < 256; ++b) byte_ids[b] = static_cast<std::int32_t>(b);
+  return {byte_ids, {}};
+}
+
+std::vector<std::uint32_t> characters_of(const Tokenizer::Impl& t) {
+  std::vector<std::uint32_t> characters;
+  for (std::size_t id = 0; id < t.tokens.size() - t.added.all().size(); ++id)
+    characters.push_back(code_point_at(t.tokens[id], 0).value);
+  return characters;
+}
+
+}  // namespace
+
+std::optional<std::int32_t> Tokenizer::end_of_text() const {
+  return special_of(*impl_, {"<|endoftext|>", "<|end_of_text|>", "</s>", "<eos>", "<|im_end|>"});
+}
+
+SequenceTokens Tokenizer::sequence_tokens() const {
+  auto end = end_of_text();
+  if (!end) end = special_of(*impl_, {"[EOS]", "[SEP]"});
+  return {.begin = special_of(*impl_, {"<s>", "<bos>", "[BOS]", "<|begin_of_text|>", "[CLS]"}),
+          .end = end,
+          .padding = special_of(*impl_, {"<pad>", "[PAD]", "<|pad|>"})};
+}
+
+Tokenizer Tokenizer::with_sequence_tokens() const {
+  const SequenceTokens own = sequence_tokens();
+  if (own.begin && own.end && own.padding) return *this;
+  std::vector<AddedToken> added = impl_->added.all();
+  Impl parts{.tokens = impl_->tokens,
+             .bpe = kind() == TokenizerKind::byte ? bytes_as_bpe() : impl_->bpe,
+             .splits_words = kind() == TokenizerKind::bpe && impl_->splits_words,
+             .whole_words_first = impl_->whole_words_first,
+             .notes = impl_->notes};
+  if (!own.begin) append_special(added, parts.tokens, "<s>");
+  if (!own.end) append_special(added, parts.tokens, "</s>");
+  if (!own.padding) append_special(added, parts.tokens, "<pad>");
+  if (kind() == TokenizerKind::character)
+    return make_character_tokenizer(characters_of(*impl_), std::move(added), std::move(parts.notes));
+  parts.added = AddedTokens(std::move(added));
+  return make_bpe_tokenizer(std::move(parts));
 }
 
 const std::vector<std::string>& Tokenizer::notes() const { return impl_->notes; }

@@ -55,9 +55,9 @@ class CharacterSet {
  private:
   std::vector<bool> seen_ = std::vector<bool>(0x110000, false);
 };
-// Ids in this order.
+// Ids in this order; those of added tokens follow, in theirs.
 Tokenizer make_character_tokenizer(const std::vector<std::uint32_t>& characters,
-                                   std::vector<std::string> notes = {});
+                                   std::vector<AddedToken> added, std::vector<std::string> notes);
 // `tokens[id]` are bytes; byte_ids where each single byte stands.
 Tokenizer make_bpe_tokenizer(Tokenizer::Impl parts);
 

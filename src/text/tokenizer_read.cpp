@@ -282,10 +282,13 @@ Tokenizer parse_characters(const json& root, const json& model, const std::strin
   if (type_of(before) != "Split" || json_string(before, "behavior", where) != "Isolated" ||
       (member_or_null(pattern, "Regex") != any_character && member_or_null(pattern, "String") != ""))
     unsupported(where, "the pre_tokenizer", before);
-  for (const char* key : {"added_tokens", "post_processor"})
-    if (const json& v = member_or_null(root, key); !v.empty()) unsupported(where, key, v);
+  if (const json& v = member_or_null(root, "post_processor"); !v.empty())
+    unsupported(where, "post_processor", v);
   std::int64_t limit = 0;
   const auto ids = parse_vocabulary(model, limit, where);
+  std::vector<AddedToken> added = parse_added(root, ids, limit, where, notes);
+  for (const AddedToken& a : added)
+    if (ids.contains(a.content)) refuse(where, "a character is an added token too", json(a.content).dump());
   std::vector<std::uint32_t> characters(ids.size());
   for (const auto& [token, id] : ids) {
     if (static_cast<std::size_t>(id) >= characters.size())
@@ -296,7 +299,7 @@ Tokenizer parse_characters(const json& root, const json& model, const std::strin
     characters[static_cast<std::size_t>(id)] = c.value;
   }
   if (characters.empty()) refuse(where, "the vocabulary is empty");
-  return make_character_tokenizer(characters, std::move(notes));
+  return make_character_tokenizer(characters, std::move(added), std::move(notes));
 }
 
 // What changes no id: two notes at most.

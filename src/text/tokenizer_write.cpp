@@ -36,7 +36,8 @@ std::string key_of(const Tokenizer::Impl& t, std::size_t id) {
 
 std::string vocabulary_json(const Tokenizer::Impl& t) {
   std::string text;
-  for (std::size_t id = 0; id < t.tokens.size(); ++id)
+  const std::size_t added = t.kind == TokenizerKind::character ? t.added.all().size() : 0;  // stand behind
+  for (std::size_t id = 0; id < t.tokens.size() - added; ++id)
     if (!t.tokens[id].empty())
       text += std::string(text.empty() ? "\n" : ",\n") + "      " + json_text(key_of(t, id)) + ": " +
               std::to_string(id);

@@ -17,6 +17,7 @@ struct Case {
   const char* name;
   Network write;
   float h = 0.04f;  // the widest difference
+  Objective objective = next_token();
 };
 
 Tensor embedded(Builder& b, Tensor tokens) { return embedding(tokens, b.parameter("table", {V, C})); }
@@ -31,6 +32,8 @@ Case middle(const char* name, const std::function<Tensor(Tensor)>& piece) {
 std::vector<Case> architectures() {
   std::vector<Case> all;
   all.push_back(middle("embedding", [](Tensor x) { return x; }));
+  all.push_back(middle("label_smoothing", [](Tensor x) { return gelu(x); }));
+  all.back().objective = next_token({.label_smoothing = 0.2f});
   all.push_back(
       middle("linear", [](Tensor x) { return linear(linear(x, "a", 9), "b", 7, {.bias = false}); }));
   all.push_back(middle("add", [](Tensor x) { return x + linear(x + x, "a", C); }));
@@ -47,6 +50,17 @@ std::vector<Case> architectures() {
   all.push_back(middle("parts_of_f32", [](Tensor x) {
     const auto parts = split(x, {4, 2});
     return linear(parts[0], "b", C) + linear(parts[1], "c", C);
+  }));
+  all.push_back(middle("joint_weight", [](Tensor x) {
+    Builder b(x.builder());
+    const auto w = b.parameter("w", {3 * C, C}), bias = b.parameter("bias", {3 * C});
+    const auto q = linear(x, w, {.bias = bias, .first = 0, .rows = C});
+    const auto kv = split(linear(gelu(x), w, {.bias = bias, .first = C, .rows = 2 * C}), {C, C});
+    return attention(q, kv[0], kv[1], {.heads = 2, .causal = false});
+  }));
+  all.push_back(middle("scale", [](Tensor x) {
+    Builder b(x.builder());
+    return scale(x, 3) + sinusoids(b.positions(), C);
   }));
   all.push_back(middle("relu", [](Tensor x) { return relu(linear(x, "a", C)); }));
   all.back().h = 0.002f;  // few values are that near to the bend
@@ -108,9 +122,10 @@ double slope(ReferenceRun& run, float& x, float h) {
 class Gradients : public testing::TestWithParam<Case> {};
 
 TEST_P(Gradients, AreDifferencesOfTheLoss) {
-  const Program forward = forward_and_loss(GetParam().write, B, T);
-  const Results f32 = run_program(with_backward(GetParam().write, B, T, false), V);
-  const Results bf16 = run_program(with_backward(GetParam().write, B, T, true), V);
+  const auto& [name, write, h, objective] = GetParam();
+  const Program forward = forward_and_loss(write, B, T, objective);
+  const Results f32 = run_program(with_backward(write, B, T, false, objective), V);
+  const Results bf16 = run_program(with_backward(write, B, T, true, objective), V);
   ReferenceRun run(forward, V);
   for (std::size_t i = 0; i < forward.tensors.size(); ++i) {
     const TensorDef& t = forward.tensors[i];
@@ -120,11 +135,11 @@ TEST_P(Gradients, AreDifferencesOfTheLoss) {
     std::vector<double> expected;
     double largest = 0;
     for (std::size_t j = 0; j < found.size(); ++j) {
-      expected.push_back(slope(run, run.values({static_cast<std::int32_t>(i)})[j], GetParam().h));
+      expected.push_back(slope(run, run.values({static_cast<std::int32_t>(i)})[j], h));
       largest = std::max(largest, std::abs(expected[j]));
     }
     for (std::size_t j = 0; j < found.size(); ++j) {
-      ASSERT_NEAR(found[j], expected[j], 2e-4 * largest + 2e-7 / static_cast<double>(GetParam().h))
+      ASSERT_NEAR(found[j], expected[j], 2e-4 * largest + 2e-7 / static_cast<double>(h))
           << t.name << " " << j;
       // A handful of roundings of 2^-9 each, of values as large as the largest.
       ASSERT_NEAR(low[j], expected[j], 0.04 * largest + 2e-3) << t.name << " " << j << " in bf16";

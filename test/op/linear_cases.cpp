@@ -54,9 +54,30 @@ void add_gradients(DType dtype, const Size& s, std::int64_t gap, std::vector<OpC
     }
 }
 
+// Some rows of a weight that others use too.
+void add_parts(DType dtype, std::vector<OpCase>& cases) {
+  for (const RowRange rows : {RowRange{0, 7}, RowRange{5, 12}, RowRange{13, 4}}) {
+    const Input x{{{2, 5, 33}, dtype}}, w{{{17, 33}, dtype}}, bias{op::f32({17})},
+        dy{{{2, 5, rows.rows}, dtype}};
+    for (const bool few_rows : {false, true})
+      cases.push_back({&op::linear,
+                       {x, w, bias},
+                       op::LinearAttributes{.dtype = dtype, .few_rows = few_rows, .rows = rows}});
+    cases.push_back({&op::linear_input_gradient,
+                     {dy, w},
+                     op::LinearInputGradientAttributes{.dtype = dtype, .rows = rows}});
+    for (const std::int32_t micro : {0, 1}) {
+      const op::SumAttributes part{.rows = rows};
+      cases.push_back({&op::linear_weight_gradient, {dy, x, sum({17, 33}), step(micro)}, part});
+      cases.push_back({&op::column_sum, {dy, sum({17}), step(micro)}, part});
+    }
+  }
+}
+
 }  // namespace
 
 void add_linear_cases(DType dtype, std::vector<OpCase>& cases) {
+  add_parts(dtype, cases);
   for (const Size& s : sizes)
     for (const std::int64_t gap : {0, 5}) {
       add_products(dtype, s, gap, cases);

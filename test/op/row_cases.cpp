@@ -27,7 +27,13 @@ void add_flat(DType dtype, std::vector<OpCase>& cases) {
     }
     for (const std::int32_t sample : {0, 7})
       cases.push_back({&op::dropout, {x, step(0, sample)}, op::DropoutAttributes{.p = 0.3f, .stream = 99}});
-    if (dtype == DType::f32) cases.push_back({&op::accumulate, {sum(s), x}, NoAttributes{}});
+    if (dtype == DType::f32) {
+      cases.push_back({&op::accumulate, {sum(s), x}, NoAttributes{}});
+      cases.push_back({&op::scale, {x}, op::ScaleAttributes{-1.5f}});
+      const Input positions{{{s[0], s[1]}, DType::i32}, ids(1000)};
+      const Input frequencies{op::f32({s[2]}), given({1, 0.3, 0.01, 1e-4})};
+      cases.push_back({&op::sinusoids, {positions, frequencies}, NoAttributes{}});
+    }
     // The rows of a micro-batch that begins with sample s[0], from its second sequence on.
     const Input kept{{{2 * s[0] + 1, s[1], s[2]}, dtype}};
     cases.push_back({&op::keep,
@@ -106,12 +112,12 @@ void add_losses(DType dtype, std::vector<OpCase>& cases) {
     for (const Shape& rows : {Shape{1, 5}, Shape{3, 11}}) {
       const Input logits{{{rows[0], rows[1], V}, dtype}, normals(4)}, label{{rows, DType::i32}, labels(V)};
       const Input scale{op::f32({1}), given({0.25})};
-      cases.push_back({&op::cross_entropy, {logits, label, scale}, NoAttributes{}});
-      cases.push_back({&op::cross_entropy_gradient,
-                       {logits, label, {op::f32(rows)}, scale},
-                       NoAttributes{},
-                       {},
-                       fill_lse});
+      for (const float smoothing : {0.0f, 0.1f, 0.9f}) {
+        const op::CrossEntropyAttributes a{.label_smoothing = smoothing};
+        cases.push_back({&op::cross_entropy, {logits, label, scale}, a});
+        cases.push_back(
+            {&op::cross_entropy_gradient, {logits, label, {op::f32(rows)}, scale}, a, {}, fill_lse});
+      }
     }
 }
 

@@ -10,13 +10,20 @@ namespace {
 class Golden : public testing::TestWithParam<Isa> {};
 
 // Numbers of PyTorch 2.15 and Transformers 5.23 in f32; the bounds are in include/hone/verify.hpp.
-TEST_P(Golden, Gpt2AgreesWithTheReferenceRun) {
-  if (!cpu_has(GetParam())) GTEST_SKIP();
-  const std::string folder = HONE_TEST_DATA "/models/gpt2";
-  const VerifyReport r =
-      verify(folder, folder + "/golden.safetensors", {.isa = std::string(name(GetParam()))});
+void agrees(const std::string& model, Isa isa) {
+  if (!cpu_has(isa)) GTEST_SKIP();
+  const std::string folder = HONE_TEST_DATA "/models/" + model;
+  const VerifyReport r = verify(folder, folder + "/golden.safetensors", {.isa = std::string(name(isa))});
   EXPECT_TRUE(r.ok) << "logits " << r.logits << " loss " << r.loss << " gradients " << r.gradients
                     << " losses " << r.losses << "; worst: " << r.worst;
+}
+
+TEST_P(Golden, Gpt2AgreesWithTheReferenceRun) { agrees("gpt2", GetParam()); }
+
+// Post-norm with relu, and pre-norm with gelu; both with padded sources.
+TEST_P(Golden, TorchTransformerAgreesWithTheReferenceRun) {
+  agrees("torch_transformer", GetParam());
+  agrees("torch_transformer_pre_norm", GetParam());
 }
 
 INSTANTIATE_TEST_SUITE_P(Isa, Golden, testing::ValuesIn(all_isas),

@@ -72,8 +72,19 @@ RowSum row(In logits, std::int64_t first, std::int64_t V, std::int64_t label) {
   return row_of(static_cast<const std::uint16_t*>(logits.data) + first, V, label);
 }
 
-void gradient(In logits, Out d, std::int64_t first, std::int64_t n, std::int64_t label, float lse,
-              float scale) {
+double sum_below(In logits, std::int64_t first, std::int64_t V, float from) {
+  double sum = 0;
+  typed(logits, [&](auto* x) {
+    for (std::int64_t at = 0; at < V; at += chunk)
+      sum += sum_of(V - at < chunk ? V - at : chunk, [&](std::int64_t i, auto part) {
+        return first_of(splat(from) - get(x + first + at + i, part), F{}, part);
+      });
+  });
+  return sum;
+}
+
+void gradient(In logits, Out d, std::int64_t first, std::int64_t n, std::int64_t label, Target target,
+              float lse, float scale) {
   typed(logits, [&](auto* x) {
     using T = std::remove_const_t<std::remove_pointer_t<decltype(x)>>;
     T* to = static_cast<T*>(d.data) + first;
@@ -81,10 +92,10 @@ void gradient(In logits, Out d, std::int64_t first, std::int64_t n, std::int64_t
     const bool has_label = label >= 0 && label < n;
     const F at_label = has_label ? load_first(x + label, 1) : F{};  // before d overwrites it
     each(n, [&](std::int64_t i, auto part) {
-      put(to + i, splat(scale) * exp_or_zero(get(x + i, part) - splat(lse)), part);
+      put(to + i, splat(scale) * (exp_or_zero(get(x + i, part) - splat(lse)) - splat(target.other)), part);
     });
     if (has_label)
-      store_first(to + label, splat(scale) * (exp_or_zero(at_label - splat(lse)) - splat(1.0f)), 1);
+      store_first(to + label, splat(scale) * (exp_or_zero(at_label - splat(lse)) - splat(target.label)), 1);
   });
 }
 
@@ -94,6 +105,6 @@ void zero(Out d, std::int64_t first, std::int64_t n) {
 
 }  // namespace
 
-const CrossEntropyTable cross_entropy_table{row, gradient, zero};
+const CrossEntropyTable cross_entropy_table{row, sum_below, gradient, zero};
 
 }  // namespace hone::kernel::HONE_ISA

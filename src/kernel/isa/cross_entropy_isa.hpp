@@ -14,13 +14,19 @@ struct RowSum {
   double rest;  // sum of e^(logit - max) over all v but the label
 };
 
+// What the softmax of a row should be.
+struct Target {
+  float label = 1, other = 0;
+};
+
 struct CrossEntropyTable {
   // label is -1 for none (label_logit is then -infinity).
   RowSum (*row)(In logits, std::int64_t first, std::int64_t V, std::int64_t label);
-  // d[first + i] = scale * (e^(logits[first + i] - lse) - [i == label]) for i < n; label outside [0, n) is
-  // none.
-  void (*gradient)(In logits, Out d, std::int64_t first, std::int64_t n, std::int64_t label, float lse,
-                   float scale);
+  // The sum of from - logits.
+  double (*sum_below)(In logits, std::int64_t first, std::int64_t V, float from);
+  // d[first + i] = scale * (e^(logits[first + i] - lse) - target) for i < n; label outside [0, n) is none.
+  void (*gradient)(In logits, Out d, std::int64_t first, std::int64_t n, std::int64_t label, Target target,
+                   float lse, float scale);
   void (*zero)(Out d, std::int64_t first, std::int64_t n);
 };
 
