@@ -55,7 +55,8 @@ struct TrainingRun {
   std::string model = "nano";  // a preset, a config.json or a model folder
   std::string data{};          // a text file, a folder of them, or token shards
   std::string out{};           // the model folder to make
-  std::string tokenizer{};     // byte, char or a tokenizer.json; empty: the model folder's own, else byte
+  // byte, char or a tokenizer.json; empty: that of the run in `out` which goes on, the model folder's, else byte
+  std::string tokenizer{};
   std::optional<Tokenizer> made_tokenizer{};  // one in memory, in place of `tokenizer`
   std::int64_t steps = 1000;
   TrainPlanOptions plan{};                    // batch, micro_batch, seq, precision, threads, seed, ...

@@ -29,6 +29,9 @@ void make_folders(const std::string& path);
 // is fine, and so is what cannot be removed.
 void remove_folder(const std::string& path);
 void rename_path(const std::string& from, const std::string& to);
+// Where a process died while it replaced the folder, so that there is none under its name: the old one is
+// again.
+void recover_folder(const std::string& path);
 // Flushes a folder's entries to disk; a file's name is safe only after that.
 void sync_folder(const std::string& path);
 
@@ -74,8 +77,9 @@ class AtomicFile {
 
 void write_file(const std::string& path, std::string_view text);  // one AtomicFile, committed
 
-// Several files that appear together: fill staging(), then publish(). An older folder of that name is swapped
-// out in one step where the file system can (RENAME_EXCHANGE), else it is gone for an instant. Only a folder
+// Several files that appear together: write AtomicFiles into staging(), then publish(). An older folder of
+// that name is swapped out in one step where the file system can (RENAME_EXCHANGE), else it is gone for an
+// instant, and recover_folder() brings it back should the process die just then. Only a folder
 // of the same kind is replaced, one with the file `marker` in it: what else stands there would be lost.
 class AtomicFolder {
  public:

@@ -18,7 +18,12 @@ namespace {
 struct Opened {
   int fd;
   std::size_t size;
+  std::int64_t written_ns;
 };
+
+std::int64_t written_ns(const struct stat& info) {
+  return std::int64_t{info.st_mtim.tv_sec} * 1'000'000'000 + info.st_mtim.tv_nsec;
+}
 
 Opened open_regular(const std::string& path) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
@@ -26,7 +31,8 @@ Opened open_regular(const std::string& path) {
   struct stat info {};
   int error = ::fstat(fd, &info) == 0 ? 0 : errno;
   if (error == 0 && S_ISDIR(info.st_mode)) error = EISDIR;
-  if (error == 0 && S_ISREG(info.st_mode)) return {fd, static_cast<std::size_t>(info.st_size)};
+  if (error == 0 && S_ISREG(info.st_mode))
+    return {fd, static_cast<std::size_t>(info.st_size), written_ns(info)};
   ::close(fd);
   if (error != 0) throw_errno(ErrorKind::input, path, "read", error);
   throw Error(ErrorKind::input, {.what = "it is not a regular file", .where = path});
@@ -35,7 +41,7 @@ Opened open_regular(const std::string& path) {
 }  // namespace
 
 MappedFile::MappedFile(std::string path) : path_(std::move(path)) {
-  const auto [fd, size] = open_regular(path_);
+  const auto [fd, size, written] = open_regular(path_);
   size_ = size;
   int error = 0;
   if (size_ > 0) {
@@ -75,9 +81,10 @@ void MappedFile::drop(std::size_t first, std::size_t count) const {
 }
 
 OffsetFile::OffsetFile(std::string path) : path_(std::move(path)) {
-  const auto [fd, size] = open_regular(path_);
+  const auto [fd, size, written] = open_regular(path_);
   fd_ = fd;
   size_ = size;
+  written_ns_ = written;
 }
 
 OffsetFile::~OffsetFile() { ::close(fd_); }
@@ -94,12 +101,26 @@ void OffsetFile::read(std::size_t offset, std::span<std::byte> out) const {
   }
 }
 
-std::string read_file(const std::string& path) {
+void OffsetFile::require_unchanged() const {
+  struct stat info {};
+  if (::fstat(fd_, &info) != 0) throw_errno(ErrorKind::input, path_, "read", errno);
+  if (static_cast<std::size_t>(info.st_size) != size_ || written_ns(info) != written_ns_)
+    throw Error(ErrorKind::input, {.what = "the file was changed while in use", .where = path_});
+}
+
+namespace {
+
+std::string read_first(const std::string& path, std::size_t most) {
   const OffsetFile file(path);
-  std::string text(file.size(), '\0');
+  std::string text(std::min(most, file.size()), '\0');
   file.read(0, std::as_writable_bytes(std::span(text)));
   return text;
 }
+
+}  // namespace
+
+std::string read_file(const std::string& path) { return read_first(path, static_cast<std::size_t>(-1)); }
+std::string read_head(const std::string& path) { return read_first(path, 4096); }
 
 bool is_folder(const std::string& path) {
   std::error_code ignored;

@@ -309,7 +309,7 @@ Model preset(const std::string& name, const ModelOptions& options) {
 }
 
 Model from_config(const std::string& path, const ModelOptions& options) {
-  if (known_format(MappedFile(path).text()).name == safetensors_name)
+  if (known_format(read_head(path)).name == safetensors_name)
     refuse_file(path, "a model folder, or a config.json");
   return from_json(read_json(path), options, path);
 }

@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -24,6 +25,18 @@ class HeldWeight {
 
  private:
   Arena memory_;
+};
+
+// Room for one weight at a time, turned to a file's layout; pages of its own, for the same reason.
+class TurnedWeight {
+ public:
+  std::span<std::byte> of(std::size_t bytes) {
+    if (!memory_ || memory_->size() < bytes) memory_.reset(), memory_.emplace(bytes);
+    return {memory_->data(), bytes};
+  }
+
+ private:
+  std::optional<Arena> memory_;
 };
 
 class WeightStore {

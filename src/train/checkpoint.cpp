@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <set>
 #include <vector>
 
@@ -66,7 +67,7 @@ std::string digest_lines(const std::map<std::string, std::string>& digests) {
 
 }  // namespace
 
-CheckpointTexts checkpoint_texts(const Trainer::Impl& trainer, const CheckpointOptions& options) {
+CheckpointTexts checkpoint_texts(const Trainer::Impl& trainer, CheckpointOptions options) {
   const auto refuse = [](const char* what, const std::string& found) {
     throw Error(ErrorKind::usage, {.what = what, .where = "Trainer::save_checkpoint", .found = found});
   };
@@ -75,7 +76,7 @@ CheckpointTexts checkpoint_texts(const Trainer::Impl& trainer, const CheckpointO
   for (const auto& file : options.files)
     if (!valid_file_name(file.first)) refuse("no name for a file of a checkpoint", file.first);
   const TrainPlan::Impl& plan = trainer.planned();
-  CheckpointTexts texts = options.files;
+  CheckpointTexts texts = std::move(options.files);
   texts["config.json"] = plan.model.config_json();
   std::vector<std::string> names{weights_file, optimizer_file};
   for (const auto& text : texts) names.push_back(text.first);
@@ -88,17 +89,17 @@ CheckpointTexts checkpoint_texts(const Trainer::Impl& trainer, const CheckpointO
   return texts;
 }
 
-void write_checkpoint(const Trainer::Impl& trainer, const std::string& folder, CheckpointTexts texts,
+void write_checkpoint(const Trainer::Impl& trainer, const std::string& folder, const CheckpointTexts& texts,
                       const std::function<void()>& copied) {
   AtomicFolder out(folder, state_file);
-  std::vector<std::byte> buffer;
+  std::optional<TurnedWeight> turned(std::in_place);
   SafetensorsWriter weights =
-      written_weights(out.file(weights_file), trainer.planned().model.impl().specs, trainer.reader(buffer));
+      written_weights(out.file(weights_file), trainer.planned().model.impl().specs, trainer.reader(*turned));
   const auto states = state_specs(trainer.planned().job);
   SafetensorsWriter optimizer(out.file(optimizer_file), states);
   for (const SafetensorsSpec& state : states) optimizer.write(state.name, trainer.bytes(state.name));
+  turned.reset();
   copied();
-  buffer = {};
   std::map<std::string, std::string> digests{{weights_file, weights.digest()},
                                              {optimizer_file, optimizer.digest()}};
   weights.commit();
@@ -173,6 +174,15 @@ CheckpointState read_checkpoint_state(const std::string& folder) {
   return state;
 }
 
+std::optional<std::string> whole_file_of(const std::string& folder, const std::string& name) {
+  const std::string path = folder + "/" + name;
+  try {
+    if (read_digests(folder)[name] == hash_file(path)) return path;
+  } catch (const Error&) {  // damaged: its checkpoint will say so
+  }
+  return {};
+}
+
 void require_whole_checkpoint(const std::string& folder) {
   std::map<std::string, std::string> digests;
   const nlohmann::json state = read_state_json(folder, digests);
@@ -220,16 +230,16 @@ void require_same_run(const CheckpointState& state, const TrainPlan::Impl& plan,
 }
 
 void load_weights(Trainer::Impl& trainer, const SafetensorsFile& file) {
-  std::vector<std::byte> turned;
+  TurnedWeight turned;
   for (const ParameterSpec& spec : trainer.planned().model.impl().specs) {
     const std::span<std::byte> to = trainer.executor.bytes(spec.name);
     if (!spec.transposed) {
       file.read(file.at(spec.name), to);
       continue;
     }
-    turned.resize(to.size());
-    file.read(file.at(spec.name), turned);
-    from_file_layout(spec, turned, to);
+    const std::span<std::byte> from = turned.of(to.size());
+    file.read(file.at(spec.name), from);
+    from_file_layout(spec, from, to);
   }
 }
 
@@ -246,8 +256,9 @@ void Trainer::save_checkpoint(const std::string& folder, const CheckpointOptions
 void Trainer::save_checkpoint_async(const std::string& folder, CheckpointOptions options) {
   const Exclusive guard(impl_.get());
   impl_->require_whole();
-  impl_->saver.start([impl = impl_.get(), folder, texts = checkpoint_texts(*impl_, options),
-                      published = std::move(options.published)](const Saver::Copied& copied) {
+  const auto published = std::move(options.published);
+  impl_->saver.start([impl = impl_.get(), folder, published,
+                      texts = checkpoint_texts(*impl_, std::move(options))](const Saver::Copied& copied) {
     write_checkpoint(*impl, folder, texts, copied);
     if (published) published();
   });
@@ -261,6 +272,7 @@ void Trainer::await_checkpoint() {
 std::map<std::string, std::string> Trainer::resume(const std::string& folder) {
   const Exclusive guard(impl_.get());
   impl_->saver.wait();
+  recover_folder(folder);
   require_whole_checkpoint(folder);
   const CheckpointState state = read_checkpoint_state(folder);
   const TrainPlan::Impl& plan = impl_->planned();

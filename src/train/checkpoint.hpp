@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "train/trainer_impl.hpp"
@@ -22,13 +23,15 @@ using CheckpointTexts = std::map<std::string, std::string>;
 
 // All but tensors, as it is now. Error(usage) for notes that are no UTF-8, and for names that no file here
 // can have.
-CheckpointTexts checkpoint_texts(const Trainer::Impl& trainer, const CheckpointOptions& options);
+CheckpointTexts checkpoint_texts(const Trainer::Impl& trainer, CheckpointOptions options);
 // Calls `copied` when no more is read of the trainer.
-void write_checkpoint(const Trainer::Impl& trainer, const std::string& folder, CheckpointTexts texts,
+void write_checkpoint(const Trainer::Impl& trainer, const std::string& folder, const CheckpointTexts& texts,
                       const std::function<void()>& copied);
 
 // Error(input) where a file is missing, damaged, or of a format that is not read.
 CheckpointState read_checkpoint_state(const std::string& folder);  // state.json alone
-void require_whole_checkpoint(const std::string& folder);          // every file against its digest
+// The path of a file of the folder, if it is as its digest says.
+std::optional<std::string> whole_file_of(const std::string& folder, const std::string& name);
+void require_whole_checkpoint(const std::string& folder);  // every file against its digest
 
 }  // namespace hone

@@ -22,6 +22,7 @@ namespace {
 constexpr const char* checkpoint_prefix = "step-";
 constexpr const char* config_key = "config";
 constexpr const char* dropout_key = "dropout";
+constexpr const char* tokenizer_file = "tokenizer.json";
 
 // Of what each id stands for. How a text becomes ids shows in the text's own digest.
 std::string digest(const Tokenizer& tokenizer) {
@@ -58,7 +59,7 @@ bool same_rates(const TrainingRun& a, const TrainingRun& b, std::int64_t steps) 
 
 // By the folder's tokenizer.json, where it has one; a file that hone cannot read is another tokenizer's.
 bool has_other_tokenizer(const std::string& folder, const Tokenizer& tokenizer) {
-  if (!is_file(folder + "/tokenizer.json")) return false;
+  if (!is_file(folder + "/" + tokenizer_file)) return false;
   try {
     return Tokenizer::open(folder) != tokenizer;
   } catch (const Error&) {
@@ -207,6 +208,13 @@ std::optional<std::string> RunFolder::last_checkpoint() const {
   return all.empty() ? std::nullopt : std::optional(all.back());
 }
 
+std::optional<std::string> RunFolder::tokenizer() const {
+  const auto all = checkpoints();
+  for (auto one = all.rbegin(); one != all.rend(); ++one)
+    if (auto file = whole_file_of(*one, tokenizer_file)) return file;
+  return {};
+}
+
 void RunFolder::require_own(const std::string& base, const Tokenizer& tokenizer) const {
   std::error_code absent;
   if (std::filesystem::equivalent(base, path_, absent))
@@ -217,11 +225,11 @@ void RunFolder::require_own(const std::string& base, const Tokenizer& tokenizer)
   std::string found = model_file_in(path_);
   if (found.empty() && has_other_tokenizer(path_, tokenizer)) found = "tokenizer.json of another tokenizer";
   if (!found.empty())
-    throw Error(ErrorKind::failed, {.what = "the folder holds another model, which would be replaced",
-                                    .where = path_,
-                                    .expected = "no folder, or one without a model but this run's",
-                                    .found = found,
-                                    .hint = "name another --out, or move what is there away"});
+    throw Error(ErrorKind::usage, {.what = "the folder holds another model, which would be replaced",
+                                   .where = path_,
+                                   .expected = "no folder, or one without a model but this run's",
+                                   .found = found,
+                                   .hint = "name another --out, or move what is there away"});
 }
 
 void RunFolder::save(Trainer& trainer, CheckpointOptions options, std::int64_t keep) const {

@@ -45,8 +45,10 @@ class RunFolder {
 
   const std::string& path() const { return path_; }
   std::optional<std::string> last_checkpoint() const;
-  // Error where a run that begins with the model `base` would replace here what no run has made: that model
-  // itself (usage), another model or its tokenizer (failed).
+  // The tokenizer.json of the newest checkpoint where that file is whole: a run goes on with its own.
+  std::optional<std::string> tokenizer() const;
+  // Error(usage) where a run that begins with the model `base` would replace here what no run has made: that
+  // model itself, another model or its tokenizer.
   void require_own(const std::string& base, const Tokenizer& tokenizer) const;
   // Begins to write the checkpoint of the trainer's step beside the training. Once it is on disk, the newest
   // `keep` stay and older ones go, and what was left of killed saves; a damaged one stays until there is one

@@ -8,21 +8,23 @@ namespace hone {
 void Saver::start(Job job) {
   finish();
   copying_ = true;
+  job_ = std::move(job);
   try {
-    thread_ = std::thread([this, job] { run(job); });
+    thread_ = std::thread([this] { run(); });
   } catch (const std::system_error&) {  // no more threads: then not beside the training
-    run(job);
+    run();
   }
 }
 
-void Saver::run(const Job& job) {
+void Saver::run() {
   try {
-    job([this] { copied(); });
+    job_([this] { copied(); });
   } catch (...) {
     const std::lock_guard guard(lock_);
     failure_ = std::current_exception();
   }
   copied();  // one that failed reads nothing either
+  job_ = nullptr;
 }
 
 void Saver::copied() {

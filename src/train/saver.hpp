@@ -32,9 +32,10 @@ class Saver {
   void throw_failure();  // what ended a save that is over, once; waits for nothing
 
  private:
-  void run(const Job& job);
+  void run();
   void copied();
 
+  Job job_;
   std::thread thread_;
   std::atomic<bool> copying_{false};
   std::mutex lock_;  // of failure_, and of what changed_ tells

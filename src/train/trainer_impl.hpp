@@ -55,7 +55,7 @@ struct Trainer::Impl {
   // Values of a weight as programs keep it.
   std::span<float> weight(const std::string& name) { return executor.view<float>(name); }
   std::span<const std::byte> bytes(const std::string& name) const;  // of a shared tensor
-  WeightReader reader(std::vector<std::byte>& buffer) const;
+  WeightReader reader(TurnedWeight& turned) const;
   [[noreturn]] void report_not_finite(const MicroProgram& program, double value, const char* what);
 
   Saver saver;  // last, so that it ends first: it reads all of the above

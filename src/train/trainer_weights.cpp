@@ -29,13 +29,13 @@ std::span<const std::byte> Trainer::Impl::bytes(const std::string& name) const {
   return const_cast<Impl*>(this)->executor.bytes(name);  // reads only
 }
 
-WeightReader Trainer::Impl::reader(std::vector<std::byte>& buffer) const {
-  return [this, &buffer](const ParameterSpec& spec) -> std::span<const std::byte> {
+WeightReader Trainer::Impl::reader(TurnedWeight& turned) const {
+  return [this, &turned](const ParameterSpec& spec) -> std::span<const std::byte> {
     const std::span<const std::byte> from = bytes(spec.name);
     if (!spec.transposed) return from;
-    buffer.resize(from.size());
-    to_file_layout(spec, from, buffer);
-    return buffer;
+    const std::span<std::byte> to = turned.of(from.size());
+    to_file_layout(spec, from, to);
+    return to;
   };
 }
 
@@ -69,8 +69,8 @@ Model Trainer::model() const {
   const Exclusive guard(impl_.get());
   impl_->require_whole();
   std::map<std::string, std::vector<std::byte>> values;
-  std::vector<std::byte> buffer;
-  const auto read = impl_->reader(buffer);
+  TurnedWeight turned;
+  const auto read = impl_->reader(turned);
   for (const ParameterSpec& spec : impl_->planned().model.impl().specs) {
     const auto from = read(spec);
     values[spec.name].assign(from.begin(), from.end());
@@ -81,16 +81,16 @@ Model Trainer::model() const {
 std::string Trainer::weights_hash() const {
   const Exclusive guard(impl_.get());
   impl_->require_whole();
-  std::vector<std::byte> buffer;
-  return hash_weights(impl_->planned().model.impl().specs, impl_->reader(buffer));
+  TurnedWeight turned;
+  return hash_weights(impl_->planned().model.impl().specs, impl_->reader(turned));
 }
 
 void Trainer::save(const std::string& folder) const {
   const Exclusive guard(impl_.get());
   impl_->require_whole();
   make_folders(folder);
-  std::vector<std::byte> buffer;
-  written_weights(folder + "/model.safetensors", impl_->planned().model.impl().specs, impl_->reader(buffer))
+  TurnedWeight turned;
+  written_weights(folder + "/model.safetensors", impl_->planned().model.impl().specs, impl_->reader(turned))
       .commit();
   write_file(folder + "/config.json", impl_->planned().model.config_json());
 }

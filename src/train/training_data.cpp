@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "file/mapped.hpp"
+#include "train/run_files.hpp"
 
 namespace hone {
 namespace {
@@ -68,6 +69,8 @@ TrainingData text_data(const Text& text) {
 }
 
 std::string tokenizer_of(const TrainingRun& run) {
+  if (run.tokenizer.empty() && run.resume && !run.out.empty())
+    if (auto own = RunFolder(run.out).tokenizer()) return *own;
   const bool from_model = run.tokenizer.empty() && is_file(run.model + "/tokenizer.json");
   return from_model ? run.model : run.tokenizer;
 }

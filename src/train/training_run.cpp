@@ -129,7 +129,11 @@ class Run {
   }
 
   // With where the run could go on from.
-  [[noreturn]] void give_up(ErrorText text) const {
+  [[noreturn]] void give_up(ErrorText text) {
+    try {
+      trainer_.await_checkpoint();
+    } catch (const Error&) {  // what ended the run comes first
+    }
     const auto last = folder_.last_checkpoint();
     text.hint += text.hint.empty() ? "" : "; ";
     text.hint +=

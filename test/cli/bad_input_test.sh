@@ -164,11 +164,11 @@ cp -r finished own && rm -r own/checkpoints
 mkdir config && config '' && mv config.json config/
 for folder in own config; do
   cp -r $folder kept-$folder
-  expect 1 "another model.*another --out" $run --steps 4 --out $folder
-  expect 1 "another model.*another --out" $run --steps 4 --out $folder --resume never
-  expect 1 "another model.*another --out" plan --model tiny --out $folder
-  expect 1 "another model.*another --out" demo --data text.txt --out $folder
-  expect 1 "tokenizer would be replaced" tokenizer train --data text.txt --vocab-size 300 --out $folder
+  expect 2 "another model.*another --out" $run --steps 4 --out $folder
+  expect 2 "another model.*another --out" $run --steps 4 --out $folder --resume never
+  expect 2 "another model.*another --out" plan --model tiny --out $folder
+  expect 2 "another model.*another --out" demo --data text.txt --out $folder
+  expect 2 "tokenizer would be replaced" tokenizer train --data text.txt --vocab-size 300 --out $folder
   diff -rq $folder kept-$folder || fail "$folder was changed"
 done
 "$hone" $run --steps 0 --out base >/dev/null 2>&1 || fail "a run of no step failed"

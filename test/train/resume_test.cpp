@@ -120,6 +120,17 @@ TEST_F(Resume, ATokenizerWithOtherIdsIsRefused) {
   expect_refused("tokenizer");
 }
 
+TEST_F(Resume, TheTokenizerIsInTheCheckpoint) {
+  Tokenizer::train_bpe(a_text('a'), {.vocab_size = 300}).save(folder_.file("tokenizer"));
+  run_.tokenizer = folder_.file("tokenizer");
+  const std::string hash = go().weights_hash;
+  std::filesystem::remove_all(folder_.file("tokenizer"));
+  std::filesystem::remove(run_.out + "/tokenizer.json");
+  run_.tokenizer.clear();
+  EXPECT_EQ(go().weights_hash, hash);
+  EXPECT_EQ(first_, 2);
+}
+
 TEST_F(Resume, OtherOptionsAreRefusedByName) {
   go();
   const TrainingRun good = run_;
