@@ -30,10 +30,10 @@ inline Program forward_and_loss(const Network& network, std::int64_t batch, std:
   return settled(write_forward(network, objective, {.batch = batch, .seq = seq, .training = true}).program);
 }
 
-inline Program with_backward(const Network& network, std::int64_t batch, std::int64_t seq, bool bf16,
+inline Program with_backward(const Network& network, std::int64_t batch, std::int64_t seq, DType products,
                              const Objective& objective = next_token()) {
   Program p = forward_and_loss(network, batch, seq, objective);
-  if (bf16) autocast(p), p = settled(std::move(p));
+  if (products != DType::f32) autocast(p, products), p = settled(std::move(p));
   differentiate(p);
   return settled(std::move(p));
 }

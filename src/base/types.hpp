@@ -19,7 +19,8 @@ inline bf16 to_bf16(float x) {
   return {static_cast<std::uint16_t>((u + 0x7fffu + ((u >> 16) & 1u)) >> 16)};
 }
 
-// IEEE 754 half. Conversion to it rounds to nearest even, overflows to infinity, keeps denormals.
+// IEEE 754 half. Conversion to it rounds to nearest even, overflows to infinity, keeps denormals; NaN becomes
+// a quiet one, both ways, as in F16C.
 struct f16 {
   std::uint16_t bits;
 };

@@ -112,7 +112,7 @@ void add_bench(Command& app) {
   c->add_option("--micro-batch", o->plan.micro_batch, "sequences computed at once (0: chosen)")
       ->capture_default_str();
   c->add_option("--seq", o->plan.seq, "tokens a sequence")->capture_default_str();
-  c->add_option("--precision", o->precision, "f32 or bf16")->capture_default_str();
+  c->add_option("--precision", o->precision, "f32, bf16 or fp16")->capture_default_str();
   c->add_option("--threads", o->plan.threads, "0: all cores")->capture_default_str();
   add_isa(*c, o->plan.isa);
   c->add_option("--steps", o->steps, "timed steps")->capture_default_str()->between(1, 10000);

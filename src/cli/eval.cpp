@@ -68,7 +68,7 @@ void add_eval(Command& app) {
   c->add_option("--max-tokens", o->eval.max_tokens, "predict so many and no more (0: the whole text)")
       ->capture_default_str();
   c->add_flag("--held-out", o->eval.held_out_only, "only the text's last tenth, which training leaves out");
-  c->add_option("--precision", o->precision, "f32 or bf16")->capture_default_str();
+  c->add_option("--precision", o->precision, "f32, bf16 or fp16")->capture_default_str();
   c->add_option("--threads", o->eval.threads, "0: all cores; changes no number")->capture_default_str();
   add_isa(*c, o->eval.isa);
   c->add_flag("--json", o->json, "one JSON object on stdout");

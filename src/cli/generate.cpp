@@ -61,7 +61,7 @@ void add_generate(Command& app) {
   c->add_option("--top-p", o->sampling.top_p, "draw among the fewest that add up to this")
       ->capture_default_str();
   c->add_option("--seed", o->sampling.seed, "the same seed, the same text")->capture_default_str();
-  c->add_option("--precision", o->precision, "f32 or bf16")->capture_default_str();
+  c->add_option("--precision", o->precision, "f32, bf16 or fp16")->capture_default_str();
   c->add_option("--threads", o->plan.threads, "0: all cores; changes no text")->capture_default_str();
   add_isa(*c, o->plan.isa);
   c->add_flag("--json", o->json, "one JSON object on stdout");

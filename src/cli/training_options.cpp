@@ -46,7 +46,8 @@ void TrainingOptions::add_to(Command& c, bool needs_out) {
                "sequences computed at once (0: chosen; changes no number)")
       ->capture_default_str();
   c.add_option("--seq", run.plan.seq, "tokens a sequence")->capture_default_str();
-  c.add_option("--precision", precision, "f32 or bf16 (products; weights stay f32)")->capture_default_str();
+  c.add_option("--precision", precision, "f32, bf16 or fp16 (products; weights stay f32)")
+      ->capture_default_str();
   c.add_option("--optimizer", run.plan.optimizer, optimizer_names())->capture_default_str();
   c.add_option("--lr", lr, "highest learning rate")->capture_default_str();
   c.add_option("--min-lr", min_lr, "learning rate at the last step")->capture_default_str();

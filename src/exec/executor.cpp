@@ -1,12 +1,12 @@
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <stdexcept>
 
 #include "base/arena.hpp"
 #include "base/float_mode.hpp"
 #include "exec/job.hpp"
 #include "exec/live_tensors.hpp"
+#include "ir/values.hpp"
 #include "layout/bind.hpp"
 #include "machine/memory.hpp"
 
@@ -137,15 +137,9 @@ std::span<const std::byte> Executor::output(std::size_t program, TensorId id) co
 
 namespace {
 
-// f32 and bf16 share their exponent bits: all ones is an infinity or NaN.
 bool finite(const Operand& o) {
-  const std::int64_t n = o.type.shape.elements();
   if (o.strides != contiguous_strides(o.type.shape)) return true;  // a part: whoever reads the whole is asked
-  for (std::int64_t i = 0; i < n; ++i) {
-    if (o.type.dtype == DType::f32 && !std::isfinite(o.as<float>()[i])) return false;
-    if (o.type.dtype == DType::bf16 && (o.as<std::uint16_t>()[i] & 0x7f80u) == 0x7f80u) return false;
-  }
-  return true;
+  return all_finite({o.as<const std::byte>(), static_cast<std::size_t>(o.type.bytes())}, o.type.dtype);
 }
 
 }  // namespace

@@ -89,14 +89,14 @@ struct InputRecord {
   const char* name;
   enum class Kind : std::uint8_t { required, optional, variadic } kind = Kind::required;
   bool trains = false;  // the op's gradient sums that of a parameter that stands here
-  bool widens = false;  // takes bf16 for f32, with the bits of a cast
+  bool widens = false;  // takes a narrow type for f32, with the bits of a cast
 };
 
 // How autocast treats an op's floating inputs.
 enum class Autocast : std::uint8_t {
   keep,    // computes in f32: norms
   any,     // takes each input as it comes: sums, losses
-  lower,   // wants bf16: products
+  lower,   // wants the narrow type: products
   follow,  // takes the type of its first input
 };
 
@@ -130,10 +130,10 @@ struct OpRecord {
   Cost (*cost)(const Program&, const Node&);
   void (*gradient)(GradientContext&) = nullptr;     // null: no gradient flows through it
   int (*alias)(const Node&, int output) = nullptr;  // input that this output may overwrite, or -1
-  void (*reference)(const Call&);                   // slow and obvious; f32 and bf16
+  void (*reference)(const Call&);                   // slow and obvious; every floating type
   std::span<const Variant> variants;                // the first that takes a call is used
   Autocast autocast = Autocast::keep;
-  bool foldable_cast = false;  // its first output may be bf16 directly instead of f32 and a cast (set_type)
+  bool foldable_cast = false;  // its first output may be narrow directly instead of f32 and a cast (set_type)
   void (*set_type)(Attributes&, DType) = nullptr;
   int activation_inputs = 1;  // the first so many inputs are activations that autocast looks at
   // Of an op that adds to sums over micro-batches: an earlier node of this program has begun them.

@@ -14,6 +14,13 @@ std::string_view name(DType dtype) {
   return names[static_cast<std::size_t>(dtype)];
 }
 
+bool is_floating(DType dtype) { return dtype <= DType::f16; }
+
+DType dtype_of(Precision precision) {
+  constexpr std::array dtypes{DType::f32, DType::bf16, DType::f16};
+  return dtypes[static_cast<std::size_t>(precision)];
+}
+
 Shape::Shape(std::initializer_list<std::int64_t> sizes) {
   for (const auto size : sizes) push_back(size);
 }

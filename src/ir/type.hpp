@@ -7,12 +7,16 @@
 #include <string_view>
 #include <vector>
 
+#include "hone/precision.hpp"
+
 namespace hone {
 
 enum class DType : std::uint8_t { f32, bf16, f16, i32, u8 };
 
 std::int64_t size_bytes(DType dtype);
 std::string_view name(DType dtype);
+bool is_floating(DType dtype);
+DType dtype_of(Precision precision);  // of a job's products
 
 // Up to six sizes, outermost first. Also used for strides (in elements).
 class Shape {

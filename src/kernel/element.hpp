@@ -5,7 +5,8 @@
 namespace hone::kernel {
 
 // The element types that the training kernels compute with.
-enum class Element : std::uint8_t { f32, bf16 };
+enum class Element : std::uint8_t { f32, bf16, f16 };
+constexpr int element_types = 3;
 
 constexpr std::int64_t bytes(Element e) { return e == Element::f32 ? 4 : 2; }
 

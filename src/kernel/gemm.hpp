@@ -3,7 +3,7 @@
 // Every element of a result is one chain of multiply-adds over k in order, so it has the same bits for any
 // number of rows computed with it, any tiling and any number of threads. Operands stay in their plain layout;
 // panels are packed into a worker's scratch while they are used (doc/gemm.md says why, with figures).
-// bf16 operands accumulate in f32. Without AVX-512 BF16 they are widened to f32 while packed.
+// Narrow operands accumulate in f32. f16, and bf16 without AVX-512 BF16, is widened to f32 while packed.
 #pragma once
 #include <cstdint>
 

@@ -12,6 +12,10 @@ namespace {
 constexpr std::int64_t norm_block = 32768;  // the leaf of the norm's sum; another size gives other bits
 constexpr std::int64_t adamw_block = 16384;
 
+Out part_of(const Out& all, std::int64_t first) {
+  return {all.data ? static_cast<char*>(all.data) + first * bytes(all.type) : nullptr, all.type};
+}
+
 std::int64_t blocks(const GradientNorm& a) {
   std::int64_t n = 0;
   for (const GradientNorm::Part& part : a.parts) n += divide_up(part.n, norm_block);
@@ -65,7 +69,7 @@ void run(const AdamW& a, Isa isa, ThreadPool& pool) {
                             .epsilon = s.epsilon};
   pool.run(divide_up(a.n, adamw_block), [&](std::int64_t block, int) {
     const std::int64_t at = block * adamw_block;
-    f.adamw(c, a.w + at, a.gradient + at, a.m + at, a.v + at, a.low ? a.low + at : nullptr,
+    f.adamw(c, a.w + at, a.gradient + at, a.m + at, a.v + at, part_of(a.low, at),
             std::min(adamw_block, a.n - at));
   });
 }

@@ -31,15 +31,15 @@ struct AdamWStep {
 };
 
 // g = gradient * *clip_scale; m = b1 m + (1-b1) g; v = b2 v + (1-b2) g^2; w = w (1 - lr wd) - lr (m / c1) /
-// (sqrt(v / c2) + eps); low = w rounded to bf16. Each operation is rounded to f32 on its own, so w, m and v
-// are the same for every instruction set; moments may be denormal.
+// (sqrt(v / c2) + eps); low = w rounded to its type. Each operation is rounded to f32 on its own, so w, m and
+// v are the same for every instruction set; moments may be denormal.
 struct AdamW {
   std::int64_t n = 0;
   float* w = nullptr;
   const float* gradient = nullptr;
   float* m = nullptr;
   float* v = nullptr;
-  std::uint16_t* low = nullptr;  // or null
+  Out low{};  // or without data
   const AdamWStep* step = nullptr;
   bool decay = true;
   const float* clip_scale = nullptr;  // or null: 1

@@ -39,7 +39,7 @@ void reference_cast(const Call& c) {
   for (std::int64_t i = 0; i < c.out[0].type.shape.elements(); ++i) set(c.out[0], i, get(c.in[0], i));
 }
 
-// The gradient of an addend in its own type: rounded once where it is bf16.
+// The gradient of an addend in its own type: rounded once where it is narrow.
 void pass_on(GradientContext& g, std::size_t input, TensorId dy) {
   if (!g.wants(input)) return;
   const DType wanted = g.type(g.in(input)).dtype;

@@ -1,6 +1,7 @@
 #include "op/common.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cassert>
 #include <cstring>
 
@@ -38,8 +39,9 @@ bool all_even_rows(const Call& c) {
 }
 
 kernel::Element element(DType dtype) {
-  assert(dtype == DType::f32 || dtype == DType::bf16);
-  return dtype == DType::f32 ? kernel::Element::f32 : kernel::Element::bf16;
+  assert(is_floating(dtype));
+  constexpr std::array elements{kernel::Element::f32, kernel::Element::bf16, kernel::Element::f16};
+  return elements[static_cast<std::size_t>(dtype)];
 }
 
 namespace {
@@ -91,6 +93,13 @@ void set(const Operand& o, std::int64_t i, double value) {
       o.as<std::uint8_t>()[at] = static_cast<std::uint8_t>(value);
       break;
   }
+}
+
+double rounded(DType dtype, double value) {
+  const auto x = static_cast<float>(value);
+  return static_cast<double>(dtype == DType::bf16  ? to_f32(to_bf16(x))
+                             : dtype == DType::f16 ? to_f32(to_f16(x))
+                                                   : x);
 }
 
 int first_input(const Node&, int output) { return output == 0 ? 0 : -1; }

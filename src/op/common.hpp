@@ -46,6 +46,7 @@ inline kernel::Out out(const Operand& o) { return {o.data, element(o.type.dtype)
 // Element i (counted row-major over the shape) of an operand of any dtype and strides.
 double get(const Operand& o, std::int64_t i);
 void set(const Operand& o, std::int64_t i, double value);
+double rounded(DType dtype, double value);  // to a floating type
 
 // For `OpRecord::alias`: the first output may overwrite the first input.
 int first_input(const Node& node, int output);

@@ -89,12 +89,6 @@ std::int64_t scratch(const Call& c) { return kernel::scratch_bytes(arguments(c),
 void run(const Call& c) { kernel::run(arguments(c), c.isa, *c.pool, c.scratch); }
 void run_few_rows(const Call& c) { kernel::run(kernel::FewRows{arguments(c)}, c.isa, *c.pool); }
 
-// Rounds through a scratch operand of one element, as the node's type does.
-double rounded(DType dtype, double value) {
-  return dtype == DType::bf16 ? static_cast<double>(to_f32(to_bf16(static_cast<float>(value))))
-                              : static_cast<double>(static_cast<float>(value));
-}
-
 void reference(const Call& c) {
   const auto a = c.attributes.as<LinearAttributes>();
   const Operand &x = c.in[In::x], &residual = c.in[In::residual],

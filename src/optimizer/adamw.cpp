@@ -33,7 +33,7 @@ void run(const Call& c) {
                             .gradient = c.in[In::gradient].as<float>(),
                             .m = c.out[1].as<float>(),
                             .v = c.out[2].as<float>(),
-                            .low = c.in[In::low] ? c.out[3].as<std::uint16_t>() : nullptr,
+                            .low = c.in[In::low] ? out(c.out[3]) : kernel::Out{},
                             .step = c.in[In::hyper].as<kernel::AdamWStep>(),
                             .decay = c.attributes.as<UpdateAttributes>().decay,
                             .clip_scale = c.in[In::clip_scale].as<float>()},

@@ -56,8 +56,8 @@ class UpdateContext {
   TensorId hyper() const { return hyper_; }            // f32[hyper_floats]
   TensorId clip_scale() const { return clip_scale_; }  // f32[1]: what gradients are multiplied by
   bool decay() const { return decay_; }                // does weight decay apply?
-  // Its bf16 copy, for a node that writes it on the way (as a next version, named here so that nobody else
-  // does); none where there is none.
+  // Its copy for products, for a node that writes it on the way (as a next version, named here so that nobody
+  // else does); none where there is none.
   TensorId take_low_copy();
 
   std::vector<TensorId> emit(const OpRecord& op, std::vector<TensorId> inputs, const Attributes& attributes);
@@ -72,8 +72,8 @@ class UpdateContext {
   std::vector<TensorId> states_, written_;
 };
 
-// What the ops of updates share: (weight, gradient, states.., hyper, clip_scale[, low bf16]) -> next weight,
-// states[, low]. Sizes are those of the record's states where they are like the weight.
+// What the ops of updates share: (weight, gradient, states.., hyper, clip_scale[, low: a copy for products])
+// -> next weight, states[, low]. Sizes are those of the record's states where they are like the weight.
 struct UpdateAttributes {
   bool decay = true;
   template <class V>

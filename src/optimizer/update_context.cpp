@@ -33,7 +33,7 @@ std::vector<TensorId> UpdateContext::emit(const OpRecord& op, std::vector<Tensor
 TensorId UpdateContext::take_low_copy() {
   for (const Node& node : p_.nodes) {
     if (node.phase != Phase::prepare || node.op != &op::cast || node.inputs[0] != weight_) continue;
-    if (p_[node.outputs[0]].type.dtype != DType::bf16) continue;
+    if (p_[node.outputs[0]].type.dtype == DType::f32) continue;
     written_.push_back(node.outputs[0]);
     return node.outputs[0];
   }

@@ -9,7 +9,7 @@ namespace {
 
 class Autocaster {
  public:
-  explicit Autocaster(const Program& source) : copy_(source), source_(source) {}
+  Autocaster(const Program& source, DType narrow) : copy_(source), source_(source), narrow_(narrow) {}
 
   Program run() {
     for (const Node& node : source_.nodes) write(node);
@@ -44,16 +44,15 @@ class Autocaster {
   }
 
   // The type in which this node wants its i-th input, by the rule of its op.
-  static DType wanted(const Node& node, std::size_t i, DType is, DType first) {
-    const bool floating = is == DType::f32 || is == DType::bf16;
-    if (!floating) return is;
+  DType wanted(const Node& node, std::size_t i, DType is, DType first) const {
+    if (!is_floating(is)) return is;
     switch (node.op->autocast) {
       case Autocast::any:
         return is;
       case Autocast::keep:
         return DType::f32;
       case Autocast::lower:
-        return static_cast<int>(i) < node.op->activation_inputs ? DType::bf16 : is;
+        return static_cast<int>(i) < node.op->activation_inputs ? narrow_ : is;
       case Autocast::follow:
         return i == 0 ? is : static_cast<int>(i) < node.op->activation_inputs ? first : is;
     }
@@ -73,17 +72,18 @@ class Autocaster {
     if (const int state = node.op->state_like_first; state >= 0)
       made()[inputs[static_cast<std::size_t>(state)]].type.dtype = made()[inputs[0]].type.dtype;
     Attributes attributes = node.attributes;
-    if (node.op->set_type && node.op->autocast == Autocast::lower) node.op->set_type(attributes, DType::bf16);
+    if (node.op->set_type && node.op->autocast == Autocast::lower) node.op->set_type(attributes, narrow_);
     copy_.write(node, inputs, attributes);
   }
 
   Copy copy_;
   const Program& source_;
+  DType narrow_;
   std::map<std::pair<std::int32_t, DType>, TensorId> casts_;
 };
 
 }  // namespace
 
-void autocast(Program& program) { program = Autocaster(program).run(); }
+void autocast(Program& program, DType narrow) { program = Autocaster(program, narrow).run(); }
 
 }  // namespace hone

@@ -24,7 +24,7 @@ class Fuser {
  private:
   static std::size_t place(int input) { return static_cast<std::size_t>(input); }
 
-  // Who takes bf16 as if it had been widened reads the bf16 itself.
+  // Who takes a narrow type as if it had been widened reads that itself.
   void narrow_inputs(std::size_t n) {
     for (std::size_t i = 0; i < edit_[n].op->inputs.size(); ++i) {
       if (!edit_[n].op->inputs[i].widens) continue;
@@ -32,7 +32,7 @@ class Fuser {
       const auto cast = wide ? edit_.maker(wide) : std::nullopt;
       if (!cast || edit_[*cast].op != &op::cast || edit_.only_reader(wide, *edit_[n].op) != n) continue;
       const TensorId narrow = edit_[*cast].inputs[0];
-      if (p_[narrow].type.dtype != DType::bf16 || !p_.contiguous(narrow)) continue;
+      if (p_[narrow].type.dtype == DType::f32 || !p_.contiguous(narrow)) continue;
       edit_.take_input(n, i, narrow, *cast);
       edit_.remove(*cast);
     }

@@ -29,7 +29,7 @@ TensorId last_row(Program& p, TensorId x) {
 }  // namespace
 
 // bf16 logits have eight bits: at a vocabulary of some thousands the largest are often equal, and greedy
-// decoding would take the first of them. The products are bf16's as before; their f32 sum is kept.
+// decoding would take the first of them. The products are as narrow as before; their f32 sum is kept.
 void last_row_only(Program& p) {
   const TensorId logits = p.output("logits");
   assert(logits && p[logits].type.shape.rank() == 3 && p[logits].type.shape[0] == 1);

@@ -15,10 +15,10 @@ namespace hone {
 void keep_activations(Program& program, const std::map<std::string, TensorId>& kept, std::int64_t batch);
 std::string kept_name(const std::string& activation);
 
-// Mixed precision: products compute in bf16, sums and norms in f32. A parameter that is an operand of a
-// product gets a bf16 copy "NAME.bf16", made by a node of phase prepare; activations get casts where they are
-// needed. Runs on a forward program, so that backward follows from what it wrote.
-void autocast(Program& program);
+// Mixed precision: products take `narrow`, bf16 or f16; sums and norms are f32. A parameter that is an
+// operand of a product gets a copy "NAME.bf16", made by a node of phase prepare; activations get casts where
+// they are needed. Runs on a forward program, so that backward follows from what it wrote.
+void autocast(Program& program, DType narrow);
 
 // Backward: appends the nodes of the gradient of every loss's scaled sum with respect to every trained
 // parameter. Each use of a parameter has a sum of its own, a state of Purpose::gradient.
@@ -26,8 +26,8 @@ void differentiate(Program& program);
 
 // Joins neighbours where one kernel does both and keeps the bits: a cast into the norm that precedes it, an
 // activation or a residual sum into a product, an activation's slope into the product of backward, a sum of
-// gradients into the norm's gradient, a widening cast into whoever reads bf16 as well. Op records say what an
-// op takes on.
+// gradients into the norm's gradient, a widening cast into whoever reads narrow types as well. Op records say
+// what an op takes on.
 void fuse(Program& program);
 
 // A table that is also used otherwise (a tied head) need not have a second table of gradients for its use as

@@ -8,7 +8,7 @@ using Options = PipelineOptions;
 bool trains(const Options& o) { return o.use == Options::Use::train; }
 bool generates(const Options& o) { return o.use == Options::Use::generate; }
 bool has_loss(const Options& o) { return !generates(o); }
-bool is_low(const Options& o) { return o.low_precision; }
+bool narrows(const Options& o) { return o.products != DType::f32; }
 
 struct Stage {
   bool (*wanted)(const Options&);  // null: always
@@ -18,7 +18,7 @@ struct Stage {
 // Backward follows from what autocast wrote; fusion from both. Chunks come late, for they multiply nodes.
 constexpr Stage stages[] = {
     {trains, [](Program& p, const Options& o) { keep_activations(p, o.keep, o.batch); }},
-    {is_low, [](Program& p, const Options&) { autocast(p); }},
+    {narrows, [](Program& p, const Options& o) { autocast(p, o.products); }},
     {trains, [](Program& p, const Options&) { differentiate(p); }},
     {trains, [](Program& p, const Options& o) { keep_embedding_rows(p, o.batch); }},
     {generates, [](Program& p, const Options&) { last_row_only(p); }},

@@ -6,6 +6,7 @@
 #include "hone/bench.hpp"
 #include "kernel/attention.hpp"
 #include "kernel/gemm.hpp"
+#include "op/common.hpp"
 #include "run/in_turns.hpp"
 
 namespace hone {
@@ -20,7 +21,7 @@ struct Setting {
 
 Setting setting(Precision precision, int threads, const std::string& isa_name) {
   const ExecOptions exec = exec_options(threads, isa_name);
-  return {precision == Precision::bf16 ? kernel::Element::bf16 : kernel::Element::f32, exec.threads, exec.isa,
+  return {op::element(dtype_of(precision)), exec.threads, exec.isa,
           precision == Precision::bf16 ? Arithmetic::bf16 : Arithmetic::f32};
 }
 
@@ -29,7 +30,8 @@ class Elements {
  public:
   Elements(std::int64_t n, kernel::Element type)
       : type_(type), bits_(static_cast<std::size_t>(n * kernel::bytes(type) + 3) / 4) {
-    std::fill(bits_.begin(), bits_.end(), type == kernel::Element::f32 ? 0x3c23d70au : 0x3c243c24u);
+    constexpr std::uint32_t hundredth[] = {0x3c23d70au, 0x3c243c24u, 0x211f211fu};
+    std::fill(bits_.begin(), bits_.end(), hundredth[static_cast<std::size_t>(type)]);
   }
   kernel::In in() { return {bits_.data(), type_}; }
   kernel::Out out() { return {bits_.data(), type_}; }

@@ -122,7 +122,7 @@ class Evaluation {
 
  private:
   StepProgramOptions program_options(const EvalOptions& o) const {
-    return {.micro_batch = windows_, .seq = seq_, .low_precision = o.precision == Precision::bf16};
+    return {.micro_batch = windows_, .seq = seq_, .products = dtype_of(o.precision)};
   }
   JobPlan plan(const EvalOptions& o) const {
     Program p = cut(whole_, Phase::micro);
@@ -132,13 +132,14 @@ class Evaluation {
   const Program& program() const { return job_.programs()[0]; }
 
   void count_correct(const Batch& batch) {
-    if (program()[program().output("logits")].type.dtype == DType::bf16)
-      count_correct(batch, executor_.output_view<bf16>(0, "logits"));
-    else
-      count_correct(batch, executor_.output_view<float>(0, "logits"));
+    const DType dtype = program()[program().output("logits")].type.dtype;
+    if (dtype == DType::bf16) return count_correct(batch, executor_.output_view<bf16>(0, "logits"));
+    if (dtype == DType::f16) return count_correct(batch, executor_.output_view<f16>(0, "logits"));
+    count_correct(batch, executor_.output_view<float>(0, "logits"));
   }
   static float value(float x) { return x; }
   static float value(bf16 x) { return to_f32(x); }
+  static float value(f16 x) { return to_f32(x); }
 
   // The first of equal maxima is what the model predicts, as in greedy decoding.
   template <class T>

@@ -40,7 +40,7 @@ Program write_chunk(const Model& model, const GenerateOptions& o, std::int64_t t
   if (!p.output("logits"))
     throw Error(ErrorKind::usage, {.what = "the network has no logits, so it generates nothing",
                                    .expected = "an output 'logits'"});
-  run_pipeline(p, {.use = PipelineOptions::Use::generate, .low_precision = o.precision == Precision::bf16});
+  run_pipeline(p, {.use = PipelineOptions::Use::generate, .products = dtype_of(o.precision)});
   return p;
 }
 

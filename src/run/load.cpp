@@ -70,6 +70,7 @@ void ModelWeights::derive(const Model& model, const Program& prepare, std::size_
         held[program[id].name] = others.back()->bytes();
       }
       Executor(JobPlan({program}, options, names), held).run(0);
+      require_range(t.of, t.type.dtype, made.bytes());
     };
     weights_.push_back(impl.store.hold(t.of, encoding_of(prepare, node, i), t.type.bytes(), make));
     tensors_[t.name] = weights_.back()->bytes();

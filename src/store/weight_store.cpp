@@ -6,8 +6,8 @@
 
 #include "base/float_mode.hpp"
 #include "base/random.hpp"
-#include "base/types.hpp"
 #include "file/hash.hpp"
+#include "ir/values.hpp"
 #include "store/mapped_values.hpp"
 
 namespace hone {
@@ -31,21 +31,6 @@ void initialise(const ParameterSpec& spec, std::uint64_t seed, std::span<float> 
       for (float& x : values) x = spec.init.deviation * static_cast<float>(2 * stream.uniform() - 1);
     }
   }
-}
-
-}  // namespace
-
-namespace {
-
-// Bytes of a type as f32.
-void widen(std::span<const std::byte> from, DType dtype, std::span<float> to) {
-  if (dtype == DType::f32) {
-    std::copy(from.begin(), from.end(), std::as_writable_bytes(to).begin());
-    return;
-  }
-  const auto* bits = reinterpret_cast<const std::uint16_t*>(from.data());
-  for (std::size_t i = 0; i < to.size(); ++i)
-    to[i] = dtype == DType::bf16 ? to_f32(bf16{bits[i]}) : to_f32(f16{bits[i]});
 }
 
 }  // namespace
@@ -120,16 +105,10 @@ void transpose(DType dtype, std::span<const std::byte> from, std::int64_t rows, 
                     reinterpret_cast<std::uint16_t*>(to.data()));
 }
 
-void narrow(std::span<const float> from, DType dtype, std::span<std::byte> to) {
-  auto* bits = reinterpret_cast<std::uint16_t*>(to.data());
-  for (std::size_t i = 0; i < from.size(); ++i)
-    bits[i] = dtype == DType::bf16 ? to_bf16(from[i]).bits : to_f16(from[i]).bits;
-}
-
 }  // namespace
 
 void WeightStore::read(const ParameterSpec& spec, std::span<std::byte> values) const {
-  assert(spec.dtype == DType::f32 || spec.dtype == DType::bf16 || spec.dtype == DType::f16);
+  assert(is_floating(spec.dtype));
   const bool as_it_is = spec.dtype == DType::f32 && !spec.transposed;
   std::vector<float> kept(as_it_is ? 0 : static_cast<std::size_t>(spec.shape.elements()));
   const std::span<float> wide =
@@ -151,6 +130,14 @@ void WeightStore::require_finite(const ParameterSpec& spec, std::span<const floa
                                  .expected = "finite numbers",
                                  .found = std::isnan(*bad) ? "NaN" : "an infinite one",
                                  .hint = "the file is damaged, or the model diverged in training"});
+}
+
+void require_range(const std::string& weight, DType dtype, std::span<const std::byte> derived) {
+  if (dtype != DType::f16 || all_finite(derived, dtype)) return;
+  throw Error(ErrorKind::input, {.what = "a weight does not fit into fp16",
+                                 .where = "weight " + weight,
+                                 .expected = "at most 65504 either way",
+                                 .hint = "use bf16, which reaches as far as f32, or f32"});
 }
 
 Shape file_shape(const ParameterSpec& spec) {

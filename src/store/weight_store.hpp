@@ -79,6 +79,10 @@ class WeightStore {
   std::shared_ptr<Held> held_ = std::make_shared<Held>();
 };
 
+// Error(input) where what is derived from a weight, in this type, is infinite: f16 ends at 65504, f32 does
+// not.
+void require_range(const std::string& weight, DType dtype, std::span<const std::byte> derived);
+
 // The shape that files keep: swapped where the spec says transposed.
 Shape file_shape(const ParameterSpec& spec);
 // From programs' layout to files', and back, in the weight's own type.

@@ -33,7 +33,9 @@ std::vector<std::pair<std::string, std::int64_t>> breakdown(const JobPlan& job) 
     add(t.role == Role::parameter  ? "weights"
         : t.role == Role::input    ? "inputs"
         : t.role == Role::constant ? "constants"
-                                   : purposes[static_cast<std::size_t>(t.purpose)],
+        : t.type.dtype == DType::f16 && t.purpose == Purpose::derived
+            ? "fp16 weights"
+            : purposes[static_cast<std::size_t>(t.purpose)],
         t.type.bytes());
   }
   std::int64_t sum = 0;

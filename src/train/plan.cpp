@@ -68,7 +68,7 @@ Programs write_programs(const Model& model, const TrainPlanOptions& o) {
     const StepProgramOptions options{.micro_batch = size,
                                      .seq = o.seq,
                                      .batch = o.batch,
-                                     .low_precision = o.precision == Precision::bf16,
+                                     .products = dtype_of(o.precision),
                                      .decay_all = o.decay_all,
                                      .keep = kept_activations(model, o),
                                      .optimizer = &optimizer_record(o.optimizer),

@@ -38,7 +38,7 @@ Program write_step_program(const Model& model, const StepProgramOptions& o) {
   Forward forward = model.impl().write(
       objective_of(model, o), {.batch = o.micro_batch, .seq = o.seq, .training = true, .sizes = o.sizes});
   const PipelineOptions options{.use = PipelineOptions::Use::train,
-                                .low_precision = o.low_precision,
+                                .products = o.products,
                                 .batch = o.batch,
                                 .keep = find_kept(forward, o.keep),
                                 .update = {.optimizer = o.optimizer, .decay_all = o.decay_all}};
@@ -50,7 +50,7 @@ Program write_evaluation_program(const Model& model, const StepProgramOptions& o
                                  const std::vector<std::string>& outputs) {
   Forward forward = model.impl().write(objective_of(model, o),
                                        {.batch = o.micro_batch, .seq = o.seq, .sizes = o.sizes}, outputs);
-  run_pipeline(forward.program, {.use = PipelineOptions::Use::evaluate, .low_precision = o.low_precision});
+  run_pipeline(forward.program, {.use = PipelineOptions::Use::evaluate, .products = o.products});
   return std::move(forward.program);
 }
 

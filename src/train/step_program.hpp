@@ -9,8 +9,8 @@ namespace hone {
 
 struct StepProgramOptions {
   std::int64_t micro_batch = 1, seq = 1;
-  std::int64_t batch = 1;  // of the whole step
-  bool low_precision = false;
+  std::int64_t batch = 1;           // of the whole step
+  DType products = DType::f32;      // the type that they take
   bool decay_all = false;           // weight decay on biases and norms too
   std::vector<std::string> keep{};  // names of activations that outlive the step
   const OptimizerRecord* optimizer = &adamw_optimizer;

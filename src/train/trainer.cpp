@@ -64,7 +64,14 @@ void Trainer::Impl::load_weights() {
   }
 }
 
-void Trainer::Impl::derive() { run_writing(planned().prepare); }
+void Trainer::Impl::derive() {
+  run_writing(planned().prepare);
+  broken = "a weight is too large";  // unless all fit
+  for (const auto& [name, s] : planned().job.shared())
+    if (s.tensor.purpose == Purpose::derived)
+      require_range(s.tensor.of, s.tensor.type.dtype, executor.bytes(name));
+  broken.clear();
+}
 
 void Trainer::Impl::require_whole() const {
   if (!broken.empty())

@@ -1,8 +1,8 @@
 // A trainer's numbers at the border: weights out and in, snapshots.
 #include <algorithm>
 
-#include "base/types.hpp"
 #include "file/atomic.hpp"
+#include "ir/values.hpp"
 #include "model/model_impl.hpp"
 #include "pass/passes.hpp"
 #include "train/trainer_impl.hpp"
@@ -132,11 +132,7 @@ void Trainer::read_activation(const std::string& name, std::span<float> values) 
                                    .hint = "read() reads the weight, read_gradient() its gradient"});
   const TensorType& type = found->second.tensor.type;
   require_size(name, static_cast<std::size_t>(type.shape.elements()), values.size());
-  if (type.dtype == DType::bf16)
-    std::ranges::transform(impl_->executor.view<bf16>(kept_name(name)), values.begin(),
-                           [](bf16 x) { return to_f32(x); });
-  else
-    std::ranges::copy(impl_->executor.view<float>(kept_name(name)), values.begin());
+  widen(impl_->executor.bytes(kept_name(name)), type.dtype, values);
 }
 
 void Trainer::write(const std::string& weight, std::span<const float> values) {
@@ -146,8 +142,15 @@ void Trainer::write(const std::string& weight, std::span<const float> values) {
   const auto to = impl_->weight(weight);
   require_size(weight, to.size(), values.size());
   impl_->saver.await_copied();
+  const std::vector<float> before(to.begin(), to.end());
   from_file_layout(spec, std::as_bytes(values), std::as_writable_bytes(to));
-  impl_->derive();
+  try {
+    impl_->derive();
+  } catch (...) {
+    std::ranges::copy(before, to.begin());
+    impl_->derive();
+    throw;
+  }
 }
 
 }  // namespace hone

@@ -26,7 +26,7 @@ std::vector<Setting> grid() {
   for (const TinyGpt2& model : {TinyGpt2{}, TinyGpt2{.layers = 1, .heads = 1, .width = 7, .vocab_size = 11},
                                 TinyGpt2{.layers = 1, .heads = 2, .width = 64, .vocab_size = 9000}})
     for (const auto& [batch, micro] : {std::pair<std::int64_t, std::int64_t>{1, 1}, {5, 2}, {8, 8}})
-      for (const Precision precision : {Precision::f32, Precision::bf16})
+      for (const Precision precision : {Precision::f32, Precision::bf16, Precision::fp16})
         for (const int threads : {1, 3}) all.push_back({model, batch, micro, 31, precision, threads});
   return all;
 }

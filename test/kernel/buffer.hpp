@@ -41,13 +41,14 @@ class Buffer {
 
   float operator[](std::int64_t i) const {
     if (type_ == Element::f32) return static_cast<const float*>(in().data)[i];
-    return to_f32(bf16{static_cast<const std::uint16_t*>(in().data)[i]});
+    const std::uint16_t bits = static_cast<const std::uint16_t*>(in().data)[i];
+    return type_ == Element::bf16 ? to_f32(bf16{bits}) : to_f32(f16{bits});
   }
   void set(std::int64_t i, float x) {
     if (type_ == Element::f32)
       f32()[i] = x;
     else
-      u16()[i] = to_bf16(x).bits;
+      u16()[i] = type_ == Element::bf16 ? to_bf16(x).bits : to_f16(x).bits;
   }
   friend bool operator==(const Buffer& a, const Buffer& b) { return a.bytes_ == b.bytes_; }
 
@@ -77,9 +78,17 @@ inline std::vector<Isa> isas() {
 
 inline std::vector<std::int64_t> widths() { return {1, 3, 15, 17, 100, 768, 1000}; }
 
-constexpr Element elements[] = {Element::f32, Element::bf16};
+constexpr Element elements[] = {Element::f32, Element::bf16, Element::f16};
+inline const char* name(Element e) {
+  constexpr const char* names[] = {"f32", "bf16", "f16"};
+  return names[static_cast<std::size_t>(e)];
+}
 
-// Half a unit in the last place of a type, relative.
-inline double rounding(Element e) { return e == Element::f32 ? 0x1p-24 : 0x1p-8; }
+// Half a unit in the last place of a type, relative; and what is lost of the smallest, absolute.
+inline double rounding(Element e) {
+  constexpr double shares[] = {0x1p-24, 0x1p-8, 0x1p-11};
+  return shares[static_cast<std::size_t>(e)];
+}
+inline double vanishing(Element e) { return e == Element::f16 ? 0x1p-25 : 1e-37; }
 
 }  // namespace hone::kernel

@@ -1,5 +1,6 @@
 #include "kernel/elementwise.hpp"
 
+#include <bit>
 #include <cmath>
 #include <limits>
 
@@ -109,6 +110,28 @@ TEST(Cast, RoundsToNearestEvenAndKeepsNan) {
           run(Cast{.n = n, .x = x.in(), .y = y.out()}, isa, pool);
           EXPECT_TRUE(std::isnan(y[0]));
         }
+}
+
+// Every f16, and every f32 that differs in the upper 17 bits, with what lies around the ties between two f16.
+TEST(Cast, HasTheBitsOfTheScalarConversionsInF16) {
+  ThreadPool pool(2);
+  std::vector<float> floats;
+  for (std::uint64_t u = 0; u < 1ull << 32; u += 1u << 15)
+    for (const std::uint32_t rest : {0u, 1u, 0xfffu, 0x1000u, 0x1001u, 0x1fffu, 0x3000u, 0x7fffu})
+      floats.push_back(std::bit_cast<float>(static_cast<std::uint32_t>(u) | rest));
+  const auto n = static_cast<std::int64_t>(floats.size());
+  std::vector<f16> halves(1 << 16), narrow(floats.size());
+  for (std::size_t i = 0; i < halves.size(); ++i) halves[i].bits = static_cast<std::uint16_t>(i);
+  std::vector<float> wide(halves.size());
+  for (const Isa isa : isas()) {
+    run(Cast{.n = 1 << 16, .x = {halves.data(), Element::f16}, .y = {wide.data(), Element::f32}}, isa, pool);
+    for (std::size_t i = 0; i < wide.size(); ++i)
+      ASSERT_EQ(std::bit_cast<std::uint32_t>(wide[i]), std::bit_cast<std::uint32_t>(to_f32(halves[i])))
+          << name(isa) << " " << i;
+    run(Cast{.n = n, .x = {floats.data(), Element::f32}, .y = {narrow.data(), Element::f16}}, isa, pool);
+    for (std::size_t i = 0; i < narrow.size(); ++i)
+      ASSERT_EQ(narrow[i].bits, to_f16(floats[i]).bits) << name(isa) << " " << floats[i];
+  }
 }
 
 bool kept(std::uint64_t key, std::uint64_t index, float p) {

@@ -138,7 +138,7 @@ TEST(MemoryPlan, ScratchLivesForItsNodeAlone) {
 // The brute force over real programs: what is live at a node, by storage, against the plan's total.
 TEST(MemoryPlan, Gpt2NeedsHardlyMoreThanWhatIsLive) {
   for (const std::int64_t layers : {1, 4})
-    for (const Precision precision : {Precision::f32, Precision::bf16}) {
+    for (const Precision precision : {Precision::f32, Precision::bf16, Precision::fp16}) {
       const TinyGpt2 tiny{.layers = layers, .heads = 4, .width = 100, .vocab_size = 500, .context = 64};
       const TrainPlan plan(tiny.model(),
                            {.batch = 4, .micro_batch = 4, .seq = 64, .precision = precision, .threads = 2});

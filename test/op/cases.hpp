@@ -10,6 +10,12 @@ void add_linear_cases(DType dtype, std::vector<OpCase>& cases);  // products and
 void add_optimizer_cases(std::vector<OpCase>& cases);
 void add_attention_cases(DType dtype, std::vector<OpCase>& cases);  // with and without a cache
 
+// What an op that takes `dtype` may write.
+inline std::vector<DType> results_of(DType dtype) {
+  if (dtype == DType::f32) return {DType::f32, DType::bf16, DType::f16};
+  return {DType::f32, dtype};
+}
+
 inline const Input none{};  // an optional input that is left out
 
 inline Input step(std::int32_t micro, std::int32_t first_sample = 0) {

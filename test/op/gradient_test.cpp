@@ -124,13 +124,15 @@ class Gradients : public testing::TestWithParam<Case> {};
 TEST_P(Gradients, AreDifferencesOfTheLoss) {
   const auto& [name, write, h, objective] = GetParam();
   const Program forward = forward_and_loss(write, B, T, objective);
-  const Results f32 = run_program(with_backward(write, B, T, false, objective), V);
-  const Results bf16 = run_program(with_backward(write, B, T, true, objective), V);
+  const auto results = [&](DType products) {
+    return run_program(with_backward(GetParam().write, B, T, products, GetParam().objective), V);
+  };
+  const Results f32 = results(DType::f32), bf16 = results(DType::bf16), f16 = results(DType::f16);
   ReferenceRun run(forward, V);
   for (std::size_t i = 0; i < forward.tensors.size(); ++i) {
     const TensorDef& t = forward.tensors[i];
     if (t.role != Role::parameter || t.alias != Alias::none) continue;
-    const auto found = total(f32, t.name), low = total(bf16, t.name);
+    const auto found = total(f32, t.name), low = total(bf16, t.name), half = total(f16, t.name);
     ASSERT_EQ(found.size(), static_cast<std::size_t>(t.type.shape.elements())) << t.name;
     std::vector<double> expected;
     double largest = 0;
@@ -143,6 +145,8 @@ TEST_P(Gradients, AreDifferencesOfTheLoss) {
           << t.name << " " << j;
       // A handful of roundings of 2^-9 each, of values as large as the largest.
       ASSERT_NEAR(low[j], expected[j], 0.04 * largest + 2e-3) << t.name << " " << j << " in bf16";
+      // Of 2^-12 each; the loss's scale keeps these gradients far above 2^-24.
+      ASSERT_NEAR(half[j], expected[j], 0.005 * largest + 2.5e-4) << t.name << " " << j << " in f16";
     }
   }
 }
@@ -151,7 +155,7 @@ INSTANTIATE_TEST_SUITE_P(Each, Gradients, testing::ValuesIn(architectures()),
                          [](const auto& each) { return std::string(each.param.name); });
 
 TEST(GradientTable, EveryOpWithAGradientIsTried) {
-  std::set<const OpRecord*> tried{&op::cast};  // autocast's, in every bf16 program above
+  std::set<const OpRecord*> tried{&op::cast};  // autocast's, in every narrow program above
   for (const Case& a : architectures())
     for (const Node& node : forward_and_loss(a.write, B, T).nodes) tried.insert(node.op);
   for (const OpRecord* record : op::table())

@@ -9,9 +9,9 @@ struct Size {
 constexpr Size sizes[] = {{1, 1, 1, 1},   {1, 5, 3, 17},   {3, 11, 100, 64}, {2, 7, 64, 100},
                           {1, 65, 17, 3}, {2, 300, 9, 17}, {1, 33, 768, 5},  {1, 1, 389, 300}};
 
-// Where bf16 is rounded to before the residual sum or the activation, the sum's last f32 bits may turn the
-// rounding by one unit of bf16, 2^-8 of the product.
-double loose(DType rounded) { return rounded == DType::bf16 ? 0x1p-8 : 0; }
+// Where a narrow type is rounded to before the residual sum or the activation, the sum's last f32 bits may
+// turn the rounding by one unit of it, 2^-8 of the product in bf16 and 2^-11 in f16.
+double loose(DType rounded) { return rounded == DType::bf16 ? 0x1p-8 : rounded == DType::f16 ? 0x1p-11 : 0; }
 
 // Every form of the epilogue; each as a sum of many rows and as one of few.
 void add_products(DType dtype, const Size& s, std::int64_t gap, std::vector<OpCase>& cases) {

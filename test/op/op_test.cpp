@@ -1,5 +1,5 @@
-// Every op of the table against its reference: each instruction set, thread counts, f32 and bf16, odd shapes,
-// rows that are parts of wider ones, results that overwrite an input; guard zones around everything.
+// Every op of the table against its reference: each instruction set, thread counts, f32, bf16 and f16, odd
+// shapes, rows that are parts of wider ones, results that overwrite an input; guard zones around everything.
 #include <algorithm>
 #include <cmath>
 #include <memory>
@@ -12,7 +12,7 @@ namespace {
 
 std::vector<OpCase> cases_of(const OpRecord& op) {
   std::vector<OpCase> all;
-  for (const DType dtype : {DType::f32, DType::bf16}) {
+  for (const DType dtype : {DType::f32, DType::bf16, DType::f16}) {
     add_row_cases(dtype, all);
     add_linear_cases(dtype, all);
     add_attention_cases(dtype, all);
@@ -30,15 +30,15 @@ std::string describe_case(const OpCase& c, Isa isa) {
 }
 
 // f32 sums of up to 768 products round by a few units of 2^-24 of their terms, exp and tanh are good to 2e-6;
-// a bf16 result is rounded once (2^-9), and may fall to the other side where the f32 value is near a tie
-// (2^-8).
+// a narrow result is rounded once (bf16: 2^-9, f16: 2^-12 or, of the smallest, 2^-25), and may fall to the
+// other side where the f32 value is near a tie (twice that).
 void expect_near(const Operand& found, const Operand& expected, double loose) {
   const std::int64_t n = expected.type.shape.elements();
   double largest = 0;
   for (std::int64_t i = 0; i < n; ++i) largest = std::max(largest, std::abs(op::get(expected, i)));
-  const bool low = expected.type.dtype == DType::bf16;
-  const double relative = low ? 0x1p-7 : 4e-6;
-  const double absolute = std::max(loose, 4e-6) * largest + 1e-30;
+  const DType dtype = expected.type.dtype;
+  const double relative = dtype == DType::bf16 ? 0x1p-7 : dtype == DType::f16 ? 0x1p-10 : 4e-6;
+  const double absolute = std::max(loose, 4e-6) * largest + (dtype == DType::f16 ? 0x1p-24 : 1e-30);
   for (std::int64_t i = 0; i < n; ++i) {
     const double want = op::get(expected, i);
     ASSERT_NEAR(op::get(found, i), want, relative * std::abs(want) + absolute)
@@ -79,7 +79,7 @@ TEST_P(OpTable, AgreesWithItsReference) {
   }
 }
 
-// All vector builds give the same bits in f32; in bf16 those that widen it do (doc/numerics.md).
+// All vector builds give the same bits in f32; in f16 too; in bf16 those that widen it do (doc/numerics.md).
 TEST_P(OpTable, HasOneAnswerOnAllVectorInstructionSets) {
   const auto is_bf16 = [](const auto& each) { return each.type.dtype == DType::bf16; };
   for (const OpCase& c : cases_of(*GetParam())) {

@@ -69,7 +69,7 @@ class Guarded {
     return both;
   }
 
-  static constexpr std::byte pattern{0xff};  // a NaN in f32 and bf16
+  static constexpr std::byte pattern{0xff};  // a NaN in every floating type
 
  private:
   static constexpr std::int64_t guard = 256;

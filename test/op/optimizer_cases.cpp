@@ -35,8 +35,11 @@ void add_optimizer_cases(std::vector<OpCase>& cases) {
         const OpRecord* op = u.record->ops[0];
         cases.push_back({op, inputs, UpdateAttributes{decay}});
         if (!op->find_input("low")) continue;
-        inputs.push_back({{s, DType::bf16}});
-        cases.push_back({op, inputs, UpdateAttributes{decay}});
+        for (const DType low : {DType::bf16, DType::f16}) {
+          inputs.resize(*op->find_input("low"));
+          inputs.push_back({{s, low}});
+          cases.push_back({op, inputs, UpdateAttributes{decay}});
+        }
       }
 }
 

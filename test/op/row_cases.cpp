@@ -12,7 +12,7 @@ const Shape shapes[] = {{1, 1, 1}, {1, 5, 3}, {3, 11, 17}, {2, 300, 64}, {5, 1, 
 void add_flat(DType dtype, std::vector<OpCase>& cases) {
   for (const Shape& s : shapes) {
     const Input x{{s, dtype}, normals(2)}, y{{s, DType::f32}}, part{{s, dtype}, normals(2), 5};
-    for (const DType to : {DType::f32, DType::bf16}) {
+    for (const DType to : results_of(dtype)) {
       cases.push_back({&op::add, {x, y}, op::TypeAttributes{to}});
       cases.push_back({&op::add, {y, part}, op::TypeAttributes{to}, {3}});
       cases.push_back({&op::cast, {x}, op::TypeAttributes{to}});
@@ -57,7 +57,7 @@ void add_norms(DType dtype, bool centred, std::vector<OpCase>& cases) {
        {Shape{1, 1, 3}, Shape{3, 11, 17}, Shape{2, 300, 64}, Shape{1, 33, 100}, Shape{5, 7, 768}}) {
     const Input x{op::f32(s), normals(3)}, row{op::f32({s.last()})}, statistic{op::f32({s.rows()})};
     if (dtype == DType::f32)
-      for (const DType to : {DType::f32, DType::bf16})
+      for (const DType to : results_of(dtype))
         cases.push_back({centred ? &op::layer_norm : &op::rms_norm,
                          centred ? std::vector<Input>{x, row, row} : std::vector<Input>{x, row},
                          op::NormAttributes{.dtype = to}});

@@ -15,9 +15,9 @@ std::int64_t count(const Program& p, const OpRecord& op) {
 }
 
 TEST(Fuse, KeepsTheBits) {
-  for (const bool bf16 : {false, true})
+  for (const DType products : {DType::f32, DType::bf16, DType::f16})
     for (const auto& architecture : {gpt2(32), gated}) {
-      const Program before = with_backward(architecture, 3, 19, bf16);
+      const Program before = with_backward(architecture, 3, 19, products);
       const Program fused = after(fuse, before);
       EXPECT_LT(fused.nodes.size(), before.nodes.size());
       EXPECT_EQ(count(fused, op::activation), 0) << print(fused);
@@ -38,10 +38,10 @@ TEST(ChunkLoss, KeepsTheBits) {
                        {3, 64, 256},
                        {3, 64, 17},
                        {1, 1, 256}})
-    for (const bool bf16 : {false, true})
+    for (const DType products : {DType::f32, DType::bf16, DType::f16})
       for (const auto& architecture : {gpt2(300), gated}) {
         SCOPED_TRACE(std::to_string(s.batch) + "x" + std::to_string(s.seq) + " by " + std::to_string(s.rows));
-        const Program before = after(fuse, with_backward(architecture, s.batch, s.seq, bf16));
+        const Program before = after(fuse, with_backward(architecture, s.batch, s.seq, products));
         const Pass pass = [&](Program& p) { chunk_loss(p, {.rows = s.rows, .above_bytes = 0}); };
         const Program chunked = after(pass, before);
         ASSERT_NO_FATAL_FAILURE(expect_same_numbers(before, chunked));
@@ -50,23 +50,25 @@ TEST(ChunkLoss, KeepsTheBits) {
 }
 
 TEST(ChunkLoss, LeavesSmallLogitsWhole) {
-  const Program before = with_backward(gated, 2, 9, false);
+  const Program before = with_backward(gated, 2, 9, DType::f32);
   EXPECT_EQ(print(after([](Program& p) { chunk_loss(p); }, before)), print(before));
 }
 
+const Pass autocast_bf16 = [](Program& p) { autocast(p, DType::bf16); };
+
 TEST(Autocast, PutsProductsInBf16AndIsDoneAfterOnce) {
   const Program before = forward_and_loss(gated, 2, 9);
-  const Program cast = after(autocast, before);
+  const Program cast = after(autocast_bf16, before);
   for (const Node& node : cast.nodes)
     EXPECT_TRUE(node.op->autocast != Autocast::lower || cast[node.inputs[0]].type.dtype == DType::bf16)
         << node.name;
   EXPECT_TRUE(cast.find("up.weight.bf16"));
-  expect_settled(autocast, before);
+  expect_settled(autocast_bf16, before);
 }
 
 TEST(Autocast, PrintsAsExpected) {
   EXPECT_EQ(
-      print(after(autocast, forward_and_loss(tiny, 1, 2))),
+      print(after(autocast_bf16, forward_and_loss(tiny, 1, 2))),
       "input %0: i32[1,2] $tokens\n"
       "parameter %1: f32[7,4] table\n"
       "state %4: bf16[7,4] table.bf16\n"
@@ -83,7 +85,7 @@ TEST(Autocast, PrintsAsExpected) {
 // Each use of a weight has its sum.
 TEST(Differentiate, PrintsAsExpected) {
   EXPECT_EQ(
-      print(with_backward(tiny, 1, 2, false)),
+      print(with_backward(tiny, 1, 2, DType::f32)),
       "input %0: i32[1,2] $tokens\n"
       "parameter %1: f32[7,4] table\n"
       "input %4: i32[1,2] $labels\n"
@@ -135,12 +137,12 @@ Program updated(Program p) {
                after(append_norm, after(join_gradients, std::move(p))));
 }
 
-Program with_update(const Network& network, bool bf16) {
-  return updated(after(fuse, with_backward(network, 2, 9, bf16)));
+Program with_update(const Network& network, DType products) {
+  return updated(after(fuse, with_backward(network, 2, 9, products)));
 }
 
 TEST(AppendUpdate, PrintsAsExpected) {
-  const Program whole = updated(with_backward(tiny, 1, 2, true));
+  const Program whole = updated(with_backward(tiny, 1, 2, DType::bf16));
   EXPECT_EQ(print(cut(whole, Phase::norm)),
             "state %0: f32[7,4] grad.table\n"
             "state %1: f32[7,4] grad.table.2\n"
@@ -168,7 +170,7 @@ TEST(Fuse, PrintsAsExpected) {
     const auto x = embedding(tokens, b.parameter("table", {7, 4}));
     return x + linear(gelu(linear(layer_norm(x, "norm"), "up", 8)), "down", 4);
   });
-  EXPECT_EQ(print(after(fuse, after(autocast, forward_and_loss(block, 1, 2)))),
+  EXPECT_EQ(print(after(fuse, after(autocast_bf16, forward_and_loss(block, 1, 2)))),
             "input %0: i32[1,2] $tokens\n"
             "parameter %1: f32[7,4] table\n"
             "parameter %3: f32[4] norm.weight\n"
@@ -196,7 +198,7 @@ TEST(Fuse, PrintsAsExpected) {
 
 // The kernel widens a bf16 gradient itself: no cast before it.
 TEST(Fuse, LeavesNoCastInFrontOfANormsGradient) {
-  const Program fused = after(fuse, with_backward(gpt2(32), 2, 9, true));
+  const Program fused = after(fuse, with_backward(gpt2(32), 2, 9, DType::bf16));
   std::int64_t norms = 0;
   for (const Node& n : fused.nodes) {
     if (n.op != &op::layer_norm_gradient) continue;
@@ -208,7 +210,7 @@ TEST(Fuse, LeavesNoCastInFrontOfANormsGradient) {
 
 // Forward knows its scope; backward knows that, and that it is backward.
 TEST(Differentiate, NodesKnowTheirScope) {
-  const Program p = with_backward(gpt2(32), 2, 9, false);
+  const Program p = with_backward(gpt2(32), 2, 9, DType::f32);
   std::int64_t forward = 0, backward = 0;
   for (const Node& n : p.nodes) {
     if (n.name != "transformer.h.0.mlp.c_fc") continue;
@@ -240,7 +242,7 @@ TEST(ChunkLoss, TakesEveryHead) {
 
 TEST(ChunkLoss, PrintsAsExpected) {
   const Pass pass = [](Program& p) { chunk_loss(p, {.rows = 4, .above_bytes = 0}); };
-  EXPECT_EQ(print(after(pass, with_backward(tiny, 3, 2, false))),
+  EXPECT_EQ(print(after(pass, with_backward(tiny, 3, 2, DType::f32))),
             "input %0: i32[3,2] $tokens\n"
             "parameter %1: f32[7,4] table\n"
             "input %3: i32[3,2] $labels\n"
@@ -282,27 +284,29 @@ TEST(FewRows, MarksProductsOfFewRowsOnly) {
 }
 
 TEST(AppendUpdate, UpdatesEveryParameterOnce) {
-  for (const bool bf16 : {false, true}) {
-    const Program p = with_update(gated, bf16);
+  for (const DType products : {DType::f32, DType::bf16, DType::f16}) {
+    const Program p = with_update(gated, products);
     std::int64_t parameters = 0;
     for (const TensorDef& t : p.tensors) parameters += t.role == Role::parameter && t.alias == Alias::none;
     const OpRecord& adamw = *adamw_optimizer.ops[0];
     EXPECT_EQ(count(p, adamw), parameters);
     EXPECT_EQ(count(p, op::gradient_norm), 1);
-    EXPECT_EQ(print(with_update(gated, bf16)), print(p));
+    EXPECT_EQ(print(with_update(gated, products)), print(p));
     for (const Node& node : p.nodes) {
       if (node.op != &adamw) continue;
       EXPECT_EQ(node.attributes.as<UpdateAttributes>().decay, p[p.find(node.name)].type.shape.rank() == 2)
           << node.name;
-      EXPECT_EQ(bool(node.inputs[*adamw.find_input("low")]), bool(p.find(node.name + ".bf16"))) << node.name;
+      EXPECT_EQ(bool(node.inputs[*adamw.find_input("low")]),
+                bool(p.find(node.name + "." + std::string(name(products)))))
+          << node.name;
       EXPECT_EQ(node.phase, Phase::update);
     }
   }
 }
 
 TEST(Cut, DividesTheNodesByPhase) {
-  for (const bool bf16 : {false, true}) {
-    const Program whole = with_update(gpt2(32), bf16);
+  for (const DType products : {DType::f32, DType::bf16, DType::f16}) {
+    const Program whole = with_update(gpt2(32), products);
     std::size_t nodes = 0;
     for (const Phase phase : {Phase::prepare, Phase::micro, Phase::norm, Phase::update}) {
       const Program part = cut(whole, phase);
@@ -313,7 +317,7 @@ TEST(Cut, DividesTheNodesByPhase) {
       EXPECT_EQ(print(cut(part, phase)), print(part));
     }
     EXPECT_EQ(nodes, whole.nodes.size());
-    EXPECT_EQ(cut(whole, Phase::prepare).nodes.empty(), !bf16);
+    EXPECT_EQ(cut(whole, Phase::prepare).nodes.empty(), products == DType::f32);
   }
 }
 

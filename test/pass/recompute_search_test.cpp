@@ -9,8 +9,8 @@ namespace {
 
 const ExecOptions options{.threads = 2};
 
-Program trained(const Network& network, std::int64_t batch, std::int64_t seq, bool bf16) {
-  return after(fuse, with_backward(network, batch, seq, bf16));
+Program trained(const Network& network, std::int64_t batch, std::int64_t seq, DType products) {
+  return after(fuse, with_backward(network, batch, seq, products));
 }
 
 // A machine of 100 GFLOP/s and 10 GB/s.
@@ -97,13 +97,13 @@ TEST(RecomputeSearch, IsWithinFivePercentOfTheBestThatFits) {
     return linear(relu(linear(x, "up", 30)), "head", V);
   });
   for (const auto& network : {gates, attends})
-    for (const bool bf16 : {false, true}) {
-      const Program p = trained(network, 4, 64, bf16);
+    for (const DType products : {DType::f32, DType::bf16, DType::f16}) {
+      const Program p = trained(network, 4, 64, products);
       EveryWay ways(p);
       RecomputeSearch search(p, options, node_ms);
       const std::int64_t least = ways.least_bytes(), most = workspace_bytes(p, options);
       for (int part = 0; part <= 32; ++part) {
-        SCOPED_TRACE(std::to_string(part) + " of 32, " + (bf16 ? "bf16" : "f32"));
+        SCOPED_TRACE(std::to_string(part) + " of 32, " + std::string(name(products)));
         const std::int64_t budget = least + (most - least) * part / 32;
         const auto best = ways.best(budget);
         const auto found = search.within(budget);
@@ -116,7 +116,7 @@ TEST(RecomputeSearch, IsWithinFivePercentOfTheBestThatFits) {
 }
 
 TEST(RecomputeSearch, FindsNothingBelowTheLeast) {
-  const Program p = trained(gpt2(64, 4), 4, 64, false);
+  const Program p = trained(gpt2(64, 4), 4, 64, DType::f32);
   RecomputeSearch search(p, options, node_ms);
   const std::int64_t least = search.least().workspace_bytes;
   EXPECT_LT(least, workspace_bytes(p, options));

@@ -6,8 +6,8 @@
 namespace hone {
 namespace {
 
-Program trained(const Network& network, bool bf16, std::int64_t batch = 3, std::int64_t seq = 19) {
-  Program p = after(fuse, with_backward(network, batch, seq, bf16));
+Program trained(const Network& network, DType products, std::int64_t batch = 3, std::int64_t seq = 19) {
+  Program p = after(fuse, with_backward(network, batch, seq, products));
   return after([](Program& q) { chunk_loss(q, {.rows = 32, .above_bytes = 0}); }, std::move(p));
 }
 
@@ -35,9 +35,9 @@ Pass recomputed(std::vector<Recomputed> list) {
 
 // Dropout draws the same numbers again: both networks of GPT-2's family have it everywhere.
 TEST(Recompute, KeepsTheBits) {
-  for (const bool bf16 : {false, true})
+  for (const DType products : {DType::f32, DType::bf16, DType::f16})
     for (const auto& network : {gpt2(32, 2), gated}) {
-      const Program before = trained(network, bf16);
+      const Program before = trained(network, products);
       for (std::uint64_t n = 0; n < 6; ++n) {
         const Program changed = after(recomputed(drawn(before, n, n % 3 == 2 ? 3 : 0)), before);
         EXPECT_GE(changed.nodes.size(), before.nodes.size());
@@ -48,7 +48,7 @@ TEST(Recompute, KeepsTheBits) {
 }
 
 TEST(Recompute, IsAFunctionAndDoneAfterOnce) {
-  const Program before = trained(gpt2(32, 2), true);
+  const Program before = trained(gpt2(32, 2), DType::bf16);
   std::vector<std::string> names;
   for (const Recomputed& each : drawn(before, 1, 0)) names.push_back(before[each.tensor].name);
   const Pass pass = [&](Program& p) {
@@ -67,7 +67,7 @@ TEST(Recompute, PrintsAsExpected) {
     const auto x = embedding(tokens, b.parameter("table", {7, 4}));
     return linear(gelu(linear(x, "up", 8)), "down", 7);
   });
-  const Program before = after(fuse, with_backward(network, 1, 2, false));
+  const Program before = after(fuse, with_backward(network, 1, 2, DType::f32));
   const auto up =
       std::find_if(before.nodes.begin(), before.nodes.end(), [](const Node& n) { return n.name == "up"; });
   const Recomputed pre{up->outputs[0]}, activated{up->outputs[1]};
@@ -89,7 +89,7 @@ TEST(Recompute, PrintsAsExpected) {
 // Every layer's inside made again, one layer at a time: the peak no longer grows with the layers' insides.
 TEST(Recompute, LowersThePeak) {
   const ExecOptions options{.threads = 2};
-  const Program before = trained(gpt2(64, 6), false, 4, 64);
+  const Program before = trained(gpt2(64, 6), DType::f32, 4, 64);
   const auto peak = [&](const Program& p) { return workspace_bytes(p, options); };
   std::vector<Recomputed> inside;
   for (const std::int32_t s : droppable(before)) {
@@ -105,7 +105,7 @@ TEST(Recompute, LowersThePeak) {
 // What the search measures is what the pass writes.
 TEST(Recompute, IsMeasuredBeforeItIsWritten) {
   const ExecOptions options{.threads = 2};
-  const Program before = trained(gpt2(32, 2), true);
+  const Program before = trained(gpt2(32, 2), DType::bf16);
   const Flow flow(before, options);
   Scheduler scheduler(flow);
   Meter meter(flow);

@@ -64,7 +64,7 @@ TEST(Evaluate, SaysWhatTheTrainerSaysOfTheHeldOutPart) {
   const TemporaryFolder folder;
   const Text text(folder.write("text", some_text()));
   const Model model = small();
-  for (const Precision precision : {Precision::f32, Precision::bf16}) {
+  for (const Precision precision : {Precision::f32, Precision::bf16, Precision::fp16}) {
     const TrainPlan plan(model, {.batch = 2, .seq = 64, .precision = precision});
     Trainer trainer(plan);
     const std::int64_t windows = text.held_out_windows(64);
@@ -118,7 +118,7 @@ TEST(Evaluate, AWeightThatIsNotFiniteIsNamed) {
   file.replace(at, 4, std::string("\0\0\xc0\x7f", 4));
   folder.write("model.safetensors", file);
   const Text text(folder.write("text", some_text()));
-  for (const Precision precision : {Precision::f32, Precision::bf16}) {
+  for (const Precision precision : {Precision::f32, Precision::bf16, Precision::fp16}) {
     const std::string message = error_of(
         ErrorKind::input, [&] { evaluate(open(folder.path()), text, {.seq = 50, .precision = precision}); });
     EXPECT_NE(message.find("NaN"), std::string::npos) << message;

@@ -142,15 +142,32 @@ TEST_P(ByIsa, RotationsGoOnBehindTheCache) {
   }
 }
 
-TEST_P(ByIsa, Bf16StaysNear) {
+// Of 8 and of 11 significant bits.
+TEST_P(ByIsa, Bf16AndFp16StayNear) {
   if (!cpu_has(GetParam())) GTEST_SKIP();
-  const GenerateOptions options{
-      .precision = Precision::bf16, .threads = 2, .isa = std::string(name(GetParam()))};
-  for (const std::int64_t length : {1, 8, 100})
-    EXPECT_LT(difference(golden(), options, some_ids(length, 512)), 0.03);
-  const Model model(parallel(true), {.vocab_size = 96, .context = 90});
-  EXPECT_LT(difference(model, options, some_ids(80, 96)), 0.03);
-  EXPECT_LT(difference(trained_rotary(), options, some_ids(80, 96)), 0.03);
+  for (const auto& [precision, near] : {std::pair{Precision::bf16, 0.03}, {Precision::fp16, 0.03 / 8}}) {
+    const GenerateOptions options{.precision = precision, .threads = 2, .isa = std::string(name(GetParam()))};
+    for (const std::int64_t length : {1, 8, 100})
+      EXPECT_LT(difference(golden(), options, some_ids(length, 512)), near);
+    const Model model(parallel(true), {.vocab_size = 96, .context = 90});
+    EXPECT_LT(difference(model, options, some_ids(80, 96)), near);
+    EXPECT_LT(difference(trained_rotary(), options, some_ids(80, 96)), near);
+  }
+}
+
+TEST(Generator, RefusesAWeightThatF16CannotHold) {
+  Model model = preset("tiny", {.vocab_size = 256});
+  Trainer trainer(TrainPlan(model, {.batch = 1, .seq = 8, .threads = 1}));
+  const std::string weight = "transformer.h.0.mlp.c_fc.weight";
+  std::vector<float> values(static_cast<std::size_t>(model.size(weight)), 0.5f);
+  values[3] = 65520;
+  trainer.write(weight, values);
+  const Model large = trainer.model();
+  Generator(GeneratePlan(large, {.precision = Precision::bf16}));
+  const std::string message =
+      error_of(ErrorKind::input, [&] { Generator(GeneratePlan(large, {.precision = Precision::fp16})); });
+  EXPECT_NE(message.find(weight), std::string::npos) << message;
+  EXPECT_NE(message.find("65504"), std::string::npos) << message;
 }
 
 TEST(Generator, SaysTheSameOnAllVectorInstructionSets) {

@@ -74,7 +74,7 @@ TEST(Keep, AGradientIsWholeBeforeTheUpdateToo) {
 }
 
 TEST(Keep, ChangesNoBitAndIsTheSameForAnySplit) {
-  for (const Precision precision : {Precision::f32, Precision::bf16}) {
+  for (const Precision precision : {Precision::f32, Precision::bf16, Precision::fp16}) {
     Trainer plain(plan({.micro_batch = 6, .precision = precision}));
     Trainer whole(plan({.micro_batch = 6, .precision = precision, .keep = some}));
     Trainer parts(plan({.micro_batch = 4, .precision = precision, .threads = 3, .keep = some}));

@@ -1,6 +1,6 @@
 // Networks of other kinds than a language model, as people write them: each is a function or two, and the
 // engine does what it does for any: same bits over micro-batches and threads, a forecast that is what is
-// taken, saved and opened again, in f32 and bf16.
+// taken, saved and opened again, in f32, bf16 and fp16.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -264,7 +264,7 @@ TEST_P(Networks, TrainWithEveryOptimizer) {
 
 INSTANTIATE_TEST_SUITE_P(Each, Networks,
                          testing::Combine(testing::ValuesIn(cases()),
-                                          testing::Values(Precision::f32, Precision::bf16)),
+                                          testing::Values(Precision::f32, Precision::bf16, Precision::fp16)),
                          [](const auto& each) {
                            return std::string(std::get<0>(each.param).name) + "_" +
                                   name(std::get<1>(each.param));

@@ -37,7 +37,7 @@ class SameBits : public testing::TestWithParam<Setting> {};
 TEST_P(SameBits, ForAnyThreadsAndSplitOfTheBatch) {
   const Setting& s = GetParam();
   const Model model = s.model.model();
-  for (const Precision precision : {Precision::f32, Precision::bf16}) {
+  for (const Precision precision : {Precision::f32, Precision::bf16, Precision::fp16}) {
     const std::string expected = hash_after(model, s, precision, 1, batch_size);
     EXPECT_NE(expected, model.weights_hash());
     for (const int threads : s.brief ? std::vector{3} : std::vector{2, 3, 4})
@@ -50,12 +50,12 @@ TEST_P(SameBits, ForAnyThreadsAndSplitOfTheBatch) {
 }
 
 // A run begun on a server goes on, bit for bit, on a laptop: in f32 all vector builds give the same weights,
-// in bf16 those that widen it.
+// in fp16 too, in bf16 those that widen it.
 TEST_P(SameBits, OnAllVectorInstructionSets) {
   if (!cpu_has(Isa::avx512)) GTEST_SKIP() << "this CPU has no AVX-512 to compare AVX2 with";
   const Setting& s = GetParam();
   const Model model = s.model.model();
-  for (const Precision precision : {Precision::f32, Precision::bf16}) {
+  for (const Precision precision : {Precision::f32, Precision::bf16, Precision::fp16}) {
     const std::string expected = hash_after(model, s, precision, 2, 4, Isa::avx2);
     for (const Isa isa : {Isa::avx512, Isa::avx512_bf16}) {
       if (!cpu_has(isa) || (precision == Precision::bf16 && has_bf16_products(isa))) continue;

@@ -28,7 +28,7 @@ void run(Trainer& t, std::int64_t until) {
 }
 
 TEST(Trainer, LearnsAToyText) {
-  for (const Precision precision : {Precision::f32, Precision::bf16}) {
+  for (const Precision precision : {Precision::f32, Precision::bf16, Precision::fp16}) {
     Trainer t = trainer({.precision = precision});
     const double untrained = t.evaluate(batch(1000)).loss;
     EXPECT_NEAR(untrained, std::log(static_cast<double>(V)), 0.1);
@@ -81,7 +81,7 @@ TEST(Trainer, EvaluateIsTheSameForAnySplit) {
 
 TEST(Trainer, ResumesToTheSameBits) {
   const TemporaryFolder folder;
-  for (const Precision precision : {Precision::f32, Precision::bf16}) {
+  for (const Precision precision : {Precision::f32, Precision::bf16, Precision::fp16}) {
     const std::string at = folder.file(name(precision));
     Trainer whole = trainer({.precision = precision}), killed = trainer({.precision = precision});
     run(whole, 6);

@@ -157,6 +157,10 @@ void add_to_queries(const State<Type>& s, float* d_q, bool accumulate) {
   }
 }
 
+// From here on Type is that of the rows in memory; what is computed is of its arithmetic.
+template <class Type>
+using StateOf = State<typename Type::Arithmetic>;
+
 // A head's rows shifted by whole heads.
 template <class Type>
 HONE_INLINE AttentionRows head_of(AttentionRows rows, Index head, Index D) {
@@ -187,7 +191,7 @@ HONE_INLINE F products_of_rows(const AttentionRows& o, const AttentionRows& d_o,
 // A block is packed just before its first use: its rows are read twice, and then the packs, while they are
 // near.
 template <class Type>
-void pack_queries(State<Type>& s, Index head, Index query) {
+void pack_queries(StateOf<Type>& s, Index head, Index query) {
   const auto& t = s.t;
   const AttentionRows q = head_of<Type>(t.q, head, t.D), d_o = head_of<Type>(t.d_o, head, t.D);
   const AttentionRows o = head_of<Type>(t.o, head, t.D);
@@ -204,7 +208,7 @@ void pack_queries(State<Type>& s, Index head, Index query) {
 }
 
 template <class Type>
-void pack_keys(State<Type>& s, Index key) {
+void pack_keys(StateOf<Type>& s, Index key) {
   const auto& t = s.t;
   const Index keys = t.keys - key < block ? t.keys - key : block, at = key * row_units<Type>(t.D);
   pack_rows<Type>(s.s.k + at, t.k, key, keys, t.D);
@@ -224,13 +228,13 @@ template <class Type>
 void zero_rows(void* to, Index stride, Index first, Index end, Index width) {
   auto* out = static_cast<typename Type::Element*>(to);
   for (Index r = first; r < end; ++r)
-    for (Index d = 0; d < width; ++d) out[r * stride + d] = 0;
+    for (Index d = 0; d < width; ++d) out[r * stride + d] = {};
 }
 
 // One block of keys against one block of queries; dQ begins with the first block of keys that they see and
 // is written with the last.
 template <class Type>
-void run_block(State<Type>& s, Index head, Index key, Index query, bool first_of_keys) {
+void run_block(StateOf<Type>& s, Index head, Index key, Index query, bool first_of_keys) {
   const auto& t = s.t;
   const Index at = query / block * transposed_floats(t.D),
               queries = t.T - query < block ? t.T - query : block;
@@ -242,9 +246,9 @@ void run_block(State<Type>& s, Index head, Index key, Index query, bool first_of
   s.lse = s.s.lse + query;
   if (s.dropout.threshold) {
     set_queries(s.drops, s.dropout, query);
-    score_gradients<Type, true>(s);
+    score_gradients<typename Type::Arithmetic, true>(s);
   } else {
-    score_gradients<Type, false>(s);
+    score_gradients<typename Type::Arithmetic, false>(s);
   }
   const Index width = padded<Type>(t.D), at_key = t.group == 1 ? 0 : key * width;
   const bool accumulate = head > 0 || !first_of_keys;
@@ -258,14 +262,14 @@ void run_block(State<Type>& s, Index head, Index key, Index query, bool first_of
 }
 
 template <class Type>
-void run_head(State<Type>& s, Index head) {
+void run_head(StateOf<Type>& s, Index head) {
   const auto& t = s.t;
   for (Index key = 0; key < t.keys; key += block) {
-    if (head == 0) pack_keys(s, key);
+    if (head == 0) pack_keys<Type>(s, key);
     const Index from = key < t.sight.prefix ? 0 : key;
     for (Index query = from; query < t.T && keys_from(t.sight, query) <= key; query += block) {
-      if (key == keys_from(t.sight, query)) pack_queries(s, head, query);
-      run_block(s, head, key, query, query == from);
+      if (key == keys_from(t.sight, query)) pack_queries<Type>(s, head, query);
+      run_block<Type>(s, head, key, query, query == from);
     }
     if (head < t.group - 1) continue;
     const Index at = t.group == 1 ? 0 : key * padded<Type>(t.D),
@@ -299,10 +303,12 @@ void backward(const AttentionBackwardTask& t, const AttentionBackwardTask* next)
   while (seeing < t.T && keys_from(t.sight, seeing) < t.keys) seeing += block;
   zero_rows<Type>(t.d_q, t.d_q_stride, seeing, t.T, t.group * t.D);
   if (t.keys <= 0) return;
-  State<Type> s{t, Scratch<Type>(t.scratch, t.T, t.S, t.D), t.dropout, {}, {}, {}, {}, {}, {}, {}, {}};
+  using Arithmetic = typename Type::Arithmetic;
+  State<Arithmetic> s{t, Scratch<Arithmetic>(t.scratch, t.T, t.S, t.D), t.dropout, {}, {}, {}, {}, {}, {}, {},
+                      {}};
   s.ahead = ahead_of<Type>(t, next);
   store(s.scale, splat(t.scale * log2_e));
-  for (Index head = 0; head < t.group; ++head) run_head(s, head);
+  for (Index head = 0; head < t.group; ++head) run_head<Type>(s, head);
 }
 
 }  // namespace
@@ -317,7 +323,9 @@ void attention_backward(const AttentionBackwardTask* tasks, std::int64_t count) 
 }
 template std::int64_t attention_backward_scratch<F32>(std::int64_t, std::int64_t, std::int64_t);
 template std::int64_t attention_backward_scratch<Bf16>(std::int64_t, std::int64_t, std::int64_t);
+template std::int64_t attention_backward_scratch<F16>(std::int64_t, std::int64_t, std::int64_t);
 template void attention_backward<F32>(const AttentionBackwardTask*, std::int64_t);
 template void attention_backward<Bf16>(const AttentionBackwardTask*, std::int64_t);
+template void attention_backward<F16>(const AttentionBackwardTask*, std::int64_t);
 
 }  // namespace hone::kernel::HONE_ISA

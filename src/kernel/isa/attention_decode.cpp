@@ -160,7 +160,9 @@ void attention_decode(const AttentionDecodeTask& t) {
 }
 template std::int64_t attention_decode_scratch<F32>(std::int64_t, std::int64_t, std::int64_t);
 template std::int64_t attention_decode_scratch<Bf16>(std::int64_t, std::int64_t, std::int64_t);
+template std::int64_t attention_decode_scratch<F16>(std::int64_t, std::int64_t, std::int64_t);
 template void attention_decode<F32>(const AttentionDecodeTask&);
 template void attention_decode<Bf16>(const AttentionDecodeTask&);
+template void attention_decode<F16>(const AttentionDecodeTask&);
 
 }  // namespace hone::kernel::HONE_ISA

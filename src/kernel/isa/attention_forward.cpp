@@ -156,15 +156,19 @@ void key_block(State<Type>& s, bool first_block) {
   }
 }
 
+// From here on Type is that of the rows in memory; what is computed is of its arithmetic.
+template <class Type>
+using StateOf = State<typename Type::Arithmetic>;
+
 template <class Type>
 void sees_nothing(const AttentionForwardTask& t, Index query) {
   auto* o = static_cast<typename Type::Element*>(t.o) + query * t.o_stride;
-  for (Index d = 0; d < t.D; ++d) o[d] = 0;
+  for (Index d = 0; d < t.D; ++d) o[d] = {};
   if (t.lse) t.lse[query] = -__builtin_inff();
 }
 
 template <class Type>
-void finish(const State<Type>& s, Index first_query) {
+void finish(const StateOf<Type>& s, Index first_query) {
   const auto& t = s.t;
   alignas(64) float l[block], m[block];
   for (Index v = 0; v < block_vectors; ++v) {
@@ -184,7 +188,7 @@ void finish(const State<Type>& s, Index first_query) {
 }
 
 template <class Type>
-void pack_keys(State<Type>& s, Index key, Index keys) {
+void pack_keys(StateOf<Type>& s, Index key, Index keys) {
   const Index D = s.t.D, count = keys - key < block ? keys - key : block;
   pack_rows<Type>(s.s.k + key * row_units<Type>(D), s.t.k, key, count, D);
   pack_pairs<Type>(s.s.v + key / Type::pair * padded<Type>(D), s.t.v, key, count, D);
@@ -212,7 +216,8 @@ void forward(const AttentionForwardTask& t, const AttentionForwardTask* next) {
     for (Index query = t.first_query; query < end; ++query) sees_nothing<Type>(t, query);
     return;
   }
-  State<Type> s{t, Scratch<Type>(t.scratch, keys, t.D), {}, {}, {}, {}, {}, {}, {}, {}};
+  using Arithmetic = typename Type::Arithmetic;
+  State<Arithmetic> s{t, Scratch<Arithmetic>(t.scratch, keys, t.D), {}, {}, {}, {}, {}, {}, {}, {}};
   s.ahead = ahead_of<Type>(t, next);
   store(s.scale, splat(t.scale * log2_e));
   Index packed = 0;
@@ -224,10 +229,11 @@ void forward(const AttentionForwardTask& t, const AttentionForwardTask* next) {
     for (F& l : s.l) l = F{};
     const Index first = keys_from(t.sight, t.offset + query);
     for (Index key = first; key < keys && set_keys(s.see, key, keys - key); key += block) {
-      if (key >= packed) pack_keys(s, key, keys), packed = key + block;
-      t.dropout.threshold ? key_block<Type, true>(s, key == first) : key_block<Type, false>(s, key == first);
+      if (key >= packed) pack_keys<Type>(s, key, keys), packed = key + block;
+      t.dropout.threshold ? key_block<Arithmetic, true>(s, key == first)
+                          : key_block<Arithmetic, false>(s, key == first);
     }
-    finish(s, query);
+    finish<Type>(s, query);
   }
 }
 
@@ -243,7 +249,9 @@ void attention_forward(const AttentionForwardTask* tasks, std::int64_t count) {
 }
 template std::int64_t attention_forward_scratch<F32>(std::int64_t, std::int64_t);
 template std::int64_t attention_forward_scratch<Bf16>(std::int64_t, std::int64_t);
+template std::int64_t attention_forward_scratch<F16>(std::int64_t, std::int64_t);
 template void attention_forward<F32>(const AttentionForwardTask*, std::int64_t);
 template void attention_forward<Bf16>(const AttentionForwardTask*, std::int64_t);
+template void attention_forward<F16>(const AttentionForwardTask*, std::int64_t);
 
 }  // namespace hone::kernel::HONE_ISA

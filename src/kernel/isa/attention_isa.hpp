@@ -3,6 +3,7 @@
 #pragma once
 #include <cstdint>
 
+#include "kernel/element.hpp"
 #include "machine/builds.hpp"
 
 namespace hone::kernel {
@@ -72,12 +73,12 @@ struct AttentionDecodeTask {
 
 // Indexed by Element. While a task of a list computes, the rows of the next one are fetched into the cache.
 struct AttentionTable {
-  std::int64_t (*forward_scratch[2])(std::int64_t keys, std::int64_t D);
-  void (*forward[2])(const AttentionForwardTask* tasks, std::int64_t count);
-  std::int64_t (*backward_scratch[2])(std::int64_t T, std::int64_t S, std::int64_t D);
-  void (*backward[2])(const AttentionBackwardTask* tasks, std::int64_t count);
-  std::int64_t (*decode_scratch[2])(std::int64_t group, std::int64_t queries, std::int64_t D);
-  void (*decode[2])(const AttentionDecodeTask&);
+  std::int64_t (*forward_scratch[element_types])(std::int64_t keys, std::int64_t D);
+  void (*forward[element_types])(const AttentionForwardTask* tasks, std::int64_t count);
+  std::int64_t (*backward_scratch[element_types])(std::int64_t T, std::int64_t S, std::int64_t D);
+  void (*backward[element_types])(const AttentionBackwardTask* tasks, std::int64_t count);
+  std::int64_t (*decode_scratch[element_types])(std::int64_t group, std::int64_t queries, std::int64_t D);
+  void (*decode[element_types])(const AttentionDecodeTask&);
 };
 
 HONE_BUILDS(AttentionTable, attention_table);

@@ -2,7 +2,7 @@
 //   rows:       [row][unit of D]            read by broadcasts, sum over D
 //   pairs:      [pair of rows][D]           a unit holds two rows' elements (bf16), sum over rows
 //   transposed: [unit of D][64 rows]        rows in lanes, sum over D
-// For f32 (and widened bf16) rows and pairs are the same.
+// For f32 (and what is widened to it) rows and pairs are the same.
 #pragma once
 #include "kernel/isa/attention_isa.hpp"
 #include "kernel/isa/attention_product.hpp"
@@ -132,7 +132,7 @@ void pack_rows(float* to, const AttentionRows& rows, Index first, Index count, I
 }
 
 #if defined(__AVX512BF16__)
-HONE_INLINE __m512i load_some(const std::uint16_t* row, Index d, Index D) {  // 32 elements, those past D zero
+HONE_INLINE __m512i load_columns(const bf16* row, Index d, Index D) {  // 32 elements, those past D zero
   const Index left = row ? D - d : 0;
   if (left >= 32) return _mm512_loadu_si512(row + d);
   return left <= 0 ? _mm512_setzero_si512() : _mm512_maskz_loadu_epi16((1u << left) - 1, row + d);
@@ -156,7 +156,7 @@ void pack_pairs(float* to, const AttentionRows& rows, Index first, Index count, 
       const auto* odd = r + 1 < count ? row_at<Type>(rows, first + r + 1) : nullptr;
       float* out = to + r / 2 * width;
       for (Index d = 0; d < width; d += 32) {
-        const __m512i a = load_some(even, d, D), b = load_some(odd, d, D);
+        const __m512i a = load_columns(even, d, D), b = load_columns(odd, d, D);
         _mm512_storeu_si512(out + d, zip(a, b, 0));
         if (d + 16 < width) _mm512_storeu_si512(out + d + 16, zip(a, b, 16));
       }

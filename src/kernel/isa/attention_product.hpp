@@ -19,8 +19,11 @@ constexpr Index block_vectors = block / lanes;
 
 constexpr Index round_up(Index n, Index m) { return (n + m - 1) / m * m; }
 
+// How attention computes (Arithmetic): in what units and with which rounding; and from what elements in
+// memory.
 struct F32 {
   using Element = float;
+  using Arithmetic = F32;
   static constexpr Index pair = 1;  // elements of a unit
   static constexpr bool rounds = false;
   static HONE_INLINE F dot(F a, F b, F c) { return fma(a, b, c); }
@@ -28,7 +31,8 @@ struct F32 {
 
 #if defined(__AVX512BF16__)
 struct Bf16 {
-  using Element = std::uint16_t;
+  using Element = bf16;
+  using Arithmetic = Bf16;
   static constexpr Index pair = 2;
   static constexpr bool rounds = true;
   static HONE_INLINE F dot(F a, F b, F c) {
@@ -40,12 +44,21 @@ struct Bf16 {
 };
 #else
 struct Bf16 {  // widened while packed
-  using Element = std::uint16_t;
+  using Element = bf16;
+  using Arithmetic = Bf16;
   static constexpr Index pair = 1;
   static constexpr bool rounds = true;
   static HONE_INLINE F dot(F a, F b, F c) { return fma(a, b, c); }
 };
 #endif
+
+// Widened while packed; from there on f32, probabilities too: these are below 2^30 (attention_forward.cpp),
+// not below 2^16.
+struct F16 {
+  using Element = f16;
+  using Arithmetic = F32;
+  static constexpr Index pair = 1;
+};
 
 struct Operands {
   const float* a;

@@ -254,7 +254,7 @@ HONE_INLINE I kept(const Drops& s, const AttentionDropout& d, Index key, Index v
 
 template <class Type>
 HONE_INLINE F rounded(F x) {
-  return Type::rounds ? rounded_to_bf16(x) : x;
+  return Type::rounds ? rounded_to<typename Type::Element>(x) : x;
 }
 
 // Two neighbouring rows of keys, queries in lanes, for a sum over keys: [pair of keys][64 queries].

@@ -17,12 +17,12 @@ template <class Type>
 void attention_decode(const AttentionDecodeTask&);
 
 const AttentionTable attention_table{
-    {attention_forward_scratch<F32>, attention_forward_scratch<Bf16>},
-    {attention_forward<F32>, attention_forward<Bf16>},
-    {attention_backward_scratch<F32>, attention_backward_scratch<Bf16>},
-    {attention_backward<F32>, attention_backward<Bf16>},
-    {attention_decode_scratch<F32>, attention_decode_scratch<Bf16>},
-    {attention_decode<F32>, attention_decode<Bf16>},
+    {attention_forward_scratch<F32>, attention_forward_scratch<Bf16>, attention_forward_scratch<F16>},
+    {attention_forward<F32>, attention_forward<Bf16>, attention_forward<F16>},
+    {attention_backward_scratch<F32>, attention_backward_scratch<Bf16>, attention_backward_scratch<F16>},
+    {attention_backward<F32>, attention_backward<Bf16>, attention_backward<F16>},
+    {attention_decode_scratch<F32>, attention_decode_scratch<Bf16>, attention_decode_scratch<F16>},
+    {attention_decode<F32>, attention_decode<Bf16>, attention_decode<F16>},
 };
 
 }  // namespace hone::kernel::HONE_ISA

@@ -68,8 +68,7 @@ RowSum row_of(const T* x, std::int64_t V, std::int64_t label) {
 }
 
 RowSum row(In logits, std::int64_t first, std::int64_t V, std::int64_t label) {
-  if (logits.type == Element::f32) return row_of(static_cast<const float*>(logits.data) + first, V, label);
-  return row_of(static_cast<const std::uint16_t*>(logits.data) + first, V, label);
+  return typed(logits, [&](const auto* x) { return row_of(x + first, V, label); });
 }
 
 double sum_below(In logits, std::int64_t first, std::int64_t V, float from) {

@@ -24,7 +24,7 @@ constexpr int b_rows_at_once = rows == 1 ? 4
 template <class T>
 HONE_INLINE F multiply_add(F x, F w, F sum) {
 #if defined(__AVX512BF16__)
-  if constexpr (sizeof(T) == 2) return (F)_mm512_dpbf16_ps((__m512)sum, (__m512bh)x, (__m512bh)w);
+  if constexpr (pair_of<T> == 2) return (F)_mm512_dpbf16_ps((__m512)sum, (__m512bh)x, (__m512bh)w);
 #endif
   return fma(x, w, sum);
 }
@@ -98,10 +98,7 @@ void multiply_columns(const Gemm& g, std::int64_t first, std::int64_t count) {
 }
 
 void columns(const Gemm& g, std::int64_t first, std::int64_t count) {
-  if (g.a.type == Element::bf16)
-    multiply_columns<std::uint16_t>(g, first, count);
-  else
-    multiply_columns<float>(g, first, count);
+  typed(g.a, [&]<class T>(const T*) { multiply_columns<T>(g, first, count); });
 }
 
 }  // namespace

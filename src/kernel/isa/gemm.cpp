@@ -27,7 +27,7 @@ struct RowUnits {
 };
 
 // tile_rows rows of A as units: where they lie, or a copy where rows are missing, where an odd k lacks its
-// other half, or where bf16 has to be widened.
+// other half, or where 16 bits have to be widened.
 template <class T>
 RowUnits prepare_rows(const Gemm& g, std::int64_t row, std::int64_t rows, std::int64_t k,
                       std::int64_t k_count, std::uint32_t* copy) {
@@ -85,10 +85,7 @@ void multiply_block_as(const Gemm& g, const GemmBlock& block) {
 }
 
 void multiply_block(const Gemm& g, const GemmBlock& block) {
-  if (g.a.type == Element::bf16)
-    multiply_block_as<std::uint16_t>(g, block);
-  else
-    multiply_block_as<float>(g, block);
+  typed(g.a, [&]<class T>(const T*) { multiply_block_as<T>(g, block); });
 }
 
 }  // namespace

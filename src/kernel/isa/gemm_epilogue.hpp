@@ -23,6 +23,11 @@ HONE_INLINE void store_exact_valid(T* p, F v, std::int64_t n) {
     store_first(p, v, static_cast<int>(n));
 }
 
+HONE_INLINE F rounded_as(Element type, F v) {
+  if (type == Element::bf16) return rounded_to<bf16>(v);
+  return type == Element::f16 ? rounded_to<f16>(v) : v;
+}
+
 // The part of C that a tile covers.
 struct TilePlace {
   std::int64_t row, column, rows, columns;
@@ -38,13 +43,13 @@ HONE_INLINE void finish_rows(const Gemm& g, const TilePlace& at, const float* ti
       F s = load(tile + r * tile_stride + j);
       if (g.bias) s = s + load_valid(g.bias + at.column + j, n);
       if constexpr (backward) {
-        if (g.rounded == Element::bf16) s = rounded_to_bf16(s);
+        s = rounded_as(g.rounded, s);
         s = s * activation_gradient<kind>(load_valid(static_cast<const T*>(g.pre) + offset, n));
         if (g.residual) s = load_valid(g.residual + offset, n) + s;
         store_valid(static_cast<T*>(g.c.data) + offset, s, n);
         continue;
       }
-      if (sizeof(T) == 2 || g.rounded == Element::bf16) s = rounded_to_bf16(s);  // once, and stored as it is
+      s = sizeof(T) == 2 ? rounded_to<T>(s) : rounded_as(g.rounded, s);  // once, and stored as it is
       if constexpr (forward) store_valid(static_cast<T*>(g.activated) + offset, activate<kind>(s), n);
       if (g.residual) s = load_valid(g.residual + offset, n) + s;
       if (!forward || g.c.data) store_exact_valid(static_cast<T*>(g.c.data) + offset, s, n);
@@ -65,10 +70,7 @@ HONE_INLINE void finish_tile_as(const Gemm& g, const TilePlace& at, const float*
 
 // tile: [rows][stride] f32, whole vectors.
 inline void finish_tile(const Gemm& g, const TilePlace& at, const float* tile, std::int64_t stride) {
-  if (g.c.type == Element::bf16)
-    finish_tile_as<std::uint16_t>(g, at, tile, stride);
-  else
-    finish_tile_as<float>(g, at, tile, stride);
+  typed(g.c, [&]<class T>(T*) { finish_tile_as<T>(g, at, tile, stride); });
 }
 
 // Whether C is the product itself, so that whole tiles need no epilogue.

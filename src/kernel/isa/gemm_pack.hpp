@@ -2,6 +2,7 @@
 #pragma once
 #include "kernel/isa/gemm_isa.hpp"
 #include "kernel/isa/gemm_tile.hpp"
+#include "kernel/isa/loops.hpp"
 #include "kernel/isa/transpose.hpp"
 
 namespace hone::kernel::HONE_ISA {

@@ -21,7 +21,9 @@ constexpr int tile_rows = 4, panel_vectors = 2, fewest_panels = 8, bf16_pair = 1
 constexpr int panel_columns = panel_vectors * lanes;
 
 template <class T>
-constexpr int pair_of = sizeof(T) == 2 ? bf16_pair : 1;
+constexpr int pair_of = 1;
+template <>
+constexpr int pair_of<bf16> = bf16_pair;
 
 struct TileProduct {
   const void* a;  // unit u of row r at a + r * a_row_bytes + u * a_unit_bytes

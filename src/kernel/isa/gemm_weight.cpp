@@ -130,10 +130,7 @@ void weight_tile_as(const WeightTile& tile) {
 }  // namespace
 
 void weight_tile(const WeightTile& tile) {
-  if (tile.gradient->dy.type == Element::bf16)
-    weight_tile_as<std::uint16_t>(tile);
-  else
-    weight_tile_as<float>(tile);
+  typed(tile.gradient->dy, [&]<class T>(const T*) { weight_tile_as<T>(tile); });
 }
 
 }  // namespace hone::kernel::HONE_ISA

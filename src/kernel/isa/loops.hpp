@@ -80,18 +80,16 @@ HONE_INLINE float sum_of(std::int64_t n, const Term& term) {
 
 // Calls body with the pointer in its element type.
 template <class Body>
-HONE_INLINE void typed(In x, const Body& body) {
-  if (x.type == Element::f32)
-    body(static_cast<const float*>(x.data));
-  else
-    body(static_cast<const std::uint16_t*>(x.data));
+HONE_INLINE auto typed(In x, const Body& body) {
+  if (x.type == Element::f32) return body(static_cast<const float*>(x.data));
+  if (x.type == Element::bf16) return body(static_cast<const bf16*>(x.data));
+  return body(static_cast<const f16*>(x.data));
 }
 template <class Body>
-HONE_INLINE void typed(Out y, const Body& body) {
-  if (y.type == Element::f32)
-    body(static_cast<float*>(y.data));
-  else
-    body(static_cast<std::uint16_t*>(y.data));
+HONE_INLINE auto typed(Out y, const Body& body) {
+  if (y.type == Element::f32) return body(static_cast<float*>(y.data));
+  if (y.type == Element::bf16) return body(static_cast<bf16*>(y.data));
+  return body(static_cast<f16*>(y.data));
 }
 
 }  // namespace hone::kernel::HONE_ISA

@@ -1,5 +1,7 @@
 #include "kernel/isa/optimizer_isa.hpp"
 
+#include <type_traits>
+
 #include "kernel/isa/loops.hpp"
 
 namespace hone::kernel::HONE_ISA {
@@ -30,9 +32,10 @@ double sum_of_squares(const float* x, std::int64_t n) {
   return total;
 }
 
-template <bool with_low>
-void adamw_loop(const AdamWCoefficients& c, float* w, const float* gradient, float* m, float* v,
-                std::uint16_t* low, std::int64_t n) {
+// w1 is also stored in `low`, unless that is of type nullptr_t.
+template <class Low>
+void adamw_loop(const AdamWCoefficients& c, float* w, const float* gradient, float* m, float* v, Low low,
+                std::int64_t n) {
   each(n, [&](std::int64_t i, auto part) {
     const F g = get(gradient + i, part) * splat(c.clip_scale);
     const F m1 = splat(c.beta1) * get(m + i, part) + splat(c.one_minus_beta1) * g;
@@ -43,16 +46,14 @@ void adamw_loop(const AdamWCoefficients& c, float* w, const float* gradient, flo
     put(m + i, m1, part);
     put(v + i, v1, part);
     put(w + i, w1, part);
-    if (with_low) put(low + i, w1, part);
+    if constexpr (std::is_pointer_v<Low>) put(low + i, w1, part);
   });
 }
 
-void adamw(const AdamWCoefficients& c, float* w, const float* gradient, float* m, float* v,
-           std::uint16_t* low, std::int64_t n) {
-  if (low)
-    adamw_loop<true>(c, w, gradient, m, v, low, n);
-  else
-    adamw_loop<false>(c, w, gradient, m, v, nullptr, n);
+void adamw(const AdamWCoefficients& c, float* w, const float* gradient, float* m, float* v, Out low,
+           std::int64_t n) {
+  if (!low.data) return adamw_loop(c, w, gradient, m, v, nullptr, n);
+  typed(low, [&](auto* copy) { adamw_loop(c, w, gradient, m, v, copy, n); });
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 
+#include "kernel/element.hpp"
 #include "machine/builds.hpp"
 
 namespace hone::kernel {
@@ -13,9 +14,9 @@ struct AdamWCoefficients {
 
 struct OptimizerTable {
   double (*sum_of_squares)(const float* x, std::int64_t n);
-  // low may be null.
-  void (*adamw)(const AdamWCoefficients&, float* w, const float* gradient, float* m, float* v,
-                std::uint16_t* low, std::int64_t n);
+  // low.data may be null.
+  void (*adamw)(const AdamWCoefficients&, float* w, const float* gradient, float* m, float* v, Out low,
+                std::int64_t n);
 };
 
 HONE_BUILDS(OptimizerTable, optimizer_table);

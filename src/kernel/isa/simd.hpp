@@ -28,7 +28,16 @@ constexpr int lanes = 4;
 typedef float F __attribute__((vector_size(lanes * 4)));
 typedef std::int32_t I __attribute__((vector_size(lanes * 4)));
 typedef std::uint32_t U __attribute__((vector_size(lanes * 4)));
-typedef std::uint16_t H __attribute__((vector_size(lanes * 2)));  // bf16 bits
+typedef std::uint16_t H __attribute__((vector_size(lanes * 2)));
+
+// Elements of 16 bits in memory, which the vectors of f32 below load and store. (base/types.hpp has structs
+// of the same layout, and scalar conversions of the same bits.)
+struct bf16 {
+  std::uint16_t bits;
+};
+struct f16 {  // IEEE 754 binary16
+  std::uint16_t bits;
+};
 
 // (Not 0 + x: that keeps the sign of zero, so g++ adds, where this folds into a broadcast from memory.)
 HONE_INLINE F splat(float x) {
@@ -100,8 +109,7 @@ HONE_INLINE F sqrt(F x) {
 #endif
 }
 
-// bf16 in memory is std::uint16_t here (the struct bf16 of base/types.hpp has the same layout).
-HONE_INLINE F load(const std::uint16_t* p) {
+HONE_INLINE F load(const bf16* p) {
 #if defined(__AVX512F__)  // g++ 12 widens a whole vector in halves
   const U wide = (U)_mm512_maskz_cvtepu16_epi32(0xffff, _mm256_loadu_si256((const __m256i*)p)) << 16;
 #elif defined(__AVX2__)
@@ -116,9 +124,33 @@ HONE_INLINE F load(const std::uint16_t* p) {
   return r;
 }
 
+// By F16C, which every CPU with AVX2 has; denormals are kept both ways. AVX-512 FP16 would not be faster
+// here: it computes in f16, with sums of 11 bits.
+HONE_INLINE F load(const f16* p) {
+#if defined(__AVX512F__)
+  return (F)_mm512_maskz_cvtph_ps(0xffff, _mm256_loadu_si256((const __m256i*)p));
+#elif defined(__AVX2__)
+  return (F)_mm256_cvtph_ps(_mm_loadu_si128((const __m128i*)p));
+#else
+  H h;
+  std::memcpy(&h, p, sizeof h);
+  const U u = __builtin_convertvector(h, U), magnitude = u & 0x7fffu;
+  const U quiet = (U)(magnitude > 0x7c00u) & 0x400000u;
+  const U special =
+      (U)(magnitude >= 0x7c00u) & (112u << 23);  // the exponent of infinities and NaN goes up twice
+  const F normal = as_float((I)(((magnitude << 13) + (112u << 23) + special) | quiet));
+  const F small = __builtin_convertvector((I)magnitude, F) * splat(0x1p-24f);
+  return as_float(bits(select((I)(magnitude < 0x400u), small, normal)) | (I)((u & 0x8000u) << 16));
+#endif
+}
+
+template <class T>
+HONE_INLINE F rounded_to(F v);
+
 // v rounded to bf16, as f32: to nearest even; NaN stays NaN. The instruction of AVX-512 BF16 flushes
 // denormals to zero, the other builds do not.
-HONE_INLINE F rounded_to_bf16(F v) {
+template <>
+HONE_INLINE F rounded_to<bf16>(F v) {
 #if defined(__AVX512BF16__)
   const __m256i h = (__m256i)_mm512_cvtneps_pbh((__m512)v);
   return as_float((I)((U)_mm512_maskz_cvtepu16_epi32(0xffff, h) << 16));
@@ -129,7 +161,7 @@ HONE_INLINE F rounded_to_bf16(F v) {
 #endif
 }
 // A v that bf16 can hold. (Left to itself g++ 12 narrows lane by lane.)
-HONE_INLINE void store_exact(std::uint16_t* p, F v) {
+HONE_INLINE void store_exact(bf16* p, F v) {
   const U half = (U)bits(v) >> 16;
 #if defined(__AVX512F__)
   const __m256i h = _mm512_maskz_cvtepi32_epi16(0xffff, (__m512i)half);
@@ -142,13 +174,43 @@ HONE_INLINE void store_exact(std::uint16_t* p, F v) {
   std::memcpy(p, &h, sizeof h);
 }
 HONE_INLINE void store_exact(float* p, F v) { store(p, v); }
-HONE_INLINE void store(std::uint16_t* p, F v) {
+HONE_INLINE void store(bf16* p, F v) {
 #if defined(__AVX512BF16__)
   const __m256bh h = _mm512_cvtneps_pbh((__m512)v);
   std::memcpy(p, &h, sizeof h);
 #else
-  store_exact(p, rounded_to_bf16(v));
+  store_exact(p, rounded_to<bf16>(v));
 #endif
+}
+
+// To nearest even; from 65520 on infinite; NaN stays NaN.
+HONE_INLINE void store(f16* p, F v) {
+#if defined(__AVX512F__)
+  const __m256i h = _mm512_maskz_cvtps_ph(0xffff, (__m512)v, _MM_FROUND_TO_NEAREST_INT);
+#elif defined(__AVX2__)
+  const __m128i h = _mm256_cvtps_ph((__m256)v, _MM_FROUND_TO_NEAREST_INT);
+#else
+  const U magnitude = (U)bits(v) & 0x7fffffffu, sign = ((U)bits(v) >> 16) & 0x8000u;
+  const U up = (magnitude + 0xfffu + ((magnitude >> 13) & 1u) - (112u << 23)) >> 13;
+  const U small = (U)bits(as_float((I)magnitude) + splat(0.5f)) - 0x3f000000u;  // the adder rounds at 2^-24
+  const U infinite = {0x7c00u, 0x7c00u, 0x7c00u, 0x7c00u}, nan = 0x7e00u | ((magnitude >> 13) & 0x3ffu);
+  U all = (I)(magnitude < 0x38800000u) ? small : up;
+  all = (I)(magnitude >= 0x47800000u) ? infinite : all;
+  all = (I)(magnitude > 0x7f800000u) ? nan : all;
+  const H h = __builtin_convertvector(all | sign, H);
+#endif
+  std::memcpy(p, &h, sizeof h);
+}
+HONE_INLINE void store_exact(f16* p, F v) { store(p, v); }
+template <>
+HONE_INLINE F rounded_to<f16>(F v) {
+  f16 narrow[lanes];
+  store(narrow, v);
+  return load(narrow);
+}
+template <>
+HONE_INLINE F rounded_to<float>(F v) {
+  return v;
 }
 
 // Tails: the first n < lanes elements; the rest read as zero and are not written.

@@ -1,0 +1,51 @@
+#include "ir/values.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/types.hpp"
+
+namespace hone {
+namespace {
+
+template <class T>
+std::span<const T> of(std::span<const std::byte> bytes) {
+  return {reinterpret_cast<const T*>(bytes.data()), bytes.size() / sizeof(T)};
+}
+template <class T>
+std::span<T> of(std::span<std::byte> bytes) {
+  return {reinterpret_cast<T*>(bytes.data()), bytes.size() / sizeof(T)};
+}
+
+}  // namespace
+
+void widen(std::span<const std::byte> from, DType dtype, std::span<float> to) {
+  const auto wide = [](auto x) { return to_f32(x); };
+  if (dtype == DType::bf16)
+    std::ranges::transform(of<bf16>(from), to.begin(), wide);
+  else if (dtype == DType::f16)
+    std::ranges::transform(of<f16>(from), to.begin(), wide);
+  else
+    std::ranges::copy(of<float>(from), to.begin());
+}
+
+void narrow(std::span<const float> from, DType dtype, std::span<std::byte> to) {
+  if (dtype == DType::bf16)
+    std::ranges::transform(from, of<bf16>(to).begin(), to_bf16);
+  else if (dtype == DType::f16)
+    std::ranges::transform(from, of<f16>(to).begin(), to_f16);
+  else
+    std::ranges::copy(from, of<float>(to).begin());
+}
+
+// Infinities and NaN have all bits of the exponent.
+bool all_finite(std::span<const std::byte> values, DType dtype) {
+  if (dtype == DType::f32)
+    return std::ranges::all_of(of<float>(values), [](float x) { return std::isfinite(x); });
+  if (!is_floating(dtype)) return true;
+  const unsigned exponent = dtype == DType::bf16 ? 0x7f80u : 0x7c00u;
+  return std::ranges::all_of(of<std::uint16_t>(values),
+                             [&](std::uint16_t bits) { return (bits & exponent) != exponent; });
+}
+
+}  // namespace hone
