@@ -5,11 +5,12 @@
 //   run.on_step = [](const hone::StepEvent& e) { std::printf("%ld %.3f\n", long(e.step), e.loss); };
 //   const hone::RunSummary done = hone::train(run);
 //
-// Started again, a run goes on from its last checkpoint to the same bits; a finished one does no step. Only a
-// run of the same model, text, tokenizer and options does: contents are compared, not paths. Other `steps`,
-// and what changes no bit, may be asked for, and on_message says what changes. A folder with another model is
-// refused, and so is the one of `model` itself. One process at a time works in a folder. Nothing is printed:
-// what happens arrives in the callbacks.
+// Started again, a run goes on from its last checkpoint to the same bits (where that is damaged, from the one
+// before, which on_message hears); a finished one does no step. Checkpoints are written beside the steps.
+// Only a run of the same model, text, tokenizer and options does: contents are compared, not paths. Other
+// `steps`, and what changes no bit, may be asked for, and on_message says what changes. A folder with another
+// model is refused, and so is the one of `model` itself. One process at a time works in a folder. Nothing is
+// printed: what happens arrives in the callbacks.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -62,8 +63,9 @@ struct TrainingRun {
   std::string model = "nano";  // a preset, a config.json or a model folder
   // A text file, a folder of them, or token shards; for a model that reads a source: pairs (hone/pairs.hpp).
   std::string data{};
-  std::string out{};        // the model folder to make
-  std::string tokenizer{};  // byte, char or a tokenizer.json; empty: the model folder's own, else byte
+  std::string out{};  // the model folder to make
+  // byte, char or a tokenizer.json; empty: that of the run in `out` which goes on, the model folder's, else byte
+  std::string tokenizer{};
   std::optional<Tokenizer> made_tokenizer{};  // one in memory, in place of `tokenizer`
   std::int64_t steps = 1000;
   // batch, micro_batch, precision, threads, seed, ...; seq 0: 256, or the longest pair's
@@ -74,7 +76,7 @@ struct TrainingRun {
   std::int64_t warmup = 100;
   std::int64_t eval_every = 0;  // 0: at the end only
   std::int64_t save_every = 0;  // 0: at the end only
-  bool resume = true;           // from the folder's last checkpoint; false: begin anew
+  bool resume = true;           // from the folder's last whole checkpoint; false: begin anew
   std::optional<float> dropout{};
   bool profile = false;
   std::int64_t decay_steps = 0;  // of ScheduleKind::wsd; 0: a fifth of the steps
@@ -83,6 +85,7 @@ struct TrainingRun {
   std::int64_t source_seq = 0;
   TooLong too_long = TooLong::error;
   std::string source_field{}, target_field{};
+  std::int64_t keep_checkpoints = 2;  // the newest ones that stay; 1 or more
 
   // Asked before each node of a step: the step under way is dropped, and the last complete one saved. Gone on
   // with, the run comes to the same bits.

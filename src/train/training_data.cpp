@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "file/mapped.hpp"
+#include "train/run_files.hpp"
 
 namespace hone {
 namespace {
@@ -96,6 +97,8 @@ void check_pairs(const Model& model, const Tokenizer& tokenizer, const std::stri
 }
 
 std::string tokenizer_of(const TrainingRun& run) {
+  if (run.tokenizer.empty() && run.resume && !run.out.empty())
+    if (auto own = RunFolder(run.out).tokenizer()) return *own;
   const bool from_model = run.tokenizer.empty() && is_file(run.model + "/tokenizer.json");
   return from_model ? run.model : run.tokenizer;
 }

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cmath>
 #include <numbers>
+#include <optional>
 
 #include "base/float_mode.hpp"
 #include "base/number.hpp"
@@ -80,6 +81,7 @@ void check(const TrainingRun& run) {
   count(run.eval_every, "eval_every");
   count(run.save_every, "save_every");
   count(run.decay_steps, "decay_steps");
+  require(run.keep_checkpoints >= 1, "keep", "1 or more", std::to_string(run.keep_checkpoints));
   check_step_options(o, optimizer_record(run.plan.optimizer), "");
   real(run.min_lr, run.min_lr >= 0 && run.min_lr <= o.lr, "min_lr", "0 to lr");
   const auto share = [&](const std::optional<float>& value, const char* option, const char* expected) {
@@ -128,20 +130,28 @@ class Run {
     for (const std::string& note : samples_.notes) say("note: " + note);
     if (!options_.resume) return folder_.remove_checkpoints();
     RunIdentity::Notes kept;
-    const auto from = folder_.resume(trainer_, [&](const RunIdentity::Notes& notes) {
+    const auto check = [&](const RunIdentity::Notes& notes) {
       identity_.require_same(notes);
       kept = notes;
-    });
+    };
+    const auto from = folder_.resume(trainer_, check, [this](const std::string& note) { say(note); });
     if (!from) return;
+    saved_step_ = trainer_.steps();
     summary_.loss = from_text(kept["last loss"]);
     say("resumed from " + *from);
     for (const std::string& change : identity_.changes(kept, trainer_.steps())) say("note: " + change);
   }
 
-  [[noreturn]] void refuse_diverged(ErrorText text) const {
+  // With where the run could go on from.
+  [[noreturn]] void give_up(ErrorText text) {
+    try {
+      trainer_.await_checkpoint();
+    } catch (const Error&) {  // what ended the run comes first
+    }
     const auto last = folder_.last_checkpoint();
+    text.hint += text.hint.empty() ? "" : "; ";
     text.hint +=
-        last ? "; the last checkpoint is " + *last : "; no checkpoint was saved, --save-every makes them";
+        last ? "the last checkpoint is " + *last : "no checkpoint was saved, --save-every makes them";
     throw Error(ErrorKind::failed, std::move(text));
   }
 
@@ -150,7 +160,7 @@ class Run {
       return trainer_.step(batch.samples, step);
     } catch (const Error& e) {
       if (e.kind() != ErrorKind::failed) throw;
-      refuse_diverged(e.text());
+      give_up(e.text());
     }
   }
 
@@ -203,9 +213,9 @@ class Run {
     }
     summary_.val_loss = sum / static_cast<double>(tokens);
     if (!std::isfinite(sum))
-      refuse_diverged({.what = "the validation loss is not finite",
-                       .where = "step " + std::to_string(trainer_.steps()),
-                       .hint = "lower the learning rate, clip at a lower norm, or warm up longer"});
+      give_up({.what = "the validation loss is not finite",
+               .where = "step " + std::to_string(trainer_.steps()),
+               .hint = "lower the learning rate, clip at a lower norm, or warm up longer"});
     const auto share = [](std::int64_t of, std::int64_t all) {
       return static_cast<double>(of) / static_cast<double>(all);
     };
@@ -230,16 +240,19 @@ class Run {
   void save() {
     auto notes = identity_.notes();
     notes["last loss"] = to_text(summary_.loss);
-    folder_.save(trainer_, notes);
+    folder_.save(trainer_, {.notes = std::move(notes), .files = {{"tokenizer.json", tokenizer_.json()}}},
+                 options_.keep_checkpoints);
+    saved_step_ = trainer_.steps();
   }
 
   void finish(double seconds, std::int64_t first) {
     const bool did_steps = trainer_.steps() > first;
-    if (did_steps || (!stopping() && !folder_.last_checkpoint())) save();
+    if (saved_step_ != trainer_.steps() && (did_steps || !stopping())) save();
     if (did_steps) summary_.seconds = seconds;
     if (did_steps) summary_.tokens_per_s = static_cast<double>(tokens_) / seconds;
     if (options_.profile) summary_.op_ms = trainer_.profile_ms();
     summary_.stopped = stopping() || !evaluate();
+    trainer_.await_checkpoint();
     if (!summary_.stopped) {
       trainer_.save(options_.out);
       tokenizer_.save(options_.out);
@@ -259,6 +272,7 @@ class Run {
   RunIdentity identity_;
   RunSummary summary_;
   std::int64_t tokens_ = 0;
+  std::optional<std::int64_t> saved_step_;  // of the newest checkpoint
 };
 
 TrainPlanOptions plan_options(const TrainingRun& run, Lengths lengths) {

@@ -131,13 +131,11 @@ train 2 "^hone: --seq: " recipe.toml --model tiny --data text.txt --batch 2 --se
 run="train --model tiny --data text.txt --seq 64 --batch 4 --out model"
 "$hone" $run --steps 4 --save-every 2 >/dev/null 2>&1 || fail "a plain run failed"
 expect 2 "another --lr" $run --steps 6 --lr 1e-4
-state=model/checkpoints/step-00000004/state.safetensors
-cp "$state" kept
-printf X | dd of="$state" bs=1 seek=50000 conv=notrunc 2>/dev/null
-expect 3 "altered or damaged" $run --steps 6
-truncate -s 1000 "$state"
-expect 3 "cut short" $run --steps 6
-cp kept "$state"
+expect 2 "^hone: --keep: .*1 or more" $run --steps 6 --keep 0
+cp -r model/checkpoints kept
+for step in 2 4; do truncate -s 1000 model/checkpoints/step-0000000$step/model.safetensors; done
+expect 3 "altered or damaged.*no other checkpoint is whole" $run --steps 6
+rm -r model/checkpoints && mv kept model/checkpoints
 "$hone" $run --steps 4 >/dev/null 2>&1 || fail "the earlier checkpoint is no longer whole"
 expect 2 "^hone: --prompt: the prompt is empty" generate model --prompt ''
 expect 2 "^hone: --prompt: the prompt is empty" generate model --prompt=
@@ -169,11 +167,11 @@ cp -r finished own && rm -r own/checkpoints
 mkdir config && config '' && mv config.json config/
 for folder in own config; do
   cp -r $folder kept-$folder
-  expect 1 "another model.*another --out" $run --steps 4 --out $folder
-  expect 1 "another model.*another --out" $run --steps 4 --out $folder --resume never
-  expect 1 "another model.*another --out" plan --model tiny --out $folder
-  expect 1 "another model.*another --out" demo --data text.txt --out $folder
-  expect 1 "tokenizer would be replaced" tokenizer train --data text.txt --vocab-size 300 --out $folder
+  expect 2 "another model.*another --out" $run --steps 4 --out $folder
+  expect 2 "another model.*another --out" $run --steps 4 --out $folder --resume never
+  expect 2 "another model.*another --out" plan --model tiny --out $folder
+  expect 2 "another model.*another --out" demo --data text.txt --out $folder
+  expect 2 "tokenizer would be replaced" tokenizer train --data text.txt --vocab-size 300 --out $folder
   diff -rq $folder kept-$folder || fail "$folder was changed"
 done
 "$hone" $run --steps 0 --out base >/dev/null 2>&1 || fail "a run of no step failed"
