@@ -9,8 +9,9 @@
 //   }
 //
 // A file has a pair a line: SOURCE TAB TARGET (.tsv: UTF-8, no quotes, no header), or a JSON object
-// (.jsonl). Its last tenth is held out. A task has no end and needs no file: pair n is made from the seed
-// and n, and what is held out is set apart by its answer, so that no training pair ever has it.
+// (.jsonl); gzip or Zstandard may have packed it. Its last tenth is held out. A task has no end and needs no
+// file: pair n is made from the seed and n, and what is held out is set apart by its answer, so that no
+// training pair ever has it.
 //
 // A target is framed by the tokenizer's sequence_tokens(), which one that has none gets behind its ids: the
 // decoder reads begin and the target, and learns the target and end. All pairs of a Pairs have one padded
