@@ -78,7 +78,7 @@ struct TrainPlanOptions {
   // the optimizers adamw and adamw8bit.
   Precision master = Precision::f32;
   LossScaling loss_scaling{};  // of fp16
-  bool hits = false;  // evaluation counts which labels the model predicts, too
+  bool hits = false;           // evaluation counts which labels the model predicts, too
 };
 
 class HONE_API TrainPlan {

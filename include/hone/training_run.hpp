@@ -64,7 +64,8 @@ struct TrainingRun {
   // A text file, a folder of them, or token shards; for a model that reads a source: pairs (hone/pairs.hpp).
   std::string data{};
   std::string out{};  // the model folder to make
-  // byte, char or a tokenizer.json; empty: that of the run in `out` which goes on, the model folder's, else byte
+  // byte, char or a tokenizer.json; empty: that of the run in `out` which goes on, the model folder's, else
+  // byte
   std::string tokenizer{};
   std::optional<Tokenizer> made_tokenizer{};  // one in memory, in place of `tokenizer`
   std::int64_t steps = 1000;
@@ -79,7 +80,7 @@ struct TrainingRun {
   bool resume = true;           // from the folder's last whole checkpoint; false: begin anew
   std::optional<float> dropout{};
   bool profile = false;
-  std::int64_t decay_steps = 0;  // of ScheduleKind::wsd; 0: a fifth of the steps
+  std::int64_t decay_steps = 0;            // of ScheduleKind::wsd; 0: a fifth of the steps
   std::optional<float> label_smoothing{};  // none: the model's own
   // Of pairs, as PairOptions has them.
   std::int64_t source_seq = 0;

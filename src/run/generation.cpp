@@ -168,11 +168,10 @@ std::span<const float> Generation::Impl::finite_logits() {
   if (std::all_of(logits.begin(), logits.end(), [](float x) { return std::isfinite(x); })) return logits;
   const auto culprit = generator->executor.first_not_finite(generator->last_program);
   end(Finish::stopped);
-  throw Error(ErrorKind::input,
-              {.what = "the logits are not finite",
-               .where = "position " + std::to_string(generator->position - 1) +
-                        (culprit ? ", first in " + culprit->where : ""),
-               .hint = "the weights are damaged, or the model diverged in training"});
+  throw Error(ErrorKind::input, {.what = "the logits are not finite",
+                                 .where = "position " + std::to_string(generator->position - 1) +
+                                          (culprit ? ", first in " + culprit->where : ""),
+                                 .hint = "the weights are damaged, or the model diverged in training"});
 }
 
 // Logits may be more than ids: a padded head, or a model whose tokenizer has fewer.

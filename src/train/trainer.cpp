@@ -35,7 +35,6 @@ namespace {
 
 }  // namespace
 
-
 namespace {
 
 bool is_saved(const TensorDef& t) { return t.role == Role::parameter || t.lifetime == Lifetime::saved; }
