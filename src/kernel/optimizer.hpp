@@ -26,6 +26,15 @@ struct GradientNorm {
   float* clip_scale = nullptr;
 };
 
+// The sums of its blocks by themselves: sums[b] is block b's in f32, sums[blocks + b] what that lacks of it,
+// together 48 bits.
+struct Squares {
+  GradientNorm::Part part;
+  float* sums = nullptr;
+};
+constexpr std::int64_t norm_block = 32768;  // the leaf of the norm's sum; another size gives other bits
+constexpr std::int64_t norm_blocks(std::int64_t n) { return (n + norm_block - 1) / norm_block; }
+
 // What the loop hands to every update node of a step, in this order, as one f32 input tensor.
 struct AdamWStep {
   float lr, beta1, beta2, epsilon, weight_decay;
@@ -47,9 +56,15 @@ struct AdamW {
   const float* clip_scale = nullptr;  // or null: 1
 };
 
+// What the loops take of a step; clip_scale may be null: 1.
+struct AdamWCoefficients;
+AdamWCoefficients coefficients(const AdamWStep&, bool decay, const float* clip_scale);
+Out part_of(const Out& all, std::int64_t first);  // from that element on; no data stays none
+
 std::int64_t scratch_bytes(const GradientNorm&);
 
 void run(const GradientNorm&, Isa, ThreadPool&, void* scratch);
+void run(const Squares&, Isa, ThreadPool&);
 void run(const AdamW&, Isa, ThreadPool&);
 
 }  // namespace hone::kernel
