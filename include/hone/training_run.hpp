@@ -55,7 +55,8 @@ struct TrainingRun {
   std::string model = "nano";  // a preset, a config.json or a model folder
   std::string data{};          // a text file, a folder of them, or token shards
   std::string out{};           // the model folder to make
-  // byte, char or a tokenizer.json; empty: that of the run in `out` which goes on, the model folder's, else byte
+  // byte, char or a tokenizer.json; empty: that of the run in `out` which goes on, the model folder's, else
+  // byte
   std::string tokenizer{};
   std::optional<Tokenizer> made_tokenizer{};  // one in memory, in place of `tokenizer`
   std::int64_t steps = 1000;
@@ -70,6 +71,7 @@ struct TrainingRun {
   std::optional<float> dropout{};
   bool profile = false;
   std::int64_t keep_checkpoints = 2;  // the newest ones that stay; 1 or more
+  bool compress_checkpoints = false;  // CheckpointOptions::compress
 
   // Asked before each node of a step: the step under way is dropped, and the last complete one saved. Gone on
   // with, the run comes to the same bits.

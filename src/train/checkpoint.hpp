@@ -26,7 +26,7 @@ using CheckpointTexts = std::map<std::string, std::string>;
 CheckpointTexts checkpoint_texts(const Trainer::Impl& trainer, CheckpointOptions options);
 // Calls `copied` when no more is read of the trainer.
 void write_checkpoint(const Trainer::Impl& trainer, const std::string& folder, const CheckpointTexts& texts,
-                      const std::function<void()>& copied);
+                      bool compress, const std::function<void()>& copied);
 
 // Error(input) where a file is missing, damaged, or of a format that is not read.
 CheckpointState read_checkpoint_state(const std::string& folder);  // state.json alone
