@@ -230,9 +230,10 @@ const SafetensorsEntry& SafetensorsFile::at(std::string_view name) const {
 }
 
 SafetensorsWriter::SafetensorsWriter(const std::string& path, std::vector<SafetensorsSpec> specs,
-                                     const std::map<std::string, std::string>& metadata, bool packed)
-    : specs_(std::move(specs)), file_(path) {
-  if (packed) packer_.emplace();
+                                     const std::map<std::string, std::string>& metadata,
+                                     const SafetensorsWriting& writing)
+    : specs_(std::move(specs)), file_(path, writing.hurry) {
+  if (writing.packed) packer_.emplace();
   nlohmann::ordered_json header;
   if (!metadata.empty()) header["__metadata__"] = metadata;
   // One string by hand: ordered_json looks for a key by walking all before it.

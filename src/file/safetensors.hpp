@@ -73,15 +73,19 @@ struct SafetensorsSpec {
   std::vector<std::int64_t> shape;
 };
 
-// Writes a file of any size in constant memory, if asked for packed (file/packed_file.hpp), as
-// SafetensorsFile reads it and no other tool: all entries are declared first, then come the bytes, tensor by
-// tensor in that order, each in as many pieces as is handy. The file appears at commit(). Who mixes dtypes
+struct SafetensorsWriting {
+  bool packed = false;  // as SafetensorsFile reads it and no other tool: file/packed_file.hpp
+  const std::atomic<bool>* hurry = nullptr;  // as AtomicFile has it
+};
+
+// Writes a file of any size in constant memory: all entries are declared first, then come the bytes, tensor
+// by tensor in that order, each in as many pieces as is handy. The file appears at commit(). Who mixes dtypes
 // puts the wide ones first, which keeps each tensor aligned to its element.
 class SafetensorsWriter {
  public:
   SafetensorsWriter(const std::string& path, std::vector<SafetensorsSpec> specs,
                     const std::map<std::string, std::string>& metadata = {{"format", "pt"}},
-                    bool packed = false);
+                    const SafetensorsWriting& writing = {});
 
   void write(std::string_view name, std::span<const std::byte> bytes);  // the next bytes of tensor `name`
   void finish();  // when all bytes were written: what commit() does first, and the digest is the file's

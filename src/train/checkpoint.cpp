@@ -91,18 +91,19 @@ CheckpointTexts checkpoint_texts(const Trainer::Impl& trainer, CheckpointOptions
 }
 
 void write_checkpoint(const Trainer::Impl& trainer, const std::string& folder, const CheckpointTexts& texts,
-                      bool compress, const std::function<void()>& copied) {
+                      bool compress, const Saver::Copying& copying) {
   AtomicFolder out(folder, state_file);
   std::optional<TurnedWeight> turned(std::in_place);
-  SafetensorsWriter weights =
-      written_weights(out.file(weights_file), trainer.planned().model.impl().specs, trainer.reader(*turned));
+  SafetensorsWriter weights = written_weights(out.file(weights_file), trainer.planned().model.impl().specs,
+                                              trainer.reader(*turned), {.hurry = copying.awaited});
   const auto states = state_specs(trainer.planned().job);
   const char* const states_file = compress ? packed_optimizer_file : optimizer_file;
-  SafetensorsWriter optimizer(out.file(states_file), states, {{"format", "pt"}}, compress);
+  SafetensorsWriter optimizer(out.file(states_file), states, {{"format", "pt"}},
+                              {.packed = compress, .hurry = copying.awaited});
   for (const SafetensorsSpec& state : states) optimizer.write(state.name, trainer.bytes(state.name));
   optimizer.finish();
   turned.reset();
-  copied();
+  copying.done();
   std::map<std::string, std::string> digests{{weights_file, weights.digest()},
                                              {states_file, optimizer.digest()}};
   weights.commit();
@@ -252,7 +253,7 @@ void Trainer::save_checkpoint(const std::string& folder, const CheckpointOptions
   const Exclusive guard(impl_.get());
   impl_->require_whole();
   impl_->saver.finish();
-  write_checkpoint(*impl_, folder, checkpoint_texts(*impl_, options), options.compress, [] {});
+  write_checkpoint(*impl_, folder, checkpoint_texts(*impl_, options), options.compress, {[] {}});
   if (options.published) options.published();
 }
 
@@ -261,8 +262,8 @@ void Trainer::save_checkpoint_async(const std::string& folder, CheckpointOptions
   impl_->require_whole();
   const auto published = std::move(options.published);
   impl_->saver.start([impl = impl_.get(), folder, published, compress = options.compress,
-                      texts = checkpoint_texts(*impl_, std::move(options))](const Saver::Copied& copied) {
-    write_checkpoint(*impl, folder, texts, compress, copied);
+                      texts = checkpoint_texts(*impl_, std::move(options))](const Saver::Copying& copying) {
+    write_checkpoint(*impl, folder, texts, compress, copying);
     if (published) published();
   });
 }

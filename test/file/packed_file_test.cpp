@@ -66,7 +66,7 @@ TEST(PackedFile, OfTensorsIsReadAsTheyAre) {
   const TemporaryFolder folder;
   const std::string text = numbers(3 << 20);
   SafetensorsWriter out(folder.file("m"), {{"a", "F32", {1, 256 << 10}}, {"b", "F32", {512 << 10}}}, {},
-                        true);
+                        {.packed = true});
   out.write("a", std::as_bytes(std::span(text)).first(1 << 20));
   out.write("b", std::as_bytes(std::span(text)).subspan(1 << 20));
   out.commit();
