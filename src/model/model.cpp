@@ -220,6 +220,11 @@ Model with_pass(const Model& model, ForwardPass pass) {
   return Model(std::move(impl));
 }
 
+bool Model::reads_source() const {
+  const Program p = impl_->write({.batch = 1, .seq = 1}).program;
+  return static_cast<bool>(p.input("$source"));
+}
+
 const ParameterSpec* Model::Impl::find(const std::string& name) const { return find_spec(specs, name); }
 
 const ParameterSpec& Model::Impl::spec(const std::string& name) const {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
@@ -81,12 +82,15 @@ CheckpointTexts checkpoint_texts(const Trainer::Impl& trainer, CheckpointOptions
   texts["config.json"] = plan.model.config_json();
   std::vector<std::string> names{weights_file, options.compress ? packed_optimizer_file : optimizer_file};
   for (const auto& text : texts) names.push_back(text.first);
-  texts[state_file] =
-      nlohmann::json{
-          {"format", checkpoint_format}, {"steps", trainer.steps}, {"optimizer", plan.optimizer->name},
-          {"task", task_of(plan)},       {"files", names},         {"notes", options.notes}}
-          .dump(2) +
-      "\n";
+  nlohmann::json state{
+      {"format", checkpoint_format}, {"steps", trainer.steps}, {"optimizer", plan.optimizer->name},
+      {"task", task_of(plan)},       {"files", names},         {"notes", options.notes}};
+  if (const LossScaler::State& s = trainer.scaler.state(); trainer.scales_losses() || s.skipped > 0)
+    state["loss_scaling"] = {{"log2_scale", std::ilogb(s.scale)},
+                             {"good_steps", s.good_steps},
+                             {"overflows", s.overflows},
+                             {"skipped", s.skipped}};
+  texts[state_file] = state.dump(2) + "\n";
   return texts;
 }
 
@@ -117,6 +121,19 @@ void write_checkpoint(const Trainer::Impl& trainer, const std::string& folder, c
 }
 
 namespace {
+
+LossScaler::State scaling_state(const nlohmann::json& json, std::int64_t steps, const std::string& where) {
+  const auto whole = [&](const char* key) { return json_integer(json, key, where); };
+  const LossScaler::State s{.scale = std::ldexp(1.0f, static_cast<int>(whole("log2_scale"))),
+                            .good_steps = whole("good_steps"),
+                            .overflows = whole("overflows"),
+                            .skipped = whole("skipped")};
+  if (!std::isnormal(s.scale) || s.good_steps < 0 || s.overflows < 0 || s.skipped < 0 || s.skipped > steps)
+    throw Error(ErrorKind::input, {.what = "the state of the loss scaling is impossible",
+                                   .where = where,
+                                   .expected = "log2_scale from -126 to 127, counts from 0 to steps"});
+  return s;
+}
 
 [[noreturn]] void refuse_damaged(const std::string& file, const std::string& expected,
                                  const std::string& found) {
@@ -175,6 +192,8 @@ CheckpointState read_checkpoint_state(const std::string& folder) {
   const auto& notes = json_member(json, "notes", where);
   for (const auto& item : notes.items())
     state.notes[item.key()] = json_string(notes, item.key().c_str(), where);
+  if (json.contains("loss_scaling"))
+    state.scaling = scaling_state(json_member(json, "loss_scaling", where), state.steps, where);
   return state;
 }
 
@@ -292,6 +311,7 @@ std::map<std::string, std::string> Trainer::resume(const std::string& folder) {
   for (const SafetensorsSpec& spec : states)
     optimizer.read(optimizer.at(spec.name), impl_->executor.bytes(spec.name));
   impl_->steps = state.steps;
+  impl_->restore_scaling(state.scaling);
   impl_->computed = false;
   impl_->abandon_step();
   impl_->derive();

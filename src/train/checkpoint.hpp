@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 
+#include "train/loss_scaler.hpp"
 #include "train/trainer_impl.hpp"
 
 namespace hone {
@@ -16,6 +17,7 @@ struct CheckpointState {
   std::int64_t steps = 0;
   std::string optimizer{}, task{};
   std::map<std::string, std::string> notes{};
+  std::optional<LossScaler::State> scaling{};  // none: no step was ever scaled or skipped
 };
 
 // Texts by file name.

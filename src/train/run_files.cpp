@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "base/number.hpp"
 #include "file/atomic.hpp"
@@ -57,6 +58,12 @@ bool same_rates(const TrainingRun& a, const TrainingRun& b, std::int64_t steps) 
   return true;
 }
 
+std::string text_of(const LossScaling& s) {
+  if (s.growth == 1 && s.backoff == 1) return to_text(s.init);
+  return fmt::format("dynamic from {}, x{} after {} steps, x{} to {}", s.init, s.growth, s.interval,
+                     s.backoff, s.min);
+}
+
 // By the folder's tokenizer.json, where it has one; a file that hone cannot read is another tokenizer's.
 bool has_other_tokenizer(const std::string& folder, const Tokenizer& tokenizer) {
   if (!is_file(folder + "/" + tokenizer_file)) return false;
@@ -81,12 +88,14 @@ bool has_other_tokenizer(const std::string& folder, const Tokenizer& tokenizer) 
 RunIdentity::RunIdentity(const TrainingRun& run, const Trainer& trainer, const TrainingData& data)
     : run_(run), isa_(trainer.plan().options().isa) {
   const auto& o = trainer.plan().options();
-  static constexpr const char* schedules[] = {"constant", "linear", "cosine"};
+  static constexpr const char* schedules[] = {"constant", "linear", "cosine", "wsd"};
   kept_ = {{config_key, "model", trainer.plan().model().config_json()},
            {"tokenizer", "tokenizer", "digest " + digest(data.tokenizer)},
            {"data", data.kind, data.identity()},
            {"batch", "--batch", std::to_string(o.batch)},
            {"seq", "--seq", std::to_string(o.seq)},
+           {"label-smoothing", "--label-smoothing",
+            run.label_smoothing ? to_text(*run.label_smoothing) : "the model's own"},
            {"precision", "--precision", name(o.precision)},
            {"seed", "--seed", std::to_string(o.seed)},
            {"lr", "--lr", to_text(run.adamw.lr)},
@@ -96,12 +105,25 @@ RunIdentity::RunIdentity(const TrainingRun& run, const Trainer& trainer, const T
            {"optimizer", "--optimizer", o.optimizer},
            {"clip", "--clip", to_text(run.adamw.clip)},
            {"weights", "base model: its weights differ", "digest " + trainer.weights_hash()}};
-  const OptimizerRecord& optimizer = optimizer_record(o.optimizer);
-  const std::vector<float> scalars = scalars_of(run.adamw, optimizer);
-  for (std::size_t i = 0; i < scalars.size(); ++i) {
-    std::string key = optimizer.scalars[i].name;
-    std::replace(key.begin(), key.end(), '_', '-');
-    if (key != "lr") kept_.push_back({key, "--" + key, to_text(scalars[i])});
+  const auto option = [](std::string name) {
+    std::replace(name.begin(), name.end(), '_', '-');
+    return name;
+  };
+  for (const auto& [size, length] : o.sizes)
+    kept_.push_back({option(size), "--" + option(size), std::to_string(length)});
+  if (run.schedule == ScheduleKind::wsd)
+    kept_.push_back({"decay-steps", "--decay-steps", std::to_string(run.decay_steps)});
+  if (run.adamw.adamw_lr) kept_.push_back({"adamw-lr", "--adamw-lr", to_text(*run.adamw.adamw_lr)});
+  if (o.precision == Precision::fp16)
+    kept_.push_back({"loss-scale", "--loss-scale", text_of(o.loss_scaling)});
+  const OptimizerRecord& chosen = optimizer_record(o.optimizer);
+  std::set<std::string> known{"lr"};
+  for (const OptimizerRecord* record = &chosen; record; record = record->others) {
+    const std::vector<float> scalars = scalars_of(run.adamw, chosen, *record);
+    for (std::size_t i = 0; i < scalars.size(); ++i) {
+      const std::string key = option(record->scalars[i].name);
+      if (known.insert(key).second) kept_.push_back({key, "--" + key, to_text(scalars[i])});
+    }
   }
 }
 

@@ -120,6 +120,7 @@ void Trainer::read_gradient(const std::string& weight, std::span<float> values) 
   impl_->require_kept(weight);
   const std::string& state = impl_->gradient_state(weight);
   impl_->with_whole_gradients([&] { in_file_layout(spec, impl_->executor.view<float>(state), values); });
+  for (float& value : values) value /= impl_->scaled_by;
 }
 
 void Trainer::read_activation(const std::string& name, std::span<float> values) const {
@@ -138,6 +139,7 @@ void Trainer::read_activation(const std::string& name, std::span<float> values) 
 void Trainer::write(const std::string& weight, std::span<const float> values) {
   const Exclusive guard(impl_.get());
   impl_->require_whole();
+  impl_->require_no_half_backward("write()");
   const ParameterSpec& spec = impl_->planned().model.impl().spec(weight);
   const auto to = impl_->weight(weight);
   require_size(weight, to.size(), values.size());

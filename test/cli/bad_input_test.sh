@@ -37,10 +37,13 @@ expect 2 "out is required" train --data text.txt
 train 2 "did you mean 'nano'" --model nan0 --data text.txt
 train 2 "steps" --data text.txt --steps many
 train 2 "^hone: --precision: .*f32, bf16 or fp16" --data text.txt --precision bf17
+train 2 "^hone: --loss-scale: .*power of two" --data text.txt --precision fp16 --loss-scale 1000
+train 2 "^hone: --loss-scale: .*power of two" --data text.txt --precision fp16 --loss-scale auto
+train 2 "^hone: --loss-scale: only fp16" --data text.txt --loss-scale dynamic
 train 2 "^hone: --isa: unknown.*portable" --model tiny --data text.txt --seq 64 --isa sse
 train 2 "^hone: --threads: .*1 to 4096.*found -1" --model tiny --data text.txt --seq 64 --threads -1
 train 2 "^hone: --batch: .*at least 1, found 0" --model tiny --data text.txt --seq 64 --batch 0
-train 2 "^hone: --seq: .*1 to 128.*found 0" --model tiny --data text.txt --seq 0
+train 2 "^hone: --seq: .*0 or more.*found -1" --model tiny --data text.txt --seq -1
 train 2 "^hone: --schedule: .*found 'sine'" --data text.txt --schedule sine
 train 2 "^hone: --optimizer: unknown optimizer 'adam'.*did you mean 'adamw'" --data text.txt --optimizer adam
 train 2 "^hone: --resume: .*found 'no'" --data text.txt --resume no
@@ -51,7 +54,7 @@ train 2 "^hone: --model: no preset 'nan0'" --model nan0 --data text.txt
 train 2 "^hone: --lr: expected a finite number, found ''" --lr= --data text.txt
 train 2 "^hone: --seed: .*found ''" --data text.txt --seed=
 expect 2 "^hone: --vocab-size: .*257 to" tokenizer train --data text.txt --vocab-size 12 --out new
-expect 2 "^hone: --shard-tokens: " data --data text.txt --shard-tokens 0 --out new
+expect 2 "^hone: --shard-tokens: " data build --data text.txt --shard-tokens 0 --out new
 expect 2 "^hone: --vocab: .*0 to.*found -1" bench train --vocab -1
 expect 2 "^hone: --threads: .*found -1" bench gemm --threads -1
 expect 2 "^hone: --sample-tokens: .*found -5" demo --data text.txt --sample-tokens -5
@@ -69,7 +72,7 @@ leaves_nothing 3 "smaller --seq or a longer text" demo --data small.txt --vocab-
 leaves_nothing 2 "sample-tokens" demo --data text.txt --sample-tokens -5 --steps 2
 leaves_nothing 2 "prompt exceeds" demo --data text.txt --vocab-size 300 --seq 64 --prompt "$(head -n 50 text.txt)" --steps 2
 leaves_nothing 2 "vocabulary" tokenizer train --data text.txt --vocab-size 3
-leaves_nothing 3 "nofile.txt.*no such file" data --data nofile.txt
+leaves_nothing 3 "nofile.txt.*no such file" data build --data nofile.txt
 train 2 "batch is too large" --model tiny --data text.txt --seq 64 --batch 9223372036854775807
 train 2 "min-lr" --data text.txt --lr 1e-3 --min-lr 2e-3
 expect 2 "min-lr" plan --data text.txt --lr 1e-3 --min-lr 2e-3
@@ -80,10 +83,10 @@ gzip -c text.txt | tail -c +20 >noise.bin
 for command in train plan; do
   expect 3 "noise.bin.*not a text.*byte tokenizer" $command --model tiny --data noise.bin --seq 64 --steps 1 --out new
 done
-expect 3 "noise.bin.*not a text.*byte tokenizer" data --data noise.bin --out new
+expect 3 "noise.bin.*not a text.*byte tokenizer" data build --data noise.bin --out new
 expect 3 "noise.bin.*not a text" tokenizer train --data noise.bin --out new
 [ ! -e new ] || fail "a binary file left a folder behind"
-"$hone" data --data text.txt --out shards >/dev/null
+"$hone" data build --data text.txt --out shards >/dev/null
 train 3 "a token shard; name its folder" --data shards/train-00000.tok
 train 3 "smaller --seq or a longer text" --data small.txt --seq 256
 config ',"n_head2":4' && sed -i 's/"n_head":4,//' config.json && train 3 '"n_head" is missing' --model config.json --data text.txt --seq 64
@@ -123,7 +126,7 @@ train 3 "recipe.toml, line [12].*given twice" recipe.toml
 mkdir -p folder.toml
 train 3 "folder.toml: a recipe is a TOML file: found a folder" folder.toml
 printf 'batch = 0\n' >recipe.toml
-train 2 "^hone: --seq: " recipe.toml --model tiny --data text.txt --batch 2 --seq 0
+train 2 "^hone: --seq: " recipe.toml --model tiny --data text.txt --batch 2 --seq -1
 
 run="train --model tiny --data text.txt --seq 64 --batch 4 --out model"
 "$hone" $run --steps 4 --save-every 2 >/dev/null 2>&1 || fail "a plain run failed"

@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "base/number.hpp"
+#include "hone/shards.hpp"
 #include "hone/training_run.hpp"
 #include "temporary_folder.hpp"
 #include "train/run_files.hpp"
@@ -287,9 +288,9 @@ TEST_F(Resume, AnotherInstructionSetIsNotedWhereItsBitsDiffer) {
     run_.plan.isa = isa;
     const Text text(run_.data);
     const Trainer trainer(plan_of(run_));
-    RunIdentity::Notes notes = RunIdentity(run_, trainer, text_data(text)).notes();
+    RunIdentity::Notes notes = RunIdentity(run_, trainer, text_data(run_, text)).notes();
     notes["isa"] = was;
-    return RunIdentity(run_, trainer, text_data(text)).changes(notes, 1).size();
+    return RunIdentity(run_, trainer, text_data(run_, text)).changes(notes, 1).size();
   };
   EXPECT_EQ(changes(Precision::f32, "avx512", "portable"), 1u);
   EXPECT_EQ(changes(Precision::bf16, "avx512", "portable"), 1u);
