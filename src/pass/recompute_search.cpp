@@ -233,7 +233,7 @@ FoundRecompute RecomputeSearch::placed(const State& state) const {
 std::optional<FoundRecompute> RecomputeSearch::within(std::int64_t bytes) {
   limit_ = bytes;
   std::int64_t target = bytes;
-  for (int round = 0; round < 6 && target > 0; ++round) {
+  for (int round = 0; round < (small() ? 24 : 6) && target > 0; ++round) {
     target_ = small() ? aligned(bytes) : target;
     const auto state = best(target);
     if (!state && !small()) break;
