@@ -95,9 +95,13 @@ if(TARGET hone)
            COMMAND sh test/cli/closed_output_test.sh $<TARGET_FILE:hone>)
   add_test(NAME program.text_input WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}
            COMMAND sh test/cli/text_input_test.sh $<TARGET_FILE:hone>)
+  add_test(NAME program.pairs WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}
+           COMMAND sh test/cli/pairs_test.sh $<TARGET_FILE:hone>)
   add_test(NAME program.data WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}
            COMMAND sh test/cli/data_test.sh $<TARGET_FILE:hone>)
   if(NOT HONE_SANITIZE)  # they have memory of their own
+    add_test(NAME program.memory WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}
+             COMMAND sh test/cli/memory_test.sh $<TARGET_FILE:hone>)
     add_test(NAME program.forecast WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}
              COMMAND sh test/cli/forecast_test.sh $<TARGET_FILE:hone>)
   endif()

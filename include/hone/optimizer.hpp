@@ -17,7 +17,7 @@ struct Hyperparameter {
   float standard;  // where none is given
 };
 
-// "adamw", "lion", "sgd": what TrainPlanOptions::optimizer takes.
+// "adamw", "adamw8bit", "adafactor", "lion", "muon", "sgd": what TrainPlanOptions::optimizer takes.
 HONE_API std::vector<std::string> optimizers();
 // Of one of them; Error(usage) for any other name, with the nearest.
 HONE_API std::vector<Hyperparameter> hyperparameters(const std::string& optimizer);

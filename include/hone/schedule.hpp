@@ -38,7 +38,19 @@ struct Constant {  // the same rise, then the peak for good
   HONE_API float operator()(std::int64_t step) const;
 };
 
-enum class ScheduleKind { constant, linear, cosine };
+// Warmup, a stable peak, decay: the same rise, the peak, and over the last `decay` steps (none: a fifth of
+// `steps`) a fall to `least` by 1 - sqrt of the share of the way (Haegele et al., "Scaling laws and
+// compute-optimal training beyond fixed training durations", 2024). Until it falls, no step depends on
+// `steps`: a longer run goes on from any checkpoint before.
+struct WarmupStableDecay {
+  float peak = 1e-3f;
+  std::int64_t warmup = 0, steps = 1;
+  float least = 0;
+  std::int64_t decay = 0;
+  HONE_API float operator()(std::int64_t step) const;
+};
+
+enum class ScheduleKind { constant, linear, cosine, wsd };
 HONE_API ScheduleKind schedule_from_name(const std::string& name);
 
 }  // namespace hone

@@ -12,6 +12,7 @@
 // micro-batches. One thread uses a trainer at a time; a second one gets an Error(usage).
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -31,6 +32,19 @@
 
 namespace hone {
 
+// How fp16 scales its losses, so that gradients do not vanish below 2^-24 (torch.amp.GradScaler's rule and
+// numbers): a loss is multiplied by the scale, the gradients are divided by it before anyone looks at them. A
+// step whose loss or gradients overflow is skipped and lowers the scale; `interval` good steps in a row raise
+// it. All factors are powers of two, so the scale rounds nothing.
+struct LossScaling {
+  float init = 65536;            // the scale at first
+  float growth = 2;              // times this after `interval` good steps; 1: it never grows
+  float backoff = 0.5f;          // times this after a step that overflowed; 1: it stays
+  std::int64_t interval = 2000;  // steps
+  float min = 0x1p-14f;          // below this the run is given up with an Error(failed)
+  std::int64_t most_skips = 50;  // so many steps in a row that overflow: the same
+};
+
 struct TrainPlanOptions {
   std::int64_t batch = 32;       // sequences a step
   std::int64_t micro_batch = 0;  // computed at once; 0: chosen to fit the caches. Changes no bit
@@ -49,12 +63,29 @@ struct TrainPlanOptions {
   Objective objective{};  // what it is trained for; none: the model's own
   std::map<std::string, std::int64_t, std::less<>>
       sizes{};  // what Builder::size says; else as ModelOptions has it
+  // What peak_bytes of the forecast may be; 0: no limit. Within it the fastest way is chosen of those that
+  // change no bit: activations made again instead of kept, smaller chunks of the loss, copies of weights in
+  // low precision made where they are read, and, where micro_batch is 0, smaller micro-batches.
+  std::int64_t memory_bytes = 0;
+  // What else may be chosen where nothing of that fits, and changes results, in this order: "optimizer"
+  // (AdamW with 8-bit states), "master" (weights in bf16).
+  std::vector<std::string> allow{};
+  // Will gradients be clipped? If not (every StepOptions::clip is 0) and a step is one micro-batch, weights
+  // are updated inside of backward and no full gradient is kept: less memory, the same bits.
+  bool clipping = true;
+  // What weights are kept in. bf16: trained matrices and tables in bf16 alone, rounded at each update by
+  // drawn numbers (of seed, step, weight and element), so that small steps add up; with precision bf16 and
+  // the optimizers adamw and adamw8bit.
+  Precision master = Precision::f32;
+  LossScaling loss_scaling{};  // of fp16
+  bool hits = false;  // evaluation counts which labels the model predicts, too
 };
 
 class HONE_API TrainPlan {
  public:
   // Error(usage) for options that contradict the model, one another or this CPU, and for a name in `keep`
-  // that the model lacks. Takes no memory but its own few kilobytes.
+  // that the model lacks; Error(budget) where nothing fits in memory_bytes, with what each choice needs.
+  // Takes no memory but its own few kilobytes.
   TrainPlan(Model model, TrainPlanOptions options);
   TrainPlan(const TrainPlan&) = default;  // a move copies
   TrainPlan(TrainPlan&& other) noexcept { impl_ = other.impl_; }
@@ -90,6 +121,8 @@ struct StepOptions {
   // Asked before each node of a micro-batch's program, so within milliseconds, and last before the update. A
   // step that it stops has changed nothing.
   std::stop_token stop{};
+  // Beside "muon": the learning rate of what it leaves to AdamW (tables, head, vectors); none: lr.
+  std::optional<float> adamw_lr{};
 };
 
 struct StepResult {
@@ -97,12 +130,30 @@ struct StepResult {
   double grad_norm = 0;  // before clipping
   std::int64_t tokens = 0;
   bool stopped = false;  // by StepOptions::stop: nothing was updated, and steps() stays what it was
+  // fp16: the loss or a gradient overflowed. steps() counts the step, so that its batch is behind, but no
+  // weight, no moment and no count of updates has changed.
+  bool skipped = false;
+  float loss_scale = 1;    // that this step had
+  std::string overflow{};  // where f16 overflowed first: "linear @h.3.mlp.c_fc"; looked for at the 1st
+                           // skipped step of a run, the 2nd, 4th, 8th, ..
 };
 
 struct EvalResult {
   double loss = 0;  // nats a token; of several terms the weighted sum
   std::int64_t tokens = 0;
   std::map<std::string, double> terms{};  // the mean of each term's losses, by its name
+  // With TrainPlanOptions::hits: labels that have the largest logit, as greedy decoding takes it, and samples
+  // of which every label has. Those are the samples that greedy decoding gets right from end to end: as long
+  // as what it wrote is right, it has read what the labels say.
+  std::int64_t hits = 0, exact = 0;
+};
+
+// What a checkpoint has beside the trainer's own state.
+struct CheckpointOptions {
+  std::map<std::string, std::string> notes{};  // UTF-8; resume() returns them
+  // Texts by file name, so that the folder is a whole model's: a tokenizer.json.
+  std::map<std::string, std::string> files{};
+  std::function<void()> published{};  // called when it is on disk; by the thread that writes
 };
 
 class HONE_API Trainer {
@@ -116,8 +167,9 @@ class HONE_API Trainer {
   // One step over `batch` (plan.batch() x plan.seq()): micro-batches, then the update. Complete, or nothing
   // has changed: when it is stopped, and when it throws. Error(usage) for a batch of another shape,
   // Error(input) for an id outside the vocabulary, Error(failed) for a loss that is not finite, naming the
-  // first op at fault, Error(usage) for impossible options, Error(input) where no label counts. Should an
-  // update itself end halfway, every further call says so with an Error(failed) until resume().
+  // first op at fault (in fp16 an overflow skips the step instead, see LossScaling), Error(usage) for
+  // impossible options, Error(input) where no label counts. Should an update itself end halfway, every
+  // further call says so with an Error(failed) until resume().
   StepResult step(const BatchView& batch, const StepOptions& options);
   // The same over samples by the names of the network's inputs: plan.batch() of them.
   StepResult step(const Samples& batch, const StepOptions& options);
@@ -138,7 +190,9 @@ class HONE_API Trainer {
   EvalResult evaluate(const BatchView& batch);
   EvalResult evaluate(const Samples& samples);  // any number of them
 
-  std::int64_t steps() const;  // complete ones
+  std::int64_t steps() const;          // complete ones, and skipped ones
+  std::int64_t skipped_steps() const;  // of them; those resumed from count too
+  float loss_scale() const;            // of the next step
   const TrainPlan& plan() const;
   Model model() const;  // a snapshot: a copy of the weights, in f32, which no forecast counts
   std::string weights_hash() const;
@@ -154,11 +208,20 @@ class HONE_API Trainer {
   void read_activation(const std::string& name, std::span<float> values) const;
   void write(const std::string& weight, std::span<const float> values);
 
-  // Everything that the next step depends on, as a folder that appears whole or not at all; `notes` are kept
-  // with it. A folder that is there already must be empty or a checkpoint: it is replaced. resume() returns
-  // the notes; a damaged file or one of another model is Error(input).
-  void save_checkpoint(const std::string& folder, const std::map<std::string, std::string>& notes = {}) const;
+  // Everything that the next step depends on, as a folder that appears whole or not at all: a model folder
+  // with the optimizer's state beside it. One that is there already must be empty or a checkpoint: it is
+  // replaced. resume() returns the notes; a file that is missing, cut short or altered is Error(input), a
+  // whole checkpoint of another model, optimizer or task Error(usage), and neither changes a thing.
+  void save_checkpoint(const std::string& folder, const CheckpointOptions& options = {}) const;
   std::map<std::string, std::string> resume(const std::string& folder);
+
+  // The same save beside the training: returns at once, and a thread of the trainer's writes the state as it
+  // is now. Steps go on meanwhile, forward and backward; an update waits until the state is copied to the
+  // files (not until the disk has it), so there is no second copy in memory. One save at a time: another one,
+  // await_checkpoint() and the destructor wait for it. What ended a save is thrown by the next step(),
+  // accumulate(), save or await_checkpoint(), before they do anything.
+  void save_checkpoint_async(const std::string& folder, CheckpointOptions options = {});
+  void await_checkpoint();
 
   // Times every node from here on: milliseconds by op.
   void profile(bool on);

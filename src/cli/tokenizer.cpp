@@ -17,7 +17,7 @@ namespace {
 void require_no_user_of_it(const std::string& folder) {
   for (const char* name : {"config.json", "meta.json"})
     if (std::filesystem::exists(folder + "/" + name))
-      throw Error(ErrorKind::failed,
+      throw Error(ErrorKind::usage,
                   {.what = "the folder holds a model or token shards, whose tokenizer would be replaced",
                    .where = folder,
                    .found = name,

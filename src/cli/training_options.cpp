@@ -2,7 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <charconv>
+
 #include "cli/command.hpp"
+#include "cli/numbers.hpp"
 
 namespace hone::cli {
 namespace {
@@ -31,12 +35,25 @@ std::optional<float> narrowed(const std::optional<double>& value) {
   return static_cast<float>(*value);
 }
 
+// "a,b"
+std::vector<std::string> separated(const std::string& list) {
+  std::vector<std::string> words;
+  for (std::size_t at = 0; at < list.size();) {
+    const std::size_t end = std::min(list.find(',', at), list.size());
+    words.push_back(list.substr(at, end - at));
+    at = end + 1;
+  }
+  return words;
+}
+
 }  // namespace
 
 void TrainingOptions::add_to(Command& c, bool needs_out) {
   c.add_option("--model", run.model, "preset, config.json or model folder")->capture_default_str();
   c.add_option("--recipe", recipe, "TOML file of these options as keys (or just FILE.toml); those typed win");
-  c.add_option("--data", run.data, "text file, folder of text files, or token shards");
+  c.add_option("--data", run.data,
+               "text file, folder of text files, or token shards; for an encoder-decoder pairs: a .tsv or "
+               ".jsonl file, task:dates or task:sums");
   c.add_option("--out", run.out, "folder for the model and its checkpoints")->required(needs_out);
   c.add_option("--tokenizer", run.tokenizer,
                "byte, char, or a tokenizer.json (default: the model folder's, else byte)");
@@ -45,13 +62,36 @@ void TrainingOptions::add_to(Command& c, bool needs_out) {
   c.add_option("--micro-batch", run.plan.micro_batch,
                "sequences computed at once (0: chosen; changes no number)")
       ->capture_default_str();
-  c.add_option("--seq", run.plan.seq, "tokens a sequence")->capture_default_str();
+  c.add_option(
+      "--memory", memory,
+      "largest resident size of the run: 1GiB, 700MiB, 1.5GB. What changes no number is chosen so that it "
+      "fits: activations computed again, smaller micro-batches");
+  c.add_option(
+      "--allow", allow,
+      "what may be chosen too where that is not enough: optimizer (8-bit states), master (bf16 weights)");
+  c.add_option("--seq", run.plan.seq,
+               "tokens a sequence (0: 256; of pairs, as many as the longest target takes)")
+      ->capture_default_str();
+  c.add_option("--source-seq", run.source_seq, "tokens of a pair's source (0: as many as the longest takes)")
+      ->capture_default_str();
+  c.add_option("--too-long", too_long, "pairs that are longer: error, drop or cut")->capture_default_str();
+  c.add_option("--source-field", run.source_field, "of pairs in JSON lines (default: source, src or input)");
+  c.add_option("--target-field", run.target_field, "(default: target, tgt or output)");
   c.add_option("--precision", precision, "f32, bf16 or fp16 (products; weights stay f32)")
       ->capture_default_str();
+  c.add_option(
+      "--loss-scale", loss_scale,
+      "of fp16: dynamic (the default: it halves when fp16 overflows, that step is skipped, and doubles after "
+      "2000 good ones), or a power of two that stays");
   c.add_option("--optimizer", run.plan.optimizer, optimizer_names())->capture_default_str();
   c.add_option("--lr", lr, "highest learning rate")->capture_default_str();
+  c.add_option("--adamw-lr", adamw_lr,
+               "with muon: highest rate of tables, head and vectors, which AdamW updates (default: --lr)");
   c.add_option("--min-lr", min_lr, "learning rate at the last step")->capture_default_str();
-  c.add_option("--schedule", schedule, "constant, linear or cosine, after the warmup")->capture_default_str();
+  c.add_option("--schedule", schedule, "constant, linear, cosine or wsd, after the warmup")
+      ->capture_default_str();
+  c.add_option("--decay-steps", run.decay_steps, "of wsd, at the end (0: a fifth of --steps)")
+      ->capture_default_str();
   c.add_option("--warmup", run.warmup, "steps over which the learning rate rises")->capture_default_str();
   c.add_option("--beta1", beta1, with_standards("of the mean, how much is kept", "beta1"));
   c.add_option("--beta2", beta2, with_standards("of the squares or the mean, how much is kept", "beta2"));
@@ -60,6 +100,8 @@ void TrainingOptions::add_to(Command& c, bool needs_out) {
   c.add_option("--weight-decay", weight_decay, with_standards("of matrices and embeddings", "weight_decay"));
   c.add_option("--clip", clip, "largest norm of all gradients (0: none)")->capture_default_str();
   c.add_option("--dropout", dropout, "everywhere that the model has it (default: the config's)");
+  c.add_option("--label-smoothing", label_smoothing,
+               "share of each label that is spread over all (default: the model's, mostly 0)");
   c.add_option("--threads", run.plan.threads, "0: all cores; changes no number")->capture_default_str();
   add_isa(c, run.plan.isa);
   c.add_option("--seed", seed, "of initial weights, order of the text, dropout")->capture_default_str();
@@ -67,13 +109,38 @@ void TrainingOptions::add_to(Command& c, bool needs_out) {
       ->capture_default_str();
   c.add_option("--save-every", run.save_every, "steps between checkpoints (0: at the end only)")
       ->capture_default_str();
+  c.add_option("--keep", run.keep_checkpoints, "checkpoints that stay, the newest ones")
+      ->capture_default_str();
   c.add_option("--eval-every", run.eval_every, "steps between evaluations (0: at the end only)")
       ->capture_default_str();
 }
 
+namespace {
+
+LossScaling scaling(const std::string& text, Precision precision) {
+  if (text.empty()) return {};
+  if (precision != Precision::fp16)
+    throw Error(ErrorKind::usage, {.what = "only fp16 scales its losses",
+                                   .where = "loss-scale",
+                                   .hint = "leave it out, or ask for --precision fp16"});
+  if (text == "dynamic") return {};
+  LossScaling fixed{.growth = 1, .backoff = 1};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), fixed.init);
+  if (error != std::errc() || end != text.data() + text.size())
+    throw Error(ErrorKind::usage, {.what = "impossible value",
+                                   .where = "loss-scale",
+                                   .expected = "dynamic, or a power of two: 1024",
+                                   .found = "'" + text + "'"});
+  fixed.min = std::min(fixed.min, fixed.init);
+  return fixed;
+}
+
+}  // namespace
+
 TrainingRun TrainingOptions::finished() const {
   TrainingRun r = run;
   r.plan.precision = precision_from_name(precision);
+  r.plan.loss_scaling = scaling(loss_scale, r.plan.precision);
   r.plan.seed = seed;
   r.schedule = schedule_from_name(schedule);
   if (resume != "auto" && resume != "never")
@@ -82,7 +149,11 @@ TrainingRun TrainingOptions::finished() const {
                                    .expected = "auto or never",
                                    .found = "'" + resume + "'"});
   r.resume = resume == "auto";
-  if (dropout) r.dropout = static_cast<float>(*dropout);
+  r.dropout = narrowed(dropout);
+  r.label_smoothing = narrowed(label_smoothing);
+  r.too_long = too_long_from_name(too_long);
+  if (!memory.empty()) r.plan.memory_bytes = bytes_from_text(memory, "memory");
+  r.plan.allow = separated(allow);
   r.min_lr = static_cast<float>(min_lr);
   r.adamw = {.lr = static_cast<float>(lr),
              .clip = static_cast<float>(clip),
@@ -90,7 +161,8 @@ TrainingRun TrainingOptions::finished() const {
              .beta2 = narrowed(beta2),
              .epsilon = narrowed(epsilon),
              .weight_decay = narrowed(weight_decay),
-             .momentum = narrowed(momentum)};
+             .momentum = narrowed(momentum),
+             .adamw_lr = narrowed(adamw_lr)};
   return r;
 }
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <cmath>
 
 #include "cli/json_line.hpp"
 #include "cli/terminal.hpp"
@@ -23,7 +24,20 @@ std::string steps_text(const RunSummary& d) {
   const std::string time =
       d.seconds > 0 ? fmt::format("in {}, {}", human_duration(d.seconds), human_rate(d.tokens_per_s, "tok/s"))
                     : "that were done before";
-  return fmt::format("{} steps {}; loss {:.4f}", d.steps, time, d.loss);
+  const std::string skipped = d.skipped_steps ? fmt::format(" ({} skipped)", d.skipped_steps) : "";
+  return fmt::format("{} steps{} {}; loss {:.4f}", d.steps, skipped, time, d.loss);
+}
+
+// What a validation loss means: "(1.234 bits a byte)", "(99.2 % exact)".
+std::string meaning(double bits_per_byte, double exact_match) {
+  return std::isnan(exact_match) ? fmt::format("({:.3f} bits a byte)", bits_per_byte)
+                                 : fmt::format("({:.2f} % exact)", 100 * exact_match);
+}
+
+// Of a run over pairs.
+JsonLine& add_matches(JsonLine& line, double accuracy, double exact_match) {
+  if (!std::isnan(exact_match)) line.add("accuracy", accuracy).add("exact_match", exact_match);
+  return line;
 }
 
 void write(const std::string& text) {
@@ -77,10 +91,16 @@ void TrainingSession::stepped(const StepEvent& e) {
   events_->scalar("train/loss", e.step, e.loss, unix_seconds());
   events_->scalar("train/lr", e.step, static_cast<double>(e.lr), unix_seconds());
   events_->scalar("train/grad_norm", e.step, static_cast<double>(e.grad_norm), unix_seconds());
+  skipped_ += e.skipped;
+  if (run_.plan.precision == Precision::fp16)
+    events_->scalar("train/loss_scale", e.step, static_cast<double>(e.loss_scale), unix_seconds());
   {
     const std::lock_guard lock(speaking_);
-    write(progress_->update(
-        {.step = e.step, .loss = e.loss, .tokens = static_cast<double>(e.tokens), .seconds = now()}));
+    write(progress_->update({.step = e.step,
+                             .loss = e.loss,
+                             .tokens = static_cast<double>(e.tokens),
+                             .seconds = now(),
+                             .skipped = skipped_}));
   }
   if (json_)
     print(JsonLine()
@@ -90,6 +110,8 @@ void TrainingSession::stepped(const StepEvent& e) {
               .add("lr", e.lr)
               .add("grad_norm", e.grad_norm)
               .add("tokens_per_s", e.tokens_per_s)
+              .add("loss_scale", e.loss_scale)
+              .add("skipped", e.skipped)
               .text());
 }
 
@@ -97,16 +119,16 @@ void TrainingSession::evaluated(const EvalEvent& e) {
   curves_.validation.x.push_back(static_cast<double>(e.step));
   curves_.validation.y.push_back(e.val_loss);
   if (events_) events_->scalar("val/loss", e.step, e.val_loss, unix_seconds());
-  say(fmt::format("step {}: validation loss {:.4f} ({:.3f} bits a byte)", e.step, e.val_loss,
-                  e.bits_per_byte));
+  say(fmt::format("step {}: validation loss {:.4f} {}", e.step, e.val_loss,
+                  meaning(e.bits_per_byte, e.exact_match)));
   if (progress_) progress_->pause_until(now());
-  if (json_)
-    print(JsonLine()
-              .add("event", "eval")
-              .add("step", e.step)
-              .add("val_loss", e.val_loss)
-              .add("bits_per_byte", e.bits_per_byte)
-              .text());
+  if (!json_) return;
+  JsonLine line;
+  line.add("event", "eval")
+      .add("step", e.step)
+      .add("val_loss", e.val_loss)
+      .add("bits_per_byte", e.bits_per_byte);
+  print(add_matches(line, e.accuracy, e.exact_match).text());
 }
 
 RunSummary TrainingSession::to_the_end() {
@@ -153,15 +175,18 @@ void TrainingSession::print_done(const RunSummary& d, const std::string& sample)
         .add("bits_per_byte", d.bits_per_byte)
         .add("peak_bytes", d.peak_bytes)
         .add("forecast_bytes", d.forecast_bytes)
-        .add("weights_hash", d.weights_hash);
+        .add("weights_hash", d.weights_hash)
+        .add("skipped_steps", d.skipped_steps);
+    add_matches(line, d.accuracy, d.exact_match);
     if (!sample.empty()) line.add("sample", sample);
     print(line.text());
     return;
   }
   print(
-      fmt::format("{}, validation {:.4f} ({:.3f} bits a byte)\n"
+      fmt::format("{}, validation {:.4f} {}\n"
                   "memory {} of {} forecast; weights {} in {}",
-                  steps_text(d), d.val_loss, d.bits_per_byte, human_bytes(static_cast<double>(d.peak_bytes)),
+                  steps_text(d), d.val_loss, meaning(d.bits_per_byte, d.exact_match),
+                  human_bytes(static_cast<double>(d.peak_bytes)),
                   human_bytes(static_cast<double>(d.forecast_bytes)), d.weights_hash, run_.out));
 }
 

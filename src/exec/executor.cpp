@@ -105,10 +105,15 @@ std::span<std::byte> Executor::arena() {
 }
 
 bool Executor::run(std::size_t program, const std::stop_token& stop) {
+  return run_nodes(program, 0, impl_->bound.at(program).size(), stop);
+}
+
+bool Executor::run_nodes(std::size_t program, std::size_t first, std::size_t end,
+                         const std::stop_token& stop) {
   const FloatModeGuard guard;
   std::vector<Bound>& list = impl_->bound.at(program);
-  impl_->live.begin();
-  for (std::size_t n = 0; n < list.size(); ++n) {
+  if (first == 0) impl_->live.begin();
+  for (std::size_t n = first; n < end; ++n) {
     if (stop.stop_requested()) return false;
     impl_->live.before(program, n);
     impl_->profiling ? list[n].run_timed() : list[n].run(list[n].call);
@@ -144,18 +149,18 @@ bool finite(const Operand& o) {
 
 }  // namespace
 
-std::string Executor::first_not_finite(std::size_t program) {
+std::optional<NotFinite> Executor::first_not_finite(std::size_t program, std::size_t nodes) {
   const Program& p = impl_->plan.programs()[program];
   impl_->live.begin();
-  for (std::size_t n = 0; n < p.nodes.size(); ++n) {
+  for (std::size_t n = 0; n < std::min(nodes, p.nodes.size()); ++n) {
     const Bound& b = impl_->bound[program][n];
     impl_->live.before(program, n);
     for (std::size_t i = 0; i < p.nodes[n].inputs.size(); ++i)
       if (const TensorId id = p.nodes[n].inputs[i]; id && is_weight(p[id]) && !finite(b.call.in[i]))
-        return "the weight " + p[id].name;
+        return NotFinite{"the weight " + (p[id].of.empty() ? p[id].name : p[id].of), p[id].type.dtype};
     b.run(b.call);
     for (const Operand& o : b.call.out)
-      if (!finite(o)) return std::string(b.op) + " @" + p.nodes[n].name;
+      if (!finite(o)) return NotFinite{std::string(b.op) + " @" + p.nodes[n].name, o.type.dtype};
     impl_->live.after(program, n);
   }
   return {};

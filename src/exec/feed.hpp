@@ -19,6 +19,7 @@ struct Place {
   std::int64_t position = 0;  // of the first token: behind what a cache holds
   op::StepInfo step{};
   LabelCounts counts{};  // of the whole step
+  float loss_scale = 1;  // of every term
 };
 
 // Everything that can be wrong with a batch for a program: an input that is missing or of another type or
@@ -28,6 +29,9 @@ void check_samples(const Program& program, const Samples& samples);
 
 // The labels of a batch that count, for each input of labels that the program has.
 LabelCounts count_labels(const Program& program, const Samples& samples);
+
+// The numbers of an input of ids, labels or lengths.
+std::span<const std::int32_t> whole_numbers(const Samples::Values& values);
 
 // Writes all inputs of a program but those of the update. Samples may be fewer than the program's: the rest
 // is the first one again, without labels.

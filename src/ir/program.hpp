@@ -47,6 +47,7 @@ enum class Meaning : std::uint8_t {
   loss_scale,     // f32[1]: a loss term's weight over what it counts in the whole step
   hyper,          // f32[n]: the scalars of an optimizer
   clip,           // f32[1]: the norm to clip at
+  scaled_by,      // f32[1]: what the step's losses, and so its gradients, were multiplied by
 };
 
 struct InputInfo {
@@ -69,7 +70,8 @@ enum class Purpose : std::uint8_t {
   rows,       // gradient rows of the weight `of`, and their ids, kept for the whole step
   optimizer,  // what an optimizer keeps of the weight `of`
   kept,       // a copy of the activation `of`, for the caller
-  cache,      // keys and values
+  cache,      // keys and values, by blocks of positions
+  source,     // keys and values of a source, by samples
   scalar,     // of a step: the gradients' norm
 };
 

@@ -16,6 +16,9 @@ class Verifier {
   explicit Verifier(const Program& p)
       : p_(p), made_(p.tensors.size(), false), replaced_(p.tensors.size(), false) {
     for (std::size_t i = 0; i < p.tensors.size(); ++i) made_[i] = p.tensors[i].role != Role::activation;
+    // A sum that lives no longer than the program begins with the node that makes its first version.
+    for (const TensorDef& t : p.tensors)
+      if (t.alias == Alias::version) made_[static_cast<std::size_t>(t.base.value)] = true;
     for (const Node& node :
          p.nodes)  // new versions, and states that a node makes outright: a weight's bf16 copy
       for (const TensorId id : node.outputs)

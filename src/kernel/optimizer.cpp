@@ -9,16 +9,11 @@
 namespace hone::kernel {
 namespace {
 
-constexpr std::int64_t norm_block = 32768;  // the leaf of the norm's sum; another size gives other bits
 constexpr std::int64_t adamw_block = 16384;
-
-Out part_of(const Out& all, std::int64_t first) {
-  return {all.data ? static_cast<char*>(all.data) + first * bytes(all.type) : nullptr, all.type};
-}
 
 std::int64_t blocks(const GradientNorm& a) {
   std::int64_t n = 0;
-  for (const GradientNorm::Part& part : a.parts) n += divide_up(part.n, norm_block);
+  for (const GradientNorm::Part& part : a.parts) n += norm_blocks(part.n);
   return n;
 }
 
@@ -37,7 +32,7 @@ void run(const GradientNorm& a, Isa isa, ThreadPool& pool, void* scratch) {
   std::int64_t next = 0;
   for (std::size_t i = 0; i < a.parts.size(); ++i) {
     first_block[i] = next;
-    next += divide_up(a.parts[i].n, norm_block);
+    next += norm_blocks(a.parts[i].n);
   }
   pool.run(total, [&](std::int64_t block, int) {
     // The last part that starts at or before this block (empty parts share their number with the next).
@@ -48,25 +43,44 @@ void run(const GradientNorm& a, Isa isa, ThreadPool& pool, void* scratch) {
   });
   double squares = 0;
   for (std::int64_t block = 0; block < total; ++block) squares += sums[block];
-  const double norm = std::sqrt(squares);
+  const double scaled_by = a.scaled_by ? static_cast<double>(*a.scaled_by) : 1;
+  const double norm = std::sqrt(squares) / scaled_by;
   *a.norm = static_cast<float>(norm);
   const double scale = *a.clip > 0 ? *a.clip / (norm + 1e-6) : 1;
-  *a.clip_scale = static_cast<float>(scale > 1 ? 1 : scale);  // NaN stays NaN
+  *a.clip_scale = static_cast<float>((scale > 1 ? 1 : scale) / scaled_by);  // NaN stays NaN
+}
+
+Out part_of(const Out& all, std::int64_t first) {
+  return {all.data ? static_cast<char*>(all.data) + first * bytes(all.type) : nullptr, all.type};
+}
+
+AdamWCoefficients coefficients(const AdamWStep& s, bool decay, const float* clip_scale) {
+  return {.clip_scale = clip_scale ? *clip_scale : 1,
+          .beta1 = s.beta1,
+          .beta2 = s.beta2,
+          .one_minus_beta1 = 1 - s.beta1,
+          .one_minus_beta2 = 1 - s.beta2,
+          .kept_share = decay ? 1 - s.lr * s.weight_decay : 1,
+          .lr = s.lr,
+          .correction1 = s.correction1,
+          .correction2 = s.correction2,
+          .epsilon = s.epsilon};
+}
+
+void run(const Squares& a, Isa isa, ThreadPool& pool) {
+  const OptimizerTable& f = optimizer_table_of(isa);
+  const std::int64_t blocks = norm_blocks(a.part.n);
+  pool.run(blocks, [&](std::int64_t block, int) {
+    const std::int64_t first = block * norm_block;
+    const double sum = f.sum_of_squares(a.part.data + first, std::min(norm_block, a.part.n - first));
+    a.sums[block] = static_cast<float>(sum);
+    a.sums[blocks + block] = static_cast<float>(sum - static_cast<double>(a.sums[block]));
+  });
 }
 
 void run(const AdamW& a, Isa isa, ThreadPool& pool) {
   const OptimizerTable& f = optimizer_table_of(isa);
-  const AdamWStep& s = *a.step;
-  const AdamWCoefficients c{.clip_scale = a.clip_scale ? *a.clip_scale : 1,
-                            .beta1 = s.beta1,
-                            .beta2 = s.beta2,
-                            .one_minus_beta1 = 1 - s.beta1,
-                            .one_minus_beta2 = 1 - s.beta2,
-                            .kept_share = a.decay ? 1 - s.lr * s.weight_decay : 1,
-                            .lr = s.lr,
-                            .correction1 = s.correction1,
-                            .correction2 = s.correction2,
-                            .epsilon = s.epsilon};
+  const AdamWCoefficients c = coefficients(*a.step, a.decay, a.clip_scale);
   pool.run(divide_up(a.n, adamw_block), [&](std::int64_t block, int) {
     const std::int64_t at = block * adamw_block;
     f.adamw(c, a.w + at, a.gradient + at, a.m + at, a.v + at, part_of(a.low, at),

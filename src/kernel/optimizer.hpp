@@ -12,7 +12,8 @@ namespace hone::kernel {
 
 // norm = sqrt(sum of squares over all gradients). Each gradient is cut into blocks of a fixed size from its
 // start; block sums are added in order in f64. Also clip_scale = min(1, clip / (norm + 1e-6)), 1 when clip <=
-// 0, as torch.nn.utils.clip_grad_norm_ does.
+// 0, as torch.nn.utils.clip_grad_norm_ does. Gradients may come scaled: norm and clip are of what they are
+// when divided by scaled_by, and clip_scale does both.
 struct GradientNorm {
   struct Part {
     const float* data = nullptr;
@@ -20,9 +21,19 @@ struct GradientNorm {
   };
   std::span<const Part> parts;
   const float* clip = nullptr;
+  const float* scaled_by = nullptr;  // or null: 1
   float* norm = nullptr;
   float* clip_scale = nullptr;
 };
+
+// The sums of its blocks by themselves: sums[b] is block b's in f32, sums[blocks + b] what that lacks of it,
+// together 48 bits.
+struct Squares {
+  GradientNorm::Part part;
+  float* sums = nullptr;
+};
+constexpr std::int64_t norm_block = 32768;  // the leaf of the norm's sum; another size gives other bits
+constexpr std::int64_t norm_blocks(std::int64_t n) { return (n + norm_block - 1) / norm_block; }
 
 // What the loop hands to every update node of a step, in this order, as one f32 input tensor.
 struct AdamWStep {
@@ -45,9 +56,15 @@ struct AdamW {
   const float* clip_scale = nullptr;  // or null: 1
 };
 
+// What the loops take of a step; clip_scale may be null: 1.
+struct AdamWCoefficients;
+AdamWCoefficients coefficients(const AdamWStep&, bool decay, const float* clip_scale);
+Out part_of(const Out& all, std::int64_t first);  // from that element on; no data stays none
+
 std::int64_t scratch_bytes(const GradientNorm&);
 
 void run(const GradientNorm&, Isa, ThreadPool&, void* scratch);
+void run(const Squares&, Isa, ThreadPool&);
 void run(const AdamW&, Isa, ThreadPool&);
 
 }  // namespace hone::kernel

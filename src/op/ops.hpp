@@ -207,6 +207,8 @@ struct AttentionAttributes {
   }
 };
 extern const OpRecord attention;
+// The same in decoding: k and v are states that a source's program has written.
+extern const OpRecord source_attention;
 struct AttentionGradientInputs {
   enum : std::size_t { d_o, q, k, v, o, lse, lengths, step };
 };
@@ -242,11 +244,21 @@ struct CrossEntropyGradientInputs {
 };
 extern const OpRecord cross_entropy_gradient;  // -> d logits
 
-// (clip f32[1], gradients...) -> norm f32[1], factor f32[1]
+// (logits[..,V], labels i32[..]) -> f32[..]: 1 where the label has the first of the largest logits; 0 else,
+// and where it is ignored
+struct HitInputs {
+  enum : std::size_t { logits, labels };
+};
+extern const OpRecord hit;
+
+// (clip f32[1], [scaled_by f32[1]], gradients...) -> norm f32[1], factor f32[1]
 struct GradientNormInputs {
-  enum : std::size_t { clip, gradients };
+  enum : std::size_t { clip, scaled_by, gradients };
 };
 extern const OpRecord gradient_norm;
+// The same of sums taken before: (gradient) -> sums of squares of its blocks f32[2,blocks], whose columns add
+// up to more than f32 holds; (sums...) -> norm f32[1]
+extern const OpRecord squares, norm_of_squares;
 extern const OpRecord accumulate;  // (sum f32, more f32) -> next sum = sum + more
 
 // All of them but the optimizers' (optimizer/optimizer.hpp); the table-driven tests and benches run through

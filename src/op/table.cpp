@@ -30,9 +30,13 @@ std::span<const OpRecord* const> table() {
       &attention_gradient,
       &cache_append,
       &cached_attention,
+      &source_attention,
       &cross_entropy,
       &cross_entropy_gradient,
+      &hit,
       &gradient_norm,
+      &squares,
+      &norm_of_squares,
       &accumulate,
   };
   return records;

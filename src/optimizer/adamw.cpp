@@ -5,8 +5,7 @@
 
 #include "kernel/optimizer.hpp"
 #include "op/common.hpp"
-#include "optimizer/optimizer.hpp"
-#include "optimizer/update_op.hpp"
+#include "optimizer/adamw_hyper.hpp"
 
 namespace hone {
 namespace {
@@ -16,11 +15,10 @@ using namespace op;
 struct In {
   enum : std::size_t { weight, gradient, m, v, hyper, clip_scale, low };
 };
-constexpr int hyper_floats = sizeof(kernel::AdamWStep) / sizeof(float);
 
 std::vector<OutputSpec> infer(const InferInput& i) {
   for (const std::size_t k : {In::gradient, In::m, In::v}) i.require(k, i.in[In::weight]);
-  i.require(In::hyper, f32({hyper_floats}));
+  i.require(In::hyper, f32({adamw::hyper_floats}));
   i.require(In::clip_scale, f32({1}));
   std::vector<OutputSpec> specs{{i.in[In::weight], In::weight}, {i.in[In::m], In::m}, {i.in[In::v], In::v}};
   if (i.has(In::low)) specs.push_back({i.in[In::low], In::low});
@@ -58,40 +56,29 @@ void reference(const Call& c) {
 constexpr InputRecord inputs[] = {
     {"weight"}, {"gradient"}, {"m"}, {"v"}, {"hyper"}, {"clip_scale"}, {"low", InputRecord::Kind::optional}};
 constexpr Variant variants[] = {{"flat", "cpu", nullptr, nullptr, run}};
-constexpr OpRecord adamw{.name = "adamw",
-                         .inputs = inputs,
-                         .infer = infer,
-                         .cost = streaming_cost,
-                         .reference = reference,
-                         .variants = variants};
-
-void fill_hyper(std::span<const float> s, std::int64_t step, std::span<float> hyper) {
-  std::copy(s.begin(), s.end(), hyper.begin());
-  const auto correction = [&](float beta) {
-    return static_cast<float>(1 - std::pow(static_cast<double>(beta), static_cast<double>(step)));
-  };
-  hyper[5] = correction(s[1]);
-  hyper[6] = correction(s[2]);
-}
+constexpr OpRecord adamw_update{.name = "adamw",
+                                .inputs = inputs,
+                                .infer = infer,
+                                .cost = streaming_cost,
+                                .reference = reference,
+                                .variants = variants};
 
 void update(UpdateContext& u) {
-  u.emit(adamw,
+  u.emit(adamw_update,
          {u.weight(), u.gradient(), u.state(0), u.state(1), u.hyper(), u.clip_scale(), u.take_low_copy()},
          UpdateAttributes{u.decay()});
 }
 
 constexpr OptimizerState states[] = {{"m"}, {"v"}};
-constexpr OptimizerScalar scalars[] = {scalar::lr, scalar::beta1(0.9f), scalar::beta2(0.95f), scalar::epsilon,
-                                       scalar::weight_decay(0.1f)};
-constexpr const OpRecord* ops[] = {&adamw};
+constexpr const OpRecord* ops[] = {&adamw_update};
 
 }  // namespace
 
 const OptimizerRecord adamw_optimizer{.name = "adamw",
                                       .states = states,
-                                      .scalars = scalars,
-                                      .hyper_floats = hyper_floats,
-                                      .fill_hyper = fill_hyper,
+                                      .scalars = adamw::scalars,
+                                      .hyper_floats = adamw::hyper_floats,
+                                      .fill_hyper = adamw::fill_hyper,
                                       .update = update,
                                       .ops = ops};
 

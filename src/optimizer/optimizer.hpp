@@ -28,6 +28,13 @@ struct OptimizerScalar {
 
 class UpdateContext;
 
+// A weight as an optimizer decides by.
+struct TrainedWeight {
+  const ParameterSpec& spec;
+  bool table;  // rows of it are taken by ids
+  bool head;   // a product with it makes logits of a loss
+};
+
 struct OptimizerRecord {
   const char* name;
   std::span<const OptimizerState> states;
@@ -39,8 +46,9 @@ struct OptimizerRecord {
   // Emits the nodes of phase update that write the next version of one weight and of its states.
   void (*update)(UpdateContext&);
   // Which weights it is for, and who updates the others; null: all.
-  bool (*takes)(const ParameterSpec&) = nullptr;
+  bool (*takes)(const TrainedWeight&) = nullptr;
   const OptimizerRecord* others = nullptr;
+  bool others_rate = false;  // may those have a learning rate of their own, StepOptions::adamw_lr?
   std::span<const OpRecord* const> ops{};  // of its own; the table-driven tests run through them
 };
 
@@ -59,6 +67,7 @@ class UpdateContext {
   // Its copy for products, for a node that writes it on the way (as a next version, named here so that nobody
   // else does); none where there is none.
   TensorId take_low_copy();
+  DType product_type() const;  // of that copy; f32 where there is none
 
   std::vector<TensorId> emit(const OpRecord& op, std::vector<TensorId> inputs, const Attributes& attributes);
 
@@ -66,6 +75,8 @@ class UpdateContext {
   void renew_derived();
 
  private:
+  TensorId low_copy() const;
+
   Program& p_;
   TensorId weight_, gradient_, hyper_, clip_scale_;
   bool decay_;
@@ -86,6 +97,7 @@ std::span<const OptimizerRecord* const> optimizer_table();
 // Error(usage) for a name that is not there.
 const OptimizerRecord& optimizer_record(const std::string& name);
 
-extern const OptimizerRecord adamw_optimizer, lion_optimizer, sgd_optimizer;
+extern const OptimizerRecord adamw_optimizer, adamw8bit_optimizer, adafactor_optimizer, lion_optimizer,
+    muon_optimizer, sgd_optimizer;
 
 }  // namespace hone

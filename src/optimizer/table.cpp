@@ -7,7 +7,8 @@
 namespace hone {
 
 std::span<const OptimizerRecord* const> optimizer_table() {
-  static constexpr std::array records{&adamw_optimizer, &lion_optimizer, &sgd_optimizer};
+  static constexpr std::array records{&adamw_optimizer, &adamw8bit_optimizer, &adafactor_optimizer,
+                                      &lion_optimizer,  &muon_optimizer,      &sgd_optimizer};
   return records;
 }
 

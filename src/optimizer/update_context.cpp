@@ -30,14 +30,23 @@ std::vector<TensorId> UpdateContext::emit(const OpRecord& op, std::vector<Tensor
   return outputs;
 }
 
-TensorId UpdateContext::take_low_copy() {
+TensorId UpdateContext::low_copy() const {
   for (const Node& node : p_.nodes) {
     if (node.phase != Phase::prepare || node.op != &op::cast || node.inputs[0] != weight_) continue;
-    if (p_[node.outputs[0]].type.dtype == DType::f32) continue;
-    written_.push_back(node.outputs[0]);
-    return node.outputs[0];
+    if (p_[node.outputs[0]].type.dtype != DType::f32) return node.outputs[0];
   }
   return {};
+}
+
+DType UpdateContext::product_type() const {
+  const TensorId copy = low_copy();
+  return copy ? p_[copy].type.dtype : DType::f32;
+}
+
+TensorId UpdateContext::take_low_copy() {
+  const TensorId copy = low_copy();
+  if (copy) written_.push_back(copy);
+  return copy;
 }
 
 void UpdateContext::renew_derived() {

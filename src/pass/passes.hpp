@@ -15,6 +15,11 @@ namespace hone {
 void keep_activations(Program& program, const std::map<std::string, TensorId>& kept, std::int64_t batch);
 std::string kept_name(const std::string& activation);
 
+// For evaluation, on a forward program: which rows of each term's loss have their label predicted (op hit),
+// as the output hits_name(TERM).
+void mark_hits(Program& program);
+std::string hits_name(const std::string& term);
+
 // Mixed precision: products take `narrow`, bf16 or f16; sums and norms are f32. A parameter that is an
 // operand of a product gets a copy "NAME.bf16", made by a node of phase prepare; activations get casts where
 // they are needed. Runs on a forward program, so that backward follows from what it wrote.
@@ -43,8 +48,14 @@ struct ChunkOptions {
 // time.
 void chunk_loss(Program& program, const ChunkOptions& options = {});
 
-// For generation, on a forward program of one sequence: the head computes the logits of the last position
-// only, in f32. The program's one output becomes f32[1,1,V].
+// Where bytes are short: casts of weights become activations, made in front of their first reader, instead of
+// copies that outlive programs. What recomputation does with them is its affair. Runs behind whatever looks
+// for the copies of a weight, backward, and in front of the update, which then writes none.
+void cast_at_use(Program& program);
+
+// For generation, on a forward program of one sequence or of one position: the head computes the logits of
+// each sequence's last position only, in f32. The program's output "logits", where it has one, becomes
+// f32[B,1,V].
 void last_row_only(Program& program);
 
 // For generation: products of few rows read their weight once from end to end (kernel/few_rows.hpp). Their
@@ -57,8 +68,9 @@ void few_rows(Program& program);
 void join_gradients(Program& program);
 
 // The global norm of the gradients, and what they are to be multiplied by so that it is at most the input
-// "clip": the states grad_norm_name and clip_scale_name.
-void append_norm(Program& program);
+// "clip": the states grad_norm_name and clip_scale_name. `scaled`: losses are multiplied by the input
+// "scaled_by", which both take out again.
+void append_norm(Program& program, bool scaled = false);
 inline constexpr const char *grad_norm_name = "grad_norm", *clip_scale_name = "clip_scale";
 
 struct UpdateOptions {
@@ -69,6 +81,14 @@ struct UpdateOptions {
 void append_update(Program& program, const UpdateOptions& options);
 // The input that holds the scalars of `record`, one of the optimizers that `chosen` is made of.
 std::string hyper_input_name(const OptimizerRecord& chosen, const OptimizerRecord& record);
+
+// Where a step has one micro-batch and nothing needs all gradients at once: each weight's update stands right
+// behind its whole gradient and its last use, in the micro-batch's phase, and gradients are activations.
+// Nothing is clipped then; the norm is of sums of squares that were taken on the way, with the bits of
+// append_norm's. Runs last.
+void update_in_backward(Program& program);
+// The first node that writes what outlives a step, a weight or an optimizer's state; size() where none does.
+std::size_t first_write(const Program& program);
 
 // The nodes of one phase as a program of its own; tensors that it shares with others are parameters and
 // states.

@@ -8,7 +8,11 @@ using Options = PipelineOptions;
 bool trains(const Options& o) { return o.use == Options::Use::train; }
 bool generates(const Options& o) { return o.use == Options::Use::generate; }
 bool has_loss(const Options& o) { return !generates(o); }
+bool marks_hits(const Options& o) { return o.hits; }
 bool narrows(const Options& o) { return o.products != DType::f32; }
+bool casts_at_use(const Options& o) { return o.cast_at_use; }
+
+bool in_backward(const Options& o) { return trains(o) && o.update_in_backward; }
 
 struct Stage {
   bool (*wanted)(const Options&);  // null: always
@@ -18,16 +22,19 @@ struct Stage {
 // Backward follows from what autocast wrote; fusion from both. Chunks come late, for they multiply nodes.
 constexpr Stage stages[] = {
     {trains, [](Program& p, const Options& o) { keep_activations(p, o.keep, o.batch); }},
+    {marks_hits, [](Program& p, const Options&) { mark_hits(p); }},
     {narrows, [](Program& p, const Options& o) { autocast(p, o.products); }},
     {trains, [](Program& p, const Options&) { differentiate(p); }},
     {trains, [](Program& p, const Options& o) { keep_embedding_rows(p, o.batch); }},
     {generates, [](Program& p, const Options&) { last_row_only(p); }},
     {nullptr, [](Program& p, const Options&) { fuse(p); }},
     {generates, [](Program& p, const Options&) { few_rows(p); }},
-    {has_loss, [](Program& p, const Options&) { chunk_loss(p); }},
+    {has_loss, [](Program& p, const Options& o) { chunk_loss(p, {.rows = o.loss_rows}); }},
+    {casts_at_use, [](Program& p, const Options&) { cast_at_use(p); }},
     {trains, [](Program& p, const Options&) { join_gradients(p); }},
-    {trains, [](Program& p, const Options&) { append_norm(p); }},
+    {trains, [](Program& p, const Options& o) { append_norm(p, o.products == DType::f16); }},
     {trains, [](Program& p, const Options& o) { append_update(p, o.update); }},
+    {in_backward, [](Program& p, const Options&) { update_in_backward(p); }},
 };
 
 }  // namespace

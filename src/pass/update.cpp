@@ -1,5 +1,6 @@
 // What follows the micro-batches of a step: whole gradients, their norm, the update.
 #include <map>
+#include <set>
 
 #include "op/common.hpp"
 #include "op/inputs.hpp"
@@ -25,6 +26,30 @@ TensorId whole_gradient(const Program& p, const TensorDef& parameter) {
   const auto uses = p.states(Purpose::gradient, parameter.name);
   return uses.empty() ? TensorId{} : p.newest(uses.front());
 }
+
+// The weight that a tensor is, or is derived from; empty for anything else.
+const std::string& weight_of(const Program& p, TensorId id) {
+  static const std::string none;
+  const TensorDef& t = p[p.root(id)];
+  if (t.role == Role::parameter) return t.name;
+  return t.purpose == Purpose::derived ? t.of : none;
+}
+
+// Weights by what they are used for: rows taken by ids; and products that losses read.
+struct Uses {
+  explicit Uses(const Program& p) {
+    std::set<std::int32_t> logits;
+    for (const Node& node : p.nodes)
+      if (node.op->loss) logits.insert(p.root(node.inputs[0]).value);
+    for (const Node& node : p.nodes) {
+      if (node.phase != Phase::micro || node.backward) continue;
+      if (node.op == &op::embedding) tables.insert(weight_of(p, node.inputs[op::EmbeddingInputs::table]));
+      if (node.op == &op::linear && logits.contains(p.root(node.outputs[0]).value))
+        heads.insert(weight_of(p, node.inputs[op::LinearInputs::weight]));
+    }
+  }
+  std::set<std::string> tables, heads;
+};
 
 TensorId add_input(Program& p, const std::string& name, std::int64_t floats, Meaning meaning) {
   return p.add({.name = name,
@@ -53,8 +78,9 @@ void join_gradients(Program& p) {
   }
 }
 
-void append_norm(Program& p) {
-  std::vector<TensorId> inputs{add_input(p, input::clip, 1, Meaning::clip)};
+void append_norm(Program& p, bool scaled) {
+  std::vector<TensorId> inputs{add_input(p, input::clip, 1, Meaning::clip),
+                               scaled ? add_input(p, input::scaled_by, 1, Meaning::scaled_by) : TensorId{}};
   for (const TensorId id : trained_parameters(p))
     if (const TensorId gradient = whole_gradient(p, p[id])) inputs.push_back(gradient);
   const auto made = emit(p, op::gradient_norm, inputs, {}, "clip", Phase::norm);
@@ -70,12 +96,14 @@ void append_norm(Program& p) {
 void append_update(Program& p, const UpdateOptions& options) {
   const TensorId clip_scale = p.find(clip_scale_name);
   std::map<const OptimizerRecord*, TensorId> hypers;
+  const Uses uses(p);
   for (const TensorId id : trained_parameters(p)) {
     const TensorId gradient = whole_gradient(p, p[id]);
     if (!gradient) continue;
     const ParameterSpec& spec = *p[id].parameter;
     const OptimizerRecord* record = options.optimizer;
-    while (record->takes && !record->takes(spec)) record = record->others;
+    const TrainedWeight weight{spec, uses.tables.contains(spec.name), uses.heads.contains(spec.name)};
+    while (record->takes && !record->takes(weight)) record = record->others;
     TensorId& hyper = hypers[record];
     if (!hyper)
       hyper =

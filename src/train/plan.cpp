@@ -6,7 +6,8 @@
 #include "optimizer/optimizer.hpp"
 #include "pass/passes.hpp"
 #include "train/forecast.hpp"
-#include "train/plan_impl.hpp"
+#include "train/loss_scaler.hpp"
+#include "train/plan_ways.hpp"
 #include "train/step_program.hpp"
 
 namespace hone {
@@ -36,20 +37,18 @@ TrainPlanOptions decided(const Model& model, TrainPlanOptions o) {
   require(o.micro_batch >= 0 && o.micro_batch <= o.batch, "micro_batch",
           "the micro-batch must be a part of the batch", "1 to " + std::to_string(o.batch),
           std::to_string(o.micro_batch));
-  if (o.micro_batch == 0) {
-    o.micro_batch = std::clamp<std::int64_t>(micro_batch_positions / o.seq, 1, o.batch);
-    while (o.batch % o.micro_batch != 0) --o.micro_batch;
-  }
+  require(o.memory_bytes >= 0, "memory_bytes", "a negative budget", "0 (none) or more bytes",
+          std::to_string(o.memory_bytes));
+  for (const std::string& name : o.allow)
+    require(name == "optimizer" || name == "master", "allow", "nothing that can be allowed",
+            "optimizer or master", "'" + name + "'");
+  if (o.micro_batch == 0) o.micro_batch = usual_micro_batch(o);
+  check_loss_scaling(o.loss_scaling);
   const ExecOptions exec = exec_options(o.threads, o.isa);
   o.threads = exec.threads;
   o.isa = name(exec.isa);
   return o;
 }
-
-struct Programs {
-  std::vector<Program> list;
-  std::vector<MicroProgram> micro;
-};
 
 // Of the names to keep, those that are no weight's.
 std::vector<std::string> kept_activations(const Model& model, const TrainPlanOptions& o) {
@@ -59,9 +58,26 @@ std::vector<std::string> kept_activations(const Model& model, const TrainPlanOpt
   return names;
 }
 
-// prepare, norm, update, then a pair of programs for each size of micro-batch.
-Programs write_programs(const Model& model, const TrainPlanOptions& o) {
-  Programs programs;
+// Does each weight's update stand inside of backward? fp16 needs all gradients before the first: has one of
+// them overflowed?
+bool updates_in_backward(const Model& model, const TrainPlanOptions& o) {
+  if (o.clipping || o.micro_batch != o.batch || o.precision == Precision::fp16) return false;
+  for (const std::string& name : o.keep)
+    require(!model.impl().find(name), "keep", "gradients are not kept where updates are inside of backward",
+            "clipping, micro-batches, or no gradients in `keep`", name);
+  return true;
+}
+
+}  // namespace
+
+std::int64_t usual_micro_batch(const TrainPlanOptions& o) {
+  std::int64_t size = std::clamp<std::int64_t>(micro_batch_positions / o.seq, 1, o.batch);
+  while (o.batch % size != 0) --size;
+  return size;
+}
+
+PlanPrograms write_programs(const Model& model, const TrainPlanOptions& o, const PlanWays& ways) {
+  PlanPrograms programs;
   std::vector<std::int64_t> sizes{o.micro_batch};
   if (o.batch % o.micro_batch != 0) sizes.push_back(o.batch % o.micro_batch);
   for (const std::int64_t size : sizes) {
@@ -73,36 +89,43 @@ Programs write_programs(const Model& model, const TrainPlanOptions& o) {
                                      .keep = kept_activations(model, o),
                                      .optimizer = &optimizer_record(o.optimizer),
                                      .objective = o.objective,
-                                     .sizes = o.sizes};
+                                     .sizes = o.sizes,
+                                     .loss_rows = ways.loss_rows,
+                                     .cast_at_use = ways.cast_at_use,
+                                     .update_in_backward = updates_in_backward(model, o),
+                                     .hits = o.hits};
     const Program step = write_step_program(model, options);
     if (programs.list.empty())
       programs.list = {cut(step, Phase::prepare), cut(step, Phase::norm), cut(step, Phase::update)};
     programs.list.push_back(cut(step, Phase::micro));
+    const std::size_t writes = first_write(programs.list.back());
     programs.list.push_back(cut(write_evaluation_program(model, options), Phase::micro));
-    programs.micro.push_back({size, programs.list.size() - 2, programs.list.size() - 1});
+    programs.micro.push_back({size, programs.list.size() - 2, programs.list.size() - 1, writes});
   }
   return programs;
 }
 
-}  // namespace
+std::shared_ptr<TrainPlan::Impl> make_plan(const Model& model, const TrainPlanOptions& options,
+                                           PlanPrograms programs) {
+  JobPlan job(std::move(programs.list), {.threads = options.threads, .isa = isa_from_name(options.isa)});
+  auto impl = std::make_shared<TrainPlan::Impl>(model, options, std::move(job), std::move(programs.micro));
+  // A save turns a weight, and the C library may keep a second buffer: 25 MiB where the largest has 16. A
+  // step's batch is ids and labels, 4 bytes each.
+  const std::int64_t batch_bytes = 8 * options.batch * options.seq;
+  impl->forecast = forecast_memory(impl->job, 2 * largest_turned_bytes(model.impl().specs) + batch_bytes,
+                                   {.held = options.text_bytes, .reading = options.reading_bytes});
+  impl->step_flops = hone::step_flops(*impl);
+  impl->terms = terms_of(impl->job.programs()[impl->micro[0].train]);
+  impl->optimizer = &optimizer_record(options.optimizer);
+  return impl;
+}
 
 TrainPlan::TrainPlan(Model model, TrainPlanOptions options) {
   const FloatModeGuard guard;
+  const bool chosen = options.micro_batch != 0;
   options = decided(model, std::move(options));
-  Programs programs = write_programs(model, options);
-  JobPlan job(std::move(programs.list), {.threads = options.threads, .isa = isa_from_name(options.isa)});
-  auto impl =
-      std::make_shared<Impl>(std::move(model), std::move(options), std::move(job), std::move(programs.micro));
-  // A save turns a weight, and the C library may keep a second buffer: 25 MiB where the largest has 16. A
-  // step's batch is ids and labels, 4 bytes each.
-  const std::int64_t batch_bytes = 8 * impl->options.batch * impl->options.seq;
-  impl->forecast =
-      forecast_memory(impl->job, 2 * largest_turned_bytes(impl->model.impl().specs) + batch_bytes,
-                      {.held = impl->options.text_bytes, .reading = impl->options.reading_bytes});
-  impl->step_flops = hone::step_flops(*impl);
-  impl->terms = terms_of(impl->job.programs()[impl->micro[0].train]);
-  impl->optimizer = &optimizer_record(impl->options.optimizer);
-  impl_ = std::move(impl);
+  impl_ = options.memory_bytes ? plan_within(model, options, chosen)
+                               : make_plan(model, options, write_programs(model, options, {}));
 }
 
 const Forecast& TrainPlan::forecast() const {

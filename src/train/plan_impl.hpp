@@ -12,6 +12,8 @@ namespace hone {
 struct MicroProgram {
   std::int64_t sequences;
   std::size_t train, evaluate;
+  std::size_t
+      first_write;  // of the nodes of `train`, the first that changes a weight; their number where none does
 };
 
 struct TrainPlan::Impl {

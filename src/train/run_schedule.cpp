@@ -14,6 +14,8 @@ float learning_rate(const TrainingRun& run, std::int64_t step) {
       return Linear{run.adamw.lr, run.warmup, run.steps, run.min_lr}(step);
     case ScheduleKind::cosine:
       return Cosine{run.adamw.lr, run.warmup, run.steps, run.min_lr}(step);
+    case ScheduleKind::wsd:
+      return WarmupStableDecay{run.adamw.lr, run.warmup, run.steps, run.min_lr, run.decay_steps}(step);
   }
   return run.adamw.lr;
 }
@@ -23,7 +25,9 @@ std::vector<std::string> schedule_notes(const TrainingRun& run) {
   if (run.steps <= 0) return notes;
   const bool falls = run.schedule != ScheduleKind::constant;
   if (!falls && run.min_lr > 0)
-    notes.push_back("--min-lr has no effect on a constant schedule; linear and cosine fall to it");
+    notes.push_back("--min-lr has no effect on a constant schedule; the others fall to it");
+  if (run.schedule != ScheduleKind::wsd && run.decay_steps > 0)
+    notes.push_back("--decay-steps has no effect but on a wsd schedule");
   const float last = learning_rate(run, run.steps - 1);
   if (run.warmup >= run.steps)
     notes.push_back(

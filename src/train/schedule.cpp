@@ -44,13 +44,21 @@ float Constant::operator()(std::int64_t step) const {
   return step < warmup ? rising(peak, step, warmup) : peak;
 }
 
+float WarmupStableDecay::operator()(std::int64_t step) const {
+  const FloatModeGuard guard;
+  if (step < warmup) return rising(peak, step, warmup);
+  const std::int64_t falling = decay ? decay : std::max<std::int64_t>(1, steps / 5);
+  return between(peak, least, std::sqrt(progress(step, std::max(warmup, steps - 1 - falling), steps)));
+}
+
 ScheduleKind schedule_from_name(const std::string& name) {
   if (name == "constant") return ScheduleKind::constant;
   if (name == "linear") return ScheduleKind::linear;
   if (name == "cosine") return ScheduleKind::cosine;
+  if (name == "wsd") return ScheduleKind::wsd;
   throw Error(ErrorKind::usage, {.what = "unknown schedule",
                                  .where = "schedule",
-                                 .expected = "constant, linear or cosine",
+                                 .expected = "constant, linear, cosine or wsd",
                                  .found = "'" + name + "'"});
 }
 

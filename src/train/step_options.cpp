@@ -4,6 +4,7 @@
 #include <map>
 
 #include "base/number.hpp"
+#include "optimizer/update_op.hpp"
 
 namespace hone {
 namespace {
@@ -32,6 +33,7 @@ void require(bool good, const std::string& where, const std::string& expected, f
 
 void check_step_options(const StepOptions& o, const OptimizerRecord& optimizer, const std::string& where) {
   require(o.clip >= 0, where + "clip", "0 (none) or more, finite", o.clip);
+  if (o.adamw_lr) require(*o.adamw_lr >= 0, where + "adamw_lr", scalar::lr.range, *o.adamw_lr);
   auto values = given(o);
   const auto all = values;
   for (const OptimizerRecord* record = &optimizer; record; record = record->others)
@@ -41,6 +43,7 @@ void check_step_options(const StepOptions& o, const OptimizerRecord& optimizer, 
       require(s.good(value->second), where + s.name, s.range, value->second);
       values.erase(s.name);
     }
+  if (o.adamw_lr && !optimizer.others_rate) values["adamw_lr"] = *o.adamw_lr;
   if (!values.empty())
     throw Error(ErrorKind::usage,
                 {.what = "the optimizer " + std::string(optimizer.name) + " has no " + values.begin()->first,
@@ -48,8 +51,10 @@ void check_step_options(const StepOptions& o, const OptimizerRecord& optimizer, 
                  .hint = "leave it out; nothing was changed"});
 }
 
-std::vector<float> scalars_of(const StepOptions& o, const OptimizerRecord& record) {
-  const auto values = given(o);
+std::vector<float> scalars_of(const StepOptions& o, const OptimizerRecord& chosen,
+                              const OptimizerRecord& record) {
+  auto values = given(o);
+  if (&record != &chosen && o.adamw_lr) values["lr"] = *o.adamw_lr;
   std::vector<float> scalars;
   for (const OptimizerScalar& s : record.scalars) {
     const auto value = values.find(s.name);

@@ -13,7 +13,9 @@ namespace hone {
 void check_step_options(const StepOptions& options, const OptimizerRecord& optimizer,
                         const std::string& where = "StepOptions::");
 
-// The record's scalars, in its order: as given, else its standard.
-std::vector<float> scalars_of(const StepOptions& options, const OptimizerRecord& record);
+// The scalars of `record`, one of the optimizers that `chosen` is made of, in its order: as given, else its
+// standard.
+std::vector<float> scalars_of(const StepOptions& options, const OptimizerRecord& chosen,
+                              const OptimizerRecord& record);
 
 }  // namespace hone

@@ -9,6 +9,7 @@
 #include "op/common.hpp"
 #include "op/inputs.hpp"
 #include "pass/passes.hpp"
+#include "train/hits.hpp"
 #include "train/step_options.hpp"
 #include "train/trainer_impl.hpp"
 
@@ -34,7 +35,26 @@ namespace {
 
 }  // namespace
 
-Trainer::Impl::Impl(const TrainPlan& p) : plan(p), executor(p.impl().job) {
+
+namespace {
+
+bool is_saved(const TensorDef& t) { return t.role == Role::parameter || t.lifetime == Lifetime::saved; }
+
+std::vector<bool> programs_that_write_saved(const JobPlan& job) {
+  std::vector<bool> writes;
+  for (const Program& p : job.programs()) {
+    const auto writes_one = [&](TensorId id) { return is_saved(p[p.root(id)]); };
+    writes.push_back(std::ranges::any_of(
+        p.nodes, [&](const Node& node) { return std::ranges::any_of(node.outputs, writes_one); }));
+  }
+  return writes;
+}
+
+}  // namespace
+
+Trainer::Impl::Impl(const TrainPlan& p)
+    : plan(p), executor(p.impl().job), writes_saved(programs_that_write_saved(p.impl().job)) {
+  restore_scaling({});
   load_weights();
   derive();
 }
@@ -63,9 +83,27 @@ void Trainer::Impl::require_whole() const {
                                     .hint = "resume() from a checkpoint, or make a new trainer"});
 }
 
+bool Trainer::Impl::updates_in_backward() const {
+  const MicroProgram& micro = planned().micro[0];
+  return micro.first_write < planned().job.programs()[micro.train].nodes.size();
+}
+
+void Trainer::Impl::require_no_half_backward(const char* what) const {
+  if (samples > 0 && updates_in_backward())
+    throw Error(ErrorKind::usage, {.what = std::string(what) + " in the middle of a step whose updates are "
+                                                               "inside of backward",
+                                   .where = "Trainer",
+                                   .hint = "update() or discard() first"});
+}
+
+bool Trainer::Impl::run(std::size_t program, const std::stop_token& stop) {
+  if (writes_saved[program]) saver.await_copied();
+  return executor.run(program, stop);
+}
+
 void Trainer::Impl::run_writing(std::size_t program) {
   broken = "an update ended halfway";  // unless it returns
-  executor.run(program);
+  run(program);
   broken.clear();
 }
 
@@ -144,17 +182,15 @@ void Trainer::Impl::abandon_step() {
   samples = 0;
   tokens = 0;
   sums.clear();
+  overflow.reset();
 }
 
-void Trainer::Impl::report_not_finite(const MicroProgram& program, double value, const char* what) {
-  const std::string culprit = executor.first_not_finite(program.train);
-  abandon_step();
-  throw Error(
-      ErrorKind::failed,
-      {.what = std::string(what) + " is not finite (" + (std::isnan(value) ? "NaN" : "infinite") + ")",
-       .where = "step " + std::to_string(steps + 1) + (culprit.empty() ? "" : ", first in " + culprit),
-       .hint = "nothing of this step is kept; lower the learning rate, clip at a lower norm, or warm up "
-               "longer"});
+op::StepInfo Trainer::Impl::step_info() const {
+  const std::uint64_t key = stream_key("step " + std::to_string(steps), planned().options.seed);
+  return {.seed_low = static_cast<std::int32_t>(key),
+          .seed_high = static_cast<std::int32_t>(key >> 32),
+          .first_sample = static_cast<std::int32_t>(samples),
+          .micro = samples > 0};
 }
 
 Trainer::Trainer(const TrainPlan& plan) : impl_(std::make_unique<Impl>(plan)) {}
@@ -163,14 +199,6 @@ Trainer::Trainer(Trainer&&) noexcept = default;
 Trainer& Trainer::operator=(Trainer&&) noexcept = default;
 
 namespace {
-
-op::StepInfo step_info(const Trainer::Impl& t) {
-  const std::uint64_t key = stream_key("step " + std::to_string(t.steps), t.planned().options.seed);
-  return {.seed_low = static_cast<std::int32_t>(key),
-          .seed_high = static_cast<std::int32_t>(key >> 32),
-          .first_sample = static_cast<std::int32_t>(t.samples),
-          .micro = t.samples > 0};
-}
 
 // The sum of the losses; none where it was stopped, and what the step had summed is half written.
 std::optional<double> run_micro(Trainer::Impl& t, const Samples& batch, const LabelCounts& step_counts,
@@ -183,17 +211,24 @@ std::optional<double> run_micro(Trainer::Impl& t, const Samples& batch, const La
                                    .expected = "at most " + std::to_string(t.plan.batch()) + " a step",
                                    .found = std::to_string(t.samples + batch.count()),
                                    .hint = "update() or discard() first, or plan a larger batch"});
-  feed(t.executor, program.train, batch, {.step = step_info(t), .counts = step_counts});
+  t.last_program = program.train;
+  t.scaled_by = t.scaler.state().scale;
+  feed(t.executor, program.train, batch,
+       {.step = t.step_info(), .counts = step_counts, .loss_scale = t.scaled_by});
   t.computed = true;
   t.joined = false;
   try {
-    if (!t.executor.run(program.train, stop)) return {};
+    if (!t.executor.run_nodes(program.train, 0, program.first_write, stop)) return {};
   } catch (...) {
     t.abandon_step();  // the gradients' sums are half written
     throw;
   }
   const double sum = t.add_losses(program.train, t.sums);
-  if (!std::isfinite(sum)) t.report_not_finite(program, sum, "the loss");
+  if (!std::isfinite(sum) && !t.overflow) {
+    t.overflow = t.executor.first_not_finite(program.train, program.first_write);
+    const bool skips = t.scales_losses() && t.overflow && t.overflow->dtype == DType::f16;
+    if (!skips) t.report_not_finite(t.overflow, sum, "the loss");  // no scale would help
+  }
   t.samples += batch.count();
   t.tokens += total(count_labels(t.planned().job.programs()[program.train], batch));
   t.counted = step_counts;
@@ -205,8 +240,58 @@ StepResult stopped(Trainer::Impl& t) {
   return {.stopped = true};
 }
 
-StepResult run_update(Trainer::Impl& t, const StepOptions& o) {
+void check_step(const Trainer::Impl& t, const StepOptions& o) {
   check_step_options(o, *t.planned().optimizer);
+  if (o.clip > 0 && !t.plan.options().clipping)
+    throw Error(ErrorKind::usage, {.what = "the plan is one without clipping",
+                                   .where = "StepOptions::clip",
+                                   .expected = "0",
+                                   .found = to_text(o.clip),
+                                   .hint = "plan with TrainPlanOptions::clipping; nothing was changed"});
+}
+
+void fill_hyper(Trainer::Impl& t, const StepOptions& o) {
+  const OptimizerRecord& chosen = *t.planned().optimizer;
+  for (const OptimizerRecord* record = &chosen; record; record = record->others)
+    if (const std::string name = hyper_input_name(chosen, *record);
+        t.planned().job.shared().contains(name))  // else there is nothing for it to update
+      record->fill_hyper(scalars_of(o, chosen, *record), t.updates() + 1, t.executor.view<float>(name));
+}
+
+double gradient_norm(Trainer::Impl& t) {
+  return static_cast<double>(t.executor.view<float>(grad_norm_name)[0]);
+}
+
+// False where it was stopped.
+bool run_norm(Trainer::Impl& t, const StepOptions& o) {
+  t.executor.view<float>(input::clip)[0] = o.clip;
+  if (t.scales_losses()) t.executor.view<float>(input::scaled_by)[0] = t.scaled_by;
+  if (!t.run(t.planned().norm, o.stop)) return false;
+  t.joined = true;
+  return true;
+}
+
+// The rest of the micro-batch's program, updates among it. What is not finite shows when weights have
+// changed.
+double run_rest_of_backward(Trainer::Impl& t) {
+  const MicroProgram& micro = t.planned().micro[0];
+  t.saver.await_copied();
+  t.broken = "an update ended halfway";  // unless it returns
+  t.executor.run_nodes(micro.train, micro.first_write, t.planned().job.programs()[micro.train].nodes.size());
+  t.executor.run(t.planned().norm);
+  const double norm = gradient_norm(t);
+  if (!std::isfinite(norm)) {
+    t.abandon_step();
+    t.broken = "a gradient was not finite, which showed behind the first updates";
+    t.require_whole();
+  }
+  t.broken.clear();
+  return norm;
+}
+
+// batch: of the whole step, where there is one.
+StepResult run_update(Trainer::Impl& t, const StepOptions& o, const Samples* batch) {
+  check_step(t, o);
   if (t.samples == 0)
     throw Error(ErrorKind::usage, {.what = "update() without accumulate()",
                                    .where = "Trainer",
@@ -215,23 +300,27 @@ StepResult run_update(Trainer::Impl& t, const StepOptions& o) {
     t.abandon_step();
     refuse_no_labels();
   }
-  for (const OptimizerRecord* record = t.planned().optimizer; record; record = record->others)
-    if (const std::string name = hyper_input_name(*t.planned().optimizer, *record);
-        t.planned().job.shared().contains(name))  // else there is nothing for it to update
-      record->fill_hyper(scalars_of(o, *record), t.steps + 1, t.executor.view<float>(name));
-  t.executor.view<float>(input::clip)[0] = o.clip;
-  if (!t.executor.run(t.planned().norm, o.stop)) return stopped(t);
-  t.joined = true;
-  const auto norm = static_cast<double>(t.executor.view<float>(grad_norm_name)[0]);
-  if (!std::isfinite(norm)) t.report_not_finite(t.planned().micro[0], norm, "the gradients' norm");
-  t.run_writing(t.planned().update);
-  const StepResult result{.loss = t.loss(t.sums, t.counted), .grad_norm = norm, .tokens = t.tokens};
+  fill_hyper(t, o);
+  double norm = 0;
+  if (t.updates_in_backward()) {
+    norm = run_rest_of_backward(t);
+  } else {
+    if (!run_norm(t, o)) return stopped(t);
+    norm = gradient_norm(t);
+    if (t.scales_losses() && (t.overflow || !std::isfinite(norm))) return t.skip_step(norm, batch);
+    if (!std::isfinite(norm)) t.report_not_finite(t.find_not_finite(batch), norm, "the gradients' norm");
+    t.run_writing(t.planned().update);
+  }
+  const StepResult result{
+      .loss = t.loss(t.sums, t.counted), .grad_norm = norm, .tokens = t.tokens, .loss_scale = t.scaled_by};
+  t.scaler.completed();
   t.abandon_step();
   ++t.steps;
   return result;
 }
 
 StepResult run_step(Trainer::Impl& t, const Samples& batch, const StepOptions& options) {
+  t.saver.throw_failure();
   if (t.samples != 0)
     throw Error(ErrorKind::usage, {.what = "step() in the middle of accumulate()",
                                    .where = "Trainer::step",
@@ -239,7 +328,7 @@ StepResult run_step(Trainer::Impl& t, const Samples& batch, const StepOptions& o
                                    .found = std::to_string(t.samples),
                                    .hint = "update() or discard() first"});
   if (batch.count() != t.plan.batch()) refuse_size(std::to_string(t.plan.batch()), batch);
-  check_step_options(options, *t.planned().optimizer);
+  check_step(t, options);
   const Program& program = t.planned().job.programs()[t.planned().micro[0].train];
   check_samples(program, batch);
   const LabelCounts counts = count_labels(program, batch);
@@ -254,11 +343,12 @@ StepResult run_step(Trainer::Impl& t, const Samples& batch, const StepOptions& o
     t.abandon_step();
     throw;
   }
-  return run_update(t, options);
+  return run_update(t, options, &batch);
 }
 
 EvalResult run_evaluation(Trainer::Impl& t, const Samples& batch) {
   t.require_whole();
+  t.require_no_half_backward("evaluate()");
   const MicroProgram& micro = t.planned().micro[0];
   const Program& program = t.planned().job.programs()[micro.evaluate];
   check_samples(program, batch);
@@ -267,9 +357,13 @@ EvalResult run_evaluation(Trainer::Impl& t, const Samples& batch) {
   if (result.tokens == 0) refuse_no_labels();
   std::vector<double> sums;
   for (std::int64_t first = 0; first < batch.count(); first += micro.sequences) {
-    feed(t.executor, micro.evaluate, batch.rows(first, std::min(micro.sequences, batch.count() - first)), {});
+    const Samples some = batch.rows(first, std::min(micro.sequences, batch.count() - first));
+    feed(t.executor, micro.evaluate, some, {});
     t.executor.run(micro.evaluate);
     t.add_losses(micro.evaluate, sums);
+    if (!t.plan.options().hits) continue;
+    const Hits found = count_hits(t.executor, micro.evaluate, t.planned().terms, some);
+    result.hits += found.labels, result.exact += found.samples;
   }
   result.loss = t.loss(sums, counts);
   for (std::size_t i = 0; i < sums.size(); ++i) {
@@ -302,6 +396,7 @@ LabelCounts step_counts(const Trainer::Impl& t, const std::map<std::string, std:
 double run_accumulate(Trainer::Impl& t, const Samples& batch,
                       const std::map<std::string, std::int64_t>& counts) {
   t.require_whole();
+  t.saver.throw_failure();
   const LabelCounts of_step = step_counts(t, counts);
   check_samples(t.planned().job.programs()[t.planned().micro[0].train], batch);
   return *run_micro(t, batch, of_step, {});
@@ -322,7 +417,7 @@ double Trainer::accumulate(const Samples& micro_batch, const std::map<std::strin
 
 StepResult Trainer::update(const StepOptions& options) {
   const Exclusive guard(impl_.get());
-  return run_update(*impl_, options);
+  return run_update(*impl_, options, nullptr);
 }
 
 void Trainer::discard() {
@@ -356,6 +451,14 @@ EvalResult Trainer::evaluate(const Samples& samples) {
 std::int64_t Trainer::steps() const {
   const Exclusive guard(impl_.get());
   return impl_->steps;
+}
+std::int64_t Trainer::skipped_steps() const {
+  const Exclusive guard(impl_.get());
+  return impl_->scaler.state().skipped;
+}
+float Trainer::loss_scale() const {
+  const Exclusive guard(impl_.get());
+  return impl_->scaler.state().scale;
 }
 const TrainPlan& Trainer::plan() const { return Exclusive::there(impl_.get()).plan; }
 void Trainer::profile(bool on) {

@@ -25,14 +25,17 @@ void in_file_layout(const ParameterSpec& spec, std::span<const float> from, std:
 
 }  // namespace
 
-WeightReader Trainer::Impl::reader(std::vector<std::byte>& buffer) const {
-  auto* self = const_cast<Impl*>(this);  // reads only
-  return [self, &buffer](const ParameterSpec& spec) -> std::span<const std::byte> {
-    const std::span<const std::byte> from = self->executor.bytes(spec.name);
+std::span<const std::byte> Trainer::Impl::bytes(const std::string& name) const {
+  return const_cast<Impl*>(this)->executor.bytes(name);  // reads only
+}
+
+WeightReader Trainer::Impl::reader(TurnedWeight& turned) const {
+  return [this, &turned](const ParameterSpec& spec) -> std::span<const std::byte> {
+    const std::span<const std::byte> from = bytes(spec.name);
     if (!spec.transposed) return from;
-    buffer.resize(from.size());
-    to_file_layout(spec, from, buffer);
-    return buffer;
+    const std::span<std::byte> to = turned.of(from.size());
+    to_file_layout(spec, from, to);
+    return to;
   };
 }
 
@@ -56,7 +59,7 @@ void Trainer::Impl::with_whole_gradients(const std::function<void()>& read) {
       const auto bytes = executor.bytes(t.name);
       before[t.name].assign(bytes.begin(), bytes.end());
     }
-  executor.run(planned().norm);
+  run(planned().norm);
   read();
   for (const auto& [name, bytes] : before)
     std::copy(bytes.begin(), bytes.end(), executor.bytes(name).begin());
@@ -66,8 +69,8 @@ Model Trainer::model() const {
   const Exclusive guard(impl_.get());
   impl_->require_whole();
   std::map<std::string, std::vector<std::byte>> values;
-  std::vector<std::byte> buffer;
-  const auto read = impl_->reader(buffer);
+  TurnedWeight turned;
+  const auto read = impl_->reader(turned);
   for (const ParameterSpec& spec : impl_->planned().model.impl().specs) {
     const auto from = read(spec);
     values[spec.name].assign(from.begin(), from.end());
@@ -78,16 +81,17 @@ Model Trainer::model() const {
 std::string Trainer::weights_hash() const {
   const Exclusive guard(impl_.get());
   impl_->require_whole();
-  std::vector<std::byte> buffer;
-  return hash_weights(impl_->planned().model.impl().specs, impl_->reader(buffer));
+  TurnedWeight turned;
+  return hash_weights(impl_->planned().model.impl().specs, impl_->reader(turned));
 }
 
 void Trainer::save(const std::string& folder) const {
   const Exclusive guard(impl_.get());
   impl_->require_whole();
   make_folders(folder);
-  std::vector<std::byte> buffer;
-  write_weights(folder + "/model.safetensors", impl_->planned().model.impl().specs, impl_->reader(buffer));
+  TurnedWeight turned;
+  written_weights(folder + "/model.safetensors", impl_->planned().model.impl().specs, impl_->reader(turned))
+      .commit();
   write_file(folder + "/config.json", impl_->planned().model.config_json());
 }
 
@@ -116,6 +120,7 @@ void Trainer::read_gradient(const std::string& weight, std::span<float> values) 
   impl_->require_kept(weight);
   const std::string& state = impl_->gradient_state(weight);
   impl_->with_whole_gradients([&] { in_file_layout(spec, impl_->executor.view<float>(state), values); });
+  for (float& value : values) value /= impl_->scaled_by;
 }
 
 void Trainer::read_activation(const std::string& name, std::span<float> values) const {
@@ -134,9 +139,11 @@ void Trainer::read_activation(const std::string& name, std::span<float> values) 
 void Trainer::write(const std::string& weight, std::span<const float> values) {
   const Exclusive guard(impl_.get());
   impl_->require_whole();
+  impl_->require_no_half_backward("write()");
   const ParameterSpec& spec = impl_->planned().model.impl().spec(weight);
   const auto to = impl_->weight(weight);
   require_size(weight, to.size(), values.size());
+  impl_->saver.await_copied();
   const std::vector<float> before(to.begin(), to.end());
   from_file_layout(spec, std::as_bytes(values), std::as_writable_bytes(to));
   try {

@@ -37,10 +37,13 @@ expect 2 "out is required" train --data text.txt
 train 2 "did you mean 'nano'" --model nan0 --data text.txt
 train 2 "steps" --data text.txt --steps many
 train 2 "^hone: --precision: .*f32, bf16 or fp16" --data text.txt --precision bf17
+train 2 "^hone: --loss-scale: .*power of two" --data text.txt --precision fp16 --loss-scale 1000
+train 2 "^hone: --loss-scale: .*power of two" --data text.txt --precision fp16 --loss-scale auto
+train 2 "^hone: --loss-scale: only fp16" --data text.txt --loss-scale dynamic
 train 2 "^hone: --isa: unknown.*portable" --model tiny --data text.txt --seq 64 --isa sse
 train 2 "^hone: --threads: .*1 to 4096.*found -1" --model tiny --data text.txt --seq 64 --threads -1
 train 2 "^hone: --batch: .*at least 1, found 0" --model tiny --data text.txt --seq 64 --batch 0
-train 2 "^hone: --seq: .*1 to 128.*found 0" --model tiny --data text.txt --seq 0
+train 2 "^hone: --seq: .*0 or more.*found -1" --model tiny --data text.txt --seq -1
 train 2 "^hone: --schedule: .*found 'sine'" --data text.txt --schedule sine
 train 2 "^hone: --optimizer: unknown optimizer 'adam'.*did you mean 'adamw'" --data text.txt --optimizer adam
 train 2 "^hone: --resume: .*found 'no'" --data text.txt --resume no
@@ -123,18 +126,16 @@ train 3 "recipe.toml, line [12].*given twice" recipe.toml
 mkdir -p folder.toml
 train 3 "folder.toml: a recipe is a TOML file: found a folder" folder.toml
 printf 'batch = 0\n' >recipe.toml
-train 2 "^hone: --seq: " recipe.toml --model tiny --data text.txt --batch 2 --seq 0
+train 2 "^hone: --seq: " recipe.toml --model tiny --data text.txt --batch 2 --seq -1
 
 run="train --model tiny --data text.txt --seq 64 --batch 4 --out model"
 "$hone" $run --steps 4 --save-every 2 >/dev/null 2>&1 || fail "a plain run failed"
 expect 2 "another --lr" $run --steps 6 --lr 1e-4
-state=model/checkpoints/step-00000004/state.safetensors
-cp "$state" kept
-printf X | dd of="$state" bs=1 seek=50000 conv=notrunc 2>/dev/null
-expect 3 "altered or damaged" $run --steps 6
-truncate -s 1000 "$state"
-expect 3 "cut short" $run --steps 6
-cp kept "$state"
+expect 2 "^hone: --keep: .*1 or more" $run --steps 6 --keep 0
+cp -r model/checkpoints kept
+for step in 2 4; do truncate -s 1000 model/checkpoints/step-0000000$step/model.safetensors; done
+expect 3 "altered or damaged.*no other checkpoint is whole" $run --steps 6
+rm -r model/checkpoints && mv kept model/checkpoints
 "$hone" $run --steps 4 >/dev/null 2>&1 || fail "the earlier checkpoint is no longer whole"
 expect 2 "^hone: --prompt: the prompt is empty" generate model --prompt ''
 expect 2 "^hone: --prompt: the prompt is empty" generate model --prompt=
@@ -166,11 +167,11 @@ cp -r finished own && rm -r own/checkpoints
 mkdir config && config '' && mv config.json config/
 for folder in own config; do
   cp -r $folder kept-$folder
-  expect 1 "another model.*another --out" $run --steps 4 --out $folder
-  expect 1 "another model.*another --out" $run --steps 4 --out $folder --resume never
-  expect 1 "another model.*another --out" plan --model tiny --out $folder
-  expect 1 "another model.*another --out" demo --data text.txt --out $folder
-  expect 1 "tokenizer would be replaced" tokenizer train --data text.txt --vocab-size 300 --out $folder
+  expect 2 "another model.*another --out" $run --steps 4 --out $folder
+  expect 2 "another model.*another --out" $run --steps 4 --out $folder --resume never
+  expect 2 "another model.*another --out" plan --model tiny --out $folder
+  expect 2 "another model.*another --out" demo --data text.txt --out $folder
+  expect 2 "tokenizer would be replaced" tokenizer train --data text.txt --vocab-size 300 --out $folder
   diff -rq $folder kept-$folder || fail "$folder was changed"
 done
 "$hone" $run --steps 0 --out base >/dev/null 2>&1 || fail "a run of no step failed"

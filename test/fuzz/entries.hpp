@@ -48,11 +48,10 @@ bool passes(F&& f) {
 
 inline bool safetensors(Bytes file) {
   return passes([&] {
-    std::size_t bytes = 0;
-    for (const SafetensorsEntry& entry : parse_safetensors(file, "fuzz").entries) {
-      bytes += entry.bytes.size();
-      require(entry.bytes.empty() || (entry.bytes.data() >= file.data() + 8 &&
-                                      entry.bytes.data() + entry.bytes.size() <= file.data() + file.size()));
+    std::uint64_t bytes = 0;
+    for (const SafetensorsEntry& entry : parse_safetensors(file, file.size(), "fuzz").entries) {
+      bytes += entry.bytes;
+      require(entry.offset >= 8 && entry.offset + entry.bytes <= file.size());
     }
     require(bytes <= file.size() - 8);
   });

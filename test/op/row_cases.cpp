@@ -112,6 +112,8 @@ void add_losses(DType dtype, std::vector<OpCase>& cases) {
     for (const Shape& rows : {Shape{1, 5}, Shape{3, 11}}) {
       const Input logits{{{rows[0], rows[1], V}, dtype}, normals(4)}, label{{rows, DType::i32}, labels(V)};
       const Input scale{op::f32({1}), given({0.25})};
+      cases.push_back({&op::hit, {logits, label}, NoAttributes{}});
+      cases.push_back({&op::hit, {{logits.type, logits.fill, 3}, label}, NoAttributes{}});
       for (const float smoothing : {0.0f, 0.1f, 0.9f}) {
         const op::CrossEntropyAttributes a{.label_smoothing = smoothing};
         cases.push_back({&op::cross_entropy, {logits, label, scale}, a});
@@ -125,8 +127,10 @@ void add_updates(std::vector<OpCase>& cases) {
   for (const Shape& s : {Shape{1}, Shape{17}, Shape{33, 100}, Shape{300, 257}}) {
     const Input w{op::f32(s)};
     for (const double clip : {0.0, 1.0, 1e6})
-      cases.push_back(
-          {&op::gradient_norm, {{op::f32({1}), given({clip})}, w, {op::f32({5})}, w}, NoAttributes{}});
+      for (const Input& scaled_by : {none, Input{op::f32({1}), given({1024})}})
+        cases.push_back({&op::gradient_norm,
+                         {{op::f32({1}), given({clip})}, scaled_by, w, {op::f32({5})}, w},
+                         NoAttributes{}});
   }
 }
 

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "train/run_schedule.hpp"
@@ -34,6 +35,15 @@ TEST(Schedule, CosineIsHalfWayInTheMiddle) {  // cos of 0, 60, 90, 120 and 180 d
 
 TEST(Schedule, ConstantRisesAndStays) {
   expect_near(rates(Constant{.peak = 3, .warmup = 2}, 5), {1, 2, 3, 3, 3});
+}
+
+TEST(Schedule, WsdStaysThenFallsByOneMinusRoot) {  // of shares 0, 1/4, 4/9 .. of the way
+  expect_near(rates(WarmupStableDecay{.peak = 4, .warmup = 1, .steps = 8, .least = 1, .decay = 4}, 9),
+              {2, 4, 4, 4, 2.5f, 4 - 3 * 0.70710678f, 4 - 3 * 0.86602540f, 1, 1});
+  const auto fifth = rates(WarmupStableDecay{.peak = 1, .steps = 100}, 100);
+  EXPECT_EQ(std::count(fifth.begin(), fifth.end(), 1.0f), 80);
+  EXPECT_EQ(fifth[99], 0);
+  expect_near(rates(WarmupStableDecay{.peak = 2, .steps = 1}, 1), {2});
 }
 
 TEST(Schedule, TheLastStepHasTheLeastRateItself) {
