@@ -48,6 +48,8 @@ void TrainingOptions::add_to(Command& c, bool needs_out) {
   c.add_option("--seq", run.plan.seq, "tokens a sequence")->capture_default_str();
   c.add_option("--precision", precision, "f32, bf16 or fp16 (products; weights stay f32)")
       ->capture_default_str();
+  c.add_option("--master", master, "what weights are kept in: f32, or bf16 alone (with --precision bf16)")
+      ->capture_default_str();
   c.add_option("--optimizer", run.plan.optimizer, optimizer_names())->capture_default_str();
   c.add_option("--lr", lr, "highest learning rate")->capture_default_str();
   c.add_option("--adamw-lr", adamw_lr,
@@ -79,6 +81,7 @@ void TrainingOptions::add_to(Command& c, bool needs_out) {
 TrainingRun TrainingOptions::finished() const {
   TrainingRun r = run;
   r.plan.precision = precision_from_name(precision);
+  r.plan.master = precision_from_name(master);
   r.plan.seed = seed;
   r.schedule = schedule_from_name(schedule);
   if (resume != "auto" && resume != "never")

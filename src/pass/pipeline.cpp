@@ -27,6 +27,7 @@ constexpr Stage stages[] = {
     {nullptr, [](Program& p, const Options&) { fuse(p); }},
     {generates, [](Program& p, const Options&) { few_rows(p); }},
     {has_loss, [](Program& p, const Options&) { chunk_loss(p); }},
+    {[](const Options& o) { return o.bf16_weights; }, [](Program& p, const Options&) { hold_in_bf16(p); }},
     {trains, [](Program& p, const Options&) { join_gradients(p); }},
     {trains, [](Program& p, const Options&) { append_norm(p); }},
     {trains, [](Program& p, const Options& o) { append_update(p, o.update); }},

@@ -14,6 +14,7 @@ struct PipelineOptions {
   std::map<std::string, TensorId> keep{};  // training: activations that outlive the step, by name
   UpdateOptions update{};                  // training
   bool update_in_backward = false;         // training
+  bool bf16_weights = false;               // training and evaluation: kept in bf16 alone
 };
 
 // Runs them; after each, dead nodes go and the program is checked.

@@ -24,6 +24,15 @@ void require(bool good, const char* option, const char* what, const std::string&
     throw Error(ErrorKind::usage, {.what = what, .where = option, .expected = expected, .found = found});
 }
 
+void check_master(const TrainPlanOptions& o) {
+  if (o.master == Precision::f32) return;
+  require(o.master == Precision::bf16, "master", "weights are kept in f32 or bf16", "f32 or bf16", name(o.master));
+  require(o.precision == Precision::bf16, "master", "weights in bf16 alone are for products in bf16",
+          "precision bf16", name(o.precision));
+  require(optimizer_record(o.optimizer).rounds_weights, "master", "this optimizer updates weights in f32",
+          "adamw or adamw8bit", o.optimizer);
+}
+
 TrainPlanOptions decided(const Model& model, TrainPlanOptions o) {
   require(o.batch > 0, "batch", "the batch must be positive", "at least 1", std::to_string(o.batch));
   const std::int64_t context =
@@ -40,6 +49,7 @@ TrainPlanOptions decided(const Model& model, TrainPlanOptions o) {
     o.micro_batch = std::clamp<std::int64_t>(micro_batch_positions / o.seq, 1, o.batch);
     while (o.batch % o.micro_batch != 0) --o.micro_batch;
   }
+  check_master(o);
   const ExecOptions exec = exec_options(o.threads, o.isa);
   o.threads = exec.threads;
   o.isa = name(exec.isa);
@@ -84,7 +94,8 @@ Programs write_programs(const Model& model, const TrainPlanOptions& o) {
                                      .optimizer = &optimizer_record(o.optimizer),
                                      .objective = o.objective,
                                      .sizes = o.sizes,
-                                     .update_in_backward = updates_in_backward(model, o)};
+                                     .update_in_backward = updates_in_backward(model, o),
+                                     .bf16_weights = o.master == Precision::bf16};
     const Program step = write_step_program(model, options);
     if (programs.list.empty())
       programs.list = {cut(step, Phase::prepare), cut(step, Phase::norm), cut(step, Phase::update)};
@@ -114,6 +125,10 @@ TrainPlan::TrainPlan(Model model, TrainPlanOptions options) {
   impl->step_flops = hone::step_flops(*impl);
   impl->terms = terms_of(impl->job.programs()[impl->micro[0].train]);
   impl->optimizer = &optimizer_record(impl->options.optimizer);
+  impl->specs = impl->model.impl().specs;
+  for (ParameterSpec& spec : impl->specs)
+    if (const auto held = impl->job.shared().find(spec.name); held != impl->job.shared().end())
+      spec.dtype = held->second.tensor.type.dtype;
   impl_ = std::move(impl);
 }
 

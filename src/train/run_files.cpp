@@ -96,6 +96,7 @@ RunIdentity::RunIdentity(const TrainingRun& run, const Trainer& trainer, const T
            {"optimizer", "--optimizer", o.optimizer},
            {"clip", "--clip", to_text(run.adamw.clip)},
            {"weights", "base model: its weights differ", "digest " + trainer.weights_hash()}};
+  if (o.master != Precision::f32) kept_.push_back({"master", "--master", name(o.master)});
   if (run.schedule == ScheduleKind::wsd)
     kept_.push_back({"decay-steps", "--decay-steps", std::to_string(run.decay_steps)});
   if (run.adamw.adamw_lr) kept_.push_back({"adamw-lr", "--adamw-lr", to_text(*run.adamw.adamw_lr)});

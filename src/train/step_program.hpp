@@ -17,6 +17,7 @@ struct StepProgramOptions {
   Objective objective{};  // none: the model's own
   std::map<std::string, std::int64_t, std::less<>> sizes{};
   bool update_in_backward = false;
+  bool bf16_weights = false;
 };
 
 // Forward, losses, backward and update in one program. Its outputs: the losses of each term, by its name.
