@@ -96,6 +96,8 @@ if(TARGET hone)
   add_test(NAME program.text_input WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}
            COMMAND sh test/cli/text_input_test.sh $<TARGET_FILE:hone>)
   if(NOT HONE_SANITIZE)  # they have memory of their own
+    add_test(NAME program.memory WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}
+             COMMAND sh test/cli/memory_test.sh $<TARGET_FILE:hone>)
     add_test(NAME program.forecast WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}
              COMMAND sh test/cli/forecast_test.sh $<TARGET_FILE:hone>)
   endif()

@@ -46,6 +46,7 @@
 #include "hone/machine.hpp"
 #include "hone/model.hpp"
 #include "hone/nearest.hpp"
+#include "hone/plan_choices.hpp"
 #include "hone/precision.hpp"
 #include "hone/report.hpp"
 #include "hone/schedule.hpp"

@@ -49,6 +49,13 @@ struct TrainPlanOptions {
   Objective objective{};  // what it is trained for; none: the model's own
   std::map<std::string, std::int64_t, std::less<>>
       sizes{};  // what Builder::size says; else as ModelOptions has it
+  // What peak_bytes of the forecast may be; 0: no limit. Within it the fastest way is chosen of those that
+  // change no bit: activations made again instead of kept, smaller chunks of the loss, copies of weights in
+  // low precision made where they are read, and, where micro_batch is 0, smaller micro-batches.
+  std::int64_t memory_bytes = 0;
+  // What else may be chosen where nothing of that fits, and changes results, in this order: "optimizer"
+  // (AdamW with 8-bit states), "master" (weights in bf16).
+  std::vector<std::string> allow{};
   // Will gradients be clipped? If not (every StepOptions::clip is 0) and a step is one micro-batch, weights
   // are updated inside of backward and no full gradient is kept: less memory, the same bits.
   bool clipping = true;
@@ -61,7 +68,8 @@ struct TrainPlanOptions {
 class HONE_API TrainPlan {
  public:
   // Error(usage) for options that contradict the model, one another or this CPU, and for a name in `keep`
-  // that the model lacks. Takes no memory but its own few kilobytes.
+  // that the model lacks; Error(budget) where nothing fits in memory_bytes, with what each choice needs.
+  // Takes no memory but its own few kilobytes.
   TrainPlan(Model model, TrainPlanOptions options);
   TrainPlan(const TrainPlan&) = default;  // a move copies
   TrainPlan(TrainPlan&& other) noexcept { impl_ = other.impl_; }

@@ -8,6 +8,7 @@
 #include "cli/arguments.hpp"
 #include "cli/command.hpp"
 #include "cli/json_line.hpp"
+#include "cli/numbers.hpp"
 #include "cli/terminal.hpp"
 #include "cli/training_session.hpp"
 
@@ -20,6 +21,7 @@ struct BenchOptions {
   std::int64_t vocab = 0;
   int steps = 5;
   bool json = false;
+  std::string memory;
 };
 
 // Both were measured in turns, so the shares hold though the limit moved.
@@ -86,6 +88,7 @@ void show(const std::vector<KernelBench>& results, bool json) {
 
 void run(const std::string& what, BenchOptions o) {
   o.plan.precision = precision_from_name(o.precision);
+  if (!o.memory.empty()) o.plan.memory_bytes = bytes_from_text(o.memory, "memory");
   if (what == "gemm") return show(bench_gemm(o.plan.precision, o.plan.threads, o.plan.isa), o.json);
   if (what == "attention") return show(bench_attention(o.plan.precision, o.plan.threads, o.plan.isa), o.json);
   const Model model = find_model(o.model, {.vocab_size = o.vocab});
@@ -111,6 +114,7 @@ void add_bench(Command& app) {
   c->add_option("--batch", o->plan.batch, "sequences a step")->capture_default_str();
   c->add_option("--micro-batch", o->plan.micro_batch, "sequences computed at once (0: chosen)")
       ->capture_default_str();
+  c->add_option("--memory", o->memory, "largest resident size: 1GiB, 700MiB, 1.5GB");
   c->add_option("--seq", o->plan.seq, "tokens a sequence")->capture_default_str();
   c->add_option("--precision", o->precision, "f32, bf16 or fp16")->capture_default_str();
   c->add_option("--threads", o->plan.threads, "0: all cores")->capture_default_str();
@@ -120,8 +124,9 @@ void add_bench(Command& app) {
   c->callback([=] {
     if (o->vocab == 0 && o->model == "nano") o->vocab = 4096;
     if (*what != "train")
-      c->note_without_effect({"--model", "--vocab", "--batch", "--micro-batch", "--seq", "--steps"},
-                             "on bench " + *what + ", which has shapes of its own");
+      c->note_without_effect(
+          {"--model", "--vocab", "--batch", "--micro-batch", "--memory", "--seq", "--steps"},
+          "on bench " + *what + ", which has shapes of its own");
     run(*what, *o);
   });
 }

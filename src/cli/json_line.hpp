@@ -29,6 +29,11 @@ class JsonLine {
   JsonLine& add(std::string_view key, const std::vector<std::int64_t>& values) {
     return raw(key, fmt::format("[{}]", fmt::join(values, ",")));
   }
+  JsonLine& add(std::string_view key, const std::vector<JsonLine>& values) {
+    std::string list;
+    for (const JsonLine& value : values) list += (list.empty() ? "" : ",") + value.text();
+    return raw(key, "[" + list + "]");
+  }
   std::string text() const { return "{" + body_ + "}"; }
 
   static std::string quoted(std::string_view s);

@@ -2,11 +2,16 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <cfloat>
 #include <charconv>
 #include <cmath>
 #include <cstdint>
+#include <string_view>
 #include <type_traits>
+#include <utility>
+
+#include "hone/error.hpp"
 
 namespace hone::cli {
 namespace {
@@ -53,5 +58,32 @@ template std::string check_number<std::int64_t>(std::string&);
 template std::string check_number<std::uint64_t>(std::string&);
 template std::string check_number<float>(std::string&);
 template std::string check_number<double>(std::string&);
+
+std::int64_t bytes_from_text(const std::string& text, const std::string& option) {
+  static constexpr std::array<std::pair<std::string_view, double>, 10> units{{{"KiB", 0x1p10},
+                                                                              {"MiB", 0x1p20},
+                                                                              {"GiB", 0x1p30},
+                                                                              {"TiB", 0x1p40},
+                                                                              {"KB", 1e3},
+                                                                              {"MB", 1e6},
+                                                                              {"GB", 1e9},
+                                                                              {"TB", 1e12},
+                                                                              {"B", 1},
+                                                                              {"", 1}}};
+  double number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  std::string_view unit(end, static_cast<std::size_t>(text.data() + text.size() - end));
+  while (unit.starts_with(' ')) unit.remove_prefix(1);
+  for (const auto& [name, size] : units) {
+    const double bytes = number * size;
+    if (unit == name && error == std::errc() && bytes >= 1 && bytes < 0x1p62)
+      return static_cast<std::int64_t>(bytes);
+  }
+  throw Error(ErrorKind::usage,
+              {.what = "not a size",
+               .where = option,
+               .expected = "a number above 0 with KiB, MiB, GiB, KB, MB, GB or nothing: 1GiB, 700MiB, 1.5GB",
+               .found = "'" + text + "'"});
+}
 
 }  // namespace hone::cli

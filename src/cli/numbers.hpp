@@ -1,6 +1,7 @@
 // Numbers on the command line. The parser alone takes 010 for eight, -1 for a large seed, and what is too
 // large for the largest there is.
 #pragma once
+#include <cstdint>
 #include <string>
 
 namespace hone::cli {
@@ -9,5 +10,9 @@ namespace hone::cli {
 // rewritten for the parser. Instantiated in numbers.cpp.
 template <class T>
 std::string check_number(std::string& text);
+
+// "1GiB", "700MiB", "1.5 GB", "4096": bytes. Error(usage), said of `option`, for what is none, or not above
+// 0.
+std::int64_t bytes_from_text(const std::string& text, const std::string& option);
 
 }  // namespace hone::cli

@@ -4,39 +4,104 @@
 #include "cli/json_line.hpp"
 #include "cli/terminal.hpp"
 #include "cli/training_session.hpp"
+#include "hone/plan_choices.hpp"
 
 namespace hone::cli {
 namespace {
 
-void show(const TrainPlan& plan, bool json, bool programs) {
-  const Forecast& f = plan.forecast();
-  if (json) {
-    JsonLine parts;
-    for (const auto& [what, bytes] : f.breakdown) parts.add(what, bytes);
-    JsonLine line;
-    line.add("peak_bytes", f.peak_bytes)
-        .add("arena_bytes", f.arena_bytes)
-        .add("outside_bytes", f.outside_bytes)
-        .add("step_ms", f.step_ms)
-        .add("micro_batch", plan.options().micro_batch)
-        .add("threads", plan.options().threads)
-        .add("isa", plan.options().isa)
-        .add("breakdown", parts);
-    if (programs) line.add("programs", plan.print());
-    print(line.text());
-    return;
-  }
-  if (programs) print(plan.print());
+// What was typed, but for what `plan` alone has and what another value is recommended for; then that.
+std::string run_command(const Command& plan, const std::string& recommended) {
+  std::string typed = " " + plan.typed() + " ";
+  const auto drop = [&](const std::string& option, bool has_value) {
+    for (auto at = typed.find(" " + option + " "); at != std::string::npos;
+         at = typed.find(" " + option + " ")) {
+      const auto behind = at + option.size() + 1;
+      typed.erase(at, (has_value ? typed.find(' ', behind + 1) : behind) - at);
+    }
+  };
+  drop("--json", false);
+  drop("--print-programs", false);
+  for (const char* option : {"--precision", "--memory", "--allow"})
+    if (recommended.find(option) != std::string::npos) drop(option, true);
+  std::string command = "hone train" + typed + recommended;
+  while (command.ends_with(' ')) command.pop_back();
+  return command;
+}
+
+struct Shown {
+  const TrainPlan& plan;
+  std::vector<PlanChoice> choices;
+  Recommendation recommended;
+  std::string command;  // the run as it is recommended; empty where there is none
+};
+
+void show_json(const Shown& s, bool programs) {
+  const Forecast& f = s.plan.forecast();
+  JsonLine parts;
+  for (const auto& [what, bytes] : f.breakdown) parts.add(what, bytes);
+  std::vector<JsonLine> choices;
+  for (const PlanChoice& c : s.choices)
+    choices.push_back(JsonLine()
+                          .add("what", c.what)
+                          .add("options", c.options)
+                          .add("same_numbers", c.same_numbers)
+                          .add("parameters_bytes", c.parameters_bytes)
+                          .add("gradients_bytes", c.gradients_bytes)
+                          .add("optimizer_bytes", c.optimizer_bytes)
+                          .add("activations_bytes", c.activations_bytes)
+                          .add("scratch_bytes", c.scratch_bytes)
+                          .add("outside_bytes", c.outside_bytes)
+                          .add("peak_bytes", c.peak_bytes)
+                          .add("step_ms", c.step_ms));
+  JsonLine line;
+  line.add("peak_bytes", f.peak_bytes)
+      .add("arena_bytes", f.arena_bytes)
+      .add("outside_bytes", f.outside_bytes)
+      .add("step_ms", f.step_ms)
+      .add("micro_batch", s.plan.options().micro_batch)
+      .add("optimizer", s.plan.options().optimizer)
+      .add("threads", s.plan.options().threads)
+      .add("isa", s.plan.options().isa)
+      .add("breakdown", parts)
+      .add("choices", choices)
+      .add("fits", s.recommended.fits)
+      .add("recommended", s.command);
+  if (programs) line.add("programs", s.plan.print());
+  print(line.text());
+}
+
+std::string choices_table(const std::vector<PlanChoice>& choices) {
+  const auto size = [](std::int64_t bytes) { return human_bytes(static_cast<double>(bytes)); };
+  Table table({"planned", "parameters", "gradients", "optimizer", "activations", "scratch", "outside", "peak",
+               "a step", "typed"});
+  for (const PlanChoice& c : choices)
+    table.row({c.what, size(c.parameters_bytes), size(c.gradients_bytes), size(c.optimizer_bytes),
+               size(c.activations_bytes), size(c.scratch_bytes), size(c.outside_bytes), size(c.peak_bytes),
+               human_duration(c.step_ms / 1e3),
+               c.options == "--memory" ? "--memory " + std::to_string((c.peak_bytes >> 20) + 1) + "MiB"
+                                       : c.options});
+  return table.to_string();
+}
+
+void show(const Shown& s, bool json, bool programs) {
+  if (json) return show_json(s, programs);
+  const Forecast& f = s.plan.forecast();
+  if (programs) print(s.plan.print());
   Table table({"memory", "size", "share"});
   for (const auto& [what, bytes] : f.breakdown)
     table.row({what, human_bytes(static_cast<double>(bytes)),
                human_share(static_cast<double>(bytes), static_cast<double>(f.peak_bytes))});
   table.rule().row({"peak", human_bytes(static_cast<double>(f.peak_bytes)), ""});
   print_text(table.to_string());
-  const auto tokens = static_cast<double>(plan.batch() * plan.seq());
+  const auto tokens = static_cast<double>(s.plan.batch() * s.plan.seq());
   print(fmt::format("a step of {} tokens in micro-batches of {} takes about {}: {}", human_count(tokens),
-                    plan.options().micro_batch, human_duration(f.step_ms / 1e3),
+                    s.plan.options().micro_batch, human_duration(f.step_ms / 1e3),
                     human_rate(tokens / f.step_ms * 1e3, "tok/s")));
+  print_text("\n" + choices_table(s.choices));
+  if (s.recommended.fits)
+    print("recommended here: " + s.command);
+  else
+    print("this machine has not enough free memory for it, whatever is chosen");
 }
 
 }  // namespace
@@ -58,7 +123,10 @@ void add_plan(Command& app) {
     run.on_message = message;
     const TrainPlan plan = plan_of(run);
     print_notes(run_notes(run, plan));
-    show(plan, *json, *programs);
+    Shown shown{.plan = plan, .choices = plan_choices(plan), .recommended = {}, .command = {}};
+    shown.recommended = recommended(plan, shown.choices, run.plan.memory_bytes);
+    if (shown.recommended.fits) shown.command = run_command(*c, shown.recommended.options);
+    show(shown, *json, *programs);
   });
 }
 

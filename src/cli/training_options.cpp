@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "cli/command.hpp"
+#include "cli/numbers.hpp"
 
 namespace hone::cli {
 namespace {
@@ -31,6 +34,17 @@ std::optional<float> narrowed(const std::optional<double>& value) {
   return static_cast<float>(*value);
 }
 
+// "a,b"
+std::vector<std::string> separated(const std::string& list) {
+  std::vector<std::string> words;
+  for (std::size_t at = 0; at < list.size();) {
+    const std::size_t end = std::min(list.find(',', at), list.size());
+    words.push_back(list.substr(at, end - at));
+    at = end + 1;
+  }
+  return words;
+}
+
 }  // namespace
 
 void TrainingOptions::add_to(Command& c, bool needs_out) {
@@ -45,6 +59,13 @@ void TrainingOptions::add_to(Command& c, bool needs_out) {
   c.add_option("--micro-batch", run.plan.micro_batch,
                "sequences computed at once (0: chosen; changes no number)")
       ->capture_default_str();
+  c.add_option(
+      "--memory", memory,
+      "largest resident size of the run: 1GiB, 700MiB, 1.5GB. What changes no number is chosen so that it "
+      "fits: activations computed again, smaller micro-batches");
+  c.add_option(
+      "--allow", allow,
+      "what may be chosen too where that is not enough: optimizer (8-bit states), master (bf16 weights)");
   c.add_option("--seq", run.plan.seq, "tokens a sequence")->capture_default_str();
   c.add_option("--precision", precision, "f32, bf16 or fp16 (products; weights stay f32)")
       ->capture_default_str();
@@ -91,6 +112,8 @@ TrainingRun TrainingOptions::finished() const {
                                    .found = "'" + resume + "'"});
   r.resume = resume == "auto";
   if (dropout) r.dropout = static_cast<float>(*dropout);
+  if (!memory.empty()) r.plan.memory_bytes = bytes_from_text(memory, "memory");
+  r.plan.allow = separated(allow);
   r.min_lr = static_cast<float>(min_lr);
   r.adamw = {.lr = static_cast<float>(lr),
              .clip = static_cast<float>(clip),

@@ -55,6 +55,17 @@ std::int64_t total_memory_bytes() {
   return group >> granted && granted > 0 ? std::min(machine, granted) : machine;
 }
 
+std::int64_t available_memory_bytes() {
+  std::int64_t available = total_memory_bytes();
+  const std::string kilobytes = value_of("/proc/meminfo", "MemAvailable");  // "1234 kB"
+  if (!kilobytes.empty()) available = std::min<std::int64_t>(available, std::stoll(kilobytes) * 1024);
+  std::ifstream used("/sys/fs/cgroup/memory.current"), granted("/sys/fs/cgroup/memory.max");
+  std::int64_t current = 0, most = 0;
+  if (granted >> most && used >> current)
+    available = std::min(available, std::max<std::int64_t>(0, most - current));
+  return available;
+}
+
 std::string cpu_name() {
   const std::string name = value_of("/proc/cpuinfo", "model name");
   return name.empty() ? "unknown CPU" : name;

@@ -55,8 +55,13 @@ void reference(const Call& c) {
   }
 }
 
-constexpr InputRecord inputs[] = {
-    {"weight"}, {"gradient"}, {"m"}, {"v"}, {"hyper"}, {"clip_scale"}, {"low", InputRecord::Kind::optional},
+constexpr InputRecord inputs[] = {{"weight"},
+                                  {"gradient"},
+                                  {"m"},
+                                  {"v"},
+                                  {"hyper"},
+                                  {"clip_scale"},
+                                  {"low", InputRecord::Kind::optional},
                                   {"step", InputRecord::Kind::optional}};
 constexpr Variant variants[] = {{"flat", "cpu", nullptr, nullptr, run}};
 constexpr OpRecord adamw_update{.name = "adamw",
@@ -68,7 +73,8 @@ constexpr OpRecord adamw_update{.name = "adamw",
 
 void update(UpdateContext& u) {
   u.emit(adamw_update,
-         {u.weight(), u.gradient(), u.state(0), u.state(1), u.hyper(), u.clip_scale(), u.take_low_copy(), u.step()},
+         {u.weight(), u.gradient(), u.state(0), u.state(1), u.hyper(), u.clip_scale(), u.take_low_copy(),
+          u.step()},
          u.attributes());
 }
 

@@ -84,9 +84,15 @@ void reference(const Call& c) {
   }
 }
 
-constexpr InputRecord inputs[] = {{"weight"},    {"gradient"},   {"m"},
-                                  {"m_largest"}, {"v"},          {"v_largest"},
-                                  {"hyper"},     {"clip_scale"}, {"low", InputRecord::Kind::optional},
+constexpr InputRecord inputs[] = {{"weight"},
+                                  {"gradient"},
+                                  {"m"},
+                                  {"m_largest"},
+                                  {"v"},
+                                  {"v_largest"},
+                                  {"hyper"},
+                                  {"clip_scale"},
+                                  {"low", InputRecord::Kind::optional},
                                   {"step", InputRecord::Kind::optional}};
 constexpr Variant variants[] = {{"blocks", "cpu", nullptr, nullptr, run}};
 constexpr OpRecord adamw8bit_update{.name = "adamw8bit",

@@ -28,7 +28,8 @@ inline void require_weight(const InferInput& i, std::size_t weight, std::size_t 
   i.require(weight, op::f32(i.in[weight].shape));
 }
 inline std::uint64_t rounding_key(const Call& c, std::size_t step) {
-  return c.in[step] ? op::random_key(c.attributes.as<UpdateAttributes>().stream, op::step_info(c.in[step])) : 0;
+  return c.in[step] ? op::random_key(c.attributes.as<UpdateAttributes>().stream, op::step_info(c.in[step]))
+                    : 0;
 }
 // The next value of element i of the first output. bf16: what of w bf16 cannot hold is added to 16 drawn
 // bits, and w goes up where that carries: on average w stays.

@@ -43,6 +43,11 @@ struct ChunkOptions {
 // time.
 void chunk_loss(Program& program, const ChunkOptions& options = {});
 
+// Where bytes are short: casts of weights become activations, made in front of their first reader, instead of
+// copies that outlive programs. What recomputation does with them is its affair. Runs behind whatever looks
+// for the copies of a weight, backward, and in front of the update, which then writes none.
+void cast_at_use(Program& program);
+
 // For generation, on a forward program of one sequence: the head computes the logits of the last position
 // only, in f32. The program's one output becomes f32[1,1,V].
 void last_row_only(Program& program);

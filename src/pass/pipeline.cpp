@@ -9,6 +9,7 @@ bool trains(const Options& o) { return o.use == Options::Use::train; }
 bool generates(const Options& o) { return o.use == Options::Use::generate; }
 bool has_loss(const Options& o) { return !generates(o); }
 bool narrows(const Options& o) { return o.products != DType::f32; }
+bool casts_at_use(const Options& o) { return o.cast_at_use; }
 
 bool in_backward(const Options& o) { return trains(o) && o.update_in_backward; }
 
@@ -26,8 +27,9 @@ constexpr Stage stages[] = {
     {generates, [](Program& p, const Options&) { last_row_only(p); }},
     {nullptr, [](Program& p, const Options&) { fuse(p); }},
     {generates, [](Program& p, const Options&) { few_rows(p); }},
-    {has_loss, [](Program& p, const Options&) { chunk_loss(p); }},
+    {has_loss, [](Program& p, const Options& o) { chunk_loss(p, {.rows = o.loss_rows}); }},
     {[](const Options& o) { return o.bf16_weights; }, [](Program& p, const Options&) { hold_in_bf16(p); }},
+    {casts_at_use, [](Program& p, const Options&) { cast_at_use(p); }},
     {trains, [](Program& p, const Options&) { join_gradients(p); }},
     {trains, [](Program& p, const Options&) { append_norm(p); }},
     {trains, [](Program& p, const Options& o) { append_update(p, o.update); }},

@@ -9,12 +9,14 @@ namespace hone {
 
 struct PipelineOptions {
   enum class Use : std::uint8_t { train, evaluate, generate } use = Use::train;
-  DType products = DType::f32;             // the type that they take
-  std::int64_t batch = 1;                  // training: samples of the whole step
-  std::map<std::string, TensorId> keep{};  // training: activations that outlive the step, by name
-  UpdateOptions update{};                  // training
-  bool update_in_backward = false;         // training
-  bool bf16_weights = false;               // training and evaluation: kept in bf16 alone
+  DType products = DType::f32;                   // the type that they take
+  std::int64_t batch = 1;                        // training: samples of the whole step
+  std::map<std::string, TensorId> keep{};        // training: activations that outlive the step, by name
+  UpdateOptions update{};                        // training
+  std::int64_t loss_rows = ChunkOptions{}.rows;  // of a chunk of the loss
+  bool cast_at_use = false;                      // weights' copies in low precision: made where they are read
+  bool update_in_backward = false;               // training
+  bool bf16_weights = false;                     // training and evaluation: kept in bf16 alone
 };
 
 // Runs them; after each, dead nodes go and the program is checked.

@@ -152,17 +152,20 @@ void Scheduler::run(std::int32_t n) {
     for (const std::int32_t s : work.in) needed(s, (*choice_)[index(s)]);
   made_.steps.push_back({n, static_cast<std::int32_t>(made_.operands.size()), false});
   for (const std::int32_t s : work.in)
-    made_.operands.push_back(backward ? needed(s, (*choice_)[index(s)]) : first_[index(s)]);
-  for (const std::int32_t s : work.out) {
-    if (first_[index(s)] < 0) first_[index(s)] = instance(s);
-    made_.operands.push_back(first_[index(s)]);
-  }
+    made_.operands.push_back(backward ? needed(s, (*choice_)[index(s)]) : first(s));
+  for (const std::int32_t s : work.out) made_.operands.push_back(first(s));
   for (const std::int32_t s : passed_) passing_[index(s)] = -1;
   passed_.clear();
 }
 
+// The program's own. A sum that lives no longer than the program is read by the node that begins it.
+std::int32_t Scheduler::first(std::int32_t s) {
+  if (first_[index(s)] < 0) first_[index(s)] = instance(s);
+  return first_[index(s)];
+}
+
 std::int32_t Scheduler::needed(std::int32_t s, std::int32_t group) {
-  if ((*choice_)[index(s)] == kept) return first_[index(s)];
+  if ((*choice_)[index(s)] == kept) return first(s);
   if (again_[index(s)] < 0 && passing_[index(s)] < 0) make(s, group);
   return again_[index(s)] >= 0 ? again_[index(s)] : passing_[index(s)];
 }

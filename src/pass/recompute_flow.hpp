@@ -73,6 +73,7 @@ class Scheduler {
  private:
   void begin(const Choice& choice);
   std::int32_t instance(std::int32_t storage);
+  std::int32_t first(std::int32_t storage);
   std::int32_t needed(std::int32_t storage, std::int32_t group);
   void make(std::int32_t storage, std::int32_t group);
   std::int32_t work_for(std::int32_t storage) const;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "exec/node_times.hpp"
 #include "ir/op_record.hpp"
 #include "machine/limits.hpp"
 
@@ -47,14 +48,25 @@ std::vector<std::pair<std::string, std::int64_t>> breakdown(const JobPlan& job) 
 
 }  // namespace
 
+double node_ms(const Program& p, const Node& node, const MachineLimits& limits, const Pace& pace) {
+  const Cost cost = node.op->cost(p, node);
+  const double gflops = (cost.low_precision ? limits.bf16_gflops : limits.f32_gflops).median;
+  return std::max(cost.flops / (gflops * pace.products * 1e6), cost.bytes / (pace.memory_gb_s * 1e6)) +
+         pace.node_ms;
+}
+
 double program_ms(const Program& p, const MachineLimits& limits, const Pace& pace) {
   double ms = 0;
-  for (const Node& node : p.nodes) {
-    const Cost cost = node.op->cost(p, node);
-    const double gflops = (cost.low_precision ? limits.bf16_gflops : limits.f32_gflops).median;
-    ms += std::max(cost.flops / (gflops * pace.products * 1e6), cost.bytes / (pace.memory_gb_s * 1e6)) +
-          pace.node_ms;
-  }
+  for (const Node& node : p.nodes) ms += node_ms(p, node, limits, pace);
+  return ms;
+}
+
+double step_ms(const TrainPlan::Impl& plan, const std::function<double(const Program&)>& program_ms) {
+  const auto of = [&](std::size_t program) { return program_ms(plan.job.programs()[program]); };
+  const std::int64_t whole = plan.options.batch / plan.options.micro_batch;
+  double ms = of(plan.norm) + of(plan.update);
+  for (std::size_t i = 0; i < plan.micro.size(); ++i)
+    ms += of(plan.micro[i].train) * static_cast<double>(i == 0 ? whole : 1);
   return ms;
 }
 
@@ -94,15 +106,9 @@ double step_flops(const TrainPlan::Impl& plan) {
 Forecast with_time(const TrainPlan::Impl& plan) {
   const MachineLimits& limits =
       this_machine(plan.options.threads, plan.job.options().isa, probe_within(plan.forecast.arena_bytes));
-  const std::int64_t whole = plan.options.batch / plan.options.micro_batch;
-  const Pace pace{.memory_gb_s = limits.copy_gb_s};
-  double ms = program_ms(plan.job.programs()[plan.norm], limits, pace) +
-              program_ms(plan.job.programs()[plan.update], limits, pace);
-  for (std::size_t i = 0; i < plan.micro.size(); ++i)
-    ms += program_ms(plan.job.programs()[plan.micro[i].train], limits, pace) *
-          static_cast<double>(i == 0 ? whole : 1);
   Forecast f = plan.forecast;
-  f.step_ms = ms;
+  NodeTimes times(plan.job.options(), plan.forecast.arena_bytes);
+  f.step_ms = step_ms(plan, [&](const Program& p) { return times.ms(p); });
   f.limit_gflops =
       (plan.options.precision == Precision::bf16 ? limits.bf16_gflops : limits.f32_gflops).median;
   return f;

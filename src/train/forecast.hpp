@@ -1,5 +1,6 @@
 // What a plan says of memory and time, from its programs alone.
 #pragma once
+#include <functional>
 #include <vector>
 
 #include "op/builder_state.hpp"
@@ -25,10 +26,13 @@ struct Pace {
   double memory_gb_s = 0;
   double node_ms = 4e-3;  // start and end of a parallel loop
 };
-// A program's time, were every node at that pace by its operations or by its bytes, whichever takes longer.
+// A node's time at that pace: by its operations or by its bytes, whichever takes longer.
+double node_ms(const Program& program, const Node& node, const MachineLimits& limits, const Pace& pace);
 double program_ms(const Program& program, const MachineLimits& limits, const Pace& pace);
+// A step's time, from that of its programs.
+double step_ms(const TrainPlan::Impl& plan, const std::function<double(const Program&)>& program_ms);
 
-// step_ms, and the limit that it was reckoned with.
+// step_ms, of nodes that are timed on this machine, and its limit.
 Forecast with_time(const TrainPlan::Impl& plan);
 double step_flops(const TrainPlan::Impl& plan);
 

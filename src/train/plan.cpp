@@ -6,7 +6,7 @@
 #include "optimizer/optimizer.hpp"
 #include "pass/passes.hpp"
 #include "train/forecast.hpp"
-#include "train/plan_impl.hpp"
+#include "train/plan_ways.hpp"
 #include "train/step_program.hpp"
 
 namespace hone {
@@ -26,7 +26,8 @@ void require(bool good, const char* option, const char* what, const std::string&
 
 void check_master(const TrainPlanOptions& o) {
   if (o.master == Precision::f32) return;
-  require(o.master == Precision::bf16, "master", "weights are kept in f32 or bf16", "f32 or bf16", name(o.master));
+  require(o.master == Precision::bf16, "master", "weights are kept in f32 or bf16", "f32 or bf16",
+          name(o.master));
   require(o.precision == Precision::bf16, "master", "weights in bf16 alone are for products in bf16",
           "precision bf16", name(o.precision));
   require(optimizer_record(o.optimizer).rounds_weights, "master", "this optimizer updates weights in f32",
@@ -45,21 +46,18 @@ TrainPlanOptions decided(const Model& model, TrainPlanOptions o) {
   require(o.micro_batch >= 0 && o.micro_batch <= o.batch, "micro_batch",
           "the micro-batch must be a part of the batch", "1 to " + std::to_string(o.batch),
           std::to_string(o.micro_batch));
-  if (o.micro_batch == 0) {
-    o.micro_batch = std::clamp<std::int64_t>(micro_batch_positions / o.seq, 1, o.batch);
-    while (o.batch % o.micro_batch != 0) --o.micro_batch;
-  }
+  require(o.memory_bytes >= 0, "memory_bytes", "a negative budget", "0 (none) or more bytes",
+          std::to_string(o.memory_bytes));
+  for (const std::string& name : o.allow)
+    require(name == "optimizer" || name == "master", "allow", "nothing that can be allowed",
+            "optimizer or master", "'" + name + "'");
+  if (o.micro_batch == 0) o.micro_batch = usual_micro_batch(o);
   check_master(o);
   const ExecOptions exec = exec_options(o.threads, o.isa);
   o.threads = exec.threads;
   o.isa = name(exec.isa);
   return o;
 }
-
-struct Programs {
-  std::vector<Program> list;
-  std::vector<MicroProgram> micro;
-};
 
 // Of the names to keep, those that are no weight's.
 std::vector<std::string> kept_activations(const Model& model, const TrainPlanOptions& o) {
@@ -79,9 +77,16 @@ bool updates_in_backward(const Model& model, const TrainPlanOptions& o) {
   return true;
 }
 
-// prepare, norm, update, then a pair of programs for each size of micro-batch.
-Programs write_programs(const Model& model, const TrainPlanOptions& o) {
-  Programs programs;
+}  // namespace
+
+std::int64_t usual_micro_batch(const TrainPlanOptions& o) {
+  std::int64_t size = std::clamp<std::int64_t>(micro_batch_positions / o.seq, 1, o.batch);
+  while (o.batch % size != 0) --size;
+  return size;
+}
+
+PlanPrograms write_programs(const Model& model, const TrainPlanOptions& o, const PlanWays& ways) {
+  PlanPrograms programs;
   std::vector<std::int64_t> sizes{o.micro_batch};
   if (o.batch % o.micro_batch != 0) sizes.push_back(o.batch % o.micro_batch);
   for (const std::int64_t size : sizes) {
@@ -94,6 +99,8 @@ Programs write_programs(const Model& model, const TrainPlanOptions& o) {
                                      .optimizer = &optimizer_record(o.optimizer),
                                      .objective = o.objective,
                                      .sizes = o.sizes,
+                                     .loss_rows = ways.loss_rows,
+                                     .cast_at_use = ways.cast_at_use,
                                      .update_in_backward = updates_in_backward(model, o),
                                      .bf16_weights = o.master == Precision::bf16};
     const Program step = write_step_program(model, options);
@@ -107,29 +114,31 @@ Programs write_programs(const Model& model, const TrainPlanOptions& o) {
   return programs;
 }
 
-}  // namespace
-
-TrainPlan::TrainPlan(Model model, TrainPlanOptions options) {
-  const FloatModeGuard guard;
-  options = decided(model, std::move(options));
-  Programs programs = write_programs(model, options);
+std::shared_ptr<TrainPlan::Impl> make_plan(const Model& model, const TrainPlanOptions& options,
+                                           PlanPrograms programs) {
   JobPlan job(std::move(programs.list), {.threads = options.threads, .isa = isa_from_name(options.isa)});
-  auto impl =
-      std::make_shared<Impl>(std::move(model), std::move(options), std::move(job), std::move(programs.micro));
+  auto impl = std::make_shared<TrainPlan::Impl>(model, options, std::move(job), std::move(programs.micro));
   // A save turns a weight, and the C library may keep a second buffer: 25 MiB where the largest has 16. A
   // step's batch is ids and labels, 4 bytes each.
-  const std::int64_t batch_bytes = 8 * impl->options.batch * impl->options.seq;
-  impl->forecast =
-      forecast_memory(impl->job, 2 * largest_turned_bytes(impl->model.impl().specs) + batch_bytes,
-                      {.held = impl->options.text_bytes, .reading = impl->options.reading_bytes});
+  const std::int64_t batch_bytes = 8 * options.batch * options.seq;
+  impl->forecast = forecast_memory(impl->job, 2 * largest_turned_bytes(model.impl().specs) + batch_bytes,
+                                   {.held = options.text_bytes, .reading = options.reading_bytes});
   impl->step_flops = hone::step_flops(*impl);
   impl->terms = terms_of(impl->job.programs()[impl->micro[0].train]);
-  impl->optimizer = &optimizer_record(impl->options.optimizer);
-  impl->specs = impl->model.impl().specs;
+  impl->optimizer = &optimizer_record(options.optimizer);
+  impl->specs = model.impl().specs;
   for (ParameterSpec& spec : impl->specs)
     if (const auto held = impl->job.shared().find(spec.name); held != impl->job.shared().end())
       spec.dtype = held->second.tensor.type.dtype;
-  impl_ = std::move(impl);
+  return impl;
+}
+
+TrainPlan::TrainPlan(Model model, TrainPlanOptions options) {
+  const FloatModeGuard guard;
+  const bool chosen = options.micro_batch != 0;
+  options = decided(model, std::move(options));
+  impl_ = options.memory_bytes ? plan_within(model, options, chosen)
+                               : make_plan(model, options, write_programs(model, options, {}));
 }
 
 const Forecast& TrainPlan::forecast() const {

@@ -42,6 +42,8 @@ Program write_step_program(const Model& model, const StepProgramOptions& o) {
                                 .batch = o.batch,
                                 .keep = find_kept(forward, o.keep),
                                 .update = {.optimizer = o.optimizer, .decay_all = o.decay_all},
+                                .loss_rows = o.loss_rows,
+                                .cast_at_use = o.cast_at_use,
                                 .update_in_backward = o.update_in_backward,
                                 .bf16_weights = o.bf16_weights};
   run_pipeline(forward.program, options);
@@ -52,7 +54,11 @@ Program write_evaluation_program(const Model& model, const StepProgramOptions& o
                                  const std::vector<std::string>& outputs) {
   Forward forward = model.impl().write(objective_of(model, o),
                                        {.batch = o.micro_batch, .seq = o.seq, .sizes = o.sizes}, outputs);
-  run_pipeline(forward.program, {.use = PipelineOptions::Use::evaluate, .products = o.products, .bf16_weights = o.bf16_weights});
+  run_pipeline(forward.program, {.use = PipelineOptions::Use::evaluate,
+                                 .products = o.products,
+                                 .loss_rows = o.loss_rows,
+                                 .cast_at_use = o.cast_at_use,
+                                 .bf16_weights = o.bf16_weights});
   return std::move(forward.program);
 }
 

@@ -4,6 +4,7 @@
 
 #include "model/model_impl.hpp"
 #include "optimizer/optimizer.hpp"
+#include "pass/passes.hpp"
 
 namespace hone {
 
@@ -16,6 +17,8 @@ struct StepProgramOptions {
   const OptimizerRecord* optimizer = &adamw_optimizer;
   Objective objective{};  // none: the model's own
   std::map<std::string, std::int64_t, std::less<>> sizes{};
+  std::int64_t loss_rows = ChunkOptions{}.rows;  // as PipelineOptions has both
+  bool cast_at_use = false;
   bool update_in_backward = false;
   bool bf16_weights = false;
 };

@@ -3,7 +3,6 @@
 
 #include "file/atomic.hpp"
 #include "ir/values.hpp"
-#include "ir/values.hpp"
 #include "model/model_impl.hpp"
 #include "pass/passes.hpp"
 #include "train/trainer_impl.hpp"

@@ -56,7 +56,8 @@ TEST(Bf16Master, HasTheSameBitsHoweverAStepIsComputed) {
   }
 }
 
-// Steps of lr 1e-3 are a fraction of a bf16 weight's distance to its neighbour: to nearest they would be lost.
+// Steps of lr 1e-3 are a fraction of a bf16 weight's distance to its neighbour: to nearest they would be
+// lost.
 TEST(Bf16Master, EndsNearMastersOfF32) {
   const Text some = text();
   Trainer wide(plan(options("adamw", B, 1, true, Precision::f32))), narrow(plan(options("adamw")));

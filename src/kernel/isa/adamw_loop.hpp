@@ -56,10 +56,9 @@ HONE_INLINE void adamw_loop(const AdamWCoefficients& c, Weight w, const float* g
   });
 }
 
-
 // By chunks, each with its bits.
-HONE_INLINE void adamw_rounded(const AdamWCoefficients& c, const UpdatedWeight& w, const float* gradient, float* m,
-                               float* v, std::int64_t n) {
+HONE_INLINE void adamw_rounded(const AdamWCoefficients& c, const UpdatedWeight& w, const float* gradient,
+                               float* m, float* v, std::int64_t n) {
   constexpr std::int64_t chunk = 256, together = 8 * lanes;
   alignas(64) bf16 drawn[chunk];
   for (std::int64_t i = 0; i < n; i += chunk) {
@@ -70,8 +69,8 @@ HONE_INLINE void adamw_rounded(const AdamWCoefficients& c, const UpdatedWeight& 
   }
 }
 
-HONE_INLINE void adamw_any(const AdamWCoefficients& c, const UpdatedWeight& w, const float* gradient, float* m,
-                           float* v, Out low, std::int64_t n) {
+HONE_INLINE void adamw_any(const AdamWCoefficients& c, const UpdatedWeight& w, const float* gradient,
+                           float* m, float* v, Out low, std::int64_t n) {
   if (w.w.type == Element::bf16) return adamw_rounded(c, w, gradient, m, v, n);
   auto* wide = static_cast<float*>(w.w.data);
   if (!low.data) return adamw_loop(c, wide, gradient, m, v, nullptr, n);

@@ -22,8 +22,8 @@ struct UpdatedWeight {
 struct OptimizerTable {
   double (*sum_of_squares)(const float* x, std::int64_t n);
   // low.data may be null.
-  void (*adamw)(const AdamWCoefficients&, const UpdatedWeight& w, const float* gradient, float* m, float* v, Out low,
-                std::int64_t n);
+  void (*adamw)(const AdamWCoefficients&, const UpdatedWeight& w, const float* gradient, float* m, float* v,
+                Out low, std::int64_t n);
 };
 
 HONE_BUILDS(OptimizerTable, optimizer_table);
