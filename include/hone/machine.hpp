@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "hone/error.hpp"
+#include "hone/precision.hpp"
 
 namespace hone {
 
@@ -23,6 +23,8 @@ struct MachineFacts {
   // Sustained by all cores together, measured in half a second; a multiply-add counts as two operations.
   Spread f32_gflops{}, bf16_gflops{}, int8_gops{};
   double read_gb_s = 0, copy_gb_s = 0;  // the best of several passes; a GB is 1e9 bytes
+  // F16C converts fp16 to f32 and back, which is all that hone needs; AVX-512 FP16 computes in it.
+  bool f16c = false, avx512_fp16 = false;
 };
 
 HONE_API MachineFacts machine_facts();
@@ -31,7 +33,8 @@ HONE_API std::string cpu_name();  // as the system reports it: "AMD EPYC 9655 96
 // What an option `isa` may name, narrow to wide, whether this CPU has it or not.
 HONE_API std::vector<std::string> instruction_sets();
 
-// What bf16 saves and costs with these kernels, for a person to read; empty where bf16 is faster than f32.
-HONE_API std::string bf16_note(const std::string& isa);
+// What a precision saves and costs with these kernels, for a person to read; empty where there is nothing to
+// say: of f32, and of bf16 where it is faster.
+HONE_API std::string precision_note(Precision precision, const std::string& isa);
 
 }  // namespace hone

@@ -62,10 +62,11 @@ struct ProgressOptions {
 
 // A finished step.
 struct ProgressStep {
-  std::int64_t step = 0;  // steps done, this one included
-  double loss = 0;        // nats a token
-  double tokens = 0;      // of this step
-  double seconds = 0;     // on any steady clock whose zero is the start of this process's run
+  std::int64_t step = 0;     // steps done, this one included
+  double loss = 0;           // nats a token
+  double tokens = 0;         // of this step
+  double seconds = 0;        // on any steady clock whose zero is the start of this process's run
+  std::int64_t skipped = 0;  // steps of this start that overflowed in fp16
 };
 
 // The one live line of a run.

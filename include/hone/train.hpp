@@ -31,6 +31,19 @@
 
 namespace hone {
 
+// How fp16 scales its losses, so that gradients do not vanish below 2^-24 (torch.amp.GradScaler's rule and
+// numbers): a loss is multiplied by the scale, the gradients are divided by it before anyone looks at them. A
+// step whose loss or gradients overflow is skipped and lowers the scale; `interval` good steps in a row raise
+// it. All factors are powers of two, so the scale rounds nothing.
+struct LossScaling {
+  float init = 65536;            // the scale at first
+  float growth = 2;              // times this after `interval` good steps; 1: it never grows
+  float backoff = 0.5f;          // times this after a step that overflowed; 1: it stays
+  std::int64_t interval = 2000;  // steps
+  float min = 0x1p-14f;          // below this the run is given up with an Error(failed)
+  std::int64_t most_skips = 50;  // so many steps in a row that overflow: the same
+};
+
 struct TrainPlanOptions {
   std::int64_t batch = 32;       // sequences a step
   std::int64_t micro_batch = 0;  // computed at once; 0: chosen to fit the caches. Changes no bit
@@ -63,6 +76,7 @@ struct TrainPlanOptions {
   // drawn numbers (of seed, step, weight and element), so that small steps add up; with precision bf16 and
   // the optimizers adamw and adamw8bit.
   Precision master = Precision::f32;
+  LossScaling loss_scaling{};  // of fp16
 };
 
 class HONE_API TrainPlan {
@@ -114,6 +128,12 @@ struct StepResult {
   double grad_norm = 0;  // before clipping
   std::int64_t tokens = 0;
   bool stopped = false;  // by StepOptions::stop: nothing was updated, and steps() stays what it was
+  // fp16: the loss or a gradient overflowed. steps() counts the step, so that its batch is behind, but no
+  // weight, no moment and no count of updates has changed.
+  bool skipped = false;
+  float loss_scale = 1;    // that this step had
+  std::string overflow{};  // where f16 overflowed first: "linear @h.3.mlp.c_fc"; looked for at the 1st
+                           // skipped step of a run, the 2nd, 4th, 8th, ..
 };
 
 struct EvalResult {
@@ -133,8 +153,9 @@ class HONE_API Trainer {
   // One step over `batch` (plan.batch() x plan.seq()): micro-batches, then the update. Complete, or nothing
   // has changed: when it is stopped, and when it throws. Error(usage) for a batch of another shape,
   // Error(input) for an id outside the vocabulary, Error(failed) for a loss that is not finite, naming the
-  // first op at fault, Error(usage) for impossible options, Error(input) where no label counts. Should an
-  // update itself end halfway, every further call says so with an Error(failed) until resume().
+  // first op at fault (in fp16 an overflow skips the step instead, see LossScaling), Error(usage) for
+  // impossible options, Error(input) where no label counts. Should an update itself end halfway, every
+  // further call says so with an Error(failed) until resume().
   StepResult step(const BatchView& batch, const StepOptions& options);
   // The same over samples by the names of the network's inputs: plan.batch() of them.
   StepResult step(const Samples& batch, const StepOptions& options);
@@ -155,7 +176,9 @@ class HONE_API Trainer {
   EvalResult evaluate(const BatchView& batch);
   EvalResult evaluate(const Samples& samples);  // any number of them
 
-  std::int64_t steps() const;  // complete ones
+  std::int64_t steps() const;          // complete ones, and skipped ones
+  std::int64_t skipped_steps() const;  // of them; those resumed from count too
+  float loss_scale() const;            // of the next step
   const TrainPlan& plan() const;
   Model model() const;  // a snapshot: a copy of the weights, in f32, which no forecast counts
   std::string weights_hash() const;

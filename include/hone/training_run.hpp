@@ -29,6 +29,8 @@ struct StepEvent {
   float lr = 0, grad_norm = 0;
   double tokens_per_s = 0;
   std::int64_t tokens = 0;
+  bool skipped = false;  // see StepResult
+  float loss_scale = 1;
 };
 
 struct EvalEvent {
@@ -48,6 +50,7 @@ struct RunSummary {
   std::string weights_hash{};
   bool stopped = false;                   // by the stop token; what steps there are, a checkpoint has
   std::map<std::string, double> op_ms{};  // of the whole run, where profile was set
+  std::int64_t skipped_steps = 0;         // of `steps`: fp16 overflowed in them
 };
 
 struct TrainingRun {
@@ -82,7 +85,7 @@ struct TrainingRun {
 // vocabulary of the tokenizer that is named, of the model's or of bytes; on_message hears so.
 HONE_API TrainPlan plan_of(const TrainingRun& run);
 // What is worth saying of the run before it starts, a line each: what its files have without effect, what
-// its schedule cannot do as asked, what bf16 costs on this CPU. train() says it through on_message.
+// its schedule cannot do as asked, what bf16 or fp16 costs on this CPU. train() says it through on_message.
 HONE_API std::vector<std::string> run_notes(const TrainingRun& run, const TrainPlan& plan);
 HONE_API RunSummary train(const TrainingRun& run);
 

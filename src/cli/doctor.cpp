@@ -31,6 +31,8 @@ void add_doctor(Command& app) {
                 .add("cores", m.cores)
                 .add("memory_bytes", m.memory_bytes)
                 .add("isa", m.isa)
+                .add("f16c", m.f16c)
+                .add("avx512_fp16", m.avx512_fp16)
                 .add("f32_gflops", m.f32_gflops.median)
                 .add("bf16_gflops", m.bf16_gflops.median)
                 .add("int8_gops", m.int8_gops.median)
@@ -46,6 +48,8 @@ void add_doctor(Command& app) {
     Table table({"what", "here"});
     table.row({"hone", version()}).row({"CPU", m.cpu}).row({"cores", std::to_string(m.cores)});
     table.row({"memory", human_bytes(static_cast<double>(m.memory_bytes))}).row({"instruction set", m.isa});
+    table.row({"fp16", std::string(m.f16c ? "converted (F16C)" : "converted in software") +
+                           (m.avx512_fp16 ? "; the CPU computes in it (AVX-512 FP16), hone does not" : "")});
     table.row({"f32 multiply-adds", sustained(m.f32_gflops, "GFLOP/s")});
     table.row({"bf16 multiply-adds", sustained(m.bf16_gflops, "GFLOP/s")});
     table.row({"int8 multiply-adds", sustained(m.int8_gops, "GOP/s")});
@@ -53,7 +57,7 @@ void add_doctor(Command& app) {
         .row({"memory copy", fmt::format("{:.0f} GB/s", m.copy_gb_s)});
     table.row({"letters and numbers", std::string("as in Unicode ") + unicode_version()});
     print_text(table.to_string());
-    if (const std::string note = bf16_note(m.isa); !note.empty()) print_notes({note});
+    if (const std::string note = precision_note(Precision::bf16, m.isa); !note.empty()) print_notes({note});
   });
 }
 

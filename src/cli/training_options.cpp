@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 
 #include "cli/command.hpp"
 #include "cli/numbers.hpp"
@@ -69,6 +70,10 @@ void TrainingOptions::add_to(Command& c, bool needs_out) {
   c.add_option("--seq", run.plan.seq, "tokens a sequence")->capture_default_str();
   c.add_option("--precision", precision, "f32, bf16 or fp16 (products; weights stay f32)")
       ->capture_default_str();
+  c.add_option(
+      "--loss-scale", loss_scale,
+      "of fp16: dynamic (the default: it halves when fp16 overflows, that step is skipped, and doubles after "
+      "2000 good ones), or a power of two that stays");
   c.add_option("--master", master, "what weights are kept in: f32, or bf16 alone (with --precision bf16)")
       ->capture_default_str();
   c.add_option("--optimizer", run.plan.optimizer, optimizer_names())->capture_default_str();
@@ -99,9 +104,32 @@ void TrainingOptions::add_to(Command& c, bool needs_out) {
       ->capture_default_str();
 }
 
+namespace {
+
+LossScaling scaling(const std::string& text, Precision precision) {
+  if (text.empty()) return {};
+  if (precision != Precision::fp16)
+    throw Error(ErrorKind::usage, {.what = "only fp16 scales its losses",
+                                   .where = "loss-scale",
+                                   .hint = "leave it out, or ask for --precision fp16"});
+  if (text == "dynamic") return {};
+  LossScaling fixed{.growth = 1, .backoff = 1};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), fixed.init);
+  if (error != std::errc() || end != text.data() + text.size())
+    throw Error(ErrorKind::usage, {.what = "impossible value",
+                                   .where = "loss-scale",
+                                   .expected = "dynamic, or a power of two: 1024",
+                                   .found = "'" + text + "'"});
+  fixed.min = std::min(fixed.min, fixed.init);
+  return fixed;
+}
+
+}  // namespace
+
 TrainingRun TrainingOptions::finished() const {
   TrainingRun r = run;
   r.plan.precision = precision_from_name(precision);
+  r.plan.loss_scaling = scaling(loss_scale, r.plan.precision);
   r.plan.master = precision_from_name(master);
   r.plan.seed = seed;
   r.schedule = schedule_from_name(schedule);

@@ -12,6 +12,7 @@ namespace hone::cli {
 struct TrainingOptions {
   TrainingRun run;
   std::string precision = "f32", master = "f32", schedule = "cosine", resume = "auto";
+  std::string loss_scale;  // none: dynamic where the precision is fp16
   double lr = 1e-3, min_lr = 0, clip = 1;
   std::optional<double> beta1, beta2, epsilon, weight_decay, momentum,
       adamw_lr;        // none: as the optimizer has it

@@ -23,7 +23,8 @@ std::string steps_text(const RunSummary& d) {
   const std::string time =
       d.seconds > 0 ? fmt::format("in {}, {}", human_duration(d.seconds), human_rate(d.tokens_per_s, "tok/s"))
                     : "that were done before";
-  return fmt::format("{} steps {}; loss {:.4f}", d.steps, time, d.loss);
+  const std::string skipped = d.skipped_steps ? fmt::format(" ({} skipped)", d.skipped_steps) : "";
+  return fmt::format("{} steps{} {}; loss {:.4f}", d.steps, skipped, time, d.loss);
 }
 
 void write(const std::string& text) {
@@ -77,10 +78,16 @@ void TrainingSession::stepped(const StepEvent& e) {
   events_->scalar("train/loss", e.step, e.loss, unix_seconds());
   events_->scalar("train/lr", e.step, static_cast<double>(e.lr), unix_seconds());
   events_->scalar("train/grad_norm", e.step, static_cast<double>(e.grad_norm), unix_seconds());
+  skipped_ += e.skipped;
+  if (run_.plan.precision == Precision::fp16)
+    events_->scalar("train/loss_scale", e.step, static_cast<double>(e.loss_scale), unix_seconds());
   {
     const std::lock_guard lock(speaking_);
-    write(progress_->update(
-        {.step = e.step, .loss = e.loss, .tokens = static_cast<double>(e.tokens), .seconds = now()}));
+    write(progress_->update({.step = e.step,
+                             .loss = e.loss,
+                             .tokens = static_cast<double>(e.tokens),
+                             .seconds = now(),
+                             .skipped = skipped_}));
   }
   if (json_)
     print(JsonLine()
@@ -90,6 +97,8 @@ void TrainingSession::stepped(const StepEvent& e) {
               .add("lr", e.lr)
               .add("grad_norm", e.grad_norm)
               .add("tokens_per_s", e.tokens_per_s)
+              .add("loss_scale", e.loss_scale)
+              .add("skipped", e.skipped)
               .text());
 }
 
@@ -153,7 +162,8 @@ void TrainingSession::print_done(const RunSummary& d, const std::string& sample)
         .add("bits_per_byte", d.bits_per_byte)
         .add("peak_bytes", d.peak_bytes)
         .add("forecast_bytes", d.forecast_bytes)
-        .add("weights_hash", d.weights_hash);
+        .add("weights_hash", d.weights_hash)
+        .add("skipped_steps", d.skipped_steps);
     if (!sample.empty()) line.add("sample", sample);
     print(line.text());
     return;

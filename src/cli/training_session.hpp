@@ -37,6 +37,7 @@ class TrainingSession {
   std::optional<EventWriter> events_;
   std::optional<TrainPlan> plan_;
   Curves curves_;
+  std::int64_t skipped_ = 0;  // steps
 };
 
 }  // namespace hone::cli

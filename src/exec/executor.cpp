@@ -149,7 +149,7 @@ bool finite(const Operand& o) {
 
 }  // namespace
 
-std::string Executor::first_not_finite(std::size_t program, std::size_t nodes) {
+std::optional<NotFinite> Executor::first_not_finite(std::size_t program, std::size_t nodes) {
   const Program& p = impl_->plan.programs()[program];
   impl_->live.begin();
   for (std::size_t n = 0; n < std::min(nodes, p.nodes.size()); ++n) {
@@ -157,10 +157,10 @@ std::string Executor::first_not_finite(std::size_t program, std::size_t nodes) {
     impl_->live.before(program, n);
     for (std::size_t i = 0; i < p.nodes[n].inputs.size(); ++i)
       if (const TensorId id = p.nodes[n].inputs[i]; id && is_weight(p[id]) && !finite(b.call.in[i]))
-        return "the weight " + p[id].name;
+        return NotFinite{"the weight " + (p[id].of.empty() ? p[id].name : p[id].of), p[id].type.dtype};
     b.run(b.call);
     for (const Operand& o : b.call.out)
-      if (!finite(o)) return std::string(b.op) + " @" + p.nodes[n].name;
+      if (!finite(o)) return NotFinite{std::string(b.op) + " @" + p.nodes[n].name, o.type.dtype};
     impl_->live.after(program, n);
   }
   return {};

@@ -122,7 +122,8 @@ void write_place(std::span<std::byte> to, const TensorDef& input, const Place& p
     case Meaning::loss_scale: {
       const auto counted = place.counts.find(input.input.counts);
       const std::int64_t labels = counted == place.counts.end() ? 1 : counted->second;
-      const float scale = input.input.weight / static_cast<float>(std::max<std::int64_t>(1, labels));
+      const float scale =
+          input.input.weight / static_cast<float>(std::max<std::int64_t>(1, labels)) * place.loss_scale;
       std::memcpy(to.data(), &scale, sizeof scale);
       break;
     }

@@ -19,6 +19,7 @@ struct Place {
   std::int64_t position = 0;  // of the first token: behind what a cache holds
   op::StepInfo step{};
   LabelCounts counts{};  // of the whole step
+  float loss_scale = 1;  // of every term
 };
 
 // Everything that can be wrong with a batch for a program: an input that is missing or of another type or

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <span>
 #include <stop_token>
@@ -58,6 +59,11 @@ class JobPlan {
   std::int64_t workspace_bytes_ = 0, arena_bytes_ = 0, held_bytes_ = 0;
 };
 
+struct NotFinite {
+  std::string where;  // "op @name", or "the weight NAME" that was so before
+  DType dtype;        // of the tensor
+};
+
 class Executor {
  public:
   // `held`: 64-byte aligned, valid as long as the executor, one for each name that the plan holds elsewhere.
@@ -93,9 +99,9 @@ class Executor {
   void profile(bool on);
   std::map<std::string, double> profile_ms() const;
 
-  // Runs a program node by node and names the first whose output holds an infinity or NaN ("op @name"); empty
-  // when all are finite. For diagnosis after the fact; of its first `nodes` nodes where more would do harm.
-  std::string first_not_finite(std::size_t program, std::size_t nodes = std::size_t(-1));
+  // Runs a program node by node and names the first whose output holds an infinity or NaN; none when all are
+  // finite. For diagnosis after the fact; of its first `nodes` nodes where more would do harm.
+  std::optional<NotFinite> first_not_finite(std::size_t program, std::size_t nodes = std::size_t(-1));
 
   std::span<std::byte> arena();  // for tests that look at what was touched
   ThreadPool& pool();

@@ -47,6 +47,7 @@ enum class Meaning : std::uint8_t {
   loss_scale,     // f32[1]: a loss term's weight over what it counts in the whole step
   hyper,          // f32[n]: the scalars of an optimizer
   clip,           // f32[1]: the norm to clip at
+  scaled_by,      // f32[1]: what the step's losses, and so its gradients, were multiplied by
 };
 
 struct InputInfo {

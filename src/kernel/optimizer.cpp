@@ -43,10 +43,11 @@ void run(const GradientNorm& a, Isa isa, ThreadPool& pool, void* scratch) {
   });
   double squares = 0;
   for (std::int64_t block = 0; block < total; ++block) squares += sums[block];
-  const double norm = std::sqrt(squares);
+  const double scaled_by = a.scaled_by ? static_cast<double>(*a.scaled_by) : 1;
+  const double norm = std::sqrt(squares) / scaled_by;
   *a.norm = static_cast<float>(norm);
   const double scale = *a.clip > 0 ? *a.clip / (norm + 1e-6) : 1;
-  *a.clip_scale = static_cast<float>(scale > 1 ? 1 : scale);  // NaN stays NaN
+  *a.clip_scale = static_cast<float>((scale > 1 ? 1 : scale) / scaled_by);  // NaN stays NaN
 }
 
 Out part_of(const Out& all, std::int64_t first) {

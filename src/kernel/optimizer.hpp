@@ -12,7 +12,8 @@ namespace hone::kernel {
 
 // norm = sqrt(sum of squares over all gradients). Each gradient is cut into blocks of a fixed size from its
 // start; block sums are added in order in f64. Also clip_scale = min(1, clip / (norm + 1e-6)), 1 when clip <=
-// 0, as torch.nn.utils.clip_grad_norm_ does.
+// 0, as torch.nn.utils.clip_grad_norm_ does. Gradients may come scaled: norm and clip are of what they are
+// when divided by scaled_by, and clip_scale does both.
 struct GradientNorm {
   struct Part {
     const float* data = nullptr;
@@ -20,6 +21,7 @@ struct GradientNorm {
   };
   std::span<const Part> parts;
   const float* clip = nullptr;
+  const float* scaled_by = nullptr;  // or null: 1
   float* norm = nullptr;
   float* clip_scale = nullptr;
 };

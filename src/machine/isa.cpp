@@ -53,6 +53,14 @@ bool cpu_has(Isa isa) {
   return isa == Isa::portable;
 }
 
+#if defined(__x86_64__)
+bool has_f16c() { return __builtin_cpu_supports("f16c"); }
+bool has_avx512_fp16() { return __builtin_cpu_supports("avx512fp16"); }
+#else
+bool has_f16c() { return false; }
+bool has_avx512_fp16() { return false; }
+#endif
+
 Isa best_isa() { return *std::find_if(all_isas.rbegin(), all_isas.rend(), cpu_has); }
 
 }  // namespace hone

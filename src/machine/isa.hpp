@@ -20,6 +20,8 @@ std::string_view name(Isa isa);
 Isa isa_from_name(std::string_view name);  // throws a usage Error that lists the names
 bool cpu_has(Isa isa);
 Isa best_isa();  // the widest that this CPU has
+bool has_f16c();
+bool has_avx512_fp16();
 
 // Whether products of bf16 run faster than those of f32. Elsewhere bf16 is storage: it is widened when read.
 constexpr bool has_bf16_products(Isa isa) { return isa == Isa::avx512_bf16; }

@@ -15,6 +15,7 @@ using Part = kernel::GradientNorm::Part;
 
 std::vector<OutputSpec> infer_norm(const InferInput& i) {
   i.require(In::clip, f32({1}));
+  if (i.has(In::scaled_by)) i.require(In::scaled_by, f32({1}));
   return {{f32({1})}, {f32({1})}};
 }
 
@@ -24,6 +25,7 @@ kernel::GradientNorm norm_arguments(const Call& c, Part* parts) {
     new (parts + i - In::gradients) Part{c.in[i].as<float>(), c.in[i].type.shape.elements()};
   return {.parts = {parts, c.in.size() - In::gradients},
           .clip = c.in[In::clip].as<float>(),
+          .scaled_by = c.in[In::scaled_by].as<float>(),
           .norm = c.out[0].as<float>(),
           .clip_scale = c.out[1].as<float>()};
 }
@@ -43,9 +45,10 @@ void reference_norm(const Call& c) {
   double sum = 0;
   for (std::size_t i = In::gradients; i < c.in.size(); ++i)
     for (std::int64_t j = 0; j < c.in[i].type.shape.elements(); ++j) sum += std::pow(get(c.in[i], j), 2);
-  const double norm = std::sqrt(sum), clip = get(c.in[In::clip], 0);
+  const double scale = c.in[In::scaled_by] ? get(c.in[In::scaled_by], 0) : 1;
+  const double norm = std::sqrt(sum) / scale, clip = get(c.in[In::clip], 0);
   set(c.out[0], 0, norm);
-  set(c.out[1], 0, clip > 0 ? std::min(1.0, clip / (norm + 1e-6)) : 1.0);
+  set(c.out[1], 0, (clip > 0 ? std::min(1.0, clip / (norm + 1e-6)) : 1.0) / scale);
 }
 
 // --- the norm in two parts ------------------------------------------------------------------------------
@@ -86,7 +89,8 @@ constexpr InputRecord squares_inputs[] = {{"gradient"}};
 constexpr InputRecord norm_of_squares_inputs[] = {{"squares", InputRecord::Kind::variadic}};
 constexpr Variant squares_variants[] = {{"blocks", "cpu", nullptr, nullptr, run_squares}};
 constexpr Variant norm_of_squares_variants[] = {{"ordered", "cpu", nullptr, nullptr, run_norm_of_squares}};
-constexpr InputRecord norm_inputs[] = {{"clip"}, {"gradients", InputRecord::Kind::variadic}};
+constexpr InputRecord norm_inputs[] = {
+    {"clip"}, {"scaled_by", InputRecord::Kind::optional}, {"gradients", InputRecord::Kind::variadic}};
 constexpr Variant norm_variants[] = {{"blocks", "cpu", nullptr, norm_scratch, run_norm}};
 
 }  // namespace

@@ -14,6 +14,7 @@ inline constexpr const char* loss_scale = "$loss_scale";
 inline constexpr const char* step = "$step";
 inline constexpr const char* hyper = "$hyper";
 inline constexpr const char* clip = "$clip";
+inline constexpr const char* scaled_by = "$scaled_by";
 inline constexpr const char* cache_table = "$cache_table";
 inline constexpr const char* cache_lengths = "$cache_lengths";
 

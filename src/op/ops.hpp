@@ -242,9 +242,9 @@ struct CrossEntropyGradientInputs {
 };
 extern const OpRecord cross_entropy_gradient;  // -> d logits
 
-// (clip f32[1], gradients...) -> norm f32[1], factor f32[1]
+// (clip f32[1], [scaled_by f32[1]], gradients...) -> norm f32[1], factor f32[1]
 struct GradientNormInputs {
-  enum : std::size_t { clip, gradients };
+  enum : std::size_t { clip, scaled_by, gradients };
 };
 extern const OpRecord gradient_norm;
 // The same of sums taken before: (gradient) -> sums of squares of its blocks f32[2,blocks], whose columns add

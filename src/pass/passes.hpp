@@ -66,8 +66,9 @@ void join_gradients(Program& program);
 void hold_in_bf16(Program& program);
 
 // The global norm of the gradients, and what they are to be multiplied by so that it is at most the input
-// "clip": the states grad_norm_name and clip_scale_name.
-void append_norm(Program& program);
+// "clip": the states grad_norm_name and clip_scale_name. `scaled`: losses are multiplied by the input
+// "scaled_by", which both take out again.
+void append_norm(Program& program, bool scaled = false);
 inline constexpr const char *grad_norm_name = "grad_norm", *clip_scale_name = "clip_scale";
 
 struct UpdateOptions {

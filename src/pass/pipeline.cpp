@@ -31,7 +31,7 @@ constexpr Stage stages[] = {
     {[](const Options& o) { return o.bf16_weights; }, [](Program& p, const Options&) { hold_in_bf16(p); }},
     {casts_at_use, [](Program& p, const Options&) { cast_at_use(p); }},
     {trains, [](Program& p, const Options&) { join_gradients(p); }},
-    {trains, [](Program& p, const Options&) { append_norm(p); }},
+    {trains, [](Program& p, const Options& o) { append_norm(p, o.products == DType::f16); }},
     {trains, [](Program& p, const Options& o) { append_update(p, o.update); }},
     {in_backward, [](Program& p, const Options&) { update_in_backward(p); }},
 };

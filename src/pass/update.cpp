@@ -78,8 +78,9 @@ void join_gradients(Program& p) {
   }
 }
 
-void append_norm(Program& p) {
-  std::vector<TensorId> inputs{add_input(p, input::clip, 1, Meaning::clip)};
+void append_norm(Program& p, bool scaled) {
+  std::vector<TensorId> inputs{add_input(p, input::clip, 1, Meaning::clip),
+                               scaled ? add_input(p, input::scaled_by, 1, Meaning::scaled_by) : TensorId{}};
   for (const TensorId id : trained_parameters(p))
     if (const TensorId gradient = whole_gradient(p, p[id])) inputs.push_back(gradient);
   const auto made = emit(p, op::gradient_norm, inputs, {}, "clip", Phase::norm);

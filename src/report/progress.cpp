@@ -87,19 +87,20 @@ std::string Progress::bar(int columns) const {
   return "[" + s + "]";
 }
 
-// The parts in the order shown; where they don't all fit, bar, elapsed time, percentage and speed go, in this
-// order.
+// The parts in the order shown; where they don't all fit, bar, elapsed time, percentage, skipped steps and
+// speed go, in this order.
 std::string Progress::line() const {
   const std::string total = std::to_string(options_.steps);
   const auto left_steps = std::max<std::int64_t>(0, options_.steps - last_.step);
   const double percent = 100.0 * static_cast<double>(last_.step) /
                          static_cast<double>(std::max<std::int64_t>(1, options_.steps));
 
-  enum Part { kStep, kBar, kPercent, kLoss, kSpeed, kElapsed, kLeft, kParts };
+  enum Part { kStep, kBar, kPercent, kLoss, kSkipped, kSpeed, kElapsed, kLeft, kParts };
   std::string part[kParts];
   part[kStep] = fmt::format("step {:>{}}/{}", last_.step, total.size(), total);
   part[kPercent] = fmt::format("{:3.0f} %", std::floor(percent));
   part[kLoss] = fmt::format("loss {:.3f}", last_.loss);
+  if (last_.skipped > 0) part[kSkipped] = fmt::format("{} skipped", last_.skipped);
   part[kSpeed] = human_rate(tokens_.rate(), "tok/s");
   part[kElapsed] = clock_text(last_.seconds);
   if (left_steps == 0) {
@@ -118,7 +119,7 @@ std::string Progress::line() const {
   };
   const int bar_columns = room - static_cast<int>(joined().size()) - 4;  // two spaces, two brackets
   if (options_.terminal && bar_columns >= kLeastBar) part[kBar] = bar(std::min(bar_columns, kMostBar));
-  for (const Part least : {kElapsed, kPercent, kSpeed, kLeft}) {
+  for (const Part least : {kElapsed, kPercent, kSkipped, kSpeed, kLeft}) {
     if (!options_.terminal || static_cast<int>(joined().size()) <= room) break;
     part[least].clear();
   }

@@ -107,10 +107,10 @@ class Evaluation {
     executor_.run(0);
     for (const float loss : executor_.output_view<float>(0, "loss")) loss_sum += static_cast<double>(loss);
     if (!std::isfinite(loss_sum)) {
-      const std::string culprit = executor_.first_not_finite(0);
+      const auto culprit = executor_.first_not_finite(0);
       throw Error(ErrorKind::input, {.what = std::string("the loss is not finite (") +
                                              (std::isnan(loss_sum) ? "NaN)" : "infinite)"),
-                                     .where = culprit.empty() ? "" : "first in " + culprit,
+                                     .where = culprit ? "first in " + culprit->where : "",
                                      .hint = "the weights are damaged, or the model diverged in training"});
     }
     tokens += batch.tokens();

@@ -114,12 +114,12 @@ void Generation::Impl::add_text(std::int32_t token, bool last) {
 void Generation::Impl::draw_piece() {
   const auto logits = generator->logits();
   if (!std::all_of(logits.begin(), logits.end(), [](float x) { return std::isfinite(x); })) {
+    const auto culprit = generator->executor.first_not_finite(generator->last_program);
     end(Finish::stopped);
-    throw Error(ErrorKind::input,
-                {.what = "the logits are not finite",
-                 .where = "position " + std::to_string(generator->position - 1) + ", first in " +
-                          generator->executor.first_not_finite(generator->last_program),
-                 .hint = "the weights are damaged, or the model diverged in training"});
+    throw Error(ErrorKind::input, {.what = "the logits are not finite",
+                                   .where = "position " + std::to_string(generator->position - 1) +
+                                            (culprit ? ", first in " + culprit->where : ""),
+                                   .hint = "the weights are damaged, or the model diverged in training"});
   }
   // Logits may be more than ids: a padded head, or a model whose tokenizer has fewer.
   std::int64_t ids = std::min<std::int64_t>(generator->plan.model().vocab_size(), std::ssize(logits));

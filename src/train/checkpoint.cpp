@@ -1,5 +1,6 @@
 #include "train/checkpoint.hpp"
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -74,10 +75,32 @@ void Trainer::save_checkpoint(const std::string& folder,
                        {"steps", impl_->steps},
                        {"optimizer", impl_->planned().optimizer->name},
                        {"notes", notes}};
+  if (const LossScaler::State& s = impl_->scaler.state(); impl_->scales_losses() || s.skipped > 0)
+    state["loss_scaling"] = {{"log2_scale", std::ilogb(s.scale)},
+                             {"good_steps", s.good_steps},
+                             {"overflows", s.overflows},
+                             {"skipped", s.skipped}};
   state["hash"] = hash_file(out.file(tensors_file));
   write_file(out.file(state_file), state.dump(2) + "\n");
   out.publish();
 }
+
+namespace {
+
+LossScaler::State scaling_state(const nlohmann::json& json, std::int64_t steps, const std::string& where) {
+  const auto whole = [&](const char* key) { return json_integer(json, key, where); };
+  const LossScaler::State s{.scale = std::ldexp(1.0f, static_cast<int>(whole("log2_scale"))),
+                            .good_steps = whole("good_steps"),
+                            .overflows = whole("overflows"),
+                            .skipped = whole("skipped")};
+  if (!std::isnormal(s.scale) || s.good_steps < 0 || s.overflows < 0 || s.skipped < 0 || s.skipped > steps)
+    throw Error(ErrorKind::input, {.what = "the state of the loss scaling is impossible",
+                                   .where = where,
+                                   .expected = "log2_scale from -126 to 127, counts from 0 to steps"});
+  return s;
+}
+
+}  // namespace
 
 CheckpointState read_checkpoint_state(const std::string& folder) {
   const std::string where = folder + "/" + state_file;
@@ -89,6 +112,8 @@ CheckpointState read_checkpoint_state(const std::string& folder) {
     throw Error(ErrorKind::input, {.what = "not a checkpoint that this version reads",
                                    .where = where,
                                    .expected = "format 1, steps from 0"});
+  if (json.contains("loss_scaling"))
+    state.scaling = scaling_state(json_member(json, "loss_scaling", where), state.steps, where);
   const auto& notes = json_member(json, "notes", where);
   for (const auto& item : notes.items())
     state.notes[item.key()] = json_string(notes, item.key().c_str(), where);
@@ -122,6 +147,7 @@ std::map<std::string, std::string> Trainer::resume(const std::string& folder) {
   for (const std::string& name : saved_names(impl_->planned().job))
     file.read(file.at(name), impl_->executor.bytes(name));
   impl_->steps = checkpoint.state.steps;
+  impl_->restore_scaling(checkpoint.state.scaling);
   impl_->computed = false;
   impl_->abandon_step();
   impl_->derive();

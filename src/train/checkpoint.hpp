@@ -2,9 +2,11 @@
 #pragma once
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "file/safetensors.hpp"
+#include "train/loss_scaler.hpp"
 
 namespace hone {
 
@@ -13,6 +15,7 @@ struct CheckpointState {
   std::map<std::string, std::string> notes;
   std::string hash;  // of the tensors' file
   std::string optimizer{};
+  std::optional<LossScaler::State> scaling{};  // none: no step was ever scaled or skipped
 };
 
 struct Checkpoint {

@@ -6,6 +6,7 @@
 #include "optimizer/optimizer.hpp"
 #include "pass/passes.hpp"
 #include "train/forecast.hpp"
+#include "train/loss_scaler.hpp"
 #include "train/plan_ways.hpp"
 #include "train/step_program.hpp"
 
@@ -52,6 +53,7 @@ TrainPlanOptions decided(const Model& model, TrainPlanOptions o) {
     require(name == "optimizer" || name == "master", "allow", "nothing that can be allowed",
             "optimizer or master", "'" + name + "'");
   if (o.micro_batch == 0) o.micro_batch = usual_micro_batch(o);
+  check_loss_scaling(o.loss_scaling);
   check_master(o);
   const ExecOptions exec = exec_options(o.threads, o.isa);
   o.threads = exec.threads;

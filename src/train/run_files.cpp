@@ -57,6 +57,12 @@ bool same_rates(const TrainingRun& a, const TrainingRun& b, std::int64_t steps) 
   return true;
 }
 
+std::string text_of(const LossScaling& s) {
+  if (s.growth == 1 && s.backoff == 1) return to_text(s.init);
+  return fmt::format("dynamic from {}, x{} after {} steps, x{} to {}", s.init, s.growth, s.interval,
+                     s.backoff, s.min);
+}
+
 // By the folder's tokenizer.json, where it has one; a file that hone cannot read is another tokenizer's.
 bool has_other_tokenizer(const std::string& folder, const Tokenizer& tokenizer) {
   if (!is_file(folder + "/tokenizer.json")) return false;
@@ -100,6 +106,8 @@ RunIdentity::RunIdentity(const TrainingRun& run, const Trainer& trainer, const T
   if (run.schedule == ScheduleKind::wsd)
     kept_.push_back({"decay-steps", "--decay-steps", std::to_string(run.decay_steps)});
   if (run.adamw.adamw_lr) kept_.push_back({"adamw-lr", "--adamw-lr", to_text(*run.adamw.adamw_lr)});
+  if (o.precision == Precision::fp16)
+    kept_.push_back({"loss-scale", "--loss-scale", text_of(o.loss_scaling)});
   const OptimizerRecord& chosen = optimizer_record(o.optimizer);
   std::set<std::string> known{"lr"};
   for (const OptimizerRecord* record = &chosen; record; record = record->others) {

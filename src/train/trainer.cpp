@@ -36,6 +36,7 @@ namespace {
 }  // namespace
 
 Trainer::Impl::Impl(const TrainPlan& p) : plan(p), executor(p.impl().job) {
+  restore_scaling({});
   load_weights();
   derive();
 }
@@ -162,17 +163,15 @@ void Trainer::Impl::abandon_step() {
   samples = 0;
   tokens = 0;
   sums.clear();
+  overflow.reset();
 }
 
-void Trainer::Impl::report_not_finite(const MicroProgram& program, double value, const char* what) {
-  const std::string culprit = executor.first_not_finite(program.train, program.first_write);
-  abandon_step();
-  throw Error(
-      ErrorKind::failed,
-      {.what = std::string(what) + " is not finite (" + (std::isnan(value) ? "NaN" : "infinite") + ")",
-       .where = "step " + std::to_string(steps + 1) + (culprit.empty() ? "" : ", first in " + culprit),
-       .hint = "nothing of this step is kept; lower the learning rate, clip at a lower norm, or warm up "
-               "longer"});
+op::StepInfo Trainer::Impl::step_info() const {
+  const std::uint64_t key = stream_key("step " + std::to_string(steps), planned().options.seed);
+  return {.seed_low = static_cast<std::int32_t>(key),
+          .seed_high = static_cast<std::int32_t>(key >> 32),
+          .first_sample = static_cast<std::int32_t>(samples),
+          .micro = samples > 0};
 }
 
 Trainer::Trainer(const TrainPlan& plan) : impl_(std::make_unique<Impl>(plan)) {}
@@ -181,14 +180,6 @@ Trainer::Trainer(Trainer&&) noexcept = default;
 Trainer& Trainer::operator=(Trainer&&) noexcept = default;
 
 namespace {
-
-op::StepInfo step_info(const Trainer::Impl& t) {
-  const std::uint64_t key = stream_key("step " + std::to_string(t.steps), t.planned().options.seed);
-  return {.seed_low = static_cast<std::int32_t>(key),
-          .seed_high = static_cast<std::int32_t>(key >> 32),
-          .first_sample = static_cast<std::int32_t>(t.samples),
-          .micro = t.samples > 0};
-}
 
 // The sum of the losses; none where it was stopped, and what the step had summed is half written.
 std::optional<double> run_micro(Trainer::Impl& t, const Samples& batch, const LabelCounts& step_counts,
@@ -201,7 +192,10 @@ std::optional<double> run_micro(Trainer::Impl& t, const Samples& batch, const La
                                    .expected = "at most " + std::to_string(t.plan.batch()) + " a step",
                                    .found = std::to_string(t.samples + batch.count()),
                                    .hint = "update() or discard() first, or plan a larger batch"});
-  feed(t.executor, program.train, batch, {.step = step_info(t), .counts = step_counts});
+  t.last_program = program.train;
+  t.scaled_by = t.scaler.state().scale;
+  feed(t.executor, program.train, batch,
+       {.step = t.step_info(), .counts = step_counts, .loss_scale = t.scaled_by});
   t.computed = true;
   t.joined = false;
   try {
@@ -211,7 +205,11 @@ std::optional<double> run_micro(Trainer::Impl& t, const Samples& batch, const La
     throw;
   }
   const double sum = t.add_losses(program.train, t.sums);
-  if (!std::isfinite(sum)) t.report_not_finite(program, sum, "the loss");
+  if (!std::isfinite(sum) && !t.overflow) {
+    t.overflow = t.executor.first_not_finite(program.train, program.first_write);
+    const bool skips = t.scales_losses() && t.overflow && t.overflow->dtype == DType::f16;
+    if (!skips) t.report_not_finite(t.overflow, sum, "the loss");  // no scale would help
+  }
   t.samples += batch.count();
   t.tokens += total(count_labels(t.planned().job.programs()[program.train], batch));
   t.counted = step_counts;
@@ -238,22 +236,20 @@ void fill_hyper(Trainer::Impl& t, const StepOptions& o) {
   for (const OptimizerRecord* record = &chosen; record; record = record->others)
     if (const std::string name = hyper_input_name(chosen, *record);
         t.planned().job.shared().contains(name))  // else there is nothing for it to update
-      record->fill_hyper(scalars_of(o, chosen, *record), t.steps + 1, t.executor.view<float>(name));
+      record->fill_hyper(scalars_of(o, chosen, *record), t.updates() + 1, t.executor.view<float>(name));
 }
 
 double gradient_norm(Trainer::Impl& t) {
   return static_cast<double>(t.executor.view<float>(grad_norm_name)[0]);
 }
 
-// The norm; none where it was stopped.
-std::optional<double> run_norm_and_update(Trainer::Impl& t, const StepOptions& o) {
+// False where it was stopped.
+bool run_norm(Trainer::Impl& t, const StepOptions& o) {
   t.executor.view<float>(input::clip)[0] = o.clip;
-  if (!t.executor.run(t.planned().norm, o.stop)) return {};
+  if (t.scales_losses()) t.executor.view<float>(input::scaled_by)[0] = t.scaled_by;
+  if (!t.executor.run(t.planned().norm, o.stop)) return false;
   t.joined = true;
-  const double norm = gradient_norm(t);
-  if (!std::isfinite(norm)) t.report_not_finite(t.planned().micro[0], norm, "the gradients' norm");
-  t.run_writing(t.planned().update);
-  return norm;
+  return true;
 }
 
 // The rest of the micro-batch's program, updates among it. What is not finite shows when weights have
@@ -273,7 +269,8 @@ double run_rest_of_backward(Trainer::Impl& t) {
   return norm;
 }
 
-StepResult run_update(Trainer::Impl& t, const StepOptions& o) {
+// batch: of the whole step, where there is one.
+StepResult run_update(Trainer::Impl& t, const StepOptions& o, const Samples* batch) {
   check_step(t, o);
   if (t.samples == 0)
     throw Error(ErrorKind::usage, {.what = "update() without accumulate()",
@@ -284,10 +281,19 @@ StepResult run_update(Trainer::Impl& t, const StepOptions& o) {
     refuse_no_labels();
   }
   fill_hyper(t, o);
-  const std::optional<double> norm =
-      t.updates_in_backward() ? run_rest_of_backward(t) : run_norm_and_update(t, o);
-  if (!norm) return stopped(t);
-  const StepResult result{.loss = t.loss(t.sums, t.counted), .grad_norm = *norm, .tokens = t.tokens};
+  double norm = 0;
+  if (t.updates_in_backward()) {
+    norm = run_rest_of_backward(t);
+  } else {
+    if (!run_norm(t, o)) return stopped(t);
+    norm = gradient_norm(t);
+    if (t.scales_losses() && (t.overflow || !std::isfinite(norm))) return t.skip_step(norm, batch);
+    if (!std::isfinite(norm)) t.report_not_finite(t.find_not_finite(batch), norm, "the gradients' norm");
+    t.run_writing(t.planned().update);
+  }
+  const StepResult result{
+      .loss = t.loss(t.sums, t.counted), .grad_norm = norm, .tokens = t.tokens, .loss_scale = t.scaled_by};
+  t.scaler.completed();
   t.abandon_step();
   ++t.steps;
   return result;
@@ -316,7 +322,7 @@ StepResult run_step(Trainer::Impl& t, const Samples& batch, const StepOptions& o
     t.abandon_step();
     throw;
   }
-  return run_update(t, options);
+  return run_update(t, options, &batch);
 }
 
 EvalResult run_evaluation(Trainer::Impl& t, const Samples& batch) {
@@ -385,7 +391,7 @@ double Trainer::accumulate(const Samples& micro_batch, const std::map<std::strin
 
 StepResult Trainer::update(const StepOptions& options) {
   const Exclusive guard(impl_.get());
-  return run_update(*impl_, options);
+  return run_update(*impl_, options, nullptr);
 }
 
 void Trainer::discard() {
@@ -419,6 +425,14 @@ EvalResult Trainer::evaluate(const Samples& samples) {
 std::int64_t Trainer::steps() const {
   const Exclusive guard(impl_.get());
   return impl_->steps;
+}
+std::int64_t Trainer::skipped_steps() const {
+  const Exclusive guard(impl_.get());
+  return impl_->scaler.state().skipped;
+}
+float Trainer::loss_scale() const {
+  const Exclusive guard(impl_.get());
+  return impl_->scaler.state().scale;
 }
 const TrainPlan& Trainer::plan() const { return Exclusive::there(impl_.get()).plan; }
 void Trainer::profile(bool on) {

@@ -6,6 +6,7 @@
 #include "exec/feed.hpp"
 #include "exec/job.hpp"
 #include "store/weight_store.hpp"
+#include "train/loss_scaler.hpp"
 #include "train/plan_impl.hpp"
 
 namespace hone {
@@ -16,13 +17,17 @@ struct Trainer::Impl {
   TrainPlan plan;
   Executor executor;
   std::int64_t steps = 0;
+  LossScaler scaler;
 
   // Of the step under way:
-  bool computed = false;     // is there anything of a step to be read?
-  bool joined = false;       // are the gradients whole: the sums of all uses added?
-  std::int64_t samples = 0;  // accumulated so far
-  std::int64_t tokens = 0;   // labels that count
-  LabelCounts counted;       // what losses were divided by
+  bool computed = false;              // is there anything of a step to be read?
+  bool joined = false;                // are the gradients whole: the sums of all uses added?
+  std::int64_t samples = 0;           // accumulated so far
+  std::int64_t tokens = 0;            // labels that count
+  std::size_t last_program = 0;       // of a micro-batch
+  LabelCounts counted;                // what losses were divided by
+  float scaled_by = 1;                // and multiplied by
+  std::optional<NotFinite> overflow;  // of a loss, in f16
   std::vector<double>
       sums;  // of each term's losses, in the order of positions, so that no split changes them
   std::atomic<bool> busy{false};
@@ -54,7 +59,17 @@ struct Trainer::Impl {
   WeightReader reader(std::vector<std::byte>& buffer) const;
   // Are weights updated inside of the (only) micro-batch's program?
   bool updates_in_backward() const;
-  [[noreturn]] void report_not_finite(const MicroProgram& program, double value, const char* what);
+  bool scales_losses() const { return planned().options.precision == Precision::fp16; }
+  std::int64_t updates() const { return steps - scaler.state().skipped; }
+  op::StepInfo step_info() const;        // of the next micro-batch
+  void begin_sums(std::size_t program);  // the micro-batch that was fed counts as the step's first
+  void restore_scaling(const std::optional<LossScaler::State>& state);  // of a checkpoint; none: as at first
+  // What overflowed first in the step's micro-batches; without its batch, in the last of them. The sums of
+  // gradients are lost.
+  std::optional<NotFinite> find_not_finite(const Samples* batch);
+  // The step is over without an update; Error(failed) where there were too many of that kind.
+  StepResult skip_step(double norm, const Samples* batch);
+  [[noreturn]] void report_not_finite(std::optional<NotFinite> first, double value, const char* what);
 };
 
 using Exclusive = InUse<Trainer::Impl>;

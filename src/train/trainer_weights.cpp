@@ -125,6 +125,7 @@ void Trainer::read_gradient(const std::string& weight, std::span<float> values) 
   impl_->require_kept(weight);
   const std::string& state = impl_->gradient_state(weight);
   impl_->with_whole_gradients([&] { in_file_layout(spec, impl_->executor.view<float>(state), values); });
+  for (float& value : values) value /= impl_->scaled_by;
 }
 
 void Trainer::read_activation(const std::string& name, std::span<float> values) const {

@@ -141,6 +141,13 @@ class Run {
     }
   }
 
+  void tell_overflow(const StepResult& done) const {
+    if (done.overflow.empty()) return;
+    say("note: step " + std::to_string(trainer_.steps()) + " is skipped: fp16 overflowed, first in " +
+        done.overflow + "; the loss scale goes from " + to_text(done.loss_scale) + " to " +
+        to_text(trainer_.loss_scale()));
+  }
+
   void one_step() {
     const std::int64_t n = trainer_.steps();
     StepOptions step = options_.adamw;
@@ -150,15 +157,18 @@ class Run {
     const auto begin = Clock::now();
     const StepResult done = complete(samples_.batch(n), step);
     if (done.stopped) return;
-    summary_.loss = done.loss;
+    if (!done.skipped || std::isfinite(done.loss)) summary_.loss = done.loss;
     tokens_ += done.tokens;
+    tell_overflow(done);
     if (options_.on_step)
       options_.on_step({.step = n + 1,
                         .loss = done.loss,
                         .lr = step.lr,
                         .grad_norm = static_cast<float>(done.grad_norm),
                         .tokens_per_s = static_cast<double>(done.tokens) / seconds_since(begin),
-                        .tokens = done.tokens});
+                        .tokens = done.tokens,
+                        .skipped = done.skipped,
+                        .loss_scale = done.loss_scale});
     const bool last = n + 1 == options_.steps;
     if (options_.eval_every && (n + 1) % options_.eval_every == 0 && !last) evaluate();
     if (options_.save_every && (n + 1) % options_.save_every == 0 && !last) save();
@@ -208,6 +218,7 @@ class Run {
       tokenizer_.save(options_.out);
     }
     summary_.steps = trainer_.steps();
+    summary_.skipped_steps = trainer_.skipped_steps();
     summary_.weights_hash = trainer_.weights_hash();
     summary_.peak_bytes = peak_rss_bytes();
     summary_.forecast_bytes = trainer_.plan().peak_bytes();
@@ -265,8 +276,7 @@ std::vector<std::string> run_notes(const TrainingRun& run, const TrainPlan& plan
   std::vector<std::string> notes = plan.model().notes();
   for (std::string& note : schedule_notes(run)) notes.push_back(std::move(note));
   const TrainPlanOptions& o = plan.options();
-  if (const std::string note = bf16_note(o.isa); o.precision == Precision::bf16 && !note.empty())
-    notes.push_back(note);
+  if (const std::string note = precision_note(o.precision, o.isa); !note.empty()) notes.push_back(note);
   return notes;
 }
 

@@ -37,6 +37,9 @@ expect 2 "out is required" train --data text.txt
 train 2 "did you mean 'nano'" --model nan0 --data text.txt
 train 2 "steps" --data text.txt --steps many
 train 2 "^hone: --precision: .*f32, bf16 or fp16" --data text.txt --precision bf17
+train 2 "^hone: --loss-scale: .*power of two" --data text.txt --precision fp16 --loss-scale 1000
+train 2 "^hone: --loss-scale: .*power of two" --data text.txt --precision fp16 --loss-scale auto
+train 2 "^hone: --loss-scale: only fp16" --data text.txt --loss-scale dynamic
 train 2 "^hone: --isa: unknown.*portable" --model tiny --data text.txt --seq 64 --isa sse
 train 2 "^hone: --threads: .*1 to 4096.*found -1" --model tiny --data text.txt --seq 64 --threads -1
 train 2 "^hone: --batch: .*at least 1, found 0" --model tiny --data text.txt --seq 64 --batch 0

@@ -36,6 +36,14 @@ grep -q "expected 0.9, found 0.8" err.log || fail "beta1: $(cat err.log)"
 "$hone" inspect shown0.2 --json | grep -q '"name":"transformer.ln_f.bias","dtype":"F32","shape":\[128\],"bytes":512}' ||
   fail "inspect --json has no shape of numbers: $("$hone" inspect shown0.2 --json | tail -1)"
 
+# what fp16 costs; its steps and its end say scale and skipped steps, and a scale that stays overflows here
+said "bf16 is the better choice" train $run --precision fp16 --out fp16 --json
+grep -q '"event":"step".*"loss_scale":65536,"skipped":false}' out.log || fail "steps of fp16 say: $(cat out.log)"
+grep -q '"event":"done".*"skipped_steps":0}' out.log || fail "the end of fp16 says: $(cat out.log)"
+said "step 1 is skipped: fp16 overflowed, first in .* @loss; the loss scale goes from 67108864 to 67108864" \
+  train $run --steps 1 --precision fp16 --loss-scale 67108864 --out skips --json
+grep -q '"event":"done".*"skipped_steps":1}' out.log || fail "a skipped step is not counted: $(cat out.log)"
+
 # schedules
 said "warmup 100 does not end" train $run --steps 3 --warmup 100 --out warmup --json
 said "warmup 100 does not end" plan $run --steps 3 --warmup 100

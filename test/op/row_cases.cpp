@@ -126,8 +126,10 @@ void add_updates(std::vector<OpCase>& cases) {
   for (const Shape& s : {Shape{1}, Shape{17}, Shape{33, 100}, Shape{300, 257}}) {
     const Input w{op::f32(s)};
     for (const double clip : {0.0, 1.0, 1e6})
-      cases.push_back(
-          {&op::gradient_norm, {{op::f32({1}), given({clip})}, w, {op::f32({5})}, w}, NoAttributes{}});
+      for (const Input& scaled_by : {none, Input{op::f32({1}), given({1024})}})
+        cases.push_back({&op::gradient_norm,
+                         {{op::f32({1}), given({clip})}, scaled_by, w, {op::f32({5})}, w},
+                         NoAttributes{}});
   }
 }
 

@@ -134,7 +134,7 @@ TEST(KeepActivations, PrintsAsExpected) {
 
 Program updated(Program p) {
   return after([](Program& q) { append_update(q, {}); },
-               after(append_norm, after(join_gradients, std::move(p))));
+               after([](Program& q) { append_norm(q); }, after(join_gradients, std::move(p))));
 }
 
 Program with_update(const Network& network, DType products) {
