@@ -8,7 +8,7 @@ foreach(source ${bench_sources})
   add_executable(${name} ${source} $<TARGET_OBJECTS:hone_objects> ${isa_objects})
   target_include_directories(${name} PRIVATE include src)
   target_link_libraries(${name} PRIVATE hone_flags Threads::Threads nlohmann_json::nlohmann_json PkgConfig::ZSTD
-                        PkgConfig::XXHASH fmt::fmt)
+                        PkgConfig::ZLIB PkgConfig::XXHASH fmt::fmt)
   if(dnnl_library AND OpenMP_CXX_FOUND)
     target_compile_definitions(${name} PRIVATE HONE_BENCH_ONEDNN)
     target_link_libraries(${name} PRIVATE ${dnnl_library} OpenMP::OpenMP_CXX)

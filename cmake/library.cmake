@@ -1,5 +1,5 @@
 # libhone.a and libhone.so from the same objects; hone::hone is one of them, as BUILD_SHARED_LIBS says.
-set(hone_link_names zstd xxhash fmt)  # what libhone.a asks of whoever links it; hone.pc lists the same
+set(hone_link_names zstd z xxhash fmt)  # what libhone.a asks of whoever links it; hone.pc lists the same
 
 foreach(kind static shared)
   string(TOUPPER ${kind} library_type)
@@ -11,6 +11,7 @@ foreach(kind static shared)
   target_compile_features(hone_${kind} PUBLIC cxx_std_20)
   # Installed, the names are plain: a user's project needs neither pkg-config nor a dependency's CMake files.
   target_link_libraries(hone_${kind} PRIVATE Threads::Threads $<BUILD_INTERFACE:PkgConfig::ZSTD>
+                        $<BUILD_INTERFACE:PkgConfig::ZLIB>
                         $<BUILD_INTERFACE:PkgConfig::XXHASH>
                         $<BUILD_INTERFACE:fmt::fmt> "$<INSTALL_INTERFACE:${hone_link_names}>")
 endforeach()

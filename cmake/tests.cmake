@@ -7,7 +7,7 @@ add_executable(hone_test ${test_sources} $<TARGET_OBJECTS:hone_objects> ${isa_ob
 target_include_directories(hone_test PRIVATE include src test)
 target_compile_definitions(hone_test PRIVATE HONE_TEST_DATA="${CMAKE_CURRENT_SOURCE_DIR}/test/data")
 target_link_libraries(hone_test PRIVATE GTest::gtest GTest::gtest_main hone_flags Threads::Threads
-                      nlohmann_json::nlohmann_json PkgConfig::ZSTD PkgConfig::XXHASH fmt::fmt)
+                      nlohmann_json::nlohmann_json PkgConfig::ZSTD PkgConfig::ZLIB PkgConfig::XXHASH fmt::fmt)
 # What a test computes itself is small; -O1 takes a quarter less time over a file of them than -O2.
 target_compile_options(hone_test PRIVATE $<$<NOT:$<BOOL:${HONE_SANITIZE}>>:-O1>)
 include(GoogleTest)
@@ -95,6 +95,10 @@ if(TARGET hone)
            COMMAND sh test/cli/closed_output_test.sh $<TARGET_FILE:hone>)
   add_test(NAME program.text_input WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}
            COMMAND sh test/cli/text_input_test.sh $<TARGET_FILE:hone>)
+  add_test(NAME program.pairs WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}
+           COMMAND sh test/cli/pairs_test.sh $<TARGET_FILE:hone>)
+  add_test(NAME program.data WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}
+           COMMAND sh test/cli/data_test.sh $<TARGET_FILE:hone>)
   if(NOT HONE_SANITIZE)  # they have memory of their own
     add_test(NAME program.memory WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}
              COMMAND sh test/cli/memory_test.sh $<TARGET_FILE:hone>)

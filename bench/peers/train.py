@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Times a GPT-2 training step by hone and by PyTorch, in one run: rounds interleave the two, each in its own process.
+"""Times a training step by hone and by PyTorch, in one run: of GPT-2, and of an encoder-decoder. Rounds interleave the two, each in its own process.
 
     pip install torch numpy && ./dev build && python3 bench/peers/train.py [--rounds 5] [--torch-only] [--json]
 
-A step is forward, backward, clip of the gradient's norm to 1, AdamW, over random tokens. PyTorch runs eager, as people
-run it: scaled_dot_product_attention, fused AdamW, autocast for bf16. Memory is the child's peak resident set."""
+A step is forward, backward, clip of the gradient's norm to 1, AdamW, over random tokens; of the encoder-decoder the target's
+are counted. PyTorch runs eager, as people run it: scaled_dot_product_attention or torch.nn.Transformer, fused AdamW, autocast
+for bf16. Memory is the child's peak resident set."""
 import argparse
 import json
 import os
@@ -17,6 +18,7 @@ import time
 CASES = {  # model: (layers, width, heads, positions), batch, length, vocabulary
     "gpt2": ((12, 768, 12, 1024), 4, 256, 50257),
     "nano": ((6, 384, 6, 1024), 32, 256, 4096),
+    "transformer-base": ((6, 512, 8, 512), 16, 64, 10000),  # layers of each half; length of source and of target
 }
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
@@ -58,6 +60,34 @@ def torch_model(layers, width, heads, positions, vocab):
     return Gpt()
 
 
+def torch_encoder_decoder(layers, width, heads, positions, vocab):
+    """torch.nn.Transformer with its defaults (post-norm, relu, dropout 0.1) between embeddings and a head."""
+    import torch
+    from torch import nn
+
+    class EncoderDecoder(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.src, self.tgt = nn.Embedding(vocab, width), nn.Embedding(vocab, width)
+            self.transformer = nn.Transformer(width, heads, layers, layers, 4 * width, batch_first=True)
+            self.out, self.dropout = nn.Linear(width, vocab), nn.Dropout(0.1)
+            angles = torch.arange(positions)[:, None] * 1e4 ** (-torch.arange(0, width, 2) / width)
+            self.register_buffer("table", torch.cat([angles.sin(), angles.cos()], 1))
+            for table in (self.src, self.tgt):
+                nn.init.normal_(table.weight, std=width ** -0.5)
+
+        def embed(self, ids, table):
+            return self.dropout(table(ids) * width ** 0.5 + self.table[:ids.shape[1]])
+
+        def forward(self, source, target):  # [B,S], [B,T] -> [B,T,V]
+            mask = nn.Transformer.generate_square_subsequent_mask(target.shape[1])
+            y = self.transformer(self.embed(source, self.src), self.embed(target, self.tgt), tgt_mask=mask,
+                                 tgt_is_causal=True)
+            return self.out(y)
+
+    return EncoderDecoder()
+
+
 def torch_child(case, precision, steps, threads):
     """One process' measurement, printed as JSON; the first step is not timed (it makes the optimizer's state)."""
     import torch
@@ -66,17 +96,18 @@ def torch_child(case, precision, steps, threads):
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     shape, batch, length, vocab = CASES[case]
-    model = torch_model(*shape, vocab)
+    two_sided = case.startswith("transformer")
+    model = (torch_encoder_decoder if two_sided else torch_model)(*shape, vocab)
     decay = [p for p in model.parameters() if p.dim() > 1]
     plain = [p for p in model.parameters() if p.dim() <= 1]
     groups = [{"params": decay, "weight_decay": 0.1}, {"params": plain, "weight_decay": 0.0}]
     optimizer = torch.optim.AdamW(groups, lr=1e-4, betas=(0.9, 0.95), fused=True)
     times = []
     for _ in range(steps + 1):
-        ids = torch.randint(vocab, (batch, length + 1))
+        source, ids = torch.randint(vocab, (batch, length)), torch.randint(vocab, (batch, length + 1))
         start = time.perf_counter()
         with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
-            logits = model(ids[:, :-1])
+            logits = model(source, ids[:, :-1]) if two_sided else model(ids[:, :-1])
             loss = F.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten())
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -151,7 +182,8 @@ def main():
     parser.add_argument("--rounds", type=int, default=5, help="processes of each peer and case")
     parser.add_argument("--steps", type=int, default=5, help="timed steps of a PyTorch process")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
-    parser.add_argument("--cases", default="gpt2:f32,gpt2:bf16,nano:f32,nano:bf16")
+    parser.add_argument("--cases",
+                        default="gpt2:f32,gpt2:bf16,nano:f32,nano:bf16,transformer-base:f32,transformer-base:bf16")
     parser.add_argument("--hone", default=os.path.join(ROOT, "build", "hone"), help="the program")
     parser.add_argument("--torch-only", action="store_true")
     parser.add_argument("--avx2", action="store_true", help="both as on a CPU without AVX-512")

@@ -26,7 +26,8 @@ struct BenchResult {
       op_ms{};  // of one step, by op; from a run of its own, since timing costs a little
 };
 
-// Steps (forward, backward, clip, update) over random tokens: one to warm up, then `steps`.
+// Steps (forward, backward, clip, update) over random inputs: one to warm up, then `steps`. Tokens are those
+// that have labels: of an encoder-decoder the target's.
 HONE_API BenchResult bench_train(const Model& model, const TrainPlanOptions& options, int steps = 5);
 
 struct KernelBench {

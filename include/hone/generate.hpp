@@ -1,5 +1,6 @@
-// Text from a model, token by token. Plan, then run: the plan is a value that knows the memory, the
-// generator takes exactly that and is ready from its first line to its destructor.
+// Text from a model, token by token: what continues a prompt, or of an encoder-decoder what belongs to a
+// source. Plan, then run: the plan is a value that knows the memory, the generator takes exactly that and is
+// ready from its first line to its destructor.
 //
 //   const hone::Model model = hone::open("out");
 //   const auto tokenizer = hone::Tokenizer::open("out");
@@ -35,10 +36,14 @@ struct GenerateOptions {
   Precision precision = Precision::f32;  // bf16 halves the bytes that a token reads; logits are f32 in either
   int threads = 0;                       // 0: all cores
   std::string isa{};                     // of instruction_sets(); empty: the best that this CPU has
+  std::int64_t beams = 1;                // above 1: beam search, which has memory for so many sequences
+  std::int64_t source_context = 0;       // most positions of a source; 0: the model's context
 };
 
 class HONE_API GeneratePlan {
  public:
+  // Error(usage) for a network that neither continues tokens nor writes a target to a source: other inputs
+  // are not known here.
   explicit GeneratePlan(Model model, GenerateOptions options = {});
   GeneratePlan(const GeneratePlan&) = default;  // a move copies
   GeneratePlan(GeneratePlan&& other) noexcept { impl_ = other.impl_; }
@@ -63,8 +68,12 @@ struct SamplingOptions {
   std::uint64_t seed = 0;                   // a draw is a function of the seed and the position
   std::int64_t max_tokens = 128;            // -1: until a stop token or the context's end
   std::vector<std::int32_t> stop_tokens{};  // such a token is the last piece
-  bool stop_at_end_of_text = true;          // the tokenizer's end of text is a stop token
-  std::stop_token stop{};                   // asked before each chunk of the prompt and each token
+  bool stop_at_end_of_text = true;  // the tokenizer's end of text, and the model's end token, are stop tokens
+  // Beam search, as Transformers has it: the sequence whose sum of log probabilities over its length to this
+  // power is the largest; above 0 favours longer ones. Nothing is drawn. Pieces come when all is known.
+  float length_penalty = 1;
+  bool early_stopping = false;  // ends as soon as there are as many whole sequences as beams
+  std::stop_token stop{};       // asked before each chunk of the prompt and each token
 };
 
 struct Piece {
@@ -127,10 +136,11 @@ class HONE_API Generator {
   Generator(Generator&&) noexcept;
   Generator& operator=(Generator&&) noexcept;
 
-  // Continues a prompt of ids, from an empty cache. Without a tokenizer pieces have no text. With one, ids
-  // that it lacks (a model's vocabulary may be larger) are never drawn, and an empty prompt begins with its
-  // end of text. Error(usage) for a prompt that is empty, Error(input) for one that holds an id outside the
-  // vocabulary or exceeds the context.
+  // Continues a prompt of ids, from an empty cache; of an encoder-decoder the prompt is the source, and the
+  // pieces are the target, from behind the model's begin token. Without a tokenizer pieces have no text. With
+  // one, ids that it lacks (a model's vocabulary may be larger) are never drawn, and an empty prompt begins
+  // with its end of text. Error(usage) for a prompt that is empty, Error(input) for one that holds an id
+  // outside the vocabulary or exceeds the context.
   Generation generate(std::span<const std::int32_t> prompt, SamplingOptions sampling = {},
                       const Tokenizer* tokenizer = nullptr);
   // Why the last generation ended.
@@ -140,6 +150,8 @@ class HONE_API Generator {
   // token, [V], valid until the next call. During generate() they are what the last piece was drawn from. How
   // ids are divided among calls changes the numbers by no more than rounding.
   void append(std::span<const std::int32_t> ids);
+  // Reads the source of an encoder-decoder and forgets what was read before; append() then reads its target.
+  void read_source(std::span<const std::int32_t> ids);
   std::span<const float> logits() const;
   std::int64_t positions() const;  // read so far
   void reset();                    // forgets them

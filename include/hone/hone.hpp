@@ -21,7 +21,7 @@
 //
 // This header brings all of them; each of the others is the face of one part and opens with what it is for:
 //
-// - text, tokenizer            texts, batches by number, ids
+// - text, pairs, shards, tokenizer  texts, pairs of texts, texts tokenised once; batches by number, ids
 // - model, builder             presets, folders, architectures of one's own
 // - train, schedule            plan, trainer, learning rates
 // - training_run               a whole run, as `hone train` does it
@@ -46,10 +46,12 @@
 #include "hone/machine.hpp"
 #include "hone/model.hpp"
 #include "hone/nearest.hpp"
+#include "hone/pairs.hpp"
 #include "hone/plan_choices.hpp"
 #include "hone/precision.hpp"
 #include "hone/report.hpp"
 #include "hone/schedule.hpp"
+#include "hone/shards.hpp"
 #include "hone/text.hpp"
 #include "hone/tokenizer.hpp"
 #include "hone/train.hpp"

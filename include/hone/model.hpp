@@ -53,6 +53,7 @@ class HONE_API Model {
   const std::string& family() const;  // "gpt2", or "custom"
   std::int64_t vocab_size() const;
   std::int64_t context() const;
+  bool reads_source() const;               // has it an input "source": an encoder-decoder, which learns pairs
   SequenceTokens sequence_tokens() const;  // what config.json says of them
   std::int64_t parameters() const;         // how many numbers its weights have, frozen ones too
   std::vector<WeightInfo> weights() const;

@@ -23,6 +23,24 @@
 
 namespace hone {
 
+// Where text comes from. A folder means all text files below it, by name, folder by folder; what is no text,
+// or hidden, is left out and named in notes. Files packed by gzip or zstd are read as what they hold.
+enum class TextFormat {
+  by_name,
+  text,
+  jsonl
+};  // by_name: .jsonl and .ndjson are JSON lines, all else is text
+struct TextSource {
+  TextSource(std::string path) : paths{std::move(path)} {}
+  TextSource(const char* path) : paths{path} {}
+  TextSource(std::vector<std::string> files, TextFormat as = TextFormat::by_name, std::string member = "text")
+      : paths(std::move(files)), format(as), field(std::move(member)) {}
+
+  std::vector<std::string> paths;
+  TextFormat format = TextFormat::by_name;
+  std::string field = "text";  // of a JSON line, which is a document: the member that is its text
+};
+
 struct TextOptions {
   std::string
       tokenizer{};         // byte, char, or a tokenizer.json or its folder; empty: the shards' own, else byte
@@ -51,9 +69,9 @@ struct Batch {
   operator BatchView() const { return {batch, seq, ids, labels}; }
 };
 
-// A folder means all text files below it, by name, folder by folder; what is no text, or hidden, is left out
-// and named in notes(). A single file that is binary or not UTF-8 is Error(input), unless a byte tokenizer is
-// named; a known format (an archive, a model) always. A byte-order mark at a file's start does not count.
+// A TextSource's path, or a folder of token shards (hone/shards.hpp). A single file that is binary or not
+// UTF-8 is Error(input), unless a byte tokenizer is named; a known format (an archive, a model) always. A
+// byte-order mark at a file's start does not count.
 //
 // What is held out: of one file, the characters after the first nine tenths; of several documents
 // (files), the last ones that make up a tenth of the text. Where whole documents would make it less than 5 %
@@ -78,6 +96,8 @@ class HONE_API Text {
   std::int64_t vocab_size() const;
   std::int64_t train_tokens() const;
   std::int64_t held_out_tokens() const;
+  // Of shards whose documents were cut into windows: the seq that batches of it have, and no other. Else 0.
+  std::int64_t window() const;
   std::int64_t held_out_bytes() const;  // of the text that held_out_tokens() encode; for bits a byte
   std::int64_t all_tokens() const;
   std::int64_t all_bytes() const;
@@ -103,6 +123,7 @@ class HONE_API Text {
   std::int64_t all_windows(std::int64_t seq) const;
   Batch all(std::int64_t first_window, std::int64_t count, std::int64_t seq) const;
   // Tokens [first, first + count) of the whole text, whose last held_out_tokens() are the held-out part.
+  // Error(input) where documents were cut into windows: they are no running text.
   std::vector<std::int32_t> ids(std::int64_t first, std::int64_t count) const;
 
  private:
@@ -111,24 +132,9 @@ class HONE_API Text {
   std::shared_ptr<const Impl> impl_;
 };
 
-struct ShardOptions {
-  std::int64_t shard_tokens = std::int64_t{1} << 26;  // 128 MiB a file at 2 bytes a token
-  bool any_bytes = true;  // to a byte tokenizer, a file that is binary or not UTF-8 is a text too
-};
-
-struct ShardReport {
-  std::int64_t train_tokens = 0, held_out_tokens = 0, shards = 0;
-  std::vector<std::string> notes{};  // files left out
-};
-
-// Tokenises a file or a folder of files once, into a folder that Text opens at once and reads from. Constant
-// memory. The folder appears whole or not at all; doc/formats.md describes it.
-HONE_API ShardReport write_token_shards(const std::string& text_path, const Tokenizer& tokenizer,
-                                        const std::string& out_folder, const ShardOptions& options = {});
-
 // The text of a file, or of a folder's text files, one after the other, each of several with a newline at its
 // end; to train a tokenizer on. Names in `notes`, where given, what was left out. Error(input) for no text.
-HONE_API std::string read_texts(const std::string& path, std::vector<std::string>* notes = nullptr);
+HONE_API std::string read_texts(const TextSource& source, std::vector<std::string>* notes = nullptr);
 
 struct BpeReport {
   Tokenizer tokenizer;
@@ -136,12 +142,12 @@ struct BpeReport {
   std::vector<std::string> notes{};    // what was left out
 };
 
-// Tokenizer::train_bpe(read_texts(path)), or of its first nine tenths, in pieces: memory grows with the
+// Tokenizer::train_bpe(read_texts(source)), or of its first nine tenths, in pieces: memory grows with the
 // distinct words only. Error(input) for no text.
-HONE_API BpeReport train_bpe(const std::string& path, const BpeOptions& options = {}, bool all = true);
+HONE_API BpeReport train_bpe(const TextSource& source, const BpeOptions& options = {}, bool all = true);
 
 // The characters of a file, or of a folder's text files, as a vocabulary. Constant memory. Error(input), with
 // the file, where one is not UTF-8.
-HONE_API Tokenizer character_tokenizer(const std::string& path);
+HONE_API Tokenizer character_tokenizer(const TextSource& source);
 
 }  // namespace hone

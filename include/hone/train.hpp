@@ -12,6 +12,7 @@
 // micro-batches. One thread uses a trainer at a time; a second one gets an Error(usage).
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -77,6 +78,7 @@ struct TrainPlanOptions {
   // the optimizers adamw and adamw8bit.
   Precision master = Precision::f32;
   LossScaling loss_scaling{};  // of fp16
+  bool hits = false;           // evaluation counts which labels the model predicts, too
 };
 
 class HONE_API TrainPlan {
@@ -140,6 +142,18 @@ struct EvalResult {
   double loss = 0;  // nats a token; of several terms the weighted sum
   std::int64_t tokens = 0;
   std::map<std::string, double> terms{};  // the mean of each term's losses, by its name
+  // With TrainPlanOptions::hits: labels that have the largest logit, as greedy decoding takes it, and samples
+  // of which every label has. Those are the samples that greedy decoding gets right from end to end: as long
+  // as what it wrote is right, it has read what the labels say.
+  std::int64_t hits = 0, exact = 0;
+};
+
+// What a checkpoint has beside the trainer's own state.
+struct CheckpointOptions {
+  std::map<std::string, std::string> notes{};  // UTF-8; resume() returns them
+  // Texts by file name, so that the folder is a whole model's: a tokenizer.json.
+  std::map<std::string, std::string> files{};
+  std::function<void()> published{};  // called when it is on disk; by the thread that writes
 };
 
 class HONE_API Trainer {
@@ -194,11 +208,20 @@ class HONE_API Trainer {
   void read_activation(const std::string& name, std::span<float> values) const;
   void write(const std::string& weight, std::span<const float> values);
 
-  // Everything that the next step depends on, as a folder that appears whole or not at all; `notes` are kept
-  // with it. A folder that is there already must be empty or a checkpoint: it is replaced. resume() returns
-  // the notes; a damaged file or one of another model is Error(input).
-  void save_checkpoint(const std::string& folder, const std::map<std::string, std::string>& notes = {}) const;
+  // Everything that the next step depends on, as a folder that appears whole or not at all: a model folder
+  // with the optimizer's state beside it. One that is there already must be empty or a checkpoint: it is
+  // replaced. resume() returns the notes; a file that is missing, cut short or altered is Error(input), a
+  // whole checkpoint of another model, optimizer or task Error(usage), and neither changes a thing.
+  void save_checkpoint(const std::string& folder, const CheckpointOptions& options = {}) const;
   std::map<std::string, std::string> resume(const std::string& folder);
+
+  // The same save beside the training: returns at once, and a thread of the trainer's writes the state as it
+  // is now. Steps go on meanwhile, forward and backward; an update waits until the state is copied to the
+  // files (not until the disk has it), so there is no second copy in memory. One save at a time: another one,
+  // await_checkpoint() and the destructor wait for it. What ended a save is thrown by the next step(),
+  // accumulate(), save or await_checkpoint(), before they do anything.
+  void save_checkpoint_async(const std::string& folder, CheckpointOptions options = {});
+  void await_checkpoint();
 
   // Times every node from here on: milliseconds by op.
   void profile(bool on);

@@ -5,11 +5,12 @@
 //   run.on_step = [](const hone::StepEvent& e) { std::printf("%ld %.3f\n", long(e.step), e.loss); };
 //   const hone::RunSummary done = hone::train(run);
 //
-// Started again, a run goes on from its last checkpoint to the same bits; a finished one does no step. Only a
-// run of the same model, text, tokenizer and options does: contents are compared, not paths. Other `steps`,
-// and what changes no bit, may be asked for, and on_message says what changes. A folder with another model is
-// refused, and so is the one of `model` itself. One process at a time works in a folder. Nothing is printed:
-// what happens arrives in the callbacks.
+// Started again, a run goes on from its last checkpoint to the same bits (where that is damaged, from the one
+// before, which on_message hears); a finished one does no step. Checkpoints are written beside the steps.
+// Only a run of the same model, text, tokenizer and options does: contents are compared, not paths. Other
+// `steps`, and what changes no bit, may be asked for, and on_message says what changes. A folder with another
+// model is refused, and so is the one of `model` itself. One process at a time works in a folder. Nothing is
+// printed: what happens arrives in the callbacks.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -19,6 +20,7 @@
 #include <string>
 #include <vector>
 
+#include "hone/pairs.hpp"
 #include "hone/train.hpp"
 
 namespace hone {
@@ -36,6 +38,9 @@ struct StepEvent {
 struct EvalEvent {
   std::int64_t step = 0;
   double val_loss = 0, bits_per_byte = 0;
+  // Of a run over pairs, else unknown, and so are bits a byte of one: the share of target tokens, and of
+  // targets from end to end, that greedy decoding gets right.
+  double accuracy = 0, exact_match = 0;
 };
 
 struct RunSummary {
@@ -51,26 +56,37 @@ struct RunSummary {
   bool stopped = false;                   // by the stop token; what steps there are, a checkpoint has
   std::map<std::string, double> op_ms{};  // of the whole run, where profile was set
   std::int64_t skipped_steps = 0;         // of `steps`: fp16 overflowed in them
+  double accuracy = unknown, exact_match = unknown;  // as EvalEvent has them
 };
 
 struct TrainingRun {
   std::string model = "nano";  // a preset, a config.json or a model folder
-  std::string data{};          // a text file, a folder of them, or token shards
-  std::string out{};           // the model folder to make
-  std::string tokenizer{};     // byte, char or a tokenizer.json; empty: the model folder's own, else byte
+  // A text file, a folder of them, or token shards; for a model that reads a source: pairs (hone/pairs.hpp).
+  std::string data{};
+  std::string out{};  // the model folder to make
+  // byte, char or a tokenizer.json; empty: that of the run in `out` which goes on, the model folder's, else
+  // byte
+  std::string tokenizer{};
   std::optional<Tokenizer> made_tokenizer{};  // one in memory, in place of `tokenizer`
   std::int64_t steps = 1000;
-  TrainPlanOptions plan{};                    // batch, micro_batch, seq, precision, threads, seed, ...
+  // batch, micro_batch, precision, threads, seed, ...; seq 0: 256, or the longest pair's
+  TrainPlanOptions plan{.seq = 0};
   StepOptions adamw{.lr = 1e-3f, .clip = 1};  // lr and adamw_lr are the schedule's peaks
   ScheduleKind schedule = ScheduleKind::cosine;
   float min_lr = 0;
   std::int64_t warmup = 100;
   std::int64_t eval_every = 0;  // 0: at the end only
   std::int64_t save_every = 0;  // 0: at the end only
-  bool resume = true;           // from the folder's last checkpoint; false: begin anew
+  bool resume = true;           // from the folder's last whole checkpoint; false: begin anew
   std::optional<float> dropout{};
   bool profile = false;
-  std::int64_t decay_steps = 0;  // of ScheduleKind::wsd; 0: a fifth of the steps
+  std::int64_t decay_steps = 0;            // of ScheduleKind::wsd; 0: a fifth of the steps
+  std::optional<float> label_smoothing{};  // none: the model's own
+  // Of pairs, as PairOptions has them.
+  std::int64_t source_seq = 0;
+  TooLong too_long = TooLong::error;
+  std::string source_field{}, target_field{};
+  std::int64_t keep_checkpoints = 2;  // the newest ones that stay; 1 or more
 
   // Asked before each node of a step: the step under way is dropped, and the last complete one saved. Gone on
   // with, the run comes to the same bits.

@@ -11,7 +11,8 @@ namespace hone::cli {
 namespace {
 
 struct Options {
-  std::string model, data, precision = "f32", tokenizer;
+  std::string model, data, precision = "f32", tokenizer, too_long = "error";
+  PairOptions pairs;
   EvalOptions eval;
   bool json = false;
 };
@@ -26,48 +27,79 @@ void require_own_tokenizer(const Options& o, const Tokenizer& used) {
                                    .hint = "leave --tokenizer out: the folder has its own"});
 }
 
+EvalReport report_of(const Options& o, const Model& model, const EvalOptions& options) {
+  const std::string tokenizer = o.tokenizer.empty() ? o.model : o.tokenizer;
+  const auto heard = [&](const auto& data) {
+    print_notes(data.notes());
+    require_own_tokenizer(o, data.tokenizer());
+    return evaluate(model, data, options);
+  };
+  if (!model.reads_source()) return heard(Text(o.data, {.tokenizer = tokenizer}));
+  PairOptions pairs = o.pairs;
+  pairs.tokenizer = tokenizer;
+  pairs.too_long = too_long_from_name(o.too_long);
+  return heard(Pairs(o.data, pairs));
+}
+
+JsonLine json_of(const EvalReport& r) {
+  JsonLine line;
+  line.add("loss", r.loss)
+      .add("perplexity", r.perplexity)
+      .add("bits_per_byte", r.bits_per_byte)
+      .add("accuracy", r.accuracy)
+      .add("tokens", r.tokens)
+      .add("seq", r.seq);
+  if (r.pairs > 0) line.add("pairs", r.pairs).add("exact_match", r.exact_match);
+  return line;
+}
+
+std::string text_of(const EvalReport& r) {
+  const std::string tokens = human_count(static_cast<double>(r.tokens)) + " tokens";
+  if (r.pairs > 0)
+    return fmt::format(
+        "exact match {:.2f} % of {} pairs; loss {:.4f} nats a token, perplexity {:.3f}, {:.2f} % right, over "
+        "{}",
+        100 * r.exact_match, human_count(static_cast<double>(r.pairs)), r.loss, r.perplexity,
+        100 * r.accuracy, tokens);
+  return fmt::format(
+      "loss {:.4f} nats a token, perplexity {:.3f}, {:.3f} bits a byte, {:.1f} % right, over "
+      "{} in windows of {}",
+      r.loss, r.perplexity, r.bits_per_byte, 100 * r.accuracy, tokens, r.seq);
+}
+
 void run(const Options& o) {
   EvalOptions options = o.eval;
   options.precision = precision_from_name(o.precision);
   const Model model = open(o.model);
   print_notes(model.notes());
-  const Text text(o.data, {.tokenizer = o.tokenizer.empty() ? o.model : o.tokenizer});
-  print_notes(text.notes());
-  require_own_tokenizer(o, text.tokenizer());
-  const EvalReport r = evaluate(model, text, options);
-  if (o.json)
-    print(JsonLine()
-              .add("loss", r.loss)
-              .add("perplexity", r.perplexity)
-              .add("bits_per_byte", r.bits_per_byte)
-              .add("accuracy", r.accuracy)
-              .add("tokens", r.tokens)
-              .add("seq", r.seq)
-              .text());
-  else
-    print(
-        fmt::format("loss {:.4f} nats a token, perplexity {:.3f}, {:.3f} bits a byte, {:.1f} % right, over "
-                    "{} in windows of {}",
-                    r.loss, r.perplexity, r.bits_per_byte, 100 * r.accuracy,
-                    human_count(static_cast<double>(r.tokens)) + " tokens", r.seq));
+  const EvalReport r = report_of(o, model, options);
+  print(o.json ? json_of(r).text() : text_of(r));
 }
 
 }  // namespace
 
 void add_eval(Command& app) {
-  auto* c = app.add_subcommand(
-      "eval", "how well a model predicts a text",
-      "  hone eval out/book --data other.txt\n  hone eval out/book --data book.txt --held-out --json");
+  auto* c = app.add_subcommand("eval", "how well a model predicts a text, or targets from sources",
+                               "  hone eval out/book --data other.txt\n  hone eval out/translator --data "
+                               "pairs.tsv\n  hone eval out/book --data book.txt --held-out --json");
   auto* o = new_kept<Options>();
   c->add_option("model", o->model, "model folder")->required();
-  c->add_option("--data", o->data, "text file, folder of text files, or token shards")->required();
+  c->add_option("--data", o->data,
+                "text file, folder of text files, or token shards; for an encoder-decoder pairs: a .tsv or "
+                ".jsonl file, task:dates or task:sums")
+      ->required();
+  c->add_option("--too-long", o->too_long, "pairs longer than the model allows: error, drop or cut")
+      ->capture_default_str();
+  c->add_option("--source-field", o->pairs.source_field,
+                "of pairs in JSON lines (default: source, src or input)");
+  c->add_option("--target-field", o->pairs.target_field, "(default: target, tgt or output)");
   c->add_option("--tokenizer", o->tokenizer,
                 "byte, char or a tokenizer.json, for a model folder that has none");
   c->add_option("--seq", o->eval.seq, "tokens a window, the last may be shorter (0: chosen)")
       ->capture_default_str();
   c->add_option("--max-tokens", o->eval.max_tokens, "predict so many and no more (0: the whole text)")
       ->capture_default_str();
-  c->add_flag("--held-out", o->eval.held_out_only, "only the text's last tenth, which training leaves out");
+  c->add_flag("--held-out", o->eval.held_out_only, "only the last tenth, which training leaves out");
   c->add_option("--precision", o->precision, "f32, bf16 or fp16")->capture_default_str();
   c->add_option("--threads", o->eval.threads, "0: all cores; changes no number")->capture_default_str();
   add_isa(*c, o->eval.isa);

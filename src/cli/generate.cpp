@@ -47,12 +47,14 @@ void run(const Options& o) {
 }  // namespace
 
 void add_generate(Command& app) {
-  auto* c = app.add_subcommand("generate", "continue a text; only the continuation goes to stdout",
+  auto* c = app.add_subcommand("generate",
+                               "continue a text, or write the target of a source; only that goes to stdout",
                                "  hone generate out/book --prompt \"In the beginning\" -n 200\n"
-                               "  hone generate out/book --prompt \"And\" --temperature 0");
+                               "  hone generate out/book --prompt \"And\" --temperature 0\n"
+                               "  hone generate out/dates --prompt \"the second of May 1999\" --beams 4");
   auto* o = new_kept<Options>();
   c->add_option("model", o->model, "model folder")->required();
-  c->add_option("-p,--prompt", o->prompt, "what to continue");
+  c->add_option("-p,--prompt", o->prompt, "what to continue, or the source");
   c->add_option("-n,--max-tokens", o->sampling.max_tokens, "tokens to make (-1: to the end of the context)")
       ->capture_default_str();
   c->add_option("--temperature", o->sampling.temperature, "0: always the most probable token")
@@ -60,13 +62,23 @@ void add_generate(Command& app) {
   c->add_option("--top-k", o->sampling.top_k, "draw among so many (0: all)")->capture_default_str();
   c->add_option("--top-p", o->sampling.top_p, "draw among the fewest that add up to this")
       ->capture_default_str();
+  c->add_option("--beams", o->plan.beams, "above 1: beam search, the most probable of so many texts")
+      ->capture_default_str();
+  c->add_option("--length-penalty", o->sampling.length_penalty,
+                "of beam search: the power of its length by which a text's log probability is divided")
+      ->capture_default_str();
+  c->add_flag("--early-stopping", o->sampling.early_stopping,
+              "of beam search: end with as many whole texts as beams");
   c->add_option("--seed", o->sampling.seed, "the same seed, the same text")->capture_default_str();
   c->add_option("--precision", o->precision, "f32, bf16 or fp16")->capture_default_str();
   c->add_option("--threads", o->plan.threads, "0: all cores; changes no text")->capture_default_str();
   add_isa(*c, o->plan.isa);
   c->add_flag("--json", o->json, "one JSON object on stdout");
   c->callback([=] {
-    if (o->sampling.temperature == 0)
+    if (o->plan.beams > 1)
+      c->note_without_effect({"--temperature", "--top-k", "--top-p", "--seed"},
+                             "with --beams, which draws nothing");
+    else if (o->sampling.temperature == 0)
       c->note_without_effect({"--top-k", "--top-p", "--seed"}, "with --temperature 0, which draws nothing");
     run(*o);
   });

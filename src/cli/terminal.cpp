@@ -47,9 +47,10 @@ namespace {
 std::atomic<int> signals{0};
 static_assert(std::atomic<int>::is_always_lock_free);
 
-// A terminal that is closed may hang up twice: that asks for no haste.
+// A terminal that is closed may hang up twice, and a reader that is gone is met by each line: neither asks
+// for haste.
 extern "C" void on_signal(int signal) {
-  if (signals.fetch_add(1) > 0 && signal != SIGHUP) _exit(130);
+  if (signals.fetch_add(1) > 0 && signal != SIGHUP && signal != SIGPIPE) _exit(130);
 }
 
 }  // namespace
@@ -64,7 +65,8 @@ std::stop_token interruption() {
   });
   std::signal(SIGINT, on_signal);
   std::signal(SIGTERM, on_signal);
-  if (std::signal(SIGHUP, on_signal) == SIG_IGN) std::signal(SIGHUP, SIG_IGN);  // nohup
+  for (const int signal : {SIGHUP, SIGPIPE})
+    if (std::signal(signal, on_signal) == SIG_IGN) std::signal(signal, SIG_IGN);  // nohup
   return source.get_token();
 }
 

@@ -17,7 +17,7 @@ namespace {
 void require_no_user_of_it(const std::string& folder) {
   for (const char* name : {"config.json", "meta.json"})
     if (std::filesystem::exists(folder + "/" + name))
-      throw Error(ErrorKind::failed,
+      throw Error(ErrorKind::usage,
                   {.what = "the folder holds a model or token shards, whose tokenizer would be replaced",
                    .where = folder,
                    .found = name,
@@ -79,38 +79,6 @@ void add_tokenizer(Command& app) {
                                "  hone tokenizer train --data book.txt --vocab-size 4096 --out tokenizer");
   add_train_tokenizer(*c);
   add_encode(*c);
-}
-
-void add_data(Command& app) {
-  auto* c = app.add_subcommand("data", "tokenise a text once, into shards that training maps",
-                               "  hone data --data texts/ --tokenizer tokenizer --out shards");
-  auto* data = new_kept<std::string>();
-  auto* tokenizer = new_kept<std::string>();
-  auto* out = new_kept<std::string>();
-  auto* options = new_kept<ShardOptions>();
-  auto* json = new_kept<bool>();
-  c->add_option("--data", *data, "text file, or folder of them")->required();
-  c->add_option("--tokenizer", *tokenizer, "byte, char, or a tokenizer.json or its folder (default: byte)");
-  c->add_option("--out", *out, "folder for the shards")->required();
-  c->add_option("--shard-tokens", options->shard_tokens, "tokens a file")->capture_default_str();
-  c->add_flag("--json", *json, "one JSON object on stdout");
-  c->callback([=] {
-    ShardOptions shards = *options;
-    shards.any_bytes = !tokenizer->empty();
-    const Tokenizer t = *tokenizer == "byte" || tokenizer->empty() ? Tokenizer::bytes()
-                        : *tokenizer == "char"                     ? character_tokenizer(*data)
-                                                                   : Tokenizer::open(*tokenizer);
-    print_notes(t.notes());
-    const ShardReport r = write_token_shards(*data, t, *out, shards);
-    print_notes(r.notes);
-    print(*json ? JsonLine()
-                      .add("train_tokens", r.train_tokens)
-                      .add("held_out_tokens", r.held_out_tokens)
-                      .add("shards", r.shards)
-                      .text()
-                : fmt::format("{} tokens to train on and {} held out, in {} shards", r.train_tokens,
-                              r.held_out_tokens, r.shards));
-  });
 }
 
 }  // namespace hone::cli

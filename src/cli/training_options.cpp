@@ -51,7 +51,9 @@ std::vector<std::string> separated(const std::string& list) {
 void TrainingOptions::add_to(Command& c, bool needs_out) {
   c.add_option("--model", run.model, "preset, config.json or model folder")->capture_default_str();
   c.add_option("--recipe", recipe, "TOML file of these options as keys (or just FILE.toml); those typed win");
-  c.add_option("--data", run.data, "text file, folder of text files, or token shards");
+  c.add_option("--data", run.data,
+               "text file, folder of text files, or token shards; for an encoder-decoder pairs: a .tsv or "
+               ".jsonl file, task:dates or task:sums");
   c.add_option("--out", run.out, "folder for the model and its checkpoints")->required(needs_out);
   c.add_option("--tokenizer", run.tokenizer,
                "byte, char, or a tokenizer.json (default: the model folder's, else byte)");
@@ -67,7 +69,14 @@ void TrainingOptions::add_to(Command& c, bool needs_out) {
   c.add_option(
       "--allow", allow,
       "what may be chosen too where that is not enough: optimizer (8-bit states), master (bf16 weights)");
-  c.add_option("--seq", run.plan.seq, "tokens a sequence")->capture_default_str();
+  c.add_option("--seq", run.plan.seq,
+               "tokens a sequence (0: 256; of pairs, as many as the longest target takes)")
+      ->capture_default_str();
+  c.add_option("--source-seq", run.source_seq, "tokens of a pair's source (0: as many as the longest takes)")
+      ->capture_default_str();
+  c.add_option("--too-long", too_long, "pairs that are longer: error, drop or cut")->capture_default_str();
+  c.add_option("--source-field", run.source_field, "of pairs in JSON lines (default: source, src or input)");
+  c.add_option("--target-field", run.target_field, "(default: target, tgt or output)");
   c.add_option("--precision", precision, "f32, bf16 or fp16 (products; weights stay f32)")
       ->capture_default_str();
   c.add_option(
@@ -93,12 +102,16 @@ void TrainingOptions::add_to(Command& c, bool needs_out) {
   c.add_option("--weight-decay", weight_decay, with_standards("of matrices and embeddings", "weight_decay"));
   c.add_option("--clip", clip, "largest norm of all gradients (0: none)")->capture_default_str();
   c.add_option("--dropout", dropout, "everywhere that the model has it (default: the config's)");
+  c.add_option("--label-smoothing", label_smoothing,
+               "share of each label that is spread over all (default: the model's, mostly 0)");
   c.add_option("--threads", run.plan.threads, "0: all cores; changes no number")->capture_default_str();
   add_isa(c, run.plan.isa);
   c.add_option("--seed", seed, "of initial weights, order of the text, dropout")->capture_default_str();
   c.add_option("--resume", resume, "auto: go on from the last checkpoint; never: begin anew")
       ->capture_default_str();
   c.add_option("--save-every", run.save_every, "steps between checkpoints (0: at the end only)")
+      ->capture_default_str();
+  c.add_option("--keep", run.keep_checkpoints, "checkpoints that stay, the newest ones")
       ->capture_default_str();
   c.add_option("--eval-every", run.eval_every, "steps between evaluations (0: at the end only)")
       ->capture_default_str();
@@ -139,7 +152,9 @@ TrainingRun TrainingOptions::finished() const {
                                    .expected = "auto or never",
                                    .found = "'" + resume + "'"});
   r.resume = resume == "auto";
-  if (dropout) r.dropout = static_cast<float>(*dropout);
+  r.dropout = narrowed(dropout);
+  r.label_smoothing = narrowed(label_smoothing);
+  r.too_long = too_long_from_name(too_long);
   if (!memory.empty()) r.plan.memory_bytes = bytes_from_text(memory, "memory");
   r.plan.allow = separated(allow);
   r.min_lr = static_cast<float>(min_lr);

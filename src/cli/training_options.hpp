@@ -11,13 +11,13 @@ namespace hone::cli {
 
 struct TrainingOptions {
   TrainingRun run;
-  std::string precision = "f32", master = "f32", schedule = "cosine", resume = "auto";
+  std::string precision = "f32", master = "f32", schedule = "cosine", resume = "auto", too_long = "error";
   std::string loss_scale;  // none: dynamic where the precision is fp16
   double lr = 1e-3, min_lr = 0, clip = 1;
   std::optional<double> beta1, beta2, epsilon, weight_decay, momentum,
       adamw_lr;        // none: as the optimizer has it
   std::string recipe;  // only for --help: arguments.cpp takes it out of the command line
-  std::optional<double> dropout;
+  std::optional<double> dropout, label_smoothing;
   std::string memory, allow;
   std::uint64_t seed = 0;
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <cmath>
 
 #include "cli/json_line.hpp"
 #include "cli/terminal.hpp"
@@ -25,6 +26,18 @@ std::string steps_text(const RunSummary& d) {
                     : "that were done before";
   const std::string skipped = d.skipped_steps ? fmt::format(" ({} skipped)", d.skipped_steps) : "";
   return fmt::format("{} steps{} {}; loss {:.4f}", d.steps, skipped, time, d.loss);
+}
+
+// What a validation loss means: "(1.234 bits a byte)", "(99.2 % exact)".
+std::string meaning(double bits_per_byte, double exact_match) {
+  return std::isnan(exact_match) ? fmt::format("({:.3f} bits a byte)", bits_per_byte)
+                                 : fmt::format("({:.2f} % exact)", 100 * exact_match);
+}
+
+// Of a run over pairs.
+JsonLine& add_matches(JsonLine& line, double accuracy, double exact_match) {
+  if (!std::isnan(exact_match)) line.add("accuracy", accuracy).add("exact_match", exact_match);
+  return line;
 }
 
 void write(const std::string& text) {
@@ -106,16 +119,16 @@ void TrainingSession::evaluated(const EvalEvent& e) {
   curves_.validation.x.push_back(static_cast<double>(e.step));
   curves_.validation.y.push_back(e.val_loss);
   if (events_) events_->scalar("val/loss", e.step, e.val_loss, unix_seconds());
-  say(fmt::format("step {}: validation loss {:.4f} ({:.3f} bits a byte)", e.step, e.val_loss,
-                  e.bits_per_byte));
+  say(fmt::format("step {}: validation loss {:.4f} {}", e.step, e.val_loss,
+                  meaning(e.bits_per_byte, e.exact_match)));
   if (progress_) progress_->pause_until(now());
-  if (json_)
-    print(JsonLine()
-              .add("event", "eval")
-              .add("step", e.step)
-              .add("val_loss", e.val_loss)
-              .add("bits_per_byte", e.bits_per_byte)
-              .text());
+  if (!json_) return;
+  JsonLine line;
+  line.add("event", "eval")
+      .add("step", e.step)
+      .add("val_loss", e.val_loss)
+      .add("bits_per_byte", e.bits_per_byte);
+  print(add_matches(line, e.accuracy, e.exact_match).text());
 }
 
 RunSummary TrainingSession::to_the_end() {
@@ -164,14 +177,16 @@ void TrainingSession::print_done(const RunSummary& d, const std::string& sample)
         .add("forecast_bytes", d.forecast_bytes)
         .add("weights_hash", d.weights_hash)
         .add("skipped_steps", d.skipped_steps);
+    add_matches(line, d.accuracy, d.exact_match);
     if (!sample.empty()) line.add("sample", sample);
     print(line.text());
     return;
   }
   print(
-      fmt::format("{}, validation {:.4f} ({:.3f} bits a byte)\n"
+      fmt::format("{}, validation {:.4f} {}\n"
                   "memory {} of {} forecast; weights {} in {}",
-                  steps_text(d), d.val_loss, d.bits_per_byte, human_bytes(static_cast<double>(d.peak_bytes)),
+                  steps_text(d), d.val_loss, meaning(d.bits_per_byte, d.exact_match),
+                  human_bytes(static_cast<double>(d.peak_bytes)),
                   human_bytes(static_cast<double>(d.forecast_bytes)), d.weights_hash, run_.out));
 }
 

@@ -1,11 +1,11 @@
 #include "data/documents.hpp"
 
-#include "hone/text.hpp"
-
 #include <algorithm>
 #include <array>
+#include <span>
 
 #include "base/utf8.hpp"
+#include "data/document_reader.hpp"
 #include "file/format.hpp"
 #include "file/mapped.hpp"
 #include "hone/error.hpp"
@@ -22,55 +22,31 @@ std::size_t border_before(std::string_view text, std::size_t cut) {
   return cut;
 }
 
-std::size_t cut_by_bytes(std::string_view text) { return border_before(text, nine_tenths(text.size())); }
-
 std::size_t characters_in(std::string_view text) {
   const auto begins = [](char c) { return !continues_character(c); };
   return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), begins));
 }
 
-constexpr std::size_t piece_bytes = 1 << 20;  // of a text that passes through once
-
-// Counts by pieces, each released when it was read; the second pass skips the whole pieces before the cut.
-template <class Release>
-std::size_t cut_by_characters(std::string_view text, const Release& release) {
-  std::vector<std::size_t> pieces;
-  std::size_t characters = 0;
-  for (std::size_t at = 0; at < text.size(); at += piece_bytes) {
-    pieces.push_back(characters_in(text.substr(at, piece_bytes)));
-    characters += pieces.back();
-    release(at, piece_bytes);
-  }
-  std::size_t left = nine_tenths(characters), cut = 0;
-  for (std::size_t piece = 0; piece < pieces.size() && left >= pieces[piece]; ++piece) {
-    left -= pieces[piece];
-    cut += piece_bytes;
-  }
-  for (cut = std::min(cut, text.size()); cut < text.size(); ++cut)
-    if (!continues_character(text[cut]) && left-- == 0) break;
+// Where nine tenths of the characters end, of a text that each_piece(visit) hands on piece by piece.
+template <class EachPiece>
+std::size_t cut_by_characters(const EachPiece& each_piece) {
+  std::size_t characters = 0, cut = 0;
+  each_piece([&](std::string_view piece) { characters += characters_in(piece); });
+  std::size_t left = nine_tenths(characters);
+  bool found = false;
+  each_piece([&](std::string_view piece) {
+    if (found) return;
+    const std::size_t here = characters_in(piece);
+    std::size_t at = piece.size();
+    if (left < here) {
+      for (at = 0; continues_character(piece[at]) || left-- > 0;) ++at;
+      found = true;
+    } else {
+      left -= here;
+    }
+    cut += at;
+  });
   return cut;
-}
-
-MappedFile opened(const TextFile& text) {
-  MappedFile file(text.path);
-  if (file.size() != text.mark_bytes + text.bytes)
-    throw Error(ErrorKind::input, {.what = "the file was changed while it was read",
-                                   .where = text.path,
-                                   .expected = std::to_string(text.mark_bytes + text.bytes) + " bytes",
-                                   .found = std::to_string(file.size())});
-  return file;
-}
-
-// A document's text in pieces of whole characters, each given back when it was read: visit(piece, its first
-// byte in the file).
-template <class Visit>
-void read_through(const Document& d, const Visit& visit) {
-  const MappedFile file = opened(d.file);
-  for (std::size_t at = d.file.mark_bytes, end = 0; at < file.size(); at = end) {
-    end = next_character(file.text(), std::min(at + piece_bytes, file.size()));
-    visit(file.text().substr(at, end - at), at);
-    file.drop(at, end - at);
-  }
 }
 
 // What ends each of several documents: end-of-text, else a newline, if the vocabulary has either.
@@ -99,80 +75,144 @@ std::string note_of(const std::string& folder, const std::vector<std::string>& s
 }  // namespace
 
 std::size_t training_bytes(std::string_view text, bool by_characters) {
-  return by_characters ? cut_by_characters(text, [](std::size_t, std::size_t) {}) : cut_by_bytes(text);
+  if (!by_characters) return border_before(text, nine_tenths(text.size()));
+  return cut_by_characters([&](const auto& visit) { visit(text); });
 }
 
-Documents::Documents(const std::string& path) {
-  if (is_folder(path)) {
-    TextFiles found = text_files_in(path);
-    for (auto& file : found.files) documents_.push_back({std::move(file)});
-    if (!found.skipped.empty()) notes_.push_back(note_of(path, found.skipped));
-    if (documents_.empty())
-      throw Error(ErrorKind::input,
-                  {.what = "the folder has no text: no file in it, or only such as are empty or no text",
-                   .where = path,
-                   .hint = notes_.empty() ? "" : notes_[0]});
+Documents::Documents(const TextSource& source) : field_(source.field) {
+  if (source.paths.empty()) throw Error(ErrorKind::usage, {.what = "no text is named", .where = "data"});
+  for (const std::string& path : source.paths)
+    is_folder(path) ? add_folder(path, source.format) : add_file(path, source.format);
+  for (Source& s : sources_) measure(s);
+  std::erase_if(sources_, [](const Source& s) { return s.bytes == 0; });
+  for (const Source& s : sources_) {
+    bytes_ += s.bytes;
+    count_ += s.documents;
+  }
+  if (!sources_.empty()) return;
+  const bool folder = is_folder(source.paths[0]);
+  throw Error(ErrorKind::input,
+              {.what = folder ? "the folder has no text: no file in it, or only such as are "
+                                "empty or no text"
+                              : "the text is empty",
+               .where = source.paths[0],
+               .hint = notes_.empty() ? "" : notes_[0]});
+}
+
+void Documents::add_folder(const std::string& path, TextFormat format) {
+  TextFiles found = text_files_in(path, format);
+  for (auto& file : found.files) sources_.push_back({.file = std::move(file)});
+  if (!found.skipped.empty()) notes_.push_back(note_of(path, found.skipped));
+}
+
+void Documents::add_file(const std::string& path, TextFormat format) {
+  ByteStream stream(path);
+  const std::string_view head = stream.next();
+  if (const std::string_view known = packed_format(head); !known.empty())
+    refuse_no_text(path, known, "unpack or convert it to plain UTF-8 first");
+  sources_.push_back(
+      {.file = {path, is_json_lines(path, format), stream.packing()}, .no_text = why_no_text(head, true)});
+}
+
+void Documents::measure(Source& source) const {
+  if (!source.file.json_lines && source.file.packing == Packing::none) {
+    const OffsetFile file(source.file.path);
+    std::array<std::byte, 4> ends{};
+    const auto head = std::span(ends).first(std::min<std::size_t>(3, file.size()));
+    file.read(0, head);
+    source.bytes = file.size() - mark_bytes_of({reinterpret_cast<const char*>(head.data()), head.size()});
+    if (source.bytes == 0) return;
+    file.read(file.size() - 1, std::span(ends).last(1));
+    source.documents = 1;
+    source.without_newline = ends[3] == std::byte{'\n'} ? 0 : 1;
     return;
   }
-  const MappedFile file(path);
-  documents_.push_back({text_file(path, file.text())});
-  if (documents_[0].file.bytes == 0)
-    throw Error(ErrorKind::input, {.what = "the text is empty", .where = path});
-  if (const std::string_view format = packed_format(file.text()); !format.empty())
-    refuse_no_text(path, format, "unpack or convert it to plain UTF-8 first");
+  char last = '\n';
+  read_documents(
+      source.file, field_, [](auto&&...) {},
+      [&](std::string_view piece) {
+        source.bytes += piece.size();
+        last = piece.back();
+      },
+      [&] {
+        ++source.documents;
+        source.without_newline += last == '\n' ? 0 : 1;
+      });
 }
 
 void Documents::require_text() const {
-  if (documents_.size() > 1) return;
-  const MappedFile file = opened(documents_[0].file);
-  if (const std::string_view reason = why_no_text(file.text(), true); !reason.empty())
-    refuse_no_text(file.path(), reason,
-                   "convert it to UTF-8, or name the byte tokenizer: it takes any bytes");
+  for (const Source& s : sources_)
+    if (!s.no_text.empty())
+      refuse_no_text(s.file.path, s.no_text,
+                     "convert it to UTF-8, or name the byte tokenizer: it takes any bytes");
 }
 
 void Documents::split(bool by_characters) {
-  if (documents_.size() == 1) {
-    const std::size_t mark_bytes = documents_[0].file.mark_bytes;
-    const MappedFile file = opened(documents_[0].file);
-    const std::string_view text = file.text().substr(mark_bytes);
-    const auto release = [&](std::size_t at, std::size_t bytes) { file.drop(mark_bytes + at, bytes); };
-    documents_[0].train_bytes = by_characters ? cut_by_characters(text, release) : cut_by_bytes(text);
-    return;
-  }
-  std::size_t all = 0, before = 0;
-  for (const Document& d : documents_) all += d.file.bytes;
-  const std::size_t cut = nine_tenths(all);
-  for (Document& d : documents_) {
-    const std::size_t begin = before, end = before += d.file.bytes;
-    if (end <= cut || begin >= cut) {
-      d.train_bytes = end <= cut ? d.file.bytes : 0;
+  train_bytes_ = count_ == 1 ? cut_of_one(by_characters) : cut_of_several();
+}
+
+// As training_bytes() of the whole would have it.
+std::size_t Documents::cut_of_one(bool by_characters) const {
+  const auto each_piece = [&](const auto& visit) {
+    read_documents(
+        sources_[0].file, field_, [](auto&&...) {}, visit, [] {});
+  };
+  if (by_characters) return cut_by_characters(each_piece);
+  const std::size_t wanted = nine_tenths(bytes_);
+  std::size_t before = 0, cut = wanted;
+  each_piece([&](std::string_view piece) {
+    if (before <= wanted && wanted < before + piece.size())
+      cut = before + border_before(piece, wanted - before);
+    before += piece.size();
+  });
+  return cut;
+}
+
+std::size_t Documents::cut_of_several() const {
+  const std::size_t wanted = nine_tenths(bytes_), far = bytes_ / 20;
+  std::size_t at = 0, cut = wanted;
+  for (const Source& source : sources_) {
+    if (wanted >= at + source.bytes) {
+      at += source.bytes;
       continue;
     }
-    // The document that the cut falls into: whole to the side that is nearer, unless that is too far off.
-    const std::size_t far = all / 20, to_begin = cut - begin, to_end = end - cut;
-    if (std::min(to_begin, to_end) > far)
-      d.train_bytes = border_before(opened(d.file).text().substr(d.file.mark_bytes), to_begin);
-    else
-      d.train_bytes = to_end < to_begin ? d.file.bytes : 0;
+    std::size_t begin = at, border = wanted;
+    read_documents(
+        source.file, field_, [&](auto&&...) { begin = at; },
+        [&](std::string_view piece) {
+          if (at <= wanted && wanted < at + piece.size()) border = at + border_before(piece, wanted - at);
+          at += piece.size();
+        },
+        [&] {
+          if (wanted <= begin || wanted >= at) return;
+          // The document that the cut falls into: whole to the side that is nearer, unless that is too far
+          // off.
+          const std::size_t to_begin = wanted - begin, to_end = at - wanted;
+          cut = std::min(to_begin, to_end) > far ? border : to_end < to_begin ? at : begin;
+        });
+    break;
   }
+  return cut;
 }
 
 std::size_t Documents::text_bytes() const {
-  std::size_t sum = 0;
-  for (const Document& d : documents_)
-    sum += d.file.bytes + (documents_.size() > 1 && opened(d.file).text().back() != '\n' ? 1 : 0);
+  std::size_t sum = bytes_;
+  for (const Source& s : sources_) sum += count_ > 1 ? s.without_newline : 0;
   return sum;
 }
 
 void Documents::read(const std::function<void(std::string_view)>& visit) const {
-  for (const Document& d : documents_) {
-    char last = '\n';
-    read_through(d, [&](auto piece, std::size_t) {
-      last = piece.back();
-      visit(piece);
-    });
-    if (documents_.size() > 1 && last != '\n') visit("\n");
-  }
+  char last = '\n';
+  for (const Source& s : sources_)
+    read_documents(
+        s.file, field_, [](auto&&...) {},
+        [&](std::string_view piece) {
+          last = piece.back();
+          visit(piece);
+        },
+        [&] {
+          if (count_ > 1 && last != '\n') visit("\n");
+        });
 }
 
 std::string Documents::text() const {
@@ -184,47 +224,108 @@ std::string Documents::text() const {
 
 Tokenizer Documents::character_tokenizer() const {
   CharacterSet characters;
-  for (const Document& d : documents_)
-    read_through(d, [&](auto piece, std::size_t at) { characters.add(piece, d.file.path, at); });
-  if (documents_.size() > 1) characters.add("\n", "", 0);  // what ends each
+  std::string where;
+  std::size_t at = 0;
+  for (const Source& s : sources_)
+    read_documents(
+        s.file, field_,
+        [&](std::string place, std::size_t offset) {
+          where = std::move(place);
+          at = offset;
+        },
+        [&](std::string_view piece) {
+          characters.add(piece, where, at);
+          at += piece.size();
+        },
+        [] {});
+  if (count_ > 1) characters.add("\n", "", 0);  // what ends each
   return characters.tokenizer();
 }
 
-std::int64_t Documents::train_bytes() const {
-  std::size_t sum = 0;
-  for (const Document& d : documents_) sum += d.train_bytes;
-  return static_cast<std::int64_t>(sum);
-}
+namespace {
 
-std::int64_t Documents::held_out_bytes() const {
-  std::size_t sum = 0;
-  for (const Document& d : documents_) sum += d.file.bytes - d.train_bytes;
-  return static_cast<std::int64_t>(sum);
-}
+// Hands documents to an encoder, and from where the held-out part begins its ids to that.
+class PartEncoder {
+ public:
+  PartEncoder(const Tokenizer& tokenizer, const Documents::Part& train, const Documents::Part& held_out,
+              std::size_t train_bytes, bool several)
+      : train_(train),
+        held_out_(held_out),
+        train_bytes_(train_bytes),
+        end_(several ? document_end(tokenizer) : std::vector<std::int32_t>{}),
+        by_newline_(!tokenizer.end_of_text()),
+        encoder_(tokenizer, [this](auto ids) { part_->ids(ids); }) {}
 
-std::size_t Documents::encode(const Tokenizer& tokenizer, bool held_out, const IdSink& sink) const {
-  const std::vector<std::int32_t> end = document_end(tokenizer);
-  const bool by_newline = !tokenizer.end_of_text();
-  std::size_t most = 0;
-  for (const Document& d : documents_) {
-    const std::size_t first = held_out ? d.train_bytes : 0;
-    const std::size_t end_of_part = held_out ? d.file.bytes : d.train_bytes;
-    if (first == end_of_part) continue;
-    const MappedFile file = opened(d.file);
-    const std::size_t at = d.file.mark_bytes + first;
-    const std::string_view part = file.text().substr(at, end_of_part - first);
-    most = std::max(most, encode_stream(tokenizer, part, d.file.path, at, [&](auto ids) {
-                      sink(ids);
-                      file.drop(0, file.size());  // the text passes through once
-                    }));
-    const bool ends = end_of_part == d.file.bytes && !(by_newline && part.back() == '\n');
-    if (documents_.size() > 1 && ends && !end.empty()) sink(end);
+  void begin(std::string where, std::size_t offset) {
+    if (at_ >= train_bytes_) part_ = &held_out_;
+    where_ = std::move(where);
+    offset_ = offset;
+    encoder_.begin(where_, offset_);
   }
-  return most;
+
+  void add(std::string_view piece) {
+    if (part_ == &train_ && at_ + piece.size() > train_bytes_) {
+      const std::string_view head = piece.substr(0, train_bytes_ - at_);
+      take(head);
+      encoder_.end();
+      part_->ended();
+      part_ = &held_out_;
+      encoder_.begin(where_, offset_);
+      piece.remove_prefix(head.size());
+    }
+    take(piece);
+  }
+
+  void end() {
+    encoder_.end();
+    if (!end_.empty() && !(by_newline_ && last_ == '\n')) part_->ids(end_);
+    part_->ended();
+  }
+
+  std::size_t bytes() const { return at_; }  // that were added
+  std::size_t most_word_bytes() const { return encoder_.most_word_bytes(); }
+
+ private:
+  void take(std::string_view piece) {
+    if (piece.empty()) return;
+    encoder_.add(piece);
+    last_ = piece.back();
+    at_ += piece.size();
+    offset_ += piece.size();
+  }
+
+  const Documents::Part &train_, &held_out_;
+  const Documents::Part* part_ = &train_;
+  std::size_t train_bytes_, at_ = 0, offset_ = 0;
+  std::string where_;
+  char last_ = '\n';
+  std::vector<std::int32_t> end_;
+  bool by_newline_;
+  TextEncoder encoder_;
+};
+
+}  // namespace
+
+std::size_t Documents::encode(const Tokenizer& tokenizer, const Part& train, const Part& held_out) const {
+  PartEncoder parts(tokenizer, train, held_out, train_bytes_, count_ > 1);
+  std::size_t reading = 0;
+  for (const Source& s : sources_) {
+    const std::size_t before = parts.bytes();
+    const std::size_t taken = read_documents(
+        s.file, field_, [&](std::string where, std::size_t offset) { parts.begin(std::move(where), offset); },
+        [&](std::string_view piece) { parts.add(piece); }, [&] { parts.end(); });
+    reading = std::max(reading, taken);
+    if (parts.bytes() - before != s.bytes)
+      throw Error(ErrorKind::input, {.what = "the file was changed while it was read",
+                                     .where = s.file.path,
+                                     .expected = std::to_string(s.bytes) + " bytes of text",
+                                     .found = std::to_string(parts.bytes() - before)});
+  }
+  return reading + parts.most_word_bytes();
 }
 
-std::string read_texts(const std::string& path, std::vector<std::string>* notes) {
-  const Documents documents(path);
+std::string read_texts(const TextSource& source, std::vector<std::string>* notes) {
+  const Documents documents(source);
   documents.require_text();
   if (notes) notes->insert(notes->end(), documents.notes().begin(), documents.notes().end());
   return documents.text();
@@ -246,8 +347,8 @@ BpeReport learn_bpe(const Documents& documents, const BpeOptions& options, std::
 
 }  // namespace
 
-BpeReport train_bpe(const std::string& path, const BpeOptions& options, bool all) {
-  const Documents documents(path);
+BpeReport train_bpe(const TextSource& source, const BpeOptions& options, bool all) {
+  const Documents documents(source);
   documents.require_text();
   const std::size_t bytes = documents.text_bytes();
   BpeReport report = learn_bpe(documents, options, all ? bytes : bytes / 10 * 9);
@@ -255,6 +356,6 @@ BpeReport train_bpe(const std::string& path, const BpeOptions& options, bool all
   return report;
 }
 
-Tokenizer character_tokenizer(const std::string& path) { return Documents(path).character_tokenizer(); }
+Tokenizer character_tokenizer(const TextSource& source) { return Documents(source).character_tokenizer(); }
 
 }  // namespace hone

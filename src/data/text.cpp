@@ -10,7 +10,6 @@
 #include "data/shards.hpp"
 #include "data/tokens.hpp"
 #include "data/windows.hpp"
-#include "file/hash.hpp"
 #include "machine/memory.hpp"
 #include "text/tokenizer_impl.hpp"
 
@@ -67,6 +66,8 @@ struct Text::Impl {
   std::int64_t train_bytes = 0, held_out_bytes = 0;
   std::vector<std::string> notes{};
   std::size_t reading_bytes = 0;  // at most, beside what is held
+  ShardSummary shards{};          // where it is shards: window, digest
+  std::int64_t shard_bytes = 0;   // that reading them holds
 
   static std::shared_ptr<const Impl> of_documents(const std::string& path, const Documents& documents,
                                                   Tokenizer tokenizer, std::uint64_t seed);
@@ -81,8 +82,13 @@ struct Text::Impl {
   }
   // Tokens [first, first + count) of the training part followed by the held-out part.
   void read(std::int64_t first, std::int64_t count, std::int32_t* out) const;
-  // One row of ids and labels from seq + 1 tokens.
+  // One row of ids and labels from seq + 1 tokens; of padding, 0 and a label that counts for nothing.
   void row(std::int64_t first, std::int64_t seq, std::vector<std::int32_t>& window, Batch& out) const;
+  std::int64_t windows_of(const Tokens& tokens, std::int64_t seq) const;  // side by side
+  std::int64_t step_of(std::int64_t seq) const {
+    return shards.window > 0 ? seq + 1 : seq;
+  }  // to the next one
+  void require_window(std::int64_t seq) const;
   Batch windows(std::int64_t first_token, std::int64_t tokens, std::int64_t first, std::int64_t count,
                 std::int64_t seq, const char* part) const;
 };
@@ -99,19 +105,37 @@ void Text::Impl::row(std::int64_t first, std::int64_t seq, std::vector<std::int3
   read(first, seq + 1, window.data());
   out.ids.insert(out.ids.end(), window.begin(), window.end() - 1);
   out.labels.insert(out.labels.end(), window.begin() + 1, window.end());
+  if (shards.window == 0) return;
+  const auto padding = static_cast<std::int32_t>(padding_of(tokenizer.vocab_size()));
+  std::replace(out.ids.end() - seq, out.ids.end(), padding, 0);
+  std::replace(out.labels.end() - seq, out.labels.end(), padding, ignored);
+}
+
+void Text::Impl::require_window(std::int64_t seq) const {
+  if (shards.window != 0 && seq != shards.window)
+    throw Error(ErrorKind::input,
+                {.what = "documents of these shards were cut into windows of another length",
+                 .where = path,
+                 .expected = "seq " + std::to_string(shards.window),
+                 .found = "seq " + std::to_string(seq),
+                 .hint = "take that length, or cut the documents anew: hone data build"});
+}
+
+std::int64_t Text::Impl::windows_of(const Tokens& tokens, std::int64_t seq) const {
+  require_part(0, 0, 0, seq, path);
+  require_window(seq);
+  if (shards.window > 0) return tokens.size() / (seq + 1);
+  return std::max<std::int64_t>(tokens.size() - 1, 0) / seq;
 }
 
 std::shared_ptr<const Text::Impl> Text::Impl::of_documents(const std::string& path,
                                                            const Documents& documents, Tokenizer tokenizer,
                                                            std::uint64_t seed) {
-  const int width = held_token_bytes_for(tokenizer.vocab_size());
+  const int width = token_bytes_for(tokenizer.vocab_size());
   auto impl = std::make_shared<Impl>(
       Impl{path, std::move(tokenizer), stream_key("data", seed), Tokens(width), Tokens(width)});
-  const auto encode = [&](bool held_out, Tokens& to) {
-    impl->read_with(documents.encode(impl->tokenizer, held_out, [&](auto ids) { to.append(ids); }));
-  };
-  encode(false, impl->train);
-  encode(true, impl->held_out);
+  impl->read_with(documents.encode(impl->tokenizer, {.ids = [&](auto ids) { impl->train.append(ids); }},
+                                   {.ids = [&](auto ids) { impl->held_out.append(ids); }}));
   impl->train_bytes = documents.train_bytes();
   impl->held_out_bytes = documents.held_out_bytes();
   impl->notes = documents.notes();
@@ -123,7 +147,7 @@ std::shared_ptr<const Text::Impl> Text::Impl::of_memory(std::string_view text, T
                                                         std::uint64_t seed) {
   text.remove_prefix(mark_bytes_of(text));
   const std::size_t cut = training_bytes(text, tokenizer.kind() != TokenizerKind::byte);
-  const int width = held_token_bytes_for(tokenizer.vocab_size());
+  const int width = token_bytes_for(tokenizer.vocab_size());
   auto impl = std::make_shared<Impl>(
       Impl{"the text", std::move(tokenizer), stream_key("data", seed), Tokens(width), Tokens(width)});
   const auto encode = [&](std::size_t first, std::size_t count, Tokens& to) {
@@ -139,9 +163,13 @@ std::shared_ptr<const Text::Impl> Text::Impl::of_memory(std::string_view text, T
 
 std::shared_ptr<const Text::Impl> Text::Impl::of_shards(const std::string& path, std::uint64_t seed) {
   ShardFolder s = open_shards(path);
-  return std::make_shared<Impl>(Impl{path, std::move(s.tokenizer), stream_key("data", seed),
-                                     std::move(s.train), std::move(s.held_out), s.train_bytes,
-                                     s.held_out_bytes});
+  const std::int64_t train_bytes = s.summary.train.text_bytes, held_out_bytes = s.summary.held_out.text_bytes;
+  auto impl =
+      std::make_shared<Impl>(Impl{path, std::move(s.tokenizer), stream_key("data", seed), std::move(s.train),
+                                  std::move(s.held_out), train_bytes, held_out_bytes});
+  impl->shards = std::move(s.summary);
+  impl->shard_bytes = s.memory_bytes;
+  return impl;
 }
 
 Text::Text(const std::string& path, const TextOptions& options) {
@@ -185,31 +213,26 @@ const std::string& Text::path() const { return impl_->path; }
 const Tokenizer& Text::tokenizer() const { return impl_->tokenizer; }
 const std::vector<std::string>& Text::notes() const { return impl_->notes; }
 std::int64_t Text::vocab_size() const { return impl_->tokenizer.vocab_size(); }
-std::int64_t Text::train_tokens() const { return impl_->train.size(); }
-std::int64_t Text::held_out_tokens() const { return impl_->held_out.size(); }
+std::int64_t Text::window() const { return impl_->shards.window; }
+std::int64_t Text::train_tokens() const {
+  return window() > 0 ? impl_->shards.train.tokens : impl_->train.size();
+}
+std::int64_t Text::held_out_tokens() const {
+  return window() > 0 ? impl_->shards.held_out.tokens : impl_->held_out.size();
+}
 std::int64_t Text::held_out_bytes() const { return impl_->held_out_bytes; }
 std::int64_t Text::memory_bytes() const {
   // A token of a vocabulary, its bytes and its rank in tables: 4.4 MiB for 15,000.
   const std::int64_t vocabulary = 320 * std::max<std::int64_t>(0, vocab_size() - 256);
-  return impl_->train.memory_bytes() + impl_->held_out.memory_bytes() + vocabulary;
+  return impl_->train.memory_bytes() + impl_->held_out.memory_bytes() + impl_->shard_bytes + vocabulary;
 }
 std::int64_t Text::reading_bytes() const { return static_cast<std::int64_t>(impl_->reading_bytes); }
 std::int64_t Text::all_tokens() const { return train_tokens() + held_out_tokens(); }
 std::int64_t Text::all_bytes() const { return impl_->train_bytes + impl_->held_out_bytes; }
 
 std::string Text::digest() const {
-  constexpr std::int64_t step = 1 << 16;
-  const std::int64_t all = all_tokens();
-  std::vector<std::int32_t> ids(static_cast<std::size_t>(std::min(step, all)));
-  Digest digest;
-  const std::string parts = std::to_string(train_tokens()) + "+" + std::to_string(held_out_tokens()) + ":";
-  digest.add(std::as_bytes(std::span(parts)));
-  for (std::int64_t first = 0; first < all; first += step) {
-    const auto now = std::span(ids).first(static_cast<std::size_t>(std::min(step, all - first)));
-    impl_->read(first, std::ssize(now), now.data());
-    digest.add(std::as_bytes(now));
-  }
-  return digest.hex();
+  const std::string& kept = impl_->shards.digest;
+  return kept.empty() ? digest_of(impl_->train, impl_->held_out, window()) : kept;
 }
 
 Batch Text::batch(std::int64_t n, std::int64_t batch, std::int64_t seq) const {
@@ -220,46 +243,55 @@ Batch Text::batch(std::int64_t n, std::int64_t batch, std::int64_t seq, std::int
                   std::int64_t count) const {
   require_part(first, count, batch, seq, "Text::batch");
   require_part(n, 0, std::numeric_limits<std::int64_t>::max(), seq, "Text::batch");
-  if (train_tokens() < seq + 1) refuse_short(impl_->path + ", training part", train_tokens(), seq);
+  const std::int64_t windows = impl_->windows_of(impl_->train, seq);
+  if (windows == 0) refuse_short(impl_->path + ", training part", train_tokens(), seq);
   Batch out{.batch = count, .seq = seq, .ids = {}, .labels = {}};
   out.ids.reserve(static_cast<std::size_t>(count * seq));
   out.labels.reserve(static_cast<std::size_t>(count * seq));
-  std::vector<std::int32_t> window;
+  std::vector<std::int32_t> row;
   for (std::int64_t i = first; i < first + count; ++i) {
-    const std::int64_t start = window_start(impl_->key, n * batch + i, train_tokens(), seq);
-    impl_->row(start, seq, window, out);
+    const std::int64_t sample = n * batch + i;
+    const std::int64_t start = window() > 0 ? drawn_window(impl_->key, sample, windows) * (seq + 1)
+                                            : window_start(impl_->key, sample, train_tokens(), seq);
+    impl_->row(start, seq, row, out);
   }
   return out;
 }
 
 std::int64_t Text::held_out_windows(std::int64_t seq) const {
-  return std::max<std::int64_t>(held_out_tokens() - 1, 0) / seq;
+  return impl_->windows_of(impl_->held_out, seq);
 }
 
 std::int64_t Text::all_windows(std::int64_t seq) const {
-  return std::max<std::int64_t>(all_tokens() - 1, 0) / seq;
+  const std::int64_t apart = impl_->windows_of(impl_->train, seq) + held_out_windows(seq);
+  return window() > 0 ? apart : std::max<std::int64_t>(all_tokens() - 1, 0) / seq;
 }
 
-// Windows [first, first + count) of the part that begins at first_token and has `tokens`.
-Batch Text::Impl::windows(std::int64_t first_token, std::int64_t tokens, std::int64_t first,
-                          std::int64_t count, std::int64_t seq, const char* part) const {
-  if (tokens < seq + 1) refuse_short(path + part, tokens, seq);
-  require_part(first, count, (tokens - 1) / std::max<std::int64_t>(1, seq), seq, path + part);
+// Windows [first, first + count) of `all` that stand behind first_token.
+Batch Text::Impl::windows(std::int64_t first_token, std::int64_t all, std::int64_t first, std::int64_t count,
+                          std::int64_t seq, const char* part) const {
+  if (all == 0) refuse_short(path + part, train.size() + held_out.size() - first_token, seq);
+  require_part(first, count, all, seq, path + part);
   Batch out{.batch = count, .seq = seq, .ids = {}, .labels = {}};
   std::vector<std::int32_t> window;
-  for (std::int64_t w = first; w < first + count; ++w) row(first_token + w * seq, seq, window, out);
+  for (std::int64_t w = first; w < first + count; ++w) row(first_token + w * step_of(seq), seq, window, out);
   return out;
 }
 
 Batch Text::held_out(std::int64_t first_window, std::int64_t count, std::int64_t seq) const {
-  return impl_->windows(train_tokens(), held_out_tokens(), first_window, count, seq, ", held-out part");
+  return impl_->windows(impl_->train.size(), held_out_windows(seq), first_window, count, seq,
+                        ", held-out part");
 }
 
 Batch Text::all(std::int64_t first_window, std::int64_t count, std::int64_t seq) const {
-  return impl_->windows(0, all_tokens(), first_window, count, seq, "");
+  return impl_->windows(0, all_windows(seq), first_window, count, seq, "");
 }
 
 std::vector<std::int32_t> Text::ids(std::int64_t first, std::int64_t count) const {
+  if (window() > 0)
+    throw Error(ErrorKind::input, {.what = "documents of these shards were cut into windows: no running text",
+                                   .where = impl_->path,
+                                   .hint = "build them with --documents pack, or name the text itself"});
   require_part(first, count, all_tokens(), 1, impl_->path);
   std::vector<std::int32_t> ids(static_cast<std::size_t>(count));
   impl_->read(first, count, ids.data());

@@ -34,6 +34,8 @@ class Walk {
   TextFiles found;
   std::vector<std::string> hidden;
 
+  explicit Walk(TextFormat format) : format_(format) {}
+
   void folder(const std::string& path) {
     struct stat info {};
     if (::stat(path.c_str(), &info) != 0) throw_errno(ErrorKind::input, path, "read the folder", errno);
@@ -67,12 +69,12 @@ class Walk {
   void entry(const std::string& path) {
     if (is_folder(path)) return folder(path);
     if (!is_file(path)) return skip(path, "no regular file");
-    const MappedFile file(path);
-    TextFile text = text_file(path, file.text());
-    if (text.bytes == 0) return;
-    const std::string_view reason = why_no_text(file.text(), false);
+    ByteStream stream(path);
+    const std::string_view head = stream.next();
+    if (head.empty()) return;
+    const std::string_view reason = why_no_text(head, false);
     if (reason.empty())
-      found.files.push_back(std::move(text));
+      found.files.push_back({path, is_json_lines(path, format_), stream.packing()});
     else
       skip(path, reason);
   }
@@ -81,6 +83,7 @@ class Walk {
     found.skipped.push_back(path + " (" + std::string(reason) + ")");
   }
 
+  TextFormat format_;
   std::set<std::pair<dev_t, ino_t>> seen_;  // folders
 };
 
@@ -88,22 +91,24 @@ class Walk {
 
 std::size_t mark_bytes_of(std::string_view text) { return text.starts_with("\xEF\xBB\xBF") ? 3 : 0; }
 
-TextFile text_file(std::string path, std::string_view content) {
-  const std::size_t mark_bytes = mark_bytes_of(content);
-  return {std::move(path), mark_bytes, content.size() - mark_bytes};
+bool is_json_lines(std::string_view path, TextFormat format) {
+  if (format != TextFormat::by_name) return format == TextFormat::jsonl;
+  for (const std::string_view packed : {".gz", ".zst"})
+    if (path.ends_with(packed)) path.remove_suffix(packed.size());
+  return path.ends_with(".jsonl") || path.ends_with(".ndjson");
 }
 
-std::string_view why_no_text(std::string_view content, bool named_itself) {
-  if (const std::string_view format = packed_format(content); !format.empty()) return format;
-  const std::string_view head = content.substr(0, head_bytes);
+std::string_view why_no_text(std::string_view head, bool named_itself) {
+  if (const std::string_view format = packed_format(head); !format.empty()) return format;
+  head = head.substr(0, head_bytes);
   const std::size_t bad = broken_bytes_in(head), cut_at_the_end = 3;
   if (head.find('\0') != std::string_view::npos && !(named_itself && bad <= cut_at_the_end)) return "binary";
   // Text in an old encoding has a stray byte here and there, and is taken as it stands where they are few.
   return bad <= head.size() / 10 + cut_at_the_end ? "" : "not UTF-8";
 }
 
-TextFiles text_files_in(const std::string& folder) {
-  Walk walk;
+TextFiles text_files_in(const std::string& folder, TextFormat format) {
+  Walk walk(format);
   walk.folder(folder);
   walk.found.skipped.insert(walk.found.skipped.end(), walk.hidden.begin(), walk.hidden.end());
   return std::move(walk.found);

@@ -26,6 +26,8 @@ void pack(std::span<const std::int32_t> ids, std::byte* to) {
   }
 }
 
+}  // namespace
+
 void unpack_tokens(const std::byte* from, std::int64_t count, int token_bytes, std::int32_t* out) {
   switch (token_bytes) {
     case 1:
@@ -36,8 +38,6 @@ void unpack_tokens(const std::byte* from, std::int64_t count, int token_bytes, s
       return unpack<std::int32_t>(from, count, out);
   }
 }
-
-}  // namespace
 
 void pack_tokens(std::span<const std::int32_t> ids, int token_bytes, std::vector<std::byte>& out) {
   const std::size_t at = out.size();
@@ -63,11 +63,11 @@ void Tokens::append(std::span<const std::int32_t> ids) {
   constexpr std::size_t block_bytes = std::size_t{8} << 20;
   while (!ids.empty()) {
     if (segments_.empty() || segments_.back().held.size() == block_bytes) {
-      segments_.push_back({.file = nullptr, .offset = 0, .first = size_, .count = 0});
+      segments_.push_back({.elsewhere = {}, .first = size_, .count = 0});
       segments_.back().held.reserve(block_bytes);
     }
     Segment& block = segments_.back();
-    assert(!block.file);
+    assert(!block.elsewhere);
     const auto room = (block_bytes - block.held.size()) / static_cast<std::size_t>(token_bytes_);
     const auto now = ids.first(std::min(ids.size(), room));
     pack_tokens(now, token_bytes_, block.held);
@@ -77,8 +77,9 @@ void Tokens::append(std::span<const std::int32_t> ids) {
   }
 }
 
-void Tokens::append(std::shared_ptr<const OffsetFile> file, std::size_t offset, std::int64_t count) {
-  segments_.push_back({.file = std::move(file), .offset = offset, .first = size_, .count = count});
+void Tokens::append(Read read, std::int64_t count) {
+  if (count == 0) return;
+  segments_.push_back({.elsewhere = std::move(read), .first = size_, .count = count});
   size_ += count;
 }
 
@@ -87,17 +88,12 @@ void Tokens::read(std::int64_t first, std::int64_t count, std::int32_t* out) con
   auto segment = std::upper_bound(segments_.begin(), segments_.end(), first,
                                   [](std::int64_t at, const Segment& s) { return at < s.first; });
   if (segment != segments_.begin()) --segment;
-  std::vector<std::byte> window;  // of a file
   for (; count > 0; ++segment) {
     const std::int64_t skip = first - segment->first, n = std::min(count, segment->count - skip);
-    const std::size_t at = segment->offset + static_cast<std::size_t>(skip * token_bytes_);
-    const std::byte* from = segment->held.data() + at;
-    if (segment->file) {
-      window.resize(static_cast<std::size_t>(n * token_bytes_));
-      segment->file->read(at, window);
-      from = window.data();
-    }
-    unpack_tokens(from, n, token_bytes_, out);
+    if (segment->elsewhere)
+      segment->elsewhere(skip, n, out);
+    else
+      unpack_tokens(segment->held.data() + skip * token_bytes_, n, token_bytes_, out);
     out += n;
     first += n;
     count -= n;

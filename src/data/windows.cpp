@@ -14,6 +14,10 @@ std::int64_t below(std::uint64_t key, std::uint64_t counter, std::int64_t n) {
                                    64);
 }
 
+std::uint64_t key_of_pass(std::uint64_t key, std::int64_t pass) {
+  return key ^ (static_cast<std::uint64_t>(pass) * 0x9E3779B97F4A7C15ull);
+}
+
 }  // namespace
 
 std::int64_t permuted(std::uint64_t key, std::int64_t i, std::int64_t n) {
@@ -37,10 +41,13 @@ std::int64_t permuted(std::uint64_t key, std::int64_t i, std::int64_t n) {
 std::int64_t window_start(std::uint64_t key, std::int64_t sample, std::int64_t tokens, std::int64_t seq) {
   const std::int64_t starts = tokens - seq;
   const std::int64_t windows = std::max<std::int64_t>(1, starts / seq);  // of a pass
-  const std::int64_t pass = sample / windows;
-  const std::uint64_t pass_key = key ^ (static_cast<std::uint64_t>(pass) * 0x9E3779B97F4A7C15ull);
+  const std::uint64_t pass_key = key_of_pass(key, sample / windows);
   const std::int64_t slack = starts - (windows - 1) * seq;  // offsets at which all windows still fit
   return below(pass_key, 0, slack) + permuted(pass_key, sample % windows, windows) * seq;
+}
+
+std::int64_t drawn_window(std::uint64_t key, std::int64_t sample, std::int64_t windows) {
+  return permuted(key_of_pass(key, sample / windows), sample % windows, windows);
 }
 
 }  // namespace hone

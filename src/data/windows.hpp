@@ -10,6 +10,9 @@ namespace hone {
 // tokens >= seq + 1; the start is in [0, tokens - seq).
 std::int64_t window_start(std::uint64_t key, std::int64_t sample, std::int64_t tokens, std::int64_t seq);
 
+// The same of windows that stand apart: the number of one of them, in [0, windows).
+std::int64_t drawn_window(std::uint64_t key, std::int64_t sample, std::int64_t windows);
+
 // A permutation of [0, n): four rounds of a Feistel network over the next power of four, walked until it
 // lands inside (Black & Rogaway, "Ciphers with arbitrary finite domains", 2002).
 std::int64_t permuted(std::uint64_t key, std::int64_t i, std::int64_t n);

@@ -12,10 +12,6 @@ namespace {
 
 std::string plain_name(const TensorDef& input) { return input.name.substr(1); }  // without '$'
 
-std::span<const std::int32_t> whole_numbers(const Samples::Values& v) {
-  return {reinterpret_cast<const std::int32_t*>(v.bytes.data()), v.bytes.size() / sizeof(std::int32_t)};
-}
-
 const Samples::Values* find(const Samples& samples, const TensorDef& input) {
   const auto found = samples.values().find(plain_name(input));
   return found == samples.values().end() ? nullptr : &found->second;
@@ -133,6 +129,10 @@ void write_place(std::span<std::byte> to, const TensorDef& input, const Place& p
 }
 
 }  // namespace
+
+std::span<const std::int32_t> whole_numbers(const Samples::Values& v) {
+  return {reinterpret_cast<const std::int32_t*>(v.bytes.data()), v.bytes.size() / sizeof(std::int32_t)};
+}
 
 void check_samples(const Program& p, const Samples& samples) {
   for (const TensorId id : p.inputs()) {

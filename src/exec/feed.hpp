@@ -30,6 +30,9 @@ void check_samples(const Program& program, const Samples& samples);
 // The labels of a batch that count, for each input of labels that the program has.
 LabelCounts count_labels(const Program& program, const Samples& samples);
 
+// The numbers of an input of ids, labels or lengths.
+std::span<const std::int32_t> whole_numbers(const Samples::Values& values);
+
 // Writes all inputs of a program but those of the update. Samples may be fewer than the program's: the rest
 // is the first one again, without labels.
 void feed(Executor& executor, std::size_t program, const Samples& samples, const Place& place);

@@ -13,6 +13,8 @@
 #include <filesystem>
 #include <utility>
 
+#include "file/disk.hpp"
+
 namespace hone {
 namespace {
 
@@ -34,7 +36,7 @@ std::string without_slash(std::string path) {
 // a file that its owner renamed or removed between our open and our lock.
 int open_locked(const std::string& path) {
   for (;;) {
-    const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
+    const int fd = disk::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
     if (fd < 0) throw_errno(ErrorKind::failed, path, "write", errno);
     if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
       const int error = errno;
@@ -53,32 +55,36 @@ int open_locked(const std::string& path) {
   }
 }
 
-void sync_path(const std::string& path, int flags) {
-  const int fd = ::open(path.c_str(), flags | O_RDONLY | O_CLOEXEC);
-  if (fd < 0) throw_errno(ErrorKind::failed, path, "open", errno);
-  const int error = ::fsync(fd) == 0 ? 0 : errno;
-  ::close(fd);
-  if (error != 0 && error != EINVAL) throw_errno(ErrorKind::failed, path, "flush to disk", error);
-}
-
+// What cannot be removed stays.
 void remove_tree(const std::string& path) {
   std::error_code ignored;
-  std::filesystem::remove_all(path, ignored);
+  const auto is = std::filesystem::symlink_status(path, ignored);
+  if (is.type() == std::filesystem::file_type::directory) {
+    for (const auto& entry : std::filesystem::directory_iterator(path, ignored))
+      remove_tree(entry.path().string());
+    disk::rmdir(path.c_str());
+  } else if (is.type() != std::filesystem::file_type::not_found) {
+    disk::unlink(path.c_str());
+  }
 }
 
-// Puts the folder `from` under the name `to`, whether or not there is one already.
-void replace_folder(const std::string& from, const std::string& to) {
-  if (::rename(from.c_str(), to.c_str()) == 0) return;  // absent, or an empty folder
+constexpr const char* put_aside = ".old";
+
+// Puts the folder `from` under the name `to`, whether or not there is one already, and returns where that one
+// is now.
+std::string replace_folder(const std::string& from, const std::string& to) {
+  if (disk::rename(from.c_str(), to.c_str()) == 0) return {};  // absent, or an empty folder
   if (errno != ENOTEMPTY && errno != EEXIST) throw_errno(ErrorKind::failed, to, "write", errno);
-  if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_EXCHANGE) == 0) {
-    remove_tree(from);
-    return;
+  if (disk::exchange(from.c_str(), to.c_str()) == 0) return from;
+  std::string old = to + put_aside;
+  remove_tree(old);
+  rename_path(to, old);
+  if (disk::rename(from.c_str(), to.c_str()) != 0) {
+    const int error = errno;
+    disk::rename(old.c_str(), to.c_str());
+    throw_errno(ErrorKind::failed, to, "write", error);
   }
-  const std::string old = to + ".old";
-  remove_tree(old);
-  if (::rename(to.c_str(), old.c_str()) != 0) throw_errno(ErrorKind::failed, to, "replace", errno);
-  if (::rename(from.c_str(), to.c_str()) != 0) throw_errno(ErrorKind::failed, to, "write", errno);
-  remove_tree(old);
+  return old;
 }
 
 }  // namespace
@@ -115,9 +121,31 @@ void throw_errno(ErrorKind kind, const std::string& path, const char* doing, int
 }
 
 void make_folders(const std::string& path) {
-  std::error_code error;
-  std::filesystem::create_directories(without_slash(path), error);
-  if (error) throw_errno(ErrorKind::failed, path, "make the folder", error.value());
+  const std::string folder = without_slash(path);
+  struct stat info {};
+  if (::stat(folder.c_str(), &info) == 0 && S_ISDIR(info.st_mode)) return;
+  if (const std::string above = parent(folder); above != folder && above != ".") make_folders(above);
+  if (disk::mkdir(folder.c_str()) != 0 && errno != EEXIST)
+    throw_errno(ErrorKind::failed, path, "make the folder", errno);
+  if (::stat(folder.c_str(), &info) == 0 && !S_ISDIR(info.st_mode))
+    throw_errno(ErrorKind::failed, path, "make the folder", ENOTDIR);
+}
+
+void remove_folder(const std::string& path) {
+  const std::string going = path + ".removed";
+  remove_tree(going);
+  if (disk::rename(path.c_str(), going.c_str()) == 0) remove_tree(going);
+}
+
+void rename_path(const std::string& from, const std::string& to) {
+  if (disk::rename(from.c_str(), to.c_str()) != 0) throw_errno(ErrorKind::failed, from, "rename", errno);
+}
+
+void recover_folder(const std::string& path) {
+  const std::string folder = without_slash(path);
+  std::error_code none;
+  if (!std::filesystem::exists(folder, none) && std::filesystem::is_directory(folder + put_aside, none))
+    rename_path(folder + put_aside, folder);
 }
 
 MadeFolders::MadeFolders(const std::string& path) {
@@ -136,34 +164,48 @@ MadeFolders::MadeFolders(const std::string& path) {
 MadeFolders::~MadeFolders() { remove_empty(); }
 
 void MadeFolders::remove_empty() const {
-  for (const std::string& folder : made_) ::rmdir(folder.c_str());  // one that holds a file stays
+  for (const std::string& folder : made_) disk::rmdir(folder.c_str());  // one that holds a file stays
 }
 
-void sync_folder(const std::string& path) { sync_path(path, O_DIRECTORY); }
+void sync_folder(const std::string& path) {
+  const int fd = ::open(path.c_str(), O_DIRECTORY | O_RDONLY | O_CLOEXEC);
+  if (fd < 0) throw_errno(ErrorKind::failed, path, "open", errno);
+  const int error = disk::fsync(fd, path.c_str()) == 0 ? 0 : errno;
+  ::close(fd);
+  if (error != 0 && error != EINVAL)  // a file system that has no such thing
+    throw_errno(ErrorKind::failed, path, "flush to disk", error);
+}
 
 AtomicFile::AtomicFile(std::string path) : path_(std::move(path)), temporary_(path_ + ".tmp") {
   fd_ = open_locked(temporary_);
   if (fd_ < 0)
     throw Error(ErrorKind::failed, {.what = "another process is writing this file", .where = path_});
-  if (::ftruncate(fd_, 0) != 0) {
+  if (disk::truncate(fd_, temporary_.c_str()) != 0) {
     const int error = errno;
     abandon();
     throw_errno(ErrorKind::failed, path_, "write", error);
   }
 }
 
+AtomicFile::AtomicFile(AtomicFile&& other) noexcept
+    : path_(std::move(other.path_)),
+      temporary_(std::move(other.temporary_)),
+      fd_(std::exchange(other.fd_, -1)),
+      flushed_(other.flushed_),
+      buffer_(std::move(other.buffer_)) {}
+
 AtomicFile::~AtomicFile() { abandon(); }
 
 void AtomicFile::abandon() {
   if (fd_ < 0) return;
-  ::unlink(temporary_.c_str());  // before the lock goes with the descriptor
+  disk::unlink(temporary_.c_str());  // before the lock goes with the descriptor
   ::close(fd_);
   fd_ = -1;
 }
 
 void AtomicFile::put(const std::byte* data, std::size_t size, std::uint64_t offset) {
   while (size > 0) {
-    const ssize_t n = ::pwrite(fd_, data, size, static_cast<off_t>(offset));
+    const ssize_t n = disk::pwrite(fd_, temporary_.c_str(), data, size, static_cast<off_t>(offset));
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) {
       const int error = errno;
@@ -201,7 +243,7 @@ void AtomicFile::patch(std::uint64_t offset, std::span<const std::byte> bytes) {
 
 void AtomicFile::commit() {
   flush();
-  if (::fsync(fd_) != 0 || ::rename(temporary_.c_str(), path_.c_str()) != 0) {
+  if (disk::fsync(fd_, temporary_.c_str()) != 0 || disk::rename(temporary_.c_str(), path_.c_str()) != 0) {
     const int error = errno;
     abandon();
     throw_errno(ErrorKind::failed, path_, "write", error);
@@ -218,6 +260,7 @@ void write_file(const std::string& path, std::string_view text) {
 
 AtomicFolder::AtomicFolder(std::string path, const std::string& marker)
     : path_(without_slash(std::move(path))), staging_(path_ + ".tmp"), parent_(parent(path_)) {
+  recover_folder(path_);
   std::error_code none;
   if (std::filesystem::is_directory(path_, none) && !std::filesystem::is_empty(path_, none) &&
       !std::filesystem::exists(path_ + "/" + marker, none))
@@ -234,14 +277,10 @@ AtomicFolder::~AtomicFolder() {
 }
 
 void AtomicFolder::publish() {
-  std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(staging_, error))
-    if (entry.is_regular_file(error)) sync_path(entry.path().string(), 0);
-  if (error) throw_errno(ErrorKind::failed, staging_, "read", error.value());
-  sync_folder(staging_);
-  replace_folder(staging_, path_);
+  const std::string old = replace_folder(staging_, path_);
   published_ = true;
   sync_folder(parent(path_));
+  if (!old.empty()) remove_tree(old);  // not before the disk has the new one under its name
 }
 
 FolderLock::FolderLock(const std::string& folder)

@@ -25,6 +25,13 @@ std::string errno_text(int error);
 
 // Makes the folder and those above it; one that is there already is fine.
 void make_folders(const std::string& path);
+// A folder and all in it, no more under its name at any instant: it is renamed first. One that is not there
+// is fine, and so is what cannot be removed.
+void remove_folder(const std::string& path);
+void rename_path(const std::string& from, const std::string& to);
+// Where a process died while it replaced the folder, so that there is none under its name: the old one is
+// again.
+void recover_folder(const std::string& path);
 // Flushes a folder's entries to disk; a file's name is safe only after that.
 void sync_folder(const std::string& path);
 
@@ -47,8 +54,8 @@ class AtomicFile {
  public:
   explicit AtomicFile(std::string path);
   ~AtomicFile();
-  AtomicFile(const AtomicFile&) = delete;
-  AtomicFile& operator=(const AtomicFile&) = delete;
+  AtomicFile(AtomicFile&& other) noexcept;
+  AtomicFile& operator=(AtomicFile&&) = delete;
 
   void write(std::span<const std::byte> bytes);
   void write(std::string_view text) { write(std::as_bytes(std::span(text.data(), text.size()))); }
@@ -70,8 +77,9 @@ class AtomicFile {
 
 void write_file(const std::string& path, std::string_view text);  // one AtomicFile, committed
 
-// Several files that appear together: fill staging(), then publish(). An older folder of that name is swapped
-// out in one step where the file system can (RENAME_EXCHANGE), else it is gone for an instant. Only a folder
+// Several files that appear together: write AtomicFiles into staging(), then publish(). An older folder of
+// that name is swapped out in one step where the file system can (RENAME_EXCHANGE), else it is gone for an
+// instant, and recover_folder() brings it back should the process die just then. Only a folder
 // of the same kind is replaced, one with the file `marker` in it: what else stands there would be lost.
 class AtomicFolder {
  public:

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <vector>
 
 #include "file/mapped.hpp"
 
@@ -15,6 +16,8 @@ struct Digest::State {
 
 Digest::Digest() : state_(std::make_unique<State>()) { XXH3_128bits_reset(state_->xxh3.get()); }
 Digest::~Digest() = default;
+Digest::Digest(Digest&&) noexcept = default;
+Digest& Digest::operator=(Digest&&) noexcept = default;
 
 void Digest::add(std::span<const std::byte> bytes) {
   XXH3_128bits_update(state_->xxh3.get(), bytes.data(), bytes.size());
@@ -28,15 +31,20 @@ std::string Digest::hex() const {
   return text;
 }
 
-// By parts of a mapping whose pages go back at once: a checkpoint of any size takes little memory.
-std::string hash_file(const std::string& path) {
-  constexpr std::size_t step = std::size_t{4} << 20;
-  const MappedFile file(path);
+std::string hash_text(std::string_view text) {
   Digest digest;
-  for (std::size_t first = 0; first < file.size(); first += step) {
-    const std::size_t count = std::min(step, file.size() - first);
-    digest.add(file.bytes().subspan(first, count));
-    file.drop(first, count);
+  digest.add(std::as_bytes(std::span(text)));
+  return digest.hex();
+}
+
+std::string hash_file(const std::string& path) {
+  const OffsetFile file(path);
+  std::vector<std::byte> part(std::min(file.size(), std::size_t{1} << 20));
+  Digest digest;
+  for (std::size_t first = 0; first < file.size(); first += part.size()) {
+    const auto bytes = std::span(part).first(std::min(part.size(), file.size() - first));
+    file.read(first, bytes);
+    digest.add(bytes);
   }
   return digest.hex();
 }

@@ -4,6 +4,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 
 namespace hone {
 
@@ -12,8 +13,8 @@ class Digest {
  public:
   Digest();
   ~Digest();
-  Digest(const Digest&) = delete;
-  Digest& operator=(const Digest&) = delete;
+  Digest(Digest&&) noexcept;
+  Digest& operator=(Digest&&) noexcept;
 
   void add(std::span<const std::byte> bytes);
   std::string hex() const;
@@ -24,5 +25,6 @@ class Digest {
 };
 
 std::string hash_file(const std::string& path);
+std::string hash_text(std::string_view text);
 
 }  // namespace hone

@@ -7,7 +7,7 @@ namespace hone {
 std::vector<StoredTensor> stored_tensors(const std::string& path) {
   std::vector<StoredTensor> all;
   const auto add = [&all](const SafetensorsEntry& e) {
-    all.push_back({e.name, e.dtype, e.shape, static_cast<std::int64_t>(e.bytes.size())});
+    all.push_back({e.name, e.dtype, e.shape, static_cast<std::int64_t>(e.bytes)});
   };
   if (is_folder(path)) {
     const WeightFiles files(path);

@@ -85,10 +85,7 @@ json parse_json(std::string_view text, const std::string& where) {
   }
 }
 
-json read_json(const std::string& path) {
-  const MappedFile file(path);
-  return parse_json(file.text(), path);
-}
+json read_json(const std::string& path) { return parse_json(read_file(path), path); }
 
 const json& json_member(const json& object, const char* key, const std::string& where) {
   const bool is_object = object.is_object();

@@ -7,6 +7,7 @@
 // truncates it meanwhile takes the process down (SIGBUS): hone's own writers replace files, and never do.
 #pragma once
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
@@ -44,12 +45,23 @@ class OffsetFile {
   OffsetFile(const OffsetFile&) = delete;
   OffsetFile& operator=(const OffsetFile&) = delete;
 
-  void read(std::size_t offset, std::span<std::byte> out) const;  // by several threads at once, if need be
+  const std::string& path() const { return path_; }
+  std::size_t size() const { return size_; }  // when it was opened
+  // By several threads at once, if need be. Error(input) where it was cut short meanwhile.
+  void read(std::size_t offset, std::span<std::byte> out) const;
+  // Error(input) where somebody wrote to it since it was opened, by its size and time.
+  void require_unchanged() const;
 
  private:
   std::string path_;
-  int fd_;
+  std::size_t size_ = 0;
+  std::int64_t written_ns_ = 0;  // when it was last written to
+  int fd_ = -1;
 };
+
+std::string read_file(const std::string& path);  // the whole of a small one
+// As much of its beginning as known_format() looks at.
+std::string read_head(const std::string& path);
 
 bool is_folder(const std::string& path);
 bool is_file(const std::string& path);

@@ -63,10 +63,10 @@ bool natural(const json& value, std::uint64_t& x) {
   return x <= 0x7fff'ffff'ffff'ffffull;
 }
 
-SafetensorsEntry parse_entry(const std::string& name, const json& value, std::span<const std::byte> data,
-                             const std::string& file) {
+SafetensorsEntry parse_entry(const std::string& name, const json& value, std::uint64_t data_at,
+                             std::uint64_t data_bytes, const std::string& file) {
   const std::string where = file + ", tensor \"" + name + "\"";
-  SafetensorsEntry entry{.name = name, .dtype = json_string(value, "dtype", where), .shape = {}, .bytes = {}};
+  SafetensorsEntry entry{.name = name, .dtype = json_string(value, "dtype", where), .shape = {}};
   const std::size_t item = safetensors_item_bytes(entry.dtype);
   if (item == 0) refuse(where, "the dtype is not known", "F32, BF16, F16, I64, I32, U8, ...", entry.dtype);
   const json& shape = json_member(value, "shape", where);
@@ -82,15 +82,16 @@ SafetensorsEntry parse_entry(const std::string& name, const json& value, std::sp
   if (!offsets.is_array() || offsets.size() != 2 || !natural(offsets[0], begin) ||
       !natural(offsets[1], end) || begin > end)
     refuse(where, "data_offsets is not [begin, end] with begin <= end");
-  if (end > data.size())
+  if (end > data_bytes)
     refuse(where, "the tensor ends beyond the file, which may be cut short",
-           "at least " + std::to_string(end) + " bytes of data", std::to_string(data.size()));
+           "at least " + std::to_string(end) + " bytes of data", std::to_string(data_bytes));
   if (!tensor_bytes(entry.shape, item, bytes)) refuse(where, "the shape overflows");
   if (bytes != end - begin)
     refuse(where, "shape and data_offsets contradict each other",
            std::to_string(bytes) + " bytes by shape and dtype",
            std::to_string(end - begin) + " by data_offsets");
-  entry.bytes = data.subspan(begin, end - begin);
+  entry.offset = data_at + begin;
+  entry.bytes = end - begin;
   return entry;
 }
 
@@ -124,16 +125,41 @@ std::size_t safetensors_item_bytes(std::string_view dtype) {
   return 0;
 }
 
-SafetensorsIndex parse_safetensors(std::span<const std::byte> file, const std::string& where) {
-  if (file.size() < 8)
-    refuse(where, "too short for a safetensors file", "8 bytes or more", std::to_string(file.size()));
-  refuse_other_format(file, where);
-  const std::uint64_t header = little_endian(file);
-  if (header > most_header_bytes || header > file.size() - 8)
+namespace {
+
+// In the order of their bytes, which fill [begin, end) without holes and overlaps.
+void sort_without_holes(std::vector<SafetensorsEntry>& entries, std::uint64_t begin, std::uint64_t end,
+                        const std::string& where) {
+  std::stable_sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) {
+    return std::pair(a.offset, a.bytes) < std::pair(b.offset, b.bytes);
+  });
+  std::uint64_t expected = begin;
+  for (const SafetensorsEntry& entry : entries) {
+    if (entry.offset != expected)
+      refuse(
+          where + ", tensor \"" + entry.name + "\"",
+          entry.offset < expected ? "its bytes overlap another tensor's" : "there is a hole before its bytes",
+          "offset " + std::to_string(expected - begin), std::to_string(entry.offset - begin));
+    expected += entry.bytes;
+  }
+  if (expected != end)
+    refuse(where, "the file goes on after its last tensor",
+           std::to_string(expected - begin) + " bytes of data", std::to_string(end - begin));
+}
+
+}  // namespace
+
+SafetensorsIndex parse_safetensors(std::span<const std::byte> head, std::uint64_t file_bytes,
+                                   const std::string& where) {
+  if (file_bytes < 8)
+    refuse(where, "too short for a safetensors file", "8 bytes or more", std::to_string(file_bytes));
+  refuse_other_format(head, where);
+  const std::uint64_t header = little_endian(head);
+  if (header > most_header_bytes || header > file_bytes - 8)
     refuse(where, "not a safetensors file, or cut short: the header's length does not fit the file",
-           "at most " + std::to_string(std::min<std::uint64_t>(most_header_bytes, file.size() - 8)),
+           "at most " + std::to_string(std::min<std::uint64_t>(most_header_bytes, file_bytes - 8)),
            std::to_string(header));
-  const std::string_view text{reinterpret_cast<const char*>(file.data()) + 8,
+  const std::string_view text{reinterpret_cast<const char*>(head.data()) + 8,
                               static_cast<std::size_t>(header)};
   if (!text.starts_with('{'))
     refuse(where + ", byte 8", "not a safetensors file: its header does not begin with a brace");
@@ -141,35 +167,37 @@ SafetensorsIndex parse_safetensors(std::span<const std::byte> file, const std::s
   if (const auto last = text.find_last_not_of(' '); text[last] != '}')
     refuse(where + ", byte " + std::to_string(8 + last),
            "the header is filled up with something else than spaces");
-  const auto data = file.subspan(8 + header);
+  const std::uint64_t data_at = 8 + header;
   SafetensorsIndex index;
   for (const auto& [name, value] : object.items()) {
     if (name == "__metadata__")
       index.metadata = parse_metadata(value, where);
     else
-      index.entries.push_back(parse_entry(name, value, data, where));
+      index.entries.push_back(parse_entry(name, value, data_at, file_bytes - data_at, where));
   }
-  std::stable_sort(index.entries.begin(), index.entries.end(), [](const auto& a, const auto& b) {
-    return std::pair(a.bytes.data(), a.bytes.size()) < std::pair(b.bytes.data(), b.bytes.size());
-  });
-  const std::byte* expected = data.data();
-  for (const SafetensorsEntry& entry : index.entries) {
-    if (entry.bytes.data() != expected)
-      refuse(where + ", tensor \"" + entry.name + "\"",
-             entry.bytes.data() < expected ? "its bytes overlap another tensor's"
-                                           : "there is a hole before its bytes",
-             "offset " + std::to_string(expected - data.data()),
-             std::to_string(entry.bytes.data() - data.data()));
-    expected += entry.bytes.size();
-  }
-  if (expected != data.data() + data.size())
-    refuse(where, "the file goes on after its last tensor",
-           std::to_string(expected - data.data()) + " bytes of data", std::to_string(data.size()));
+  sort_without_holes(index.entries, data_at, file_bytes, where);
   return index;
 }
 
+namespace {
+
+// What parse_safetensors() wants of a file, and what its format is known by.
+std::vector<std::byte> read_head(const OffsetFile& file) {
+  std::vector<std::byte> head(std::min<std::size_t>(4096, file.size()));
+  file.read(0, head);
+  if (head.size() < 8) return head;
+  const std::uint64_t header = little_endian(head);
+  if (header > most_header_bytes || 8 + header > file.size() || 8 + header <= head.size()) return head;
+  const std::size_t known = head.size();
+  head.resize(8 + header);
+  file.read(known, std::span(head).subspan(known));
+  return head;
+}
+
+}  // namespace
+
 SafetensorsFile::SafetensorsFile(const std::string& path)
-    : file_(path), index_(parse_safetensors(file_.bytes(), path)) {
+    : file_(path), index_(parse_safetensors(read_head(file_), file_.size(), path)) {
   for (std::size_t i = 0; i < index_.entries.size(); ++i) by_name_[index_.entries[i].name] = i;
 }
 
@@ -179,14 +207,8 @@ const SafetensorsEntry* SafetensorsFile::find(std::string_view name) const {
 }
 
 void SafetensorsFile::read(const SafetensorsEntry& entry, std::span<std::byte> to, std::size_t first) const {
-  constexpr std::size_t step = std::size_t{4} << 20;
-  const std::byte* from = entry.bytes.data() + first;
-  const auto offset = static_cast<std::size_t>(from - file_.bytes().data());
-  for (std::size_t at = 0; at < to.size(); at += step) {
-    const std::size_t count = std::min(step, to.size() - at);
-    std::memcpy(to.data() + at, from + at, count);
-    file_.drop(offset + at, count);
-  }
+  file_.read(static_cast<std::size_t>(entry.offset) + first, to);
+  file_.require_unchanged();
 }
 
 const SafetensorsEntry& SafetensorsFile::at(std::string_view name) const {
@@ -217,9 +239,14 @@ SafetensorsWriter::SafetensorsWriter(const std::string& path, std::vector<Safete
   text.append((8 - text.size() % 8) % 8, ' ');  // the data start aligned to 8, and so to 64-bit elements
   std::array<std::byte, 8> length{};
   for (std::size_t i = 0; i < 8; ++i) length[i] = static_cast<std::byte>(text.size() >> (8 * i));
-  file_.write(length);
-  file_.write(text);
+  put(length);
+  put(std::as_bytes(std::span(text)));
   next_tensor();
+}
+
+void SafetensorsWriter::put(std::span<const std::byte> bytes) {
+  digest_.add(bytes);
+  file_.write(bytes);
 }
 
 // Sets what is left for specs_[current_], passing over tensors without elements.
@@ -233,7 +260,7 @@ void SafetensorsWriter::next_tensor() {
 void SafetensorsWriter::write([[maybe_unused]] std::string_view name, std::span<const std::byte> bytes) {
   if (bytes.empty()) return;
   assert(current_ < specs_.size() && specs_[current_].name == name && bytes.size() <= left_);
-  file_.write(bytes);
+  put(bytes);
   left_ -= bytes.size();
   if (left_ > 0) return;
   ++current_;

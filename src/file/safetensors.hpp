@@ -1,13 +1,12 @@
 // The safetensors format: 8 bytes of header length, a JSON header, the tensors' bytes one after the other.
 //
 //   const SafetensorsFile file("model.safetensors");
-//   const SafetensorsEntry& wte = file.at("transformer.wte.weight");   // wte.dtype == "F32", wte.shape ==
-//   {50257, 768} copy_f32(wte.bytes);                                               // mapped: nothing was
-//   read until here
+//   const SafetensorsEntry& wte = file.at("transformer.wte.weight");  // "F32", {50257, 768}
+//   file.read(wte, bytes);                                            // nothing was read until here
 //
 // A reader believes nothing: header length, JSON, dtypes, sizes, offsets, holes and overlaps are checked,
-// with no sum that can overflow. Bytes may start at any address (the header of a foreign file need not be
-// padded).
+// with no sum that can overflow. Nothing is mapped: a file that is cut short or written to while it is open
+// would end the process by a signal, or be taken for what it was; so it is an Error(input).
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -18,6 +17,7 @@
 #include <vector>
 
 #include "file/atomic.hpp"
+#include "file/hash.hpp"
 #include "file/mapped.hpp"
 
 #include "ir/type.hpp"
@@ -31,7 +31,7 @@ std::string safetensors_dtype(DType dtype);  // "F32"
 struct SafetensorsEntry {
   std::string name, dtype;
   std::vector<std::int64_t> shape;
-  std::span<const std::byte> bytes;
+  std::uint64_t offset = 0, bytes = 0;  // in the file
 };
 
 std::string type_text(const std::string& dtype, const std::vector<std::int64_t>& shape);  // F32[2,3]
@@ -41,8 +41,10 @@ struct SafetensorsIndex {
   std::map<std::string, std::string> metadata;
 };
 
-// Checks `file` wholly; the entries point into it. `where` opens every message.
-SafetensorsIndex parse_safetensors(std::span<const std::byte> file, const std::string& where);
+// Checks the header of a file of so many bytes wholly. `head` begins it, and has the whole header unless that
+// is longer than the file or than any may be. `where` opens every message.
+SafetensorsIndex parse_safetensors(std::span<const std::byte> head, std::uint64_t file_bytes,
+                                   const std::string& where);
 
 class SafetensorsFile {
  public:
@@ -53,12 +55,12 @@ class SafetensorsFile {
   const std::map<std::string, std::string>& metadata() const { return index_.metadata; }
   const SafetensorsEntry* find(std::string_view name) const;  // null if there is none
   const SafetensorsEntry& at(std::string_view name) const;    // Error(input) if there is none
-  // An entry's bytes from `first` on, and the mapped pages that this touched given back: a large file is read
-  // in little memory.
+  // An entry's bytes from `first` on. Error(input) where the file was cut short or written to since it was
+  // opened.
   void read(const SafetensorsEntry& entry, std::span<std::byte> to, std::size_t first = 0) const;
 
  private:
-  MappedFile file_;
+  OffsetFile file_;
   SafetensorsIndex index_;
   std::map<std::string_view, std::size_t> by_name_;
 };
@@ -77,13 +79,16 @@ class SafetensorsWriter {
                     const std::map<std::string, std::string>& metadata = {{"format", "pt"}});
 
   void write(std::string_view name, std::span<const std::byte> bytes);  // the next bytes of tensor `name`
+  std::string digest() const { return digest_.hex(); }                  // of the file's bytes so far
   void commit();                                                        // all bytes must have been written
 
  private:
+  void put(std::span<const std::byte> bytes);
   void next_tensor();
 
   std::vector<SafetensorsSpec> specs_;
   AtomicFile file_;
+  Digest digest_;
   std::size_t current_ = 0;
   std::uint64_t left_ = 0;  // bytes that the current tensor still needs
 };

@@ -144,7 +144,7 @@ struct OpRecord {
   // Which rows of the weights that it trains a node uses; null: all. Nodes that use other rows of one weight
   // share the sum of its gradients.
   RowRange (*weight_rows)(const Attributes&) = nullptr;
-  int state_like_first = -1;  // an input, a state, that holds what the first input is and so takes its type
+  std::span<const std::size_t> states_like_first{};  // inputs, states, that take the first input's type
 
   std::optional<std::size_t> find_input(std::string_view name) const;  // its place
   std::size_t least_inputs() const;  // how many a node lists, variadic ones apart

@@ -70,7 +70,8 @@ enum class Purpose : std::uint8_t {
   rows,       // gradient rows of the weight `of`, and their ids, kept for the whole step
   optimizer,  // what an optimizer keeps of the weight `of`
   kept,       // a copy of the activation `of`, for the caller
-  cache,      // keys and values
+  cache,      // keys and values, by blocks of positions
+  source,     // keys and values of a source, by samples
   scalar,     // of a step: the gradients' norm
 };
 

@@ -72,10 +72,11 @@ Split split(const Gemm& g, const GemmTable& t, int threads) {
 struct WeightSplit {
   int64_t rows = 192, columns = 384;
   int64_t down, across;
-  int64_t dy_bytes, x_bytes;  // of a worker's scratch
+  int64_t dy_bytes, x_bytes;  // of a piece's panels
+  int64_t together;           // pieces: as many short sequences as are one piece's positions
 
   int64_t tasks() const { return down * across; }
-  int64_t worker_bytes() const { return dy_bytes + x_bytes; }
+  int64_t worker_bytes() const { return together * (dy_bytes + x_bytes); }
 };
 
 WeightSplit split(const WeightGradient& g, const GemmTable& t, int threads) {
@@ -92,6 +93,7 @@ WeightSplit split(const WeightGradient& g, const GemmTable& t, int threads) {
   const int64_t units = divide_up(std::min(piece_positions, g.positions), pair);
   s.dy_bytes = panels_bytes(round_up(s.rows, t.lanes), t.tile_rows, units);
   s.x_bytes = panels_bytes(s.columns, t.panel_columns, units);
+  s.together = std::clamp<int64_t>(piece_positions / g.positions, 1, g.sequences);
   return s;
 }
 
@@ -137,7 +139,10 @@ void run(const WeightGradient& g, Isa isa, ThreadPool& pool, void* scratch) {
                    .first_column = column,
                    .columns = std::min(s.columns, g.K - column),
                    .dy_panels = reinterpret_cast<std::uint32_t*>(own),
-                   .x_panels = reinterpret_cast<std::uint32_t*>(own + s.dy_bytes)});
+                   .x_panels = reinterpret_cast<std::uint32_t*>(own + s.together * s.dy_bytes),
+                   .together = s.together,
+                   .dy_units = s.dy_bytes / 4,
+                   .x_units = s.x_bytes / 4});
   });
 }
 

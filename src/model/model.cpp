@@ -220,6 +220,11 @@ Model with_pass(const Model& model, ForwardPass pass) {
   return Model(std::move(impl));
 }
 
+bool Model::reads_source() const {
+  const Program p = impl_->write({.batch = 1, .seq = 1}).program;
+  return static_cast<bool>(p.input("$source"));
+}
+
 const ParameterSpec* Model::Impl::find(const std::string& name) const { return find_spec(specs, name); }
 
 const ParameterSpec& Model::Impl::spec(const std::string& name) const {
@@ -293,7 +298,7 @@ std::string Model::weights_hash() const {
 void Model::save(const std::string& folder) const {
   make_folders(folder);
   std::vector<float> buffer;
-  write_weights(folder + "/model.safetensors", impl_->specs, reader_of(*impl_, buffer));
+  written_weights(folder + "/model.safetensors", impl_->specs, reader_of(*impl_, buffer)).commit();
   write_file(folder + "/config.json", impl_->config);
 }
 
@@ -309,7 +314,7 @@ Model preset(const std::string& name, const ModelOptions& options) {
 }
 
 Model from_config(const std::string& path, const ModelOptions& options) {
-  if (known_format(MappedFile(path).text()).name == safetensors_name)
+  if (known_format(read_head(path)).name == safetensors_name)
     refuse_file(path, "a model folder, or a config.json");
   return from_json(read_json(path), options, path);
 }

@@ -81,8 +81,7 @@ Model with_files(const Model& model, std::shared_ptr<const WeightFiles> files, N
 }  // namespace
 
 void refuse_file(const std::string& path, const std::string& expected) {
-  const MappedFile file(path);
-  const std::string_view format = known_format(file.text()).name;
+  const std::string_view format = known_format(read_head(path)).name;
   const auto slash = path.rfind('/');
   const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash);
   throw Error(ErrorKind::input,

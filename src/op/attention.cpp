@@ -243,6 +243,7 @@ constexpr auto optional = InputRecord::Kind::optional;
 constexpr InputRecord inputs[] = {{"q"}, {"k"}, {"v"}, {"lengths", optional}, {"step"}};
 constexpr InputRecord gradient_inputs[] = {
     {"do"}, {"q"}, {"k"}, {"v"}, {"o"}, {"lse"}, {"lengths", optional}, {"step"}};
+constexpr std::size_t source_states[] = {AttentionInputs::k, AttentionInputs::v};
 constexpr Variant variants[] = {{"flash", "cpu", takes, scratch, run}};
 constexpr Variant gradient_variants[] = {{"flash", "cpu", takes_gradient, gradient_scratch, run_gradient}};
 
@@ -257,6 +258,15 @@ const OpRecord attention{.name = "attention",
                          .variants = variants,
                          .autocast = Autocast::lower,
                          .activation_inputs = 3};
+const OpRecord source_attention{.name = "source_attention",
+                                .inputs = inputs,
+                                .infer = infer,
+                                .cost = cost,
+                                .reference = reference,
+                                .variants = variants,
+                                .autocast = Autocast::lower,
+                                .activation_inputs = 1,
+                                .states_like_first = source_states};
 const OpRecord attention_gradient{.name = "attention_gradient",
                                   .inputs = gradient_inputs,
                                   .infer = infer_gradient,

@@ -27,7 +27,8 @@ CacheInputs cache_inputs(BuilderState& b) {
 // Decoding: the new keys (or values) go into the cache of this place in the model; its next version is read.
 TensorId append_to_cache(BuilderState& b, TensorId kv, const std::string& name) {
   const BuildOptions& o = b.options;
-  const std::int64_t blocks = o.batch * o.cache.blocks_a_sequence;
+  const std::int64_t sequences = o.cache.sequences ? o.cache.sequences : o.batch;
+  const std::int64_t blocks = sequences * o.cache.blocks_a_sequence;
   const Shape shape{blocks, o.cache.block, b.program[kv].type.shape.last()};
   const TensorId cache = b.program.add({.name = name,
                                         .type = {shape, DType::f32},
@@ -48,6 +49,47 @@ Tensor decode_attention(BuilderState& b, TensorId q, TensorId k, TensorId v,
   const TensorId cache_v = append_to_cache(b, v, name + ".cache_v");
   const auto [table, lengths] = cache_inputs(b);
   return add_node(b, op::cached_attention, {q, cache_k, cache_v, table, lengths}, a, name);
+}
+
+// The state that holds keys (or values) of all sources, [sources,rows,kv*D].
+TensorId source_state(BuilderState& b, std::int64_t rows, std::int64_t width, const std::string& name) {
+  const CacheShape& cache = b.options.cache;
+  return b.program.add(
+      {.name = name,
+       .type = {{cache.sources, cache.source_rows ? cache.source_rows : rows, width}, DType::f32},
+       .role = Role::state,
+       .lifetime = Lifetime::run,
+       .purpose = Purpose::source});
+}
+
+// Reading a source: its keys (or values) are kept for the steps that follow.
+void keep_source(BuilderState& b, TensorId kv, const std::string& name) {
+  const Shape& shape = b.program[kv].type.shape;
+  const TensorId state = source_state(b, shape[1], shape.last(), name);
+  emit(b.program, op::keep, {kv, state, op::step_input(b.program)}, op::KeepAttributes{}, name);
+}
+
+// Decoding: the batch may be several sequences for each source, whose queries are then queries of one sample.
+Tensor attend_to_source(BuilderState& b, TensorId q, TensorId k, TensorId lengths,
+                        const op::AttentionAttributes& a, const std::string& name) {
+  if (!lengths) fail(b, "attention", "a source is cached by its length", "AttentionOptions::lengths", "none");
+  const std::int64_t sources = b.options.cache.sources;
+  const TensorDef of = b.program[q];
+  const Shape& shape = of.type.shape;
+  const Shape by_source{sources, shape[0] / sources * shape[1], shape.last()};
+  const auto view = [&](TensorId of_view, const Shape& as) {
+    return add_view(b.program, of_view, as, contiguous_strides(as), 0,
+                    b.program[of_view].name + ":by_source");
+  };
+  const bool several = sources != shape[0];
+  const TensorId rows = several ? view(q, by_source) : q;
+  const TensorId lengths_of_sources = several ? view(lengths, {sources}) : lengths;
+  const std::int64_t width = b.program[k].type.shape.last(), source_rows = b.program[k].type.shape[1];
+  const TensorId keys = source_state(b, source_rows, width, name + ".source_k"),
+                 values = source_state(b, source_rows, width, name + ".source_v");
+  const Tensor o = add_node(b, op::source_attention,
+                            {rows, keys, values, lengths_of_sources, op::step_input(b.program)}, a, name);
+  return several ? Tensor(&b, view({o.id()}, shape).value) : o;
 }
 
 void require_heads(const BuilderState& b, const std::string& use, std::int64_t width, std::int64_t heads) {
@@ -130,9 +172,17 @@ Tensor attention(Tensor q, Tensor k, Tensor v, AttentionOptions options) {
   if (!(options.scale >= 0) || !std::isfinite(options.scale))
     fail(b, "attention", "impossible scale", "above 0, or 0 for 1/sqrt(head size)", to_text(options.scale));
   if (a.scale == 0) a.scale = 1 / std::sqrt(static_cast<float>(width / a.heads));
-  if (b.options.cached && options.cache == CacheUse::self) return decode_attention(b, in[0], in[1], in[2], a);
-  return add_node(b, op::attention, {in[0], in[1], in[2], lengths_of(b, options), op::step_input(b.program)},
-                  a, b.new_name("attention"));
+  const BuildOptions& o = b.options;
+  const std::string name = b.new_name("attention");
+  const TensorId lengths = lengths_of(b, options);
+  if (o.cached && !o.encodes && options.cache == CacheUse::self)
+    return decode_attention(b, in[0], in[1], in[2], a);
+  if (o.cached && options.cache == CacheUse::cross) {
+    if (!o.encodes) return attend_to_source(b, in[0], in[1], lengths, a, name);
+    keep_source(b, in[1], name + ".source_k");
+    keep_source(b, in[2], name + ".source_v");
+  }
+  return add_node(b, op::attention, {in[0], in[1], in[2], lengths, op::step_input(b.program)}, a, name);
 }
 
 }  // namespace hone

@@ -20,12 +20,16 @@ const ParameterSpec* find_spec(const std::vector<ParameterSpec>& specs, std::str
 // of them for each sequence.
 struct CacheShape {
   std::int64_t block = 64, blocks_a_sequence = 0;
+  std::int64_t sequences = 0;  // that it has room for, of which a program may use fewer; 0: the batch
+  std::int64_t sources = 1;  // of those whose keys and values a decoding program reads; they divide the batch
+  std::int64_t source_rows = 0;  // positions of each that there is room for; 0: as many as a program has
 };
 
 struct BuildOptions {
   std::int64_t batch = 1, seq = 1;
   bool training = false;  // dropout acts
   bool cached = false;    // attention that uses a cache reads and extends it
+  bool encodes = false;   // cached: keys and values of the source are written, and nothing else is
   CacheShape cache{};
   std::int64_t vocab_size = 0, context = 0;  // of the model: what ids and positions stay below; 0: not known
   std::map<std::string, std::int64_t, std::less<>> sizes{};

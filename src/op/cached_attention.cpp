@@ -135,6 +135,8 @@ bool takes(const Call& c) { return gaps_only_in(c, {In::q}, {0}); }
 constexpr InputRecord append_inputs[] = {{"rows"}, {"cache"}, {"table"}, {"lengths"}};
 constexpr InputRecord inputs[] = {{"q"}, {"cache_k"}, {"cache_v"}, {"table"}, {"lengths"}};
 
+constexpr std::size_t append_states[] = {CacheAppendInputs::cache};
+
 constexpr Variant append_variants[] = {{"rows", "cpu", takes_append, nullptr, run_append}};
 constexpr Variant variants[] = {{"blocks", "cpu", takes, scratch, run}};
 
@@ -147,7 +149,7 @@ const OpRecord cache_append{.name = "cache_append",
                             .reference = run_append,
                             .variants = append_variants,
                             .autocast = Autocast::lower,  // keys that no product made are f32 until here
-                            .state_like_first = CacheAppendInputs::cache};
+                            .states_like_first = append_states};
 const OpRecord cached_attention{.name = "cached_attention",
                                 .inputs = inputs,
                                 .infer = infer,

@@ -59,6 +59,7 @@ Cost cost(const Program& p, const Node& n) {
 bool takes(const Call& c) { return gaps_only_in(c, {0}, {}); }
 
 constexpr InputRecord inputs[] = {{"x"}, {"kept"}, {"step"}};
+constexpr std::size_t states[] = {In::kept};
 constexpr Variant variants[] = {{"copy", "cpu", takes, nullptr, run}};
 
 }  // namespace
@@ -70,6 +71,6 @@ const OpRecord keep{.name = "keep",
                     .reference = reference,
                     .variants = variants,
                     .autocast = Autocast::any,
-                    .state_like_first = In::kept};
+                    .states_like_first = states};
 
 }  // namespace hone::op

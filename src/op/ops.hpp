@@ -207,6 +207,8 @@ struct AttentionAttributes {
   }
 };
 extern const OpRecord attention;
+// The same in decoding: k and v are states that a source's program has written.
+extern const OpRecord source_attention;
 struct AttentionGradientInputs {
   enum : std::size_t { d_o, q, k, v, o, lse, lengths, step };
 };
@@ -241,6 +243,13 @@ struct CrossEntropyGradientInputs {
   enum : std::size_t { logits, labels, lse, scale };
 };
 extern const OpRecord cross_entropy_gradient;  // -> d logits
+
+// (logits[..,V], labels i32[..]) -> f32[..]: 1 where the label has the first of the largest logits; 0 else,
+// and where it is ignored
+struct HitInputs {
+  enum : std::size_t { logits, labels };
+};
+extern const OpRecord hit;
 
 // (clip f32[1], [scaled_by f32[1]], gradients...) -> norm f32[1], factor f32[1]
 struct GradientNormInputs {

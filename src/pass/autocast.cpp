@@ -69,8 +69,8 @@ class Autocaster {
       }
       inputs.push_back(id);
     }
-    if (const int state = node.op->state_like_first; state >= 0)
-      made()[inputs[static_cast<std::size_t>(state)]].type.dtype = made()[inputs[0]].type.dtype;
+    for (const std::size_t state : node.op->states_like_first)
+      made()[inputs[state]].type.dtype = made()[inputs[0]].type.dtype;
     Attributes attributes = node.attributes;
     if (node.op->set_type && node.op->autocast == Autocast::lower) node.op->set_type(attributes, narrow_);
     copy_.write(node, inputs, attributes);

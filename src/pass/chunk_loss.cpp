@@ -11,16 +11,18 @@ namespace {
 
 using Product = op::LinearInputs;
 using Loss = op::CrossEntropyInputs;
-using WeightGradient = op::LinearWeightGradientInputs;
 using InputGradient = op::LinearInputGradientInputs;
 using Keep = op::KeepInputs;
 
 // The nodes that touch the logits of one loss. Backward's are missing in a program that only evaluates;
-// `keep` is there where the caller asked for the logits.
+// `keep` is there where the caller asked for the logits, `hit` where it asked what they predict.
 struct Head {
   std::size_t product, loss;
-  std::optional<std::size_t> keep, loss_gradient, input_gradient, weight_gradient;
+  std::optional<std::size_t> keep, hit, loss_gradient, input_gradient;
+  std::vector<std::size_t> sums;  // gradients of the weight and of the bias
 };
+
+std::size_t place(const Node& node, const char* input) { return *node.op->find_input(input); }
 
 // The head whose loss is node n, or none where something else needs its logits whole.
 std::optional<Head> head_of(const Rewrite& edit, std::size_t n) {
@@ -34,6 +36,8 @@ std::optional<Head> head_of(const Rewrite& edit, std::size_t n) {
     const OpRecord* op = edit[m].op;
     if (op == &op::keep && !head.keep)
       head.keep = m;
+    else if (op == &op::hit && !head.hit)
+      head.hit = m;
     else if (op == &op::cross_entropy_gradient && !head.loss_gradient)
       head.loss_gradient = m;
     else
@@ -41,8 +45,14 @@ std::optional<Head> head_of(const Rewrite& edit, std::size_t n) {
   }
   if (!head.loss_gradient) return head;
   for (const std::size_t m : edit.readers(edit[*head.loss_gradient].outputs[0])) {
-    if (edit[m].op == &op::linear_input_gradient) head.input_gradient = m;
-    if (edit[m].op == &op::linear_weight_gradient) head.weight_gradient = m;
+    if (m == edit.size()) return {};
+    const OpRecord* op = edit[m].op;
+    if (op == &op::linear_input_gradient)
+      head.input_gradient = m;
+    else if (op == &op::linear_weight_gradient || op == &op::column_sum)
+      head.sums.push_back(m);
+    else
+      return {};
   }
   return head;
 }
@@ -59,17 +69,17 @@ class Chunker {
   }
 
   void run() {
-    if (head_.weight_gradient) sum_ = edit_[*head_.weight_gradient].inputs[WeightGradient::sum];
+    for (const std::size_t n : head_.sums) sums_.push_back(edit_[n].inputs[place(edit_[n], "sum")]);
     if (head_.keep) kept_ = edit_[*head_.keep].inputs[Keep::kept];
     for (std::int64_t b = 0; b < sequences_; b += together_) {
       const std::int64_t sequences = std::min(together_, sequences_ - b);
       for (std::int64_t t = 0; t < positions_; t += step_)
         write_chunk(b * positions_ + t, sequences, std::min(step_, positions_ - t));
     }
-    hand_over_sum();
-    for (const auto& n : {std::optional(head_.product), std::optional(head_.loss), head_.keep,
-                          head_.loss_gradient, head_.input_gradient, head_.weight_gradient})
+    for (const auto& n : {std::optional(head_.product), std::optional(head_.loss), head_.keep, head_.hit,
+                          head_.loss_gradient, head_.input_gradient})
       if (n) edit_.remove(*n);
+    for (const std::size_t n : head_.sums) edit_.remove(n);
   }
 
  private:
@@ -84,19 +94,11 @@ class Chunker {
                     t.name + "+" + std::to_string(first));
   }
   // Makes `made` a part of `whole` instead of a tensor of its own.
-  void place(TensorId made, TensorId whole, std::int64_t first) {
+  void put(TensorId made, TensorId whole, std::int64_t first) {
     TensorDef& t = p_[made];
     t.alias = Alias::view;
     t.base = p_.root(whole);
     t.offset = p_[whole].offset + first * (t.type.shape.rank() == 3 ? t.type.shape.last() : 1);
-  }
-
-  // Whoever reads the sum reads the last of its versions.
-  void hand_over_sum() {
-    if (!head_.weight_gradient) return;
-    const TensorId last = edit_[*head_.weight_gradient].outputs[0];
-    edit_.inserted().outputs[0] = last;
-    p_[last].previous = edit_.inserted().inputs[WeightGradient::sum];
   }
 
   TensorId write(const Node& like, std::vector<TensorId> inputs, const Attributes& attributes) {
@@ -116,7 +118,11 @@ class Chunker {
     const TensorId labels = rows(loss.inputs[Loss::labels], first, sequences, positions);
     const TensorId scale = loss.inputs[Loss::scale];
     const auto losses = edit_.insert_like(head_.loss, loss, {logits, labels, scale}, loss.attributes);
-    place(losses[0], loss.outputs[0], first);
+    put(losses[0], loss.outputs[0], first);
+    if (head_.hit) {
+      const Node node = edit_[*head_.hit];
+      put(write(node, {logits, labels}, node.attributes), node.outputs[0], first);
+    }
     if (head_.loss_gradient) write_gradients({logits, labels, losses[1], scale}, x, first);
   }
 
@@ -126,26 +132,40 @@ class Chunker {
     if (head_.input_gradient) {
       const Node node = edit_[*head_.input_gradient];
       const TensorId dx = write(node, {d_logits, node.inputs[InputGradient::weight]}, node.attributes);
-      place(dx, node.outputs[0], first);
+      put(dx, node.outputs[0], first);
     }
-    if (head_.weight_gradient) {
-      const Node node = edit_[*head_.weight_gradient];
-      Attributes attributes = node.attributes;
-      if (first > 0) node.op->continue_sums(attributes);
-      sum_ = write(node, {d_logits, x, sum_, node.inputs[WeightGradient::step]}, attributes);
-    }
+    for (std::size_t i = 0; i < head_.sums.size(); ++i) add_to_sum(i, d_logits, x, first);
+  }
+
+  // Whoever reads a sum reads the last of its versions.
+  void add_to_sum(std::size_t i, TensorId d_logits, TensorId x, std::int64_t first) {
+    const Node node = edit_[head_.sums[i]];
+    const std::size_t sum = place(node, "sum");
+    Attributes attributes = node.attributes;
+    if (first > 0) node.op->continue_sums(attributes);
+    auto inputs = node.inputs;
+    inputs[place(node, "dy")] = d_logits;
+    inputs[sum] = sums_[i];
+    if (const auto of = node.op->find_input("x")) inputs[*of] = x;
+    sums_[i] = write(node, inputs, attributes);
+    const std::int64_t rows = p_[x].type.shape.rows();
+    if (first + rows < sequences_ * positions_) return;
+    Node& last = edit_.inserted();
+    last.outputs[0] = node.outputs[0];
+    p_[node.outputs[0]].previous = last.inputs[sum];
   }
 
   Program& p_;
   Rewrite& edit_;
   const Head head_;
   std::int64_t sequences_, positions_, step_, together_;
-  TensorId sum_, kept_;
+  std::vector<TensorId> sums_;  // so far
+  TensorId kept_;
 };
 
 bool worth_it(const Program& p, const Node& product, const ChunkOptions& options) {
   const TensorType& logits = p[product.outputs[0]].type;
-  return !product.inputs[Product::bias] && logits.shape.rank() == 3 && logits.bytes() > options.above_bytes &&
+  return logits.shape.rank() == 3 && logits.bytes() > options.above_bytes &&
          p.contiguous(product.inputs[Product::x]);
 }
 

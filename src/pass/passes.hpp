@@ -15,6 +15,11 @@ namespace hone {
 void keep_activations(Program& program, const std::map<std::string, TensorId>& kept, std::int64_t batch);
 std::string kept_name(const std::string& activation);
 
+// For evaluation, on a forward program: which rows of each term's loss have their label predicted (op hit),
+// as the output hits_name(TERM).
+void mark_hits(Program& program);
+std::string hits_name(const std::string& term);
+
 // Mixed precision: products take `narrow`, bf16 or f16; sums and norms are f32. A parameter that is an
 // operand of a product gets a copy "NAME.bf16", made by a node of phase prepare; activations get casts where
 // they are needed. Runs on a forward program, so that backward follows from what it wrote.
@@ -48,8 +53,9 @@ void chunk_loss(Program& program, const ChunkOptions& options = {});
 // for the copies of a weight, backward, and in front of the update, which then writes none.
 void cast_at_use(Program& program);
 
-// For generation, on a forward program of one sequence: the head computes the logits of the last position
-// only, in f32. The program's one output becomes f32[1,1,V].
+// For generation, on a forward program of one sequence or of one position: the head computes the logits of
+// each sequence's last position only, in f32. The program's output "logits", where it has one, becomes
+// f32[B,1,V].
 void last_row_only(Program& program);
 
 // For generation: products of few rows read their weight once from end to end (kernel/few_rows.hpp). Their

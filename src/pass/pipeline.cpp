@@ -8,6 +8,7 @@ using Options = PipelineOptions;
 bool trains(const Options& o) { return o.use == Options::Use::train; }
 bool generates(const Options& o) { return o.use == Options::Use::generate; }
 bool has_loss(const Options& o) { return !generates(o); }
+bool marks_hits(const Options& o) { return o.hits; }
 bool narrows(const Options& o) { return o.products != DType::f32; }
 bool casts_at_use(const Options& o) { return o.cast_at_use; }
 
@@ -21,6 +22,7 @@ struct Stage {
 // Backward follows from what autocast wrote; fusion from both. Chunks come late, for they multiply nodes.
 constexpr Stage stages[] = {
     {trains, [](Program& p, const Options& o) { keep_activations(p, o.keep, o.batch); }},
+    {marks_hits, [](Program& p, const Options&) { mark_hits(p); }},
     {narrows, [](Program& p, const Options& o) { autocast(p, o.products); }},
     {trains, [](Program& p, const Options&) { differentiate(p); }},
     {trains, [](Program& p, const Options& o) { keep_embedding_rows(p, o.batch); }},

@@ -1,3 +1,5 @@
+#include <list>
+
 #include "base/random.hpp"
 #include "hone/bench.hpp"
 #include "machine/memory.hpp"
@@ -7,18 +9,41 @@
 namespace hone {
 namespace {
 
-Batch random_batch(const Model& model, const TrainPlan& plan) {
-  Stream stream(stream_key("bench", 0));
-  Batch batch{plan.batch(), plan.seq(), {}, {}};
-  const auto draw = [&] {
-    return static_cast<std::int32_t>(stream.below(static_cast<std::uint64_t>(model.vocab_size())));
-  };
-  for (std::int64_t i = 0; i < plan.batch() * plan.seq(); ++i) {
-    batch.ids.push_back(draw());
-    batch.labels.push_back(draw());
+// Values for whatever a network and its objective read: any ids and labels, whole lengths.
+class RandomSamples {
+ public:
+  explicit RandomSamples(const TrainPlan& plan) : samples_(plan.batch()) {
+    const auto& impl = plan.impl();
+    const Program& p = impl.job.programs()[impl.micro[0].train];
+    for (const TensorId id : p.inputs())
+      if (of_batch(p[id].input.meaning)) add(p[id]);
   }
-  return batch;
-}
+  const Samples& samples() const { return samples_; }
+
+ private:
+  void add(const TensorDef& input) {
+    const bool once = input.input.once_a_step;
+    const std::int64_t each = input.type.shape.elements() / (once ? 1 : input.type.shape[0]);
+    const auto count = static_cast<std::size_t>(once ? each : each * samples_.count());
+    const std::string name = input.name.substr(1);  // without '$'
+    if (input.input.meaning == Meaning::values) {
+      auto& to = values_.emplace_back(count);
+      for (float& x : to) x = stream_.normal();
+      once ? samples_.set_once(name, to) : samples_.set(name, std::span<const float>(to));
+      return;
+    }
+    auto& to = ids_.emplace_back(count, static_cast<std::int32_t>(input.input.below));
+    if (input.input.meaning != Meaning::lengths)
+      for (std::int32_t& x : to)
+        x = static_cast<std::int32_t>(stream_.below(static_cast<std::uint64_t>(input.input.below)));
+    samples_.set(name, std::span<const std::int32_t>(to));
+  }
+
+  Stream stream_{stream_key("bench", 0)};
+  std::list<std::vector<std::int32_t>> ids_;  // lists, so that what samples_ looks at stays where it is
+  std::list<std::vector<float>> values_;
+  Samples samples_;
+};
 
 }  // namespace
 
@@ -26,7 +51,8 @@ BenchResult bench_train(const Model& model, const TrainPlanOptions& options, int
   const TrainPlan plan(model, options);
   const auto& decided = plan.options();
   Trainer trainer(plan);
-  const Batch batch = random_batch(model, plan);
+  const RandomSamples random(plan);
+  const Samples& batch = random.samples();
   const StepOptions step{.lr = 1e-4f, .clip = 1};
   trainer.step(batch, step);
   ThreadPool pool(decided.threads);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numbers>
 
 #include "base/float_mode.hpp"
@@ -10,17 +11,27 @@
 #include "kernel/cross_entropy.hpp"
 #include "pass/passes.hpp"
 #include "run/load.hpp"
+#include "train/hits.hpp"
 #include "train/step_program.hpp"
+#include "train/training_data.hpp"
 
 namespace hone {
 namespace {
 
-// Accuracy needs a window's logits at once, unlike the loss; they are kept below this.
+// Logits that do not go by chunks (pass/chunk_loss.cpp) exist whole; they are kept below this.
 constexpr std::int64_t most_logits_bytes = std::int64_t{128} << 20;
 constexpr std::int64_t micro_batch_positions = 2048;  // as in training: more gain nothing
 
 std::int64_t largest_positions(const Model& model) {
   return std::max<std::int64_t>(1, most_logits_bytes / (model.vocab_size() * size_bytes(DType::f32)));
+}
+
+void check_max_tokens(const EvalOptions& o) {
+  if (o.max_tokens < 0)
+    throw Error(ErrorKind::usage, {.what = "the number of tokens is out of range",
+                                   .where = "max_tokens",
+                                   .expected = "0 (all) or more",
+                                   .found = std::to_string(o.max_tokens)});
 }
 
 // What is evaluated of a text: so many tokens, each predicted from those before it, the first from
@@ -30,11 +41,7 @@ struct Part {
 };
 
 Part part_of(const Text& text, const EvalOptions& o) {
-  if (o.max_tokens < 0)
-    throw Error(ErrorKind::usage, {.what = "the number of tokens is out of range",
-                                   .where = "max_tokens",
-                                   .expected = "0 (the whole text) or more",
-                                   .found = std::to_string(o.max_tokens)});
+  check_max_tokens(o);
   const std::int64_t tokens = o.held_out_only ? text.held_out_tokens() : text.all_tokens();
   if (tokens < 2)
     throw Error(ErrorKind::input, {.what = "the text has no token that follows another",
@@ -59,13 +66,13 @@ std::int64_t decided_seq(const Model& model, const Part& part, std::int64_t want
   return std::min({seq, model.context(), part.predicted});
 }
 
-void check_vocabulary(const Model& model, const Text& text) {
-  if (text.vocab_size() > model.vocab_size())
+void check_vocabulary(const Model& model, std::int64_t vocab_size, const std::string& data) {
+  if (vocab_size > model.vocab_size())
     throw Error(ErrorKind::input,
                 {.what = "the text's vocabulary exceeds the model's",
-                 .where = text.path(),
+                 .where = data,
                  .expected = "at most " + std::to_string(model.vocab_size()) + " ids",
-                 .found = std::to_string(text.vocab_size()),
+                 .found = std::to_string(vocab_size),
                  .hint = "read the text with the tokenizer that the model was trained with"});
 }
 
@@ -85,27 +92,28 @@ Batch windows_of(const Text& text, const Part& part, std::int64_t first, std::in
   return batch;
 }
 
-// The program of a micro-batch, with its memory.
+// The program of a micro-batch, with its memory. `samples`: how many there are.
 class Evaluation {
  public:
-  Evaluation(const Model& model, const EvalOptions& o, std::int64_t windows, std::int64_t seq)
-      : windows_(std::clamp<std::int64_t>(std::min(micro_batch_positions, largest_positions(model)) / seq, 1,
-                                          windows)),
-        seq_(seq),
-        whole_(write_evaluation_program(model, program_options(o), {"logits"})),
+  Evaluation(const Model& model, const EvalOptions& o, std::int64_t samples, const StepProgramOptions& shape)
+      : together_(std::clamp<std::int64_t>(
+            std::min(micro_batch_positions, largest_positions(model)) / shape.seq, 1, samples)),
+        whole_(write_evaluation_program(model, program_options(o, shape))),
+        terms_(terms_of(whole_)),
         job_(plan(o)),
-        weights_(model, whole_, job_),
+        weights_(model, {&whole_, 1}, job_),
         executor_(job_, weights_.tensors()) {}
 
-  std::int64_t windows() const { return windows_; }
+  std::int64_t together() const { return together_; }
 
-  // Adds a batch of at most windows() to the sums.
-  void add(const Batch& batch) {
-    const Samples samples = batch.samples();
+  // Adds at most together() samples to the sums.
+  void add(const Samples& samples) {
     check_samples(program(), samples);
     feed(executor_, 0, samples, {});
     executor_.run(0);
-    for (const float loss : executor_.output_view<float>(0, "loss")) loss_sum += static_cast<double>(loss);
+    for (const Term& term : terms_)
+      for (const float loss : executor_.output_view<float>(0, term.name))
+        loss_sum += static_cast<double>(loss);
     if (!std::isfinite(loss_sum)) {
       const auto culprit = executor_.first_not_finite(0);
       throw Error(ErrorKind::input, {.what = std::string("the loss is not finite (") +
@@ -113,16 +121,30 @@ class Evaluation {
                                      .where = culprit ? "first in " + culprit->where : "",
                                      .hint = "the weights are damaged, or the model diverged in training"});
     }
-    tokens += batch.tokens();
-    count_correct(batch);
+    for (const auto& labels : count_labels(program(), samples)) tokens += labels.second;
+    const Hits found = count_hits(executor_, 0, terms_, samples);
+    hits.labels += found.labels, hits.samples += found.samples;
+  }
+
+  EvalReport report(std::int64_t seq) const {
+    const auto all = static_cast<double>(tokens);
+    return {.loss = loss_sum / all,
+            .perplexity = std::exp(loss_sum / all),
+            .accuracy = static_cast<double>(hits.labels) / all,
+            .tokens = tokens,
+            .seq = seq};
   }
 
   double loss_sum = 0;
-  std::int64_t tokens = 0, correct = 0;
+  std::int64_t tokens = 0;
+  Hits hits;
 
  private:
-  StepProgramOptions program_options(const EvalOptions& o) const {
-    return {.micro_batch = windows_, .seq = seq_, .products = dtype_of(o.precision)};
+  StepProgramOptions program_options(const EvalOptions& o, StepProgramOptions shape) const {
+    shape.micro_batch = together_;
+    shape.products = dtype_of(o.precision);
+    shape.hits = true;
+    return shape;
   }
   JobPlan plan(const EvalOptions& o) const {
     Program p = cut(whole_, Phase::micro);
@@ -131,66 +153,69 @@ class Evaluation {
   }
   const Program& program() const { return job_.programs()[0]; }
 
-  void count_correct(const Batch& batch) {
-    const DType dtype = program()[program().output("logits")].type.dtype;
-    if (dtype == DType::bf16) return count_correct(batch, executor_.output_view<bf16>(0, "logits"));
-    if (dtype == DType::f16) return count_correct(batch, executor_.output_view<f16>(0, "logits"));
-    count_correct(batch, executor_.output_view<float>(0, "logits"));
-  }
-  static float value(float x) { return x; }
-  static float value(bf16 x) { return to_f32(x); }
-  static float value(f16 x) { return to_f32(x); }
-
-  // The first of equal maxima is what the model predicts, as in greedy decoding.
-  template <class T>
-  void count_correct(const Batch& batch, std::span<const T> logits) {
-    hits_.assign(batch.labels.size(), 0);
-    const std::size_t V = logits.size() / static_cast<std::size_t>(windows_ * seq_);
-    executor_.pool().run(static_cast<std::int64_t>(batch.labels.size()), [&](std::int64_t i, int) {
-      const auto at = static_cast<std::size_t>(i);
-      if (batch.labels[at] < 0) return;
-      const T* row = logits.data() + at * V;
-      const auto label = static_cast<std::size_t>(batch.labels[at]);
-      const float wanted = value(row[label]);
-      bool best = true;
-      for (std::size_t v = 0; v < label; ++v) best &= value(row[v]) < wanted;
-      for (std::size_t v = label + 1; v < V; ++v) best &= value(row[v]) <= wanted;
-      hits_[at] = best;
-    });
-    correct += std::count(hits_.begin(), hits_.end(), 1);
-  }
-
-  std::int64_t windows_, seq_;
+  std::int64_t together_;
   Program whole_;
+  std::vector<Term> terms_;
   JobPlan job_;
   ModelWeights weights_;
   Executor executor_;
-  std::vector<char> hits_;
 };
+
+// `some(first, count)` are samples [first, first + count) of `all`.
+template <class Some>
+void add_all(Evaluation& evaluation, const EvalOptions& o, std::int64_t all, const Some& some) {
+  for (std::int64_t first = 0; first < all; first += evaluation.together()) {
+    const std::int64_t count = std::min(evaluation.together(), all - first);
+    const auto batch = some(first, count);
+    evaluation.add(batch.samples());
+    if (o.progress) o.progress(first + count, all);
+  }
+}
+
+// As the model goes: what is longer is refused, dropped or cut as the pairs say.
+Pairs within_context(const Pairs& pairs, const Model& model) {
+  const std::int64_t most = model.context();
+  if (most == 0 || (pairs.source_seq() <= most && pairs.seq() <= most)) return pairs;
+  return pairs.with_lengths(std::min(pairs.source_seq(), most), std::min(pairs.seq(), most));
+}
 
 }  // namespace
 
 EvalReport evaluate(const Model& model, const Text& text, const EvalOptions& o) {
   const FloatModeGuard guard;
   require_language_model(model);
-  check_vocabulary(model, text);
+  check_vocabulary(model, text.vocab_size(), text.path());
   const Part part = part_of(text, o);
   const std::int64_t seq = decided_seq(model, part, o.seq), all = (part.predicted + seq - 1) / seq;
-  Evaluation evaluation(model, o, all, seq);
-  for (std::int64_t first = 0; first < all; first += evaluation.windows()) {
-    const std::int64_t count = std::min(evaluation.windows(), all - first);
-    evaluation.add(windows_of(text, part, first, count, seq));
-    if (o.progress) o.progress(first + count, all);
-  }
-  const auto tokens = static_cast<double>(evaluation.tokens);
+  Evaluation evaluation(model, o, all, {.seq = seq});
+  add_all(evaluation, o, all,
+          [&](std::int64_t first, std::int64_t count) { return windows_of(text, part, first, count, seq); });
   const double bytes_per_token =
       o.held_out_only
           ? static_cast<double>(text.held_out_bytes()) / static_cast<double>(text.held_out_tokens())
           : static_cast<double>(text.all_bytes()) / static_cast<double>(text.all_tokens());
-  EvalReport report{.loss = evaluation.loss_sum / tokens, .tokens = evaluation.tokens, .seq = seq};
-  report.perplexity = std::exp(report.loss);
+  EvalReport report = evaluation.report(seq);
   report.bits_per_byte = report.loss / std::numbers::ln2 / bytes_per_token;
-  report.accuracy = static_cast<double>(evaluation.correct) / tokens;
+  return report;
+}
+
+EvalReport evaluate(const Model& model, const Pairs& given, const EvalOptions& o) {
+  const FloatModeGuard guard;
+  check_max_tokens(o);
+  check_pairs(model, given.tokenizer(), given.path());
+  check_vocabulary(model, given.vocab_size(), given.path());
+  const Pairs pairs = within_context(given, model);
+  const bool held_out = o.held_out_only || pairs.endless();
+  std::int64_t all = held_out ? pairs.held_out_pairs() : pairs.train_pairs() + pairs.held_out_pairs();
+  if (o.max_tokens > 0) all = std::clamp<std::int64_t>(o.max_tokens / pairs.seq(), 1, all);
+  Evaluation evaluation(model, o, all, {.seq = pairs.seq(), .sizes = {{source_size, pairs.source_seq()}}});
+  add_all(evaluation, o, all, [&](std::int64_t first, std::int64_t count) {
+    return held_out ? pairs.held_out(first, count) : pairs.all(first, count);
+  });
+  EvalReport report = evaluation.report(pairs.seq());
+  report.bits_per_byte = std::numeric_limits<double>::quiet_NaN();  // a token is no part of a text
+  report.pairs = all;
+  report.exact_match = static_cast<double>(evaluation.hits.samples) / static_cast<double>(all);
   return report;
 }
 

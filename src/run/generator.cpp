@@ -2,6 +2,7 @@
 
 #include "exec/feed.hpp"
 #include "op/inputs.hpp"
+#include "run/cache_tables.hpp"
 #include "run/generator_impl.hpp"
 
 namespace hone {
@@ -9,31 +10,69 @@ namespace hone {
 Generator::Impl::Impl(const GeneratePlan& p)
     : plan(p), weights(p.model(), p.impl().whole, p.impl().job), executor(p.impl().job, weights.tensors()) {
   if (!executor.plan().shared().contains(input::cache_table)) return;  // an architecture without attention
-  const auto table = executor.view<std::int32_t>(input::cache_table);
-  for (std::size_t i = 0; i < table.size(); ++i) table[i] = static_cast<std::int32_t>(i);
+  number_blocks(executor);
 }
 
 void Generator::Impl::reset() {
   position = 0;
+  source_length = 0;
   ++uses;
 }
 
-void Generator::Impl::check_ids(std::span<const std::int32_t> ids) const {
-  const std::int64_t vocab_size = plan.model().vocab_size();
+namespace {
+
+void require_ids(std::span<const std::int32_t> ids, std::int64_t below, const std::string& of) {
   for (std::size_t i = 0; i < ids.size(); ++i)
-    if (ids[i] < 0 || ids[i] >= vocab_size)
+    if (ids[i] < 0 || ids[i] >= below)
       throw Error(ErrorKind::input, {.what = "a token id outside the vocabulary",
-                                     .where = "token " + std::to_string(i) + " of the prompt",
-                                     .expected = "0 to " + std::to_string(vocab_size - 1),
+                                     .where = "token " + std::to_string(i) + " of the " + of,
+                                     .expected = "0 to " + std::to_string(below - 1),
                                      .found = std::to_string(ids[i]),
                                      .hint = "the tokenizer does not fit the model"});
-  const std::int64_t context = plan.options().context,
-                     count = position + static_cast<std::int64_t>(ids.size());
-  if (count > context)
-    throw Error(ErrorKind::input, {.what = "the prompt exceeds the context",
+}
+
+void require_room(std::int64_t tokens, std::int64_t context, const std::string& of) {
+  if (tokens > context)
+    throw Error(ErrorKind::input, {.what = "the " + of + " exceeds the context",
                                    .expected = "at most " + std::to_string(context) + " tokens",
-                                   .found = std::to_string(count),
-                                   .hint = "shorten the prompt"});
+                                   .found = std::to_string(tokens),
+                                   .hint = "shorten the " + of});
+}
+
+}  // namespace
+
+void Generator::Impl::check_ids(std::span<const std::int32_t> ids) const {
+  const Reads& reads = planned().reads;
+  if (reads.source() && source_length == 0)
+    throw Error(ErrorKind::usage, {.what = "a target without a source",
+                                   .where = "Generator",
+                                   .hint = "read_source() first, or generate()"});
+  require_ids(ids, plan.model().vocab_size(), reads.source() ? "target" : "prompt");
+  require_room(position + std::ssize(ids), plan.options().context, reads.source() ? "target" : "prompt");
+}
+
+void Generator::Impl::check_source(std::span<const std::int32_t> ids) const {
+  const Reads& reads = planned().reads;
+  if (!reads.source())
+    throw Error(ErrorKind::usage, {.what = "the network reads no source", .where = "Generator"});
+  if (ids.empty()) throw Error(ErrorKind::usage, {.what = "the source is empty", .where = "source"});
+  require_ids(ids, reads.source_below, "source");
+  require_room(std::ssize(ids), plan.options().source_context, "source");
+}
+
+void Generator::Impl::read_source(std::span<const std::int32_t> ids) {
+  check_source(ids);
+  reset();
+  const GeneratePlan::Impl& planned = plan.impl();
+  std::size_t bucket = 0;
+  while (planned.source_rows[bucket] < std::ssize(ids)) ++bucket;
+  std::vector<std::int32_t> padded(ids.begin(), ids.end());
+  padded.resize(static_cast<std::size_t>(planned.source_rows[bucket]));
+  source_length = static_cast<std::int32_t>(ids.size());
+  const std::size_t program = planned.first_source_program() + bucket;
+  const std::span length(&source_length, 1);
+  feed(executor, program, Samples(1).set("source", padded).set("source_lengths", length), {});
+  executor.run(program);
 }
 
 std::int64_t Generator::Impl::append_chunk(std::span<const std::int32_t> ids) {
@@ -41,12 +80,23 @@ std::int64_t Generator::Impl::append_chunk(std::span<const std::int32_t> ids) {
   std::size_t program = 0;
   while (chunk_tokens[program] > static_cast<std::int64_t>(ids.size())) ++program;
   const std::int64_t tokens = chunk_tokens[program];
-  const Samples samples = Samples(1).set("tokens", ids.first(static_cast<std::size_t>(tokens)));
+  run(program, 1, ids.first(static_cast<std::size_t>(tokens)));
+  return tokens;
+}
+
+void Generator::Impl::run(std::size_t program, std::int64_t sequences, std::span<const std::int32_t> ids) {
+  const std::vector<std::int32_t> lengths(static_cast<std::size_t>(sequences), source_length);
+  const Samples samples = Samples(sequences).set(planned().reads.tokens, ids).set("source_lengths", lengths);
   feed(executor, program, samples, {.position = position});
   executor.run(program);
   last_program = program;
-  position += tokens;
-  return tokens;
+  position += std::ssize(ids) / sequences;
+}
+
+void Generator::Impl::step_beams(std::span<const std::int32_t> parents,
+                                 std::span<const std::int32_t> tokens) {
+  take_over(executor, parents, position);
+  run(planned().beam_program(), std::ssize(tokens), tokens);
 }
 
 std::span<const float> Generator::Impl::logits() const {
@@ -57,10 +107,20 @@ std::span<const float> Generator::Impl::logits() const {
   return executor.output_view<float>(last_program, "logits");
 }
 
+std::int64_t Generator::Impl::logits_width() const {
+  const Program& p = executor.plan().programs()[last_program];
+  return p[p.output("logits")].type.shape.last();
+}
+
 Generator::Generator(const GeneratePlan& plan) : impl_(std::make_shared<Impl>(plan)) {}
 Generator::~Generator() = default;
 Generator::Generator(Generator&&) noexcept = default;
 Generator& Generator::operator=(Generator&&) noexcept = default;
+
+void Generator::read_source(std::span<const std::int32_t> ids) {
+  const GeneratorInUse guard(impl_.get());
+  impl_->read_source(ids);
+}
 
 void Generator::append(std::span<const std::int32_t> ids) {
   const GeneratorInUse guard(impl_.get());

@@ -35,8 +35,8 @@ std::vector<T> golden_values(const SafetensorsFile& file, const std::string& nam
                                    .where = file.path() + ", tensor " + name,
                                    .expected = dtype,
                                    .found = entry.dtype});
-  std::vector<T> v(entry.bytes.size() / sizeof(T));
-  std::memcpy(v.data(), entry.bytes.data(), entry.bytes.size());
+  std::vector<T> v(entry.bytes / sizeof(T));
+  file.read(entry, std::as_writable_bytes(std::span(v)));
   return v;
 }
 

@@ -19,14 +19,16 @@ std::set<std::string> weight_names(const Program& program) {
   return names;
 }
 
-ModelWeights::ModelWeights(const Model& model, const Program& whole, const JobPlan& job) {
+ModelWeights::ModelWeights(const Model& model, std::span<const Program> whole, const JobPlan& job) {
   for (const ParameterSpec& spec : model.impl().specs) {
     if (!job.shared().contains(spec.name)) continue;
     weights_.push_back(model.impl().store.hold(spec));
     tensors_[spec.name] = weights_.back()->bytes();
   }
-  const Program prepare = cut(whole, Phase::prepare);
-  for (std::size_t n = 0; n < prepare.nodes.size(); ++n) derive(model, prepare, n, job.options());
+  for (const Program& program : whole) {
+    const Program prepare = cut(program, Phase::prepare);
+    for (std::size_t n = 0; n < prepare.nodes.size(); ++n) derive(model, prepare, n, job.options());
+  }
 }
 
 namespace {

@@ -1,6 +1,7 @@
 // A model's weights for jobs that only read them: in memory once, however many jobs there are.
 #pragma once
 #include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -16,11 +17,11 @@ void require_language_model(const Model& model);
 // The names of a program's weights: parameters, and what is derived from them.
 std::set<std::string> weight_names(const Program& program);
 
-// Keeps the weights of a job alive. `whole`: the program that one of the job's was cut from, whose nodes of
+// Keeps the weights of a job alive. `whole`: programs that some of the job's were cut from, whose nodes of
 // phase prepare say how weights are derived; each is run once, for all who hold the model's weights.
 class ModelWeights {
  public:
-  ModelWeights(const Model& model, const Program& whole, const JobPlan& job);
+  ModelWeights(const Model& model, std::span<const Program> whole, const JobPlan& job);
   const HeldTensors& tensors() const { return tensors_; }
 
  private:

@@ -10,7 +10,7 @@ std::vector<float> logits_of(const Model& model, const Samples& samples, const L
   const Program program = write_evaluation_program(
       model, {.micro_batch = samples.count(), .seq = o.seq, .sizes = o.sizes}, {"logits"});
   const JobPlan job({program}, {.threads = o.threads, .isa = o.isa}, weight_names(program));
-  const ModelWeights weights(model, program, job);
+  const ModelWeights weights(model, {&program, 1}, job);
   Executor executor(job, weights.tensors());
   check_samples(program, samples);
   feed(executor, 0, samples, {});

@@ -25,7 +25,9 @@ std::int32_t index_of_largest(std::span<const float> x) {
                                    x.begin());
 }
 
-// The ids of the k largest, the largest first; equal ones by id. One pass that keeps the best so far in a
+}  // namespace
+
+// One pass that keeps the best so far in a
 // heap, its worst on top: few enter, so it costs a comparison a logit.
 std::vector<std::int32_t> largest(std::span<const float> logits, std::size_t k) {
   const auto before = [&](std::int32_t a, std::int32_t b) {
@@ -46,6 +48,8 @@ std::vector<std::int32_t> largest(std::span<const float> logits, std::size_t k) 
   std::sort(ids.begin(), ids.end(), before);
   return ids;
 }
+
+namespace {
 
 using Candidates = std::vector<std::pair<std::int32_t, double>>;
 
@@ -132,6 +136,7 @@ void check(const SamplingOptions& o) {
           to_text(o.temperature));
   require(o.top_k >= 0, "top_k", "0 or more", std::to_string(o.top_k));
   require(o.top_p > 0 && o.top_p <= 1, "top_p", "above 0, at most 1", to_text(o.top_p));
+  require(std::isfinite(o.length_penalty), "length_penalty", "a finite number", to_text(o.length_penalty));
   require(o.max_tokens >= -1, "max_tokens", "-1 or more", std::to_string(o.max_tokens));
 }
 

@@ -17,6 +17,9 @@ namespace hone {
 std::vector<std::pair<std::int32_t, double>> candidates(std::span<const float> logits,
                                                         const SamplingOptions&);
 
+// The ids of the k largest, the largest first; equal ones by id.
+std::vector<std::int32_t> largest(std::span<const float> logits, std::size_t k);
+
 // Draws one of them: by (seed, position).
 std::int32_t draw(const std::vector<std::pair<std::int32_t, double>>& candidates, std::uint64_t seed,
                   std::int64_t position);

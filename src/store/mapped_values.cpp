@@ -54,7 +54,7 @@ void read_f32(const MappedTensor& tensor, std::int64_t first, std::span<float> v
 bool same_values(const MappedTensor& a, const MappedTensor& b) {
   if (a.entry->shape != b.entry->shape || !readable(*a.entry) || !readable(*b.entry)) return false;
   constexpr std::size_t step = std::size_t{1} << 18;
-  const std::size_t count = a.entry->bytes.size() / safetensors_item_bytes(a.entry->dtype);
+  const std::size_t count = static_cast<std::size_t>(a.entry->bytes) / safetensors_item_bytes(a.entry->dtype);
   std::vector<float> ours(std::min(step, count)), theirs(ours.size());
   for (std::size_t first = 0; first < count; first += step) {
     const std::size_t n = std::min(step, count - first);

@@ -165,14 +165,20 @@ void sort_by_name(std::vector<ParameterSpec>& parameters) {
 }
 }  // namespace
 
-void write_weights(const std::string& path, std::vector<ParameterSpec> parameters, const WeightReader& read) {
+std::vector<SafetensorsSpec> weight_file_specs(std::vector<ParameterSpec> parameters) {
   sort_by_name(parameters);
   std::vector<SafetensorsSpec> specs;
   for (const ParameterSpec& p : parameters)
     specs.push_back({p.name, safetensors_dtype(p.dtype), file_shape(p).sizes()});
-  SafetensorsWriter writer(path, specs);
+  return specs;
+}
+
+SafetensorsWriter written_weights(const std::string& path, std::vector<ParameterSpec> parameters,
+                                  const WeightReader& read) {
+  sort_by_name(parameters);
+  SafetensorsWriter writer(path, weight_file_specs(parameters));
   for (const ParameterSpec& p : parameters) writer.write(p.name, read(p));
-  writer.commit();
+  return writer;
 }
 
 namespace {

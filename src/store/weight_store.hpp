@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -24,6 +25,18 @@ class HeldWeight {
 
  private:
   Arena memory_;
+};
+
+// Room for one weight at a time, turned to a file's layout; pages of its own, for the same reason.
+class TurnedWeight {
+ public:
+  std::span<std::byte> of(std::size_t bytes) {
+    if (!memory_ || memory_->size() < bytes) memory_.reset(), memory_.emplace(bytes);
+    return {memory_->data(), bytes};
+  }
+
+ private:
+  std::optional<Arena> memory_;
 };
 
 class WeightStore {
@@ -79,8 +92,11 @@ void from_file_layout(const ParameterSpec& spec, std::span<const std::byte> from
 // Hands out a parameter's bytes, of its own type and in file layout; the span is valid until the next call.
 using WeightReader = std::function<std::span<const std::byte>(const ParameterSpec&)>;
 
-// model.safetensors, tensors by name, each in its own type.
-void write_weights(const std::string& path, std::vector<ParameterSpec> parameters, const WeightReader& read);
+// model.safetensors, tensors by name, each in its own type. What was written appears at commit().
+SafetensorsWriter written_weights(const std::string& path, std::vector<ParameterSpec> parameters,
+                                  const WeightReader& read);
+// What that file has, by its header.
+std::vector<SafetensorsSpec> weight_file_specs(std::vector<ParameterSpec> parameters);
 // XXH3-128 over name, shape and bytes of every parameter by name, as 32 hex digits.
 std::string hash_weights(std::vector<ParameterSpec> parameters, const WeightReader& read);
 

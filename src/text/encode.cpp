@@ -137,9 +137,13 @@ class BpeEncoder {
 // Encodes piece after piece of one text.
 class Encoder {
  public:
-  Encoder(const Tokenizer::Impl& tokenizer, std::size_t text_bytes, const std::string& where,
-          std::size_t offset, const IdSink& sink)
-      : t_(tokenizer), where_(where), offset_(offset), out_(sink, text_bytes), bpe_(t_, text_bytes, out_) {}
+  Encoder(const Tokenizer::Impl& tokenizer, std::size_t text_bytes, const IdSink& sink)
+      : t_(tokenizer), out_(sink, text_bytes), bpe_(t_, text_bytes, out_) {}
+
+  void begin(std::string where, std::size_t offset) {
+    where_ = std::move(where);
+    offset_ = offset;
+  }
 
   void encode(std::string_view piece) {
     switch (t_.kind) {
@@ -180,8 +184,8 @@ class Encoder {
   }
 
   const Tokenizer::Impl& t_;
-  const std::string& where_;
-  std::size_t offset_;
+  std::string where_;
+  std::size_t offset_ = 0;
   IdBuffer out_;
   BpeEncoder bpe_;
 };
@@ -209,7 +213,8 @@ std::size_t cut_between_words(const AddedTokens& added, std::string_view text, s
 
 std::size_t encode_stream(const Tokenizer& tokenizer, std::string_view text, const std::string& where,
                           std::size_t offset, const IdSink& sink) {
-  Encoder encoder(tokenizer.impl(), text.size(), where, offset, sink);
+  Encoder encoder(tokenizer.impl(), text.size(), sink);
+  encoder.begin(where, offset);
   while (!text.empty()) {
     const std::size_t size = cut_after(tokenizer.impl(), text, piece_bytes);
     encoder.encode(text.substr(0, size));
@@ -217,6 +222,65 @@ std::size_t encode_stream(const Tokenizer& tokenizer, std::string_view text, con
   }
   return encoder.finish();
 }
+
+struct TextEncoder::Parts {
+  Tokenizer tokenizer;
+  IdSink sink;
+  Encoder encoder;
+  std::size_t margin;    // behind a cut, without which it may not be one
+  std::string held;      // of the text, not encoded yet
+  std::size_t least;     // no place before it will do
+  std::size_t most = 0;  // bytes of a word, and of `held` around it
+
+  Parts(const Tokenizer& t, IdSink to)
+      : tokenizer(t),
+        sink(std::move(to)),
+        encoder(t.impl(), std::size_t{1} << 20, sink),
+        margin(8),
+        least(piece_bytes) {
+    for (const AddedToken& token : t.impl().added.all()) margin = std::max(margin, 8 + token.content.size());
+  }
+
+  void encode_all_but_the_last_word() {
+    while (held.size() > least + margin) {
+      const std::size_t cut = cut_after(tokenizer.impl(), held, least);
+      if (cut + margin > held.size()) {
+        least = held.size() - margin;  // what was looked through
+        return;
+      }
+      encode(cut);
+    }
+  }
+
+  void encode(std::size_t bytes) {
+    encoder.encode(std::string_view(held).substr(0, bytes));
+    held.erase(0, bytes);
+    least = piece_bytes;
+  }
+};
+
+TextEncoder::TextEncoder(const Tokenizer& tokenizer, IdSink sink)
+    : parts_(std::make_unique<Parts>(tokenizer, std::move(sink))) {}
+TextEncoder::~TextEncoder() = default;
+
+void TextEncoder::begin(std::string where, std::size_t offset) {
+  parts_->encoder.begin(std::move(where), offset);
+}
+
+void TextEncoder::add(std::string_view piece) {
+  parts_->held += piece;
+  parts_->encode_all_but_the_last_word();
+}
+
+void TextEncoder::end() {
+  Parts& p = *parts_;
+  const std::size_t held = p.held.capacity() > 4 * piece_bytes ? p.held.capacity() : 0;
+  while (!p.held.empty()) p.encode(cut_after(p.tokenizer.impl(), p.held, piece_bytes));
+  p.most = std::max(p.most, held + p.encoder.finish());
+  if (held > 0) p.held.shrink_to_fit();
+}
+
+std::size_t TextEncoder::most_word_bytes() const { return parts_->most; }
 
 std::vector<std::int32_t> Tokenizer::encode(std::string_view text) const {
   std::vector<std::int32_t> ids;

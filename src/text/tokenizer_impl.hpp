@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -37,6 +38,25 @@ using IdSink = std::function<void(std::span<const std::int32_t>)>;
 // messages. The bytes that the longest word took, 0 for tokenizers that have no words.
 std::size_t encode_stream(const Tokenizer& tokenizer, std::string_view text, const std::string& where,
                           std::size_t offset, const IdSink& sink);
+
+// The same of texts that come in pieces, one text after the other; words that repeat are merged once in all
+// of them.
+class TextEncoder {
+ public:
+  TextEncoder(const Tokenizer& tokenizer, IdSink sink);
+  ~TextEncoder();
+  TextEncoder(const TextEncoder&) = delete;
+  TextEncoder& operator=(const TextEncoder&) = delete;
+
+  void begin(std::string where, std::size_t offset);
+  void add(std::string_view piece);     // of whatever bytes
+  void end();                           // of the text: hands on what is left of it
+  std::size_t most_word_bytes() const;  // what encode_stream returns, and what it took to hold such a word
+
+ private:
+  struct Parts;
+  std::unique_ptr<Parts> parts_;
+};
 
 // The first place at or behind `least`, which is not 0, where a text may be cut: its words and added tokens
 // are those of the two parts. Its end, if there is none.

@@ -370,8 +370,8 @@ Tokenizer Tokenizer::parse(std::string_view text, const std::string& where) {
 
 Tokenizer Tokenizer::open(const std::string& path) {
   if (is_folder(path) && !is_file(path + "/tokenizer.json")) refuse_folder(path);
-  const MappedFile file(is_folder(path) ? path + "/tokenizer.json" : path);
-  return parse(file.text(), file.path());
+  const std::string file = is_folder(path) ? path + "/tokenizer.json" : path;
+  return parse(read_file(file), file);
 }
 
 }  // namespace hone

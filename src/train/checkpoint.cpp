@@ -1,87 +1,118 @@
 #include "train/checkpoint.hpp"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <set>
+#include <vector>
 
 #include "base/utf8.hpp"
 #include "file/atomic.hpp"
 #include "file/hash.hpp"
 #include "file/json.hpp"
-#include "train/trainer_impl.hpp"
+#include "file/mapped.hpp"
+#include "file/safetensors.hpp"
+#include "model/model_impl.hpp"
 
 namespace hone {
 namespace {
 
-constexpr std::int64_t checkpoint_format = 1;
+constexpr std::int64_t checkpoint_format = 2;
 constexpr const char* state_file = "state.json";
-constexpr const char* tensors_file = "state.safetensors";
+constexpr const char* digests_file = "checksums";
+constexpr const char* weights_file = "model.safetensors";
+constexpr const char* optimizer_file = "optimizer.safetensors";
 
-// What a checkpoint holds: weights and what the optimizer keeps, under the names that the arena has for them.
-std::vector<std::string> saved_names(const JobPlan& job) {
-  std::vector<std::string> names;
-  for (const auto& [name, s] : job.shared())
-    if (s.tensor.role == Role::parameter || s.tensor.lifetime == Lifetime::saved) names.push_back(name);
-  return names;
-}
-
-std::vector<SafetensorsSpec> saved_specs(const JobPlan& job) {
+// What an optimizer keeps, under the names that the arena has for it.
+std::vector<SafetensorsSpec> state_specs(const JobPlan& job) {
   std::vector<SafetensorsSpec> specs;
-  for (const std::string& name : saved_names(job)) {
-    const TensorType& type = job.shared().at(name).tensor.type;
-    specs.push_back({name, safetensors_dtype(type.dtype), type.shape.sizes()});
-  }
+  for (const auto& [name, s] : job.shared())
+    if (s.tensor.role == Role::state && s.tensor.lifetime == Lifetime::saved)
+      specs.push_back({name, safetensors_dtype(s.tensor.type.dtype), s.tensor.type.shape.sizes()});
   return specs;
 }
 
-void require_same_tensors(const SafetensorsFile& file, const std::vector<SafetensorsSpec>& specs) {
-  const auto refuse = [&](const std::string& name, const std::string& expected, const std::string& found) {
-    throw Error(ErrorKind::input, {.what = "the checkpoint is of another model",
-                                   .where = file.path() + ", tensor " + name,
-                                   .expected = expected,
-                                   .found = found});
-  };
-  std::set<std::string> known;
-  for (const SafetensorsSpec& spec : specs) {
-    known.insert(spec.name);
-    const SafetensorsEntry* entry = file.find(spec.name);
-    const std::string expected = type_text(spec.dtype, spec.shape);
-    if (!entry) refuse(spec.name, expected, "none");
-    if (const std::string found = type_text(entry->dtype, entry->shape); found != expected)
-      refuse(spec.name, expected, found);
+// What the numbers of a batch mean and what is made small: "tokens ids below 256, labels ...; loss".
+std::string task_of(const TrainPlan::Impl& plan) {
+  static constexpr const char* meanings[] = {"ids", "labels", "lengths",
+                                             "values"};  // in the order of Meaning
+  const Program& program = plan.job.programs()[plan.micro[0].train];
+  std::string text;
+  for (const TensorId id : plan.job.inputs(plan.micro[0].train)) {
+    const TensorDef& t = program[id];
+    if (!of_batch(t.input.meaning)) continue;
+    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", t.name.substr(1),
+                        meanings[static_cast<std::size_t>(t.input.meaning)]);
+    if (t.input.below) text += fmt::format(" below {}", t.input.below);
   }
-  for (const SafetensorsEntry& entry : file.entries())
-    if (!known.contains(entry.name)) refuse(entry.name, "none", "a weight or moment that this model lacks");
+  for (const Term& term : plan.terms) text += fmt::format("; {} x {}", term.name, term.weight);
+  return text;
+}
+
+bool valid_file_name(const std::string& name) {
+  static const std::set<std::string> own{state_file, digests_file, weights_file, optimizer_file,
+                                         "config.json"};
+  return valid_utf8(name) && !name.empty() && name[0] != '.' &&
+         name.find_first_of(std::string_view("/\n\\\0", 4)) == std::string::npos && !own.contains(name);
+}
+
+// As `xxh128sum -c` reads it.
+std::string digest_lines(const std::map<std::string, std::string>& digests) {
+  std::string text;
+  for (const auto& [name, digest] : digests) text += digest + "  " + name + "\n";
+  return text;
 }
 
 }  // namespace
 
-void Trainer::save_checkpoint(const std::string& folder,
-                              const std::map<std::string, std::string>& notes) const {
-  const Exclusive guard(impl_.get());
-  impl_->require_whole();
-  for (const auto& [key, note] : notes)
-    if (!valid_utf8(key) || !valid_utf8(note))
-      throw Error(ErrorKind::usage,
-                  {.what = "a note is not UTF-8 text", .where = "Trainer::save_checkpoint"});
-  AtomicFolder out(folder, state_file);
-  {
-    SafetensorsWriter writer(out.file(tensors_file), saved_specs(impl_->planned().job));
-    for (const std::string& name : saved_names(impl_->planned().job))
-      writer.write(name, impl_->executor.bytes(name));
-    writer.commit();
-  }
-  nlohmann::json state{{"format", checkpoint_format},
-                       {"steps", impl_->steps},
-                       {"optimizer", impl_->planned().optimizer->name},
-                       {"notes", notes}};
-  if (const LossScaler::State& s = impl_->scaler.state(); impl_->scales_losses() || s.skipped > 0)
+CheckpointTexts checkpoint_texts(const Trainer::Impl& trainer, CheckpointOptions options) {
+  const auto refuse = [](const char* what, const std::string& found) {
+    throw Error(ErrorKind::usage, {.what = what, .where = "Trainer::save_checkpoint", .found = found});
+  };
+  for (const auto& [key, note] : options.notes)
+    if (!valid_utf8(key) || !valid_utf8(note)) refuse("a note is not UTF-8 text", key);
+  for (const auto& file : options.files)
+    if (!valid_file_name(file.first)) refuse("no name for a file of a checkpoint", file.first);
+  const TrainPlan::Impl& plan = trainer.planned();
+  CheckpointTexts texts = std::move(options.files);
+  texts["config.json"] = plan.model.config_json();
+  std::vector<std::string> names{weights_file, optimizer_file};
+  for (const auto& text : texts) names.push_back(text.first);
+  nlohmann::json state{
+      {"format", checkpoint_format}, {"steps", trainer.steps}, {"optimizer", plan.optimizer->name},
+      {"task", task_of(plan)},       {"files", names},         {"notes", options.notes}};
+  if (const LossScaler::State& s = trainer.scaler.state(); trainer.scales_losses() || s.skipped > 0)
     state["loss_scaling"] = {{"log2_scale", std::ilogb(s.scale)},
                              {"good_steps", s.good_steps},
                              {"overflows", s.overflows},
                              {"skipped", s.skipped}};
-  state["hash"] = hash_file(out.file(tensors_file));
-  write_file(out.file(state_file), state.dump(2) + "\n");
+  texts[state_file] = state.dump(2) + "\n";
+  return texts;
+}
+
+void write_checkpoint(const Trainer::Impl& trainer, const std::string& folder, const CheckpointTexts& texts,
+                      const std::function<void()>& copied) {
+  AtomicFolder out(folder, state_file);
+  std::optional<TurnedWeight> turned(std::in_place);
+  SafetensorsWriter weights =
+      written_weights(out.file(weights_file), trainer.planned().model.impl().specs, trainer.reader(*turned));
+  const auto states = state_specs(trainer.planned().job);
+  SafetensorsWriter optimizer(out.file(optimizer_file), states);
+  for (const SafetensorsSpec& state : states) optimizer.write(state.name, trainer.bytes(state.name));
+  turned.reset();
+  copied();
+  std::map<std::string, std::string> digests{{weights_file, weights.digest()},
+                                             {optimizer_file, optimizer.digest()}};
+  weights.commit();
+  optimizer.commit();
+  for (const auto& [name, text] : texts) {
+    write_file(out.file(name), text);
+    digests[name] = hash_text(text);
+  }
+  write_file(out.file(digests_file), digest_lines(digests));
   out.publish();
 }
 
@@ -100,58 +131,185 @@ LossScaler::State scaling_state(const nlohmann::json& json, std::int64_t steps, 
   return s;
 }
 
-}  // namespace
+[[noreturn]] void refuse_damaged(const std::string& file, const std::string& expected,
+                                 const std::string& found) {
+  throw Error(
+      ErrorKind::input,
+      {.what = "the checkpoint was altered or damaged", .where = file, .expected = expected, .found = found});
+}
 
-CheckpointState read_checkpoint_state(const std::string& folder) {
+// By name; the whole text is looked at again when all digests are known.
+std::map<std::string, std::string> read_digests(const std::string& folder) {
+  const std::string where = folder + "/" + digests_file, text = read_file(where);
+  constexpr std::size_t hex = 32;
+  std::map<std::string, std::string> digests;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = std::min(text.find('\n', at), text.size());
+    if (end - at > hex + 2) digests[text.substr(at + hex + 2, end - at - hex - 2)] = text.substr(at, hex);
+    at = end + 1;
+  }
+  if (digest_lines(digests) != text) refuse_damaged(where, "lines of DIGEST  FILE", "other text");
+  return digests;
+}
+
+void require_digest(const std::string& file, const std::string& expected, const std::string& found) {
+  if (found != expected) refuse_damaged(file, "digest " + expected, found);
+}
+
+// state.json, when it has been looked at against its digest.
+nlohmann::json read_state_json(const std::string& folder, std::map<std::string, std::string>& digests) {
   const std::string where = folder + "/" + state_file;
-  const auto json = read_json(where);
-  CheckpointState state{.steps = json_integer(json, "steps", where), .notes = {}, .hash = {}};
-  // Those of before it was said were AdamW's.
-  state.optimizer = json.contains("optimizer") ? json_string(json, "optimizer", where) : "adamw";
-  if (state.steps < 0 || json_integer(json, "format", where) != checkpoint_format)
+  if (!is_file(folder + "/" + digests_file) && is_file(where) && is_file(folder + "/state.safetensors"))
     throw Error(ErrorKind::input, {.what = "not a checkpoint that this version reads",
                                    .where = where,
-                                   .expected = "format 1, steps from 0"});
-  if (json.contains("loss_scaling"))
-    state.scaling = scaling_state(json_member(json, "loss_scaling", where), state.steps, where);
-  const auto& notes = json_member(json, "notes", where);
-  for (const auto& item : notes.items())
-    state.notes[item.key()] = json_string(notes, item.key().c_str(), where);
-  state.hash = json_string(json, "hash", where);
+                                   .expected = fmt::format("format {}", checkpoint_format),
+                                   .found = "an earlier format",
+                                   .hint = "the hone that wrote it can finish the run"});
+  digests = read_digests(folder);
+  require_digest(where, digests[state_file], hash_file(where));
+  nlohmann::json state = read_json(where);
+  if (const std::int64_t format = json_integer(state, "format", where); format != checkpoint_format)
+    throw Error(ErrorKind::input, {.what = "not a checkpoint that this version reads",
+                                   .where = where,
+                                   .expected = fmt::format("format {}", checkpoint_format),
+                                   .found = std::to_string(format)});
   return state;
 }
 
-Checkpoint open_checkpoint(const std::string& folder) {
-  CheckpointState state = read_checkpoint_state(folder);
-  const std::string tensors = folder + "/" + tensors_file;
-  SafetensorsFile file(tensors);
-  if (const std::string hash = hash_file(tensors); hash != state.hash)
-    throw Error(ErrorKind::input, {.what = "the checkpoint was altered or damaged",
-                                   .where = tensors,
-                                   .expected = "hash " + state.hash,
-                                   .found = hash});
-  return {std::move(state), std::move(file)};
+}  // namespace
+
+CheckpointState read_checkpoint_state(const std::string& folder) {
+  std::map<std::string, std::string> digests;
+  const nlohmann::json json = read_state_json(folder, digests);
+  const std::string where = folder + "/" + state_file;
+  CheckpointState state{.steps = json_integer(json, "steps", where),
+                        .optimizer = json_string(json, "optimizer", where),
+                        .task = json_string(json, "task", where)};
+  const auto& notes = json_member(json, "notes", where);
+  for (const auto& item : notes.items())
+    state.notes[item.key()] = json_string(notes, item.key().c_str(), where);
+  if (json.contains("loss_scaling"))
+    state.scaling = scaling_state(json_member(json, "loss_scaling", where), state.steps, where);
+  return state;
+}
+
+std::optional<std::string> whole_file_of(const std::string& folder, const std::string& name) {
+  const std::string path = folder + "/" + name;
+  try {
+    if (read_digests(folder)[name] == hash_file(path)) return path;
+  } catch (const Error&) {  // damaged: its checkpoint will say so
+  }
+  return {};
+}
+
+void require_whole_checkpoint(const std::string& folder) {
+  std::map<std::string, std::string> digests;
+  const nlohmann::json state = read_state_json(folder, digests);
+  std::set<std::string> expected{state_file}, found;
+  for (const auto& name : json_member(state, "files", folder)) expected.insert(name.get<std::string>());
+  for (const auto& digest : digests) found.insert(digest.first);
+  if (expected != found)
+    refuse_damaged(folder + "/" + digests_file, fmt::format("{}", fmt::join(expected, ", ")),
+                   fmt::format("{}", fmt::join(found, ", ")));
+  for (const auto& [name, digest] : digests)
+    require_digest(folder + "/" + name, digest, hash_file(folder + "/" + name));
+}
+
+namespace {
+
+[[noreturn]] void refuse_other(const char* of, const std::string& where, const std::string& expected,
+                               const std::string& found) {
+  throw Error(ErrorKind::usage, {.what = std::string("the checkpoint is of another ") + of,
+                                 .where = where,
+                                 .expected = expected,
+                                 .found = found});
+}
+
+void require_same_tensors(const SafetensorsFile& file, const std::vector<SafetensorsSpec>& specs) {
+  std::set<std::string> known;
+  for (const SafetensorsSpec& spec : specs) {
+    known.insert(spec.name);
+    const std::string where = file.path() + ", tensor " + spec.name;
+    const SafetensorsEntry* entry = file.find(spec.name);
+    const std::string expected = type_text(spec.dtype, spec.shape);
+    if (!entry) refuse_other("model", where, expected, "none");
+    if (const std::string found = type_text(entry->dtype, entry->shape); found != expected)
+      refuse_other("model", where, expected, found);
+  }
+  for (const SafetensorsEntry& entry : file.entries())
+    if (!known.contains(entry.name))
+      refuse_other("model", file.path() + ", tensor " + entry.name, "none",
+                   "a weight or moment that this model lacks");
+}
+
+void require_same_run(const CheckpointState& state, const TrainPlan::Impl& plan, const std::string& folder) {
+  if (const std::string own = plan.optimizer->name; state.optimizer != own)
+    refuse_other("optimizer", folder, own, state.optimizer);
+  if (const std::string own = task_of(plan); state.task != own) refuse_other("task", folder, own, state.task);
+}
+
+void load_weights(Trainer::Impl& trainer, const SafetensorsFile& file) {
+  TurnedWeight turned;
+  for (const ParameterSpec& spec : trainer.planned().model.impl().specs) {
+    const std::span<std::byte> to = trainer.executor.bytes(spec.name);
+    if (!spec.transposed) {
+      file.read(file.at(spec.name), to);
+      continue;
+    }
+    const std::span<std::byte> from = turned.of(to.size());
+    file.read(file.at(spec.name), from);
+    from_file_layout(spec, from, to);
+  }
+}
+
+}  // namespace
+
+void Trainer::save_checkpoint(const std::string& folder, const CheckpointOptions& options) const {
+  const Exclusive guard(impl_.get());
+  impl_->require_whole();
+  impl_->saver.finish();
+  write_checkpoint(*impl_, folder, checkpoint_texts(*impl_, options), [] {});
+  if (options.published) options.published();
+}
+
+void Trainer::save_checkpoint_async(const std::string& folder, CheckpointOptions options) {
+  const Exclusive guard(impl_.get());
+  impl_->require_whole();
+  const auto published = std::move(options.published);
+  impl_->saver.start([impl = impl_.get(), folder, published,
+                      texts = checkpoint_texts(*impl_, std::move(options))](const Saver::Copied& copied) {
+    write_checkpoint(*impl, folder, texts, copied);
+    if (published) published();
+  });
+}
+
+void Trainer::await_checkpoint() {
+  const Exclusive guard(impl_.get());
+  impl_->saver.finish();
 }
 
 std::map<std::string, std::string> Trainer::resume(const std::string& folder) {
   const Exclusive guard(impl_.get());
-  const Checkpoint checkpoint = open_checkpoint(folder);
-  const SafetensorsFile& file = checkpoint.tensors;
-  if (const std::string own = impl_->planned().optimizer->name; checkpoint.state.optimizer != own)
-    throw Error(ErrorKind::input, {.what = "the checkpoint is of a run with another optimizer",
-                                   .where = folder,
-                                   .expected = own,
-                                   .found = checkpoint.state.optimizer});
-  require_same_tensors(file, saved_specs(impl_->planned().job));
+  impl_->saver.wait();
+  recover_folder(folder);
+  require_whole_checkpoint(folder);
+  const CheckpointState state = read_checkpoint_state(folder);
+  const TrainPlan::Impl& plan = impl_->planned();
+  require_same_run(state, plan, folder);
+  const SafetensorsFile weights(folder + "/" + weights_file), optimizer(folder + "/" + optimizer_file);
+  const auto states = state_specs(plan.job);
+  require_same_tensors(weights, weight_file_specs(plan.model.impl().specs));
+  require_same_tensors(optimizer, states);
   impl_->broken = "a resume ended halfway";  // until derive() returns
-  for (const std::string& name : saved_names(impl_->planned().job))
-    file.read(file.at(name), impl_->executor.bytes(name));
-  impl_->steps = checkpoint.state.steps;
-  impl_->restore_scaling(checkpoint.state.scaling);
+  load_weights(*impl_, weights);
+  for (const SafetensorsSpec& spec : states)
+    optimizer.read(optimizer.at(spec.name), impl_->executor.bytes(spec.name));
+  impl_->steps = state.steps;
+  impl_->restore_scaling(state.scaling);
   impl_->computed = false;
   impl_->abandon_step();
   impl_->derive();
-  return checkpoint.state.notes;
+  return state.notes;
 }
 
 }  // namespace hone

@@ -1,30 +1,39 @@
-// The folder of a checkpoint: state.json, and the tensors of which it has the digest.
+// The folder of a checkpoint: a model folder (config.json, model.safetensors) with the optimizer's state,
+// what the step after needs to know (state.json), and the digests of all files, as xxh128sum writes and
+// checks them.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
 
-#include "file/safetensors.hpp"
 #include "train/loss_scaler.hpp"
+#include "train/trainer_impl.hpp"
 
 namespace hone {
 
 struct CheckpointState {
-  std::int64_t steps;
-  std::map<std::string, std::string> notes;
-  std::string hash;  // of the tensors' file
-  std::string optimizer{};
+  std::int64_t steps = 0;
+  std::string optimizer{}, task{};
+  std::map<std::string, std::string> notes{};
   std::optional<LossScaler::State> scaling{};  // none: no step was ever scaled or skipped
 };
 
-struct Checkpoint {
-  CheckpointState state;
-  SafetensorsFile tensors;
-};
+// Texts by file name.
+using CheckpointTexts = std::map<std::string, std::string>;
+
+// All but tensors, as it is now. Error(usage) for notes that are no UTF-8, and for names that no file here
+// can have.
+CheckpointTexts checkpoint_texts(const Trainer::Impl& trainer, CheckpointOptions options);
+// Calls `copied` when no more is read of the trainer.
+void write_checkpoint(const Trainer::Impl& trainer, const std::string& folder, const CheckpointTexts& texts,
+                      const std::function<void()>& copied);
 
 // Error(input) where a file is missing, damaged, or of a format that is not read.
 CheckpointState read_checkpoint_state(const std::string& folder);  // state.json alone
-Checkpoint open_checkpoint(const std::string& folder);             // the tensors against their digest too
+// The path of a file of the folder, if it is as its digest says.
+std::optional<std::string> whole_file_of(const std::string& folder, const std::string& name);
+void require_whole_checkpoint(const std::string& folder);  // every file against its digest
 
 }  // namespace hone

@@ -16,8 +16,8 @@ constexpr std::int64_t process_bytes = std::int64_t{18} << 20;
 constexpr std::int64_t thread_bytes = std::int64_t{1} << 14;
 
 // What a state counts as, by its purpose; in the order of Purpose.
-constexpr const char* purposes[] = {"scalars",   "bf16 weights", "gradients", "gradients",
-                                    "optimizer", "kept",         "cache",     "scalars"};
+constexpr const char* purposes[] = {"scalars", "bf16 weights", "gradients", "gradients", "optimizer",
+                                    "kept",    "cache",        "cache",     "scalars"};
 
 std::vector<std::pair<std::string, std::int64_t>> breakdown(const JobPlan& job) {
   std::vector<std::pair<std::string, std::int64_t>> parts{{"workspace", job.workspace_bytes()}};

@@ -104,7 +104,9 @@ PlanPrograms write_programs(const Model& model, const TrainPlanOptions& o, const
                                      .loss_rows = ways.loss_rows,
                                      .cast_at_use = ways.cast_at_use,
                                      .update_in_backward = updates_in_backward(model, o),
-                                     .bf16_weights = o.master == Precision::bf16};
+                                     .bf16_weights = o.master == Precision::bf16,
+
+                                     .hits = o.hits};
     const Program step = write_step_program(model, options);
     if (programs.list.empty())
       programs.list = {cut(step, Phase::prepare), cut(step, Phase::norm), cut(step, Phase::update)};

@@ -23,6 +23,7 @@ namespace {
 constexpr const char* checkpoint_prefix = "step-";
 constexpr const char* config_key = "config";
 constexpr const char* dropout_key = "dropout";
+constexpr const char* tokenizer_file = "tokenizer.json";
 
 // Of what each id stands for. How a text becomes ids shows in the text's own digest.
 std::string digest(const Tokenizer& tokenizer) {
@@ -65,7 +66,7 @@ std::string text_of(const LossScaling& s) {
 
 // By the folder's tokenizer.json, where it has one; a file that hone cannot read is another tokenizer's.
 bool has_other_tokenizer(const std::string& folder, const Tokenizer& tokenizer) {
-  if (!is_file(folder + "/tokenizer.json")) return false;
+  if (!is_file(folder + "/" + tokenizer_file)) return false;
   try {
     return Tokenizer::open(folder) != tokenizer;
   } catch (const Error&) {
@@ -93,6 +94,8 @@ RunIdentity::RunIdentity(const TrainingRun& run, const Trainer& trainer, const T
            {"data", data.kind, data.identity()},
            {"batch", "--batch", std::to_string(o.batch)},
            {"seq", "--seq", std::to_string(o.seq)},
+           {"label-smoothing", "--label-smoothing",
+            run.label_smoothing ? to_text(*run.label_smoothing) : "the model's own"},
            {"precision", "--precision", name(o.precision)},
            {"seed", "--seed", std::to_string(o.seed)},
            {"lr", "--lr", to_text(run.adamw.lr)},
@@ -103,6 +106,12 @@ RunIdentity::RunIdentity(const TrainingRun& run, const Trainer& trainer, const T
            {"clip", "--clip", to_text(run.adamw.clip)},
            {"weights", "base model: its weights differ", "digest " + trainer.weights_hash()}};
   if (o.master != Precision::f32) kept_.push_back({"master", "--master", name(o.master)});
+  const auto option = [](std::string name) {
+    std::replace(name.begin(), name.end(), '_', '-');
+    return name;
+  };
+  for (const auto& [size, length] : o.sizes)
+    kept_.push_back({option(size), "--" + option(size), std::to_string(length)});
   if (run.schedule == ScheduleKind::wsd)
     kept_.push_back({"decay-steps", "--decay-steps", std::to_string(run.decay_steps)});
   if (run.adamw.adamw_lr) kept_.push_back({"adamw-lr", "--adamw-lr", to_text(*run.adamw.adamw_lr)});
@@ -113,8 +122,7 @@ RunIdentity::RunIdentity(const TrainingRun& run, const Trainer& trainer, const T
   for (const OptimizerRecord* record = &chosen; record; record = record->others) {
     const std::vector<float> scalars = scalars_of(run.adamw, chosen, *record);
     for (std::size_t i = 0; i < scalars.size(); ++i) {
-      std::string key = record->scalars[i].name;
-      std::replace(key.begin(), key.end(), '_', '-');
+      const std::string key = option(record->scalars[i].name);
       if (known.insert(key).second) kept_.push_back({key, "--" + key, to_text(scalars[i])});
     }
   }
@@ -174,21 +182,60 @@ std::vector<std::string> RunIdentity::changes(const Notes& notes, std::int64_t s
   return lines;
 }
 
-std::vector<std::string> RunFolder::checkpoints() const {
-  std::vector<std::string> names;
+namespace {
+
+constexpr std::size_t step_digits = 8;
+constexpr const char* damaged_suffix = ".damaged";
+
+// "step-00000020", then what is behind it: nothing of a checkpoint; ".tmp", ".old" of a save that was killed,
+// ".damaged" of what was set aside.
+struct CheckpointName {
+  std::string step, suffix;
+};
+
+std::optional<CheckpointName> parse_name(const std::string& name) {
+  const std::size_t prefix = std::string_view(checkpoint_prefix).size();
+  if (!name.starts_with(checkpoint_prefix)) return {};
+  std::size_t end = prefix;
+  while (end < name.size() && name[end] >= '0' && name[end] <= '9') ++end;
+  if (end - prefix < step_digits) return {};
+  return CheckpointName{name.substr(0, end), name.substr(end)};
+}
+
+std::vector<CheckpointName> names_in(const std::string& folder) {
+  std::vector<CheckpointName> names;
   std::error_code ignored;  // no folder, no checkpoints
-  for (const auto& entry : std::filesystem::directory_iterator(path_ + "/checkpoints", ignored)) {
-    const std::string name = entry.path().filename().string();
-    const bool whole = name.find(".tmp") == std::string::npos;  // a save that was killed leaves one
-    if (whole && name.rfind(checkpoint_prefix, 0) == 0) names.push_back(entry.path().string());
-  }
-  std::sort(names.begin(), names.end());
+  for (const auto& entry : std::filesystem::directory_iterator(folder, ignored))
+    if (auto name = parse_name(entry.path().filename().string())) names.push_back(std::move(*name));
   return names;
+}
+
+// Of two steps, by their numbers: more than eight digits are a later one.
+bool before(const std::string& a, const std::string& b) {
+  return a.size() != b.size() ? a.size() < b.size() : a < b;
+}
+
+}  // namespace
+
+std::vector<std::string> RunFolder::checkpoints() const {
+  std::vector<std::string> steps;
+  for (const CheckpointName& name : names_in(folder()))
+    if (name.suffix.empty()) steps.push_back(name.step);
+  std::sort(steps.begin(), steps.end(), before);
+  for (std::string& step : steps) step = folder() + "/" + step;
+  return steps;
 }
 
 std::optional<std::string> RunFolder::last_checkpoint() const {
   const auto all = checkpoints();
   return all.empty() ? std::nullopt : std::optional(all.back());
+}
+
+std::optional<std::string> RunFolder::tokenizer() const {
+  const auto all = checkpoints();
+  for (auto one = all.rbegin(); one != all.rend(); ++one)
+    if (auto file = whole_file_of(*one, tokenizer_file)) return file;
+  return {};
 }
 
 void RunFolder::require_own(const std::string& base, const Tokenizer& tokenizer) const {
@@ -201,52 +248,61 @@ void RunFolder::require_own(const std::string& base, const Tokenizer& tokenizer)
   std::string found = model_file_in(path_);
   if (found.empty() && has_other_tokenizer(path_, tokenizer)) found = "tokenizer.json of another tokenizer";
   if (!found.empty())
-    throw Error(ErrorKind::failed, {.what = "the folder holds another model, which would be replaced",
-                                    .where = path_,
-                                    .expected = "no folder, or one without a model but this run's",
-                                    .found = found,
-                                    .hint = "name another --out, or move what is there away"});
+    throw Error(ErrorKind::usage, {.what = "the folder holds another model, which would be replaced",
+                                   .where = path_,
+                                   .expected = "no folder, or one without a model but this run's",
+                                   .found = found,
+                                   .hint = "name another --out, or move what is there away"});
 }
 
-void RunFolder::save(const Trainer& trainer, const RunIdentity::Notes& notes) const {
-  char name[32];
-  std::snprintf(name, sizeof name, "%s%08lld", checkpoint_prefix, static_cast<long long>(trainer.steps()));
-  make_folders(path_ + "/checkpoints");
-  trainer.save_checkpoint(path_ + "/checkpoints/" + name, notes);
+void RunFolder::save(Trainer& trainer, CheckpointOptions options, std::int64_t keep) const {
+  const std::string name = fmt::format("{}{:0{}}", checkpoint_prefix, trainer.steps(), step_digits);
+  options.published = [*this, name, keep] { tidy(name, keep); };
+  make_folders(folder());
+  trainer.save_checkpoint_async(folder() + "/" + name, std::move(options));
+}
+
+void RunFolder::tidy(const std::string& newest, std::int64_t keep) const {
+  for (const CheckpointName& name : names_in(folder()))
+    if (!name.suffix.empty() && (name.suffix != damaged_suffix || !before(newest, name.step)))
+      remove_folder(folder() + "/" + name.step + name.suffix);
+  const auto all = checkpoints();
+  for (std::size_t i = 0; i + static_cast<std::size_t>(keep) < all.size(); ++i) remove_folder(all[i]);
+}
+
+std::optional<std::string> RunFolder::resume(Trainer& trainer,
+                                             const std::function<void(const RunIdentity::Notes&)>& check,
+                                             const std::function<void(const std::string&)>& say) const {
   auto all = checkpoints();
-  for (std::size_t i = 0; i + 2 < all.size(); ++i) std::filesystem::remove_all(all[i]);
-}
-
-void RunFolder::refuse_damaged(const Error& error, const std::string& damaged) const {
-  ErrorText text = error.text();
-  text.hint = "no other checkpoint is whole: use --resume never to begin anew";
-  for (const std::string& one : checkpoints()) {
-    if (one == damaged) continue;
+  std::vector<std::pair<std::string, Error>> damaged;
+  for (; !all.empty(); all.pop_back()) {
     try {
-      open_checkpoint(one);
-      text.hint = one + " is whole: remove " + damaged + " to go on from there";
-    } catch (const Error&) {  // damaged as well
+      check(read_checkpoint_state(all.back()).notes);
+      trainer.resume(all.back());
+      break;
+    } catch (const Error& e) {
+      if (e.kind() != ErrorKind::input) throw;
+      damaged.emplace_back(all.back(), e);
     }
   }
-  throw Error(error.kind(), text);
-}
-
-std::optional<std::string> RunFolder::resume(
-    Trainer& trainer, const std::function<void(const RunIdentity::Notes&)>& check) const {
-  const auto all = checkpoints();
-  if (all.empty()) return {};
-  try {
-    check(read_checkpoint_state(all.back()).notes);
-    trainer.resume(all.back());
-  } catch (const Error& e) {
-    if (e.kind() != ErrorKind::input) throw;
-    refuse_damaged(e, all.back());
+  if (all.empty() && damaged.empty()) return {};
+  if (all.empty()) {
+    ErrorText text = damaged.front().second.text();
+    text.hint = "no other checkpoint is whole: use --resume never to begin anew";
+    throw Error(ErrorKind::input, std::move(text));
+  }
+  for (const auto& [path, error] : damaged) {
+    say(fmt::format("note: {}; set aside as {}{}, the run goes on from the checkpoint before", error.what(),
+                    path.substr(folder().size() + 1), damaged_suffix));
+    remove_folder(path + damaged_suffix);
+    rename_path(path, path + damaged_suffix);
   }
   return all.back();
 }
 
 void RunFolder::remove_checkpoints() const {
-  for (const std::string& one : checkpoints()) std::filesystem::remove_all(one);
+  for (const CheckpointName& name : names_in(folder()))
+    remove_folder(folder() + "/" + name.step + name.suffix);
 }
 
 }  // namespace hone

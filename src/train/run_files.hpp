@@ -45,20 +45,27 @@ class RunFolder {
 
   const std::string& path() const { return path_; }
   std::optional<std::string> last_checkpoint() const;
-  // Error where a run that begins with the model `base` would replace here what no run has made: that model
-  // itself (usage), another model or its tokenizer (failed).
+  // The tokenizer.json of the newest checkpoint where that file is whole: a run goes on with its own.
+  std::optional<std::string> tokenizer() const;
+  // Error(usage) where a run that begins with the model `base` would replace here what no run has made: that
+  // model itself, another model or its tokenizer.
   void require_own(const std::string& base, const Tokenizer& tokenizer) const;
-  // Writes the checkpoint of the trainer's step; the one before it stays, older ones go.
-  void save(const Trainer& trainer, const RunIdentity::Notes& notes) const;
-  // Loads the last checkpoint, where there is one, unless `check` throws at its notes, and returns its
-  // folder. Where it is damaged, the error says which one is whole.
+  // Begins to write the checkpoint of the trainer's step beside the training. Once it is on disk, the newest
+  // `keep` stay and older ones go, and what was left of killed saves; a damaged one stays until there is one
+  // of its own step or a later one.
+  void save(Trainer& trainer, CheckpointOptions options, std::int64_t keep) const;
+  // Loads the last checkpoint that is whole, where there are any, unless `check` throws at its notes, and
+  // returns its folder. Damaged ones behind it are set aside as NAME.damaged, and `say` hears so.
+  // Error(input) where there are some and none is whole.
   std::optional<std::string> resume(Trainer& trainer,
-                                    const std::function<void(const RunIdentity::Notes&)>& check) const;
+                                    const std::function<void(const RunIdentity::Notes&)>& check,
+                                    const std::function<void(const std::string&)>& say) const;
   void remove_checkpoints() const;
 
  private:
+  std::string folder() const { return path_ + "/checkpoints"; }
   std::vector<std::string> checkpoints() const;  // oldest first
-  [[noreturn]] void refuse_damaged(const Error& error, const std::string& damaged) const;
+  void tidy(const std::string& newest, std::int64_t keep) const;
   std::string path_;
 };
 

@@ -56,6 +56,7 @@ Program write_evaluation_program(const Model& model, const StepProgramOptions& o
                                        {.batch = o.micro_batch, .seq = o.seq, .sizes = o.sizes}, outputs);
   run_pipeline(forward.program, {.use = PipelineOptions::Use::evaluate,
                                  .products = o.products,
+                                 .hits = o.hits,
                                  .loss_rows = o.loss_rows,
                                  .cast_at_use = o.cast_at_use,
                                  .bf16_weights = o.bf16_weights});

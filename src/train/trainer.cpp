@@ -10,6 +10,7 @@
 #include "op/common.hpp"
 #include "op/inputs.hpp"
 #include "pass/passes.hpp"
+#include "train/hits.hpp"
 #include "train/step_options.hpp"
 #include "train/trainer_impl.hpp"
 
@@ -35,7 +36,24 @@ namespace {
 
 }  // namespace
 
-Trainer::Impl::Impl(const TrainPlan& p) : plan(p), executor(p.impl().job) {
+namespace {
+
+bool is_saved(const TensorDef& t) { return t.role == Role::parameter || t.lifetime == Lifetime::saved; }
+
+std::vector<bool> programs_that_write_saved(const JobPlan& job) {
+  std::vector<bool> writes;
+  for (const Program& p : job.programs()) {
+    const auto writes_one = [&](TensorId id) { return is_saved(p[p.root(id)]); };
+    writes.push_back(std::ranges::any_of(
+        p.nodes, [&](const Node& node) { return std::ranges::any_of(node.outputs, writes_one); }));
+  }
+  return writes;
+}
+
+}  // namespace
+
+Trainer::Impl::Impl(const TrainPlan& p)
+    : plan(p), executor(p.impl().job), writes_saved(programs_that_write_saved(p.impl().job)) {
   restore_scaling({});
   load_weights();
   derive();
@@ -82,9 +100,14 @@ void Trainer::Impl::require_no_half_backward(const char* what) const {
                                    .hint = "update() or discard() first"});
 }
 
+bool Trainer::Impl::run(std::size_t program, const std::stop_token& stop) {
+  if (writes_saved[program]) saver.await_copied();
+  return executor.run(program, stop);
+}
+
 void Trainer::Impl::run_writing(std::size_t program) {
   broken = "an update ended halfway";  // unless it returns
-  executor.run(program);
+  run(program);
   broken.clear();
 }
 
@@ -247,7 +270,7 @@ double gradient_norm(Trainer::Impl& t) {
 bool run_norm(Trainer::Impl& t, const StepOptions& o) {
   t.executor.view<float>(input::clip)[0] = o.clip;
   if (t.scales_losses()) t.executor.view<float>(input::scaled_by)[0] = t.scaled_by;
-  if (!t.executor.run(t.planned().norm, o.stop)) return false;
+  if (!t.run(t.planned().norm, o.stop)) return false;
   t.joined = true;
   return true;
 }
@@ -256,6 +279,7 @@ bool run_norm(Trainer::Impl& t, const StepOptions& o) {
 // changed.
 double run_rest_of_backward(Trainer::Impl& t) {
   const MicroProgram& micro = t.planned().micro[0];
+  t.saver.await_copied();
   t.broken = "an update ended halfway";  // unless it returns
   t.executor.run_nodes(micro.train, micro.first_write, t.planned().job.programs()[micro.train].nodes.size());
   t.executor.run(t.planned().norm);
@@ -300,6 +324,7 @@ StepResult run_update(Trainer::Impl& t, const StepOptions& o, const Samples* bat
 }
 
 StepResult run_step(Trainer::Impl& t, const Samples& batch, const StepOptions& options) {
+  t.saver.throw_failure();
   if (t.samples != 0)
     throw Error(ErrorKind::usage, {.what = "step() in the middle of accumulate()",
                                    .where = "Trainer::step",
@@ -336,9 +361,13 @@ EvalResult run_evaluation(Trainer::Impl& t, const Samples& batch) {
   if (result.tokens == 0) refuse_no_labels();
   std::vector<double> sums;
   for (std::int64_t first = 0; first < batch.count(); first += micro.sequences) {
-    feed(t.executor, micro.evaluate, batch.rows(first, std::min(micro.sequences, batch.count() - first)), {});
+    const Samples some = batch.rows(first, std::min(micro.sequences, batch.count() - first));
+    feed(t.executor, micro.evaluate, some, {});
     t.executor.run(micro.evaluate);
     t.add_losses(micro.evaluate, sums);
+    if (!t.plan.options().hits) continue;
+    const Hits found = count_hits(t.executor, micro.evaluate, t.planned().terms, some);
+    result.hits += found.labels, result.exact += found.samples;
   }
   result.loss = t.loss(sums, counts);
   for (std::size_t i = 0; i < sums.size(); ++i) {
@@ -371,6 +400,7 @@ LabelCounts step_counts(const Trainer::Impl& t, const std::map<std::string, std:
 double run_accumulate(Trainer::Impl& t, const Samples& batch,
                       const std::map<std::string, std::int64_t>& counts) {
   t.require_whole();
+  t.saver.throw_failure();
   const LabelCounts of_step = step_counts(t, counts);
   check_samples(t.planned().job.programs()[t.planned().micro[0].train], batch);
   return *run_micro(t, batch, of_step, {});

@@ -8,6 +8,7 @@
 #include "store/weight_store.hpp"
 #include "train/loss_scaler.hpp"
 #include "train/plan_impl.hpp"
+#include "train/saver.hpp"
 
 namespace hone {
 
@@ -33,6 +34,8 @@ struct Trainer::Impl {
   std::atomic<bool> busy{false};
   static constexpr const char *type = "Trainer", *noun = "trainer";
   std::string broken;  // why the weights are of no step; empty: all is well
+  // By program: does it write what a checkpoint holds?
+  std::vector<bool> writes_saved;
 
   const TrainPlan::Impl& planned() const { return plan.impl(); }
   const MicroProgram& program_for(const Samples& batch) const;
@@ -46,6 +49,8 @@ struct Trainer::Impl {
   // Error(usage) in the middle of a step whose backward is not through: `what` would write over it.
   void require_no_half_backward(const char* what) const;
   void require_whole() const;  // Error(failed) that says why the weights are of no step
+  // Runs a program of the plan; one that writes what a save under way still reads waits for that.
+  bool run(std::size_t program, const std::stop_token& stop = {});
   // Runs what writes weights or what is derived from them; if it throws, no step is possible any more.
   void run_writing(std::size_t program);
   // Runs `read` while the gradients are whole, in the middle of a step too.
@@ -56,7 +61,8 @@ struct Trainer::Impl {
   void derive();  // bf16 copies from the f32 weights
   // A weight's specification, in the type that it is kept in; Error(usage) where there is none of that name.
   const ParameterSpec& spec(const std::string& weight) const;
-  WeightReader reader(std::vector<std::byte>& buffer) const;
+  std::span<const std::byte> bytes(const std::string& name) const;  // of a shared tensor
+  WeightReader reader(TurnedWeight& turned) const;
   // Are weights updated inside of the (only) micro-batch's program?
   bool updates_in_backward() const;
   bool scales_losses() const { return planned().options.precision == Precision::fp16; }
@@ -70,6 +76,8 @@ struct Trainer::Impl {
   // The step is over without an update; Error(failed) where there were too many of that kind.
   StepResult skip_step(double norm, const Samples* batch);
   [[noreturn]] void report_not_finite(std::optional<NotFinite> first, double value, const char* what);
+
+  Saver saver;  // last, so that it ends first: it reads all of the above
 };
 
 using Exclusive = InUse<Trainer::Impl>;

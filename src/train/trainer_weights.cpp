@@ -25,14 +25,17 @@ void in_file_layout(const ParameterSpec& spec, std::span<const float> from, std:
 
 }  // namespace
 
-WeightReader Trainer::Impl::reader(std::vector<std::byte>& buffer) const {
-  auto* self = const_cast<Impl*>(this);  // reads only
-  return [self, &buffer](const ParameterSpec& spec) -> std::span<const std::byte> {
-    const std::span<const std::byte> from = self->executor.bytes(spec.name);
+std::span<const std::byte> Trainer::Impl::bytes(const std::string& name) const {
+  return const_cast<Impl*>(this)->executor.bytes(name);  // reads only
+}
+
+WeightReader Trainer::Impl::reader(TurnedWeight& turned) const {
+  return [this, &turned](const ParameterSpec& spec) -> std::span<const std::byte> {
+    const std::span<const std::byte> from = bytes(spec.name);
     if (!spec.transposed) return from;
-    buffer.resize(from.size());
-    to_file_layout(spec, from, buffer);
-    return buffer;
+    const std::span<std::byte> to = turned.of(from.size());
+    to_file_layout(spec, from, to);
+    return to;
   };
 }
 
@@ -61,7 +64,7 @@ void Trainer::Impl::with_whole_gradients(const std::function<void()>& read) {
       const auto bytes = executor.bytes(t.name);
       before[t.name].assign(bytes.begin(), bytes.end());
     }
-  executor.run(planned().norm);
+  run(planned().norm);
   read();
   for (const auto& [name, bytes] : before)
     std::copy(bytes.begin(), bytes.end(), executor.bytes(name).begin());
@@ -71,8 +74,8 @@ Model Trainer::model() const {
   const Exclusive guard(impl_.get());
   impl_->require_whole();
   std::map<std::string, std::vector<std::byte>> values;
-  std::vector<std::byte> buffer;
-  const auto read = impl_->reader(buffer);
+  TurnedWeight turned;
+  const auto read = impl_->reader(turned);
   for (const ParameterSpec& spec : impl_->planned().specs) {
     const auto from = read(spec);
     std::vector<std::byte>& to = values[spec.name];
@@ -85,16 +88,16 @@ Model Trainer::model() const {
 std::string Trainer::weights_hash() const {
   const Exclusive guard(impl_.get());
   impl_->require_whole();
-  std::vector<std::byte> buffer;
-  return hash_weights(impl_->planned().specs, impl_->reader(buffer));
+  TurnedWeight turned;
+  return hash_weights(impl_->planned().specs, impl_->reader(turned));
 }
 
 void Trainer::save(const std::string& folder) const {
   const Exclusive guard(impl_.get());
   impl_->require_whole();
   make_folders(folder);
-  std::vector<std::byte> buffer;
-  write_weights(folder + "/model.safetensors", impl_->planned().specs, impl_->reader(buffer));
+  TurnedWeight turned;
+  written_weights(folder + "/model.safetensors", impl_->planned().specs, impl_->reader(turned)).commit();
   write_file(folder + "/config.json", impl_->planned().model.config_json());
 }
 
@@ -103,8 +106,8 @@ void Trainer::read(const std::string& weight, std::span<float> values) const {
   impl_->require_whole();
   const ParameterSpec& spec = impl_->spec(weight);
   require_size(weight, static_cast<std::size_t>(spec.shape.elements()), values.size());
-  std::vector<std::byte> buffer;
-  widen(impl_->reader(buffer)(spec), spec.dtype, values);
+  TurnedWeight turned;
+  widen(impl_->reader(turned)(spec), spec.dtype, values);
 }
 
 void Trainer::Impl::require_kept(const std::string& name) const {
@@ -148,6 +151,7 @@ void Trainer::write(const std::string& weight, std::span<const float> values) {
   const ParameterSpec& spec = impl_->spec(weight);
   require_size(weight, static_cast<std::size_t>(spec.shape.elements()), values.size());
   const std::span<std::byte> to = impl_->executor.bytes(weight);
+  impl_->saver.await_copied();
   const std::vector<std::byte> before(to.begin(), to.end());
   std::vector<std::byte> kept(to.size());
   narrow(values, spec.dtype, kept);

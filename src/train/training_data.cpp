@@ -5,11 +5,12 @@
 #include <algorithm>
 
 #include "file/mapped.hpp"
+#include "train/run_files.hpp"
 
 namespace hone {
 namespace {
 
-// An evaluation looks at this many tokens at most, in windows spread evenly over the held-out text.
+// An evaluation looks at this many tokens at most, in samples spread evenly over what is held out.
 constexpr std::int64_t evaluation_tokens = 1 << 17;
 
 HeldSamples held(Batch batch) {
@@ -42,8 +43,7 @@ void check_text(const Text& text, std::int64_t seq) {
 
 SampleSet windows_of(const Text& text, std::int64_t batch, std::int64_t seq) {
   check_text(text, seq);
-  const std::int64_t evaluated =
-      std::min(text.held_out_windows(seq), std::max<std::int64_t>(1, evaluation_tokens / seq));
+  const std::int64_t evaluated = evaluated_samples(text.held_out_windows(seq), seq);
   return {.batch = [=](std::int64_t n) { return held(text.batch(n, batch, seq)); },
           .evaluated = evaluated,
           .held_out = [=](std::int64_t first,
@@ -53,7 +53,7 @@ SampleSet windows_of(const Text& text, std::int64_t batch, std::int64_t seq) {
 
 }  // namespace
 
-TrainingData text_data(const Text& text) {
+TrainingData text_data(const TrainingRun& run, const Text& text) {
   return {.kind = "text",
           .tokenizer = text.tokenizer(),
           .notes = text.notes(),
@@ -64,10 +64,41 @@ TrainingData text_data(const Text& text) {
                 return fmt::format("{} tokens, {} bytes, digest {}", text.all_tokens(), text.all_bytes(),
                                    text.digest());
               },
+          .lengths =
+              [seq = run.plan.seq, sizes = run.plan.sizes](std::int64_t) {
+                return Lengths{seq ? seq : usual_seq, sizes};
+              },
           .samples = [=](const TrainPlan& plan) { return windows_of(text, plan.batch(), plan.seq()); }};
 }
 
+std::int64_t evaluated_samples(std::int64_t all, std::int64_t seq) {
+  return std::min(all, std::max<std::int64_t>(1, evaluation_tokens / seq));
+}
+
+bool learns_from_pairs(const TrainingRun& run) {
+  if (run.data.starts_with("task:")) return true;
+  const Model model = find_model(run.model, {.tokenizer_size = Tokenizer::bytes().vocab_size()});
+  return model.reads_source();
+}
+
+void check_pairs(const Model& model, const Tokenizer& tokenizer, const std::string& data) {
+  if (!model.reads_source())
+    throw Error(ErrorKind::usage, {.what = "pairs want a model that reads a source",
+                                   .where = data,
+                                   .found = "the family " + model.family(),
+                                   .hint = "--model transformer-tiny is one that does"});
+  const SequenceTokens own = model.sequence_tokens(), frame = tokenizer.sequence_tokens();
+  if (own.begin != frame.begin || own.end != frame.end)
+    throw Error(ErrorKind::input,
+                {.what = "the tokenizer frames a target otherwise than the model's config says",
+                 .where = data,
+                 .expected = "bos_token_id and eos_token_id as the tokenizer has them",
+                 .hint = "use the tokenizer that the model was trained with"});
+}
+
 std::string tokenizer_of(const TrainingRun& run) {
+  if (run.tokenizer.empty() && run.resume && !run.out.empty())
+    if (auto own = RunFolder(run.out).tokenizer()) return *own;
   const bool from_model = run.tokenizer.empty() && is_file(run.model + "/tokenizer.json");
   return from_model ? run.model : run.tokenizer;
 }
@@ -76,8 +107,18 @@ TrainingData open_data(const TrainingRun& run) {
   if (run.data.empty())
     throw Error(ErrorKind::usage, {.what = "no text to train on",
                                    .hint = "--data takes a text file, a folder or token shards"});
-  if (run.made_tokenizer) return text_data(Text(run.data, *run.made_tokenizer, run.plan.seed));
-  return text_data(Text(run.data, {.tokenizer = tokenizer_of(run), .seed = run.plan.seed}));
+  const std::string tokenizer = tokenizer_of(run);
+  if (learns_from_pairs(run)) {
+    const PairOptions options{.tokenizer = tokenizer,
+                              .too_long = run.too_long,
+                              .source_field = run.source_field,
+                              .target_field = run.target_field,
+                              .seed = run.plan.seed};
+    return pair_data(
+        run, run.made_tokenizer ? Pairs(run.data, *run.made_tokenizer, options) : Pairs(run.data, options));
+  }
+  if (run.made_tokenizer) return text_data(run, Text(run.data, *run.made_tokenizer, run.plan.seed));
+  return text_data(run, Text(run.data, {.tokenizer = tokenizer, .seed = run.plan.seed}));
 }
 
 }  // namespace hone

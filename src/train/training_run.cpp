@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cmath>
 #include <numbers>
+#include <optional>
 
 #include "base/float_mode.hpp"
 #include "base/number.hpp"
@@ -40,11 +41,17 @@ TrainingData heard(const TrainingRun& run) {
   return data;
 }
 
-Model open_model(const TrainingRun& run, std::int64_t vocab_size) {
+// A preset is as long as its samples; what a config or a folder says stays.
+Model open_model(const TrainingRun& run, const Tokenizer& tokenizer, const SequenceTokens& frame,
+                 const Lengths& lengths) {
+  const std::int64_t vocab_size = tokenizer.vocab_size();
   ModelOptions options{.tokenizer_size = vocab_size, .dropout = run.dropout, .seed = run.plan.seed};
+  options.sequence_tokens = frame;
   const bool preset = !is_file(run.model) && !is_folder(run.model);
   if (preset) options.vocab_size = vocab_size;
-  if (preset) options.context = run.plan.seq;
+  if (preset) options.context = lengths.seq;
+  for (const auto& size : lengths.sizes)
+    if (preset) options.context = std::max(options.context, size.second);
   Model model = find_model(run.model, options);
   if (vocab_size > model.vocab_size())
     throw Error(ErrorKind::input,
@@ -74,9 +81,16 @@ void check(const TrainingRun& run) {
   count(run.eval_every, "eval_every");
   count(run.save_every, "save_every");
   count(run.decay_steps, "decay_steps");
+  require(run.keep_checkpoints >= 1, "keep", "1 or more", std::to_string(run.keep_checkpoints));
   check_step_options(o, optimizer_record(run.plan.optimizer), "");
   real(run.min_lr, run.min_lr >= 0 && run.min_lr <= o.lr, "min_lr", "0 to lr");
-  if (run.dropout) real(*run.dropout, *run.dropout >= 0 && *run.dropout < 1, "dropout", "0 <= dropout < 1");
+  const auto share = [&](const std::optional<float>& value, const char* option, const char* expected) {
+    if (value) real(*value, *value >= 0 && *value < 1, option, expected);
+  };
+  share(run.dropout, "dropout", "0 <= dropout < 1");
+  share(run.label_smoothing, "label_smoothing", "0 <= label_smoothing < 1");
+  count(run.plan.seq, "seq");
+  count(run.source_seq, "source_seq");
 }
 
 void check_out(const TrainingRun& run, const Tokenizer& tokenizer) {
@@ -113,22 +127,31 @@ class Run {
 
   void start() {
     for (const std::string& note : run_notes(options_, trainer_.plan())) say("note: " + note);
+    for (const std::string& note : samples_.notes) say("note: " + note);
     if (!options_.resume) return folder_.remove_checkpoints();
     RunIdentity::Notes kept;
-    const auto from = folder_.resume(trainer_, [&](const RunIdentity::Notes& notes) {
+    const auto check = [&](const RunIdentity::Notes& notes) {
       identity_.require_same(notes);
       kept = notes;
-    });
+    };
+    const auto from = folder_.resume(trainer_, check, [this](const std::string& note) { say(note); });
     if (!from) return;
+    saved_step_ = trainer_.steps();
     summary_.loss = from_text(kept["last loss"]);
     say("resumed from " + *from);
     for (const std::string& change : identity_.changes(kept, trainer_.steps())) say("note: " + change);
   }
 
-  [[noreturn]] void refuse_diverged(ErrorText text) const {
+  // With where the run could go on from.
+  [[noreturn]] void give_up(ErrorText text) {
+    try {
+      trainer_.await_checkpoint();
+    } catch (const Error&) {  // what ended the run comes first
+    }
     const auto last = folder_.last_checkpoint();
+    text.hint += text.hint.empty() ? "" : "; ";
     text.hint +=
-        last ? "; the last checkpoint is " + *last : "; no checkpoint was saved, --save-every makes them";
+        last ? "the last checkpoint is " + *last : "no checkpoint was saved, --save-every makes them";
     throw Error(ErrorKind::failed, std::move(text));
   }
 
@@ -137,7 +160,7 @@ class Run {
       return trainer_.step(batch.samples, step);
     } catch (const Error& e) {
       if (e.kind() != ErrorKind::failed) throw;
-      refuse_diverged(e.text());
+      give_up(e.text());
     }
   }
 
@@ -178,41 +201,58 @@ class Run {
   bool evaluate() {
     const std::int64_t together = trainer_.plan().options().micro_batch;
     double sum = 0;
-    std::int64_t tokens = 0;
+    std::int64_t tokens = 0, hits = 0, exact = 0;
     for (std::int64_t i = 0; i < samples_.evaluated; i += together) {
       if (stopping()) return false;
       const HeldSamples some = samples_.held_out(i, std::min(together, samples_.evaluated - i));
       const EvalResult part = trainer_.evaluate(some.samples);
       sum += part.loss * static_cast<double>(part.tokens);
       tokens += part.tokens;
+      hits += part.hits;
+      exact += part.exact;
     }
     summary_.val_loss = sum / static_cast<double>(tokens);
     if (!std::isfinite(sum))
-      refuse_diverged({.what = "the validation loss is not finite",
-                       .where = "step " + std::to_string(trainer_.steps()),
-                       .hint = "lower the learning rate, clip at a lower norm, or warm up longer"});
-    if (const auto& text = samples_.held_out_text)
+      give_up({.what = "the validation loss is not finite",
+               .where = "step " + std::to_string(trainer_.steps()),
+               .hint = "lower the learning rate, clip at a lower norm, or warm up longer"});
+    const auto share = [](std::int64_t of, std::int64_t all) {
+      return static_cast<double>(of) / static_cast<double>(all);
+    };
+    const auto& text = samples_.held_out_text;
+    summary_.bits_per_byte = RunSummary::unknown;
+    if (text)
       summary_.bits_per_byte = summary_.val_loss / std::numbers::ln2 * static_cast<double>(text->tokens) /
                                static_cast<double>(std::max<std::int64_t>(1, text->bytes));
+    if (trainer_.plan().options().hits) {
+      summary_.accuracy = share(hits, tokens);
+      summary_.exact_match = share(exact, samples_.evaluated);
+    }
     if (options_.on_eval)
-      options_.on_eval(
-          {.step = trainer_.steps(), .val_loss = summary_.val_loss, .bits_per_byte = summary_.bits_per_byte});
+      options_.on_eval({.step = trainer_.steps(),
+                        .val_loss = summary_.val_loss,
+                        .bits_per_byte = summary_.bits_per_byte,
+                        .accuracy = summary_.accuracy,
+                        .exact_match = summary_.exact_match});
     return true;
   }
 
   void save() {
     auto notes = identity_.notes();
     notes["last loss"] = to_text(summary_.loss);
-    folder_.save(trainer_, notes);
+    folder_.save(trainer_, {.notes = std::move(notes), .files = {{"tokenizer.json", tokenizer_.json()}}},
+                 options_.keep_checkpoints);
+    saved_step_ = trainer_.steps();
   }
 
   void finish(double seconds, std::int64_t first) {
     const bool did_steps = trainer_.steps() > first;
-    if (did_steps || (!stopping() && !folder_.last_checkpoint())) save();
+    if (saved_step_ != trainer_.steps() && (did_steps || !stopping())) save();
     if (did_steps) summary_.seconds = seconds;
     if (did_steps) summary_.tokens_per_s = static_cast<double>(tokens_) / seconds;
     if (options_.profile) summary_.op_ms = trainer_.profile_ms();
     summary_.stopped = stopping() || !evaluate();
+    trainer_.await_checkpoint();
     if (!summary_.stopped) {
       trainer_.save(options_.out);
       tokenizer_.save(options_.out);
@@ -232,19 +272,26 @@ class Run {
   RunIdentity identity_;
   RunSummary summary_;
   std::int64_t tokens_ = 0;
+  std::optional<std::int64_t> saved_step_;  // of the newest checkpoint
 };
 
-TrainPlanOptions plan_options(const TrainingRun& run) {
+TrainPlanOptions plan_options(const TrainingRun& run, Lengths lengths) {
   TrainPlanOptions options = run.plan;
   options.clipping = run.adamw.clip > 0;
+  options.seq = lengths.seq;
+  options.sizes = std::move(lengths.sizes);
+  if (run.label_smoothing) options.objective = next_token({.label_smoothing = *run.label_smoothing});
   return options;
 }
 
 TrainPlan plan_for(const TrainingRun& run, const TrainingData& data) {
-  TrainPlanOptions options = plan_options(run);
+  const Model model = open_model(run, data.tokenizer, data.frame, data.lengths(0));
+  if (data.kind == pairs_kind) check_pairs(model, data.tokenizer, run.data);
+  TrainPlanOptions options = plan_options(run, data.lengths(model.context()));
   options.text_bytes = data.memory_bytes;
   options.reading_bytes = data.reading_bytes;
-  return TrainPlan(open_model(run, data.tokenizer.vocab_size()), std::move(options));
+  options.hits = data.counts_hits;
+  return TrainPlan(model, std::move(options));
 }
 
 Tokenizer tokenizer_without_text(const TrainingRun& run) {
@@ -259,10 +306,16 @@ Tokenizer tokenizer_without_text(const TrainingRun& run) {
 
 // Of a text, a plan wants the size of its vocabulary and the memory that it takes.
 TrainPlan plan_without_text(const TrainingRun& run) {
-  const Tokenizer tokenizer = tokenizer_without_text(run);
+  const bool pairs = learns_from_pairs(run);
+  Tokenizer tokenizer = tokenizer_without_text(run);
+  if (pairs) tokenizer = tokenizer.with_sequence_tokens();
   note_another_tokenizer(run, tokenizer);
   check_out(run, tokenizer);
-  TrainPlan plan(open_model(run, tokenizer.vocab_size()), plan_options(run));
+  Lengths lengths{run.plan.seq ? run.plan.seq : usual_seq, run.plan.sizes};
+  if (pairs) lengths.sizes[source_size] = run.source_seq ? run.source_seq : lengths.seq;
+  const Model model =
+      open_model(run, tokenizer, pairs ? tokenizer.sequence_tokens() : SequenceTokens(), lengths);
+  TrainPlan plan(model, plan_options(run, lengths));
   if (run.on_message)
     run.on_message("note: no --data: planned without the memory that a text takes, for a tokenizer of " +
                    std::to_string(tokenizer.vocab_size()) + " ids" +

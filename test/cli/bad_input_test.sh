@@ -43,7 +43,7 @@ train 2 "^hone: --loss-scale: only fp16" --data text.txt --loss-scale dynamic
 train 2 "^hone: --isa: unknown.*portable" --model tiny --data text.txt --seq 64 --isa sse
 train 2 "^hone: --threads: .*1 to 4096.*found -1" --model tiny --data text.txt --seq 64 --threads -1
 train 2 "^hone: --batch: .*at least 1, found 0" --model tiny --data text.txt --seq 64 --batch 0
-train 2 "^hone: --seq: .*1 to 128.*found 0" --model tiny --data text.txt --seq 0
+train 2 "^hone: --seq: .*0 or more.*found -1" --model tiny --data text.txt --seq -1
 train 2 "^hone: --schedule: .*found 'sine'" --data text.txt --schedule sine
 train 2 "^hone: --optimizer: unknown optimizer 'adam'.*did you mean 'adamw'" --data text.txt --optimizer adam
 train 2 "^hone: --resume: .*found 'no'" --data text.txt --resume no
@@ -54,7 +54,7 @@ train 2 "^hone: --model: no preset 'nan0'" --model nan0 --data text.txt
 train 2 "^hone: --lr: expected a finite number, found ''" --lr= --data text.txt
 train 2 "^hone: --seed: .*found ''" --data text.txt --seed=
 expect 2 "^hone: --vocab-size: .*257 to" tokenizer train --data text.txt --vocab-size 12 --out new
-expect 2 "^hone: --shard-tokens: " data --data text.txt --shard-tokens 0 --out new
+expect 2 "^hone: --shard-tokens: " data build --data text.txt --shard-tokens 0 --out new
 expect 2 "^hone: --vocab: .*0 to.*found -1" bench train --vocab -1
 expect 2 "^hone: --threads: .*found -1" bench gemm --threads -1
 expect 2 "^hone: --sample-tokens: .*found -5" demo --data text.txt --sample-tokens -5
@@ -72,7 +72,7 @@ leaves_nothing 3 "smaller --seq or a longer text" demo --data small.txt --vocab-
 leaves_nothing 2 "sample-tokens" demo --data text.txt --sample-tokens -5 --steps 2
 leaves_nothing 2 "prompt exceeds" demo --data text.txt --vocab-size 300 --seq 64 --prompt "$(head -n 50 text.txt)" --steps 2
 leaves_nothing 2 "vocabulary" tokenizer train --data text.txt --vocab-size 3
-leaves_nothing 3 "nofile.txt.*no such file" data --data nofile.txt
+leaves_nothing 3 "nofile.txt.*no such file" data build --data nofile.txt
 train 2 "batch is too large" --model tiny --data text.txt --seq 64 --batch 9223372036854775807
 train 2 "min-lr" --data text.txt --lr 1e-3 --min-lr 2e-3
 expect 2 "min-lr" plan --data text.txt --lr 1e-3 --min-lr 2e-3
@@ -83,10 +83,10 @@ gzip -c text.txt | tail -c +20 >noise.bin
 for command in train plan; do
   expect 3 "noise.bin.*not a text.*byte tokenizer" $command --model tiny --data noise.bin --seq 64 --steps 1 --out new
 done
-expect 3 "noise.bin.*not a text.*byte tokenizer" data --data noise.bin --out new
+expect 3 "noise.bin.*not a text.*byte tokenizer" data build --data noise.bin --out new
 expect 3 "noise.bin.*not a text" tokenizer train --data noise.bin --out new
 [ ! -e new ] || fail "a binary file left a folder behind"
-"$hone" data --data text.txt --out shards >/dev/null
+"$hone" data build --data text.txt --out shards >/dev/null
 train 3 "a token shard; name its folder" --data shards/train-00000.tok
 train 3 "smaller --seq or a longer text" --data small.txt --seq 256
 config ',"n_head2":4' && sed -i 's/"n_head":4,//' config.json && train 3 '"n_head" is missing' --model config.json --data text.txt --seq 64
@@ -126,18 +126,16 @@ train 3 "recipe.toml, line [12].*given twice" recipe.toml
 mkdir -p folder.toml
 train 3 "folder.toml: a recipe is a TOML file: found a folder" folder.toml
 printf 'batch = 0\n' >recipe.toml
-train 2 "^hone: --seq: " recipe.toml --model tiny --data text.txt --batch 2 --seq 0
+train 2 "^hone: --seq: " recipe.toml --model tiny --data text.txt --batch 2 --seq -1
 
 run="train --model tiny --data text.txt --seq 64 --batch 4 --out model"
 "$hone" $run --steps 4 --save-every 2 >/dev/null 2>&1 || fail "a plain run failed"
 expect 2 "another --lr" $run --steps 6 --lr 1e-4
-state=model/checkpoints/step-00000004/state.safetensors
-cp "$state" kept
-printf X | dd of="$state" bs=1 seek=50000 conv=notrunc 2>/dev/null
-expect 3 "altered or damaged" $run --steps 6
-truncate -s 1000 "$state"
-expect 3 "cut short" $run --steps 6
-cp kept "$state"
+expect 2 "^hone: --keep: .*1 or more" $run --steps 6 --keep 0
+cp -r model/checkpoints kept
+for step in 2 4; do truncate -s 1000 model/checkpoints/step-0000000$step/model.safetensors; done
+expect 3 "altered or damaged.*no other checkpoint is whole" $run --steps 6
+rm -r model/checkpoints && mv kept model/checkpoints
 "$hone" $run --steps 4 >/dev/null 2>&1 || fail "the earlier checkpoint is no longer whole"
 expect 2 "^hone: --prompt: the prompt is empty" generate model --prompt ''
 expect 2 "^hone: --prompt: the prompt is empty" generate model --prompt=
@@ -169,11 +167,11 @@ cp -r finished own && rm -r own/checkpoints
 mkdir config && config '' && mv config.json config/
 for folder in own config; do
   cp -r $folder kept-$folder
-  expect 1 "another model.*another --out" $run --steps 4 --out $folder
-  expect 1 "another model.*another --out" $run --steps 4 --out $folder --resume never
-  expect 1 "another model.*another --out" plan --model tiny --out $folder
-  expect 1 "another model.*another --out" demo --data text.txt --out $folder
-  expect 1 "tokenizer would be replaced" tokenizer train --data text.txt --vocab-size 300 --out $folder
+  expect 2 "another model.*another --out" $run --steps 4 --out $folder
+  expect 2 "another model.*another --out" $run --steps 4 --out $folder --resume never
+  expect 2 "another model.*another --out" plan --model tiny --out $folder
+  expect 2 "another model.*another --out" demo --data text.txt --out $folder
+  expect 2 "tokenizer would be replaced" tokenizer train --data text.txt --vocab-size 300 --out $folder
   diff -rq $folder kept-$folder || fail "$folder was changed"
 done
 "$hone" $run --steps 0 --out base >/dev/null 2>&1 || fail "a run of no step failed"

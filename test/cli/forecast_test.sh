@@ -42,7 +42,7 @@ head -c 1500000 /dev/zero | tr '\0' a >word.txt
 mkdir four
 for i in 1 2 3 4; do ln -s ../line.txt four/$i.txt; done
 "$hone" tokenizer train --data text.txt --vocab-size 300 --out bpe >/dev/null
-"$hone" data --data line.txt --tokenizer bpe --out shards >/dev/null
+"$hone" data build --data line.txt --tokenizer bpe --out shards >/dev/null
 look "tiny, one line" --model tiny --data line.txt --batch 4
 look "tiny, one line by characters" --model tiny --data line.txt --tokenizer char --batch 4
 look "tiny, one line of BPE" --model tiny --data line.txt --tokenizer bpe --batch 4

@@ -84,9 +84,9 @@ if "$hone" bench gemm --batch 3 --isa none 2>err.log; then fail "there is no suc
 grep -q "^note: without effect on bench gemm.*--batch" err.log || fail "bench gemm: $(cat err.log)"
 said "no tokenizer is trained: --vocab-size" demo $run --tokenizer byte --vocab-size 512 --sample-tokens 4 --out demo
 silent demo $run --tokenizer byte --sample-tokens 4 --out demo2
-silent data --data text.txt --out shards
+silent data build --data text.txt --out shards
 "$hone" tokenizer train --data text.txt --vocab-size 300 --out bpe >/dev/null
-"$hone" data --data text.txt --tokenizer bpe --out bpe-shards >/dev/null
+"$hone" data build --data text.txt --tokenizer bpe --out bpe-shards >/dev/null
 if "$hone" train $run --data bpe-shards --tokenizer byte --out void 2>err.log; then fail "--tokenizer over shards does nothing"; fi
 if "$hone" eval base --data bpe-shards --tokenizer byte 2>err.log; then fail "--tokenizer over shards does nothing"; fi
 

@@ -70,6 +70,12 @@ kill -HUP $run
 finish
 [ $code = 0 ] || fail "a run under nohup was stopped: $(cat err.log)"
 
+# a reader that goes away (where that signal is ignored, the run ends first)
+(code=0; "$hone" train $options --out piped 2>err.log || code=$?; echo $code >code) | head -n 1 >/dev/null
+[ "$(cat code)" = 1 ] || fail "a reader gone: exit $(cat code): $(cat err.log)"
+grep -q "^hone: stopped after step [0-9]*; its checkpoint is saved\|^hone: cannot write to stdout" err.log || fail "a reader gone: $(cat err.log)"
+[ "$("$hone" train $options --out piped 2>/dev/null | hash_of)" = "$expected" ] || fail "other bits after a reader went"
+
 # no file may grow beyond 100 blocks of 512 bytes
 code=0
 (ulimit -f 100 && "$hone" train $options --steps 2 --out limited >out.log 2>err.log) || code=$?

@@ -41,17 +41,17 @@ mkdir -p texts/sub
 head -c 200 text.txt >texts/a.txt
 head -c 50000 text.txt >texts/sub/b.txt
 printf 'PK\003\004' >texts/c.zip
-"$hone" data --data texts --out shards >out.log 2>err.log || fail "data: $(cat err.log)"
+"$hone" data build --data texts --out shards >out.log 2>err.log || fail "data: $(cat err.log)"
 says out.log "45181 tokens to train on and 5021 held out"
 says err.log "c.zip (a ZIP archive)"
 printf 'caf\351' >texts/sub/old.txt
 found=0
-"$hone" data --data texts --tokenizer char --out broken 2>err.log || found=$?
+"$hone" data build --data texts --tokenizer char --out broken 2>err.log || found=$?
 [ "$found" = 3 ] || fail "characters of what is no UTF-8: exit $found"
 says err.log "texts/sub/old.txt, byte 3"
 rm texts/sub/old.txt
 cp -r a texts/sub/model
-"$hone" data --data texts --out again >again.log 2>/dev/null
+"$hone" data build --data texts --out again >again.log 2>/dev/null
 cmp -s out.log again.log || fail "a model below the folder was taken for text"
 
 # A byte model says any bytes; its JSON is UTF-8 all the same.

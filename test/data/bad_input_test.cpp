@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "fuzz/entries.hpp"
+#include "hone/shards.hpp"
 #include "hone/text.hpp"
 #include "temporary_folder.hpp"
 
@@ -90,12 +91,30 @@ TEST(BadInput, AddedTokensThatContradictTheVocabulary) {
   EXPECT_FALSE(with("new", 99999999));
 }
 
-TEST(BadInput, Shards) {
+TEST(BadInput, RawShards) {
+  run_damaged(fuzz::raw_shards, read_whole(std::string(HONE_TEST_DATA) + "/shards_1/train-00000.tok"));
+  EXPECT_FALSE(run(fuzz::raw_shards, ""));
+  EXPECT_FALSE(run(fuzz::raw_shards, std::string(64, '\xFF')));
+}
+
+TEST(BadInput, PackedShards) {
   const TemporaryFolder folder;
-  write_token_shards(folder.write("t", std::string(300, 'x')), Tokenizer::bytes(), folder.file("s"));
-  run_damaged(fuzz::shards, read_whole(folder.file("s/train-00000.tok")));
-  EXPECT_FALSE(run(fuzz::shards, ""));
-  EXPECT_FALSE(run(fuzz::shards, std::string(64, '\xFF')));
+  std::string text;
+  for (int i = 0; i < 300; ++i) text += std::to_string(i * i) + (i % 10 == 0 ? "\n" : " ");
+  write_token_shards(folder.write("t", text), Tokenizer::bytes(), folder.file("s"), {.frame_tokens = 200});
+  run_damaged(fuzz::packed_shards, read_whole(folder.file("s/train-00000.tok")));
+  EXPECT_FALSE(run(fuzz::packed_shards, ""));
+  EXPECT_FALSE(run(fuzz::packed_shards, std::string(80, '\xFF')));
+}
+
+TEST(BadInput, JsonLines) {
+  run_damaged(fuzz::json_lines,
+              "{\"id\": [1, {\"text\": 2}], \"text\": \"one \\u00e9\\n\"}\n{\"text\": \"\"}\r\n");
+  for (const char* line :
+       {"{", "[]", "1", "\"text\"", "{\"text\": 1}", "{\"text\": null}", "{\"text\": [\"a\"]}", "{}",
+        "{\"other\": {\"text\": \"a\"}}", "{\"text\": \"a\", \"text\": \"b\"}", "{\"text\": \"\xff\"}",
+        "{\"text\": \"a\"} x"})
+    EXPECT_FALSE(run(fuzz::json_lines, line)) << line;
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <functional>
 
+#include "hone/shards.hpp"
 #include "hone/text.hpp"
 #include "temporary_folder.hpp"
 
@@ -71,7 +72,7 @@ TEST(TextFolder, SubFoldersCountAndWhatIsNoTextIsNamed) {
   folder.write("run/step-2/state.json", "{}");
   folder.write("run/step-2/state.safetensors", "");
   folder.write("d.zip", "PK\x03\x04 and so on");
-  folder.write("e.gz", "\x1f\x8b\x08");
+  folder.write("e.7z", "7z\xbc\xaf\x27\x1c");
   folder.write("f.bin", "bin\0ary"s);
   folder.write("g.txt", "\xFF\xFEh\0i\0"s);
   folder.write("h.txt", "\xCF\xF0\xE8\xE2\xE5\xF2\xCF\xF0\xE8\xE2\xE5\xF2");  // cp1251
@@ -83,7 +84,7 @@ TEST(TextFolder, SubFoldersCountAndWhatIsNoTextIsNamed) {
   ASSERT_EQ(text.notes().size(), 1u);
   const std::string& note = text.notes()[0];
   for (const char* words : {".git (hidden)", ".DS_Store (hidden)", "d.zip (a ZIP archive)",
-                            "e.gz (a gzip archive)", "f.bin (binary)", "g.txt (UTF-16", "h.txt (not UTF-8)",
+                            "e.7z (a 7-Zip archive)", "f.bin (binary)", "g.txt (UTF-16", "h.txt (not UTF-8)",
                             "i.txt (no regular file)", "model (a model", "step-2 (a model, a checkpoint"})
     EXPECT_NE(note.find(words), std::string::npos) << words << " in " << note;
 }
@@ -138,11 +139,11 @@ TEST(TextFolder, ASingleFileThatIsNoTextIsRefusedUnlessBytesAreAskedFor) {
 
 TEST(TextFolder, AFileThatIsPackedIsRefused) {
   const TemporaryFolder folder;
-  const std::string path = folder.write("book.txt", "\x1f\x8b\x08 and so on");
+  const std::string path = folder.write("book.txt", "PK\x03\x04 and so on");
   const auto message = error_of(ErrorKind::input, [&] { Text text(path); });
-  EXPECT_NE(message.find("a gzip archive"), std::string::npos) << message;
+  EXPECT_NE(message.find("a ZIP archive"), std::string::npos) << message;
   const auto nothing = error_of(ErrorKind::input, [&] { Text text(folder.path()); });
-  EXPECT_NE(nothing.find("book.txt (a gzip archive)"), std::string::npos) << nothing;
+  EXPECT_NE(nothing.find("book.txt (a ZIP archive)"), std::string::npos) << nothing;
 }
 
 }  // namespace

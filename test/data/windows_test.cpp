@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
 #include <vector>
 
@@ -39,6 +40,21 @@ TEST(Windows, PassesDifferInOrderAndOffset) {
   }
   EXPECT_GT(offsets.size(), 4u);
   EXPECT_GT(firsts.size(), 10u);
+}
+
+TEST(Windows, DrawnOnesAreOncePerPassByPassAndSeed) {
+  constexpr std::int64_t windows = 1009;
+  std::vector<std::vector<std::int64_t>> orders;
+  for (const std::uint64_t key : {3u, 4u})
+    for (std::int64_t pass = 0; pass < 2; ++pass) {
+      std::vector<std::int64_t> order;
+      for (std::int64_t i = 0; i < windows; ++i)
+        order.push_back(drawn_window(key, pass * windows + i, windows));
+      EXPECT_EQ(std::set<std::int64_t>(order.begin(), order.end()).size(), static_cast<std::size_t>(windows));
+      EXPECT_EQ(*std::max_element(order.begin(), order.end()), windows - 1);
+      for (const auto& other : orders) EXPECT_NE(order, other);
+      orders.push_back(order);
+    }
 }
 
 TEST(Windows, TheShortestTextHasOneWindow) {

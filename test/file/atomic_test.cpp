@@ -5,10 +5,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstring>
 #include <filesystem>
 
+#include "file/disk.hpp"
 #include "file/mapped.hpp"
 #include "temporary_folder.hpp"
 
@@ -107,6 +109,47 @@ TEST(AtomicFolder, IsPublishedWholeAndReplacesAnOlderOne) {
     EXPECT_EQ(entries(path), 2u);
     EXPECT_EQ(entries(folder.path()), 1u);
   }
+}
+
+// A file's bytes are on disk before it has its name, names before the folder has its own, and the folder's
+// before the older one goes.
+TEST(AtomicFolder, ComesToDiskInTheRightOrder) {
+  const TemporaryFolder folder;
+  std::string calls;
+  const disk::Watch watch = [&](const disk::Call& call) {
+    static constexpr const char* acts[] = {"open", "write", "sync", "rename", "exchange", "mkdir", "remove"};
+    std::string path = call.path;
+    path = path == folder.path() ? "." : path.substr(folder.path().size() + 1);
+    calls += std::string(acts[static_cast<int>(call.act)]) + " " + path + "\n";
+    return 0;
+  };
+  fs::create_directory(folder.file("x"));
+  folder.write("x/a", "old");
+  disk::watch(&watch);
+  {
+    AtomicFolder out(folder.file("x"), "a");
+    write_file(out.file("a"), "new");
+    out.publish();
+  }
+  disk::watch(nullptr);
+  EXPECT_EQ(calls,
+            "mkdir x.tmp\n"
+            "open x.tmp/a.tmp\nwrite x.tmp/a.tmp\nwrite x.tmp/a.tmp\nsync x.tmp/a.tmp\nrename x.tmp/a\n"
+            "sync x.tmp\n"
+            "rename x\nexchange x\nsync .\n"
+            "remove x.tmp/a\nremove x.tmp\n");
+  EXPECT_EQ(read_whole(folder.file("x/a")), "new");
+}
+
+TEST(AtomicFolder, ReturnsWhereItsProcessDiedBetweenTwoNames) {
+  const TemporaryFolder folder;
+  fs::create_directories(folder.file("x.old"));
+  folder.write("x.old/a", "old");
+  recover_folder(folder.file("x"));
+  EXPECT_EQ(read_whole(folder.file("x/a")), "old");
+  fs::create_directories(folder.file("x.old"));
+  recover_folder(folder.file("x/"));
+  EXPECT_EQ(read_whole(folder.file("x/a")), "old");
 }
 
 TEST(AtomicFolder, LeavesNothingWithoutPublish) {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <chrono>
 #include <cstring>
 #include <numeric>
 
@@ -18,7 +19,7 @@ std::string file_of(const std::string& header, std::size_t data_bytes) {
 }
 
 SafetensorsIndex parsed(const std::string& file) {
-  return parse_safetensors(std::as_bytes(std::span(file.data(), file.size())), "F");
+  return parse_safetensors(std::as_bytes(std::span(file.data(), file.size())), file.size(), "F");
 }
 
 std::string refused(const std::string& header, std::size_t data_bytes) {
@@ -53,14 +54,47 @@ TEST(Safetensors, WhatIsWrittenIsReadInOrder) {
   EXPECT_EQ(file.entries()[2].name, "a\"b");
   EXPECT_EQ(file.at("a\"b").shape, (std::vector<std::int64_t>{2, 3}));
   std::vector<float> read(6);
-  std::memcpy(read.data(), file.at("a\"b").bytes.data(), 24);
+  file.read(file.at("a\"b"), std::as_writable_bytes(std::span(read)));
   EXPECT_EQ(read, values);
-  EXPECT_EQ(reinterpret_cast<std::uintptr_t>(file.at("z").bytes.data()) % 8, 0u);
+  EXPECT_EQ(file.at("z").offset % 8, 0u);
   EXPECT_TRUE(file.at("scalar").shape.empty());
-  EXPECT_EQ(file.at("none").bytes.size(), 0u);
+  EXPECT_EQ(file.at("none").bytes, 0u);
   EXPECT_EQ(file.metadata().at("format"), "pt");
   EXPECT_EQ(file.find("absent"), nullptr);
   EXPECT_NE(error_of(ErrorKind::input, [&] { file.at("absent"); }).find("m.safetensors"), std::string::npos);
+}
+
+// Whoever holds a file open hears of it; nothing that is read is what nobody checked.
+TEST(Safetensors, AFileThatIsCutShortOrWrittenToWhileItIsOpenIsAnError) {
+  const TemporaryFolder folder;
+  const std::string path = folder.file("m.safetensors");
+  const std::vector<float> values(5000, 1.0f);
+  std::vector<float> read(values.size());
+  const auto write = [&] {
+    SafetensorsWriter out(path, {{"w", "F32", {5000}}});
+    out.write("w", std::as_bytes(std::span(values)));
+    out.commit();
+  };
+  const auto said = [&](const SafetensorsFile& file) {
+    return error_of(ErrorKind::input,
+                    [&] { file.read(file.at("w"), std::as_writable_bytes(std::span(read))); });
+  };
+  for (const std::uintmax_t size : {0, 7, 100, 4096, 20000}) {
+    write();
+    const SafetensorsFile file(path);
+    std::filesystem::resize_file(path, size);
+    EXPECT_NE(said(file).find("m.safetensors: the file was cut short while in use"), std::string::npos);
+  }
+  write();
+  const SafetensorsFile file(path);
+  std::filesystem::last_write_time(path,
+                                   std::filesystem::file_time_type::clock::now() - std::chrono::hours(1));
+  EXPECT_NE(said(file).find("changed while in use"), std::string::npos);
+  write();  // what hone's writers do replaces a file: whoever has the old one open keeps it
+  const SafetensorsFile old(path);
+  write();
+  old.read(old.at("w"), std::as_writable_bytes(std::span(read)));
+  EXPECT_EQ(read, values);
 }
 
 TEST(Safetensors, AFileWithoutTensorsIsFine) {

@@ -2,6 +2,8 @@
 // gave out is sound, or are Error(input). Anything else (another exception, a trap, a bad read) is a bug of
 // hone.
 #pragma once
+#include <sys/mman.h>
+#include <unistd.h>
 #include <xxhash.h>
 
 #include <cstddef>
@@ -13,7 +15,9 @@
 #include <string>
 #include <string_view>
 
-#include "data/shards.hpp"
+#include "data/frame_cache.hpp"
+#include "data/json_lines.hpp"
+#include "data/raw_shard.hpp"
 #include "file/json.hpp"
 #include "file/safetensors.hpp"
 #include "hone/error.hpp"
@@ -44,11 +48,10 @@ bool passes(F&& f) {
 
 inline bool safetensors(Bytes file) {
   return passes([&] {
-    std::size_t bytes = 0;
-    for (const SafetensorsEntry& entry : parse_safetensors(file, "fuzz").entries) {
-      bytes += entry.bytes.size();
-      require(entry.bytes.empty() || (entry.bytes.data() >= file.data() + 8 &&
-                                      entry.bytes.data() + entry.bytes.size() <= file.data() + file.size()));
+    std::uint64_t bytes = 0;
+    for (const SafetensorsEntry& entry : parse_safetensors(file, file.size(), "fuzz").entries) {
+      bytes += entry.bytes;
+      require(entry.offset >= 8 && entry.offset + entry.bytes <= file.size());
     }
     require(bytes <= file.size() - 8);
   });
@@ -74,24 +77,78 @@ inline bool tokenizer_json(Bytes file) {
 }
 
 // Once as it is, and once with its checksums put right, so that the checks behind them are reached.
-inline bool shards(Bytes file) {
+inline bool raw_shards(Bytes file) {
   const auto check = [](Bytes bytes) {
     return passes([&] {
-      const ShardHeader header = check_shard(bytes, 1000, "fuzz");
+      const RawShardHeader header = check_raw_shard(bytes, 1000, "fuzz");
       require(header.tokens * header.token_bytes ==
-              static_cast<std::int64_t>(bytes.size() - shard_header_bytes));
+              static_cast<std::int64_t>(bytes.size() - raw_shard_header_bytes));
     });
   };
   const bool passed = check(file);
-  if (file.size() < shard_header_bytes) return passed;
+  if (file.size() < raw_shard_header_bytes) return passed;
   std::string mended(text_of(file));
   const std::uint64_t content =
-      XXH3_64bits(mended.data() + shard_header_bytes, mended.size() - shard_header_bytes);
+      XXH3_64bits(mended.data() + raw_shard_header_bytes, mended.size() - raw_shard_header_bytes);
   std::memcpy(mended.data() + 24, &content, 8);
   const std::uint64_t header = XXH3_64bits(mended.data(), 56);
   std::memcpy(mended.data() + 56, &header, 8);
   check(std::as_bytes(std::span(mended.data(), mended.size())));
   return passed;
+}
+
+// Bytes as a file, for readers that take a path.
+class MemoryFile {
+ public:
+  explicit MemoryFile(std::string_view bytes) : fd_(::memfd_create("fuzz", 0)) {
+    require(fd_ >= 0 && ::write(fd_, bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size()));
+  }
+  ~MemoryFile() { ::close(fd_); }
+  MemoryFile(const MemoryFile&) = delete;
+  MemoryFile& operator=(const MemoryFile&) = delete;
+  std::string path() const { return "/proc/self/fd/" + std::to_string(fd_); }
+
+ private:
+  int fd_;
+};
+
+// As it is, and with the sums of header and index put right; every token that a shard gives out is in the
+// vocabulary.
+inline bool packed_shards(Bytes file) {
+  constexpr std::size_t header_bytes = 80;
+  const auto check = [](std::string_view bytes) {
+    return passes([&] {
+      const MemoryFile memory(bytes);
+      const PackedShard shard(memory.path(), 256);
+      FrameRoom room;
+      std::int64_t tokens = 0;
+      for (std::int64_t frame = 0; frame < shard.frames(); ++frame)
+        tokens += std::ssize(shard.read_frame(frame, room));
+      require(tokens == shard.header().tokens * shard.header().token_bytes);
+    });
+  };
+  const bool passed = check(text_of(file));
+  if (file.size() < header_bytes) return passed;
+  std::string mended(text_of(file));
+  std::uint64_t index_offset = 0;
+  std::memcpy(&index_offset, mended.data() + 40, 8);
+  if (index_offset <= mended.size()) {
+    const std::uint64_t index = XXH3_64bits(mended.data() + index_offset, mended.size() - index_offset);
+    std::memcpy(mended.data() + 48, &index, 8);
+  }
+  const std::uint64_t header = XXH3_64bits(mended.data(), header_bytes - 8);
+  std::memcpy(mended.data() + header_bytes - 8, &header, 8);
+  check(mended);
+  return passed;
+}
+
+// A file of JSON lines, packed or not: texts come out, or the line at fault is named.
+inline bool json_lines(Bytes file) {
+  return passes([&] {
+    const MemoryFile memory(text_of(file));
+    LineReader lines(memory.path());
+    for (std::string_view line; lines.next(line);) json_line_text(line, "text", lines.where());
+  });
 }
 
 }  // namespace hone::fuzz

@@ -35,6 +35,23 @@ hone::Tensor rotary(hone::Builder& b, hone::Tensor tokens) {
   return linear(attention(q, rotate(x, {.heads = H}), x, {.heads = H}), "head", V);
 }
 
+void encoder_decoder() {
+  const hone::Model pairs =
+      hone::preset("transformer-tiny", {.vocab_size = V, .sequence_tokens = {.begin = 1, .end = 2}});
+  hone::TrainPlanOptions options{.batch = B, .seq = T};
+  options.objective = hone::next_token({.label_smoothing = 0.1f});
+  hone::Trainer trainer(hone::TrainPlan(pairs, options));
+  const std::vector<std::int32_t> source(B * T, 'a'), lengths(B, T), target(B * T, 'b');
+  trainer.step(hone::Samples(B)
+                   .set("source", source)
+                   .set("source_lengths", lengths)
+                   .set("target", target)
+                   .set("labels", target),
+               {.lr = 1e-3f});
+  hone::Generator writer{hone::GeneratePlan(pairs, {.beams = 4})};
+  for (const auto& piece : writer.generate(source, {.max_tokens = 8})) std::printf("%d ", piece.token);
+}
+
 void lines() {
   const hone::Text text("book.txt", {.tokenizer = "byte"});
   const hone::Model model(gpt, {.vocab_size = V, .context = T, .seed = 1});
@@ -101,4 +118,5 @@ int main() {
   for (int i = 100; i < 1000; ++i) std::fprintf(book, "%d ", i);
   std::fclose(book);
   lines();
+  encoder_decoder();
 }

@@ -1,13 +1,13 @@
 # from_pytorch.sh PROGRAM: every piece of code in the last column of doc/from-pytorch.md is a part of the source of
-# PROGRAM, which runs.
+# PROGRAM, which runs, or of examples/encoder_decoder.cpp, which runs as a test of its own.
 set -eu
-page=$PWD/doc/from-pytorch.md source=$PWD/test/library/from_pytorch.cpp
+page=$PWD/doc/from-pytorch.md source=$PWD/test/library/from_pytorch.cpp example=$PWD/examples/encoder_decoder.cpp
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 sed -n 's/^|.*| *\([^|]*\) *|$/\1/p' "$page" | grep -o '`[^`]*`' | tr -d '`' >"$work/pieces"
 missing=0
 while IFS= read -r piece; do
-  if ! grep -qF -- "$piece" "$source"; then
+  if ! grep -qF -- "$piece" "$source" "$example"; then
     echo "on the page but not compiled: $piece"
     missing=1
   fi

@@ -37,6 +37,9 @@ void add_whole(DType dtype, const Size& s, std::int64_t gap, std::vector<OpCase>
                                       .dropout = dropout,
                                       .stream = 7};
       cases.push_back({&op::attention, {q, kv, kv, none, step(0, 3)}, a, {gap, 0}, nullptr, loose(dtype)});
+      if (!causal && dropout == 0)
+        cases.push_back(
+            {&op::source_attention, {q, kv, kv, none, step(0, 3)}, a, {gap, 0}, nullptr, loose(dtype)});
       cases.push_back({&op::attention_gradient,
                        {q, q, kv, kv, q, lse, none, step(0, 3)},
                        a,

@@ -113,6 +113,8 @@ void add_losses(DType dtype, std::vector<OpCase>& cases) {
     for (const Shape& rows : {Shape{1, 5}, Shape{3, 11}}) {
       const Input logits{{{rows[0], rows[1], V}, dtype}, normals(4)}, label{{rows, DType::i32}, labels(V)};
       const Input scale{op::f32({1}), given({0.25})};
+      cases.push_back({&op::hit, {logits, label}, NoAttributes{}});
+      cases.push_back({&op::hit, {{logits.type, logits.fill, 3}, label}, NoAttributes{}});
       for (const float smoothing : {0.0f, 0.1f, 0.9f}) {
         const op::CrossEntropyAttributes a{.label_smoothing = smoothing};
         cases.push_back({&op::cross_entropy, {logits, label, scale}, a});

@@ -27,6 +27,11 @@ TEST(Fuse, KeepsTheBits) {
     }
 }
 
+const Network with_bias = language_model([](Builder& b, Tensor tokens) {
+  const auto x = embedding(tokens, b.parameter("wte", {V, 24}));
+  return linear(gelu(linear(x, "up", 24)), "head", V);
+});
+
 TEST(ChunkLoss, KeepsTheBits) {
   struct Size {
     std::int64_t batch, seq, rows;
@@ -39,14 +44,28 @@ TEST(ChunkLoss, KeepsTheBits) {
                        {3, 64, 17},
                        {1, 1, 256}})
     for (const DType products : {DType::f32, DType::bf16, DType::f16})
-      for (const auto& architecture : {gpt2(300), gated}) {
+      for (const auto& architecture : {gpt2(300), gated, with_bias}) {
         SCOPED_TRACE(std::to_string(s.batch) + "x" + std::to_string(s.seq) + " by " + std::to_string(s.rows));
         const Program before = after(fuse, with_backward(architecture, s.batch, s.seq, products));
         const Pass pass = [&](Program& p) { chunk_loss(p, {.rows = s.rows, .above_bytes = 0}); };
         const Program chunked = after(pass, before);
+        if (s.seq > s.rows) {
+          EXPECT_GT(count(chunked, op::cross_entropy), 1);
+        }
         ASSERT_NO_FATAL_FAILURE(expect_same_numbers(before, chunked));
         EXPECT_EQ(print(after(pass, before)), print(chunked));
       }
+}
+
+TEST(MarkHits, AddsOneOutputATermWhateverTheChunks) {
+  const Program before = forward_and_loss(gated, 3, 64);
+  expect_settled(mark_hits, before);
+  const Program marked = after(mark_hits, before);
+  EXPECT_EQ(count(marked, op::hit), 1);
+  EXPECT_TRUE(marked.output(hits_name("loss")));
+  const Program chunked = after([](Program& p) { chunk_loss(p, {.rows = 64, .above_bytes = 0}); }, marked);
+  EXPECT_EQ(count(chunked, op::hit), 3);
+  expect_same_numbers(marked, chunked);
 }
 
 TEST(ChunkLoss, LeavesSmallLogitsWhole) {

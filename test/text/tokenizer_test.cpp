@@ -168,6 +168,24 @@ TEST(Tokenizer, AStreamOfPiecesGivesTheIdsOfTheWhole) {
   }
 }
 
+// However the pieces are cut: within characters, words and added tokens; words of any length.
+TEST(Tokenizer, TextsThatComeInPiecesGiveTheIdsOfTheWhole) {
+  const std::string text =
+      sample_text(20000) + std::string(700'000, 'a') + " <|endoftext|>b " + sample_text(9000);
+  Ids ids;
+  for (const Tokenizer& tokenizer : {gpt2(), Tokenizer::chars(text), Tokenizer::bytes()}) {
+    TextEncoder encoder(tokenizer, [&](auto part) { ids.insert(ids.end(), part.begin(), part.end()); });
+    for (const std::size_t step : {9973u, 262144u, 999983u}) {
+      ids.clear();
+      encoder.begin("text", 0);
+      for (std::size_t at = 0; at < text.size(); at += step)
+        encoder.add(std::string_view(text).substr(at, step));
+      encoder.end();
+      EXPECT_TRUE(ids == tokenizer.encode(text)) << step;
+    }
+  }
+}
+
 // A text is cut where its ids do not change, whatever stands there: classes of characters that meet,
 // contractions, white space, bytes that are no UTF-8, added tokens and the space that they take along.
 TEST(Tokenizer, ACutBetweenWordsChangesNoIds) {

@@ -2,9 +2,11 @@
 // said.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "base/number.hpp"
+#include "hone/shards.hpp"
 #include "hone/training_run.hpp"
 #include "temporary_folder.hpp"
 #include "train/run_files.hpp"
@@ -119,6 +121,17 @@ TEST_F(Resume, ATokenizerWithOtherIdsIsRefused) {
   expect_refused("tokenizer");
 }
 
+TEST_F(Resume, TheTokenizerIsInTheCheckpoint) {
+  Tokenizer::train_bpe(a_text('a'), {.vocab_size = 300}).save(folder_.file("tokenizer"));
+  run_.tokenizer = folder_.file("tokenizer");
+  const std::string hash = go().weights_hash;
+  std::filesystem::remove_all(folder_.file("tokenizer"));
+  std::filesystem::remove(run_.out + "/tokenizer.json");
+  run_.tokenizer.clear();
+  EXPECT_EQ(go().weights_hash, hash);
+  EXPECT_EQ(first_, 2);
+}
+
 TEST_F(Resume, OtherOptionsAreRefusedByName) {
   go();
   const TrainingRun good = run_;
@@ -197,17 +210,76 @@ TEST_F(Resume, AConstantScheduleStaysForOtherSteps) {
   EXPECT_EQ(go().weights_hash, resumed.weights_hash);
 }
 
-TEST_F(Resume, ADamagedCheckpointNamesTheWholeOneBesideIt) {
+TEST_F(Resume, ADamagedCheckpointGivesWayToTheOneBefore) {
+  run_.steps = 3;
+  run_.save_every = 1;
+  const std::string hash = go().weights_hash, newest = run_.out + "/checkpoints/step-00000003";
+  const auto damaged = [&](const std::string& file, auto damage) {
+    damage(newest + "/" + file);
+    EXPECT_EQ(go().weights_hash, hash) << file;
+    EXPECT_EQ(first_, 2) << file;
+    expect_said("note: " + newest + "/");
+    expect_said("set aside as step-00000003.damaged, the run goes on from the checkpoint before\n");
+    expect_said("resumed from " + run_.out + "/checkpoints/step-00000002");
+    EXPECT_FALSE(std::filesystem::exists(newest + ".damaged"));  // there is a whole one of its step
+  };
+  const auto cut = [](const std::string& file) { std::filesystem::resize_file(file, 100); };
+  const auto alter = [](const std::string& file) {
+    std::fstream(file, std::ios::in | std::ios::out).seekp(200).put('\1');
+  };
+  const auto remove = [](const std::string& file) { std::filesystem::remove(file); };
+  for (const char* file : {"model.safetensors", "optimizer.safetensors", "config.json", "state.json",
+                           "tokenizer.json", "checksums"}) {
+    damaged(file, cut);
+    damaged(file, alter);
+    damaged(file, remove);
+  }
+}
+
+TEST_F(Resume, ADamagedCheckpointStaysUntilThereIsALaterOne) {
+  run_.steps = 6;
+  run_.save_every = 2;
+  run_.keep_checkpoints = 9;
+  const std::string hash = go().weights_hash, of = run_.out + "/checkpoints/step-0000000";
+  for (const char* step : {"4", "6"}) std::filesystem::remove(of + step + "/state.json");
+  std::filesystem::create_directories(of + "1.tmp/x");  // of a save that was killed
+  run_.on_step = [&](const StepEvent& e) {
+    EXPECT_TRUE(std::filesystem::exists(of + "6.damaged")) << e.step;
+  };
+  EXPECT_EQ(go().weights_hash, hash);
+  EXPECT_EQ(first_, 2);
+  for (const char* gone : {"1.tmp", "4.damaged", "6.damaged"})
+    EXPECT_FALSE(std::filesystem::exists(of + gone));
+  for (const char* there : {"2", "4", "6"}) EXPECT_TRUE(std::filesystem::exists(of + there)) << there;
+}
+
+TEST_F(Resume, WithoutAWholeCheckpointNothingIsTouched) {
   run_.save_every = 1;
   go();
-  const std::string last = run_.out + "/checkpoints/step-00000002/state.safetensors";
-  std::filesystem::resize_file(last, std::filesystem::file_size(last) - 1);
-  const auto message = [&] { return error_of(ErrorKind::input, [&] { go(); }); };
-  EXPECT_NE(message().find(last), std::string::npos);
-  EXPECT_NE(message().find("checkpoints/step-00000001 is whole"), std::string::npos) << message();
-  std::ofstream(run_.out + "/checkpoints/step-00000001/state.json") << "{";
-  EXPECT_NE(message().find("no other checkpoint is whole"), std::string::npos) << message();
-  run_.save_every = 0;
+  for (const char* step : {"1", "2"})
+    std::ofstream(run_.out + "/checkpoints/step-0000000" + step + "/state.json") << "{";
+  for (int again = 0; again < 2; ++again) {
+    const std::string message = error_of(ErrorKind::input, [&] { go(); });
+    EXPECT_NE(message.find("step-00000002/state.json"), std::string::npos) << message;
+    EXPECT_NE(message.find("no other checkpoint is whole"), std::string::npos) << message;
+  }
+}
+
+TEST_F(Resume, AsManyCheckpointsStayAsAreAskedFor) {
+  run_.steps = 5;
+  run_.save_every = 1;
+  for (const std::int64_t keep : {1, 3}) {
+    run_.resume = false;
+    run_.keep_checkpoints = keep;
+    go();
+    std::vector<std::string> names;
+    for (const auto& entry : std::filesystem::directory_iterator(run_.out + "/checkpoints"))
+      names.push_back(entry.path().filename().string());
+    EXPECT_EQ(static_cast<std::int64_t>(names.size()), keep);
+    EXPECT_EQ(std::ranges::max(names), "step-00000005");
+  }
+  run_.keep_checkpoints = 0;
+  error_of(ErrorKind::usage, [&] { go(); });
 }
 
 TEST_F(Resume, AnotherInstructionSetIsNotedWhereItsBitsDiffer) {
@@ -216,9 +288,9 @@ TEST_F(Resume, AnotherInstructionSetIsNotedWhereItsBitsDiffer) {
     run_.plan.isa = isa;
     const Text text(run_.data);
     const Trainer trainer(plan_of(run_));
-    RunIdentity::Notes notes = RunIdentity(run_, trainer, text_data(text)).notes();
+    RunIdentity::Notes notes = RunIdentity(run_, trainer, text_data(run_, text)).notes();
     notes["isa"] = was;
-    return RunIdentity(run_, trainer, text_data(text)).changes(notes, 1).size();
+    return RunIdentity(run_, trainer, text_data(run_, text)).changes(notes, 1).size();
   };
   EXPECT_EQ(changes(Precision::f32, "avx512", "portable"), 1u);
   EXPECT_EQ(changes(Precision::bf16, "avx512", "portable"), 1u);

@@ -86,7 +86,7 @@ TEST(Trainer, ResumesToTheSameBits) {
     Trainer whole = trainer({.precision = precision}), killed = trainer({.precision = precision});
     run(whole, 6);
     run(killed, 3);
-    killed.save_checkpoint(at, {{"tokenizer", "byte"}});
+    killed.save_checkpoint(at, {.notes = {{"tokenizer", "byte"}}});
     killed.step(batch(70), adamw);  // goes nowhere
     Trainer resumed = trainer({.micro_batch = 2, .precision = precision, .threads = 3});
     const auto notes = resumed.resume(at);
@@ -102,9 +102,9 @@ TEST(Trainer, RefusesADamagedCheckpoint) {
   Trainer t = trainer();
   run(t, 1);
   t.save_checkpoint(folder.file("checkpoint"));
-  std::string bytes = read_whole(folder.file("checkpoint/state.safetensors"));
+  std::string bytes = read_whole(folder.file("checkpoint/model.safetensors"));
   bytes[bytes.size() - 5] = static_cast<char>(bytes[bytes.size() - 5] ^ 1);
-  folder.write("checkpoint/state.safetensors", bytes);
+  folder.write("checkpoint/model.safetensors", bytes);
   Trainer other = trainer();
   const std::string before = other.weights_hash();
   const std::string message = error_of(ErrorKind::input, [&] { other.resume(folder.file("checkpoint")); });
@@ -122,16 +122,22 @@ TEST(Trainer, RefusesACheckpointOfAnotherModelOrKind) {
   for (Trainer* from : {&small, &large}) {
     Trainer& to = from == &small ? large : small;
     from->save_checkpoint(folder.file("checkpoint"));
-    const std::string message = error_of(ErrorKind::input, [&] { to.resume(folder.file("checkpoint")); });
+    const std::string message = error_of(ErrorKind::usage, [&] { to.resume(folder.file("checkpoint")); });
     EXPECT_NE(message.find("of another model"), std::string::npos) << message;
     to.step(toy_batch(0, 1, 8, TinyGpt2{}.vocab_size), adamw);  // still usable
   }
-  small.save_checkpoint(folder.file("checkpoint"), {{"a", "b"}});
+  small.save_checkpoint(folder.file("checkpoint"), {.notes = {{"a", "b"}}});
   std::string state = read_whole(folder.file("checkpoint/state.json"));
   state.replace(state.find("\"b\""), 3, "5");
   folder.write("checkpoint/state.json", state);
   error_of(ErrorKind::input, [&] { small.resume(folder.file("checkpoint")); });
-  error_of(ErrorKind::usage, [&] { small.save_checkpoint(folder.file("other"), {{"a", "\xff"}}); });
+  error_of(ErrorKind::usage, [&] {
+    small.save_checkpoint(folder.file("other"), {.notes = {{"a", "\xff"}}});
+  });
+  for (const char* name : {"", "state.json", "a/b", ".hidden"})
+    error_of(ErrorKind::usage, [&] {
+      small.save_checkpoint(folder.file("other"), {.files = {{name, "x"}}});
+    });
   folder.write("other", "a file");
   error_of(ErrorKind::failed, [&] { small.save_checkpoint(folder.file("other")); });
 }

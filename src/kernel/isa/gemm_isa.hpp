@@ -26,12 +26,15 @@ constexpr std::int64_t row_copy_slack = 16;
 // Behind a panel, in units: whole KB apart they would all lie in one set of the first-level cache.
 constexpr std::int64_t panel_gap = 16;
 
-// A task of WeightGradient: a tile of dW through all pieces, each packed into the worker's scratch first.
+// A task of WeightGradient: a tile of dW through all pieces, each packed into the worker's scratch first; of
+// short sequences, which are a piece each, some together.
 struct WeightTile {
   const WeightGradient* gradient;
   std::int64_t first_row, rows, first_column, columns;  // of dW
-  std::uint32_t* dy_panels;  // [tile_rows][units of a piece] + panel_gap, for rows rounded up to lanes
-  std::uint32_t* x_panels;   // [panel_columns][units of a piece] + panel_gap
+  std::uint32_t* dy_panels;        // [tile_rows][units of a piece] + panel_gap, for rows rounded up to lanes
+  std::uint32_t* x_panels;         // [panel_columns][units of a piece] + panel_gap
+  std::int64_t together;           // pieces
+  std::int64_t dy_units, x_units;  // from one piece's panels to the next one's
 };
 
 struct GemmTable {

@@ -15,6 +15,16 @@ struct Piece {
   std::int64_t first_row, positions;
 };
 
+// The panels of one of the pieces that are multiplied together: a part of dW comes from the second-level
+// cache once for all of them.
+struct Panels {
+  std::uint32_t *dy, *x;
+  std::int64_t units;
+};
+HONE_INLINE Panels panels_of(const WeightTile& tile, std::int64_t i, std::int64_t units) {
+  return {tile.dy_panels + i * tile.dy_units, tile.x_panels + i * tile.x_units, units};
+}
+
 // The next tile_rows lanes of v to each of the panels from `to` on.
 HONE_INLINE void store_cut(std::uint32_t* to, std::int64_t panel, F v) {
 #if defined(__AVX512F__)
@@ -31,14 +41,14 @@ HONE_INLINE void store_cut(std::uint32_t* to, std::int64_t panel, F v) {
 
 // To panels of [units][tile_rows]. All of a vector's are there, though the last may lie beyond tile.rows.
 template <class T>
-void pack_dy(const WeightTile& tile, const Piece& piece) {
+void pack_dy(const WeightTile& tile, const Piece& piece, std::uint32_t* panels) {
   const WeightGradient& g = *tile.gradient;
   const T* rows = static_cast<const T*>(g.dy.data) + piece.first_row * g.dy_stride + tile.first_row;
   const std::int64_t units = divide_up(piece.positions, pair_of<T>), panel = units * tile_rows + panel_gap;
   for (std::int64_t u = 0; u < units; ++u) {
     const std::int64_t position = u * pair_of<T>;
     const T* row = rows + position * g.dy_stride;
-    std::uint32_t* to = tile.dy_panels + u * tile_rows;
+    std::uint32_t* to = panels + u * tile_rows;
     prefetch_ahead(row, g.dy_stride, tile.rows);
     for (std::int64_t c = 0; c < tile.rows; c += lanes, to += lanes / tile_rows * panel)
       store_cut(to, panel, units_down(row + c, g.dy_stride, position + 1 < piece.positions, tile.rows - c));
@@ -46,10 +56,10 @@ void pack_dy(const WeightTile& tile, const Piece& piece) {
 }
 
 template <class T>
-void pack_x(const WeightTile& tile, const Piece& piece) {
+void pack_x(const WeightTile& tile, const Piece& piece, std::uint32_t* panels) {
   const WeightGradient& g = *tile.gradient;
   const T* rows = static_cast<const T*>(g.x.data) + piece.first_row * g.x_stride + tile.first_column;
-  pack_rows(rows, g.x_stride, piece.positions, tile.columns, tile.x_panels);
+  pack_rows(rows, g.x_stride, piece.positions, tile.columns, panels);
 }
 
 // Asks for a slice of a piece's rows: the next piece comes into the second-level cache while this one is
@@ -69,7 +79,7 @@ void prefetch_piece(const WeightTile& tile, const Piece& piece, std::int64_t sli
 
 // A panel of dY times one of X, written to or added to dW. row, column: in the tile.
 template <class T>
-void multiply_panels(const WeightTile& tile, std::int64_t row, std::int64_t column, std::int64_t units,
+void multiply_panels(const WeightTile& tile, const Panels& panels, std::int64_t row, std::int64_t column,
                      bool add) {
   const WeightGradient& g = *tile.gradient;
   const std::int64_t rows = smaller(tile_rows, tile.rows - row);
@@ -81,10 +91,11 @@ void multiply_panels(const WeightTile& tile, std::int64_t row, std::int64_t colu
     for (std::int64_t r = 0; r < tile_rows; ++r)
       for (std::int64_t c = 0; c < width; c += 16) __builtin_prefetch(dw + r * g.K + c, 1);
   alignas(64) float edge[tile_rows * panel_columns];
-  multiply_tile<T>(width, {.a = tile.dy_panels + row / tile_rows * (units * tile_rows + panel_gap),
+  const std::int64_t units = panels.units;
+  multiply_tile<T>(width, {.a = panels.dy + row / tile_rows * (units * tile_rows + panel_gap),
                            .a_row_bytes = 4,
                            .a_unit_bytes = 4 * tile_rows,
-                           .b = tile.x_panels + column / panel_columns * panel_units(units),
+                           .b = panels.x + column / panel_columns * panel_units(units),
                            .units = units,
                            .c = whole ? dw : edge,
                            .c_stride = whole ? g.K : width,
@@ -98,15 +109,17 @@ void multiply_panels(const WeightTile& tile, std::int64_t row, std::int64_t colu
     }
 }
 
-// All panels of a piece; `next` (may be empty) is brought nearer meanwhile.
+// All panels of `count` pieces, in order; `next` (may be empty) is brought nearer meanwhile.
 template <class T>
-void multiply_piece(const WeightTile& tile, std::int64_t units, bool add, const Piece& next) {
+void multiply_pieces(const WeightTile& tile, std::int64_t count, std::int64_t units, bool add,
+                     const Piece& next) {
   const std::int64_t slices = divide_up(tile.columns, panel_columns) * divide_up(tile.rows, tile_rows);
   std::int64_t slice = 0;
   for (std::int64_t c = 0; c < tile.columns; c += panel_columns)
     for (std::int64_t r = 0; r < tile.rows; r += tile_rows) {
       prefetch_piece<T>(tile, next, slice++, slices);
-      multiply_panels<T>(tile, r, c, units, add);
+      for (std::int64_t i = 0; i < count; ++i)
+        multiply_panels<T>(tile, panels_of(tile, i, units), r, c, add || i > 0);
     }
 }
 
@@ -120,10 +133,18 @@ void weight_tile_as(const WeightTile& tile) {
     if (i >= pieces) return Piece{0, 0};
     return Piece{i / per_sequence * g.positions + before, smaller(piece_positions, g.positions - before)};
   };
-  for (std::int64_t i = 0; i < pieces; ++i) {
-    pack_dy<T>(tile, piece(i));
-    pack_x<T>(tile, piece(i));
-    multiply_piece<T>(tile, divide_up(piece(i).positions, pair_of<T>), g.accumulate || i > 0, piece(i + 1));
+  for (std::int64_t first = 0; first < pieces; first += tile.together) {
+    const std::int64_t count = smaller(tile.together, pieces - first);
+    const std::int64_t units = divide_up(piece(first).positions, pair_of<T>);
+    for (std::int64_t i = 0; i < count; ++i) {
+      const Panels to = panels_of(tile, i, units);
+      pack_dy<T>(tile, piece(first + i), to.dy);
+      pack_x<T>(tile, piece(first + i), to.x);
+    }
+    // Sequences lie one behind the other: the next ones are as one piece.
+    Piece next = piece(first + count);
+    next.positions *= smaller(tile.together, pieces - first - count);
+    multiply_pieces<T>(tile, count, units, g.accumulate || first > 0, next);
   }
 }
 

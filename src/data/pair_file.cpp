@@ -1,0 +1,144 @@
+#include "data/pair_file.hpp"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "base/utf8.hpp"
+#include "data/text_files.hpp"
+#include "file/format.hpp"
+#include "file/json.hpp"
+#include "file/mapped.hpp"
+#include "hone/error.hpp"
+#include "hone/tokenizer.hpp"
+
+namespace hone {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::string_view blanks = " \t\r";
+
+[[noreturn]] void refuse(const std::string& where, std::string what, std::string expected = {},
+                         std::string found = {}, std::string hint = {}) {
+  throw Error(ErrorKind::input, {.what = std::move(what),
+                                 .where = where,
+                                 .expected = std::move(expected),
+                                 .found = std::move(found),
+                                 .hint = std::move(hint)});
+}
+
+bool is_blank(std::string_view text) { return text.find_first_not_of(blanks) == std::string_view::npos; }
+
+std::string shown(std::string_view text) {
+  const bool long_one = text.size() > 60;
+  return "'" + as_utf8(text.substr(0, 60)) + (long_one ? "...'" : "'");
+}
+
+void read_columns(const PairText& line, const std::string& where,
+                  const std::function<void(const PairText&)>& visit) {
+  const std::string_view text = line.source;
+  if (!valid_utf8(text)) refuse(where, "the line is not UTF-8");
+  const auto tab = text.find('\t');
+  if (tab == std::string_view::npos)
+    refuse(where, "a pair lacks its target", "SOURCE, a TAB, TARGET", shown(text));
+  const PairText pair{text.substr(0, tab), text.substr(tab + 1), line.line};
+  if (pair.target.find('\t') != std::string_view::npos)
+    refuse(where, "the line has a third column", "SOURCE, a TAB, TARGET", shown(text),
+           "neither half may hold a TAB; JSON lines may");
+  if (is_blank(pair.source)) refuse(where, "a pair lacks its source", "SOURCE, a TAB, TARGET", shown(text));
+  if (is_blank(pair.target)) refuse(where, "a pair lacks its target", "SOURCE, a TAB, TARGET", shown(text));
+  visit(pair);
+}
+
+std::string keys_of(const json& object) {
+  std::string keys;
+  for (const auto& item : object.items()) keys += (keys.empty() ? "" : ", ") + item.key();
+  return keys.empty() ? "no member" : keys;
+}
+
+// Of the object, or of the one in it that Hugging Face's sets of translations have.
+const json& holder_of(const json& object) {
+  const auto inner = object.find("translation");
+  return inner != object.end() && inner->is_object() ? *inner : object;
+}
+
+// The names that were given, or the first of the usual ones of which the object has either.
+PairFields fields_of(const json& object, const PairFields& given, const std::string& where) {
+  if (!given.source.empty() && !given.target.empty()) return given;
+  for (const auto& [source, target] : {std::pair{"source", "target"}, {"src", "tgt"}, {"input", "output"}})
+    if (object.contains(source) || object.contains(target)) return {source, target};
+  refuse(where, "the line has no source and target that hone knows",
+         "source and target, src and tgt, or input and output", keys_of(object),
+         "--source-field and --target-field name them");
+}
+
+std::string half_of(const json& object, const std::string& field, const char* half,
+                    const std::string& where) {
+  const auto found = object.find(field);
+  if (found == object.end())
+    refuse(where, std::string("a pair lacks its ") + half, "\"" + field + "\"", keys_of(object));
+  if (!found->is_string())
+    refuse(where, "\"" + field + "\" is not a string", {}, std::string(found->type_name()));
+  auto text = found->get<std::string>();
+  if (is_blank(text)) refuse(where, std::string("a pair lacks its ") + half, "a text in \"" + field + "\"");
+  return text;
+}
+
+json parsed_line(std::string_view text, const std::string& where) {
+  try {
+    return parse_json(text, where);
+  } catch (const Error& e) {  // the place in the line is in line 1 of it
+    ErrorText said = e.text();
+    if (const auto at = said.where.rfind(", line 1, column"); at != std::string::npos)
+      said.where.erase(at, std::string_view(", line 1").size());
+    throw Error(e.kind(), said);
+  }
+}
+
+void read_object(const PairText& line, const PairFields& given, const std::string& where,
+                 const std::function<void(const PairText&)>& visit) {
+  const json object = parsed_line(line.source, where);
+  if (!object.is_object()) refuse(where, "the line is no JSON object", {}, std::string(object.type_name()));
+  const json& holder = holder_of(object);
+  const PairFields fields = fields_of(holder, given, where);
+  const std::string source = half_of(holder, fields.source, "source", where),
+                    target = half_of(holder, fields.target, "target", where);
+  visit({source, target, line.line});
+}
+
+bool named_json(std::string_view path) {
+  return path.ends_with(".jsonl") || path.ends_with(".ndjson") || path.ends_with(".json");
+}
+
+}  // namespace
+
+std::string line_of(const std::string& path, std::int64_t line) {
+  return path + ", line " + std::to_string(line);
+}
+
+bool is_json_lines(const std::string& path) {
+  if (named_json(path)) return true;
+  if (path.ends_with(".tsv")) return false;
+  return MappedFile(path).text().starts_with('{');
+}
+
+void read_pairs(const std::string& path, const PairFields& fields,
+                const std::function<void(const PairText&)>& visit) {
+  const MappedFile file(path);
+  if (const std::string_view format = packed_format(file.text()); !format.empty())
+    refuse(path, "not a file of pairs", "lines of text", std::string(format));
+  const bool json_lines = is_json_lines(path);
+  std::string_view rest = file.text().substr(mark_bytes_of(file.text()));
+  for (std::int64_t number = 1; !rest.empty(); ++number) {
+    std::string_view line = rest.substr(0, rest.find('\n'));
+    rest.remove_prefix(std::min(rest.size(), line.size() + 1));
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    if (line.empty()) continue;
+    const std::string where = line_of(path, number);
+    json_lines ? read_object({line, {}, number}, fields, where, visit)
+               : read_columns({line, {}, number}, where, visit);
+  }
+}
+
+}  // namespace hone

@@ -1,0 +1,48 @@
+# pairs_test.sh HONE: training on pairs of texts from outside: files, made tasks, what is wrong with them.
+. "$(dirname "$0")/common.sh"
+
+awk 'BEGIN { for (i = 0; i < 40; ++i) printf "number %d\t%d\n", i, i * 7 % 40 }' >pairs.tsv
+awk 'BEGIN { for (i = 0; i < 40; ++i) printf "{\"source\":\"number %d\",\"target\":\"%d\"}\n", i, i * 7 % 40 }' >pairs.jsonl
+run="--model transformer-tiny --batch 4 --steps 3 --warmup 0 --json"
+
+# one of each, with the same weights
+"$hone" train $run --data pairs.tsv --out tsv >lines 2>err || fail "tsv: $(cat err)"
+grep -q '"event":"done".*"bits_per_byte":null.*"weights_hash":"[0-9a-f]*","accuracy":[0-9.e-]*,"exact_match":[0-9.e-]*}' lines ||
+  fail "the done line: $(tail -n 1 lines)"
+"$hone" train $run --data pairs.jsonl --out jsonl >lines2 2>err || fail "jsonl: $(cat err)"
+[ "$(hash_of <lines)" = "$(hash_of <lines2)" ] || fail "the same pairs gave other weights"
+"$hone" train $run --data task:sums --tokenizer char --out sums >lines 2>err || fail "sums: $(cat err)"
+"$hone" eval sums --data task:sums --json >report 2>err || fail "eval: $(cat err)"
+grep -q '"pairs":2048,"exact_match":' report || fail "eval said $(cat report)"
+"$hone" eval tsv --data pairs.tsv >report 2>err || fail "eval: $(cat err)"
+grep -q 'exact match .* of 40 pairs' report || fail "eval said $(cat report)"
+"$hone" plan --model transformer-tiny --data task:dates >/dev/null 2>err || fail "plan: $(cat err)"
+
+# expect CODE PATTERN ARGUMENTS...: ends so, says so, and makes no folder
+expect() {
+  code=$1 pattern=$2
+  shift 2
+  status=0
+  "$hone" "$@" >out 2>err || status=$?
+  [ $status = "$code" ] || fail "$*: exit code $status, not $code: $(cat err)"
+  grep -q -- "$pattern" err || fail "$*: said '$(cat err)', not '$pattern'"
+  [ ! -e new ] || fail "$* left a folder"
+}
+new="train --model transformer-tiny --batch 2 --steps 1 --out new"
+printf 'a\tb\nlonely\nc\td\n' >half.tsv
+expect 3 "half.tsv, line 2: a pair lacks its target" $new --data half.tsv
+printf 'a\tb\nc\td\te\n' >three.tsv
+expect 3 "three.tsv, line 2: the line has a third column" $new --data three.tsv
+printf '{"source":"a","target":"b"}\n{"source":"c"\n' >broken.jsonl
+expect 3 "broken.jsonl, line 2, column .*not valid JSON" $new --data broken.jsonl
+printf '{"source":"a","target":"b"}\n{"source":"c"}\n' >half.jsonl
+expect 3 'half.jsonl, line 2: a pair lacks its target: expected "target"' $new --data half.jsonl
+printf 'a\tb\n%s\td\n' "$(head -c 600 text.txt | tr '\n' ' ')" >long.tsv
+expect 3 "long.tsv, line 2: the source is too long: expected at most 64 tokens, found 600.*--too-long" $new --data long.tsv --source-seq 64
+expect 3 "long.tsv, line 2: the source is too long: expected at most 9 tokens, found 600" eval tsv --data long.tsv
+expect 2 "^hone: --too-long: .*error, drop or cut" $new --data long.tsv --too-long ignore
+expect 2 "^hone: --label-smoothing: " $new --data pairs.tsv --label-smoothing 1
+expect 2 "the nearest is task:sums" $new --data task:sum
+expect 2 "reads a source" train --model tiny --data task:sums --out new
+expect 3 "no such file" $new --data none.tsv
+echo "pairs are learned, evaluated, and refused where they are none"

@@ -1,0 +1,152 @@
+// Training runs over pairs: what a run decides by itself, same bits however it is cut, resumed and evaluated.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+
+#include "hone/eval.hpp"
+#include "hone/training_run.hpp"
+#include "temporary_folder.hpp"
+
+namespace hone {
+namespace {
+
+class PairsRun : public testing::Test {
+ protected:
+  PairsRun() {
+    std::ofstream file(data_);
+    for (int i = 0; i < 60; ++i) file << "number " << i << "\t" << i * 7 % 60 << "\n";
+  }
+  TrainingRun run(const std::string& out) const {
+    TrainingRun r;
+    r.model = "transformer-tiny";
+    r.data = data_;
+    r.out = folder_.path() + "/" + out;
+    r.steps = 6;
+    r.warmup = 0;
+    r.plan.batch = 6;
+    r.plan.threads = 1;
+    return r;
+  }
+  std::string refusal(ErrorKind kind, const TrainingRun& r) const {
+    return error_of(kind, [&] { train(r); });
+  }
+
+  const TemporaryFolder folder_;
+  const std::string data_ = folder_.path() + "/pairs.tsv";
+};
+
+TEST_F(PairsRun, FitsTheLongestPairAndSaysHowManyAreExact) {
+  const TrainPlan plan = plan_of(run("a"));
+  EXPECT_EQ(plan.seq(), 3);
+  EXPECT_EQ(plan.options().sizes.at("source_seq"), 9);
+  EXPECT_EQ(plan.model().vocab_size(), 259);
+  EXPECT_EQ(plan.model().sequence_tokens(), (SequenceTokens{256, 257, 258}));
+  const RunSummary done = train(run("a"));
+  EXPECT_TRUE(std::isnan(done.bits_per_byte));
+  EXPECT_GE(done.exact_match, 0);
+  EXPECT_GE(done.accuracy, done.exact_match);
+  const EvalReport report =
+      evaluate(open(run("a").out), Pairs(data_, {.tokenizer = run("a").out}), {.held_out_only = true});
+  EXPECT_EQ(report.pairs, 6);
+  EXPECT_NEAR(report.loss, done.val_loss, 1e-5);
+  EXPECT_EQ(report.exact_match, done.exact_match);
+  EXPECT_EQ(report.accuracy, done.accuracy);
+}
+
+TEST_F(PairsRun, HasTheSameBitsOverMicroBatchesThreadsAndAResume) {
+  const std::string whole = train(run("whole")).weights_hash;
+  TrainingRun parts = run("parts");
+  parts.plan.micro_batch = 4;
+  parts.plan.threads = 3;
+  parts.schedule = ScheduleKind::cosine;
+  parts.save_every = 2;
+  EXPECT_EQ(train(parts).weights_hash, whole);
+  EXPECT_EQ(train(parts).weights_hash, whole) << "started again, it is finished";
+  TrainingRun task = run("task");
+  task.data = "task:sums";
+  task.tokenizer = "char";
+  task.steps = 2;
+  const std::string first = train(task).weights_hash;
+  task.out += "2";
+  task.plan.micro_batch = 1;
+  EXPECT_EQ(train(task).weights_hash, first);
+}
+
+TEST_F(PairsRun, AnotherRunInTheFolderIsRefusedByWhatDiffers) {
+  train(run("a"));
+  TrainingRun other = run("a");
+  other.source_seq = 12;
+  EXPECT_NE(refusal(ErrorKind::usage, other).find("--source-seq"), std::string::npos);
+  other = run("a");
+  other.label_smoothing = 0.1f;
+  EXPECT_NE(refusal(ErrorKind::usage, other).find("--label-smoothing"), std::string::npos);
+  std::ofstream(data_, std::ios::app) << "one\tmore\n";
+  EXPECT_NE(refusal(ErrorKind::usage, run("a")).find("another"), std::string::npos);
+}
+
+TEST_F(PairsRun, ASmoothedLossIsOfTrainingAlone) {
+  TrainingRun smooth = run("s");
+  smooth.label_smoothing = 0.2f;
+  smooth.adamw.lr = 0;
+  TrainingRun plain = run("p");
+  plain.adamw.lr = 0;
+  const RunSummary a = train(smooth), b = train(plain);
+  EXPECT_NE(a.loss, b.loss);
+  EXPECT_EQ(a.val_loss, b.val_loss);
+}
+
+TEST_F(PairsRun, WhatDoesNotFitIsSaid) {
+  TrainingRun r = run("a");
+  r.source_seq = 4;
+  EXPECT_NE(
+      refusal(ErrorKind::input, r).find("pairs.tsv, line 1: the source is too long: expected at most 4"),
+      std::string::npos);
+  r.too_long = TooLong::drop;
+  EXPECT_NE(refusal(ErrorKind::input, r).find("no pair is left"), std::string::npos);
+  r = run("a");
+  r.model = "tiny";
+  r.data = "task:sums";
+  EXPECT_NE(refusal(ErrorKind::usage, r).find("reads a source"), std::string::npos);
+  EXPECT_FALSE(std::ifstream(run("a").out + "/config.json").good());
+}
+
+// The logits that a step had, by hand, against what an evaluation of the same samples counts.
+TEST_F(PairsRun, HitsAreLabelsWithTheLargestLogit) {
+  TrainingRun r = run("a");
+  r.plan.batch = 5;
+  const TrainPlan made = plan_of(r);
+  TrainPlanOptions options = made.options();
+  options.keep = {"logits"};
+  options.micro_batch = 2;
+  Trainer trainer(TrainPlan(made.model(), options));
+  const Pairs pairs = Pairs(data_).with_lengths(options.sizes.at("source_seq"), made.seq());
+  for (std::int64_t n = 0; n < 40; ++n) trainer.step(pairs.batch(n, 5).samples(), {.lr = 3e-3f});
+  const PairBatch batch = pairs.batch(40, 5);
+  for (std::int64_t first = 0; first < 5; first += 2)
+    trainer.accumulate(batch.samples().rows(first, std::min<std::int64_t>(2, 5 - first)));
+  const std::int64_t V = made.model().vocab_size();
+  std::vector<float> logits(static_cast<std::size_t>(5 * made.seq() * V));
+  trainer.read_activation("logits", logits);
+  trainer.discard();
+  std::int64_t hits = 0, exact = 0;
+  for (std::int64_t b = 0; b < 5; ++b) {
+    bool all = true;
+    for (std::int64_t t = 0; t < made.seq(); ++t) {
+      const auto row = static_cast<std::size_t>(b * made.seq() + t);
+      if (batch.labels[row] < 0) continue;
+      const auto begin = logits.begin() + static_cast<std::ptrdiff_t>(row) * V;
+      const bool hit = std::max_element(begin, begin + V) - begin == batch.labels[row];
+      hits += hit, all = all && hit;
+    }
+    exact += all;
+  }
+  const EvalResult found = trainer.evaluate(batch.samples());
+  EXPECT_GT(hits, 0);
+  EXPECT_EQ(found.hits, hits);
+  EXPECT_EQ(found.exact, exact);
+}
+
+}  // namespace
+}  // namespace hone
