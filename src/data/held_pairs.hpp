@@ -16,7 +16,7 @@ struct PairIds {
 
 class HeldPairs {
  public:
-  explicit HeldPairs(std::int64_t vocab_size) : ids_(held_token_bytes_for(vocab_size)) {}
+  explicit HeldPairs(std::int64_t vocab_size) : ids_(token_bytes_for(vocab_size)) {}
 
   void append(const PairIds& pair, std::int64_t line);
 
