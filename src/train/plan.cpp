@@ -25,6 +25,16 @@ void require(bool good, const char* option, const char* what, const std::string&
     throw Error(ErrorKind::usage, {.what = what, .where = option, .expected = expected, .found = found});
 }
 
+void check_master(const TrainPlanOptions& o) {
+  if (o.master == Precision::f32) return;
+  require(o.master == Precision::bf16, "master", "weights are kept in f32 or bf16", "f32 or bf16",
+          name(o.master));
+  require(o.precision == Precision::bf16, "master", "weights in bf16 alone are for products in bf16",
+          "precision bf16", name(o.precision));
+  require(optimizer_record(o.optimizer).rounds_weights, "master", "this optimizer updates weights in f32",
+          "adamw or adamw8bit", o.optimizer);
+}
+
 TrainPlanOptions decided(const Model& model, TrainPlanOptions o) {
   require(o.batch > 0, "batch", "the batch must be positive", "at least 1", std::to_string(o.batch));
   const std::int64_t context =
@@ -44,6 +54,7 @@ TrainPlanOptions decided(const Model& model, TrainPlanOptions o) {
             "optimizer or master", "'" + name + "'");
   if (o.micro_batch == 0) o.micro_batch = usual_micro_batch(o);
   check_loss_scaling(o.loss_scaling);
+  check_master(o);
   const ExecOptions exec = exec_options(o.threads, o.isa);
   o.threads = exec.threads;
   o.isa = name(exec.isa);
@@ -93,6 +104,8 @@ PlanPrograms write_programs(const Model& model, const TrainPlanOptions& o, const
                                      .loss_rows = ways.loss_rows,
                                      .cast_at_use = ways.cast_at_use,
                                      .update_in_backward = updates_in_backward(model, o),
+                                     .bf16_weights = o.master == Precision::bf16,
+
                                      .hits = o.hits};
     const Program step = write_step_program(model, options);
     if (programs.list.empty())
@@ -120,6 +133,10 @@ std::shared_ptr<TrainPlan::Impl> make_plan(const Model& model, const TrainPlanOp
   impl->step_flops = hone::step_flops(*impl);
   impl->terms = terms_of(impl->job.programs()[impl->micro[0].train]);
   impl->optimizer = &optimizer_record(options.optimizer);
+  impl->specs = model.impl().specs;
+  for (ParameterSpec& spec : impl->specs)
+    if (const auto held = impl->job.shared().find(spec.name); held != impl->job.shared().end())
+      spec.dtype = held->second.tensor.type.dtype;
   return impl;
 }
 
