@@ -83,6 +83,8 @@ void TrainingOptions::add_to(Command& c, bool needs_out) {
       "--loss-scale", loss_scale,
       "of fp16: dynamic (the default: it halves when fp16 overflows, that step is skipped, and doubles after "
       "2000 good ones), or a power of two that stays");
+  c.add_option("--master", master, "what weights are kept in: f32, or bf16 alone (with --precision bf16)")
+      ->capture_default_str();
   c.add_option("--optimizer", run.plan.optimizer, optimizer_names())->capture_default_str();
   c.add_option("--lr", lr, "highest learning rate")->capture_default_str();
   c.add_option("--adamw-lr", adamw_lr,
@@ -111,6 +113,8 @@ void TrainingOptions::add_to(Command& c, bool needs_out) {
       ->capture_default_str();
   c.add_option("--keep", run.keep_checkpoints, "checkpoints that stay, the newest ones")
       ->capture_default_str();
+  c.add_flag("--compress-checkpoints", run.compress_checkpoints,
+             "the optimizer's state without loss in fewer bytes, for more time");
   c.add_option("--eval-every", run.eval_every, "steps between evaluations (0: at the end only)")
       ->capture_default_str();
 }
@@ -141,6 +145,7 @@ TrainingRun TrainingOptions::finished() const {
   TrainingRun r = run;
   r.plan.precision = precision_from_name(precision);
   r.plan.loss_scaling = scaling(loss_scale, r.plan.precision);
+  r.plan.master = precision_from_name(master);
   r.plan.seed = seed;
   r.schedule = schedule_from_name(schedule);
   if (resume != "auto" && resume != "never")

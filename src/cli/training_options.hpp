@@ -11,7 +11,7 @@ namespace hone::cli {
 
 struct TrainingOptions {
   TrainingRun run;
-  std::string precision = "f32", schedule = "cosine", resume = "auto", too_long = "error";
+  std::string precision = "f32", master = "f32", schedule = "cosine", resume = "auto", too_long = "error";
   std::string loss_scale;  // none: dynamic where the precision is fp16
   double lr = 1e-3, min_lr = 0, clip = 1;
   std::optional<double> beta1, beta2, epsilon, weight_decay, momentum,

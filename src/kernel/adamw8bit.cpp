@@ -41,7 +41,7 @@ void run(const AdamW8Bit& a, Isa isa, ThreadPool& pool) {
       const std::int64_t at = b * AdamW8Bit::block_values;
       f.block(c, map_of(false), map_of(true),
               {.n = std::min(AdamW8Bit::block_values, a.n - at),
-               .w = a.w + at,
+               .w = {part_of(a.w, at), a.key, at},
                .gradient = a.gradient + at,
                .m = a.m.codes + at,
                .v = a.v.codes + at,

@@ -21,7 +21,8 @@ struct Moment8 {
 struct AdamW8Bit {
   static constexpr std::int64_t block_values = 256;
   std::int64_t n = 0;
-  float* w = nullptr;
+  Out w{};  // as AdamW's
+  std::uint64_t key = 0;
   const float* gradient = nullptr;
   Moment8 m, v;
   Out low{};  // or without data

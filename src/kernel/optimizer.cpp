@@ -83,7 +83,7 @@ void run(const AdamW& a, Isa isa, ThreadPool& pool) {
   const AdamWCoefficients c = coefficients(*a.step, a.decay, a.clip_scale);
   pool.run(divide_up(a.n, adamw_block), [&](std::int64_t block, int) {
     const std::int64_t at = block * adamw_block;
-    f.adamw(c, a.w + at, a.gradient + at, a.m + at, a.v + at, part_of(a.low, at),
+    f.adamw(c, {part_of(a.w, at), a.key, at}, a.gradient + at, a.m + at, a.v + at, part_of(a.low, at),
             std::min(adamw_block, a.n - at));
   });
 }

@@ -44,9 +44,11 @@ struct AdamWStep {
 // g = gradient * *clip_scale; m = b1 m + (1-b1) g; v = b2 v + (1-b2) g^2; w = w (1 - lr wd) - lr (m / c1) /
 // (sqrt(v / c2) + eps); low = w rounded to its type. Each operation is rounded to f32 on its own, so w, m and
 // v are the same for every instruction set; moments may be denormal.
+// w of bf16: rounded up or down by 16 bits drawn for each element, so that on average it stays what it is.
 struct AdamW {
   std::int64_t n = 0;
-  float* w = nullptr;
+  Out w{};                // f32 or bf16
+  std::uint64_t key = 0;  // of those bits: those of base/random.hpp's philox(key, i / 8)
   const float* gradient = nullptr;
   float* m = nullptr;
   float* v = nullptr;

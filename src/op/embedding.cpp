@@ -27,7 +27,7 @@ void run(const Call& c) {
   kernel::run(kernel::Embedding{.rows = c.out[0].type.shape.rows(),
                                 .C = c.out[0].type.shape.last(),
                                 .ids = c.in[In::ids].as<std::int32_t>(),
-                                .table = c.in[In::table].as<float>(),
+                                .table = in(c.in[In::table]),
                                 .y = c.out[0].as<float>()},
               c.isa, *c.pool);
 }

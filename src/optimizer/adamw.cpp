@@ -13,11 +13,12 @@ namespace {
 using namespace op;
 
 struct In {
-  enum : std::size_t { weight, gradient, m, v, hyper, clip_scale, low };
+  enum : std::size_t { weight, gradient, m, v, hyper, clip_scale, low, step };
 };
 
 std::vector<OutputSpec> infer(const InferInput& i) {
-  for (const std::size_t k : {In::gradient, In::m, In::v}) i.require(k, i.in[In::weight]);
+  adamw::require_weight(i, In::weight, In::step);
+  for (const std::size_t k : {In::gradient, In::m, In::v}) i.require(k, f32(i.in[In::weight].shape));
   i.require(In::hyper, f32({adamw::hyper_floats}));
   i.require(In::clip_scale, f32({1}));
   std::vector<OutputSpec> specs{{i.in[In::weight], In::weight}, {i.in[In::m], In::m}, {i.in[In::v], In::v}};
@@ -27,7 +28,8 @@ std::vector<OutputSpec> infer(const InferInput& i) {
 
 void run(const Call& c) {
   kernel::run(kernel::AdamW{.n = c.in[In::weight].type.shape.elements(),
-                            .w = c.out[0].as<float>(),
+                            .w = out(c.out[0]),
+                            .key = adamw::rounding_key(c, In::step),
                             .gradient = c.in[In::gradient].as<float>(),
                             .m = c.out[1].as<float>(),
                             .v = c.out[2].as<float>(),
@@ -48,13 +50,19 @@ void reference(const Call& c) {
     const double w = get(c.in[In::weight], i) * (1 - lr * decay) - lr * (m / c1) / (std::sqrt(v / c2) + eps);
     set(c.out[1], i, m);
     set(c.out[2], i, v);
-    set(c.out[0], i, w);
+    adamw::set_weight(c, In::step, i, static_cast<float>(w));
     if (c.in[In::low]) set(c.out[3], i, w);
   }
 }
 
-constexpr InputRecord inputs[] = {
-    {"weight"}, {"gradient"}, {"m"}, {"v"}, {"hyper"}, {"clip_scale"}, {"low", InputRecord::Kind::optional}};
+constexpr InputRecord inputs[] = {{"weight"},
+                                  {"gradient"},
+                                  {"m"},
+                                  {"v"},
+                                  {"hyper"},
+                                  {"clip_scale"},
+                                  {"low", InputRecord::Kind::optional},
+                                  {"step", InputRecord::Kind::optional}};
 constexpr Variant variants[] = {{"flat", "cpu", nullptr, nullptr, run}};
 constexpr OpRecord adamw_update{.name = "adamw",
                                 .inputs = inputs,
@@ -65,8 +73,9 @@ constexpr OpRecord adamw_update{.name = "adamw",
 
 void update(UpdateContext& u) {
   u.emit(adamw_update,
-         {u.weight(), u.gradient(), u.state(0), u.state(1), u.hyper(), u.clip_scale(), u.take_low_copy()},
-         UpdateAttributes{u.decay()});
+         {u.weight(), u.gradient(), u.state(0), u.state(1), u.hyper(), u.clip_scale(), u.take_low_copy(),
+          u.step()},
+         u.attributes());
 }
 
 constexpr OptimizerState states[] = {{"m"}, {"v"}};
@@ -80,6 +89,7 @@ const OptimizerRecord adamw_optimizer{.name = "adamw",
                                       .hyper_floats = adamw::hyper_floats,
                                       .fill_hyper = adamw::fill_hyper,
                                       .update = update,
+                                      .rounds_weights = true,
                                       .ops = ops};
 
 }  // namespace hone

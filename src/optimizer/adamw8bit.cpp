@@ -11,14 +11,15 @@ namespace {
 using namespace op;
 
 struct In {
-  enum : std::size_t { weight, gradient, m, m_largest, v, v_largest, hyper, clip_scale, low };
+  enum : std::size_t { weight, gradient, m, m_largest, v, v_largest, hyper, clip_scale, low, step };
 };
 
 Shape blocks_of(const Shape& weight) { return {kernel::moment_blocks(weight.elements())}; }
 
 std::vector<OutputSpec> infer(const InferInput& i) {
   const TensorType weight = i.in[In::weight], largest = f32(blocks_of(weight.shape));
-  i.require(In::gradient, weight);
+  adamw::require_weight(i, In::weight, In::step);
+  i.require(In::gradient, f32(weight.shape));
   for (const std::size_t k : {In::m, In::v}) i.require(k, {weight.shape, DType::u8});
   for (const std::size_t k : {In::m_largest, In::v_largest}) i.require(k, largest);
   i.require(In::hyper, f32({adamw::hyper_floats}));
@@ -34,7 +35,8 @@ std::vector<OutputSpec> infer(const InferInput& i) {
 
 void run(const Call& c) {
   kernel::run(kernel::AdamW8Bit{.n = c.in[In::weight].type.shape.elements(),
-                                .w = c.out[0].as<float>(),
+                                .w = out(c.out[0]),
+                                .key = adamw::rounding_key(c, In::step),
                                 .gradient = c.in[In::gradient].as<float>(),
                                 .m = {c.out[1].as<std::uint8_t>(), c.out[2].as<float>()},
                                 .v = {c.out[3].as<std::uint8_t>(), c.out[4].as<float>()},
@@ -74,7 +76,7 @@ void reference(const Call& c) {
       const float root = std::sqrt(v.back() / s->correction2) + s->epsilon;
       const float w = static_cast<float>(get(c.in[In::weight], i)) * (1 - s->lr * decay) -
                       s->lr * (m.back() / s->correction1) / root;
-      set(c.out[0], i, static_cast<double>(w));
+      adamw::set_weight(c, In::step, i, w);
       if (c.in[In::low]) set(c.out[5], i, static_cast<double>(w));
     }
     encode(m, first, false, c.out[1], c.out[2]);
@@ -82,9 +84,16 @@ void reference(const Call& c) {
   }
 }
 
-constexpr InputRecord inputs[] = {{"weight"},    {"gradient"},   {"m"},
-                                  {"m_largest"}, {"v"},          {"v_largest"},
-                                  {"hyper"},     {"clip_scale"}, {"low", InputRecord::Kind::optional}};
+constexpr InputRecord inputs[] = {{"weight"},
+                                  {"gradient"},
+                                  {"m"},
+                                  {"m_largest"},
+                                  {"v"},
+                                  {"v_largest"},
+                                  {"hyper"},
+                                  {"clip_scale"},
+                                  {"low", InputRecord::Kind::optional},
+                                  {"step", InputRecord::Kind::optional}};
 constexpr Variant variants[] = {{"blocks", "cpu", nullptr, nullptr, run}};
 constexpr OpRecord adamw8bit_update{.name = "adamw8bit",
                                     .inputs = inputs,
@@ -96,8 +105,8 @@ constexpr OpRecord adamw8bit_update{.name = "adamw8bit",
 void update(UpdateContext& u) {
   u.emit(adamw8bit_update,
          {u.weight(), u.gradient(), u.state(0), u.state(1), u.state(2), u.state(3), u.hyper(), u.clip_scale(),
-          u.take_low_copy()},
-         UpdateAttributes{u.decay()});
+          u.take_low_copy(), u.step()},
+         u.attributes());
 }
 
 bool takes(const TrainedWeight& w) { return w.spec.shape.rank() > 1 && w.spec.shape.elements() >= 4096; }
@@ -118,6 +127,7 @@ const OptimizerRecord adamw8bit_optimizer{.name = "adamw8bit",
                                           .update = update,
                                           .takes = takes,
                                           .others = &adamw_optimizer,
+                                          .rounds_weights = true,
                                           .ops = ops};
 
 }  // namespace hone

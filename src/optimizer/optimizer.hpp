@@ -48,8 +48,21 @@ struct OptimizerRecord {
   // Which weights it is for, and who updates the others; null: all.
   bool (*takes)(const TrainedWeight&) = nullptr;
   const OptimizerRecord* others = nullptr;
-  bool others_rate = false;  // may those have a learning rate of their own, StepOptions::adamw_lr?
+  bool others_rate = false;     // may those have a learning rate of their own, StepOptions::adamw_lr?
+  bool rounds_weights = false;  // may weights be bf16 alone, rounded by drawn numbers? Of `others` too
   std::span<const OpRecord* const> ops{};  // of its own; the table-driven tests run through them
+};
+
+// What the ops of updates share: (weight, gradient, states.., hyper, clip_scale[, low: a copy for products])
+// -> next weight, states[, low]. Sizes are those of the record's states where they are like the weight.
+struct UpdateAttributes {
+  bool decay = true;
+  std::uint64_t stream = 0;  // of the numbers that a bf16 weight is rounded by
+  template <class V>
+  void fields(V&& v) const {
+    v("decay", decay), v.operand("low");
+    if (stream) v("stream", stream);
+  }
 };
 
 // One weight, for OptimizerRecord::update.
@@ -67,6 +80,9 @@ class UpdateContext {
   // Its copy for products, for a node that writes it on the way (as a next version, named here so that nobody
   // else does); none where there is none.
   TensorId take_low_copy();
+  // The step's place in the run, for a weight in bf16 that is rounded by drawn numbers; none for others.
+  TensorId step() const { return step_; }
+  UpdateAttributes attributes() const;
   DType product_type() const;  // of that copy; f32 where there is none
 
   std::vector<TensorId> emit(const OpRecord& op, std::vector<TensorId> inputs, const Attributes& attributes);
@@ -78,19 +94,9 @@ class UpdateContext {
   TensorId low_copy() const;
 
   Program& p_;
-  TensorId weight_, gradient_, hyper_, clip_scale_;
+  TensorId weight_, gradient_, hyper_, clip_scale_, step_{};
   bool decay_;
   std::vector<TensorId> states_, written_;
-};
-
-// What the ops of updates share: (weight, gradient, states.., hyper, clip_scale[, low: a copy for products])
-// -> next weight, states[, low]. Sizes are those of the record's states where they are like the weight.
-struct UpdateAttributes {
-  bool decay = true;
-  template <class V>
-  void fields(V&& v) const {
-    v("decay", decay), v.operand("low");
-  }
 };
 
 std::span<const OptimizerRecord* const> optimizer_table();

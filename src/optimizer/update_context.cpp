@@ -1,5 +1,7 @@
 #include <algorithm>
 
+#include "base/random.hpp"
+#include "op/common.hpp"
 #include "op/ops.hpp"
 #include "optimizer/optimizer.hpp"
 
@@ -14,6 +16,7 @@ UpdateContext::UpdateContext(Program& program, const OptimizerRecord& record, Te
       clip_scale_(clip_scale),
       decay_(decay) {
   const TensorDef of = p_[weight];
+  if (of.type.dtype == DType::bf16) step_ = op::step_input(p_);
   for (const OptimizerState& state : record.states)
     states_.push_back(p_.add({.name = std::string(state.name) + "." + of.name,
                               .type = {state.shape ? state.shape(of.type.shape) : of.type.shape, state.dtype},
@@ -36,6 +39,10 @@ TensorId UpdateContext::low_copy() const {
     if (p_[node.outputs[0]].type.dtype != DType::f32) return node.outputs[0];
   }
   return {};
+}
+
+UpdateAttributes UpdateContext::attributes() const {
+  return {.decay = decay_, .stream = step_ ? stream_key("rounding of " + p_[weight_].name, 0) : 0};
 }
 
 DType UpdateContext::product_type() const {

@@ -67,6 +67,10 @@ void few_rows(Program& program);
 // version of the first use's sum.
 void join_gradients(Program& program);
 
+// Trained matrices and tables in bf16 alone, where products read bf16: they lose their f32 values, and their
+// copies with them. Their gradients' sums stay f32.
+void hold_in_bf16(Program& program);
+
 // The global norm of the gradients, and what they are to be multiplied by so that it is at most the input
 // "clip": the states grad_norm_name and clip_scale_name. `scaled`: losses are multiplied by the input
 // "scaled_by", which both take out again.

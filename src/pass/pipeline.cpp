@@ -30,6 +30,7 @@ constexpr Stage stages[] = {
     {nullptr, [](Program& p, const Options&) { fuse(p); }},
     {generates, [](Program& p, const Options&) { few_rows(p); }},
     {has_loss, [](Program& p, const Options& o) { chunk_loss(p, {.rows = o.loss_rows}); }},
+    {[](const Options& o) { return o.bf16_weights; }, [](Program& p, const Options&) { hold_in_bf16(p); }},
     {casts_at_use, [](Program& p, const Options&) { cast_at_use(p); }},
     {trains, [](Program& p, const Options&) { join_gradients(p); }},
     {trains, [](Program& p, const Options& o) { append_norm(p, o.products == DType::f16); }},

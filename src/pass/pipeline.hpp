@@ -17,6 +17,7 @@ struct PipelineOptions {
   std::int64_t loss_rows = ChunkOptions{}.rows;  // of a chunk of the loss
   bool cast_at_use = false;                      // weights' copies in low precision: made where they are read
   bool update_in_backward = false;               // training
+  bool bf16_weights = false;                     // training and evaluation: kept in bf16 alone
 };
 
 // Runs them; after each, dead nodes go and the program is checked.

@@ -174,12 +174,27 @@ std::vector<SafetensorsSpec> weight_file_specs(std::vector<ParameterSpec> parame
 }
 
 SafetensorsWriter written_weights(const std::string& path, std::vector<ParameterSpec> parameters,
-                                  const WeightReader& read) {
+                                  const WeightReader& read, const SafetensorsWriting& writing) {
   sort_by_name(parameters);
-  SafetensorsWriter writer(path, weight_file_specs(parameters));
+  SafetensorsWriter writer(path, weight_file_specs(parameters), {{"format", "pt"}}, writing);
   for (const ParameterSpec& p : parameters) writer.write(p.name, read(p));
   return writer;
 }
+
+namespace {
+// By chunks, for a table of f32 beside one of bf16 would be the run's largest tensor.
+void add_wide(Digest& digest, std::span<const std::byte> values, DType dtype) {
+  if (dtype == DType::f32) return digest.add(values);
+  constexpr std::size_t chunk = 65536;
+  std::vector<float> wide(chunk);
+  const std::size_t size = static_cast<std::size_t>(size_bytes(dtype));
+  for (std::size_t first = 0; first < values.size(); first += chunk * size) {
+    const auto part = values.subspan(first, std::min(chunk * size, values.size() - first));
+    widen(part, dtype, std::span(wide).first(part.size() / size));
+    digest.add(std::as_bytes(std::span(wide).first(part.size() / size)));
+  }
+}
+}  // namespace
 
 std::string hash_weights(std::vector<ParameterSpec> parameters, const WeightReader& read) {
   sort_by_name(parameters);
@@ -187,7 +202,7 @@ std::string hash_weights(std::vector<ParameterSpec> parameters, const WeightRead
   for (const ParameterSpec& p : parameters) {
     const std::string label = p.name + to_string(file_shape(p));
     digest.add(std::as_bytes(std::span(label)));
-    digest.add(read(p));
+    add_wide(digest, read(p), p.dtype);
   }
   return digest.hex();
 }

@@ -25,6 +25,16 @@ void require(bool good, const char* option, const char* what, const std::string&
     throw Error(ErrorKind::usage, {.what = what, .where = option, .expected = expected, .found = found});
 }
 
+void check_master(const TrainPlanOptions& o) {
+  if (o.master == Precision::f32) return;
+  require(o.master == Precision::bf16, "master", "weights are kept in f32 or bf16", "f32 or bf16",
+          name(o.master));
+  require(o.precision == Precision::bf16, "master", "weights in bf16 alone are for products in bf16",
+          "precision bf16", name(o.precision));
+  require(optimizer_record(o.optimizer).rounds_weights, "master", "this optimizer updates weights in f32",
+          "adamw or adamw8bit", o.optimizer);
+}
+
 TrainPlanOptions decided(const Model& model, TrainPlanOptions o) {
   require(o.batch > 0, "batch", "the batch must be positive", "at least 1", std::to_string(o.batch));
   const std::int64_t context =
@@ -44,6 +54,7 @@ TrainPlanOptions decided(const Model& model, TrainPlanOptions o) {
             "optimizer or master", "'" + name + "'");
   if (o.micro_batch == 0) o.micro_batch = usual_micro_batch(o);
   check_loss_scaling(o.loss_scaling);
+  check_master(o);
   const ExecOptions exec = exec_options(o.threads, o.isa);
   o.threads = exec.threads;
   o.isa = name(exec.isa);
@@ -93,20 +104,25 @@ PlanPrograms write_programs(const Model& model, const TrainPlanOptions& o, const
                                      .loss_rows = ways.loss_rows,
                                      .cast_at_use = ways.cast_at_use,
                                      .update_in_backward = updates_in_backward(model, o),
+                                     .bf16_weights = o.master == Precision::bf16,
+
                                      .hits = o.hits};
     const Program step = write_step_program(model, options);
     if (programs.list.empty())
       programs.list = {cut(step, Phase::prepare), cut(step, Phase::norm), cut(step, Phase::update)};
     programs.list.push_back(cut(step, Phase::micro));
-    const std::size_t writes = first_write(programs.list.back());
     programs.list.push_back(cut(write_evaluation_program(model, options), Phase::micro));
-    programs.micro.push_back({size, programs.list.size() - 2, programs.list.size() - 1, writes});
+    programs.micro.push_back({.sequences = size,
+                              .train = programs.list.size() - 2,
+                              .evaluate = programs.list.size() - 1,
+                              .first_write = 0});
   }
   return programs;
 }
 
 std::shared_ptr<TrainPlan::Impl> make_plan(const Model& model, const TrainPlanOptions& options,
                                            PlanPrograms programs) {
+  for (MicroProgram& micro : programs.micro) micro.first_write = first_write(programs.list[micro.train]);
   JobPlan job(std::move(programs.list), {.threads = options.threads, .isa = isa_from_name(options.isa)});
   auto impl = std::make_shared<TrainPlan::Impl>(model, options, std::move(job), std::move(programs.micro));
   // A save turns a weight, and the C library may keep a second buffer: 25 MiB where the largest has 16. A
@@ -117,6 +133,10 @@ std::shared_ptr<TrainPlan::Impl> make_plan(const Model& model, const TrainPlanOp
   impl->step_flops = hone::step_flops(*impl);
   impl->terms = terms_of(impl->job.programs()[impl->micro[0].train]);
   impl->optimizer = &optimizer_record(options.optimizer);
+  impl->specs = model.impl().specs;
+  for (ParameterSpec& spec : impl->specs)
+    if (const auto held = impl->job.shared().find(spec.name); held != impl->job.shared().end())
+      spec.dtype = held->second.tensor.type.dtype;
   return impl;
 }
 

@@ -24,8 +24,9 @@ struct TrainPlan::Impl {
   TrainPlanOptions options;
   JobPlan job;
   std::size_t prepare = 0, norm = 1, update = 2;
-  std::vector<MicroProgram> micro;  // the whole one, then a ragged rest where there is one
-  std::vector<Term> terms;          // of the objective
+  std::vector<MicroProgram> micro;   // the whole one, then a ragged rest where there is one
+  std::vector<Term> terms;           // of the objective
+  std::vector<ParameterSpec> specs;  // the model's, in the types that weights are kept in
   const OptimizerRecord* optimizer = nullptr;
   Forecast forecast;  // all but step_ms
   mutable std::once_flag timed;

@@ -105,6 +105,7 @@ RunIdentity::RunIdentity(const TrainingRun& run, const Trainer& trainer, const T
            {"optimizer", "--optimizer", o.optimizer},
            {"clip", "--clip", to_text(run.adamw.clip)},
            {"weights", "base model: its weights differ", "digest " + trainer.weights_hash()}};
+  if (o.master != Precision::f32) kept_.push_back({"master", "--master", name(o.master)});
   const auto option = [](std::string name) {
     std::replace(name.begin(), name.end(), '_', '-');
     return name;

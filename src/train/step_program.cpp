@@ -44,7 +44,8 @@ Program write_step_program(const Model& model, const StepProgramOptions& o) {
                                 .update = {.optimizer = o.optimizer, .decay_all = o.decay_all},
                                 .loss_rows = o.loss_rows,
                                 .cast_at_use = o.cast_at_use,
-                                .update_in_backward = o.update_in_backward};
+                                .update_in_backward = o.update_in_backward,
+                                .bf16_weights = o.bf16_weights};
   run_pipeline(forward.program, options);
   return std::move(forward.program);
 }
@@ -57,7 +58,8 @@ Program write_evaluation_program(const Model& model, const StepProgramOptions& o
                                  .products = o.products,
                                  .hits = o.hits,
                                  .loss_rows = o.loss_rows,
-                                 .cast_at_use = o.cast_at_use});
+                                 .cast_at_use = o.cast_at_use,
+                                 .bf16_weights = o.bf16_weights});
   return std::move(forward.program);
 }
 

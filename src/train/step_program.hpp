@@ -20,6 +20,7 @@ struct StepProgramOptions {
   std::int64_t loss_rows = ChunkOptions{}.rows;  // as PipelineOptions has both
   bool cast_at_use = false;
   bool update_in_backward = false;
+  bool bf16_weights = false;
   bool hits = false;  // evaluation: which labels are predicted, as the outputs hits_name(TERM)
 };
 

@@ -5,6 +5,7 @@
 
 #include "base/number.hpp"
 #include "base/random.hpp"
+#include "ir/values.hpp"
 #include "model/model_impl.hpp"
 #include "op/common.hpp"
 #include "op/inputs.hpp"
@@ -59,10 +60,14 @@ Trainer::Impl::Impl(const TrainPlan& p)
 }
 
 void Trainer::Impl::load_weights() {
-  const Model::Impl& model = planned().model.impl();
-  for (const ParameterSpec& spec : model.specs) {
-    model.store.read(spec, executor.bytes(spec.name));
-    model.store.require_finite(spec, weight(spec.name));
+  const WeightStore& store = planned().model.impl().store;
+  for (const ParameterSpec& spec : planned().specs) {
+    const std::span<std::byte> values = executor.bytes(spec.name);
+    store.read(spec, values);
+    if (all_finite(values, spec.dtype)) continue;
+    std::vector<float> wide(static_cast<std::size_t>(spec.shape.elements()));
+    widen(values, spec.dtype, wide);
+    store.require_finite(spec, wide);
   }
 }
 

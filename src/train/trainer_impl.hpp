@@ -59,8 +59,8 @@ struct Trainer::Impl {
   const std::string& gradient_state(const std::string& weight) const;
   void load_weights();
   void derive();  // bf16 copies from the f32 weights
-  // Values of a weight as programs keep it.
-  std::span<float> weight(const std::string& name) { return executor.view<float>(name); }
+  // A weight's specification, in the type that it is kept in; Error(usage) where there is none of that name.
+  const ParameterSpec& spec(const std::string& weight) const;
   std::span<const std::byte> bytes(const std::string& name) const;  // of a shared tensor
   WeightReader reader(TurnedWeight& turned) const;
   // Are weights updated inside of the (only) micro-batch's program?

@@ -39,6 +39,11 @@ WeightReader Trainer::Impl::reader(TurnedWeight& turned) const {
   };
 }
 
+const ParameterSpec& Trainer::Impl::spec(const std::string& weight) const {
+  const Model::Impl& model = planned().model.impl();
+  return planned().specs[static_cast<std::size_t>(&model.spec(weight) - model.specs.data())];
+}
+
 const std::string& Trainer::Impl::gradient_state(const std::string& weight) const {
   for (const auto& [name, s] : planned().job.shared())  // the first use's comes first
     if (s.tensor.purpose == Purpose::gradient && s.tensor.of == weight) return name;
@@ -71,9 +76,11 @@ Model Trainer::model() const {
   std::map<std::string, std::vector<std::byte>> values;
   TurnedWeight turned;
   const auto read = impl_->reader(turned);
-  for (const ParameterSpec& spec : impl_->planned().model.impl().specs) {
+  for (const ParameterSpec& spec : impl_->planned().specs) {
     const auto from = read(spec);
-    values[spec.name].assign(from.begin(), from.end());
+    std::vector<std::byte>& to = values[spec.name];
+    to.resize(static_cast<std::size_t>(spec.shape.elements()) * sizeof(float));
+    widen(from, spec.dtype, {reinterpret_cast<float*>(to.data()), to.size() / sizeof(float)});
   }
   return with_weights(impl_->planned().model, WeightStore::snapshot(std::move(values)));
 }
@@ -82,7 +89,7 @@ std::string Trainer::weights_hash() const {
   const Exclusive guard(impl_.get());
   impl_->require_whole();
   TurnedWeight turned;
-  return hash_weights(impl_->planned().model.impl().specs, impl_->reader(turned));
+  return hash_weights(impl_->planned().specs, impl_->reader(turned));
 }
 
 void Trainer::save(const std::string& folder) const {
@@ -90,16 +97,17 @@ void Trainer::save(const std::string& folder) const {
   impl_->require_whole();
   make_folders(folder);
   TurnedWeight turned;
-  written_weights(folder + "/model.safetensors", impl_->planned().model.impl().specs, impl_->reader(turned))
-      .commit();
+  written_weights(folder + "/model.safetensors", impl_->planned().specs, impl_->reader(turned)).commit();
   write_file(folder + "/config.json", impl_->planned().model.config_json());
 }
 
 void Trainer::read(const std::string& weight, std::span<float> values) const {
   const Exclusive guard(impl_.get());
   impl_->require_whole();
-  const ParameterSpec& spec = impl_->planned().model.impl().spec(weight);
-  in_file_layout(spec, impl_->weight(weight), values);
+  const ParameterSpec& spec = impl_->spec(weight);
+  require_size(weight, static_cast<std::size_t>(spec.shape.elements()), values.size());
+  TurnedWeight turned;
+  widen(impl_->reader(turned)(spec), spec.dtype, values);
 }
 
 void Trainer::Impl::require_kept(const std::string& name) const {
@@ -140,12 +148,14 @@ void Trainer::write(const std::string& weight, std::span<const float> values) {
   const Exclusive guard(impl_.get());
   impl_->require_whole();
   impl_->require_no_half_backward("write()");
-  const ParameterSpec& spec = impl_->planned().model.impl().spec(weight);
-  const auto to = impl_->weight(weight);
-  require_size(weight, to.size(), values.size());
+  const ParameterSpec& spec = impl_->spec(weight);
+  require_size(weight, static_cast<std::size_t>(spec.shape.elements()), values.size());
+  const std::span<std::byte> to = impl_->executor.bytes(weight);
   impl_->saver.await_copied();
-  const std::vector<float> before(to.begin(), to.end());
-  from_file_layout(spec, std::as_bytes(values), std::as_writable_bytes(to));
+  const std::vector<std::byte> before(to.begin(), to.end());
+  std::vector<std::byte> kept(to.size());
+  narrow(values, spec.dtype, kept);
+  from_file_layout(spec, kept, to);
   try {
     impl_->derive();
   } catch (...) {

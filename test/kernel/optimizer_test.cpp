@@ -71,7 +71,7 @@ State updated(State s, Buffer gradient, bool decay, bool low, Isa isa, int threa
   ThreadPool pool(threads);
   const float clip_scale = 0.7f;
   run(AdamW{.n = s.w.size_elements(),
-            .w = s.w.f32(),
+            .w = s.w.out(),
             .gradient = gradient.f32(),
             .m = s.m.f32(),
             .v = s.v.f32(),

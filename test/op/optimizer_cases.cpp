@@ -80,6 +80,11 @@ void add_optimizer_cases(std::vector<OpCase>& cases) {
           inputs.push_back({{s, low}});
           cases.push_back({u.op, inputs, UpdateAttributes{decay}});
         }
+        if (!u.op->find_input("step")) continue;
+        inputs.back() = {TensorType{}};
+        inputs.push_back({op::step_type(), ids(1000)});
+        inputs[0] = {{s, DType::bf16}};
+        cases.push_back({u.op, inputs, UpdateAttributes{decay, 77}});
       }
     if (s.rank() == 2) add_muon_cases(s, cases);
   }

@@ -80,7 +80,8 @@ void add_embeddings(std::vector<OpCase>& cases) {
   for (const std::int64_t C : widths)
     for (const std::int64_t T : {1, 7, 300}) {
       const Input tokens{{{2, T}, DType::i32}, ids(11)};
-      cases.push_back({&op::embedding, {tokens, {op::f32({11, C})}}, NoAttributes{}});
+      for (const DType table : {DType::f32, DType::bf16, DType::f16})
+        cases.push_back({&op::embedding, {tokens, {{{11, C}, table}}}, NoAttributes{}});
       // A step of twice the micro-batch's rows; the micro-batch is its second half.
       const Input kept{{{4, T}, DType::i32}, ids(11)};
       cases.push_back({&op::keep, {tokens, kept, step(1, 2)}, op::KeepAttributes{}});

@@ -133,10 +133,7 @@ void block(const AdamWCoefficients& c, const MomentMap& mean, const MomentMap& s
   std::uint8_t *m_codes = whole ? b.m : edge[0], *v_codes = whole ? b.v : edge[1];
   decode<false>(mean, m_codes, *b.m_largest, m);
   decode<true>(squares, v_codes, *b.v_largest, v);
-  if (b.low.data)
-    typed(b.low, [&](auto* copy) { adamw_loop(c, b.w, b.gradient, m, v, copy, b.n); });
-  else
-    adamw_loop(c, b.w, b.gradient, m, v, nullptr, b.n);
+  adamw_any(c, b.w, b.gradient, m, v, b.low, b.n);
   encode<false>(mean, m, b.m_largest, m_codes);
   encode<true>(squares, v, b.v_largest, v_codes);
   if (!whole) std::memcpy(b.m, edge[0], static_cast<std::size_t>(b.n));

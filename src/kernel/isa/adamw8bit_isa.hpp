@@ -21,7 +21,7 @@ constexpr float least_largest = 1e-38f;
 
 struct AdamW8BitBlock {
   std::int64_t n;
-  float* w;
+  UpdatedWeight w;
   const float* gradient;
   std::uint8_t *m, *v;
   float *m_largest, *v_largest;

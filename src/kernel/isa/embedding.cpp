@@ -5,10 +5,12 @@
 namespace hone::kernel::HONE_ISA {
 namespace {
 
-void gather(const float* table, const std::int32_t* ids, float* y, std::int64_t C, std::int64_t first_row,
+void gather(In table, const std::int32_t* ids, float* y, std::int64_t C, std::int64_t first_row,
             std::int64_t rows) {
-  for (std::int64_t r = first_row; r < first_row + rows; ++r)
-    std::memcpy(y + r * C, table + ids[r] * C, static_cast<std::size_t>(C) * sizeof *y);
+  typed(table, [&](auto* all) {
+    for (std::int64_t r = first_row; r < first_row + rows; ++r)
+      each(C, [&](std::int64_t i, auto part) { put(y + r * C + i, get(all + ids[r] * C + i, part), part); });
+  });
 }
 
 void scatter(const float* dy, const std::int32_t* ids, float* d_table, std::int64_t C, std::int64_t rows,

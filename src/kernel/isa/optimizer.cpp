@@ -30,10 +30,9 @@ double sum_of_squares(const float* x, std::int64_t n) {
   return total;
 }
 
-void adamw(const AdamWCoefficients& c, float* w, const float* gradient, float* m, float* v, Out low,
-           std::int64_t n) {
-  if (!low.data) return adamw_loop(c, w, gradient, m, v, nullptr, n);
-  typed(low, [&](auto* copy) { adamw_loop(c, w, gradient, m, v, copy, n); });
+void adamw(const AdamWCoefficients& c, const UpdatedWeight& w, const float* gradient, float* m, float* v,
+           Out low, std::int64_t n) {
+  adamw_any(c, w, gradient, m, v, low, n);
 }
 
 }  // namespace

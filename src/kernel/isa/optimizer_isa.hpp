@@ -12,11 +12,18 @@ struct AdamWCoefficients {
       epsilon;  // kept_share = 1 - lr * weight_decay
 };
 
+// f32, or bf16 to be rounded by drawn bits: of element `first` of the whole weight and on.
+struct UpdatedWeight {
+  Out w;
+  std::uint64_t key;
+  std::int64_t first;
+};
+
 struct OptimizerTable {
   double (*sum_of_squares)(const float* x, std::int64_t n);
   // low.data may be null.
-  void (*adamw)(const AdamWCoefficients&, float* w, const float* gradient, float* m, float* v, Out low,
-                std::int64_t n);
+  void (*adamw)(const AdamWCoefficients&, const UpdatedWeight& w, const float* gradient, float* m, float* v,
+                Out low, std::int64_t n);
 };
 
 HONE_BUILDS(OptimizerTable, optimizer_table);
