@@ -78,9 +78,9 @@ endif()
 # The program from outside.
 if(TARGET hone)
   add_test(NAME program.kill_and_resume WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}
-           COMMAND sh test/cli/kill_and_resume_test.sh $<TARGET_FILE:hone> 200 6)
+           COMMAND sh test/cli/kill_and_resume_test.sh $<TARGET_FILE:hone> 40 10 1)
   add_test(NAME program.kill_and_resume.long WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}
-           COMMAND sh test/cli/kill_and_resume_test.sh $<TARGET_FILE:hone> $<IF:$<BOOL:${HONE_SANITIZE}>,200,1000> 20)
+           COMMAND sh test/cli/kill_and_resume_test.sh $<TARGET_FILE:hone> $<IF:$<BOOL:${HONE_SANITIZE}>,40,200> 100 10)
   set_tests_properties(program.kill_and_resume.long PROPERTIES LABELS long)
   add_test(NAME program.bad_input WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}
            COMMAND sh test/cli/bad_input_test.sh $<TARGET_FILE:hone>)

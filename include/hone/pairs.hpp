@@ -1,16 +1,18 @@
 // Pairs of texts, source and target, as training data for an encoder-decoder: a file of them, or a task that
 // makes them, served by number.
 //
-//   const hone::Pairs pairs("task:dates", {.tokenizer = "char"});     // or "pairs.tsv", "pairs.jsonl"
+//   const hone::Pairs pairs("task:dates", {.tokenizer = "char"});  // or "pairs.tsv", "pairs.jsonl"
 //   for (std::int64_t n = 0; n < 1000; ++n) {
-//     const hone::PairBatch batch = pairs.batch(n, 32);               // the same for the same n and seed
-//     trainer.step(batch.samples(), {.lr = 1e-3f});                   // "source", "source_lengths",
-//     "target", "labels"
+//     const hone::PairBatch batch = pairs.batch(n, 32);            // the same for the same n and seed
+//     trainer.step(batch.samples(), {.lr = 1e-3f});
 //   }
 //
+// Samples are what an encoder-decoder reads: "source" with "source_lengths", "target", and "labels".
+//
 // A file has a pair a line: SOURCE TAB TARGET (.tsv: UTF-8, no quotes, no header), or a JSON object
-// (.jsonl). Its last tenth is held out. A task has no end and needs no file: pair n is made from the seed
-// and n, and what is held out is set apart by its answer, so that no training pair ever has it.
+// (.jsonl); gzip or Zstandard may have packed it. Its last tenth is held out. A task has no end and needs no
+// file: pair n is made from the seed and n, and what is held out is set apart by its answer, so that no
+// training pair ever has it.
 //
 // A target is framed by the tokenizer's sequence_tokens(), which one that has none gets behind its ids: the
 // decoder reads begin and the target, and learns the target and end. All pairs of a Pairs have one padded

@@ -153,6 +153,8 @@ struct CheckpointOptions {
   std::map<std::string, std::string> notes{};  // UTF-8; resume() returns them
   // Texts by file name, so that the folder is a whole model's: a tokenizer.json.
   std::map<std::string, std::string> files{};
+  // The optimizer's state without loss in fewer bytes; the weights stay safetensors that any tool reads.
+  bool compress = false;
   std::function<void()> published{};  // called when it is on disk; by the thread that writes
 };
 

@@ -87,6 +87,7 @@ struct TrainingRun {
   TooLong too_long = TooLong::error;
   std::string source_field{}, target_field{};
   std::int64_t keep_checkpoints = 2;  // the newest ones that stay; 1 or more
+  bool compress_checkpoints = false;  // CheckpointOptions::compress
 
   // Asked before each node of a step: the step under way is dropped, and the last complete one saved. Gone on
   // with, the run comes to the same bits.

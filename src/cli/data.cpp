@@ -18,15 +18,14 @@ JsonLine json_of(const ShardSummary& s, const Tokenizer& tokenizer) {
   line.add("tokens", s.tokens())
       .add("train_tokens", s.train.tokens)
       .add("held_out_tokens", s.held_out.tokens)
-      .add("documents", s.documents)
       .add("text_bytes", s.train.text_bytes + s.held_out.text_bytes)
       .add("bytes", s.file_bytes)
       .add("ratio", s.ratio())
       .add("shards", s.shards())
       .add("tokenizer", kinds[static_cast<int>(tokenizer.kind())])
       .add("vocab_size", s.vocab_size)
-      .add("packing", s.window > 0 ? "cut" : "pack")
-      .add("digest", s.digest);
+      .add("packing", s.window > 0 ? "cut" : "pack");
+  if (s.documents > 0) line.add("documents", s.documents).add("digest", s.digest);  // version 1 has neither
   if (s.window > 0) line.add("seq", s.window).add("windows", s.train.windows + s.held_out.windows);
   return line;
 }

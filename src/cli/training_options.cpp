@@ -113,6 +113,8 @@ void TrainingOptions::add_to(Command& c, bool needs_out) {
       ->capture_default_str();
   c.add_option("--keep", run.keep_checkpoints, "checkpoints that stay, the newest ones")
       ->capture_default_str();
+  c.add_flag("--compress-checkpoints", run.compress_checkpoints,
+             "the optimizer's state without loss in fewer bytes, for more time");
   c.add_option("--eval-every", run.eval_every, "steps between evaluations (0: at the end only)")
       ->capture_default_str();
 }

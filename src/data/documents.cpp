@@ -6,6 +6,7 @@
 
 #include "base/utf8.hpp"
 #include "data/document_reader.hpp"
+#include "data/shards.hpp"
 #include "file/format.hpp"
 #include "file/mapped.hpp"
 #include "hone/error.hpp"
@@ -100,6 +101,9 @@ Documents::Documents(const TextSource& source) : field_(source.field) {
 }
 
 void Documents::add_folder(const std::string& path, TextFormat format) {
+  if (is_shard_folder(path))
+    throw Error(ErrorKind::input,
+                {.what = "token shards, not texts", .where = path, .hint = "name the texts they are of"});
   TextFiles found = text_files_in(path, format);
   for (auto& file : found.files) sources_.push_back({.file = std::move(file)});
   if (!found.skipped.empty()) notes_.push_back(note_of(path, found.skipped));

@@ -1,14 +1,14 @@
 #include "data/pair_file.hpp"
 
-#include <algorithm>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <utility>
 
 #include "base/utf8.hpp"
+#include "data/json_lines.hpp"
 #include "data/text_files.hpp"
 #include "file/format.hpp"
 #include "file/json.hpp"
-#include "file/mapped.hpp"
 #include "hone/error.hpp"
 #include "hone/tokenizer.hpp"
 
@@ -107,8 +107,10 @@ void read_object(const PairText& line, const PairFields& given, const std::strin
   visit({source, target, line.line});
 }
 
-bool named_json(std::string_view path) {
-  return path.ends_with(".jsonl") || path.ends_with(".ndjson") || path.ends_with(".json");
+// A name that says nothing leaves it to the first line.
+bool holds_json(const std::string& path, std::string_view first_line) {
+  if (is_json_lines(path, TextFormat::by_name)) return true;
+  return path.find(".tsv") == std::string::npos && first_line.starts_with('{');
 }
 
 }  // namespace
@@ -117,27 +119,23 @@ std::string line_of(const std::string& path, std::int64_t line) {
   return path + ", line " + std::to_string(line);
 }
 
-bool is_json_lines(const std::string& path) {
-  if (named_json(path)) return true;
-  if (path.ends_with(".tsv")) return false;
-  return MappedFile(path).text().starts_with('{');
-}
-
 void read_pairs(const std::string& path, const PairFields& fields,
                 const std::function<void(const PairText&)>& visit) {
-  const MappedFile file(path);
-  if (const std::string_view format = packed_format(file.text()); !format.empty())
-    refuse(path, "not a file of pairs", "lines of text", std::string(format));
-  const bool json_lines = is_json_lines(path);
-  std::string_view rest = file.text().substr(mark_bytes_of(file.text()));
-  for (std::int64_t number = 1; !rest.empty(); ++number) {
-    std::string_view line = rest.substr(0, rest.find('\n'));
-    rest.remove_prefix(std::min(rest.size(), line.size() + 1));
+  LineReader lines(path);
+  std::optional<bool> json_lines;
+  for (std::string_view line; lines.next(line);) {
+    if (lines.number() == 1) {
+      line.remove_prefix(mark_bytes_of(line));
+      if (const std::string_view format = packed_format(line); !format.empty())
+        refuse(path, "not a file of pairs", "lines of text, packed by gzip or Zstandard or not",
+               std::string(format));
+    }
     if (line.ends_with('\r')) line.remove_suffix(1);
     if (line.empty()) continue;
-    const std::string where = line_of(path, number);
-    json_lines ? read_object({line, {}, number}, fields, where, visit)
-               : read_columns({line, {}, number}, where, visit);
+    if (!json_lines) json_lines = holds_json(path, line);
+    const PairText whole{line, {}, lines.number()};
+    *json_lines ? read_object(whole, fields, lines.where(), visit)
+                : read_columns(whole, lines.where(), visit);
   }
 }
 

@@ -20,11 +20,9 @@ struct PairFields {
 // "pairs.tsv, line 7"
 std::string line_of(const std::string& path, std::int64_t line);
 
-// By its name (.jsonl, .ndjson, .json) or, of a name that says nothing, by its first character.
-bool is_json_lines(const std::string& path);
-
-// Empty lines are passed over. Error(input) with file and line: a half that is missing or empty, a third
-// column, what is no UTF-8 or no JSON.
+// JSON by its name (.jsonl, .ndjson) or, of a name that is no .tsv either, by its first character; packed by
+// gzip or Zstandard or not. Empty lines are passed over. Error(input) with file and line: a half that is
+// missing or empty, a third column, what is no UTF-8 or no JSON.
 void read_pairs(const std::string& path, const PairFields& fields,
                 const std::function<void(const PairText&)>& visit);
 

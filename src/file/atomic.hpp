@@ -7,13 +7,16 @@
 //
 // What the machine refuses is Error(failed) with the path. Reading and mapping are in file/mapped.hpp.
 #pragma once
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/arena.hpp"
 #include "hone/error.hpp"
 
 namespace hone {
@@ -52,7 +55,10 @@ class MadeFolders {
 // killed writer left behind is written over by the next one.
 class AtomicFile {
  public:
-  explicit AtomicFile(std::string path);
+  // With `hurry` its bytes go past the page cache where the file system has that, from a buffer, until
+  // somebody sets it. That takes 0.3 s of a CPU for 1.5 GB, where the cache took 0.4 s to 3.9 s (Zen 4, a
+  // virtual disk), but no faster than the disk; whoever comes to wait sets it.
+  explicit AtomicFile(std::string path, const std::atomic<bool>* hurry = nullptr);
   ~AtomicFile();
   AtomicFile(AtomicFile&& other) noexcept;
   AtomicFile& operator=(AtomicFile&&) = delete;
@@ -61,18 +67,23 @@ class AtomicFile {
   void write(std::string_view text) { write(std::as_bytes(std::span(text.data(), text.size()))); }
   // Overwrites bytes already written: a header whose sums are known at the end.
   void patch(std::uint64_t offset, std::span<const std::byte> bytes);
-  std::uint64_t size() const { return flushed_ + buffer_.size(); }
+  std::uint64_t size() const { return flushed_ + filled_ + buffer_.size(); }
   void commit();
 
  private:
   void flush();
   void put(const std::byte* data, std::size_t size, std::uint64_t offset);
+  void write_direct(std::span<const std::byte> bytes);
+  void leave_direct();
   void abandon();
 
   std::string path_, temporary_;
   int fd_ = -1;
   std::uint64_t flushed_ = 0;
   std::vector<std::byte> buffer_;
+  const std::atomic<bool>* hurry_ = nullptr;  // past the page cache, as long as there is one
+  std::unique_ptr<Arena> direct_;             // the buffer for that, aligned to pages
+  std::size_t filled_ = 0;                    // of it
 };
 
 void write_file(const std::string& path, std::string_view text);  // one AtomicFile, committed

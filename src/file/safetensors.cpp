@@ -4,6 +4,7 @@
 #include <array>
 #include <cassert>
 #include <cstring>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -181,23 +182,31 @@ SafetensorsIndex parse_safetensors(std::span<const std::byte> head, std::uint64_
 
 namespace {
 
+using ReadAt = std::function<void(std::uint64_t offset, std::span<std::byte>)>;
+
 // What parse_safetensors() wants of a file, and what its format is known by.
-std::vector<std::byte> read_head(const OffsetFile& file) {
-  std::vector<std::byte> head(std::min<std::size_t>(4096, file.size()));
-  file.read(0, head);
+std::vector<std::byte> read_head(std::uint64_t file_bytes, const ReadAt& read) {
+  std::vector<std::byte> head(std::min<std::uint64_t>(4096, file_bytes));
+  read(0, head);
   if (head.size() < 8) return head;
   const std::uint64_t header = little_endian(head);
-  if (header > most_header_bytes || 8 + header > file.size() || 8 + header <= head.size()) return head;
-  const std::size_t known = head.size();
+  if (header > most_header_bytes || 8 + header > file_bytes || 8 + header <= head.size()) return head;
   head.resize(8 + header);
-  file.read(known, std::span(head).subspan(known));
+  read(0, head);
   return head;
 }
 
 }  // namespace
 
-SafetensorsFile::SafetensorsFile(const std::string& path)
-    : file_(path), index_(parse_safetensors(read_head(file_), file_.size(), path)) {
+SafetensorsFile::SafetensorsFile(const std::string& path) : file_(path) {
+  std::vector<std::byte> head = read_head(file_.size(), [this](auto at, auto to) { file_.read(at, to); });
+  std::uint64_t bytes = file_.size();
+  if (PackedFile::is_one(head)) {
+    packed_.emplace(file_);
+    bytes = packed_->size();
+    head = read_head(bytes, [this](auto at, auto to) { packed_->read(at, to); });
+  }
+  index_ = parse_safetensors(head, bytes, path);
   for (std::size_t i = 0; i < index_.entries.size(); ++i) by_name_[index_.entries[i].name] = i;
 }
 
@@ -207,7 +216,10 @@ const SafetensorsEntry* SafetensorsFile::find(std::string_view name) const {
 }
 
 void SafetensorsFile::read(const SafetensorsEntry& entry, std::span<std::byte> to, std::size_t first) const {
-  file_.read(static_cast<std::size_t>(entry.offset) + first, to);
+  if (packed_)
+    packed_->read(entry.offset + first, to);
+  else
+    file_.read(static_cast<std::size_t>(entry.offset) + first, to);
   file_.require_unchanged();
 }
 
@@ -218,8 +230,10 @@ const SafetensorsEntry& SafetensorsFile::at(std::string_view name) const {
 }
 
 SafetensorsWriter::SafetensorsWriter(const std::string& path, std::vector<SafetensorsSpec> specs,
-                                     const std::map<std::string, std::string>& metadata)
-    : specs_(std::move(specs)), file_(path) {
+                                     const std::map<std::string, std::string>& metadata,
+                                     const SafetensorsWriting& writing)
+    : specs_(std::move(specs)), file_(path, writing.hurry) {
+  if (writing.packed) packer_.emplace();
   nlohmann::ordered_json header;
   if (!metadata.empty()) header["__metadata__"] = metadata;
   // One string by hand: ordered_json looks for a key by walking all before it.
@@ -245,8 +259,26 @@ SafetensorsWriter::SafetensorsWriter(const std::string& path, std::vector<Safete
 }
 
 void SafetensorsWriter::put(std::span<const std::byte> bytes) {
+  if (packer_) {
+    packer_->add(bytes, packed_);
+    return put_packed();
+  }
   digest_.add(bytes);
   file_.write(bytes);
+}
+
+void SafetensorsWriter::put_packed() {
+  digest_.add(packed_);
+  file_.write(packed_);
+  packed_.clear();
+}
+
+void SafetensorsWriter::finish() {
+  assert(current_ == specs_.size());
+  if (!packer_) return;
+  packer_->finish(packed_);
+  put_packed();
+  packer_.reset();
 }
 
 // Sets what is left for specs_[current_], passing over tensors without elements.
@@ -268,7 +300,7 @@ void SafetensorsWriter::write([[maybe_unused]] std::string_view name, std::span<
 }
 
 void SafetensorsWriter::commit() {
-  assert(current_ == specs_.size());
+  finish();
   file_.commit();
 }
 

@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -19,6 +20,7 @@
 #include "file/atomic.hpp"
 #include "file/hash.hpp"
 #include "file/mapped.hpp"
+#include "file/packed_file.hpp"
 
 #include "ir/type.hpp"
 
@@ -61,6 +63,7 @@ class SafetensorsFile {
 
  private:
   OffsetFile file_;
+  mutable std::optional<PackedFile> packed_;  // of file_, where it is one
   SafetensorsIndex index_;
   std::map<std::string_view, std::size_t> by_name_;
 };
@@ -70,25 +73,35 @@ struct SafetensorsSpec {
   std::vector<std::int64_t> shape;
 };
 
+struct SafetensorsWriting {
+  bool packed = false;  // as SafetensorsFile reads it and no other tool: file/packed_file.hpp
+  const std::atomic<bool>* hurry = nullptr;  // as AtomicFile has it
+};
+
 // Writes a file of any size in constant memory: all entries are declared first, then come the bytes, tensor
 // by tensor in that order, each in as many pieces as is handy. The file appears at commit(). Who mixes dtypes
 // puts the wide ones first, which keeps each tensor aligned to its element.
 class SafetensorsWriter {
  public:
   SafetensorsWriter(const std::string& path, std::vector<SafetensorsSpec> specs,
-                    const std::map<std::string, std::string>& metadata = {{"format", "pt"}});
+                    const std::map<std::string, std::string>& metadata = {{"format", "pt"}},
+                    const SafetensorsWriting& writing = {});
 
   void write(std::string_view name, std::span<const std::byte> bytes);  // the next bytes of tensor `name`
-  std::string digest() const { return digest_.hex(); }                  // of the file's bytes so far
-  void commit();                                                        // all bytes must have been written
+  void finish();  // when all bytes were written: what commit() does first, and the digest is the file's
+  std::string digest() const { return digest_.hex(); }
+  void commit();
 
  private:
   void put(std::span<const std::byte> bytes);
+  void put_packed();
   void next_tensor();
 
   std::vector<SafetensorsSpec> specs_;
   AtomicFile file_;
   Digest digest_;
+  std::optional<BlockPacker> packer_;
+  std::vector<std::byte> packed_;  // what it has ready
   std::size_t current_ = 0;
   std::uint64_t left_ = 0;  // bytes that the current tensor still needs
 };

@@ -131,7 +131,12 @@ class Chunker {
     const TensorId d_logits = write(loss_gradient, of_loss, loss_gradient.attributes);
     if (head_.input_gradient) {
       const Node node = edit_[*head_.input_gradient];
-      const TensorId dx = write(node, {d_logits, node.inputs[InputGradient::weight]}, node.attributes);
+      auto inputs = node.inputs;
+      inputs[InputGradient::dy] = d_logits;
+      TensorId& pre = inputs[InputGradient::pre];  // where an activation stands in front of the head
+      const Shape chunk = p_[x].type.shape;
+      if (pre) pre = rows(pre, first, chunk[0], chunk[1]);
+      const TensorId dx = write(node, inputs, node.attributes);
       put(dx, node.outputs[0], first);
     }
     for (std::size_t i = 0; i < head_.sums.size(); ++i) add_to_sum(i, d_logits, x, first);

@@ -233,7 +233,7 @@ FoundRecompute RecomputeSearch::placed(const State& state) const {
 std::optional<FoundRecompute> RecomputeSearch::within(std::int64_t bytes) {
   limit_ = bytes;
   std::int64_t target = bytes;
-  for (int round = 0; round < 6 && target > 0; ++round) {
+  for (int round = 0; round < (small() ? 24 : 6) && target > 0; ++round) {
     target_ = small() ? aligned(bytes) : target;
     const auto state = best(target);
     if (!state && !small()) break;
@@ -245,14 +245,34 @@ std::optional<FoundRecompute> RecomputeSearch::within(std::int64_t bytes) {
   return {};
 }
 
+// Of a small program, where each block weighs: whatever single change makes the workspace smaller.
+FoundRecompute RecomputeSearch::smaller(State state) {
+  FoundRecompute found = placed(state);
+  for (bool changed = small(); changed;) {
+    changed = false;
+    std::vector<Move> ways = ways_back(state);
+    ways.insert(ways.end(), moves_.begin(), moves_.end());
+    for (const Move& way : ways) {
+      State next = after(state, way);
+      if (next.measure.peak_bytes > found.workspace_bytes) continue;
+      FoundRecompute as_placed = placed(next);
+      if (as_placed.workspace_bytes >= found.workspace_bytes) continue;
+      state = std::move(next);
+      found = std::move(as_placed);
+      changed = true;
+    }
+  }
+  return found;
+}
+
 const FoundRecompute& RecomputeSearch::least() {
   if (least_) return *least_;
-  least_ = placed(measured(Choice(flow_.bytes.size(), kept)));
+  least_ = smaller(measured(Choice(flow_.bytes.size(), kept)));
   int worse = 0;
   for (std::size_t every = 1; worse < 2 && every <= std::max<std::size_t>(1, cuts_.size()); ++every) {
-    const State state = checkpoints(every);
+    State state = checkpoints(every);
     if (state.measure.peak_bytes == impossible) continue;
-    FoundRecompute found = placed(state);
+    FoundRecompute found = smaller(std::move(state));
     if (found.workspace_bytes < least_->workspace_bytes)
       least_ = std::move(found);
     else

@@ -54,6 +54,7 @@ class RecomputeSearch {
   bool fits(const State& state) const;
   std::optional<State> best(std::int64_t greedy_target);
   FoundRecompute placed(const State& state) const;
+  FoundRecompute smaller(State state);
 
   const Program& program_;
   ExecOptions options_;

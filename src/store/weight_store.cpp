@@ -174,9 +174,9 @@ std::vector<SafetensorsSpec> weight_file_specs(std::vector<ParameterSpec> parame
 }
 
 SafetensorsWriter written_weights(const std::string& path, std::vector<ParameterSpec> parameters,
-                                  const WeightReader& read) {
+                                  const WeightReader& read, const SafetensorsWriting& writing) {
   sort_by_name(parameters);
-  SafetensorsWriter writer(path, weight_file_specs(parameters));
+  SafetensorsWriter writer(path, weight_file_specs(parameters), {{"format", "pt"}}, writing);
   for (const ParameterSpec& p : parameters) writer.write(p.name, read(p));
   return writer;
 }

@@ -94,7 +94,7 @@ using WeightReader = std::function<std::span<const std::byte>(const ParameterSpe
 
 // model.safetensors, tensors by name, each in its own type. What was written appears at commit().
 SafetensorsWriter written_weights(const std::string& path, std::vector<ParameterSpec> parameters,
-                                  const WeightReader& read);
+                                  const WeightReader& read, const SafetensorsWriting& writing = {});
 // What that file has, by its header.
 std::vector<SafetensorsSpec> weight_file_specs(std::vector<ParameterSpec> parameters);
 // XXH3-128 over name, shape and bytes of every parameter by name, as 32 hex digits.

@@ -25,6 +25,7 @@ constexpr const char* state_file = "state.json";
 constexpr const char* digests_file = "checksums";
 constexpr const char* weights_file = "model.safetensors";
 constexpr const char* optimizer_file = "optimizer.safetensors";
+constexpr const char* packed_optimizer_file = "optimizer.safetensors.packed";
 
 // What an optimizer keeps, under the names that the arena has for it.
 std::vector<SafetensorsSpec> state_specs(const JobPlan& job) {
@@ -53,8 +54,8 @@ std::string task_of(const TrainPlan::Impl& plan) {
 }
 
 bool valid_file_name(const std::string& name) {
-  static const std::set<std::string> own{state_file, digests_file, weights_file, optimizer_file,
-                                         "config.json"};
+  static const std::set<std::string> own{state_file,     digests_file,          weights_file,
+                                         optimizer_file, packed_optimizer_file, "config.json"};
   return valid_utf8(name) && !name.empty() && name[0] != '.' &&
          name.find_first_of(std::string_view("/\n\\\0", 4)) == std::string::npos && !own.contains(name);
 }
@@ -79,7 +80,7 @@ CheckpointTexts checkpoint_texts(const Trainer::Impl& trainer, CheckpointOptions
   const TrainPlan::Impl& plan = trainer.planned();
   CheckpointTexts texts = std::move(options.files);
   texts["config.json"] = plan.model.config_json();
-  std::vector<std::string> names{weights_file, optimizer_file};
+  std::vector<std::string> names{weights_file, options.compress ? packed_optimizer_file : optimizer_file};
   for (const auto& text : texts) names.push_back(text.first);
   nlohmann::json state{
       {"format", checkpoint_format}, {"steps", trainer.steps}, {"optimizer", plan.optimizer->name},
@@ -94,18 +95,21 @@ CheckpointTexts checkpoint_texts(const Trainer::Impl& trainer, CheckpointOptions
 }
 
 void write_checkpoint(const Trainer::Impl& trainer, const std::string& folder, const CheckpointTexts& texts,
-                      const std::function<void()>& copied) {
+                      bool compress, const Saver::Copying& copying) {
   AtomicFolder out(folder, state_file);
   std::optional<TurnedWeight> turned(std::in_place);
-  SafetensorsWriter weights =
-      written_weights(out.file(weights_file), trainer.planned().model.impl().specs, trainer.reader(*turned));
+  SafetensorsWriter weights = written_weights(out.file(weights_file), trainer.planned().model.impl().specs,
+                                              trainer.reader(*turned), {.hurry = copying.awaited});
   const auto states = state_specs(trainer.planned().job);
-  SafetensorsWriter optimizer(out.file(optimizer_file), states);
+  const char* const states_file = compress ? packed_optimizer_file : optimizer_file;
+  SafetensorsWriter optimizer(out.file(states_file), states, {{"format", "pt"}},
+                              {.packed = compress, .hurry = copying.awaited});
   for (const SafetensorsSpec& state : states) optimizer.write(state.name, trainer.bytes(state.name));
+  optimizer.finish();
   turned.reset();
-  copied();
+  copying.done();
   std::map<std::string, std::string> digests{{weights_file, weights.digest()},
-                                             {optimizer_file, optimizer.digest()}};
+                                             {states_file, optimizer.digest()}};
   weights.commit();
   optimizer.commit();
   for (const auto& [name, text] : texts) {
@@ -268,7 +272,7 @@ void Trainer::save_checkpoint(const std::string& folder, const CheckpointOptions
   const Exclusive guard(impl_.get());
   impl_->require_whole();
   impl_->saver.finish();
-  write_checkpoint(*impl_, folder, checkpoint_texts(*impl_, options), [] {});
+  write_checkpoint(*impl_, folder, checkpoint_texts(*impl_, options), options.compress, {[] {}});
   if (options.published) options.published();
 }
 
@@ -276,9 +280,9 @@ void Trainer::save_checkpoint_async(const std::string& folder, CheckpointOptions
   const Exclusive guard(impl_.get());
   impl_->require_whole();
   const auto published = std::move(options.published);
-  impl_->saver.start([impl = impl_.get(), folder, published,
-                      texts = checkpoint_texts(*impl_, std::move(options))](const Saver::Copied& copied) {
-    write_checkpoint(*impl, folder, texts, copied);
+  impl_->saver.start([impl = impl_.get(), folder, published, compress = options.compress,
+                      texts = checkpoint_texts(*impl_, std::move(options))](const Saver::Copying& copying) {
+    write_checkpoint(*impl, folder, texts, compress, copying);
     if (published) published();
   });
 }
@@ -296,7 +300,9 @@ std::map<std::string, std::string> Trainer::resume(const std::string& folder) {
   const CheckpointState state = read_checkpoint_state(folder);
   const TrainPlan::Impl& plan = impl_->planned();
   require_same_run(state, plan, folder);
-  const SafetensorsFile weights(folder + "/" + weights_file), optimizer(folder + "/" + optimizer_file);
+  const std::string packed = folder + "/" + packed_optimizer_file;
+  const SafetensorsFile weights(folder + "/" + weights_file),
+      optimizer(is_file(packed) ? packed : folder + "/" + optimizer_file);
   const auto states = state_specs(plan.job);
   require_same_tensors(weights, weight_file_specs(plan.model.impl().specs));
   require_same_tensors(optimizer, states);

@@ -26,9 +26,9 @@ using CheckpointTexts = std::map<std::string, std::string>;
 // All but tensors, as it is now. Error(usage) for notes that are no UTF-8, and for names that no file here
 // can have.
 CheckpointTexts checkpoint_texts(const Trainer::Impl& trainer, CheckpointOptions options);
-// Calls `copied` when no more is read of the trainer.
+// Says when no more is read of the trainer.
 void write_checkpoint(const Trainer::Impl& trainer, const std::string& folder, const CheckpointTexts& texts,
-                      const std::function<void()>& copied);
+                      bool compress, const Saver::Copying& copying);
 
 // Error(input) where a file is missing, damaged, or of a format that is not read.
 CheckpointState read_checkpoint_state(const std::string& folder);  // state.json alone

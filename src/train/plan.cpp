@@ -111,15 +111,18 @@ PlanPrograms write_programs(const Model& model, const TrainPlanOptions& o, const
     if (programs.list.empty())
       programs.list = {cut(step, Phase::prepare), cut(step, Phase::norm), cut(step, Phase::update)};
     programs.list.push_back(cut(step, Phase::micro));
-    const std::size_t writes = first_write(programs.list.back());
     programs.list.push_back(cut(write_evaluation_program(model, options), Phase::micro));
-    programs.micro.push_back({size, programs.list.size() - 2, programs.list.size() - 1, writes});
+    programs.micro.push_back({.sequences = size,
+                              .train = programs.list.size() - 2,
+                              .evaluate = programs.list.size() - 1,
+                              .first_write = 0});
   }
   return programs;
 }
 
 std::shared_ptr<TrainPlan::Impl> make_plan(const Model& model, const TrainPlanOptions& options,
                                            PlanPrograms programs) {
+  for (MicroProgram& micro : programs.micro) micro.first_write = first_write(programs.list[micro.train]);
   JobPlan job(std::move(programs.list), {.threads = options.threads, .isa = isa_from_name(options.isa)});
   auto impl = std::make_shared<TrainPlan::Impl>(model, options, std::move(job), std::move(programs.micro));
   // A save turns a weight, and the C library may keep a second buffer: 25 MiB where the largest has 16. A

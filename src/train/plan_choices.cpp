@@ -59,6 +59,7 @@ class Comparison {
       add({.what = "micro-batches of 1", .options = "--micro-batch 1"}, *planned(one, {}));
     }
     precisions();
+    leaner();
     smallest();
     return std::move(choices_);
   }
@@ -81,6 +82,26 @@ class Comparison {
       other.precision = p;
       const std::string typed(name(p));
       add({.what = "in " + typed, .options = "--precision " + typed, .same_numbers = false},
+          *planned(other, {}));
+    }
+  }
+
+  // What holds less of the optimizer, of the weights, of the gradients.
+  void leaner() {
+    const TrainPlanOptions& o = plan_.options();
+    if (o.optimizer == "adamw") {
+      TrainPlanOptions other = o;
+      other.optimizer = "adamw8bit";
+      add({.what = "optimizer states of 8 bits", .options = "--optimizer adamw8bit", .same_numbers = false},
+          *planned(other, {}));
+    }
+    if (o.clipping && o.precision != Precision::fp16) {
+      TrainPlanOptions other = o;
+      other.clipping = false;
+      other.micro_batch = o.batch;
+      add({.what = "no clipping: updates inside of backward",
+           .options = "--clip 0 --micro-batch " + std::to_string(o.batch),
+           .same_numbers = false},
           *planned(other, {}));
     }
   }

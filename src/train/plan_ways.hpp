@@ -15,8 +15,8 @@ struct PlanWays {
 
 // The programs of a job; of what is recomputed nothing is in them yet.
 struct PlanPrograms {
-  std::vector<Program> list;  // prepare, norm, update, then a pair for each size of micro-batch
-  std::vector<MicroProgram> micro;
+  std::vector<Program> list;        // prepare, norm, update, then a pair for each size of micro-batch
+  std::vector<MicroProgram> micro;  // first_write: make_plan finds it
 };
 // options: decided (TrainPlan::options).
 PlanPrograms write_programs(const Model& model, const TrainPlanOptions& options, const PlanWays& ways);

@@ -106,6 +106,12 @@ std::vector<Planner::Variant> Planner::variants() const {
     next.options.optimizer = "adamw8bit";
     all.push_back(std::move(next));
   }
+  if (allowed("master") && asked_.master == Precision::f32) {
+    Variant next = all.back();
+    next.what += (next.what.empty() ? "" : ", ") + std::string("weights in bf16 alone");
+    next.options.master = Precision::bf16;
+    all.push_back(std::move(next));
+  }
   return all;
 }
 

@@ -110,8 +110,8 @@ RunIdentity::RunIdentity(const TrainingRun& run, const Trainer& trainer, const T
     std::replace(name.begin(), name.end(), '_', '-');
     return name;
   };
-  for (const auto& [size, length] : o.sizes)
-    kept_.push_back({option(size), "--" + option(size), std::to_string(length)});
+  for (const auto& [size, length] : o.sizes)  // a preset's config follows from them
+    kept_.insert(kept_.begin(), {option(size), "--" + option(size), std::to_string(length)});
   if (run.schedule == ScheduleKind::wsd)
     kept_.push_back({"decay-steps", "--decay-steps", std::to_string(run.decay_steps)});
   if (run.adamw.adamw_lr) kept_.push_back({"adamw-lr", "--adamw-lr", to_text(*run.adamw.adamw_lr)});

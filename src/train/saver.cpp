@@ -7,6 +7,7 @@ namespace hone {
 
 void Saver::start(Job job) {
   finish();
+  awaited_ = false;
   copying_ = true;
   job_ = std::move(job);
   try {
@@ -18,7 +19,7 @@ void Saver::start(Job job) {
 
 void Saver::run() {
   try {
-    job_([this] { copied(); });
+    job_({[this] { copied(); }, &awaited_});
   } catch (...) {
     const std::lock_guard guard(lock_);
     failure_ = std::current_exception();
@@ -37,6 +38,7 @@ void Saver::copied() {
 
 void Saver::await_copied() {
   if (!copying_) return;
+  awaited_ = true;
   std::unique_lock guard(lock_);
   changed_.wait(guard, [this] { return !copying_; });
 }

@@ -1,6 +1,6 @@
 // A save beside the training: one at a time, on a thread of its own.
 //
-//   saver.start([&](const Saver::Copied& copied) { write_all(); copied(); put_on_disk(); });
+//   saver.start([&](const Saver::Copying& copying) { write_all(); copying.done(); put_on_disk(); });
 //   saver.await_copied();  // before anything that the save reads is written
 //   saver.finish();
 //
@@ -17,8 +17,11 @@ namespace hone {
 
 class Saver {
  public:
-  using Copied = std::function<void()>;  // by which the job says that it reads nothing more that may change
-  using Job = std::function<void(const Copied&)>;
+  struct Copying {
+    std::function<void()> done;  // by which the job says that it reads nothing more that may change
+    const std::atomic<bool>* awaited = nullptr;  // does somebody wait for that?
+  };
+  using Job = std::function<void(const Copying&)>;
 
   Saver() = default;
   ~Saver() { wait(); }
@@ -37,7 +40,7 @@ class Saver {
 
   Job job_;
   std::thread thread_;
-  std::atomic<bool> copying_{false};
+  std::atomic<bool> copying_{false}, awaited_{false};
   std::mutex lock_;  // of failure_, and of what changed_ tells
   std::condition_variable changed_;
   std::exception_ptr failure_;

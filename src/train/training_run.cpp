@@ -240,7 +240,10 @@ class Run {
   void save() {
     auto notes = identity_.notes();
     notes["last loss"] = to_text(summary_.loss);
-    folder_.save(trainer_, {.notes = std::move(notes), .files = {{"tokenizer.json", tokenizer_.json()}}},
+    folder_.save(trainer_,
+                 {.notes = std::move(notes),
+                  .files = {{"tokenizer.json", tokenizer_.json()}},
+                  .compress = options_.compress_checkpoints},
                  options_.keep_checkpoints);
     saved_step_ = trainer_.steps();
   }

@@ -19,6 +19,8 @@ look() {  # look WORDS...: at one command's help
 }
 for command in $commands; do look "$command"; done
 look tokenizer train
+look data build
+look data inspect
 "$hone" help bench gemm >text || fail "hone help bench gemm: exit $?"
 "$hone" help bench | cmp - text || fail "hone help bench gemm is not the help of bench"
 refuse() {  # refuse WORDS COMMAND...: exit 2, nothing on stdout, WORDS on stderr

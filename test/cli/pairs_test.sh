@@ -11,6 +11,10 @@ grep -q '"event":"done".*"bits_per_byte":null.*"weights_hash":"[0-9a-f]*","accur
   fail "the done line: $(tail -n 1 lines)"
 "$hone" train $run --data pairs.jsonl --out jsonl >lines2 2>err || fail "jsonl: $(cat err)"
 [ "$(hash_of <lines)" = "$(hash_of <lines2)" ] || fail "the same pairs gave other weights"
+gzip -c pairs.jsonl >packed.jsonl.gz
+"$hone" train $run --data packed.jsonl.gz --out packed >lines2 2>err || fail "gz: $(cat err)"
+[ "$(hash_of <lines)" = "$(hash_of <lines2)" ] || fail "the same pairs, packed, gave other weights"
+"$hone" generate tsv --prompt "number 3" --temperature 0 -n 5 >/dev/null 2>err || fail "generate: $(cat err)"
 "$hone" train $run --data task:sums --tokenizer char --out sums >lines 2>err || fail "sums: $(cat err)"
 "$hone" eval sums --data task:sums --json >report 2>err || fail "eval: $(cat err)"
 grep -q '"pairs":2048,"exact_match":' report || fail "eval said $(cat report)"

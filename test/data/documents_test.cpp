@@ -66,7 +66,7 @@ TEST(Documents, ATenthOfTheLinesIsHeldOut) {
 TEST(Documents, AFileIsTheSamePackedOrNot) {
   const TemporaryFolder folder;
   std::string prose = "\xEF\xBB\xBF";
-  for (int i = 0; i < 60'000; ++i) prose += "\u5927 line " + std::to_string(i * i) + "\n";
+  for (int i = 0; i < 60'000; ++i) prose += "\u5927 line " + std::to_string(i % 997 * i) + "\n";
   const std::string path = folder.write("a.txt", prose);
   const std::string packed = folder.write("b.txt.gz", gzip_of(prose));
   for (const Tokenizer& tokenizer :
@@ -94,6 +94,8 @@ TEST(Documents, OfSeveralPathsStandInTheirOrder) {
   ASSERT_EQ(notes.size(), 1u);
   EXPECT_NE(notes[0].find("e.tar.gz (binary)"), std::string::npos) << notes[0];
   EXPECT_EQ(write_token_shards(source, Tokenizer::bytes(), folder.file("s")).documents, 4);
+  const auto message = error_of(ErrorKind::input, [&] { read_texts(folder.file("s")); });
+  EXPECT_NE(message.find("token shards, not texts"), std::string::npos) << message;
 }
 
 TEST(Documents, ALineAtFaultIsNamedAndNothingIsLeft) {

@@ -138,7 +138,7 @@ TEST(PairTasks, WhatIsHeldOutIsNeverTrained) {
       asked.insert(pair.answer);
       sources.insert(pair.source);
     }
-    EXPECT_GT(asked.size(), 1800u) << task.name;
+    EXPECT_GT(asked.size(), 1700u) << task.name;
     for (const std::uint64_t seed : {0, 7})
       for (std::int64_t i = 0; i < 20000; ++i) {
         const MadePair pair = made_pair(task, seed, i, false);
@@ -184,8 +184,8 @@ TEST(PairTasks, AreServedByNumber) {
   EXPECT_TRUE(dates.endless());
   EXPECT_EQ(dates.seq(), 11);
   EXPECT_EQ(dates.batch(5, 4).source, dates.batch(5, 4).source);
-  EXPECT_EQ(dates.batch(5, 4, 2, 1).target,
-            Ids(dates.batch(5, 4).target.begin() + 22, dates.batch(5, 4).target.begin() + 33));
+  const Ids targets = dates.batch(5, 4).target;
+  EXPECT_EQ(dates.batch(5, 4, 2, 1).target, Ids(targets.begin() + 22, targets.begin() + 33));
   EXPECT_EQ(dates.held_out(7, 1).source,
             Pairs("task:dates", {.tokenizer = "char", .seed = 9}).held_out(7, 1).source);
   EXPECT_NE(error_of(ErrorKind::usage, [] { Pairs("task:date"); }).find("task:dates"), std::string::npos);

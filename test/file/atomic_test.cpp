@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <csignal>
 #include <cstring>
 #include <filesystem>
@@ -113,6 +114,31 @@ TEST(AtomicFolder, IsPublishedWholeAndReplacesAnOlderOne) {
 
 // A file's bytes are on disk before it has its name, names before the folder has its own, and the folder's
 // before the older one goes.
+TEST(AtomicFile, PastThePageCacheHasTheSameBytes) {
+  const TemporaryFolder folder;
+  std::string all(9'000'001, '\0');
+  for (std::size_t i = 0; i < all.size(); ++i) all[i] = static_cast<char>(i * i % 251);
+  for (const std::size_t hurry_at : {std::size_t{0}, std::size_t{5'000'000}, all.size()}) {
+    for (const bool short_writes : {false, true}) {
+      const disk::Watch watch = [&](disk::Call& call) {
+        if (call.act == disk::Act::write && short_writes && call.bytes > 1000) call.bytes -= 77;
+        return 0;
+      };
+      disk::watch(&watch);
+      std::atomic<bool> hurry{false};
+      AtomicFile file(folder.file("a"), &hurry);
+      for (std::size_t at = 0; at < all.size(); at += 333'333) {
+        hurry = at >= hurry_at;
+        file.write(std::string_view(all).substr(at, 333'333));
+      }
+      EXPECT_EQ(file.size(), all.size());
+      file.commit();
+      disk::watch(nullptr);
+      EXPECT_TRUE(read_whole(folder.file("a")) == all) << hurry_at << short_writes;
+    }
+  }
+}
+
 TEST(AtomicFolder, ComesToDiskInTheRightOrder) {
   const TemporaryFolder folder;
   std::string calls;

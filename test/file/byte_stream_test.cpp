@@ -1,11 +1,9 @@
 #include "file/byte_stream.hpp"
 
 #include <gtest/gtest.h>
-#include <zlib.h>
 
-#include <span>
+#include <cstdint>
 
-#include "file/zstd.hpp"
 #include "packed_text.hpp"
 #include "temporary_folder.hpp"
 
@@ -24,7 +22,7 @@ std::string all_of(const std::string& path) {
 
 std::string numbers() {
   std::string text;
-  for (int i = 0; i < 200'000; ++i) text += std::to_string(i * 7919 % 100'003) + "\n";
+  for (std::int64_t i = 0; i < 200'000; ++i) text += std::to_string(i * 7919 % 100'003) + "\n";
   return text;
 }
 

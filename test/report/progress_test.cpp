@@ -33,6 +33,12 @@ TEST(Progress, KeepsToItsWidthAndDropsTheLeastNeededFirst) {
   }
 }
 
+TEST(Progress, SaysHowManyStepsWereSkipped) {
+  Progress p({.steps = 2000, .terminal = true, .width = 100});
+  const std::string text = p.update({.step = 500, .loss = 2.1, .tokens = 833, .seconds = 250, .skipped = 3});
+  EXPECT_NE(text.find("loss 2.100  3 skipped  "), std::string::npos) << text;
+}
+
 TEST(Progress, ShorterLineWipesTheLongerOne) {
   Progress p({.steps = 10, .terminal = true, .width = 62});  // too narrow for a bar
   const auto first = p.update({1, 12345.678, 100, 1});

@@ -45,12 +45,13 @@ void expect_damaged(const std::string& folder, const std::string& how) {
 }
 
 // Every `bits`th bit of every file, and every byte at which it may end.
-void damage_everywhere(std::size_t bits) {
+void damage_everywhere(std::size_t bits, bool compress) {
   const TemporaryFolder place;
   const std::string folder = place.file("checkpoint");
   Trainer t = trainer();
   run(t, 2);
-  t.save_checkpoint(folder, {.notes = {{"a", "b"}}, .files = {{"tokenizer.json", "{}"}}});
+  t.save_checkpoint(folder,
+                    {.notes = {{"a", "b"}}, .files = {{"tokenizer.json", "{}"}}, .compress = compress});
   require_whole_checkpoint(folder);
   for (const std::string& file : files_of(folder)) {
     const std::string whole = read_whole(file);
@@ -76,9 +77,25 @@ void damage_everywhere(std::size_t bits) {
 }
 
 TEST(Checkpoint, AnyByteThatIsAlteredOrLackingIsMet) {
-  damage_everywhere(9);
-}  // each of a byte's bits in turn
-TEST(LongCheckpoint, AnyBitThatIsAlteredIsMet) { damage_everywhere(1); }
+  for (const bool compress : {false, true}) damage_everywhere(9, compress);  // each of a byte's bits in turn
+}
+TEST(LongCheckpoint, AnyBitThatIsAlteredIsMet) { damage_everywhere(1, false); }
+
+TEST(Checkpoint, CompressedHoldsTheSameBits) {
+  const TemporaryFolder place;
+  for (const std::string& optimizer : optimizers()) {
+    Trainer plain = trainer({.optimizer = optimizer}), packed = trainer({.optimizer = optimizer});
+    run(plain, 3);
+    plain.save_checkpoint(place.file("checkpoint"), {.compress = true});
+    packed.resume(place.file("checkpoint"));
+    run(plain, 6);
+    run(packed, 6);
+    EXPECT_EQ(packed.weights_hash(), plain.weights_hash()) << optimizer;
+    plain.save_checkpoint(place.file("checkpoint"));  // and the other way round, over it
+    packed.resume(place.file("checkpoint"));
+    EXPECT_EQ(packed.weights_hash(), plain.weights_hash()) << optimizer;
+  }
+}
 
 TEST(Checkpoint, IsAModelFolder) {
   const TemporaryFolder place;

@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "hone/eval.hpp"
+#include "hone/generate.hpp"
 #include "hone/training_run.hpp"
 #include "temporary_folder.hpp"
 
@@ -110,6 +111,26 @@ TEST_F(PairsRun, WhatDoesNotFitIsSaid) {
   r.data = "task:sums";
   EXPECT_NE(refusal(ErrorKind::usage, r).find("reads a source"), std::string::npos);
   EXPECT_FALSE(std::ifstream(run("a").out + "/config.json").good());
+}
+
+TEST_F(PairsRun, ExactMatchIsWhatGreedyDecodingWrites) {
+  TrainingRun r = run("a");
+  r.steps = 150;
+  r.adamw.lr = 3e-3f;
+  train(r);
+  const Model model = open(r.out);
+  const Tokenizer tokenizer = Tokenizer::open(r.out);
+  const EvalReport report = evaluate(model, Pairs(data_, tokenizer));
+  Generator generator(GeneratePlan(model, {.threads = 1}));
+  std::int64_t exact = 0;
+  for (int i = 0; i < 60; ++i) {
+    std::string text;
+    const auto source = tokenizer.encode("number " + std::to_string(i));
+    for (const Piece& piece : generator.generate(source, {.temperature = 0}, &tokenizer)) text += piece.text;
+    exact += text == std::to_string(i * 7 % 60) && generator.finish() == Finish::stop_token;
+  }
+  EXPECT_GT(exact, 5);
+  EXPECT_EQ(report.exact_match, static_cast<double>(exact) / 60);
 }
 
 // The logits that a step had, by hand, against what an evaluation of the same samples counts.
