@@ -98,7 +98,7 @@ void write_checkpoint(const Trainer::Impl& trainer, const std::string& folder, c
                       bool compress, const Saver::Copying& copying) {
   AtomicFolder out(folder, state_file);
   std::optional<TurnedWeight> turned(std::in_place);
-  SafetensorsWriter weights = written_weights(out.file(weights_file), trainer.planned().model.impl().specs,
+  SafetensorsWriter weights = written_weights(out.file(weights_file), trainer.planned().specs,
                                               trainer.reader(*turned), {.hurry = copying.awaited});
   const auto states = state_specs(trainer.planned().job);
   const char* const states_file = compress ? packed_optimizer_file : optimizer_file;
@@ -254,7 +254,7 @@ void require_same_run(const CheckpointState& state, const TrainPlan::Impl& plan,
 
 void load_weights(Trainer::Impl& trainer, const SafetensorsFile& file) {
   TurnedWeight turned;
-  for (const ParameterSpec& spec : trainer.planned().model.impl().specs) {
+  for (const ParameterSpec& spec : trainer.planned().specs) {
     const std::span<std::byte> to = trainer.executor.bytes(spec.name);
     if (!spec.transposed) {
       file.read(file.at(spec.name), to);
@@ -304,7 +304,7 @@ std::map<std::string, std::string> Trainer::resume(const std::string& folder) {
   const SafetensorsFile weights(folder + "/" + weights_file),
       optimizer(is_file(packed) ? packed : folder + "/" + optimizer_file);
   const auto states = state_specs(plan.job);
-  require_same_tensors(weights, weight_file_specs(plan.model.impl().specs));
+  require_same_tensors(weights, weight_file_specs(plan.specs));
   require_same_tensors(optimizer, states);
   impl_->broken = "a resume ended halfway";  // until derive() returns
   load_weights(*impl_, weights);
