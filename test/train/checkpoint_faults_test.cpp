@@ -150,7 +150,7 @@ class Faults : public testing::TestWithParam<Way> {
   static void expect_tidy(const std::string& folder) {
     for (const auto& entry : fs::recursive_directory_iterator(folder)) {
       const std::string name = entry.path().filename().string();
-      for (const char* rest : {".tmp", ".old", ".removed", ".damaged"})
+      for (const char* rest : {".tmp", ".replaced", ".removed", ".damaged"})
         EXPECT_EQ(name.find(rest), std::string::npos) << entry.path();
     }
   }
