@@ -71,7 +71,7 @@ void remove_tree(const std::string& path) {
   }
 }
 
-constexpr const char* put_aside = ".old";
+constexpr const char* put_aside = ".replaced";
 
 // Puts the folder `from` under the name `to`, whether or not there is one already, and returns where that one
 // is now.
@@ -298,6 +298,7 @@ void write_file(const std::string& path, std::string_view text) {
 AtomicFolder::AtomicFolder(std::string path, const std::string& marker)
     : path_(without_slash(std::move(path))), staging_(path_ + ".tmp"), parent_(parent(path_)) {
   recover_folder(path_);
+  remove_tree(path_ + put_aside);  // of one that was replaced, and could not be removed then
   std::error_code none;
   if (std::filesystem::is_directory(path_, none) && !std::filesystem::is_empty(path_, none) &&
       !std::filesystem::exists(path_ + "/" + marker, none))

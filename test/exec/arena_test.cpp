@@ -81,6 +81,7 @@ std::vector<std::byte> arena_after_a_run(const Setting& s, const Model& model, s
   const float hyper[7] = {1e-3f, 0.9f, 0.95f, 1e-8f, 0.1f, 0.1f, 0.05f};
   std::memcpy(impl.executor.bytes(input::hyper).data(), hyper, sizeof hyper);
   impl.executor.view<float>(input::clip)[0] = 1;
+  if (impl.scales_losses()) impl.executor.view<float>(input::scaled_by)[0] = 1;
   impl.executor.run(plan.impl().norm);
   impl.executor.run(plan.impl().update);
   EXPECT_TRUE(std::all_of(guard.begin(), guard.end(), [&](std::byte b) { return b == pattern; }))

@@ -169,11 +169,11 @@ TEST(AtomicFolder, ComesToDiskInTheRightOrder) {
 
 TEST(AtomicFolder, ReturnsWhereItsProcessDiedBetweenTwoNames) {
   const TemporaryFolder folder;
-  fs::create_directories(folder.file("x.old"));
-  folder.write("x.old/a", "old");
+  fs::create_directories(folder.file("x.replaced"));
+  folder.write("x.replaced/a", "old");
   recover_folder(folder.file("x"));
   EXPECT_EQ(read_whole(folder.file("x/a")), "old");
-  fs::create_directories(folder.file("x.old"));
+  fs::create_directories(folder.file("x.replaced"));
   recover_folder(folder.file("x/"));
   EXPECT_EQ(read_whole(folder.file("x/a")), "old");
 }
