@@ -85,8 +85,7 @@ void add_eval(Command& app) {
   auto* o = new_kept<Options>();
   c->add_option("model", o->model, "model folder")->required();
   c->add_option("--data", o->data,
-                "text file, folder of text files, or token shards; for an encoder-decoder pairs: a .tsv or "
-                ".jsonl file, task:dates or task:sums")
+                "texts: file, folder or token shards; pairs: .tsv or .jsonl, task:dates, task:sums")
       ->required();
   c->add_option("--too-long", o->too_long, "pairs longer than the model allows: error, drop or cut")
       ->capture_default_str();

@@ -52,8 +52,7 @@ void TrainingOptions::add_to(Command& c, bool needs_out) {
   c.add_option("--model", run.model, "preset, config.json or model folder")->capture_default_str();
   c.add_option("--recipe", recipe, "TOML file of these options as keys (or just FILE.toml); those typed win");
   c.add_option("--data", run.data,
-               "text file, folder of text files, or token shards; for an encoder-decoder pairs: a .tsv or "
-               ".jsonl file, task:dates or task:sums");
+               "texts: file, folder or token shards; pairs: .tsv or .jsonl, task:dates, task:sums");
   c.add_option("--out", run.out, "folder for the model and its checkpoints")->required(needs_out);
   c.add_option("--tokenizer", run.tokenizer,
                "byte, char, or a tokenizer.json (default: the model folder's, else byte)");
@@ -62,13 +61,9 @@ void TrainingOptions::add_to(Command& c, bool needs_out) {
   c.add_option("--micro-batch", run.plan.micro_batch,
                "sequences computed at once (0: chosen; changes no number)")
       ->capture_default_str();
-  c.add_option(
-      "--memory", memory,
-      "largest resident size of the run: 1GiB, 700MiB, 1.5GB. What changes no number is chosen so that it "
-      "fits: activations computed again, smaller micro-batches");
-  c.add_option(
-      "--allow", allow,
-      "what may be chosen too where that is not enough: optimizer (8-bit states), master (bf16 weights)");
+  c.add_option("--memory", memory,
+               "largest resident size of the run (1GiB, 700MiB): met by what changes no number");
+  c.add_option("--allow", allow, "where that is not enough: optimizer (8-bit states), master (bf16 weights)");
   c.add_option("--seq", run.plan.seq,
                "tokens a sequence (0: 256; of pairs, as many as the longest target takes)")
       ->capture_default_str();
@@ -79,12 +74,8 @@ void TrainingOptions::add_to(Command& c, bool needs_out) {
   c.add_option("--target-field", run.target_field, "(default: target, tgt or output)");
   c.add_option("--precision", precision, "f32, bf16 or fp16 (products; weights stay f32)")
       ->capture_default_str();
-  c.add_option(
-      "--loss-scale", loss_scale,
-      "of fp16: dynamic (the default: it halves when fp16 overflows, that step is skipped, and doubles after "
-      "2000 good ones), or a power of two that stays");
-  c.add_option("--master", master, "what weights are kept in: f32, or bf16 alone (with --precision bf16)")
-      ->capture_default_str();
+  c.add_option("--loss-scale", loss_scale,
+               "of fp16: dynamic (default; a step that overflows is skipped) or a power of two");
   c.add_option("--optimizer", run.plan.optimizer, optimizer_names())->capture_default_str();
   c.add_option("--lr", lr, "highest learning rate")->capture_default_str();
   c.add_option("--adamw-lr", adamw_lr,

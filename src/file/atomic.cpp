@@ -21,8 +21,7 @@ namespace {
 constexpr std::size_t buffer_bytes = 1
                                      << 20;  // small writes are gathered; one of this size goes straight out
 
-// Past the page cache: 4 MiB at once reach a disk's speed, and blocks are no larger than a page.
-constexpr std::size_t direct_bytes = std::size_t{4} << 20, page_bytes = 4096;
+constexpr std::size_t page_bytes = 4096;  // what a direct write is a multiple of
 
 std::string parent(const std::string& path) {
   const auto slash = path.find_last_of('/');
@@ -191,7 +190,7 @@ AtomicFile::AtomicFile(std::string path, const std::atomic<bool>* hurry)
   }
   if (hurry == nullptr || ::fcntl(fd_, F_SETFL, O_DIRECT) != 0) return;
   hurry_ = hurry;
-  direct_ = std::make_unique<Arena>(direct_bytes);
+  direct_ = std::make_unique<Arena>(direct_write_bytes);
 }
 
 AtomicFile::AtomicFile(AtomicFile&& other) noexcept

@@ -2,6 +2,7 @@
 #include <stdexcept>
 
 #include "base/float_mode.hpp"
+#include "file/atomic.hpp"
 #include "model/model_impl.hpp"
 #include "optimizer/optimizer.hpp"
 #include "pass/passes.hpp"
@@ -120,15 +121,30 @@ PlanPrograms write_programs(const Model& model, const TrainPlanOptions& o, const
   return programs;
 }
 
+namespace {
+
+// What the caller holds of a step: all inputs of a batch.
+std::int64_t batch_bytes(const TrainPlan::Impl& plan) {
+  const MicroProgram& micro = plan.micro[0];
+  const Program& program = plan.job.programs()[micro.train];
+  std::int64_t bytes = 0;
+  for (const TensorId id : plan.job.inputs(micro.train))
+    if (of_batch(program[id].input.meaning)) bytes += program[id].type.bytes();
+  return bytes * plan.options.batch / micro.sequences;
+}
+
+}  // namespace
+
 std::shared_ptr<TrainPlan::Impl> make_plan(const Model& model, const TrainPlanOptions& options,
                                            PlanPrograms programs) {
   for (MicroProgram& micro : programs.micro) micro.first_write = first_write(programs.list[micro.train]);
   JobPlan job(std::move(programs.list), {.threads = options.threads, .isa = isa_from_name(options.isa)});
   auto impl = std::make_shared<TrainPlan::Impl>(model, options, std::move(job), std::move(programs.micro));
-  // A save turns a weight, and the C library may keep a second buffer: 25 MiB where the largest has 16. A
-  // step's batch is ids and labels, 4 bytes each.
-  const std::int64_t batch_bytes = 8 * options.batch * options.seq;
-  impl->forecast = forecast_memory(impl->job, 2 * largest_turned_bytes(model.impl().specs) + batch_bytes,
+  // A save turns a weight, and the C library may keep a second buffer: 25 MiB where the largest has 16. It
+  // writes two files.
+  const std::int64_t saving_bytes =
+      2 * (largest_turned_bytes(model.impl().specs) + static_cast<std::int64_t>(direct_write_bytes));
+  impl->forecast = forecast_memory(impl->job, saving_bytes + batch_bytes(*impl),
                                    {.held = options.text_bytes, .reading = options.reading_bytes});
   impl->step_flops = hone::step_flops(*impl);
   impl->terms = terms_of(impl->job.programs()[impl->micro[0].train]);

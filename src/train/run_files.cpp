@@ -187,7 +187,8 @@ namespace {
 constexpr std::size_t step_digits = 8;
 constexpr const char* damaged_suffix = ".damaged";
 
-// "step-00000020", then what is behind it: nothing of a checkpoint; ".tmp", ".removed" of a save that was killed,
+// "step-00000020", then what is behind it: nothing of a checkpoint; ".tmp", ".removed" of a save that was
+// killed,
 // ".damaged" of what was set aside.
 struct CheckpointName {
   std::string step, suffix;
