@@ -52,7 +52,7 @@ class MadeFolders {
 };
 
 // What a file that is written past the page cache gathers: as much at once reaches a disk's speed.
-inline constexpr std::size_t direct_write_bytes = std::size_t{4} << 20;
+inline constexpr std::size_t direct_write_bytes = std::size_t{1} << 20;
 
 // Writes to PATH.tmp, and gives it its name at commit(). A second writer of the same path is refused; what a
 // killed writer left behind is written over by the next one.

@@ -63,6 +63,7 @@ void lines() {
   options.threads = 2;
   options.micro_batch = B / 2;
   options.keep = {"wte", "h.1.out"};
+  options.loss_scaling = {.init = 65536};
   const hone::TrainPlan plan(model, options);
   const auto bytes = plan.forecast().peak_bytes;
   std::puts(plan.print().c_str());
@@ -76,7 +77,7 @@ void lines() {
   trainer.discard();
   for (int i = 0; i < B; i += B / 2) trainer.accumulate(text.batch(1, B, T, i, B / 2));
   const hone::StepResult done = trainer.update(adamw);
-  std::printf("%ld %.4f\n", static_cast<long>(trainer.steps()), done.loss);
+  std::printf("%ld %.4f%s\n", static_cast<long>(trainer.steps()), done.loss, done.skipped ? ", skipped" : "");
   const std::vector<std::int32_t> ids(B * T, 'a'), labels(B * T, 'b');
   const hone::BatchView mine{.batch = B, .seq = T, .ids = ids, .labels = labels};
   trainer.step(mine, adamw);
@@ -93,6 +94,7 @@ void lines() {
   trainer.profile(true);
 
   trainer.save_checkpoint("checkpoint");
+  trainer.save_checkpoint_async("checkpoint");
   trainer.resume("checkpoint");
   trainer.save("out");
   const hone::Model again = hone::open("out", gpt);
