@@ -8,6 +8,7 @@
 #include <cstring>
 #include <memory>
 
+#include "data/shard_error.hpp"
 #include "data/tokens.hpp"
 #include "hone/error.hpp"
 
@@ -39,15 +40,6 @@ struct SumState {
   SumState() { XXH3_64bits_reset(xxh3.get()); }
 };
 
-[[noreturn]] void refuse(const std::string& where, std::string what, std::string expected = {},
-                         std::string found = {}) {
-  throw Error(ErrorKind::input, {.what = std::move(what),
-                                 .where = where,
-                                 .expected = std::move(expected),
-                                 .found = std::move(found),
-                                 .hint = "make the shards anew: hone data build"});
-}
-
 template <class Token>
 std::int64_t largest(std::span<const std::byte> bytes) {
   std::uint32_t most = 0;
@@ -75,18 +67,18 @@ PackedShard::PackedShard(const std::string& path, std::int64_t ids) : file_(path
 void PackedShard::check_header() {
   RawHeader raw{};
   if (file_.size() < sizeof raw)
-    refuse(path(), "the shard ends inside its header", std::to_string(sizeof raw) + " bytes or more",
+    refuse_shards(path(), "the shard ends inside its header", std::to_string(sizeof raw) + " bytes or more",
            std::to_string(file_.size()));
   file_.read(0, std::as_writable_bytes(std::span(&raw, 1)));
-  if (std::memcmp(raw.magic, magic, sizeof magic) != 0) refuse(path(), "not a token shard");
+  if (std::memcmp(raw.magic, magic, sizeof magic) != 0) refuse_shards(path(), "not a token shard");
   if (raw.version != version)
-    refuse(path(), "a token shard of another version", std::to_string(version), std::to_string(raw.version));
-  if (raw.header_sum != sum_of(raw)) refuse(path(), "the shard was altered: its header fails its checksum");
+    refuse_shards(path(), "a token shard of another version", std::to_string(version), std::to_string(raw.version));
+  if (raw.header_sum != sum_of(raw)) refuse_shards(path(), "the shard was altered: its header fails its checksum");
   const bool sound = raw.token_bytes == static_cast<std::uint32_t>(token_bytes_for(ids_)) &&
                      raw.frame_tokens >= 1 && raw.frame_tokens <= most_frame_tokens &&
                      raw.tokens <= (std::uint64_t{1} << 48) && raw.documents <= raw.tokens &&
                      (raw.window_tokens == 0 || raw.tokens % raw.window_tokens == 0);
-  if (!sound) refuse(path(), "the shard's header does not fit the folder's vocabulary, or itself");
+  if (!sound) refuse_shards(path(), "the shard's header does not fit the folder's vocabulary, or itself");
   header_ = {.tokens = static_cast<std::int64_t>(raw.tokens),
              .documents = static_cast<std::int64_t>(raw.documents),
              .frame_tokens = raw.frame_tokens,
@@ -100,7 +92,7 @@ void PackedShard::check_header() {
   const std::uint64_t behind = static_cast<std::uint64_t>(frames_) * sizeof(FrameEntry);
   if (raw.index_offset < sizeof raw || raw.index_offset > file_.size() ||
       file_.size() - raw.index_offset != behind)
-    refuse(path(), "the shard was cut short or added to",
+    refuse_shards(path(), "the shard was cut short or added to",
            std::to_string(raw.index_offset + behind) + " bytes", std::to_string(file_.size()));
 }
 
@@ -124,11 +116,11 @@ void PackedShard::check_index() const {
     }
   }
   if (index_sum_ != XXH3_64bits_digest(sum.xxh3.get()))
-    refuse(path(), "the shard was altered: its index fails its checksum");
+    refuse_shards(path(), "the shard was altered: its index fails its checksum");
   const FrameEntry last = end();
   if (!rises || last.offset < before.offset || last.documents_before < before.documents_before ||
       last.documents_before - before.documents_before > static_cast<std::uint64_t>(header_.frame_tokens))
-    refuse(path(), "the shard's index is out of order");
+    refuse_shards(path(), "the shard's index is out of order");
 }
 
 FrameEntry PackedShard::end() const {
@@ -158,16 +150,16 @@ std::span<const std::byte> PackedShard::read_frame(std::int64_t frame, FrameRoom
   if (next.offset < entry.offset || next.offset > index_offset_ ||
       documents > static_cast<std::uint64_t>(header_.frame_tokens) ||
       next.offset - entry.offset > ZSTD_compressBound(content))
-    refuse(where(), "the shard was altered: its index does not fit");
+    refuse_shards(where(), "the shard was altered: its index does not fit");
   room.packed.resize(next.offset - entry.offset);
   file_.read(entry.offset, room.packed);
   if (XXH3_64bits(room.packed.data(), room.packed.size()) != entry.sum)
-    refuse(where(), "the shard was altered: the frame fails its checksum");
+    refuse_shards(where(), "the shard was altered: the frame fails its checksum");
   room.content.resize(content);
   room.decompressor.read(room.packed, room.content, where());
   const auto ids = std::span<const std::byte>(room.content).first(tokens);
   if (const std::int64_t most = largest(ids, header_.token_bytes); most >= ids_)
-    refuse(where(), "a token is outside the vocabulary", "below " + std::to_string(ids_),
+    refuse_shards(where(), "a token is outside the vocabulary", "below " + std::to_string(ids_),
            std::to_string(most));
   return ids;
 }

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <utility>
 
+#include "data/shard_error.hpp"
 #include "hone/error.hpp"
 
 namespace hone {
@@ -27,15 +28,6 @@ static_assert(sizeof(RawHeader) == raw_shard_header_bytes);
 
 std::uint64_t sum_of_header(const RawHeader& header) {
   return XXH3_64bits(&header, offsetof(RawHeader, header_sum));
-}
-
-[[noreturn]] void refuse(const std::string& where, std::string what, std::string expected = {},
-                         std::string found = {}) {
-  throw Error(ErrorKind::input, {.what = std::move(what),
-                                 .where = where,
-                                 .expected = std::move(expected),
-                                 .found = std::move(found),
-                                 .hint = "make the shards anew"});
 }
 
 struct SumState {
@@ -60,19 +52,19 @@ std::uint32_t largest(std::span<const std::byte> bytes) {
 RawHeader read_header(std::span<const std::byte> file, const std::string& where) {
   RawHeader header{};
   if (file.size() < sizeof header)
-    refuse(where, "the shard ends inside its header", "64 bytes or more", std::to_string(file.size()));
+    refuse_shards(where, "the shard ends inside its header", "64 bytes or more", std::to_string(file.size()));
   std::memcpy(&header, file.data(), sizeof header);
-  if (std::memcmp(header.magic, magic, sizeof magic) != 0) refuse(where, "not a token shard");
+  if (std::memcmp(header.magic, magic, sizeof magic) != 0) refuse_shards(where, "not a token shard");
   if (header.version != version)
-    refuse(where, "a token shard of another version", std::to_string(version),
+    refuse_shards(where, "a token shard of another version", std::to_string(version),
            std::to_string(header.version));
   if (header.header_sum != sum_of_header(header))
-    refuse(where, "the shard was altered: its header fails its checksum");
+    refuse_shards(where, "the shard was altered: its header fails its checksum");
   if (header.token_bytes != 2 && header.token_bytes != 4)
-    refuse(where, "the width of a token is wrong", "2 or 4 bytes", std::to_string(header.token_bytes));
+    refuse_shards(where, "the width of a token is wrong", "2 or 4 bytes", std::to_string(header.token_bytes));
   const std::uint64_t content = file.size() - sizeof header;
   if (content % header.token_bytes != 0 || header.tokens != content / header.token_bytes)
-    refuse(where, "the shard was cut short or added to", std::to_string(header.tokens) + " tokens",
+    refuse_shards(where, "the shard was cut short or added to", std::to_string(header.tokens) + " tokens",
            std::to_string(content) + " bytes");
   return header;
 }
@@ -94,9 +86,9 @@ RawShardHeader check_raw_shard(std::span<const std::byte> file, std::int64_t voc
     left = left.subspan(piece.size());
   }
   if (XXH3_64bits_digest(sum.state) != header.content_sum)
-    refuse(where, "the shard was altered: its tokens fail their checksum");
+    refuse_shards(where, "the shard was altered: its tokens fail their checksum");
   if (header.tokens > 0 && most >= static_cast<std::uint64_t>(vocab_size))
-    refuse(where, "the shard has a token outside the vocabulary", "below " + std::to_string(vocab_size),
+    refuse_shards(where, "the shard has a token outside the vocabulary", "below " + std::to_string(vocab_size),
            std::to_string(most));
   return {static_cast<std::int64_t>(header.tokens), static_cast<int>(header.token_bytes)};
 }

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "data/raw_shard.hpp"
+#include "data/shard_error.hpp"
 #include "file/atomic.hpp"
 #include "file/hash.hpp"
 #include "file/json.hpp"
@@ -18,15 +19,6 @@ namespace hone {
 namespace {
 
 using nlohmann::json;
-
-[[noreturn]] void refuse(const std::string& where, std::string what, std::string expected = {},
-                         std::string found = {}) {
-  throw Error(ErrorKind::input, {.what = std::move(what),
-                                 .where = where,
-                                 .expected = std::move(expected),
-                                 .found = std::move(found),
-                                 .hint = "make the shards anew: hone data build"});
-}
 
 std::string hex_of(std::uint64_t sum) {
   char text[17];
@@ -41,7 +33,7 @@ ShardFile file_of(const json& entry, bool name_only, const std::string& where) {
     if (!name_only) file.sum = std::strtoull(json_string(entry, "sum", where).c_str(), nullptr, 16);
   }
   if (file.name.empty() || file.name.find('/') != std::string::npos)
-    refuse(where, "\"shards\" is not a list of files");
+    refuse_shards(where, "\"shards\" is not a list of files");
   return file;
 }
 
@@ -52,7 +44,7 @@ ShardPart part_of(const json& meta, const char* name, const std::string& where) 
                  .text_bytes = json_integer(entry, "text_bytes", where)};
   if (meta.at("version") != 1) part.documents = json_integer(entry, "documents", where);
   if (entry.contains("windows")) part.windows = json_integer(entry, "windows", where);
-  if (!names.is_array()) refuse(where, "\"shards\" is not a list of files");
+  if (!names.is_array()) refuse_shards(where, "\"shards\" is not a list of files");
   for (const json& file : names) part.shards.push_back(file_of(file, meta.at("version") == 1, where));
   return part;
 }
@@ -84,7 +76,7 @@ class Opening {
     const std::int64_t window = to_.summary.window;
     const std::int64_t expected = window == 0 ? part.tokens : part.windows * (window + 1);
     if (tokens.size() != expected)
-      refuse(folder_ + "/meta.json", std::string("the shards of \"") + name + "\" do not add up",
+      refuse_shards(folder_ + "/meta.json", std::string("the shards of \"") + name + "\" do not add up",
              std::to_string(expected) + " tokens", std::to_string(tokens.size()));
   }
 
@@ -100,7 +92,7 @@ class Opening {
     const RawShardHeader header = check_raw_shard(file.bytes(), to_.summary.vocab_size, path,
                                                   [&](auto first, auto count) { file.drop(first, count); });
     if (header.token_bytes != (to_.summary.vocab_size <= 65536 ? 2 : 4))
-      refuse(path, "the shard is of another tokenizer");
+      refuse_shards(path, "the shard is of another tokenizer");
     to_.summary.file_bytes += static_cast<std::int64_t>(file.size());
     // Mapped pages kept memory in proportion to the folder even when given back after each window (15 % of
     // 600 MB), and took 10 us a window; pread takes 1.
@@ -120,10 +112,10 @@ class Opening {
     auto shard = std::make_shared<const PackedShard>(path, s.vocab_size + (s.window > 0 ? 1 : 0));
     const PackedShardHeader& header = shard->header();
     if (header.tokenizer_sum != tokenizer_sum_)
-      refuse(path, "the shard was made with another tokenizer than the one beside it");
+      refuse_shards(path, "the shard was made with another tokenizer than the one beside it");
     if (header.window_tokens != (s.window > 0 ? s.window + 1 : 0))
-      refuse(path, "the shard's windows are not those of its folder");
-    if (header.sum != named.sum) refuse(path, "the shard is not the one that meta.json lists");
+      refuse_shards(path, "the shard's windows are not those of its folder");
+    if (header.sum != named.sum) refuse_shards(path, "the shard is not the one that meta.json lists");
     to_.summary.file_bytes += shard->file_bytes();
     stored_bytes_ += header.tokens * header.token_bytes;
     to_.packed.push_back(shard);
@@ -173,10 +165,10 @@ json meta_of(const ShardSummary& s) {
 
 ShardSummary summary_of(const json& meta, const std::string& where) {
   if (json_string(meta, "format", where) != shards_format)
-    refuse(where, "not a folder of token shards", shards_format, json_string(meta, "format", where));
+    refuse_shards(where, "not a folder of token shards", shards_format, json_string(meta, "format", where));
   const std::int64_t version = json_integer(meta, "version", where);
   if (version != 1 && version != shards_version)
-    refuse(where, "token shards of another version", "1 or " + std::to_string(shards_version),
+    refuse_shards(where, "token shards of another version", "1 or " + std::to_string(shards_version),
            std::to_string(version));
   ShardSummary s{.train = part_of(meta, "train", where),
                  .held_out = part_of(meta, "held_out", where),
@@ -185,7 +177,7 @@ ShardSummary summary_of(const json& meta, const std::string& where) {
   s.documents = json_integer(meta, "documents", where);
   s.digest = json_string(meta, "digest", where);
   if (meta.contains("window")) s.window = json_integer(meta, "window", where);
-  if (s.window < 0 || s.window > (std::int64_t{1} << 31)) refuse(where, "\"window\" is out of range");
+  if (s.window < 0 || s.window > (std::int64_t{1} << 31)) refuse_shards(where, "\"window\" is out of range");
   return s;
 }
 
@@ -194,10 +186,10 @@ ShardFolder open_shards(const std::string& folder) {
   const json meta = read_json(where);
   ShardSummary summary = summary_of(meta, where);
   if (!is_file(folder + "/tokenizer.json"))
-    refuse(folder, "the token shards lack the tokenizer beside them, tokenizer.json");
+    refuse_shards(folder, "the token shards lack the tokenizer beside them, tokenizer.json");
   Tokenizer tokenizer = Tokenizer::open(folder);
   if (tokenizer.vocab_size() != summary.vocab_size)
-    refuse(folder, "the tokenizer is not that of the shards", std::to_string(summary.vocab_size) + " ids",
+    refuse_shards(folder, "the tokenizer is not that of the shards", std::to_string(summary.vocab_size) + " ids",
            std::to_string(tokenizer.vocab_size()));
   const int width = token_bytes_for(summary.vocab_size);
   ShardFolder out{std::move(tokenizer), std::move(summary), Tokens(width), Tokens(width)};
