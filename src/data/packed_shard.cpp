@@ -68,12 +68,14 @@ void PackedShard::check_header() {
   RawHeader raw{};
   if (file_.size() < sizeof raw)
     refuse_shards(path(), "the shard ends inside its header", std::to_string(sizeof raw) + " bytes or more",
-           std::to_string(file_.size()));
+                  std::to_string(file_.size()));
   file_.read(0, std::as_writable_bytes(std::span(&raw, 1)));
   if (std::memcmp(raw.magic, magic, sizeof magic) != 0) refuse_shards(path(), "not a token shard");
   if (raw.version != version)
-    refuse_shards(path(), "a token shard of another version", std::to_string(version), std::to_string(raw.version));
-  if (raw.header_sum != sum_of(raw)) refuse_shards(path(), "the shard was altered: its header fails its checksum");
+    refuse_shards(path(), "a token shard of another version", std::to_string(version),
+                  std::to_string(raw.version));
+  if (raw.header_sum != sum_of(raw))
+    refuse_shards(path(), "the shard was altered: its header fails its checksum");
   const bool sound = raw.token_bytes == static_cast<std::uint32_t>(token_bytes_for(ids_)) &&
                      raw.frame_tokens >= 1 && raw.frame_tokens <= most_frame_tokens &&
                      raw.tokens <= (std::uint64_t{1} << 48) && raw.documents <= raw.tokens &&
@@ -93,7 +95,7 @@ void PackedShard::check_header() {
   if (raw.index_offset < sizeof raw || raw.index_offset > file_.size() ||
       file_.size() - raw.index_offset != behind)
     refuse_shards(path(), "the shard was cut short or added to",
-           std::to_string(raw.index_offset + behind) + " bytes", std::to_string(file_.size()));
+                  std::to_string(raw.index_offset + behind) + " bytes", std::to_string(file_.size()));
 }
 
 void PackedShard::check_index() const {
@@ -160,7 +162,7 @@ std::span<const std::byte> PackedShard::read_frame(std::int64_t frame, FrameRoom
   const auto ids = std::span<const std::byte>(room.content).first(tokens);
   if (const std::int64_t most = largest(ids, header_.token_bytes); most >= ids_)
     refuse_shards(where(), "a token is outside the vocabulary", "below " + std::to_string(ids_),
-           std::to_string(most));
+                  std::to_string(most));
   return ids;
 }
 

@@ -57,7 +57,7 @@ RawHeader read_header(std::span<const std::byte> file, const std::string& where)
   if (std::memcmp(header.magic, magic, sizeof magic) != 0) refuse_shards(where, "not a token shard");
   if (header.version != version)
     refuse_shards(where, "a token shard of another version", std::to_string(version),
-           std::to_string(header.version));
+                  std::to_string(header.version));
   if (header.header_sum != sum_of_header(header))
     refuse_shards(where, "the shard was altered: its header fails its checksum");
   if (header.token_bytes != 2 && header.token_bytes != 4)
@@ -65,7 +65,7 @@ RawHeader read_header(std::span<const std::byte> file, const std::string& where)
   const std::uint64_t content = file.size() - sizeof header;
   if (content % header.token_bytes != 0 || header.tokens != content / header.token_bytes)
     refuse_shards(where, "the shard was cut short or added to", std::to_string(header.tokens) + " tokens",
-           std::to_string(content) + " bytes");
+                  std::to_string(content) + " bytes");
   return header;
 }
 
@@ -88,8 +88,8 @@ RawShardHeader check_raw_shard(std::span<const std::byte> file, std::int64_t voc
   if (XXH3_64bits_digest(sum.state) != header.content_sum)
     refuse_shards(where, "the shard was altered: its tokens fail their checksum");
   if (header.tokens > 0 && most >= static_cast<std::uint64_t>(vocab_size))
-    refuse_shards(where, "the shard has a token outside the vocabulary", "below " + std::to_string(vocab_size),
-           std::to_string(most));
+    refuse_shards(where, "the shard has a token outside the vocabulary",
+                  "below " + std::to_string(vocab_size), std::to_string(most));
   return {static_cast<std::int64_t>(header.tokens), static_cast<int>(header.token_bytes)};
 }
 

@@ -77,7 +77,7 @@ class Opening {
     const std::int64_t expected = window == 0 ? part.tokens : part.windows * (window + 1);
     if (tokens.size() != expected)
       refuse_shards(folder_ + "/meta.json", std::string("the shards of \"") + name + "\" do not add up",
-             std::to_string(expected) + " tokens", std::to_string(tokens.size()));
+                    std::to_string(expected) + " tokens", std::to_string(tokens.size()));
   }
 
   // A megabyte: what unpacking a frame takes beside those that are held.
@@ -169,7 +169,7 @@ ShardSummary summary_of(const json& meta, const std::string& where) {
   const std::int64_t version = json_integer(meta, "version", where);
   if (version != 1 && version != shards_version)
     refuse_shards(where, "token shards of another version", "1 or " + std::to_string(shards_version),
-           std::to_string(version));
+                  std::to_string(version));
   ShardSummary s{.train = part_of(meta, "train", where),
                  .held_out = part_of(meta, "held_out", where),
                  .vocab_size = json_integer(meta, "vocab_size", where)};
@@ -189,8 +189,8 @@ ShardFolder open_shards(const std::string& folder) {
     refuse_shards(folder, "the token shards lack the tokenizer beside them, tokenizer.json");
   Tokenizer tokenizer = Tokenizer::open(folder);
   if (tokenizer.vocab_size() != summary.vocab_size)
-    refuse_shards(folder, "the tokenizer is not that of the shards", std::to_string(summary.vocab_size) + " ids",
-           std::to_string(tokenizer.vocab_size()));
+    refuse_shards(folder, "the tokenizer is not that of the shards",
+                  std::to_string(summary.vocab_size) + " ids", std::to_string(tokenizer.vocab_size()));
   const int width = token_bytes_for(summary.vocab_size);
   ShardFolder out{std::move(tokenizer), std::move(summary), Tokens(width), Tokens(width)};
   Opening opening(folder, json_integer(meta, "version", where), out);
