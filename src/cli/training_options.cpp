@@ -76,6 +76,9 @@ void TrainingOptions::add_to(Command& c, bool needs_out) {
       ->capture_default_str();
   c.add_option("--loss-scale", loss_scale,
                "of fp16: dynamic (default; a step that overflows is skipped) or a power of two");
+  c.add_option("--master", master,
+               "what weights are kept in: f32, or bf16, rounded by drawn numbers (with --precision bf16)")
+      ->capture_default_str();
   c.add_option("--optimizer", run.plan.optimizer, optimizer_names())->capture_default_str();
   c.add_option("--lr", lr, "highest learning rate")->capture_default_str();
   c.add_option("--adamw-lr", adamw_lr,

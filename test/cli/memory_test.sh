@@ -37,3 +37,10 @@ done
 "$hone" plan $run --memory 0.5GiB --json >/dev/null 2>err || fail "0.5GiB: $(cat err)"
 for size in much 0 -3MiB 1.5Gib 1e30GB; do refused 2 "a number above 0 with KiB" --memory="$size"; done
 refused 2 "optimizer or master" --memory 1GiB --allow everything
+
+# Weights in bf16 alone are saved as such; with products in f32 they are refused.
+rm -rf out
+"$hone" train $run --steps 1 --warmup 0 --out out --precision bf16 --master bf16 --optimizer adamw8bit >/dev/null 2>err ||
+  fail "--master bf16: $(cat err)"
+"$hone" inspect out/model.safetensors | grep -qi bf16 || fail "--master bf16: the file has no bf16"
+refused 2 "master" --master bf16
