@@ -38,15 +38,9 @@ namespace {
 
 namespace {
 
-bool is_saved(const TensorDef& t) { return t.role == Role::parameter || t.lifetime == Lifetime::saved; }
-
 std::vector<bool> programs_that_write_saved(const JobPlan& job) {
   std::vector<bool> writes;
-  for (const Program& p : job.programs()) {
-    const auto writes_one = [&](TensorId id) { return is_saved(p[p.root(id)]); };
-    writes.push_back(std::ranges::any_of(
-        p.nodes, [&](const Node& node) { return std::ranges::any_of(node.outputs, writes_one); }));
-  }
+  for (const Program& p : job.programs()) writes.push_back(first_write(p) < p.nodes.size());
   return writes;
 }
 

@@ -3,18 +3,13 @@
 
 #include "file/safetensors.hpp"
 #include "temporary_folder.hpp"
+#include "train/numbered_lines.hpp"
 #include "train/plan_impl.hpp"
 
 namespace hone {
 namespace {
 
 constexpr std::int64_t B = 4, T = 32;
-
-Text text() {
-  std::string s;
-  for (int i = 0; i < 400; ++i) s += "line " + std::to_string(i * i) + " of " + std::to_string(i) + "\n";
-  return Text::of(s);
-}
 
 TrainPlanOptions options(const std::string& optimizer, std::int64_t micro_batch = B, int threads = 1,
                          bool clipping = true, Precision master = Precision::bf16) {
@@ -43,7 +38,7 @@ std::int64_t bytes_of(const TrainPlan& plan, const std::string& part) {
 }
 
 TEST(Bf16Master, HasTheSameBitsHoweverAStepIsComputed) {
-  const Text some = text();
+  const Text some = numbered_lines();
   for (const std::string optimizer : {"adamw", "adamw8bit"}) {
     Trainer whole(plan(options(optimizer))), parts(plan(options(optimizer, 3, 3))),
         inside(plan(options(optimizer, B, 2, false))), resumed(plan(options(optimizer, 1, 2)));
@@ -59,7 +54,7 @@ TEST(Bf16Master, HasTheSameBitsHoweverAStepIsComputed) {
 // Steps of lr 1e-3 are a fraction of a bf16 weight's distance to its neighbour: to nearest they would be
 // lost.
 TEST(Bf16Master, EndsNearMastersOfF32) {
-  const Text some = text();
+  const Text some = numbered_lines();
   Trainer wide(plan(options("adamw", B, 1, true, Precision::f32))), narrow(plan(options("adamw")));
   const Batch unseen = some.held_out(0, 16, T);
   const double before = wide.evaluate(unseen).loss;
@@ -76,7 +71,7 @@ TEST(Bf16Master, TakesHalfTheBytesAndNoCopy) {
 }
 
 TEST(Bf16Master, IsSavedAsItIsAndReadAgain) {
-  const Text some = text();
+  const Text some = numbered_lines();
   const TemporaryFolder folder;
   Trainer t(plan(options("adamw")));
   train(t, some, 2);

@@ -9,18 +9,13 @@
 #include "exec/job.hpp"
 #include "kernel/adamw8bit.hpp"
 #include "temporary_folder.hpp"
+#include "train/numbered_lines.hpp"
 #include "train/plan_impl.hpp"
 
 namespace hone {
 namespace {
 
 constexpr std::int64_t B = 4, T = 32;
-
-Text text() {
-  std::string s;
-  for (int i = 0; i < 400; ++i) s += "line " + std::to_string(i * i) + " of " + std::to_string(i) + "\n";
-  return Text::of(s);
-}
 
 Model model() { return preset("tiny", {.vocab_size = 256, .context = T, .seed = 5}); }
 
@@ -55,7 +50,7 @@ std::int64_t bytes_of(const TrainPlan& plan, const std::string& part) {
 class Optimizers : public testing::TestWithParam<std::string> {};
 
 TEST_P(Optimizers, HaveTheSameBitsHoweverAStepIsComputed) {
-  const Text some = text();
+  const Text some = numbered_lines();
   for (const Precision precision : {Precision::f32, Precision::bf16}) {
     Trainer whole(plan(GetParam(), B, 1, precision)), parts(plan(GetParam(), 3, 3, precision)),
         resumed(plan(GetParam(), 1, 2, precision));
@@ -70,7 +65,7 @@ TEST_P(Optimizers, HaveTheSameBitsHoweverAStepIsComputed) {
 }
 
 TEST_P(Optimizers, Learn) {
-  const Text some = text();
+  const Text some = numbered_lines();
   Trainer t(plan(GetParam()));
   const double before = t.evaluate(some.held_out(0, 8, T)).loss;
   train(t, some, 60, GetParam());
@@ -81,7 +76,7 @@ INSTANTIATE_TEST_SUITE_P(Each, Optimizers, testing::ValuesIn(optimizers()),
                          [](const auto& each) { return each.param; });
 
 TEST(AdamW8Bit, EndsNearAdamWWithAQuarterOfItsState) {
-  const Text some = text();
+  const Text some = numbered_lines();
   Trainer wide(plan("adamw")), narrow(plan("adamw8bit"));
   train(wide, some, 40, "adamw"), train(narrow, some, 40, "adamw8bit");
   EXPECT_NEAR(narrow.evaluate(some.held_out(0, 16, T)).loss, wide.evaluate(some.held_out(0, 16, T)).loss,
@@ -124,7 +119,7 @@ TEST(Muon, TakesTheMatricesOfHiddenLayersAlone) {
 // A step's size is that of a matrix whose singular values are near 1, less those that the gradient of 128
 // positions hardly has, and does not depend on the gradient's.
 TEST(Muon, AStepHasItsOwnSize) {
-  const Text some = text();
+  const Text some = numbered_lines();
   const std::string name = "transformer.h.0.mlp.c_fc.weight";  // [512,128]
   for (const Precision precision : {Precision::f32, Precision::bf16})
     for (const float clip : {0.0f, 1e-2f}) {
@@ -142,7 +137,7 @@ TEST(Muon, AStepHasItsOwnSize) {
 }
 
 TEST(Muon, GivesAdamWItsOwnRate) {
-  const Text some = text();
+  const Text some = numbered_lines();
   Trainer t(plan("muon"));
   std::vector<float> before(256 * 128), after(256 * 128);
   t.read("transformer.wte.weight", before);

@@ -5,18 +5,13 @@
 
 #include "exec/job.hpp"
 #include "hone/optimizer.hpp"
+#include "train/numbered_lines.hpp"
 #include "train/plan_impl.hpp"
 
 namespace hone {
 namespace {
 
 constexpr std::int64_t B = 4, T = 32;
-
-Text text() {
-  std::string s;
-  for (int i = 0; i < 400; ++i) s += "line " + std::to_string(i * i) + " of " + std::to_string(i) + "\n";
-  return Text::of(s);
-}
 
 TrainPlanOptions options(bool clipping, const std::string& optimizer = "adamw") {
   return {.batch = B, .micro_batch = B, .seq = T, .optimizer = optimizer, .threads = 2, .clipping = clipping};
@@ -31,7 +26,7 @@ std::int64_t gradient_bytes(const TrainPlan& plan) {
 }
 
 TEST(UpdateInBackward, ChangesNoBitOfAnyOptimizer) {
-  const Text some = text();
+  const Text some = numbered_lines();
   for (const std::string& optimizer : optimizers())
     for (const Precision precision : {Precision::f32, Precision::bf16}) {
       TrainPlanOptions o = options(true, optimizer);
@@ -64,7 +59,7 @@ TEST(UpdateInBackward, KeepsNoGradients) {
 }
 
 TEST(UpdateInBackward, AStepOfTwoVerbsOrThatStopsIsAsBefore) {
-  const Text some = text();
+  const Text some = numbered_lines();
   Trainer one{TrainPlan(model(), options(false))}, two{TrainPlan(model(), options(false))};
   const Batch batch = some.batch(0, B, T);
   const std::string before = two.weights_hash();
@@ -90,11 +85,11 @@ TEST(UpdateInBackward, RefusesWhatNeedsAllGradients) {
   o.micro_batch = 2;
   EXPECT_NO_THROW(TrainPlan(model(), o));
   Trainer t{TrainPlan(model(), options(false))};
-  EXPECT_THROW(t.step(text().batch(0, B, T), {.clip = 1}), Error);
+  EXPECT_THROW(t.step(numbered_lines().batch(0, B, T), {.clip = 1}), Error);
 }
 
 TEST(UpdateInBackward, ALossThatIsNotFiniteChangesNothing) {
-  const Text some = text();
+  const Text some = numbered_lines();
   Trainer t{TrainPlan(model(), options(false))};
   std::vector<float> bias(128, std::numeric_limits<float>::max());
   t.write("transformer.ln_f.bias", bias);
