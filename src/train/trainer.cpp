@@ -309,7 +309,7 @@ StepResult run_update(Trainer::Impl& t, const StepOptions& o, const Samples* bat
     if (!std::isfinite(norm)) t.report_not_finite(t.find_not_finite(batch), norm, "the gradients' norm");
     t.run_writing(t.planned().update);
   }
-  const StepResult result{
+  StepResult result{
       .loss = t.loss(t.sums, t.counted), .grad_norm = norm, .tokens = t.tokens, .loss_scale = t.scaled_by};
   t.scaler.completed();
   t.abandon_step();
