@@ -32,6 +32,11 @@ struct ModelOptions {
   SequenceTokens sequence_tokens{};                          // where config.json says none
 };
 
+struct SaveOptions {
+  // A file of weights that would have more is cut into shards of at most so many, or of one tensor.
+  std::int64_t max_shard_bytes = 5'000'000'000;
+};
+
 struct WeightInfo {
   std::string name{};
   std::vector<std::int64_t> shape{};  // as files keep it
@@ -66,8 +71,8 @@ class HONE_API Model {
   const std::vector<std::string>& notes() const;
   // 32 hex digits of all f32 weights by name: the same for any file that holds the same numbers.
   std::string weights_hash() const;
-  // config.json and model.safetensors; the folder is made where it is missing.
-  void save(const std::string& folder) const;
+  // config.json and model.safetensors, or shards and their index; the folder is made where it is missing.
+  void save(const std::string& folder, const SaveOptions& options = {}) const;
 
   struct Impl;
   explicit Model(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}

@@ -2,6 +2,18 @@
 
 namespace hone {
 
+namespace {
+
+// Of llama and its kin; old files have a buffer of frequencies.
+FamilyNames decoder_names() {
+  return {.trunk = "model.",
+          .table = "model.embed_tokens.weight",
+          .head = "lm_head.weight",
+          .buffers = {".rotary_emb.inv_freq"}};
+}
+
+}  // namespace
+
 const std::vector<Family>& families() {
   static const std::vector<Family> all{
       {"gpt2",
@@ -10,6 +22,11 @@ const std::vector<Family>& families() {
         .head = "lm_head.weight",
         .buffers = {".attn.bias", ".attn.masked_bias"}},  // the causal mask, and what it masks with
        make_gpt2},
+      {"llama", decoder_names(), make_llama},
+      {"qwen2", decoder_names(), make_qwen2},
+      {"qwen3", decoder_names(), make_qwen3},
+      {"gemma3_text", decoder_names(), make_gemma3_text},
+      {"mistral", decoder_names(), make_mistral},
       {"torch_transformer", {.table = "tgt.weight", .head = "out.weight"}, make_torch_transformer}};
   return all;
 }

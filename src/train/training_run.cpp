@@ -257,7 +257,7 @@ class Run {
     summary_.stopped = stopping() || !evaluate();
     trainer_.await_checkpoint();
     if (!summary_.stopped) {
-      trainer_.save(options_.out);
+      trainer_.save(options_.out, options_.saving);
       tokenizer_.save(options_.out);
     }
     summary_.steps = trainer_.steps();
