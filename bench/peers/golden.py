@@ -31,7 +31,7 @@ MODELS = {
     "qwen2": dict(model_type="qwen2", tie_word_embeddings=True, use_sliding_window=True, sliding_window=7,
                   max_window_layers=1, rope_parameters=dict(rope_type="default", rope_theta=1000000.0)),
     "qwen3": dict(model_type="qwen3", head_dim=16, tie_word_embeddings=False),
-    "gemma3_text": dict(model_type="gemma3_text", head_dim=12, num_key_value_heads=1, num_hidden_layers=3,
+    "gemma3_text": dict(model_type="gemma3_text", pad_token_id=None, head_dim=12, num_key_value_heads=1, num_hidden_layers=3,
                         query_pre_attn_scalar=20, sliding_window=6, final_logit_softcapping=3.0,
                         layer_types=["sliding_attention", "full_attention", "sliding_attention"],
                         rope_parameters=dict(

@@ -172,7 +172,7 @@ HONE_API Tensor relu(Tensor x);
 HONE_API Tensor silu(Tensor x);
 // f(gate) x, element by element: the middle of a gated feed-forward (Shazeer, 2020), SwiGLU by silu.
 HONE_API Tensor gated(Tensor gate, Tensor x, GateFunction f = GateFunction::silu);
-HONE_API Tensor softcap(Tensor x, float cap);  // cap tanh(x / cap): within +-cap
+HONE_API Tensor softcap(Tensor x, float cap);   // cap tanh(x / cap): within +-cap
 HONE_API Tensor scale(Tensor x, float factor);  // factor x
 // Sinusoidal positions (Vaswani et al., 2017) of ids [..] -> [..,width]: the sines of position
 // theta^(-2d/width) for d below width/2, then the cosines, as Marian has them; PyTorch's tutorial puts the

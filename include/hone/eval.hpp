@@ -6,10 +6,11 @@
 //
 // The text is cut into windows of `seq` tokens that do not overlap, the last one as long as the text lasts;
 // each token but the text's first is predicted from those before it in its window, so a longer window gives a
-// lower loss. With a `stride` windows overlap, as in Hugging Face's "Perplexity of fixed-length models": each is
-// `seq` tokens long, begins `stride` tokens behind the one before it, and counts what that one has not
-// predicted, so each token has at least seq - stride tokens before it. Of pairs, each target is predicted whole, and its end. (A training run's val_loss is over whole
-// windows, and at most 131072 tokens.) The same numbers for any number of threads.
+// lower loss. With a `stride` windows overlap, as in Hugging Face's "Perplexity of fixed-length models": each
+// is `seq` tokens long, begins `stride` tokens behind the one before it, and counts what that one has not
+// predicted, so each token has at least seq - stride tokens before it. Of pairs, each target is predicted
+// whole, and its end. (A training run's val_loss is over whole windows, and at most 131072 tokens.) The same
+// numbers for any number of threads.
 #pragma once
 #include <cstdint>
 #include <functional>

@@ -84,9 +84,9 @@ class HONE_API Model {
 
 // A family's preset by name: "gpt2" (124M: 12 layers, 768 wide, 12 heads), "nano" (6 layers, 384, 6 heads),
 // "mini" (4 layers, 256, 4 heads) and "micro" (3 layers, 192, 3 heads), which are the demo's, "tiny" (2
-// layers, 128, 4 heads: trained in seconds); "transformer-base" (encoder-decoder, 6+6 layers, 512, 8 heads)
-// and "transformer-tiny" (2+2 layers, 128, 4 heads), which read a source and write a target. Error(usage) for
-// any other.
+// layers, 128, 4 heads: trained in seconds); "smollm2-135m" and "llama-tiny" of llama; "transformer-base"
+// (encoder-decoder, 6+6 layers, 512, 8 heads) and "transformer-tiny" (2+2 layers, 128, 4 heads), which read a
+// source and write a target. Error(usage) for any other.
 HONE_API Model preset(const std::string& name, const ModelOptions& options = {});
 // A config.json: its architecture with fresh weights.
 HONE_API Model from_config(const std::string& path, const ModelOptions& options = {});

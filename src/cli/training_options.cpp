@@ -154,8 +154,7 @@ TrainingRun TrainingOptions::finished() const {
   r.label_smoothing = narrowed(label_smoothing);
   r.too_long = too_long_from_name(too_long);
   if (!memory.empty()) r.plan.memory_bytes = bytes_from_text(memory, "memory");
-  if (!max_shard_size.empty())
-    r.saving.max_shard_bytes = bytes_from_text(max_shard_size, "max-shard-size");
+  if (!max_shard_size.empty()) r.saving.max_shard_bytes = bytes_from_text(max_shard_size, "max-shard-size");
   r.plan.allow = separated(allow);
   r.min_lr = static_cast<float>(min_lr);
   r.adamw = {.lr = static_cast<float>(lr),

@@ -156,20 +156,22 @@ void WeightFiles::open_shards(const std::string& folder) {
     for (const SafetensorsEntry& entry : files_.back()->entries()) {
       const auto at = expected.find(entry.name);
       if (at == expected.end() || at->second != name)
-        throw Error(ErrorKind::input,
-                    {.what = "the index does not place this tensor here",
-                     .where = files_.back()->path() + ", tensor " + entry.name,
-                     .expected = "each tensor in the one shard that " + std::string(weight_index_name) + " says",
-                     .found = at == expected.end() ? "no place, or one more of it" : at->second,
-                     .hint = "are the files of one download?"});
+        throw Error(
+            ErrorKind::input,
+            {.what = "the index does not place this tensor here",
+             .where = files_.back()->path() + ", tensor " + entry.name,
+             .expected = "each tensor in the one shard that " + std::string(weight_index_name) + " says",
+             .found = at == expected.end() ? "no place, or one more of it" : at->second,
+             .hint = "are the files of one download?"});
       expected.erase(at);
     }
   }
   if (!expected.empty())
-    throw Error(ErrorKind::input, {.what = "a tensor is not in its shard",
-                                   .where = folder + "/" + expected.begin()->second,
-                                   .expected = "tensor " + expected.begin()->first + ", by " + weight_index_name,
-                                   .hint = "are the files of one download?"});
+    throw Error(ErrorKind::input,
+                {.what = "a tensor is not in its shard",
+                 .where = folder + "/" + expected.begin()->second,
+                 .expected = "tensor " + expected.begin()->first + ", by " + weight_index_name,
+                 .hint = "are the files of one download?"});
 }
 
 }  // namespace hone

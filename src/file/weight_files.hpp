@@ -32,7 +32,7 @@ class WeightFiles {
   // neither is there (and what is); a shard is missing; a tensor is not in the one shard that the index says.
   explicit WeightFiles(const std::string& folder);
 
-  const std::string& path() const { return path_; }  // the file, or the index
+  const std::string& path() const { return path_; }                 // the file, or the index
   const std::vector<std::string>& notes() const { return notes_; }  // of files that are not read
   const std::vector<MappedTensor>& tensors() const { return tensors_; }
 

@@ -1,4 +1,5 @@
-// Loops over elements: activations, gates, sums, casts, dropout; and the sum over rows that a bias's gradient is.
+// Loops over elements: activations, gates, sums, casts, dropout; and the sum over rows that a bias's gradient
+// is.
 #pragma once
 #include <cstdint>
 
@@ -29,7 +30,8 @@ struct Gate {
   Out d_gate;
 };
 
-// y = cap tanh(x / cap): a soft limit. With dy: dx = dy (1 - (y / cap)^2), of the y that was made; in `y` then.
+// y = cap tanh(x / cap): a soft limit. With dy: dx = dy (1 - (y / cap)^2), of the y that was made; in `y`
+// then.
 struct Softcap {
   std::int64_t n = 0;
   float cap = 1;

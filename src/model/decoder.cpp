@@ -31,8 +31,8 @@ class DecoderWriter {
     auto a = attend(norm(x, "input_layernorm"), d_.layers[static_cast<std::size_t>(number)]);
     if (d_.branch_norms) a = norm(a, "post_attention_layernorm");
     x = x + a;
-    auto m = feed_forward(
-        norm(x, d_.branch_norms ? "pre_feedforward_layernorm" : "post_attention_layernorm"));
+    auto m =
+        feed_forward(norm(x, d_.branch_norms ? "pre_feedforward_layernorm" : "post_attention_layernorm"));
     if (d_.branch_norms) m = norm(m, "post_feedforward_layernorm");
     return x + m;
   }
@@ -85,7 +85,9 @@ class DecoderWriter {
 
 FamilyModel decoder_model(Decoder decoder, std::vector<std::string> notes) {
   const std::int64_t vocab_size = decoder.vocab_size, context = decoder.context;
-  auto network = [d = std::move(decoder)](Builder& b, Tensor tokens) { return DecoderWriter(b, d).write(tokens); };
+  auto network = [d = std::move(decoder)](Builder& b, Tensor tokens) {
+    return DecoderWriter(b, d).write(tokens);
+  };
   return {language_model(std::move(network)), vocab_size, context, std::move(notes)};
 }
 

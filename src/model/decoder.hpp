@@ -50,14 +50,14 @@ struct DecoderFamily {
   bool tied = false;
 };
 
-// Sizes, layers without windows, and the rotation. Puts the options into the config. Error(input) with `where`
-// for what makes no model.
+// Sizes, layers without windows, and the rotation. Puts the options into the config. Error(input) with
+// `where` for what makes no model.
 Decoder read_decoder(nlohmann::json& config, const ModelOptions& options, const DecoderFamily& family,
                      const std::string& where, std::vector<std::string>& notes);
 // Which layers have a window: those that "layer_types" calls sliding_attention; without that key `sliding`
 // decides by number. `window`: 0 where there is none, and then no layer may have it.
-void set_windows(Decoder& decoder, const nlohmann::json& config, std::int64_t window, const std::string& where,
-                 const std::function<bool(std::int64_t layer)>& sliding);
+void set_windows(Decoder& decoder, const nlohmann::json& config, std::int64_t window,
+                 const std::string& where, const std::function<bool(std::int64_t layer)>& sliding);
 // The same by Qwen's keys.
 inline constexpr std::string_view qwen_keys[] = {"attention_bias", "use_sliding_window", "sliding_window",
                                                  "max_window_layers", "layer_types"};

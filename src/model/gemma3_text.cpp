@@ -24,7 +24,8 @@ constexpr std::string_view keys[] = {
 Rope rope_of(const Json& config, const char* kind, const char* old_theta, double theta,
              const RopeContext& context) {
   const Json all = config.value("rope_parameters", Json());
-  if (all.is_object() && !all.empty() && !all.contains("full_attention") && !all.contains("sliding_attention"))
+  if (all.is_object() && !all.empty() && !all.contains("full_attention") &&
+      !all.contains("sliding_attention"))
     refuse_key(context.where, "rope_parameters", "objects full_attention and sliding_attention", all.dump());
   Json own = {{"rope_theta", config.value(old_theta, Json())}};
   if (all.is_object() && all.contains(kind)) own["rope_parameters"] = all[kind];
@@ -56,7 +57,8 @@ FamilyModel make_gemma3_text(Json& config, const ModelOptions& options, const st
   d.score_scale = 1 / std::sqrt(positive_number_key(config, "query_pre_attn_scalar", 256, where));
   d.logit_cap = positive_number_key(config, "final_logit_softcapping", 0, where);
   const std::int64_t window = optional_size_key(config, "sliding_window", 4096, where);
-  const char* pattern_key = config.contains("sliding_window_pattern") ? "sliding_window_pattern" : "_sliding_window_pattern";
+  const char* pattern_key =
+      config.contains("sliding_window_pattern") ? "sliding_window_pattern" : "_sliding_window_pattern";
   const std::int64_t pattern = optional_size_key(config, pattern_key, 6, where);
   set_windows(d, config, window, where, [&](std::int64_t layer) { return (layer + 1) % pattern != 0; });
   const RopeContext context{d.head_dim, d.context, where};

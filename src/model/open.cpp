@@ -123,7 +123,8 @@ Model open(const std::string& folder, const ModelOptions& options) {
     tie(false, " has a head of its own, " + head +
                    ", though config.json ties it to the table of tokens: the head is used");
   else if (lacks_head_unsaid(tensors, model.impl(), config))
-    tie(true, " has no " + head + ", and config.json does not say tie_word_embeddings: the table is the head");
+    tie(true,
+        " has no " + head + ", and config.json does not say tie_word_embeddings: the table is the head");
   return with_files(model, files, std::move(tensors));
 }
 

@@ -156,14 +156,16 @@ struct NamedKind {
 };
 // "dynamic" stretches as a sequence grows beyond max_position_embeddings, which is hone's limit: up to there
 // it is plain.
-constexpr NamedKind kinds[] = {{"default", &Kind::plain}, {"linear", &Kind::linear}, {"dynamic", &Kind::plain},
-                               {"yarn", &Kind::yarn},     {"llama3", &Kind::llama3}, {"longrope", &Kind::longrope}};
+constexpr NamedKind kinds[] = {{"default", &Kind::plain}, {"linear", &Kind::linear},
+                               {"dynamic", &Kind::plain}, {"yarn", &Kind::yarn},
+                               {"llama3", &Kind::llama3}, {"longrope", &Kind::longrope}};
 
 }  // namespace
 
 Json rope_parameters(const Json& config, double theta, const std::string& where) {
   Json p = Json::object();
-  for (const char* key : {"rope_scaling", "rope_parameters"}) {  // as Transformers: the first that is not empty
+  for (const char* key :
+       {"rope_scaling", "rope_parameters"}) {  // as Transformers: the first that is not empty
     if (!config.contains(key) || config[key].is_null() || config[key].empty()) continue;
     if (!config[key].is_object()) refuse_key(where, key, "an object", config[key].dump());
     p = config[key];

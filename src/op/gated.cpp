@@ -4,8 +4,9 @@
 #include "op/gradient_context.hpp"
 #include "op/ops.hpp"
 
-// y = kind(gate) x: the middle of a gated feed-forward (Shazeer, 2020, "GLU variants improve Transformer"). One
-// op rather than an activation and a product: memory is the limit, and between the two nothing is rounded.
+// y = kind(gate) x: the middle of a gated feed-forward (Shazeer, 2020, "GLU variants improve Transformer").
+// One op rather than an activation and a product: memory is the limit, and between the two nothing is
+// rounded.
 namespace hone::op {
 namespace {
 
@@ -61,7 +62,8 @@ void reference_gradient(const Call& c) {
 void gradient(GradientContext& g) {
   const TensorId dy = g.gradient(0);
   if (!dy) return;
-  const auto d = g.emit(gated_gradient, {dy, g.in(In::gate), g.in(In::x)}, g.attributes<ActivationAttributes>());
+  const auto d =
+      g.emit(gated_gradient, {dy, g.in(In::gate), g.in(In::x)}, g.attributes<ActivationAttributes>());
   for (const std::size_t i : {In::gate, In::x})
     if (g.wants(i)) g.set(i, d[i]);
 }

@@ -67,7 +67,7 @@ struct NormOp {
     inputs.push_back(g.sum(P::gamma));
     if (centred) inputs.push_back(g.sum(P::beta));
     inputs.push_back(g.step());
-    const TensorId dx = 
+    const TensorId dx =
         g.emit(op, inputs, NormGradientAttributes{.offset = g.attributes<NormAttributes>().offset})[0];
     if (g.wants(P::x)) g.set(P::x, dx);
   }

@@ -22,14 +22,15 @@ std::optional<Head> head_of(Program& p, TensorId logits) {
   for (;;) {
     const TensorId made = head.rows.back();
     const auto maker = edges.maker(made);
-    if (!maker || edges.viewed(made) || edges.readers(made).size() != 1 || p[made].alias != Alias::none) return {};
+    if (!maker || edges.viewed(made) || edges.readers(made).size() != 1 || p[made].alias != Alias::none)
+      return {};
     head.product = &p.nodes[*maker];
     if (head.product->op != &op::softcap) break;
     head.rows.push_back(head.product->inputs[0]);
   }
   const Node& product = *head.product;
-  const bool plain = product.op == &op::linear && product.outputs.size() == 1 &&
-                     !product.inputs[op::LinearInputs::residual];
+  const bool plain =
+      product.op == &op::linear && product.outputs.size() == 1 && !product.inputs[op::LinearInputs::residual];
   if (!plain) return {};
   return head;
 }

@@ -9,6 +9,7 @@
 #include "base/types.hpp"
 #include "exec/feed.hpp"
 #include "kernel/cross_entropy.hpp"
+#include "model/vocabulary.hpp"
 #include "pass/passes.hpp"
 #include "run/load.hpp"
 #include "train/hits.hpp"
@@ -66,16 +67,6 @@ std::int64_t decided_seq(const Model& model, const Part& part, std::int64_t want
   return std::min({seq, model.context(), part.predicted});
 }
 
-void check_vocabulary(const Model& model, std::int64_t vocab_size, const std::string& data) {
-  if (vocab_size > model.vocab_size())
-    throw Error(ErrorKind::input,
-                {.what = "the text's vocabulary exceeds the model's",
-                 .where = data,
-                 .expected = "at most " + std::to_string(model.vocab_size()) + " ids",
-                 .found = std::to_string(vocab_size),
-                 .hint = "read the text with the tokenizer that the model was trained with"});
-}
-
 // Of a part, tokens [first, first + inputs) are read; what follows each of them is predicted, but for the
 // first `known` of those, which an earlier window has predicted.
 struct Window {
@@ -123,10 +114,11 @@ Batch batch_of(const Text& text, const Part& part, const Windows& windows, std::
 
 void check_stride(const EvalOptions& o, std::int64_t seq) {
   if (o.stride == 0 || (o.stride > 0 && o.stride <= seq && seq > 1)) return;
-  throw Error(ErrorKind::usage, {.what = "the windows would leave tokens out, or predict none",
-                                 .where = "stride",
-                                 .expected = "1 to " + std::to_string(seq) + ", the window's tokens, at least 2",
-                                 .found = std::to_string(o.stride)});
+  throw Error(ErrorKind::usage,
+              {.what = "the windows would leave tokens out, or predict none",
+               .where = "stride",
+               .expected = "1 to " + std::to_string(seq) + ", the window's tokens, at least 2",
+               .found = std::to_string(o.stride)});
 }
 
 // The program of a micro-batch, with its memory. `samples`: how many there are.
@@ -221,15 +213,16 @@ Pairs within_context(const Pairs& pairs, const Model& model) {
 EvalReport evaluate(const Model& model, const Text& text, const EvalOptions& o) {
   const FloatModeGuard guard;
   require_language_model(model);
-  check_vocabulary(model, text.vocab_size(), text.path());
+  require_vocabulary(model, text.tokenizer(), text.path());
   const Part part = part_of(text, o);
   const std::int64_t seq = decided_seq(model, part, o.seq);
   check_stride(o, seq);
   const Windows windows(part, seq, o.stride);
   const std::int64_t all = windows.count();
   Evaluation evaluation(model, o, all, {.seq = seq});
-  add_all(evaluation, o, all,
-          [&](std::int64_t first, std::int64_t count) { return batch_of(text, part, windows, first, count, seq); });
+  add_all(evaluation, o, all, [&](std::int64_t first, std::int64_t count) {
+    return batch_of(text, part, windows, first, count, seq);
+  });
   const double bytes_per_token =
       o.held_out_only
           ? static_cast<double>(text.held_out_bytes()) / static_cast<double>(text.held_out_tokens())
@@ -244,7 +237,7 @@ EvalReport evaluate(const Model& model, const Pairs& given, const EvalOptions& o
   const FloatModeGuard guard;
   check_max_tokens(o);
   check_pairs(model, given.tokenizer(), given.path());
-  check_vocabulary(model, given.vocab_size(), given.path());
+  require_vocabulary(model, given.tokenizer(), given.path());
   const Pairs pairs = within_context(given, model);
   const bool held_out = o.held_out_only || pairs.endless();
   std::int64_t all = held_out ? pairs.held_out_pairs() : pairs.train_pairs() + pairs.held_out_pairs();

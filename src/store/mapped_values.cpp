@@ -32,18 +32,24 @@ void widen_all(const std::byte* from, std::span<float> to) {
   }
 }
 
-constexpr Readable readables[] = {
-    {"F32", nullptr},           {"BF16", widen_all<bf16>},      {"F16", widen_all<f16>},
-    {"F64", widen_all<double>}, {"I8", widen_all<std::int8_t>}, {"U8", widen_all<std::uint8_t>},
-    {"I32", widen_all<std::int32_t>}, {"I64", widen_all<std::int64_t>}};
+constexpr Readable readables[] = {{"F32", nullptr},
+                                  {"BF16", widen_all<bf16>},
+                                  {"F16", widen_all<f16>},
+                                  {"F64", widen_all<double>},
+                                  {"I8", widen_all<std::int8_t>},
+                                  {"U8", widen_all<std::uint8_t>},
+                                  {"I32", widen_all<std::int32_t>},
+                                  {"I64", widen_all<std::int64_t>}};
 
 const Readable* readable(const SafetensorsEntry& entry) {
-  const auto found = std::ranges::find_if(readables, [&](const Readable& r) { return entry.dtype == r.dtype; });
+  const auto found =
+      std::ranges::find_if(readables, [&](const Readable& r) { return entry.dtype == r.dtype; });
   return found == std::end(readables) ? nullptr : &*found;
 }
 
 // Wider elements than f32's, by pieces.
-void read_wide(const MappedTensor& tensor, std::int64_t first, std::span<float> values, const Readable& type) {
+void read_wide(const MappedTensor& tensor, std::int64_t first, std::span<float> values,
+               const Readable& type) {
   constexpr std::size_t item = 8, step = 4096;
   std::vector<std::byte> piece(item * std::min(step, values.size()));
   for (std::size_t done = 0; done < values.size(); done += step) {

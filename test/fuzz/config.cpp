@@ -12,7 +12,8 @@ namespace hone {
 
 // Stand-ins for what writes programs.
 FamilyModel decoder_model(Decoder decoder, std::vector<std::string> notes) {
-  fuzz::require(decoder.heads % decoder.kv_heads == 0 && decoder.head_dim % 2 == 0 && !decoder.layers.empty());
+  fuzz::require(decoder.heads % decoder.kv_heads == 0 && decoder.head_dim % 2 == 0 &&
+                !decoder.layers.empty());
   for (const Decoder::Layer& layer : decoder.layers) {
     const Rope& rope = decoder.ropes.at(layer.rope);
     fuzz::require(std::ssize(rope.frequencies) == decoder.head_dim / 2 && rope.factor > 0);

@@ -25,7 +25,9 @@ Json config(const char* type, const char* more = "{}") {
 Model model_of(const Json& json) { return from_json(json, {}, "config.json"); }
 
 // What the model computes, with every number in it.
-std::string program_of(const Json& json) { return print(model_of(json).impl().write({.batch = 1, .seq = 8}).program); }
+std::string program_of(const Json& json) {
+  return print(model_of(json).impl().write({.batch = 1, .seq = 8}).program);
+}
 // The numbers of rotary tables, which a program does not print.
 std::vector<float> frequencies_of(const Json& json, std::int64_t seq = 8) {
   const Program p = model_of(json).impl().write({.batch = 1, .seq = seq}).program;
@@ -53,12 +55,14 @@ void says(const std::string& message, const char* part) {
 TEST(DecoderConfig, OldAndNewFormsOfTheRotationAreOne) {
   for (const char* type : {"llama", "qwen2", "qwen3"}) {
     const auto old_form = config(type, R"({"rope_theta": 500000.0})"),
-               new_form = config(type, R"({"rope_parameters": {"rope_type": "default", "rope_theta": 500000.0}})");
+               new_form =
+                   config(type, R"({"rope_parameters": {"rope_type": "default", "rope_theta": 500000.0}})");
     EXPECT_EQ(program_of(old_form), program_of(new_form)) << type;
     EXPECT_EQ(frequencies_of(old_form), frequencies_of(new_form)) << type;
     EXPECT_NE(frequencies_of(old_form), frequencies_of(config(type))) << type;
   }
-  const auto scaled = config("llama", R"({"rope_theta": 1000, "rope_scaling": {"type": "linear", "factor": 2.0}})");
+  const auto scaled =
+      config("llama", R"({"rope_theta": 1000, "rope_scaling": {"type": "linear", "factor": 2.0}})");
   EXPECT_EQ(frequencies_of(scaled), frequencies_of(config("llama", R"({"rope_parameters":
     {"rope_type": "linear", "factor": 2.0, "rope_theta": 1000}})")));
   const auto plain = frequencies_of(config("llama", R"({"rope_theta": 1000})"));
@@ -66,7 +70,8 @@ TEST(DecoderConfig, OldAndNewFormsOfTheRotationAreOne) {
 }
 
 TEST(DecoderConfig, GemmasTwoRotationsInBothForms) {
-  const auto old_form = config("gemma3_text", R"({"head_dim": 8, "rope_theta": 30000.0, "rope_local_base_freq": 100.0,
+  const auto old_form =
+      config("gemma3_text", R"({"head_dim": 8, "rope_theta": 30000.0, "rope_local_base_freq": 100.0,
     "sliding_window": 4, "sliding_window_pattern": 2, "rope_scaling": {"rope_type": "linear", "factor": 8.0}})");
   const auto new_form = config("gemma3_text", R"({"head_dim": 8, "sliding_window": 4,
     "layer_types": ["sliding_attention", "full_attention", "sliding_attention", "full_attention"],
@@ -93,7 +98,9 @@ TEST(DecoderConfig, HeadsNeedNotAddUpToTheWidth) {
 }
 
 TEST(DecoderConfig, TiedByItsOwnKeyOrTheFamilysHabit) {
-  const auto has_head = [](const Json& json) { return model_of(json).impl().find("lm_head.weight") != nullptr; };
+  const auto has_head = [](const Json& json) {
+    return model_of(json).impl().find("lm_head.weight") != nullptr;
+  };
   EXPECT_TRUE(has_head(config("llama")));
   EXPECT_FALSE(has_head(config("gemma3_text", R"({"head_dim": 8})")));
   EXPECT_FALSE(has_head(config("llama", R"({"tie_word_embeddings": true})")));
@@ -124,18 +131,21 @@ TEST(DecoderConfig, WindowsByLayer) {
     return found;
   };
   EXPECT_EQ(windows(config("qwen2", R"({"sliding_window": 5, "max_window_layers": 1})")), "ffff");
-  EXPECT_EQ(windows(config("qwen2", R"({"sliding_window": 5, "max_window_layers": 1, "use_sliding_window": true})")),
+  EXPECT_EQ(windows(config("qwen2",
+                           R"({"sliding_window": 5, "max_window_layers": 1, "use_sliding_window": true})")),
             "fsss");
   EXPECT_EQ(windows(config("qwen3", R"({"sliding_window": 5, "use_sliding_window": true, "layer_types":
     ["full_attention", "sliding_attention", "full_attention", "sliding_attention"]})")),
             "fsfs");
-  EXPECT_EQ(windows(config("gemma3_text", R"({"head_dim": 8, "sliding_window": 5, "sliding_window_pattern": 3})")),
-            "ssfs");
+  EXPECT_EQ(
+      windows(config("gemma3_text", R"({"head_dim": 8, "sliding_window": 5, "sliding_window_pattern": 3})")),
+      "ssfs");
   EXPECT_EQ(windows(config("mistral", R"({"num_key_value_heads": 2, "sliding_window": 5})")), "ssss");
   EXPECT_EQ(windows(with_null(config("mistral", R"({"num_key_value_heads": 2})"), "sliding_window")), "ffff");
   says(refused(config("qwen2", R"({"layer_types": ["sliding_attention"]})")), "layer_types");
   says(refused(config("qwen2", R"({"layer_types": ["full_attention", "full_attention", "full_attention",
-    "sliding_attention"]})")), "sliding_window");
+    "sliding_attention"]})")),
+       "sliding_window");
 }
 
 // Up to the original context the short factors, beyond it the long ones, for the whole program.
@@ -152,7 +162,8 @@ TEST(DecoderConfig, WhatIsNotComputedIsRefused) {
   says(refused(config("llama", R"({"rope_scaling": {"type": "linear"}})")), "rope_parameters.factor");
   says(refused(config("llama", R"({"rope_scaling": {"type": "linear", "factor": 0.5}})")), "1 or more");
   says(refused(config("llama", R"({"rope_scaling": {"type": "llama3", "factor": 8}})")), "low_freq_factor");
-  says(refused(config("llama", R"({"rope_scaling": {"type": "longrope", "short_factor": [1]}})")), "short_factor");
+  says(refused(config("llama", R"({"rope_scaling": {"type": "longrope", "short_factor": [1]}})")),
+       "short_factor");
   says(refused(config("llama", R"({"rope_theta": -1})")), "rope_theta");
   says(refused(config("llama", R"({"rope_theta": "1e4"})")), "rope_theta");
   says(refused(config("llama", R"({"partial_rotary_factor": 0.5})")), "partial_rotary_factor");
@@ -161,7 +172,8 @@ TEST(DecoderConfig, WhatIsNotComputedIsRefused) {
   says(refused(config("llama", R"({"head_dim": 7})")), "head_dim");
   says(refused(config("llama", R"({"num_attention_heads": 5})")), "head_dim beside it");
   says(refused(config("llama", R"({"num_key_value_heads": 3})")), "num_key_value_heads");
-  says(refused(config("gemma3_text", R"({"use_bidirectional_attention": true})")), "use_bidirectional_attention");
+  says(refused(config("gemma3_text", R"({"use_bidirectional_attention": true})")),
+       "use_bidirectional_attention");
   says(refused(config("gemma3_text", R"({"query_pre_attn_scalar": 0})")), "query_pre_attn_scalar");
   says(refused(config("gemma3_text", R"({"final_logit_softcapping": -1})")), "final_logit_softcapping");
   says(refused(config("falcon")), "gpt2, llama, qwen2, qwen3, gemma3_text");
@@ -169,7 +181,9 @@ TEST(DecoderConfig, WhatIsNotComputedIsRefused) {
 
 TEST(DecoderConfig, KeysThatNobodyReadsAreANote) {
   EXPECT_TRUE(model_of(config("llama", R"({"torch_dtype": "bfloat16", "pretraining_tp": 1, "use_cache": true,
-    "eos_token_id": [1, 2], "rope_scaling": {}})")).notes().empty());
+    "eos_token_id": [1, 2], "rope_scaling": {}})"))
+                  .notes()
+                  .empty());
   const auto notes = model_of(config("qwen2", R"({"attention_bias": true})")).notes();
   ASSERT_EQ(notes.size(), 1u);
   says(notes[0], "attention_bias");

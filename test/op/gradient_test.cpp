@@ -67,9 +67,8 @@ std::vector<Case> architectures() {
   all.back().h = 0.002f;  // few values are that near to the bend
   all.push_back(middle("silu", [](Tensor x) { return silu(linear(x, "a", C)); }));
   for (const auto f : {GateFunction::silu, GateFunction::gelu_new})
-    all.push_back(middle(f == GateFunction::silu ? "swiglu" : "geglu", [f](Tensor x) {
-      return x + gated(linear(x, "gate", C), linear(x, "up", C), f);
-    }));
+    all.push_back(middle(f == GateFunction::silu ? "swiglu" : "geglu",
+                         [f](Tensor x) { return x + gated(linear(x, "gate", C), linear(x, "up", C), f); }));
   all.push_back(middle("gated_by_itself", [](Tensor x) { return gated(x, x); }));
   all.push_back({"softcap", language_model([](Builder& b, Tensor tokens) {
                    return softcap(head(b, scale(embedded(b, tokens), 20)), 2);

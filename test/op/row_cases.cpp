@@ -72,7 +72,8 @@ void add_norms(DType dtype, bool centred, std::vector<OpCase>& cases) {
         cases.push_back({centred ? &op::layer_norm : &op::rms_norm,
                          centred ? std::vector<Input>{x, row, row} : std::vector<Input>{x, row},
                          op::NormAttributes{.dtype = to}});
-        if (!centred) cases.push_back({&op::rms_norm, {x, row}, op::NormAttributes{.dtype = to, .offset = 1}});
+        if (!centred)
+          cases.push_back({&op::rms_norm, {x, row}, op::NormAttributes{.dtype = to, .offset = 1}});
       }
     for (const std::int32_t micro : {0, 1})
       for (const bool addend : {false, true}) {

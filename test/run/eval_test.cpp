@@ -70,7 +70,8 @@ double loss_of(const Model& model, const std::vector<std::int32_t>& ids, std::in
     const auto row = std::span(logits).subspan(static_cast<std::size_t>(t) * 512, 512);
     double sum = 0;
     for (const float x : row) sum += std::exp(static_cast<double>(x));
-    loss += std::log(sum) - static_cast<double>(row[static_cast<std::size_t>(batch.labels[static_cast<std::size_t>(t)])]);
+    loss += std::log(sum) -
+            static_cast<double>(row[static_cast<std::size_t>(batch.labels[static_cast<std::size_t>(t)])]);
   }
   return loss;
 }
@@ -80,12 +81,14 @@ TEST(Evaluate, WithAStrideIsWhatTransformersPageDefines) {
   const TemporaryFolder folder;
   const Model model = small();
   for (const std::int64_t length : {2, 29, 40, 41, 100, 333})
-    for (const auto& [window, stride] : {std::pair<std::int64_t, std::int64_t>{40, 13}, {40, 40}, {40, 39}, {2, 1}}) {
+    for (const auto& [window, stride] :
+         {std::pair<std::int64_t, std::int64_t>{40, 13}, {40, 40}, {40, 39}, {2, 1}}) {
       const Text text(folder.write("text", some_text().substr(0, static_cast<std::size_t>(length))));
       double loss = 0;
       std::int64_t tokens = 0, scored = 0;
       for (std::int64_t begin = 0; scored < length; begin += stride) {
-        const std::int64_t end = std::min(begin + window, length), from = std::max(scored - begin, std::int64_t{1});
+        const std::int64_t end = std::min(begin + window, length),
+                           from = std::max(scored - begin, std::int64_t{1});
         if (end - begin > 1) loss += loss_of(model, text.ids(begin, end - begin), from);
         tokens += std::max<std::int64_t>(0, end - begin - from);
         scored = end;
@@ -93,7 +96,8 @@ TEST(Evaluate, WithAStrideIsWhatTransformersPageDefines) {
       const EvalReport r = evaluate(model, text, {.seq = window, .stride = stride});
       EXPECT_EQ(r.tokens, tokens) << length << " " << window << " " << stride;
       EXPECT_EQ(r.stride, stride);
-      EXPECT_NEAR(r.loss, loss / static_cast<double>(tokens), 1e-5) << length << " " << window << " " << stride;
+      EXPECT_NEAR(r.loss, loss / static_cast<double>(tokens), 1e-5)
+          << length << " " << window << " " << stride;
     }
 }
 
@@ -112,7 +116,8 @@ TEST(Evaluate, AStrideLeavesNoTokenOut) {
   const TemporaryFolder folder;
   const Text text(folder.write("text", some_text()));
   for (const std::int64_t stride : {-1, 65})
-    EXPECT_NE(error_of(ErrorKind::usage, [&] { evaluate(small(), text, {.seq = 64, .stride = stride}); }).find("stride"),
+    EXPECT_NE(error_of(ErrorKind::usage, [&] { evaluate(small(), text, {.seq = 64, .stride = stride}); })
+                  .find("stride"),
               std::string::npos);
 }
 

@@ -64,7 +64,8 @@ struct Ways {
   }
   std::vector<double> by_evaluation() const {
     const Samples samples = Batch{1, T(), ids, Ids(ids.size(), -100)}.samples();
-    return log_probabilities(logits_of(model, samples, {.seq = T(), .precision = precision, .threads = 1}), V());
+    return log_probabilities(logits_of(model, samples, {.seq = T(), .precision = precision, .threads = 1}),
+                             V());
   }
   // Token by token, or the prompt by chunks: the last rows then.
   std::vector<double> by_generation(std::size_t prompt) const {
@@ -95,7 +96,8 @@ TEST_P(Family, TrainingEvaluationAndGenerationAgree) {
   const Ids text = ids();
   for (const auto& [precision, bound] : {std::pair{Precision::f32, 2e-5}, std::pair{Precision::bf16, 0.15}}) {
     const Ways ways{m, precision, text};
-    const auto training = ways.by_training(), evaluation = ways.by_evaluation(), tokens = ways.by_generation(1);
+    const auto training = ways.by_training(), evaluation = ways.by_evaluation(),
+               tokens = ways.by_generation(1);
     const std::string name = precision == Precision::f32 ? "f32" : "bf16";
     const double trained = largest_difference(training, evaluation),
                  generated = largest_difference(evaluation, tokens);
@@ -127,7 +129,8 @@ TEST_P(Family, Bf16IsNearF32) {
     low = std::max(low, std::abs(static_cast<double>(wide[i] - narrow[i])));
     mid = std::max(mid, std::abs(static_cast<double>(wide[i] - half[i])));
   }
-  std::printf("%s: bf16 %.2g, fp16 %.2g of the largest logit\n", GetParam().c_str(), low / largest, mid / largest);
+  std::printf("%s: bf16 %.2g, fp16 %.2g of the largest logit\n", GetParam().c_str(), low / largest,
+              mid / largest);
   EXPECT_LT(low, 0.03 * largest);
   EXPECT_LT(mid, 0.004 * largest);
 }
@@ -143,8 +146,8 @@ TEST_P(Family, ASavedModelIsTheModel) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Each, Family,
-                         testing::Values("llama", "llama_tied", "llama_yarn", "llama_longrope", "qwen2", "qwen3",
-                                         "gemma3_text", "mistral"),
+                         testing::Values("llama", "llama_tied", "llama_yarn", "llama_longrope", "qwen2",
+                                         "qwen3", "gemma3_text", "mistral"),
                          [](const auto& each) { return each.param; });
 
 }  // namespace

@@ -151,8 +151,8 @@ void add_columns(In x, std::int64_t stride, std::int64_t first_row, std::int64_t
 
 }  // namespace
 
-const ElementwiseTable elementwise_table{
-    activate_elements, activate_gradient, gate, gate_gradient, softcap, softcap_gradient, add, cast,
-    dropout,           add_columns};
+const ElementwiseTable elementwise_table{activate_elements, activate_gradient, gate, gate_gradient,
+                                         softcap,           softcap_gradient,  add,  cast,
+                                         dropout,           add_columns};
 
 }  // namespace hone::kernel::HONE_ISA
