@@ -98,9 +98,8 @@ void add_eval(Command& app) {
                 "byte, char or a tokenizer.json, for a model folder that has none");
   c->add_option("--seq", o->eval.seq, "tokens a window, the last may be shorter (0: chosen)")
       ->capture_default_str();
-  c->add_option(
-       "--stride", o->eval.stride,
-       "tokens from one window to the next, which overlap then; each is predicted once (0: no overlap)")
+  c->add_option("--stride", o->eval.stride,
+                "tokens from one window to the next; each is predicted once (0: they do not overlap)")
       ->capture_default_str();
   c->add_option("--max-tokens", o->eval.max_tokens, "predict so many and no more (0: the whole text)")
       ->capture_default_str();

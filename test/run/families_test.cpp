@@ -63,9 +63,9 @@ struct Ways {
     return log_probabilities(logits, V());
   }
   std::vector<double> by_evaluation() const {
-    const Samples samples = Batch{1, T(), ids, Ids(ids.size(), -100)}.samples();
-    return log_probabilities(logits_of(model, samples, {.seq = T(), .precision = precision, .threads = 1}),
-                             V());
+    const Batch batch{1, T(), ids, Ids(ids.size(), -100)};
+    return log_probabilities(
+        logits_of(model, batch.samples(), {.seq = T(), .precision = precision, .threads = 1}), V());
   }
   // Token by token, or the prompt by chunks: the last rows then.
   std::vector<double> by_generation(std::size_t prompt) const {
@@ -119,8 +119,8 @@ TEST_P(Family, Bf16IsNearF32) {
   const Model m = model();
   const Ids text = ids();
   const auto logits = [&](Precision precision) {
-    const Samples samples = Batch{1, 40, text, Ids(text.size(), -100)}.samples();
-    return logits_of(m, samples, {.seq = 40, .precision = precision, .threads = 1});
+    const Batch batch{1, 40, text, Ids(text.size(), -100)};
+    return logits_of(m, batch.samples(), {.seq = 40, .precision = precision, .threads = 1});
   };
   const auto wide = logits(Precision::f32), narrow = logits(Precision::bf16), half = logits(Precision::fp16);
   double largest = 0, low = 0, mid = 0;
