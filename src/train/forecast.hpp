@@ -20,6 +20,9 @@ struct TextMemory {
 // A job's memory: arena, what lies outside it (such buffers and a text too), and the parts by name. The time
 // is left at 0.
 Forecast forecast_memory(const JobPlan& job, std::int64_t turning_bytes, const TextMemory& text = {});
+// What nodes with so many operands take, as they are planned and bound.
+std::size_t operands_of(const Node& node);
+std::int64_t program_bytes(std::size_t operands);
 // Resident while ways to keep a budget are compared, before the job takes anything; as large a peak where the
 // job's is smaller.
 std::int64_t planning_bytes(const JobPlan& job);
