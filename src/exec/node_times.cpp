@@ -120,7 +120,7 @@ std::string kind_of(const Program& p, const Node& node) {
 std::int64_t extent_bytes(const TensorDef& t) {
   std::int64_t last = 0;
   for (int axis = 0; axis < t.type.shape.rank(); ++axis) last += (t.type.shape[axis] - 1) * t.strides[axis];
-  return aligned((last + 1) * size_bytes(t.type.dtype));
+  return aligned(row_bytes(t.type.dtype, last + 1));
 }
 
 // What has to mean something stays where it is: ids and lengths, and the scalars of a step.

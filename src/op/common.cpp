@@ -5,6 +5,7 @@
 #include <cassert>
 #include <cstring>
 
+#include "kernel/blocks.hpp"
 #include "op/inputs.hpp"
 #include "op/ops.hpp"
 
@@ -39,8 +40,12 @@ bool all_even_rows(const Call& c) {
 }
 
 kernel::Element element(DType dtype) {
+  using kernel::Element;
+  if (is_blocks(dtype))  // in the same order
+    return static_cast<Element>(static_cast<int>(Element::q8_0) + static_cast<int>(dtype) -
+                                static_cast<int>(DType::q8_0));
   assert(is_floating(dtype));
-  constexpr std::array elements{kernel::Element::f32, kernel::Element::bf16, kernel::Element::f16};
+  constexpr std::array elements{Element::f32, Element::bf16, Element::f16};
   return elements[static_cast<std::size_t>(dtype)];
 }
 
@@ -55,10 +60,19 @@ std::int64_t address(const Operand& o, std::int64_t i) {
   return at;
 }
 
+double get_from_block(const Operand& o, std::int64_t at) {
+  const std::int64_t whole = block_elements(o.type.dtype);
+  float values[256];
+  kernel::expand({o.as<std::byte>() + row_bytes(o.type.dtype, at / whole * whole), element(o.type.dtype)},
+                 std::span(values).first(static_cast<std::size_t>(whole)));
+  return static_cast<double>(values[at % whole]);
+}
+
 }  // namespace
 
 double get(const Operand& o, std::int64_t i) {
   const std::int64_t at = address(o, i);
+  if (is_blocks(o.type.dtype)) return get_from_block(o, at);
   switch (o.type.dtype) {
     case DType::f32:
       return static_cast<double>(o.as<float>()[at]);
@@ -70,8 +84,9 @@ double get(const Operand& o, std::int64_t i) {
       return o.as<std::int32_t>()[at];
     case DType::u8:
       return o.as<std::uint8_t>()[at];
+    default:
+      return 0;
   }
-  return 0;
 }
 
 void set(const Operand& o, std::int64_t i, double value) {
@@ -92,6 +107,8 @@ void set(const Operand& o, std::int64_t i, double value) {
     case DType::u8:
       o.as<std::uint8_t>()[at] = static_cast<std::uint8_t>(value);
       break;
+    default:
+      assert(false);  // blocks are only read
   }
 }
 

@@ -16,6 +16,12 @@ bool readable(const SafetensorsEntry& entry) {
 
 }  // namespace
 
+std::optional<DType> dtype_of_file(const MappedTensor& tensor) {
+  for (const DType dtype : {DType::f32, DType::bf16, DType::f16})
+    if (safetensors_dtype(dtype) == tensor.entry->dtype) return dtype;
+  return {};
+}
+
 void require_fit(const MappedTensor& tensor, const ParameterSpec& spec) {
   const Shape wanted = file_shape(spec);
   const auto& found = tensor.entry->shape;

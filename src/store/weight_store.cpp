@@ -8,6 +8,8 @@
 #include "base/random.hpp"
 #include "file/hash.hpp"
 #include "ir/values.hpp"
+#include "kernel/blocks.hpp"
+#include "op/common.hpp"
 #include "store/mapped_values.hpp"
 
 namespace hone {
@@ -71,9 +73,21 @@ WeightStore WeightStore::mapped(std::shared_ptr<const WeightFiles> files, NamedT
   return store;
 }
 
+namespace {
+
+void expand(const StoredWeight& weight, std::span<float> values) {
+  kernel::expand({weight.bytes.data(), op::element(weight.type.dtype)}, values);
+  if (weight.add != 0.0f)
+    for (float& x : values) x += weight.add;
+}
+
+}  // namespace
+
 void WeightStore::read_file_layout(const ParameterSpec& spec, std::span<float> values) const {
   const FloatModeGuard guard;  // initial values are computed here
-  if (const auto file = tensors_.find(spec.name); file != tensors_.end()) {
+  if (const auto stored = stored_.find(spec.name); stored != stored_.end()) {
+    expand(stored->second, values);
+  } else if (const auto file = tensors_.find(spec.name); file != tensors_.end()) {
     read_f32(file->second, 0, values);
   } else if (snapshot_ && snapshot_->contains(spec.name)) {
     widen(snapshot_->at(spec.name), spec.dtype, values);
@@ -108,7 +122,12 @@ void transpose(DType dtype, std::span<const std::byte> from, std::int64_t rows, 
 }  // namespace
 
 void WeightStore::read(const ParameterSpec& spec, std::span<std::byte> values) const {
-  assert(is_floating(spec.dtype));
+  if (is_blocks(spec.dtype)) {  // nothing is made into blocks here: the file has them
+    const StoredWeight& weight = stored_.at(spec.name);
+    assert(weight.type.dtype == spec.dtype);
+    std::copy(weight.bytes.begin(), weight.bytes.end(), values.begin());
+    return;
+  }
   const bool as_it_is = spec.dtype == DType::f32 && !spec.transposed;
   std::vector<float> kept(as_it_is ? 0 : static_cast<std::size_t>(spec.shape.elements()));
   const std::span<float> wide =
@@ -126,7 +145,9 @@ void WeightStore::require_finite(const ParameterSpec& spec, std::span<const floa
   const auto bad = std::ranges::find_if(values, [](float x) { return !std::isfinite(x); });
   if (bad == values.end()) return;
   throw Error(ErrorKind::input, {.what = "a weight is not finite",
-                                 .where = files_ ? tensors_.at(spec.name).where() : "weight " + spec.name,
+                                 .where = files_          ? tensors_.at(spec.name).where()
+                                          : path_.empty() ? "weight " + spec.name
+                                                          : path_ + ", weight " + spec.name,
                                  .expected = "finite numbers",
                                  .found = std::isnan(*bad) ? "NaN" : "an infinite one",
                                  .hint = "the file is damaged, or the model diverged in training"});

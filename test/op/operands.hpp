@@ -164,7 +164,7 @@ class OpRun {
   static std::int64_t span_bytes(const TensorDef& t) {
     std::int64_t last = 0;
     for (int axis = 0; axis < t.type.shape.rank(); ++axis) last += (t.type.shape[axis] - 1) * t.strides[axis];
-    return (last + 1) * size_bytes(t.type.dtype);
+    return row_bytes(t.type.dtype, last + 1);
   }
   void fill() {
     for (std::size_t i = 0; i < call_.in.size(); ++i) {
@@ -180,6 +180,7 @@ class OpRun {
       if (call_.in[i]) std::memcpy(call_.in[i].data, from.call_.in[i].data, memory(node().inputs[i]).size());
   }
   static bool gaps_intact(const Operand& o) {
+    if (is_blocks(o.type.dtype)) return true;  // read only
     const std::int64_t size = size_bytes(o.type.dtype), width = o.type.shape.last();
     for (std::int64_t row = 0; row + 1 < o.type.shape.rows(); ++row) {
       const std::byte* at = o.as<std::byte>() + row * o.row_stride() * size;
