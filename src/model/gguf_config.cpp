@@ -1,6 +1,9 @@
 #include "model/gguf_config.hpp"
 
+#include <algorithm>
 #include <cmath>
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <nlohmann/json.hpp>
 #include <numbers>
@@ -30,6 +33,11 @@ class Keys {
   std::string_view text(const char* key, std::string_view missing) const {
     return file_.text(of(key), missing);
   }
+  bool is_array(const char* key) const {
+    const auto found = file_.metadata().find(of(key));
+    return found != file_.metadata().end() && found->second.type == GgufValueType::array;
+  }
+  std::vector<std::int64_t> integers(const char* key) const { return file_.integers(of(key)); }
   [[noreturn]] void refuse(const char* key, const std::string& what, const std::string& expected,
                            const std::string& found) const {
     throw Error(
@@ -114,6 +122,21 @@ void require_plain(const Keys& keys, std::int64_t head_dim) {
                 std::to_string(head_dim), std::to_string(v));
 }
 
+// Which layers have the window: as the file lists them, or all but every sixth.
+std::vector<bool> sliding_layers(const Keys& keys, std::int64_t window) {
+  constexpr const char* key = "attention.sliding_window_pattern";
+  std::vector<bool> sliding(
+      static_cast<std::size_t>(std::clamp<std::int64_t>(keys.integer("block_count"), 0, 1000)));
+  const auto listed = keys.is_array(key) ? keys.integers(key) : std::vector<std::int64_t>{};
+  if (!listed.empty() && listed.size() != sliding.size())
+    keys.refuse(key, "the list of layers is not as long as there are layers", std::to_string(sliding.size()),
+                std::to_string(listed.size()));
+  const std::int64_t pattern = listed.empty() ? std::max<std::int64_t>(1, keys.integer(key, 6)) : 1;
+  for (std::size_t i = 0; window > 0 && i < sliding.size(); ++i)
+    sliding[i] = listed.empty() ? static_cast<std::int64_t>(i + 1) % pattern != 0 : listed[i] != 0;
+  return sliding;
+}
+
 void add_gemma3(Json& config, const Keys& keys, std::int64_t head_dim) {
   config["hidden_activation"] = "gelu_pytorch_tanh";
   // As llama.cpp: of its 62 layers the 27B alone scales scores by its width.
@@ -121,16 +144,15 @@ void add_gemma3(Json& config, const Keys& keys, std::int64_t head_dim) {
       keys.integer("block_count") == 62
           ? keys.integer("embedding_length") / keys.integer("attention.head_count")
           : head_dim;
-  config["sliding_window"] = keys.integer("attention.sliding_window", 0);
-  config["sliding_window_pattern"] = keys.integer("attention.sliding_window_pattern", 6);
+  const std::int64_t window = keys.integer("attention.sliding_window", 0);
   config["rope_local_base_freq"] = as_written(keys.number("rope.freq_base_swa", 1e4));
   if (keys.has("final_logit_softcapping"))
     config["final_logit_softcapping"] = as_written(keys.number("final_logit_softcapping"));
-  if (config["sliding_window"] == 0) {
-    config["layer_types"] =
-        std::vector<std::string>(static_cast<std::size_t>(keys.integer("block_count")), "full_attention");
-    config["sliding_window"] = nullptr;
-  }
+  config["sliding_window"] = window > 0 ? Json(window) : Json(nullptr);
+  Json types = Json::array();
+  for (const bool slides : sliding_layers(keys, window))
+    types.push_back(slides ? "sliding_attention" : "full_attention");
+  config["layer_types"] = types;
 }
 
 void add_token(Json& config, const GgufFile& file, const char* key, const char* gguf) {
