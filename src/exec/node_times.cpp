@@ -98,9 +98,9 @@ Alone shortened(Alone a) {
       for (const std::int64_t size : t.type.shape.sizes())
         if (std::find(fixed.begin(), fixed.end(), size) == fixed.end()) longest = std::max(longest, size);
     if (longest <= 256) break;
-    const auto wanted = static_cast<std::int64_t>(static_cast<double>(longest) / over) / 128 * 128;
+    const auto wanted = static_cast<std::int64_t>(static_cast<double>(longest) / over) / 256 * 256;
     Alone shorter = a;
-    resize(shorter.program, longest, std::max<std::int64_t>({256, longest / 64 / 128 * 128, wanted}));
+    resize(shorter.program, longest, std::max<std::int64_t>({256, longest / 64 / 256 * 256, wanted}));
     if (consistent(shorter))
       a = std::move(shorter);
     else

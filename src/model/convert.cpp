@@ -12,7 +12,6 @@
 #include "kernel/quantize.hpp"
 #include "model/gguf_metadata.hpp"
 #include "model/model_impl.hpp"
-#include "op/common.hpp"
 
 namespace hone {
 namespace {
@@ -98,7 +97,7 @@ std::vector<std::byte> encoded(std::span<const float> values, DType dtype) {
   std::vector<std::byte> bytes(
       static_cast<std::size_t>(row_bytes(dtype, static_cast<std::int64_t>(values.size()))));
   if (is_blocks(dtype))
-    kernel::quantize(op::element(dtype), values, bytes);
+    kernel::quantize(element_of(dtype), values, bytes);
   else
     narrow(values, dtype, bytes);
   return bytes;

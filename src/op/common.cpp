@@ -5,6 +5,7 @@
 #include <cassert>
 #include <cstring>
 
+#include "ir/values.hpp"
 #include "kernel/blocks.hpp"
 #include "op/inputs.hpp"
 #include "op/ops.hpp"
@@ -39,15 +40,7 @@ bool all_even_rows(const Call& c) {
   return std::all_of(c.in.begin(), c.in.end(), even) && std::all_of(c.out.begin(), c.out.end(), even);
 }
 
-kernel::Element element(DType dtype) {
-  using kernel::Element;
-  if (is_blocks(dtype))  // in the same order
-    return static_cast<Element>(static_cast<int>(Element::q8_0) + static_cast<int>(dtype) -
-                                static_cast<int>(DType::q8_0));
-  assert(is_floating(dtype));
-  constexpr std::array elements{Element::f32, Element::bf16, Element::f16};
-  return elements[static_cast<std::size_t>(dtype)];
-}
+kernel::Element element(DType dtype) { return element_of(dtype); }
 
 namespace {
 

@@ -8,8 +8,6 @@
 #include "base/random.hpp"
 #include "file/hash.hpp"
 #include "ir/values.hpp"
-#include "kernel/blocks.hpp"
-#include "op/common.hpp"
 #include "store/mapped_values.hpp"
 
 namespace hone {
@@ -76,7 +74,7 @@ WeightStore WeightStore::mapped(std::shared_ptr<const WeightFiles> files, NamedT
 namespace {
 
 void expand(const StoredWeight& weight, std::span<float> values) {
-  kernel::expand({weight.bytes.data(), op::element(weight.type.dtype)}, values);
+  widen(weight.bytes, weight.type.dtype, values);
   if (weight.add != 0.0f)
     for (float& x : values) x += weight.add;
 }
@@ -189,8 +187,9 @@ void sort_by_name(std::vector<ParameterSpec>& parameters) {
 std::vector<SafetensorsSpec> weight_file_specs(std::vector<ParameterSpec> parameters) {
   sort_by_name(parameters);
   std::vector<SafetensorsSpec> specs;
-  for (const ParameterSpec& p : parameters)
-    specs.push_back({p.name, safetensors_dtype(p.dtype), file_shape(p).sizes()});
+  for (const ParameterSpec& p : parameters)  // the format has no blocks
+    specs.push_back(
+        {p.name, safetensors_dtype(is_blocks(p.dtype) ? DType::f32 : p.dtype), file_shape(p).sizes()});
   return specs;
 }
 
@@ -198,7 +197,15 @@ SafetensorsWriter written_weights(const std::string& path, std::vector<Parameter
                                   const WeightReader& read, const SafetensorsWriting& writing) {
   sort_by_name(parameters);
   SafetensorsWriter writer(path, weight_file_specs(parameters), {{"format", "pt"}}, writing);
-  for (const ParameterSpec& p : parameters) writer.write(p.name, read(p));
+  std::vector<float> wide;
+  for (const ParameterSpec& p : parameters) {
+    const auto bytes = read(p);
+    if (is_blocks(p.dtype)) {
+      wide.resize(static_cast<std::size_t>(p.shape.elements()));
+      widen(bytes, p.dtype, wide);
+    }
+    writer.write(p.name, is_blocks(p.dtype) ? std::as_bytes(std::span(wide)) : bytes);
+  }
   return writer;
 }
 
@@ -208,11 +215,12 @@ void add_wide(Digest& digest, std::span<const std::byte> values, DType dtype) {
   if (dtype == DType::f32) return digest.add(values);
   constexpr std::size_t chunk = 65536;
   std::vector<float> wide(chunk);
-  const std::size_t size = static_cast<std::size_t>(size_bytes(dtype));
-  for (std::size_t first = 0; first < values.size(); first += chunk * size) {
-    const auto part = values.subspan(first, std::min(chunk * size, values.size() - first));
-    widen(part, dtype, std::span(wide).first(part.size() / size));
-    digest.add(std::as_bytes(std::span(wide).first(part.size() / size)));
+  const auto chunk_bytes = static_cast<std::size_t>(row_bytes(dtype, chunk));
+  for (std::size_t first = 0; first < values.size(); first += chunk_bytes) {
+    const auto part = values.subspan(first, std::min(chunk_bytes, values.size() - first));
+    const auto values_wide = std::span(wide).first(part.size() * chunk / chunk_bytes);
+    widen(part, dtype, values_wide);
+    digest.add(std::as_bytes(values_wide));
   }
 }
 }  // namespace
