@@ -12,7 +12,7 @@ namespace hone {
 namespace {
 
 bool is_gguf(const std::string& path) {
-  return is_file(path) && known_format(read_head(path)).name == gguf_name;
+  return is_file(path) && known_format(read_head(path)).name == gguf_format;
 }
 
 std::string shown(const GgufFile& file, const std::string& key, const GgufArray& a) {

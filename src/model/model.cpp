@@ -321,7 +321,7 @@ Model from_config(const std::string& path, const ModelOptions& options) {
 
 Model find_model(const std::string& what, const ModelOptions& options) {
   if (is_folder(what)) return open(what, options);
-  if (is_file(what) && known_format(read_head(what)).name == gguf_name) return open(what, options);
+  if (is_file(what) && known_format(read_head(what)).name == gguf_format) return open(what, options);
   if (is_file(what)) return from_config(what, options);
   for (const Preset& p : presets())
     if (what == p.name) return preset(what, options);

@@ -93,7 +93,7 @@ void refuse_file(const std::string& path, const std::string& expected) {
 }
 
 Model open(const std::string& folder, const ModelOptions& options) {
-  const bool one_file = is_file(folder) && known_format(read_head(folder)).name == gguf_name;
+  const bool one_file = is_file(folder) && known_format(read_head(folder)).name == gguf_format;
   if (one_file) {
     const Model model =
         open_gguf(folder, {.tokenizer_size = options.tokenizer_size, .dropout = options.dropout});
