@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "file/format.hpp"
 #include "hone/error.hpp"
 #include "hone/nearest.hpp"
 
@@ -48,6 +49,10 @@ bool each_number(const GgufArray& a, const Take& take) {
 }
 
 }  // namespace
+
+bool is_gguf(const std::string& path) {
+  return is_file(path) && known_format(read_head(path)).name == gguf_format;
+}
 
 GgufFile::GgufFile(const std::string& path) : file_(path), index_(parse_gguf(file_.bytes(), path)) {
   for (std::size_t i = 0; i < index_.tensors.size(); ++i) by_name_[index_.tensors[i].name] = i;

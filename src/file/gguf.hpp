@@ -58,6 +58,8 @@ struct GgufIndex {
 // Checks a file wholly. `where` opens every message.
 GgufIndex parse_gguf(std::span<const std::byte> file, const std::string& where);
 
+bool is_gguf(const std::string& path);  // a file that begins as one
+
 class GgufFile {
  public:
   explicit GgufFile(const std::string& path);

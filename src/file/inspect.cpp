@@ -4,16 +4,11 @@
 
 #include <utility>
 
-#include "file/format.hpp"
 #include "file/gguf.hpp"
 #include "file/weight_files.hpp"
 
 namespace hone {
 namespace {
-
-bool is_gguf(const std::string& path) {
-  return is_file(path) && known_format(read_head(path)).name == gguf_format;
-}
 
 std::string shown(const GgufFile& file, const std::string& key, const GgufArray& a) {
   constexpr std::size_t most = 4;

@@ -5,13 +5,13 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
-#include "file/format.hpp"
 #include "file/gguf_writer.hpp"
 #include "hone/nearest.hpp"
 #include "ir/values.hpp"
 #include "kernel/quantize.hpp"
 #include "model/gguf_metadata.hpp"
 #include "model/model_impl.hpp"
+#include "text/gguf_tokenizer.hpp"
 
 namespace hone {
 namespace {
@@ -172,7 +172,24 @@ ConvertReport to_gguf(const Model& model, const std::string& from, const std::st
   return report;
 }
 
-ConvertReport to_folder(const Model& model, const std::string& to, DType dtype) {
+// The tokenizer and what goes with it.
+void copy_tokenizer(const std::string& from, const std::string& to) {
+  if (is_gguf(from)) {
+    const GgufFile file(from);
+    if (!file.has("tokenizer.ggml.tokens")) return;
+    write_file(to + "/tokenizer.json", tokenizer_json_of(file));
+    Json own = Json::object();
+    if (file.has("tokenizer.chat_template")) own["chat_template"] = file.text("tokenizer.chat_template");
+    write_file(to + "/tokenizer_config.json", own.dump(2) + "\n");
+    return;
+  }
+  for (const char* name :
+       {"tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "generation_config.json"})
+    if (const std::string file = from + "/" + name; is_file(file))
+      write_file(to + "/" + name, read_file(file));
+}
+
+ConvertReport to_folder(const Model& model, const std::string& from, const std::string& to, DType dtype) {
   ConvertReport report;
   make_folders(to);
   std::vector<ParameterSpec> specs = model.impl().specs;
@@ -192,6 +209,7 @@ ConvertReport to_folder(const Model& model, const std::string& to, DType dtype) 
   written_weights(to + "/model.safetensors", specs, read).commit();
   Json config = Json::parse(model.config_json());
   config["dtype"] = dtype == DType::f32 ? "float32" : dtype == DType::f16 ? "float16" : "bfloat16";
+  copy_tokenizer(from, to);
   write_file(to + "/config.json", config.dump(2) + "\n");
   return report;
 }
@@ -202,7 +220,7 @@ ConvertReport convert(const std::string& from, const std::string& to, const Conv
   const bool gguf = is_gguf_name(to);
   const TypeChoice& type = chosen(options.type, gguf);
   const Model model = open(from);
-  ConvertReport report = gguf ? to_gguf(model, from, to, type) : to_folder(model, to, type.dtype);
+  ConvertReport report = gguf ? to_gguf(model, from, to, type) : to_folder(model, from, to, type.dtype);
   report.notes.insert(report.notes.begin(), model.notes().begin(), model.notes().end());
   return report;
 }

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "file/format.hpp"
+#include "file/gguf.hpp"
 #include "file/json.hpp"
 #include "file/mapped.hpp"
 #include "model/model_impl.hpp"
@@ -93,8 +94,7 @@ void refuse_file(const std::string& path, const std::string& expected) {
 }
 
 Model open(const std::string& folder, const ModelOptions& options) {
-  const bool one_file = is_file(folder) && known_format(read_head(folder)).name == gguf_format;
-  if (one_file) {
+  if (is_gguf(folder)) {
     const Model model =
         open_gguf(folder, {.tokenizer_size = options.tokenizer_size, .dropout = options.dropout});
     require_own_sizes(model, options, folder);

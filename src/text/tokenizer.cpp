@@ -6,6 +6,7 @@
 
 #include "base/utf8.hpp"
 #include "file/atomic.hpp"
+#include "file/gguf.hpp"
 #include "file/mapped.hpp"
 #include "text/tokenizer_impl.hpp"
 #include "text/unicode.hpp"
@@ -93,7 +94,7 @@ Tokenizer Tokenizer::chars(std::string_view text) {
 }
 
 std::optional<Tokenizer> Tokenizer::of_model(const std::string& folder) {
-  if (!is_file(folder + "/tokenizer.json")) return std::nullopt;
+  if (!is_gguf(folder) && !is_file(folder + "/tokenizer.json")) return std::nullopt;
   return open(folder);
 }
 

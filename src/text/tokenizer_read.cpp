@@ -7,8 +7,10 @@
 #include <utility>
 
 #include "base/utf8.hpp"
+#include "file/gguf.hpp"
 #include "file/json.hpp"
 #include "file/mapped.hpp"
+#include "text/gguf_tokenizer.hpp"
 #include "text/tokenizer_impl.hpp"
 
 namespace hone {
@@ -370,6 +372,7 @@ Tokenizer Tokenizer::parse(std::string_view text, const std::string& where) {
 
 Tokenizer Tokenizer::open(const std::string& path) {
   if (is_folder(path) && !is_file(path + "/tokenizer.json")) refuse_folder(path);
+  if (is_gguf(path)) return parse(tokenizer_json_of(GgufFile(path)), path);
   const std::string file = is_folder(path) ? path + "/tokenizer.json" : path;
   return parse(read_file(file), file);
 }

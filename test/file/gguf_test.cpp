@@ -114,7 +114,10 @@ TEST(Gguf, IsListed) {
   EXPECT_EQ(tensors[20].bytes, 2 * 2 * 144);
   bool found = false;
   for (const StoredValue& v : stored_metadata(types_file))
-    if (v.key == "kinds.whole") found = true, EXPECT_EQ(v.value, "1, -2, 3, 4, ... (5)");
+    if (v.key == "kinds.whole") {
+      found = true;
+      EXPECT_EQ(v.value, "1, -2, 3, 4, ... (5)");
+    }
   EXPECT_TRUE(found);
 }
 

@@ -54,7 +54,9 @@ TEST_P(GgufModel, ComesBackWhole) {
   EXPECT_EQ(read.context(), model.context());
   EXPECT_LT(difference(logits(read), logits(model)), 2e-6);
   const bool norms_move = std::string(GetParam()) == "gemma3_text";  // by 1 and back, which rounds
-  if (!norms_move) EXPECT_EQ(read.weights_hash(), model.weights_hash());
+  if (!norms_move) {
+    EXPECT_EQ(read.weights_hash(), model.weights_hash());
+  }
   convert(file, back);
   EXPECT_EQ(open(back).weights_hash(), read.weights_hash());
   EXPECT_EQ(logits(open(back)), logits(read));
@@ -101,9 +103,15 @@ TEST(GgufFile, KQuantsOfRowsOf256) {
     EXPECT_LT(difference(logits(open(file)), expected), most) << type;
   }
   for (const StoredTensor& t : stored_tensors(folder.file("q4_k.gguf"))) {
-    if (t.shape.size() < 2) EXPECT_EQ(t.dtype, "F32") << t.name;
-    if (t.name == "blk.1.ffn_down.weight") EXPECT_EQ(t.dtype, "Q4_K");
-    if (t.name == "output.weight") EXPECT_EQ(t.dtype, "Q6_K");
+    if (t.shape.size() < 2) {
+      EXPECT_EQ(t.dtype, "F32") << t.name;
+    }
+    if (t.name == "blk.1.ffn_down.weight") {
+      EXPECT_EQ(t.dtype, "Q4_K");
+    }
+    if (t.name == "output.weight") {
+      EXPECT_EQ(t.dtype, "Q6_K");
+    }
   }
 }
 
@@ -116,7 +124,9 @@ TEST(GgufFile, OtherRowsGetAnotherTypeWhichIsSaid) {
   EXPECT_NE(notes.find("q5_0 instead of q4_k: rows of 64"), std::string::npos) << notes;
   EXPECT_NE(notes.find("q8_0 instead of q6_k"), std::string::npos) << notes;
   for (const StoredTensor& t : stored_tensors(file))
-    if (t.name == "blk.0.attn_q.weight") EXPECT_EQ(t.dtype, "Q5_0");
+    if (t.name == "blk.0.attn_q.weight") {
+      EXPECT_EQ(t.dtype, "Q5_0");
+    }
 }
 
 TEST(GgufFile, UnknownTypesAndFamiliesAreRefused) {
@@ -257,8 +267,9 @@ TEST(StoredWeights, TextsDoNotDependOnThreadsOrVectors) {
   const auto expected = logits(open(file), {.threads = 1, .isa = "avx2"}, 73);
   for (const int threads : {1, 3})
     for (const char* isa : {"avx2", "avx512"})
-      if (cpu_has(isa_from_name(isa)))
+      if (cpu_has(isa_from_name(isa))) {
         EXPECT_EQ(logits(open(file), {.threads = threads, .isa = isa}, 73), expected) << isa;
+      }
 }
 
 }  // namespace
