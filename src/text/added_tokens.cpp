@@ -56,13 +56,13 @@ AddedTokens::AddedTokens(std::vector<AddedToken> tokens, const std::function<voi
     : tokens_(std::move(tokens)) {
   std::stable_sort(tokens_.begin(), tokens_.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
   for (std::size_t i = 0; i < tokens_.size(); ++i) {
-    std::string name = tokens_[i].content;
+    std::string& name = tokens_[i].text = tokens_[i].content;
     if (tokens_[i].normalized && normalize) normalize(name);
     if (name.empty()) continue;
     Finder& finder = finders_[tokens_[i].normalized ? 1 : 0];
     auto& lengths = finder.lengths[static_cast<unsigned char>(name[0])];
     if (std::find(lengths.begin(), lengths.end(), name.size()) == lengths.end()) lengths.push_back(name.size());
-    finder.places.emplace(std::move(name), i);
+    finder.places.emplace(name, i);
   }
   for (Finder& finder : finders_)
     for (auto& lengths : finder.lengths) std::sort(lengths.rbegin(), lengths.rend());

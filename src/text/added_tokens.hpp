@@ -21,6 +21,7 @@ struct AddedToken {
   bool normalized = false;              // looked for only where none that is not was found
   bool lstrip = false, rstrip = false;  // takes the white space before it, or behind it, along
   bool single_word = false;             // not where a letter or digit stands before or behind it
+  std::string text{};                   // AddedTokens: what is looked for, and what its id becomes in a text
 };
 
 class AddedTokens {

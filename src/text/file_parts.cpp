@@ -142,7 +142,7 @@ std::vector<std::string> tokens_by_id(const Vocabulary& ids, const AddedTokens& 
   };
   for (const AddedToken& a : added.all()) {
     if (const auto [it, fresh] = added_ids.emplace(a.id, &a.content); !fresh) refuse(a.id, *it->second, a.content);
-    set_token(tokens, a.id, written(a.content));
+    set_token(tokens, a.id, written(a.text));
   }
   for (const auto& [token, id] : ids) {
     if (const auto it = added_ids.find(id); it != added_ids.end()) {

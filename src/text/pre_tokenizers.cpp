@@ -140,7 +140,8 @@ PreTokenizer read_fixed_length(const JsonPlace& at, StageNotes&) {
   };
 }
 
-// Hiragana, katakana and the sign that lengthens count as Han; a space belongs to whatever stands before it.
+// Hiragana, katakana and the sign that lengthens count as Han. A space belongs to whatever stands before it;
+// where nothing does, it is lost, as it is elsewhere.
 PreTokenizer read_unicode_scripts(const JsonPlace&, StageNotes&) {
   return [](Words& words) {
     std::vector<Word> cut;
@@ -149,10 +150,11 @@ PreTokenizer read_unicode_scripts(const JsonPlace&, StageNotes&) {
       for (std::size_t at = whole.begin; at < whole.end;) {
         const CodePoint c = code_point_at(words.text, at);
         const std::uint8_t script = c.bytes == 0 ? 0 : split_script(c.value);
-        if (at == whole.begin || (script != 0 && last != 0 && script != last))
+        if (script != 0 && script != last)
           cut.push_back({at, at, at == whole.begin ? whole.place : TextPlace{.first = false}});
         if (script != 0) last = script;
-        cut.back().end = at += std::max<std::size_t>(1, c.bytes);
+        at += std::max<std::size_t>(1, c.bytes);
+        if (last != 0) cut.back().end = at;
       }
     }
     words.all = std::move(cut);

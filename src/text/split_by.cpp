@@ -110,16 +110,15 @@ PreTokenizer split_words(FindParts find, SplitBehavior behavior) {
       for (const SplitPart& part : parts) {
         if (open && joins(behavior, previous, part.matches)) {
           cut.back().end = word.begin + part.end;
-        } else if (part.begin < part.end && !(behavior == SplitBehavior::removed && part.matches)) {
-          TextPlace place;
-          if (part.begin > 0) place = {.first = false, .continued = false};
-          else place = word.place;
-          cut.push_back({word.begin + part.begin, word.begin + part.end, place});
+        } else if (!(behavior == SplitBehavior::removed && part.matches)) {
+          cut.push_back({word.begin + part.begin, word.begin + part.end,
+                         part.begin > 0 ? TextPlace{.first = false} : word.place});
           open = true;
         }
         previous = part.matches;
       }
     }
+    std::erase_if(cut, [](const Word& word) { return word.begin == word.end; });
     words.all = std::move(cut);
   };
 }
