@@ -73,7 +73,7 @@ double step_ms(const TrainPlan::Impl& plan, const std::function<double(const Pro
 std::int64_t largest_turned_bytes(const std::vector<ParameterSpec>& specs) {
   std::int64_t largest = 0;
   for (const ParameterSpec& spec : specs)
-    if (spec.transposed) largest = std::max(largest, size_bytes(DType::f32) * spec.shape.elements());
+    if (spec.transposed) largest = std::max(largest, size_bytes(spec.dtype) * spec.shape.elements());
   return largest;
 }
 

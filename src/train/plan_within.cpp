@@ -4,7 +4,6 @@
 
 #include "base/number.hpp"
 #include "machine/limits.hpp"
-#include "machine/memory.hpp"
 #include "model/model_impl.hpp"
 #include "pass/recompute_search.hpp"
 #include "train/forecast.hpp"
@@ -239,9 +238,7 @@ std::shared_ptr<TrainPlan::Impl> smallest_plan(const Model& model, const TrainPl
 
 std::shared_ptr<TrainPlan::Impl> plan_within(const Model& model, const TrainPlanOptions& options,
                                              bool chosen) {
-  auto plan = Planner(model, options, chosen).run();
-  give_back_freed_memory();  // programs that were considered would be resident beside the arena
-  return plan;
+  return Planner(model, options, chosen).run();
 }
 
 }  // namespace hone

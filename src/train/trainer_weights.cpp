@@ -127,7 +127,10 @@ void Trainer::read_gradient(const std::string& weight, std::span<float> values) 
   const ParameterSpec& spec = impl_->planned().model.impl().spec(weight);
   impl_->require_kept(weight);
   const std::string& state = impl_->gradient_state(weight);
-  impl_->with_whole_gradients([&] { in_file_layout(spec, impl_->executor.view<float>(state), values); });
+  const DType kept = impl_->planned().job.shared().at(state).tensor.type.dtype;
+  std::vector<float> sums(static_cast<std::size_t>(spec.shape.elements()));
+  impl_->with_whole_gradients([&] { widen(impl_->executor.bytes(state), kept, sums); });
+  in_file_layout(spec, sums, values);
   for (float& value : values) value /= impl_->scaled_by;
 }
 

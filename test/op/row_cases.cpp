@@ -85,7 +85,10 @@ void add_embeddings(std::vector<OpCase>& cases) {
       // A step of twice the micro-batch's rows; the micro-batch is its second half.
       const Input kept{{{4, T}, DType::i32}, ids(11)};
       cases.push_back({&op::keep, {tokens, kept, step(1, 2)}, op::KeepAttributes{}});
-      cases.push_back({&op::add_rows, {{op::f32({4, T, C})}, kept, sum({11, C})}, NoAttributes{}});
+      Input narrow = sum({11, C});
+      narrow.type.dtype = DType::bf16;
+      for (const Input& table : {sum({11, C}), narrow})
+        cases.push_back({&op::add_rows, {{op::f32({4, T, C})}, kept, table}, NoAttributes{}});
       for (const std::int32_t micro : {0, 1})
         for (const bool begun : {false, true})
           cases.push_back({&op::embedding_gradient,
