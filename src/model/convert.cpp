@@ -11,6 +11,7 @@
 #include "kernel/quantize.hpp"
 #include "model/gguf_metadata.hpp"
 #include "model/model_impl.hpp"
+#include "store/save_weights.hpp"
 #include "text/gguf_tokenizer.hpp"
 
 namespace hone {
@@ -206,7 +207,7 @@ ConvertReport to_folder(const Model& model, const std::string& from, const std::
     narrowed = encoded(wide, dtype);
     return narrowed;
   };
-  written_weights(to + "/model.safetensors", specs, read).commit();
+  save_weights(to, specs, read, SaveOptions{}.max_shard_bytes);
   Json config = Json::parse(model.config_json());
   config["dtype"] = dtype == DType::f32 ? "float32" : dtype == DType::f16 ? "float16" : "bfloat16";
   copy_tokenizer(from, to);

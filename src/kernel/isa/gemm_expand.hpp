@@ -12,16 +12,16 @@ namespace hone::kernel::HONE_ISA {
 constexpr std::int64_t longest_block = 256;
 
 // `count` elements of a row of B from `first` on, which begins a block; `to` has room for whole blocks.
-HONE_INLINE void expand_part(const Gemm& g, std::int64_t row, std::int64_t first, std::int64_t count,
-                             float* to) {
+[[gnu::noinline]] inline void expand_part(const Gemm& g, std::int64_t row, std::int64_t first,
+                                          std::int64_t count, float* to) {
   const std::int64_t at = row_bytes(g.b.type, row * g.b_stride + first);
   const In part{static_cast<const char*>(g.b.data) + at, g.b.type};
   if (is_blocks(g.b.type)) return expand_blocks(part, count, to);
   typed(part,
         [&](auto* from) { each(count, [&](std::int64_t i, auto p) { put(to + i, get(from + i, p), p); }); });
 }
-HONE_INLINE void expand_part(const Gemm& g, std::int64_t row, std::int64_t first, std::int64_t count,
-                             bf16* to) {
+[[gnu::noinline]] inline void expand_part(const Gemm& g, std::int64_t row, std::int64_t first,
+                                          std::int64_t count, bf16* to) {
   alignas(64) float wide[longest_block];
   for (std::int64_t i = 0; i < count; i += longest_block) {
     const std::int64_t some = smaller(longest_block, count - i);
@@ -31,8 +31,8 @@ HONE_INLINE void expand_part(const Gemm& g, std::int64_t row, std::int64_t first
 }
 
 template <class Unit>
-HONE_INLINE void pack_expanded_columns(const Gemm& g, const GemmBlock& block, std::int64_t k,
-                                       std::int64_t k_count) {
+[[gnu::noinline]] void pack_expanded_columns(const Gemm& g, const GemmBlock& block, std::int64_t k,
+                                             std::int64_t k_count) {
   const std::int64_t panel = panel_units(divide_up(k_count, pair_of<Unit>));
   alignas(64) Unit rows[lanes * longest_block];
   for (std::int64_t c = 0; c < block.columns; c += lanes) {
@@ -49,8 +49,8 @@ HONE_INLINE void pack_expanded_columns(const Gemm& g, const GemmBlock& block, st
 }
 
 template <class Unit>
-HONE_INLINE void pack_expanded_rows(const Gemm& g, const GemmBlock& block, std::int64_t k,
-                                    std::int64_t k_count) {
+[[gnu::noinline]] void pack_expanded_rows(const Gemm& g, const GemmBlock& block, std::int64_t k,
+                                          std::int64_t k_count) {
   constexpr std::int64_t some_rows = 8, some_columns = 4 * panel_columns;
   constexpr std::int64_t room = some_columns + 2 * longest_block;  // blocks that reach out on both sides
   const std::int64_t panel = panel_units(divide_up(k_count, pair_of<Unit>)),
