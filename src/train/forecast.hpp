@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "op/builder_state.hpp"
+#include "store/weight_store.hpp"
 #include "train/plan_impl.hpp"
 
 namespace hone {
@@ -19,7 +20,9 @@ struct TextMemory {
 };
 // A job's memory: arena, what lies outside it (such buffers and a text too), and the parts by name. The time
 // is left at 0.
-Forecast forecast_memory(const JobPlan& job, std::int64_t turning_bytes, const TextMemory& text = {});
+// `store`: whose weights the job reads, of which some may be mapped.
+Forecast forecast_memory(const JobPlan& job, std::int64_t turning_bytes, const TextMemory& text = {},
+                         const WeightStore* store = nullptr);
 // What nodes with so many operands take, as they are planned and bound.
 std::size_t operands_of(const Node& node);
 std::int64_t program_bytes(std::size_t operands);
