@@ -32,7 +32,7 @@ struct NormGradient {
   const float* addend = nullptr;  // [rows,C] or null: dx = addend + the norm's gradient; may be dx
   float* dx = nullptr;            // [rows,C]
   // [C]; each a sum over pieces in order, a piece (at most piece_positions of one sequence) summed from zero.
-  float* dgamma = nullptr;
+  float* dgamma = nullptr;  // null: neither sum is wanted
   float* dbeta = nullptr;   // null: about zero
   bool accumulate = false;  // add to dgamma and dbeta instead of writing them
 };

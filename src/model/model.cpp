@@ -66,9 +66,9 @@ void require_same_weights(const std::vector<ParameterSpec>& first, const std::ve
     if (!find_spec(now, spec.name)) refuse(spec.name, to_string(spec.shape), "no such weight");
 }
 
-Forward with_own_passes(const Model::Impl& model, Forward forward) {
+Forward with_own_passes(const Model::Impl& model, Forward forward, const BuildOptions& options) {
   for (const ForwardPass& pass : model.passes) {
-    pass(forward.program);
+    pass(forward.program, options);
     verify(forward.program);
   }
   if (!model.specs.empty()) require_same_weights(model.specs, forward.program.parameters());
@@ -200,14 +200,14 @@ Model custom_model(Network network, Objective objective, const ModelOptions& o) 
 Forward Model::Impl::write(BuildOptions options) const {
   options.vocab_size = vocab_size, options.context = context;
   for (const auto& [name, most] : sizes) options.sizes.try_emplace(name, most);
-  return with_own_passes(*this, write_forward(network, options));
+  return with_own_passes(*this, write_forward(network, options), options);
 }
 
 Forward Model::Impl::write(const Objective& of, BuildOptions options,
                            const std::vector<std::string>& keep_outputs) const {
   options.vocab_size = vocab_size, options.context = context;
   for (const auto& [name, most] : sizes) options.sizes.try_emplace(name, most);
-  return with_own_passes(*this, write_forward(network, of, options, keep_outputs));
+  return with_own_passes(*this, write_forward(network, of, options, keep_outputs), options);
 }
 
 Model with_pass(const Model& model, ForwardPass pass) {
@@ -223,6 +223,13 @@ Model with_pass(const Model& model, ForwardPass pass) {
 bool Model::reads_source() const {
   const Program p = impl_->write({.batch = 1, .seq = 1}).program;
   return static_cast<bool>(p.input("$source"));
+}
+
+std::vector<ParameterSpec> Model::Impl::saved(const std::vector<ParameterSpec>& all) const {
+  std::vector<ParameterSpec> saved;
+  for (const ParameterSpec& spec : all)
+    if (!adapter || spec.trained) saved.push_back(spec);
+  return saved;
 }
 
 const ParameterSpec* Model::Impl::find(const std::string& name) const { return find_spec(specs, name); }
@@ -298,8 +305,9 @@ std::string Model::weights_hash() const {
 void Model::save(const std::string& folder) const {
   make_folders(folder);
   std::vector<float> buffer;
-  written_weights(folder + "/model.safetensors", impl_->specs, reader_of(*impl_, buffer)).commit();
-  write_file(folder + "/config.json", impl_->config);
+  const auto path = [&](const char* name) { return folder + "/" + name; };
+  written_weights(path(impl_->weights_file()), impl_->saved(impl_->specs), reader_of(*impl_, buffer)).commit();
+  write_file(path(impl_->config_file()), impl_->config_text());
 }
 
 Model preset(const std::string& name, const ModelOptions& options) {

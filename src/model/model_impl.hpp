@@ -6,13 +6,22 @@
 
 #include "hone/model.hpp"
 #include "op/builder_state.hpp"
+#include "pass/lora.hpp"
 #include "store/weight_store.hpp"
 
 namespace hone {
 
 // A change of a model's forward program that belongs to the model: it may add parameters. Appends nodes and
-// tensors, or changes nodes where they stand (ir/rewrite.hpp), so that ids stay what they are.
-using ForwardPass = std::function<void(Program&)>;
+// tensors, or changes nodes where they stand (ir/rewrite.hpp), so that ids stay what they are. The options
+// say what the program is for.
+using ForwardPass = std::function<void(Program&, const BuildOptions&)>;
+
+// What a model was given beside its own weights, which are frozen then; its parameters are those that train.
+struct Adapter {
+  std::string config;  // the text of adapter_config.json
+  std::vector<LoraModule> modules;
+  float dropout = 0;
+};
 
 struct Model::Impl {
   std::string family;
@@ -26,6 +35,14 @@ struct Model::Impl {
   WeightStore store;
   const FamilyNames* family_names = nullptr;  // of its family; none for an architecture of one's own
   std::vector<std::string> notes;
+  std::shared_ptr<const Adapter> adapter;  // none: the model is all its own
+
+  // A folder of it holds a config and weights: the model's, or its adapter's alone. Of `all`, its weights in
+  // the types in which they are kept, those that are saved.
+  const char* config_file() const { return adapter ? "adapter_config.json" : "config.json"; }
+  const char* weights_file() const { return adapter ? "adapter_model.safetensors" : "model.safetensors"; }
+  const std::string& config_text() const { return adapter ? adapter->config : config; }
+  std::vector<ParameterSpec> saved(const std::vector<ParameterSpec>& all) const;
 
   const ParameterSpec* find(const std::string& name) const;  // null where there is none
   const ParameterSpec& spec(const std::string& name) const;  // Error(usage) that names the nearest

@@ -5,6 +5,7 @@
 #include "file/format.hpp"
 #include "file/json.hpp"
 #include "file/mapped.hpp"
+#include "model/adapter.hpp"
 #include "model/model_impl.hpp"
 #include "store/mapped_values.hpp"
 
@@ -93,6 +94,7 @@ void refuse_file(const std::string& path, const std::string& expected) {
 }
 
 Model open(const std::string& folder, const ModelOptions& options) {
+  if (is_adapter(folder)) return open_adapted(folder, options);
   require_folder(folder);
   const std::string where = folder + "/config.json";
   const ModelOptions open_options{.tokenizer_size = options.tokenizer_size,

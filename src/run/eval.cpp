@@ -10,7 +10,7 @@
 #include "exec/feed.hpp"
 #include "kernel/cross_entropy.hpp"
 #include "pass/passes.hpp"
-#include "run/load.hpp"
+#include "model/model_weights.hpp"
 #include "train/hits.hpp"
 #include "train/step_program.hpp"
 #include "train/training_data.hpp"

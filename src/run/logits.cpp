@@ -1,7 +1,7 @@
 #include "run/logits.hpp"
 
 #include "exec/feed.hpp"
-#include "run/load.hpp"
+#include "model/model_weights.hpp"
 #include "train/step_program.hpp"
 
 namespace hone {

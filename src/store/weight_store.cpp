@@ -47,6 +47,13 @@ WeightStore WeightStore::snapshot(std::map<std::string, std::vector<std::byte>> 
   return store;
 }
 
+WeightStore WeightStore::with(std::map<std::string, std::vector<std::byte>> values) const {
+  WeightStore store = *this;
+  store.more_ = std::make_shared<More>();
+  store.more_->values = std::move(values);
+  return store;
+}
+
 WeightStore WeightStore::mapped(std::shared_ptr<const WeightFiles> files, NamedTensors tensors,
                                 const std::vector<ParameterSpec>& parameters) {
   std::vector<std::string> missing;
@@ -73,13 +80,22 @@ WeightStore WeightStore::mapped(std::shared_ptr<const WeightFiles> files, NamedT
 
 void WeightStore::read_file_layout(const ParameterSpec& spec, std::span<float> values) const {
   const FloatModeGuard guard;  // initial values are computed here
-  if (const auto file = tensors_.find(spec.name); file != tensors_.end()) {
+  if (more_ && more_->values.contains(spec.name)) {
+    widen(more_->values.at(spec.name), DType::f32, values);
+  } else if (const auto file = tensors_.find(spec.name); file != tensors_.end()) {
     read_f32(file->second, 0, values);
   } else if (snapshot_ && snapshot_->contains(spec.name)) {
     widen(snapshot_->at(spec.name), spec.dtype, values);
   } else {
     initialise(spec, seed_, values);  // fresh, or added by a pass
   }
+}
+
+DType WeightStore::stored_dtype(const ParameterSpec& spec) const {
+  const auto file = tensors_.find(spec.name);
+  for (const DType narrow : {DType::bf16, DType::f16})
+    if (file != tensors_.end() && file->second.entry->dtype == safetensors_dtype(narrow)) return narrow;
+  return DType::f32;
 }
 
 namespace {
@@ -126,7 +142,8 @@ void WeightStore::require_finite(const ParameterSpec& spec, std::span<const floa
   const auto bad = std::ranges::find_if(values, [](float x) { return !std::isfinite(x); });
   if (bad == values.end()) return;
   throw Error(ErrorKind::input, {.what = "a weight is not finite",
-                                 .where = files_ ? tensors_.at(spec.name).where() : "weight " + spec.name,
+                                 .where = tensors_.contains(spec.name) ? tensors_.at(spec.name).where()
+                                                                        : "weight " + spec.name,
                                  .expected = "finite numbers",
                                  .found = std::isnan(*bad) ? "NaN" : "an infinite one",
                                  .hint = "the file is damaged, or the model diverged in training"});

@@ -19,7 +19,8 @@ constexpr std::int64_t thread_bytes = std::int64_t{1} << 14;
 constexpr const char* purposes[] = {"scalars", "bf16 weights", "gradients", "gradients", "optimizer",
                                     "kept",    "cache",        "cache",     "scalars"};
 
-std::vector<std::pair<std::string, std::int64_t>> breakdown(const JobPlan& job) {
+std::vector<std::pair<std::string, std::int64_t>> breakdown(const JobPlan& job,
+                                                            const std::set<std::string>& frozen) {
   std::vector<std::pair<std::string, std::int64_t>> parts{{"workspace", job.workspace_bytes()}};
   const auto add = [&](const char* name, std::int64_t bytes) {
     for (auto& [known, sum] : parts)
@@ -31,7 +32,8 @@ std::vector<std::pair<std::string, std::int64_t>> breakdown(const JobPlan& job) 
   };
   for (const auto& shared : job.shared()) {
     const TensorDef& t = shared.second.tensor;
-    add(t.role == Role::parameter  ? "weights"
+    add(frozen.contains(shared.first) ? "frozen weights"
+        : t.role == Role::parameter  ? "weights"
         : t.role == Role::input    ? "inputs"
         : t.role == Role::constant ? "constants"
         : t.type.dtype == DType::f16 && t.purpose == Purpose::derived
@@ -77,7 +79,8 @@ std::int64_t largest_turned_bytes(const std::vector<ParameterSpec>& specs) {
   return largest;
 }
 
-Forecast forecast_memory(const JobPlan& job, std::int64_t turning_bytes, const TextMemory& text) {
+Forecast forecast_memory(const JobPlan& job, std::int64_t turning_bytes, const TextMemory& text,
+                         const std::set<std::string>& frozen) {
   Forecast f;
   f.arena_bytes = job.arena_bytes() + job.held_bytes();
   const std::int64_t process = process_bytes + thread_bytes * job.options().threads + turning_bytes;
@@ -85,7 +88,7 @@ Forecast forecast_memory(const JobPlan& job, std::int64_t turning_bytes, const T
   const std::int64_t reading = std::max<std::int64_t>(0, text.reading - f.arena_bytes - turning_bytes);
   f.outside_bytes = process + text.held + reading;
   f.peak_bytes = f.arena_bytes + f.outside_bytes;
-  f.breakdown = breakdown(job);
+  f.breakdown = breakdown(job, frozen);
   if (text.held > 0) f.breakdown.emplace_back("text", text.held);
   if (reading > 0) f.breakdown.emplace_back("reading the text", reading);
   f.breakdown.emplace_back("outside", process);

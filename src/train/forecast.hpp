@@ -1,6 +1,8 @@
 // What a plan says of memory and time, from its programs alone.
 #pragma once
 #include <functional>
+#include <set>
+#include <string>
 #include <vector>
 
 #include "op/builder_state.hpp"
@@ -17,9 +19,10 @@ struct TextMemory {
   std::int64_t held = 0;     // as long as the job lasts
   std::int64_t reading = 0;  // beside it, before the job takes anything
 };
-// A job's memory: arena, what lies outside it (such buffers and a text too), and the parts by name. The time
-// is left at 0.
-Forecast forecast_memory(const JobPlan& job, std::int64_t turning_bytes, const TextMemory& text = {});
+// A job's memory: arena, what lies outside it (such buffers and a text too), and the parts by name, `frozen`
+// weights apart. The time is left at 0.
+Forecast forecast_memory(const JobPlan& job, std::int64_t turning_bytes, const TextMemory& text = {},
+                         const std::set<std::string>& frozen = {});
 // What programs reach of a machine.
 struct Pace {
   double products = 0.85;  // the share of the multiply-add limit, by the products of a training step

@@ -173,7 +173,7 @@ std::shared_ptr<TrainPlan::Impl> Planner::fitted(Candidate& c, double& ms) {
   if (c.plan->forecast.peak_bytes <= budget) return c.plan;
   std::int64_t most = other_workspace_bytes(c);
   bool fits = most <= budget - fixed;
-  PlanPrograms programs{c.plan->job.programs(), c.plan->micro};
+  PlanPrograms programs{c.plan->job.programs(), c.plan->micro, c.plan->frozen};
   c.least_ms = c.ms;
   for (std::size_t m = 0; m < c.plan->micro.size(); ++m) {
     const Program& whole = c.plan->job.programs()[c.plan->micro[m].train];

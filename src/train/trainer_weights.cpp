@@ -30,8 +30,16 @@ std::span<const std::byte> Trainer::Impl::bytes(const std::string& name) const {
 }
 
 WeightReader Trainer::Impl::reader(TurnedWeight& turned) const {
-  return [this, &turned](const ParameterSpec& spec) -> std::span<const std::byte> {
-    const std::span<const std::byte> from = bytes(spec.name);
+  return [this, &turned, own = std::make_shared<TurnedWeight>()](
+             const ParameterSpec& spec) -> std::span<const std::byte> {
+    std::span<const std::byte> from;
+    if (planned().job.shared().contains(spec.name)) {
+      from = bytes(spec.name);
+    } else {  // frozen, and only what was derived from it is read
+      const auto read = own->of(static_cast<std::size_t>(spec.shape.elements() * size_bytes(spec.dtype)));
+      planned().model.impl().store.read(spec, read);
+      from = read;
+    }
     if (!spec.transposed) return from;
     const std::span<std::byte> to = turned.of(from.size());
     to_file_layout(spec, from, to);
@@ -76,13 +84,15 @@ Model Trainer::model() const {
   std::map<std::string, std::vector<std::byte>> values;
   TurnedWeight turned;
   const auto read = impl_->reader(turned);
-  for (const ParameterSpec& spec : impl_->planned().specs) {
+  for (const ParameterSpec& spec : impl_->saved()) {
     const auto from = read(spec);
     std::vector<std::byte>& to = values[spec.name];
     to.resize(static_cast<std::size_t>(spec.shape.elements()) * sizeof(float));
     widen(from, spec.dtype, {reinterpret_cast<float*>(to.data()), to.size() / sizeof(float)});
   }
-  return with_weights(impl_->planned().model, WeightStore::snapshot(std::move(values)));
+  const Model& model = impl_->planned().model;
+  return with_weights(model, model.impl().adapter ? model.impl().store.with(std::move(values))
+                                                  : WeightStore::snapshot(std::move(values)));
 }
 
 std::string Trainer::weights_hash() const {
@@ -97,8 +107,10 @@ void Trainer::save(const std::string& folder) const {
   impl_->require_whole();
   make_folders(folder);
   TurnedWeight turned;
-  written_weights(folder + "/model.safetensors", impl_->planned().specs, impl_->reader(turned)).commit();
-  write_file(folder + "/config.json", impl_->planned().model.config_json());
+  const Model::Impl& model = impl_->planned().model.impl();
+  const auto path = [&](const char* name) { return folder + "/" + name; };
+  written_weights(path(model.weights_file()), impl_->saved(), impl_->reader(turned)).commit();
+  write_file(path(model.config_file()), model.config_text());
 }
 
 void Trainer::read(const std::string& weight, std::span<float> values) const {
@@ -150,6 +162,11 @@ void Trainer::write(const std::string& weight, std::span<const float> values) {
   impl_->require_no_half_backward("write()");
   const ParameterSpec& spec = impl_->spec(weight);
   require_size(weight, static_cast<std::size_t>(spec.shape.elements()), values.size());
+  if (impl_->planned().model.impl().adapter && !spec.trained)
+    throw Error(ErrorKind::usage, {.what = "a weight of the base, which an adapter leaves as it is",
+                                   .where = weight,
+                                   .hint = "write() takes the adapter's own: " +
+                                           impl_->saved().front().name});
   const std::span<std::byte> to = impl_->executor.bytes(weight);
   impl_->saver.await_copied();
   const std::vector<std::byte> before(to.begin(), to.end());
