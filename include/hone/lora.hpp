@@ -46,7 +46,7 @@ HONE_API Model with_adapter(const Model& base, const std::string& folder);
 HONE_API void merge(const Model& adapted, const std::string& folder, std::optional<Precision> dtype = {});
 // Does `folder` hold an adapter, and no model of its own?
 HONE_API bool is_adapter(const std::string& folder);
-// Has the model an adapter?
-HONE_API bool has_adapter(const Model& model);
+// How many numbers the model's adapter has; 0: it has none.
+HONE_API std::int64_t adapter_parameters(const Model& model);
 
 }  // namespace hone

@@ -87,7 +87,7 @@ void sum_by_pieces(const NormGradient& a, const NormGradientRows& rows, const No
 }  // namespace
 
 std::int64_t scratch_bytes(const NormGradient& a, int threads) {
-  return !a.dgamma || by_columns(a, threads) ? 0 : wave_pieces(a, threads) * 2 * a.C * 4;
+  return !a.sums || by_columns(a, threads) ? 0 : wave_pieces(a, threads) * 2 * a.C * 4;
 }
 
 void run(const Norm& a, Isa isa, ThreadPool& pool) {
@@ -101,7 +101,7 @@ void run(const Norm& a, Isa isa, ThreadPool& pool) {
 
 void run(const NormGradient& a, Isa isa, ThreadPool& pool, void* scratch) {
   const NormGradientRows rows{a.C, a.dy, a.x, a.gamma, a.mean, a.rstd, a.addend, a.dx};
-  if (!a.dgamma)
+  if (!a.sums)
     by_rows(a, rows, norm_table_of(isa), pool);
   else if (by_columns(a, pool.threads()))
     sum_by_columns(a, rows, norm_table_of(isa), pool);

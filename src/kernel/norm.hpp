@@ -32,9 +32,10 @@ struct NormGradient {
   const float* addend = nullptr;  // [rows,C] or null: dx = addend + the norm's gradient; may be dx
   float* dx = nullptr;            // [rows,C]
   // [C]; each a sum over pieces in order, a piece (at most piece_positions of one sequence) summed from zero.
-  float* dgamma = nullptr;  // null: neither sum is wanted
+  float* dgamma = nullptr;
   float* dbeta = nullptr;   // null: about zero
   bool accumulate = false;  // add to dgamma and dbeta instead of writing them
+  bool sums = true;         // else dx alone, of a norm that is frozen
 };
 
 // Partial sums of 64 pieces (or four a thread) at a time; none where pieces are fewer than two a thread, for

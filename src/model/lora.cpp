@@ -158,6 +158,11 @@ Model with_lora(const Model& base, const LoraOptions& o) {
   return with_weights(model, base.impl().store.with(std::move(values)));
 }
 
-bool has_adapter(const Model& model) { return model.impl().adapter != nullptr; }
+std::int64_t adapter_parameters(const Model& model) {
+  std::int64_t n = 0;
+  if (model.impl().adapter)
+    for (const ParameterSpec& spec : model.impl().saved(model.impl().specs)) n += spec.shape.elements();
+  return n;
+}
 
 }  // namespace hone

@@ -98,7 +98,7 @@ std::string config_for(const Model& model, const std::optional<DType>& type) {
 }  // namespace
 
 void merge(const Model& model, const std::string& folder, std::optional<Precision> dtype) {
-  if (!has_adapter(model))
+  if (!model.impl().adapter)
     throw Error(ErrorKind::usage, {.what = "the model has no adapter to merge", .where = folder});
   if (const std::string found = model_file_in(folder); !found.empty())
     throw Error(ErrorKind::usage, {.what = "the folder holds a model, which would be replaced",

@@ -107,7 +107,8 @@ struct NormOp {
             .dx = c.out[0].template as<float>(),
             .dgamma = sums ? c.out[1].template as<float>() : nullptr,
             .dbeta = sums && centred ? c.out[2].template as<float>() : nullptr,
-            .accumulate = false};
+            .accumulate = false,
+            .sums = sums};
   }
   static std::int64_t scratch_gradient(const Call& c) {
     return kernel::scratch_bytes(arguments(c), c.pool->threads());
@@ -117,7 +118,7 @@ struct NormOp {
   }
   static void run_gradient(const Call& c) {
     auto a = arguments(c);
-    a.accumulate = a.dgamma && continues(c);
+    a.accumulate = a.sums && continues(c);
     kernel::run(a, c.isa, *c.pool, c.scratch);
   }
   static int alias_gradient(const Node& n, int output) {

@@ -101,12 +101,12 @@ std::vector<LinearModule> linear_modules(const Program& p) {
   std::vector<LinearModule> modules;
   const std::set<std::string> shared = tables(p);
   for (const Node& node : p.nodes) {
+    if (node.op != &op::linear) continue;
     const std::string name = module_of(p, node);
-    if (name.empty()) continue;
     const TensorDef& weight = p[node.inputs[In::weight]];
-    const bool returned = std::ranges::any_of(
+    if (name.empty() || shared.contains(weight.name)) continue;
+    const bool head = std::ranges::any_of(
         p.outputs, [&](const Output& o) { return p.root(o.id) == p.root(node.outputs[0]); });
-    const bool head = returned || shared.contains(weight.name);
     const auto known = std::ranges::find(modules, name, &LinearModule::name);
     if (known != modules.end())
       known->head = known->head || head;

@@ -15,9 +15,9 @@ struct LinearModule {
   std::string name;
   std::int64_t in = 0, out = 0;
   bool transposed = false;  // files keep its weight as [in,out]
-  bool head = false;        // makes what the network returns, or shares its weight with a table
+  bool head = false;        // makes what the network returns
 };
-// Those that may have an adapter, each once; products that share a weight by rows are none.
+// Those that may have an adapter, each once; products that share a weight by rows, or with a table, are none.
 std::vector<LinearModule> linear_modules(const Program& forward);
 
 struct LoraModule {

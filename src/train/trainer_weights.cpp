@@ -30,16 +30,15 @@ std::span<const std::byte> Trainer::Impl::bytes(const std::string& name) const {
 }
 
 WeightReader Trainer::Impl::reader(TurnedWeight& turned) const {
-  return [this, &turned, own = std::make_shared<TurnedWeight>()](
-             const ParameterSpec& spec) -> std::span<const std::byte> {
-    std::span<const std::byte> from;
-    if (planned().job.shared().contains(spec.name)) {
-      from = bytes(spec.name);
-    } else {  // frozen, and only what was derived from it is read
-      const auto read = own->of(static_cast<std::size_t>(spec.shape.elements() * size_bytes(spec.dtype)));
-      planned().model.impl().store.read(spec, read);
-      from = read;
+  return [this, &turned](const ParameterSpec& spec) -> std::span<const std::byte> {
+    if (!planned().job.shared().contains(spec.name)) {  // frozen: only what is derived from it is there
+      ParameterSpec as_filed = spec;
+      as_filed.shape = file_shape(spec), as_filed.transposed = false;
+      const auto read = turned.of(static_cast<std::size_t>(TensorType{spec.shape, spec.dtype}.bytes()));
+      planned().model.impl().store.read(as_filed, read);
+      return read;
     }
+    const std::span<const std::byte> from = bytes(spec.name);
     if (!spec.transposed) return from;
     const std::span<std::byte> to = turned.of(from.size());
     to_file_layout(spec, from, to);

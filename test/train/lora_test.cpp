@@ -33,12 +33,6 @@ void train(Trainer& t, std::int64_t to, float lr = 1e-2f) {
   for (auto n = t.steps(); n < to; n = t.steps()) t.step(toy_batch(n, B, T, V), {.lr = lr, .clip = 1});
 }
 
-std::int64_t adapter_elements(const Model& model) {
-  std::int64_t n = 0;
-  for (const ParameterSpec& spec : model.impl().saved(model.impl().specs)) n += spec.shape.elements();
-  return n;
-}
-
 std::map<std::string, std::int64_t> parts(const TrainPlan& plan) {
   std::map<std::string, std::int64_t> all;
   for (const auto& [name, bytes] : plan.forecast().breakdown) all[name] += bytes;
@@ -97,18 +91,16 @@ TEST(Lora, TenStepsLeadToPeftsWeights) {
 
 TEST(Lora, GradientsAreThoseOfFiniteDifferences) {
   LoraOptions o = usual;
-  o.targets = {"all-linear"};
+  o.dropout = 0, o.targets = {"all-linear"};
   const Model model = with_lora(TinyGpt2{.dropout = 0}.model(), o);
   TrainPlanOptions keep;
   for (const ParameterSpec& spec : model.impl().saved(model.impl().specs)) keep.keep.push_back(spec.name);
-  Trainer t(planned(model, keep));
-  train(t, 3);  // B is zero at first, and A without a gradient then
   const Batch batch = toy_batch(9, B, T, V);
   int moved = 0;
   for (const std::string& name : keep.keep) {
     std::vector<float> values(static_cast<std::size_t>(model.size(name))), gradient(values.size());
     Trainer one(planned(model, keep));
-    train(one, 3);
+    train(one, 3);  // B is zero at first, and A without a gradient then
     one.accumulate(batch);
     one.read_gradient(name, gradient);
     one.discard();
@@ -151,7 +143,7 @@ TEST(Lora, BeginsAsItsBaseAndLeavesItAsItIs) {
 
 TEST(Lora, FrozenWeightsTakeNeitherGradientsNorStatesNorRoomInTheArena) {
   const Model base = TinyGpt2{}.model(), model = with_lora(base, usual);
-  const std::int64_t own = adapter_elements(model) * 4;
+  const std::int64_t own = adapter_parameters(model) * 4;
   for (const Precision precision : {Precision::f32, Precision::bf16, Precision::fp16}) {
     const TrainPlan plan = planned(model, {.precision = precision}), full = planned(base, {.precision = precision});
     const auto of = parts(plan);
