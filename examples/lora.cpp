@@ -1,5 +1,5 @@
-// Fine-tunes a model by an adapter of low rank: lora [MODEL TEXT [OUT]]. Without arguments a model that counts up learns to
-// count down.
+// Fine-tunes a model by an adapter of low rank: lora [MODEL TEXT [OUT]]. Without arguments a model that
+// counts up learns to count down.
 #include <hone/hone.hpp>
 
 #include <algorithm>
@@ -33,7 +33,8 @@ hone::Model counter() {
 int main(int argc, char** argv) try {
   const bool given = argc > 2;
   const hone::Model base = given ? hone::open(argv[1]) : counter();
-  const hone::Text text = given ? hone::Text(argv[2], {.tokenizer = argv[1]}) : hone::Text::of(counting(true));
+  const hone::Text text =
+      given ? hone::Text(argv[2], {.tokenizer = argv[1]}) : hone::Text::of(counting(true));
   const hone::Model model = hone::with_lora(base, {.rank = 8, .alpha = 16, .base = given ? argv[1] : ""});
   const hone::TrainPlanOptions options{.batch = 8, .seq = given ? 128 : 32};
   const hone::TrainPlan plan(model, options), whole(base, options);
@@ -43,7 +44,8 @@ int main(int argc, char** argv) try {
               hone::human_bytes(static_cast<double>(plan.peak_bytes())).c_str(),
               hone::human_bytes(static_cast<double>(whole.peak_bytes())).c_str());
   hone::Trainer trainer(plan);  // reads the base where it is, and leaves it as it is
-  const hone::Batch unseen = text.held_out(0, std::min<std::int64_t>(8, text.held_out_windows(plan.seq())), plan.seq());
+  const hone::Batch unseen =
+      text.held_out(0, std::min<std::int64_t>(8, text.held_out_windows(plan.seq())), plan.seq());
   const double before = trainer.evaluate(unseen).loss;
   train(trainer, text, 150, 1e-2f);
   std::printf("held out: %.3f before, %.3f after\n", before, trainer.evaluate(unseen).loss);

@@ -18,9 +18,10 @@ struct Options {
 };
 
 // What belongs to a model's text and not to its weights.
-constexpr std::array beside_the_weights{"tokenizer.json", "tokenizer_config.json",   "special_tokens_map.json",
-                                        "vocab.json",     "merges.txt",              "added_tokens.json",
-                                        "tokenizer.model", "generation_config.json", "chat_template.jinja"};
+constexpr std::array beside_the_weights{
+    "tokenizer.json",     "tokenizer_config.json", "special_tokens_map.json", "vocab.json",
+    "merges.txt",         "added_tokens.json",     "tokenizer.model",         "generation_config.json",
+    "chat_template.jinja"};
 
 void copy_what_goes_with(const Options& o) {
   for (const char* name : beside_the_weights) {
@@ -55,7 +56,8 @@ void add_merge(Command& app) {
   c->add_option("model", o->model, "folder of the adapter's base")->required();
   c->add_option("adapter", o->adapter, "folder of the adapter, in PEFT's format")->required();
   c->add_option("out", o->out, "folder to make")->required();
-  c->add_option("--dtype", o->dtype, "of the weights: keep (as the base's files have them), f32, bf16 or fp16")
+  c->add_option("--dtype", o->dtype,
+                "of the weights: keep (as the base's files have them), f32, bf16 or fp16")
       ->capture_default_str();
   c->add_flag("--json", o->json, "one JSON object on stdout");
   c->callback([=] { run(*o); });

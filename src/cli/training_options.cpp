@@ -98,10 +98,12 @@ void TrainingOptions::add_to(Command& c, bool needs_out) {
   c.add_option("--dropout", dropout, "everywhere that the model has it (default: the config's)");
   c.add_option("--label-smoothing", label_smoothing,
                "share of each label that is spread over all (default: the model's, mostly 0)");
-  c.add_option("--lora-rank", lora_rank,
-               "train an adapter of this rank beside a frozen model (0: the model itself); --out is then PEFT's")
+  c.add_option(
+       "--lora-rank", lora_rank,
+       "train an adapter of this rank beside a frozen model (0: the model itself); --out is then PEFT's")
       ->capture_default_str();
-  c.add_option("--lora-alpha", lora_alpha, "an adapter's part is multiplied by alpha / rank (default: twice the rank)");
+  c.add_option("--lora-alpha", lora_alpha,
+               "an adapter's part is multiplied by alpha / rank (default: twice the rank)");
   c.add_option("--lora-dropout", lora_dropout, "of what an adapter reads (default: 0)");
   c.add_option("--lora-targets", lora_targets,
                "modules that have one, by the ends of their names: q_proj,v_proj (default: all-linear)");

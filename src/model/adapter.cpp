@@ -177,8 +177,7 @@ class Reading {
   float dropout() const {
     const json& value = key(config_, "lora_dropout");
     const double p = value.is_null() ? 0 : number(value, "lora_dropout", where_);
-    if (!(p >= 0 && p < 1))
-      refuse(where_, "impossible dropout", "0 <= lora_dropout < 1", value.dump());
+    if (!(p >= 0 && p < 1)) refuse(where_, "impossible dropout", "0 <= lora_dropout < 1", value.dump());
     return static_cast<float>(p);
   }
 

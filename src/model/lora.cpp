@@ -77,12 +77,9 @@ std::vector<std::string> target_modules(const std::vector<LinearModule>& all,
 
 std::string config_of(const LoraOptions& o, double alpha, const std::vector<LinearModule>& all,
                       const std::vector<LinearModule>& adapted, bool language_model) {
-  nlohmann::ordered_json config{{"peft_type", "LORA"},
-                                {"auto_mapping", nullptr},
-                                {"base_model_name_or_path", o.base},
-                                {"revision", nullptr},
-                                {"inference_mode", true},
-                                {"r", o.rank}};
+  nlohmann::ordered_json config{
+      {"peft_type", "LORA"}, {"auto_mapping", nullptr}, {"base_model_name_or_path", o.base},
+      {"revision", nullptr}, {"inference_mode", true},  {"r", o.rank}};
   const bool whole = alpha == std::floor(alpha) && alpha < 1e15;
   config["lora_alpha"] = alpha;
   if (whole) config["lora_alpha"] = static_cast<std::int64_t>(alpha);  // as peft and its readers know it
@@ -126,10 +123,9 @@ std::vector<LinearModule> modules_of(const Model& model) {
 
 Model adapted(const Model& base, Adapter adapter) {
   const auto kept = std::make_shared<const Adapter>(std::move(adapter));
-  auto impl = std::make_shared<Model::Impl>(
-      with_pass(base, [kept](Program& p, const BuildOptions& o) {
-        add_lora(p, kept->modules, o.training ? kept->dropout : 0);
-      }).impl());
+  auto impl = std::make_shared<Model::Impl>(with_pass(base, [kept](Program& p, const BuildOptions& o) {
+                                              add_lora(p, kept->modules, o.training ? kept->dropout : 0);
+                                            }).impl());
   impl->config = base.impl().config;  // of an architecture of one's own, the base's program
   impl->adapter = kept;
   return Model(std::move(impl));
@@ -140,8 +136,8 @@ Model with_lora(const Model& base, const LoraOptions& o) {
   const auto all = modules_of(base);
   const auto chosen = targeted(all, o.targets);
   if (chosen.empty())
-    throw Error(ErrorKind::usage, {.what = "the model has no product that an adapter could go with",
-                                   .where = "lora_targets"});
+    throw Error(ErrorKind::usage,
+                {.what = "the model has no product that an adapter could go with", .where = "lora_targets"});
   const double alpha = o.alpha.value_or(2 * static_cast<double>(o.rank));
   Adapter adapter{.config = config_of(o, alpha, all, chosen, base.vocab_size() > 0 && !base.reads_source()),
                   .dropout = o.dropout};

@@ -306,7 +306,8 @@ void Model::save(const std::string& folder) const {
   make_folders(folder);
   std::vector<float> buffer;
   const auto path = [&](const char* name) { return folder + "/" + name; };
-  written_weights(path(impl_->weights_file()), impl_->saved(impl_->specs), reader_of(*impl_, buffer)).commit();
+  written_weights(path(impl_->weights_file()), impl_->saved(impl_->specs), reader_of(*impl_, buffer))
+      .commit();
   write_file(path(impl_->config_file()), impl_->config_text());
 }
 

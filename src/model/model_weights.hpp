@@ -26,8 +26,9 @@ struct FrozenWeights {
 // Takes those nodes out of the program of phase prepare.
 FrozenWeights take_frozen(const Model& model, std::vector<Program>& programs, std::size_t prepare);
 
-// Keeps the weights of a job alive that its plan holds elsewhere. `whole`: programs that some of the job's were cut from, whose nodes of
-// phase prepare say how weights are derived; each is run once, for all who hold the model's weights.
+// Keeps the weights of a job alive that its plan holds elsewhere. `whole`: programs that some of the job's
+// were cut from, whose nodes of phase prepare say how weights are derived; each is run once, for all who hold
+// the model's weights.
 class ModelWeights {
  public:
   ModelWeights(const Model& model, std::span<const Program> whole, const JobPlan& job);

@@ -78,7 +78,8 @@ struct NormOp {
     a = value;
   }
 
-  // --- its gradient: dx = addend + the norm's own, and the next sums of gamma's and beta's, where these train
+  // --- its gradient: dx = addend + the norm's own, and the next sums of gamma's and beta's, where these
+  // train
 
   static std::vector<OutputSpec> infer_gradient(const InferInput& i) {
     const Shape& x = i.in[G::x].shape;

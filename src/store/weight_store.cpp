@@ -141,12 +141,12 @@ void WeightStore::read(const ParameterSpec& spec, std::span<std::byte> values) c
 void WeightStore::require_finite(const ParameterSpec& spec, std::span<const float> values) const {
   const auto bad = std::ranges::find_if(values, [](float x) { return !std::isfinite(x); });
   if (bad == values.end()) return;
-  throw Error(ErrorKind::input, {.what = "a weight is not finite",
-                                 .where = tensors_.contains(spec.name) ? tensors_.at(spec.name).where()
-                                                                        : "weight " + spec.name,
-                                 .expected = "finite numbers",
-                                 .found = std::isnan(*bad) ? "NaN" : "an infinite one",
-                                 .hint = "the file is damaged, or the model diverged in training"});
+  throw Error(ErrorKind::input,
+              {.what = "a weight is not finite",
+               .where = tensors_.contains(spec.name) ? tensors_.at(spec.name).where() : "weight " + spec.name,
+               .expected = "finite numbers",
+               .found = std::isnan(*bad) ? "NaN" : "an infinite one",
+               .hint = "the file is damaged, or the model diverged in training"});
 }
 
 void require_range(const std::string& weight, DType dtype, std::span<const std::byte> derived) {

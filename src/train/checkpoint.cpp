@@ -53,14 +53,9 @@ std::string task_of(const TrainPlan::Impl& plan) {
 }
 
 bool valid_file_name(const std::string& name) {
-  static const std::set<std::string> own{state_file,
-                                         digests_file,
-                                         optimizer_file,
-                                         packed_optimizer_file,
-                                         "config.json",
-                                         "model.safetensors",
-                                         "adapter_config.json",
-                                         "adapter_model.safetensors"};
+  static const std::set<std::string> own{
+      state_file,    digests_file,        optimizer_file,        packed_optimizer_file,
+      "config.json", "model.safetensors", "adapter_config.json", "adapter_model.safetensors"};
   return valid_utf8(name) && !name.empty() && name[0] != '.' &&
          name.find_first_of(std::string_view("/\n\\\0", 4)) == std::string::npos && !own.contains(name);
 }
@@ -86,7 +81,8 @@ CheckpointTexts checkpoint_texts(const Trainer::Impl& trainer, CheckpointOptions
   CheckpointTexts texts = std::move(options.files);
   const Model::Impl& model = plan.model.impl();
   texts[model.config_file()] = model.config_text();
-  std::vector<std::string> names{model.weights_file(), options.compress ? packed_optimizer_file : optimizer_file};
+  std::vector<std::string> names{model.weights_file(),
+                                 options.compress ? packed_optimizer_file : optimizer_file};
   for (const auto& text : texts) names.push_back(text.first);
   nlohmann::json state{
       {"format", checkpoint_format}, {"steps", trainer.steps}, {"optimizer", plan.optimizer->name},
@@ -307,8 +303,10 @@ std::map<std::string, std::string> Trainer::resume(const std::string& folder) {
   const CheckpointState state = read_checkpoint_state(folder);
   const TrainPlan::Impl& plan = impl_->planned();
   require_same_run(state, plan, folder);
-  const std::string packed = folder + "/" + packed_optimizer_file, weights_file = plan.model.impl().weights_file();
-  if (!is_file(folder + "/" + weights_file)) refuse_other("kind of model", folder, weights_file, "no such file");
+  const std::string packed = folder + "/" + packed_optimizer_file,
+                    weights_file = plan.model.impl().weights_file();
+  if (!is_file(folder + "/" + weights_file))
+    refuse_other("kind of model", folder, weights_file, "no such file");
   const SafetensorsFile weights(folder + "/" + weights_file),
       optimizer(is_file(packed) ? packed : folder + "/" + optimizer_file);
   const auto states = state_specs(plan.job);

@@ -33,9 +33,9 @@ std::vector<std::pair<std::string, std::int64_t>> breakdown(const JobPlan& job,
   for (const auto& shared : job.shared()) {
     const TensorDef& t = shared.second.tensor;
     add(frozen.contains(shared.first) ? "frozen weights"
-        : t.role == Role::parameter  ? "weights"
-        : t.role == Role::input    ? "inputs"
-        : t.role == Role::constant ? "constants"
+        : t.role == Role::parameter   ? "weights"
+        : t.role == Role::input       ? "inputs"
+        : t.role == Role::constant    ? "constants"
         : t.type.dtype == DType::f16 && t.purpose == Purpose::derived
             ? "fp16 weights"
             : purposes[static_cast<std::size_t>(t.purpose)],

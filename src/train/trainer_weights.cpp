@@ -162,10 +162,10 @@ void Trainer::write(const std::string& weight, std::span<const float> values) {
   const ParameterSpec& spec = impl_->spec(weight);
   require_size(weight, static_cast<std::size_t>(spec.shape.elements()), values.size());
   if (impl_->planned().model.impl().adapter && !spec.trained)
-    throw Error(ErrorKind::usage, {.what = "a weight of the base, which an adapter leaves as it is",
-                                   .where = weight,
-                                   .hint = "write() takes the adapter's own: " +
-                                           impl_->saved().front().name});
+    throw Error(ErrorKind::usage,
+                {.what = "a weight of the base, which an adapter leaves as it is",
+                 .where = weight,
+                 .hint = "write() takes the adapter's own: " + impl_->saved().front().name});
   const std::span<std::byte> to = impl_->executor.bytes(weight);
   impl_->saver.await_copied();
   const std::vector<std::byte> before(to.begin(), to.end());

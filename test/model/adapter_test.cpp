@@ -33,13 +33,16 @@ class AdapterFiles : public testing::Test {
     hash_ = t.weights_hash();
   }
 
-  nlohmann::json config() const { return nlohmann::json::parse(read_whole(adapter_ + "/adapter_config.json")); }
+  nlohmann::json config() const {
+    return nlohmann::json::parse(read_whole(adapter_ + "/adapter_config.json"));
+  }
   std::string refused(const nlohmann::json& changes) const {
     auto changed = config();
     changed.update(changes);
     const TemporaryFolder other;
     other.write("adapter_config.json", changed.dump());
-    std::filesystem::copy_file(adapter_ + "/adapter_model.safetensors", other.file("adapter_model.safetensors"));
+    std::filesystem::copy_file(adapter_ + "/adapter_model.safetensors",
+                               other.file("adapter_model.safetensors"));
     return error_of(ErrorKind::input, [&] { with_adapter(open(base_), other.path()); });
   }
   // With tensors of these names and shapes.
@@ -57,7 +60,9 @@ class AdapterFiles : public testing::Test {
   }
 
   double loss(const Model& model) const {
-    return Trainer(TrainPlan(model, {.batch = B, .seq = T, .threads = 1})).evaluate(toy_batch(7, B, T, V)).loss;
+    return Trainer(TrainPlan(model, {.batch = B, .seq = T, .threads = 1}))
+        .evaluate(toy_batch(7, B, T, V))
+        .loss;
   }
 
   TemporaryFolder folder_;
@@ -79,7 +84,8 @@ TEST_F(AdapterFiles, HavePeftsNames) {
   EXPECT_EQ(c["task_type"], "CAUSAL_LM");
   EXPECT_EQ(c["base_model_name_or_path"], base_);
   // attn.c_proj has no adapter, so c_proj alone would say too much.
-  EXPECT_EQ(c["target_modules"], (nlohmann::json{"c_attn", "transformer.h.0.mlp.c_proj", "transformer.h.1.mlp.c_proj"}));
+  EXPECT_EQ(c["target_modules"],
+            (nlohmann::json{"c_attn", "transformer.h.0.mlp.c_proj", "transformer.h.1.mlp.c_proj"}));
 }
 
 TEST_F(AdapterFiles, AreReadAsTheyWereWritten) {
@@ -137,8 +143,11 @@ TEST_F(AdapterFiles, OfAnotherModelAreRefused) {
   expect_in("[153,2]", refused_tensors({{a, "F32", {2, 51}}, {b, "F32", {153, 3}}}));
   expect_in("F32, BF16 or F16", refused_tensors({{a, "I32", {2, 51}}, {b, "F32", {153, 2}}}));
   expect_in("no weights", refused_tensors({}));
-  expect_in("DoRA", refused_tensors({{"base_model.model.transformer.h.0.attn.c_attn.lora_magnitude_vector", "F32", {153}}}));
-  expect_in("embeddings", refused_tensors({{"base_model.model.transformer.wte.lora_embedding_A", "F32", {2, 67}}}));
+  expect_in("DoRA",
+            refused_tensors(
+                {{"base_model.model.transformer.h.0.attn.c_attn.lora_magnitude_vector", "F32", {153}}}));
+  expect_in("embeddings",
+            refused_tensors({{"base_model.model.transformer.wte.lora_embedding_A", "F32", {2, 67}}}));
   expect_in("knows", refused_tensors({{"transformer.h.0.attn.c_attn.weight", "F32", {2, 2}}}));
 }
 
@@ -197,8 +206,9 @@ TEST(LoraTargets, AreFoundAsPeftFindsThem) {
                                           "1.attn.c_attn", "1.attn.c_proj", "1.mlp.c_fc", "1.mlp.c_proj"}));
   EXPECT_EQ(names({"c_proj"}), (Names{"0.attn.c_proj", "0.mlp.c_proj", "1.attn.c_proj", "1.mlp.c_proj"}));
   EXPECT_EQ(names({"attn.c_proj", "h.0.mlp.c_fc"}), (Names{"0.attn.c_proj", "1.attn.c_proj", "0.mlp.c_fc"}));
-  expect_in("c_attn, c_fc, c_proj",
-            error_of(ErrorKind::usage, [&] { with_lora(base, {.targets = {"c_attn", "q_proj"}}); }));
+  expect_in("c_attn, c_fc, c_proj", error_of(ErrorKind::usage, [&] {
+              with_lora(base, {.targets = {"c_attn", "q_proj"}});
+            }));
   error_of(ErrorKind::usage, [&] { with_lora(base, {.rank = 0}); });
   error_of(ErrorKind::usage, [&] { with_lora(base, {.alpha = 0}); });
   error_of(ErrorKind::usage, [&] { with_lora(base, {.dropout = 1}); });

@@ -1,5 +1,5 @@
-// Training an adapter beside a frozen model: its numbers against PEFT's, the same bits however it is computed,
-// and what it does without.
+// Training an adapter beside a frozen model: its numbers against PEFT's, the same bits however it is
+// computed, and what it does without.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -51,12 +51,11 @@ TEST_P(PeftGolden, LogitsLossGradientsAndLossesAgree) {
                     << " losses " << r.losses << "; worst: " << r.worst;
 }
 
-INSTANTIATE_TEST_SUITE_P(Each, PeftGolden,
-                         testing::Combine(testing::Values("gpt2", "gpt2_rslora"), testing::ValuesIn(all_isas)),
-                         [](const auto& each) {
-                           return std::string(std::get<0>(each.param)) + "_" +
-                                  std::string(name(std::get<1>(each.param)));
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    Each, PeftGolden, testing::Combine(testing::Values("gpt2", "gpt2_rslora"), testing::ValuesIn(all_isas)),
+    [](const auto& each) {
+      return std::string(std::get<0>(each.param)) + "_" + std::string(name(std::get<1>(each.param)));
+    });
 
 TEST(Lora, TenStepsLeadToPeftsWeights) {
   const std::string folder = HONE_TEST_DATA "/adapters/gpt2";
@@ -75,7 +74,8 @@ TEST(Lora, TenStepsLeadToPeftsWeights) {
     batch.labels.push_back((i + 1) % static_cast<std::size_t>(seq) == 0 ? -100 : own[i + 1]);
   Trainer t(TrainPlan(model, {.batch = 2, .seq = seq, .threads = 1, .decay_all = true}));
   for (int n = 0; n < 10; ++n)
-    t.step(batch, {.lr = 1e-3f, .clip = 1, .beta1 = 0.9f, .beta2 = 0.95f, .epsilon = 1e-8f, .weight_decay = 0.1f});
+    t.step(batch,
+           {.lr = 1e-3f, .clip = 1, .beta1 = 0.9f, .beta2 = 0.95f, .epsilon = 1e-8f, .weight_decay = 0.1f});
   for (const ParameterSpec& spec : model.impl().saved(model.impl().specs)) {
     std::vector<float> found(static_cast<std::size_t>(spec.shape.elements())), expected(found.size()),
         before(found.size());
@@ -116,9 +116,11 @@ TEST(Lora, GradientsAreThoseOfFiniteDifferences) {
       return one.evaluate(batch).loss;
     };
     const float h = 3e-2f * std::max(0.1f, std::abs(values[at]));
-    const double labels = static_cast<double>(std::count_if(batch.labels.begin(), batch.labels.end(), [](auto l) { return l >= 0; })) /
+    const double labels = static_cast<double>(std::count_if(batch.labels.begin(), batch.labels.end(),
+                                                            [](auto l) { return l >= 0; })) /
                           static_cast<double>(B * T);
-    const double slope = (loss_with(values[at] + h) - loss_with(values[at] - h)) / (2.0 * static_cast<double>(h)) * labels;
+    const double slope =
+        (loss_with(values[at] + h) - loss_with(values[at] - h)) / (2.0 * static_cast<double>(h)) * labels;
     EXPECT_NEAR(static_cast<double>(gradient[at]) / slope, 1, 2e-2) << name;
     moved += gradient[at] != 0;
   }
@@ -145,7 +147,8 @@ TEST(Lora, FrozenWeightsTakeNeitherGradientsNorStatesNorRoomInTheArena) {
   const Model base = TinyGpt2{}.model(), model = with_lora(base, usual);
   const std::int64_t own = adapter_parameters(model) * 4;
   for (const Precision precision : {Precision::f32, Precision::bf16, Precision::fp16}) {
-    const TrainPlan plan = planned(model, {.precision = precision}), full = planned(base, {.precision = precision});
+    const TrainPlan plan = planned(model, {.precision = precision}),
+                    full = planned(base, {.precision = precision});
     const auto of = parts(plan);
     EXPECT_EQ(of.at("optimizer"), 2 * own) << name(precision);
     EXPECT_EQ(of.at("gradients"), own);
@@ -190,7 +193,8 @@ TEST_P(LoraBits, AreTheSameForAnyThreadsSplitAndBudget) {
     return t.weights_hash();
   };
   const std::string expected = hash({.micro_batch = B});
-  for (const int threads : {2, 3}) EXPECT_EQ(hash({.micro_batch = B, .threads = threads}), expected) << threads;
+  for (const int threads : {2, 3})
+    EXPECT_EQ(hash({.micro_batch = B, .threads = threads}), expected) << threads;
   for (const int micro : {1, 2, 4}) EXPECT_EQ(hash({.micro_batch = micro, .threads = 2}), expected) << micro;
   const TrainPlan whole = planned(model, {.precision = GetParam()});
   EXPECT_EQ(hash({.memory_bytes = whole.peak_bytes() - (std::int64_t{100} << 10)}), expected);
