@@ -52,7 +52,8 @@ expect 2 "has an adapter already" train --model whole --data text.txt --steps 1 
 expect 2 "has been trained" train --model tiny --data text.txt --steps 1 --out new --lora-rank 4
 expect 2 "another adapter" train $lora --lora-alpha 3 --out whole --steps 9
 expect 2 "another adapter" train --model base --data text.txt --batch 4 --seq 32 --out whole --steps 9
-expect 2 "replaced" train --model base --data text.txt --steps 1 --out further --lora-rank 2 --resume never
+mkdir other && cp whole/adapter* other
+expect 2 "would be replaced" train $lora --steps 1 --out other
 expect 2 "holds a model" merge base whole merged
 expect 3 "not an adapter" merge base base new
 expect 3 "not an adapter" generate base --adapter nowhere --prompt a
