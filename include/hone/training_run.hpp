@@ -90,6 +90,7 @@ struct TrainingRun {
   std::string source_field{}, target_field{};
   std::int64_t keep_checkpoints = 2;  // the newest ones that stay; 1 or more
   bool compress_checkpoints = false;  // CheckpointOptions::compress
+  SaveOptions saving{};               // of the finished model
   // An adapter is trained in place of the model, which must be a folder, and `out` becomes the adapter's.
   // seed and base are the run's own.
   std::optional<LoraOptions> lora{};

@@ -18,7 +18,7 @@ struct TrainingOptions {
       adamw_lr;        // none: as the optimizer has it
   std::string recipe;  // only for --help: arguments.cpp takes it out of the command line
   std::optional<double> dropout, label_smoothing;
-  std::string memory, allow;
+  std::string memory, allow, max_shard_size;
   std::int64_t lora_rank = 0;  // 0: the model itself is trained
   std::optional<double> lora_alpha, lora_dropout;
   std::string lora_targets;

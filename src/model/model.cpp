@@ -16,6 +16,7 @@
 #include "model/model_impl.hpp"
 #include "op/inputs.hpp"
 #include "op/ops.hpp"
+#include "store/save_weights.hpp"
 
 namespace hone {
 namespace {
@@ -302,13 +303,32 @@ std::string Model::weights_hash() const {
   return hash_weights(impl_->specs, reader_of(*impl_, buffer));
 }
 
-void Model::save(const std::string& folder) const {
+void Model::save(const std::string& folder, const SaveOptions& options) const {
   make_folders(folder);
   std::vector<float> buffer;
-  const auto path = [&](const char* name) { return folder + "/" + name; };
-  written_weights(path(impl_->weights_file()), impl_->saved(impl_->specs), reader_of(*impl_, buffer))
-      .commit();
-  write_file(path(impl_->config_file()), impl_->config_text());
+  save_folder(*this, folder, impl_->specs, reader_of(*impl_, buffer), options);
+}
+
+void save_folder(const Model& model, const std::string& folder, const std::vector<ParameterSpec>& kept,
+                 const WeightReader& read, const SaveOptions& options) {
+  const Model::Impl& impl = model.impl();
+  if (impl.adapter)
+    written_weights(folder + "/" + impl.weights_file(), impl.saved(kept), read).commit();
+  else
+    save_weights(folder, kept, read, options.max_shard_bytes);
+  write_file(folder + "/" + impl.config_file(), saved_config(model));
+}
+
+std::string saved_config(const Model& model) {
+  return model.impl().adapter ? model.impl().adapter->config : config_beside_f32(model);
+}
+
+std::string config_beside_f32(const Model& model) {
+  auto config = nlohmann::ordered_json::parse(model.config_json());
+  bool changed = false;
+  for (const char* key : {"dtype", "torch_dtype"})
+    if (config.contains(key) && config[key] != "float32") config[key] = "float32", changed = true;
+  return changed ? config.dump(2) + "\n" : model.config_json();
 }
 
 Model preset(const std::string& name, const ModelOptions& options) {

@@ -41,7 +41,6 @@ struct Model::Impl {
   // the types in which they are kept, those that are saved.
   const char* config_file() const { return adapter ? "adapter_config.json" : "config.json"; }
   const char* weights_file() const { return adapter ? "adapter_model.safetensors" : "model.safetensors"; }
-  const std::string& config_text() const { return adapter ? adapter->config : config; }
   std::vector<ParameterSpec> saved(const std::vector<ParameterSpec>& all) const;
 
   const ParameterSpec* find(const std::string& name) const;  // null where there is none
@@ -67,6 +66,15 @@ inline constexpr const char* architecture_key = "architecture";
 
 // Error(input) for a file that stands where a model does, with what it is and the folder that it may be of.
 [[noreturn]] void refuse_file(const std::string& path, const std::string& expected);
+
+// config.json as it stands beside weights in f32: Transformers reads them in the type that it names.
+std::string config_beside_f32(const Model& model);
+// That, or the adapter's config: what stands beside what is saved.
+std::string saved_config(const Model& model);
+// A folder of the model: of `kept`, its weights in the types in which `read` gives them, those that are
+// saved.
+void save_folder(const Model& model, const std::string& folder, const std::vector<ParameterSpec>& kept,
+                 const WeightReader& read, const SaveOptions& options);
 
 // The same model with other weights.
 Model with_weights(const Model& model, WeightStore store);

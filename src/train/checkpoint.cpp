@@ -80,7 +80,7 @@ CheckpointTexts checkpoint_texts(const Trainer::Impl& trainer, CheckpointOptions
   const TrainPlan::Impl& plan = trainer.planned();
   CheckpointTexts texts = std::move(options.files);
   const Model::Impl& model = plan.model.impl();
-  texts[model.config_file()] = model.config_text();
+  texts[model.config_file()] = saved_config(plan.model);
   std::vector<std::string> names{model.weights_file(),
                                  options.compress ? packed_optimizer_file : optimizer_file};
   for (const auto& text : texts) names.push_back(text.first);

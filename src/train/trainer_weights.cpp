@@ -5,6 +5,7 @@
 #include "ir/values.hpp"
 #include "model/model_impl.hpp"
 #include "pass/passes.hpp"
+#include "store/save_weights.hpp"
 #include "train/trainer_impl.hpp"
 
 namespace hone {
@@ -101,15 +102,12 @@ std::string Trainer::weights_hash() const {
   return hash_weights(impl_->planned().specs, impl_->reader(turned));
 }
 
-void Trainer::save(const std::string& folder) const {
+void Trainer::save(const std::string& folder, const SaveOptions& options) const {
   const Exclusive guard(impl_.get());
   impl_->require_whole();
   make_folders(folder);
   TurnedWeight turned;
-  const Model::Impl& model = impl_->planned().model.impl();
-  const auto path = [&](const char* name) { return folder + "/" + name; };
-  written_weights(path(model.weights_file()), impl_->saved(), impl_->reader(turned)).commit();
-  write_file(path(model.config_file()), model.config_text());
+  save_folder(impl_->planned().model, folder, impl_->planned().specs, impl_->reader(turned), options);
 }
 
 void Trainer::read(const std::string& weight, std::span<float> values) const {
@@ -138,7 +136,10 @@ void Trainer::read_gradient(const std::string& weight, std::span<float> values) 
   const ParameterSpec& spec = impl_->planned().model.impl().spec(weight);
   impl_->require_kept(weight);
   const std::string& state = impl_->gradient_state(weight);
-  impl_->with_whole_gradients([&] { in_file_layout(spec, impl_->executor.view<float>(state), values); });
+  const DType kept = impl_->planned().job.shared().at(state).tensor.type.dtype;
+  std::vector<float> sums(static_cast<std::size_t>(spec.shape.elements()));
+  impl_->with_whole_gradients([&] { widen(impl_->executor.bytes(state), kept, sums); });
+  in_file_layout(spec, sums, values);
   for (float& value : values) value /= impl_->scaled_by;
 }
 
