@@ -52,7 +52,7 @@ TEST_P(PeftGolden, LogitsLossGradientsAndLossesAgree) {
 }
 
 INSTANTIATE_TEST_SUITE_P(
-    Each, PeftGolden, testing::Combine(testing::Values("gpt2", "gpt2_rslora"), testing::ValuesIn(all_isas)),
+    Each, PeftGolden, testing::Combine(testing::Values("gpt2", "gpt2_rslora", "llama", "gemma3_text"), testing::ValuesIn(all_isas)),
     [](const auto& each) {
       return std::string(std::get<0>(each.param)) + "_" + std::string(name(std::get<1>(each.param)));
     });
