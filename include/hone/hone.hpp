@@ -28,7 +28,7 @@
 // - training_run               a whole run, as `hone train` does it
 // - generate, eval, verify     text from a model; how well it predicts; its numbers against a reference
 // - forecast, machine, bench   what a run will need; what this machine can do; what was reached
-// - report, inspect            tables, plots, progress; what a file of weights holds
+// - report, inspect, convert   tables, plots, progress; what a file of weights holds; other formats
 // - error, version, precision, nearest
 //
 // Values (Model, Text, Tokenizer, plans) are cheap to copy and may be shared by threads; a Trainer and a
@@ -39,6 +39,7 @@
 #pragma once
 #include "hone/bench.hpp"
 #include "hone/builder.hpp"
+#include "hone/convert.hpp"
 #include "hone/error.hpp"
 #include "hone/eval.hpp"
 #include "hone/forecast.hpp"

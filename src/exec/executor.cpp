@@ -54,7 +54,7 @@ struct Executor::Impl {
   std::byte* address(std::size_t program, TensorId id) {
     const Program& p = plan.programs()[program];
     const TensorDef& root = p[p.root(id)];
-    const std::int64_t inside = (p[id].offset - root.offset) * size_bytes(root.type.dtype);
+    const std::int64_t inside = row_bytes(root.type.dtype, p[id].offset - root.offset);
     if (const auto at = held.find(root.name); at != held.end() && root.role != Role::activation)
       return at->second.data() + inside;
     const std::int64_t base =

@@ -42,9 +42,12 @@ class Merging {
   // The base's weights, each in the type that it is written in.
   std::vector<ParameterSpec> specs(std::optional<DType> dtype) const {
     std::vector<ParameterSpec> base;
+    const auto stored = model_.store.stored_types();
     for (ParameterSpec spec : model_.specs) {
       if (spec.trained) continue;
-      spec.dtype = dtype ? *dtype : model_.store.stored_dtype(spec);
+      const auto type = stored.find(spec.name);
+      const bool narrow = type != stored.end() && is_floating(type->second);  // blocks become f32
+      spec.dtype = dtype ? *dtype : narrow ? type->second : DType::f32;
       base.push_back(std::move(spec));
     }
     return base;

@@ -8,6 +8,7 @@
 #include "base/float_mode.hpp"
 #include "file/atomic.hpp"
 #include "file/format.hpp"
+#include "file/gguf.hpp"
 #include "file/json.hpp"
 #include "file/mapped.hpp"
 #include "hone/nearest.hpp"
@@ -350,6 +351,7 @@ Model from_config(const std::string& path, const ModelOptions& options) {
 
 Model find_model(const std::string& what, const ModelOptions& options) {
   if (is_folder(what)) return open(what, options);
+  if (is_gguf(what)) return open(what, options);
   if (is_file(what)) return from_config(what, options);
   for (const Preset& p : presets())
     if (what == p.name) return preset(what, options);

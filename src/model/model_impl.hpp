@@ -80,6 +80,8 @@ void save_folder(const Model& model, const std::string& folder, const std::vecto
 Model with_weights(const Model& model, WeightStore store);
 // The same model with a further pass; weights that it adds have their initial values.
 Model with_pass(const Model& model, ForwardPass pass);
+// A GGUF file; sizes and weights are its own.
+Model open_gguf(const std::string& path, const ModelOptions& options);
 // A folder that such a model of an architecture of one's own was saved to.
 Model open_custom(const std::string& folder, Network network, Objective objective,
                   const ModelOptions& options, const std::vector<ForwardPass>& passes);

@@ -22,10 +22,10 @@ std::set<std::string> weight_names(const Program& program) {
 }
 
 ModelWeights::ModelWeights(const Model& model, std::span<const Program> whole, const JobPlan& job) {
-  for (const ParameterSpec& spec : model.impl().specs) {
-    if (!job.holds(spec.name)) continue;
-    weights_.push_back(model.impl().store.hold(spec));
-    tensors_[spec.name] = weights_.back()->bytes();
+  for (const auto& [name, shared] : job.shared()) {
+    if (shared.tensor.role != Role::parameter || !job.holds(name)) continue;
+    weights_.push_back(model.impl().store.hold(*shared.tensor.parameter));
+    tensors_[name] = weights_.back()->bytes();
   }
   for (const Program& program : whole) {
     const Program prepare = cut(program, Phase::prepare);

@@ -173,6 +173,7 @@ class Evaluation {
     shape.micro_batch = together_;
     shape.products = dtype_of(o.precision);
     shape.hits = true;
+    shape.stored_only = true;
     return shape;
   }
   JobPlan plan(const EvalOptions& o) const {

@@ -78,8 +78,11 @@ BuildOptions cached(const GenerateOptions& o) {
   return options;
 }
 
-Program settled(Program p, const GenerateOptions& o) {
-  run_pipeline(p, {.use = PipelineOptions::Use::generate, .products = dtype_of(o.precision)});
+Program settled(Program p, const Model& model, const GenerateOptions& o) {
+  run_pipeline(p, {.use = PipelineOptions::Use::generate,
+                   .products = dtype_of(o.precision),
+                   .stored = model.impl().store.stored_types(),
+                   .stored_only = true});
   return p;
 }
 
@@ -88,7 +91,7 @@ Program write_chunk(const Model& model, const GenerateOptions& o, std::int64_t s
                     std::int64_t tokens) {
   BuildOptions options = cached(o);
   options.batch = sequences, options.seq = tokens;
-  return settled(model.impl().write(options).program, o);
+  return settled(model.impl().write(options).program, model, o);
 }
 
 // Reads a source of up to so many positions; leaves its keys and values.
@@ -98,7 +101,7 @@ Program write_source(const Model& model, const GenerateOptions& o, std::int64_t 
   options.sizes["source_seq"] = rows;
   Program p = model.impl().write(options).program;
   p.outputs.clear();
-  return settled(std::move(p), o);
+  return settled(std::move(p), model, o);
 }
 
 // A source is padded to the next of these: at most four times its positions.
@@ -165,7 +168,8 @@ GeneratePlan::GeneratePlan(Model model, GenerateOptions options) {
                                           std::move(job),
                                           {}});
   // Weights are turned into their place: 8 MiB were kept where the largest has 16.
-  impl->forecast = forecast_memory(impl->job, largest_turned_bytes(impl->model.impl().specs) / 2);
+  impl->forecast = forecast_memory(impl->job, largest_turned_bytes(impl->model.impl().specs) / 2, {},
+                                   &impl->model.impl().store);
   const ExecOptions& exec = impl->job.options();
   const std::int64_t probe = probe_within(impl->forecast.arena_bytes);
   impl->forecast.step_ms =

@@ -26,19 +26,6 @@ const char* name(Finish finish) {
   return "";
 }
 
-std::size_t whole_characters(std::string_view text) {
-  for (std::size_t back = 1; back <= std::min<std::size_t>(3, text.size()); ++back) {
-    const auto byte = static_cast<unsigned char>(text[text.size() - back]);
-    if ((byte & 0xC0u) == 0x80u) continue;  // inside a character: its first byte stands further ahead
-    const std::size_t length = byte >= 0xF0 && byte < 0xF5   ? 4
-                               : byte >= 0xE0 && byte < 0xF0 ? 3
-                               : byte >= 0xC2 && byte < 0xE0 ? 2
-                                                             : 1;
-    return length > back ? text.size() - back : text.size();
-  }
-  return text.size();
-}
-
 struct Generation::Impl {
   std::shared_ptr<Generator::Impl> generator;
   std::vector<std::int32_t> prompt;
@@ -50,7 +37,8 @@ struct Generation::Impl {
   std::vector<BeamToken> found;  // by beam search, of which `drawn` were handed out
   Finish found_finish = Finish::running;
   Piece piece;
-  std::string text, pending;  // what the piece shows; bytes of an unfinished character
+  std::string text;  // what the piece shows
+  std::optional<TextDecoder> decoder;
 
   void begin();
   void advance();
@@ -158,10 +146,9 @@ bool Generation::Impl::is_stop(std::int32_t token) const {
 void Generation::Impl::add_text(std::int32_t token, bool last) {
   text.clear();
   if (!tokenizer) return;
-  if (!is_stop(token) && !tokenizer->is_special(token)) pending += tokenizer->token(token);
-  const std::size_t whole = last ? pending.size() : whole_characters(pending);
-  text.assign(pending, 0, whole);
-  pending.erase(0, whole);
+  if (!decoder) decoder.emplace(*tokenizer);
+  if (!is_stop(token)) text = decoder->add(token);
+  if (last) text += decoder->finish();
 }
 
 std::span<const float> Generation::Impl::finite_logits() {

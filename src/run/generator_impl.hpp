@@ -65,8 +65,4 @@ struct Generator::Impl {
 
 using GeneratorInUse = InUse<Generator::Impl>;
 
-// How many bytes of the text's start are whole characters: what is left may become one with the bytes to
-// come.
-std::size_t whole_characters(std::string_view text);
-
 }  // namespace hone

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/utf8.hpp"
+#include "text/regex.hpp"
 #include "text/unicode.hpp"
 
 namespace hone {
@@ -35,19 +36,36 @@ std::size_t behind_spaces(std::string_view text, std::size_t at) {
   return at;
 }
 
+bool is_word(std::string_view text, std::size_t at) {
+  const CodePoint c = code_point_at(text, at);
+  return c.bytes > 0 && rust_word_set().contains(c.value);
+}
+
+bool word_ends_at(std::string_view text, std::size_t at) {
+  if (at == 0) return false;
+  std::size_t begin = at - 1;
+  while (begin > 0 && continues_character(text[begin])) --begin;
+  return is_word(text, begin);
+}
+
+bool word_begins_at(std::string_view text, std::size_t at) { return at < text.size() && is_word(text, at); }
+
 }  // namespace
 
-AddedTokens::AddedTokens(std::vector<AddedToken> tokens) : tokens_(std::move(tokens)) {
-  std::sort(tokens_.begin(), tokens_.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
+AddedTokens::AddedTokens(std::vector<AddedToken> tokens, const std::function<void(std::string&)>& normalize)
+    : tokens_(std::move(tokens)) {
+  std::stable_sort(tokens_.begin(), tokens_.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
   for (std::size_t i = 0; i < tokens_.size(); ++i) {
+    std::string& name = tokens_[i].text = tokens_[i].content;
+    if (tokens_[i].normalized && normalize) normalize(name);
+    if (name.empty()) continue;
     Finder& finder = finders_[tokens_[i].normalized ? 1 : 0];
-    finder.by_length.push_back(i);
-    finder.first_bytes[static_cast<unsigned char>(tokens_[i].content[0])] = true;
+    auto& lengths = finder.lengths[static_cast<unsigned char>(name[0])];
+    if (std::find(lengths.begin(), lengths.end(), name.size()) == lengths.end()) lengths.push_back(name.size());
+    finder.places.emplace(name, i);
   }
   for (Finder& finder : finders_)
-    std::stable_sort(finder.by_length.begin(), finder.by_length.end(), [&](std::size_t a, std::size_t b) {
-      return tokens_[a].content.size() > tokens_[b].content.size();
-    });
+    for (auto& lengths : finder.lengths) std::sort(lengths.rbegin(), lengths.rend());
 }
 
 bool AddedTokens::reach_across(std::string_view text, std::size_t at) const {
@@ -63,19 +81,32 @@ bool AddedTokens::reach_across(std::string_view text, std::size_t at) const {
 std::optional<AddedTokens::Match> AddedTokens::find(std::string_view text, std::size_t at, std::size_t taken,
                                                     bool normalized) const {
   const Finder& finder = finders_[normalized ? 1 : 0];
-  if (finder.by_length.empty()) return std::nullopt;
-  for (std::size_t begin = at; begin < text.size(); ++begin) {
-    if (!finder.first_bytes[static_cast<unsigned char>(text[begin])]) continue;
-    for (const std::size_t i : finder.by_length) {
-      const AddedToken& token = tokens_[i];
-      if (!text.substr(begin).starts_with(token.content)) continue;
-      const std::size_t end = begin + token.content.size();
-      const std::size_t left = token.lstrip ? before_spaces(text, begin) : begin;
-      const std::size_t right = token.rstrip ? behind_spaces(text, end) : end;
-      return Match{&token, std::max(left, taken), std::max(right, taken), end};
+  if (finder.places.empty()) return std::nullopt;
+  for (std::size_t begin = at; begin < text.size();) {
+    const auto [token, end] = longest_at(finder, text, begin);
+    if (!token) {
+      ++begin;
+      continue;
     }
+    if (token->single_word && (word_ends_at(text, begin) || word_begins_at(text, end))) {
+      begin = end;
+      continue;
+    }
+    const std::size_t left = token->lstrip ? before_spaces(text, begin) : begin;
+    const std::size_t right = token->rstrip ? behind_spaces(text, end) : end;
+    return Match{token, std::max(left, taken), std::max(right, taken), end};
   }
   return std::nullopt;
+}
+
+std::pair<const AddedToken*, std::size_t> AddedTokens::longest_at(const Finder& finder, std::string_view text,
+                                                                  std::size_t begin) const {
+  for (const std::size_t length : finder.lengths[static_cast<unsigned char>(text[begin])]) {
+    if (length > text.size() - begin) continue;
+    const auto it = finder.places.find(text.substr(begin, length));
+    if (it != finder.places.end()) return {&tokens_[it->second], begin + length};
+  }
+  return {nullptr, begin};
 }
 
 }  // namespace hone

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "op/builder_state.hpp"
+#include "store/weight_store.hpp"
 #include "train/plan_impl.hpp"
 
 namespace hone {
@@ -21,8 +22,9 @@ struct TextMemory {
 };
 // A job's memory: arena, what lies outside it (such buffers and a text too), and the parts by name, `frozen`
 // weights apart. The time is left at 0.
+// `store`: whose weights the job reads, of which some may be mapped.
 Forecast forecast_memory(const JobPlan& job, std::int64_t turning_bytes, const TextMemory& text = {},
-                         const std::set<std::string>& frozen = {});
+                         const WeightStore* store = nullptr, const std::set<std::string>& frozen = {});
 // Resident while ways to keep a budget are compared, before the job takes anything; as large a peak where the
 // job's is smaller.
 std::int64_t planning_bytes(const JobPlan& job);

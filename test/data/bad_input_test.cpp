@@ -1,4 +1,6 @@
 // The fuzzers' entries on inputs made by hand, so that each ordinary test run goes through them.
+#include <fstream>
+#include <iterator>
 #include <gtest/gtest.h>
 
 #include <vector>
@@ -35,6 +37,19 @@ std::string with_length(std::uint64_t length, const std::string& rest) {
   std::string file(8, '\0');
   std::memcpy(file.data(), &length, 8);
   return file + rest;
+}
+
+TEST(BadInput, Gguf) {
+  std::ifstream file(HONE_TEST_DATA "/gguf/quantized.gguf", std::ios::binary);
+  const std::string good{std::istreambuf_iterator<char>(file), {}};
+  run_damaged(fuzz::gguf, good);
+  const std::string header = good.substr(0, 640);  // each of its bytes
+  for (std::size_t at = 0; at < header.size(); ++at)
+    for (int value = 0; value < 256; value += 15) {
+      std::string bad = good;
+      bad[at] = static_cast<char>(value);
+      run(fuzz::gguf, bad);
+    }
 }
 
 TEST(BadInput, Safetensors) {

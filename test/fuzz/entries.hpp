@@ -18,6 +18,7 @@
 #include "data/frame_cache.hpp"
 #include "data/json_lines.hpp"
 #include "data/raw_shard.hpp"
+#include "file/gguf.hpp"
 #include "file/json.hpp"
 #include "file/safetensors.hpp"
 #include "hone/error.hpp"
@@ -54,6 +55,42 @@ inline bool safetensors(Bytes file) {
       require(entry.offset >= 8 && entry.offset + entry.bytes <= file.size());
     }
     require(bytes <= file.size() - 8);
+  });
+}
+
+// Bytes as a file, for readers that take a path.
+class MemoryFile {
+ public:
+  explicit MemoryFile(std::string_view bytes) : fd_(::memfd_create("fuzz", 0)) {
+    require(fd_ >= 0 && ::write(fd_, bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size()));
+  }
+  ~MemoryFile() { ::close(fd_); }
+  MemoryFile(const MemoryFile&) = delete;
+  MemoryFile& operator=(const MemoryFile&) = delete;
+  std::string path() const { return "/proc/self/fd/" + std::to_string(fd_); }
+
+ private:
+  int fd_;
+};
+
+// All that it gives out lies in the file, and keys can be read as whatever they are.
+inline bool gguf(Bytes file) {
+  return passes([&] {
+    const GgufIndex index = parse_gguf(file, "fuzz");
+    std::uint64_t bytes = 0;
+    for (const GgufTensor& tensor : index.tensors) {
+      bytes += tensor.bytes;
+      require(tensor.offset >= 24 && tensor.offset + tensor.bytes <= file.size());
+    }
+    require(bytes <= file.size());
+    const MemoryFile memory(text_of(file));
+    const GgufFile opened(memory.path());
+    for (const auto& [key, entry] : opened.metadata()) {
+      passes([&] { opened.texts(key); });
+      passes([&] { opened.integers(key); });
+      passes([&] { opened.numbers(key); });
+      passes([&] { opened.number(key); });
+    }
   });
 }
 
@@ -96,21 +133,6 @@ inline bool raw_shards(Bytes file) {
   check(std::as_bytes(std::span(mended.data(), mended.size())));
   return passed;
 }
-
-// Bytes as a file, for readers that take a path.
-class MemoryFile {
- public:
-  explicit MemoryFile(std::string_view bytes) : fd_(::memfd_create("fuzz", 0)) {
-    require(fd_ >= 0 && ::write(fd_, bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size()));
-  }
-  ~MemoryFile() { ::close(fd_); }
-  MemoryFile(const MemoryFile&) = delete;
-  MemoryFile& operator=(const MemoryFile&) = delete;
-  std::string path() const { return "/proc/self/fd/" + std::to_string(fd_); }
-
- private:
-  int fd_;
-};
 
 // As it is, and with the sums of header and index put right; every token that a shard gives out is in the
 // vocabulary.

@@ -125,7 +125,7 @@ TEST(Tokenizer, TrainedMergesFollowCountThenLowerIds) {
   const Tokenizer tokenizer =
       Tokenizer::train_bpe("ab cd ab cd ab cd ab cd", {.vocab_size = 261, .special_tokens = {}});
   const Tokenizer::Impl& t = tokenizer.impl();
-  ASSERT_EQ(t.bpe.merges().size(), 4u);
+  ASSERT_EQ(t.bpe->merges().size(), 4u);
   EXPECT_EQ(t.tokens[256], "ab");   // 4: ids of 'a' and 'b' are the lowest
   EXPECT_EQ(t.tokens[257], "cd");   // 4
   EXPECT_EQ(t.tokens[258], " cd");  // 4
