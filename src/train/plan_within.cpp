@@ -194,7 +194,7 @@ std::shared_ptr<TrainPlan::Impl> Planner::fitted(Candidate& c, double& ms) {
   if (kept->forecast.peak_bytes <= budget) return kept;
   std::int64_t most = other_workspace_bytes(*kept);
   bool fits = std::max(fixed + most, planning) <= budget;
-  PlanPrograms programs{kept->job.programs(), kept->micro};
+  PlanPrograms programs{kept->job.programs(), kept->micro, kept->frozen};
   c.least_ms = c.ms;
   for (std::size_t m = 0; m < kept->micro.size(); ++m) {
     const Program& whole = kept->job.programs()[kept->micro[m].train];
