@@ -44,7 +44,9 @@ class HONE_API Tokenizer {
 
   static Tokenizer bytes();                                                 // id = byte, 256 of them
   static Tokenizer chars(std::string_view text);                            // the text's code points, sorted
-  static Tokenizer open(const std::string& path);                           // a tokenizer.json, or its folder
+  // A tokenizer.json, or a folder with one, or with what Transformers makes one of: vocab.json and merges.txt of
+  // GPT-2, RoBERTa or Qwen 2, or BERT's vocab.txt, with tokenizer_config.json.
+  static Tokenizer open(const std::string& path);
   static std::optional<Tokenizer> of_model(const std::string& folder);      // its own, if it has one
   static Tokenizer parse(std::string_view json, const std::string& where);  // the same from memory
   static Tokenizer train_bpe(std::string_view text, const BpeOptions& options = {});

@@ -6,7 +6,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -43,11 +42,11 @@ class AddedTokens {
   // The first from text[at] on, the leftmost, and of those that begin there the longest; what stands before
   // `taken` is another's.
   std::optional<Match> find(std::string_view text, std::size_t at, std::size_t taken, bool normalized) const;
-  bool any(bool normalized) const { return !finders_[normalized ? 1 : 0].places.empty(); }
+  bool any(bool normalized) const { return finders_[normalized ? 1 : 0].ids.size() > 0; }
 
  private:
   struct Finder {
-    std::unordered_map<std::string, std::size_t, TextHash, std::equal_to<>> places;  // in tokens_, by name
+    Vocabulary ids;  // by name; of two alike the first special one counts, or else the first
     std::array<std::vector<std::size_t>, 256> lengths;  // of names by their first byte, longest first
   };
   // The longest of them that begins there, and its end.

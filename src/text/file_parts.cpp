@@ -151,6 +151,7 @@ std::vector<std::string> tokens_by_id(const Vocabulary& ids, const AddedTokens& 
     }
     set_token(tokens, id, written(token));
   }
+  if (tokens.empty()) throw Error(ErrorKind::input, {.what = "the vocabulary is empty", .where = where});
   return tokens;
 }
 

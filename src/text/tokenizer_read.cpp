@@ -9,6 +9,7 @@
 #include "file/mapped.hpp"
 #include "text/file_parts.hpp"
 #include "text/tokenizer_impl.hpp"
+#include "text/vocabulary_folder.hpp"
 
 namespace hone {
 namespace {
@@ -109,7 +110,15 @@ class FileReader {
     t_.added = read_added_tokens(root_["added_tokens"], ids, limit,
                                  t_.normalizer ? normalize : std::function<void(std::string&)>(), t_.notes);
     t_.tokens = tokens_by_id(ids, t_.added, as_bytes, root_.where());
+    check_frame();
     if (bytes) find_cuts(normalizer);
+  }
+
+  void check_frame() const {
+    for (const TemplateItem& item : t_.around)
+      for (const std::int32_t id : item.ids)
+        if (id >= std::ssize(t_.tokens) || t_.tokens[static_cast<std::size_t>(id)].empty())
+          root_["post_processor"].refuse("a special token's id is not in the vocabulary", std::to_string(id));
   }
 
   PreTokenizer read_words(bool bytes) {
@@ -237,7 +246,6 @@ class FileReader {
     auto limit = limit_of_added();
     const auto ids = std::make_shared<const Vocabulary>(read_vocabulary(model_.required("vocab"), limit));
     const std::string unknown = model_["unk_token"].text_or("<unk>");
-    if (ids->size() == 0) model_["vocab"].refuse("the vocabulary is empty");
     t_.model = word_level_model(ids, unknown, root_.where());
     read_stages(*ids, limit, false);
     is_characters_ = !ids->contains(unknown) && are_characters(*ids);
@@ -279,7 +287,7 @@ class FileReader {
 [[noreturn]] void refuse_folder(const std::string& folder) {
   std::string found;
   for (const char* name :
-       {"vocab.json", "merges.txt", "tokenizer.model", "vocab.txt", "spiece.model", "tokenizer_config.json"})
+       {"vocab.json", "merges.txt", "tokenizer.model", "spiece.model", "tokenizer_config.json"})
     if (is_file(folder + "/" + name)) found += (found.empty() ? "" : ", ") + std::string(name);
   const std::string hint = found.empty()
                                ? "copy the model's tokenizer.json there, or name another with --tokenizer"
@@ -300,8 +308,12 @@ Tokenizer Tokenizer::parse(std::string_view text, const std::string& where) {
 }
 
 Tokenizer Tokenizer::open(const std::string& path) {
-  if (is_folder(path) && !is_file(path + "/tokenizer.json")) refuse_folder(path);
   const std::string file = is_folder(path) ? path + "/tokenizer.json" : path;
+  if (is_folder(path) && !is_file(file)) {
+    const auto made = tokenizer_json_of_folder(path);
+    if (!made) refuse_folder(path);
+    return parse(*made, path);
+  }
   return parse(read_file(file), file);
 }
 
