@@ -3,6 +3,7 @@
 #include <cmath>
 #include <optional>
 
+#include "model/vocabulary.hpp"
 #include "run/beams.hpp"
 #include "run/generator_impl.hpp"
 #include "run/sampler.hpp"
@@ -222,6 +223,7 @@ Generation Generator::generate(std::span<const std::int32_t> prompt, SamplingOpt
   generation->generator = impl_;
   generation->prompt.assign(prompt.begin(), prompt.end());
   generation->sampling = std::move(sampling);
+  if (tokenizer) require_vocabulary(impl_->plan.model(), *tokenizer, "tokenizer");
   if (tokenizer) generation->tokenizer = *tokenizer;
   const bool reads_source = impl_->planned().reads.source();
   if (prompt.empty() && !reads_source && tokenizer && tokenizer->end_of_text())
