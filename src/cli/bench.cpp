@@ -11,6 +11,7 @@
 #include "cli/numbers.hpp"
 #include "cli/terminal.hpp"
 #include "cli/training_session.hpp"
+#include "hone/text.hpp"
 
 namespace hone::cli {
 namespace {
@@ -21,7 +22,7 @@ struct BenchOptions {
   std::int64_t vocab = 0;
   int steps = 5;
   bool json = false;
-  std::string memory;
+  std::string memory, tokenizer, data;
 };
 
 // Both were measured in turns, so the shares hold though the limit moved.
@@ -86,7 +87,24 @@ void show(const std::vector<KernelBench>& results, bool json) {
   print(limit_line(limit));
 }
 
+void run_tokenizer(const BenchOptions& o) {
+  if (o.tokenizer.empty() || o.data.empty())
+    throw Error(ErrorKind::usage,
+                {.what = "bench tokenizer needs a tokenizer and a text", .where = "--tokenizer, --data"});
+  const TokenizerBench r = bench_tokenizer(Tokenizer::open(o.tokenizer), read_texts(o.data), o.steps);
+  print(o.json
+            ? JsonLine()
+                  .add("case", "tokenizer")
+                  .add("mb_per_s", spread_json(r.mb_per_s))
+                  .add("bytes", r.bytes)
+                  .add("ids", r.ids)
+                  .text()
+            : fmt::format("{:.1f} MB/s (from {:.1f} to {:.1f}) on one core: {} to {} ids", r.mb_per_s.median,
+                          r.mb_per_s.min, r.mb_per_s.max, human_bytes(static_cast<double>(r.bytes)), r.ids));
+}
+
 void run(const std::string& what, BenchOptions o) {
+  if (what == "tokenizer") return run_tokenizer(o);
   o.plan.precision = precision_from_name(o.precision);
   if (!o.memory.empty()) o.plan.memory_bytes = bytes_from_text(o.memory, "memory");
   if (what == "gemm") return show(bench_gemm(o.plan.precision, o.plan.threads, o.plan.isa), o.json);
@@ -103,11 +121,13 @@ void add_bench(Command& app) {
   auto* c = app.add_subcommand("bench", "speed, and the share of this CPU's limit",
                                "  hone bench train --model gpt2 --batch 4 --seq 256 --precision bf16\n"
                                "  hone bench gemm --precision f32\n"
-                               "  hone bench attention --isa avx2");
+                               "  hone bench attention --isa avx2\n"
+                               "  hone bench tokenizer --tokenizer gpt2/tokenizer.json --data book.txt");
   auto* what = new_kept<std::string>();
   auto* o = new_kept<BenchOptions>();
   *what = "train";
-  c->add_option("what", *what, "train, gemm or attention")->one_of({"train", "gemm", "attention"});
+  c->add_option("what", *what, "train, gemm, attention or tokenizer")
+      ->one_of({"train", "gemm", "attention", "tokenizer"});
   c->add_option("--model", o->model, "preset, config.json or model folder")->capture_default_str();
   c->add_option("--vocab", o->vocab, "vocabulary (default: the model's own; nano 4096)")
       ->between(0, 100'000'000);
@@ -119,14 +139,18 @@ void add_bench(Command& app) {
   c->add_option("--precision", o->precision, "f32, bf16 or fp16")->capture_default_str();
   c->add_option("--threads", o->plan.threads, "0: all cores")->capture_default_str();
   add_isa(*c, o->plan.isa);
+  c->add_option("--tokenizer", o->tokenizer, "of bench tokenizer: a tokenizer.json or its folder");
+  c->add_option("--data", o->data, "of bench tokenizer: a text file, or a folder of them");
   c->add_option("--steps", o->steps, "timed steps")->capture_default_str()->between(1, 10000);
   c->add_flag("--json", o->json, "one JSON object a line on stdout");
   c->callback([=] {
     if (o->vocab == 0 && o->model == "nano") o->vocab = 4096;
     if (*what != "train")
-      c->note_without_effect(
-          {"--model", "--vocab", "--batch", "--micro-batch", "--memory", "--seq", "--steps"},
-          "on bench " + *what + ", which has shapes of its own");
+      c->note_without_effect({"--model", "--vocab", "--batch", "--micro-batch", "--memory", "--seq"},
+                             "on bench " + *what + ", which has shapes of its own");
+    if (*what == "gemm" || *what == "attention")
+      c->note_without_effect({"--steps"}, "on bench " + *what + ", which has shapes of its own");
+    if (*what != "tokenizer") c->note_without_effect({"--tokenizer", "--data"}, "on bench " + *what);
     run(*what, *o);
   });
 }

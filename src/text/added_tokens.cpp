@@ -108,8 +108,9 @@ std::pair<const AddedToken*, std::size_t> AddedTokens::longest_at(const Finder& 
     if (length > text.size() - begin) continue;
     const std::int32_t id = finder.ids.find(text.substr(begin, length));
     if (id < 0) continue;
-    const auto it = std::lower_bound(tokens_.begin(), tokens_.end(), id,
-                                     [](const AddedToken& token, std::int32_t value) { return token.id < value; });
+    const auto it =
+        std::lower_bound(tokens_.begin(), tokens_.end(), id,
+                         [](const AddedToken& token, std::int32_t value) { return token.id < value; });
     return {&*it, begin + length};
   }
   return {nullptr, begin};

@@ -27,7 +27,8 @@ class AddedTokens {
  public:
   AddedTokens() = default;
   // `normalize` rewrites the text that the normalized ones are looked for in, and so their names.
-  explicit AddedTokens(std::vector<AddedToken> tokens, const std::function<void(std::string&)>& normalize = {});
+  explicit AddedTokens(std::vector<AddedToken> tokens,
+                       const std::function<void(std::string&)>& normalize = {});
 
   const std::vector<AddedToken>& all() const { return tokens_; }  // by id
   // Whether one that begins before text[at] reaches behind it, with the white space that it takes along: the
@@ -75,7 +76,8 @@ void for_each_piece(const AddedTokens& added, std::string_view text, bool normal
 // The same for both kinds in one text that no normalizer changes: Hugging Face's tokenizers look for those
 // that are not normalized first, then for the others in what is left.
 template <class Plain, class Token>
-void for_each_plain_piece(const AddedTokens& added, std::string_view text, const Plain& plain, const Token& token) {
+void for_each_plain_piece(const AddedTokens& added, std::string_view text, const Plain& plain,
+                          const Token& token) {
   for_each_piece(
       added, text, false,
       [&](std::string_view outer, std::size_t begin) {

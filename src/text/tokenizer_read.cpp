@@ -1,5 +1,5 @@
-// tokenizer.json, the file of Hugging Face's tokenizers. A member that would change ids is obeyed or refused by
-// name: ids that are nearly right ruin a model quietly. One that changes none is a note.
+// tokenizer.json, the file of Hugging Face's tokenizers. A member that would change ids is obeyed or refused
+// by name: ids that are nearly right ruin a model quietly. One that changes none is a note.
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -73,9 +73,9 @@ class FileReader {
   }
 
   void note_settings() {
-    constexpr std::string_view known_root[] = {"version",    "truncation",    "padding",        "added_tokens",
-                                               "normalizer", "pre_tokenizer", "post_processor", "decoder",
-                                               "model"};
+    constexpr std::string_view known_root[] = {"version",        "truncation", "padding",
+                                               "added_tokens",   "normalizer", "pre_tokenizer",
+                                               "post_processor", "decoder",    "model"};
     note_unknown_keys(root_, known_root, unknown_);
     std::string settings;
     for (const char* key : {"truncation", "padding"})
@@ -103,9 +103,11 @@ class FileReader {
     const bool as_bytes = bytes && (decoder.is_null() || decoder.type() == "ByteLevel");
     if (!as_bytes) t_.decoder = read_decoder(decoder, unknown_);
     if (bytes && decoder.is_null())
-      t_.notes.push_back(root_.where() + ": there is no decoder; tokens become text as byte-level BPE has them");
+      t_.notes.push_back(root_.where() +
+                         ": there is no decoder; tokens become text as byte-level BPE has them");
     if (root_["added_tokens"].json().is_array())
-      for (const JsonPlace& entry : root_["added_tokens"].elements()) note_unknown_keys(entry, known_added, unknown_);
+      for (const JsonPlace& entry : root_["added_tokens"].elements())
+        note_unknown_keys(entry, known_added, unknown_);
     const auto normalize = [&](std::string& name) { t_.normalizer(name, {}); };
     t_.added = read_added_tokens(root_["added_tokens"], ids, limit,
                                  t_.normalizer ? normalize : std::function<void(std::string&)>(), t_.notes);
@@ -138,7 +140,8 @@ class FileReader {
   // Of pre-tokenizers that are usual with byte-level BPE it is known where words end for sure.
   void find_cuts(const JsonPlace& normalizer) {
     const std::vector<JsonPlace> chain = pre_tokenizer_chain(root_["pre_tokenizer"]);
-    const bool prefix = chain.back()["add_prefix_space"].flag_or(true), regex = chain.back()["use_regex"].flag_or(true);
+    const bool prefix = chain.back()["add_prefix_space"].flag_or(true),
+               regex = chain.back()["use_regex"].flag_or(true);
     std::optional<WordPattern> words;
     if (regex && (chain.size() == 1 || (chain.size() == 2 && chain[0].type() == "Digits" && !prefix)))
       words = WordPattern::gpt2;
@@ -152,8 +155,14 @@ class FileReader {
   }
 
   void read_bpe() {
-    constexpr std::string_view known[] = {"dropout",  "unk_token",     "continuing_subword_prefix", "end_of_word_suffix",
-                                          "fuse_unk", "byte_fallback", "ignore_merges",             "vocab",
+    constexpr std::string_view known[] = {"dropout",
+                                          "unk_token",
+                                          "continuing_subword_prefix",
+                                          "end_of_word_suffix",
+                                          "fuse_unk",
+                                          "byte_fallback",
+                                          "ignore_merges",
+                                          "vocab",
                                           "merges"};
     note_unknown_keys(model_, known, unknown_);
     t_.kind = TokenizerKind::bpe;
@@ -169,8 +178,8 @@ class FileReader {
     if (const JsonPlace dropout = model_["dropout"]; !dropout.is_null() && dropout.number() != 0)
       t_.notes.push_back(dropout.where() + ": dropout is for training a model, and is not applied");
     const std::vector<JsonPlace> chain = pre_tokenizer_chain(root_["pre_tokenizer"]);
-    const bool bytes =
-        !chain.empty() && chain.back().type() == "ByteLevel" && options.prefix.empty() && options.suffix.empty();
+    const bool bytes = !chain.empty() && chain.back().type() == "ByteLevel" && options.prefix.empty() &&
+                       options.suffix.empty();
     std::vector<BpeMerge> merges = read_merges(model_.required("merges"), *ids, options.prefix);
     read_stages(*ids, limit, bytes);
     if (!bytes) {
@@ -202,7 +211,8 @@ class FileReader {
   }
 
   void read_word_piece() {
-    constexpr std::string_view known[] = {"unk_token", "continuing_subword_prefix", "max_input_chars_per_word", "vocab"};
+    constexpr std::string_view known[] = {"unk_token", "continuing_subword_prefix",
+                                          "max_input_chars_per_word", "vocab"};
     note_unknown_keys(model_, known, unknown_);
     t_.kind = TokenizerKind::word_piece;
     auto limit = limit_of_added();
@@ -262,7 +272,8 @@ class FileReader {
     characters_.assign(ids.size(), 0);
     for (const auto& [token, id] : ids) {
       const CodePoint c = token.empty() ? CodePoint{0, 0} : code_point_at(token, 0);
-      if (static_cast<std::size_t>(id) >= characters_.size() || c.bytes == 0 || c.bytes != token.size()) return false;
+      if (static_cast<std::size_t>(id) >= characters_.size() || c.bytes == 0 || c.bytes != token.size())
+        return false;
       characters_[static_cast<std::size_t>(id)] = c.value;
     }
     return true;

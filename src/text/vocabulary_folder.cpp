@@ -64,12 +64,14 @@ class Settings {
       for (const auto& [id, token] : described.json().items()) {
         const JsonPlace place = described[id.c_str()];
         const auto flag = [&](const char* key) { return place[key].flag_or(false); };
-        by_id[number(place, id)] = entry(number(place, id), place.required("content").text(), flag("special"),
-                                         flag("normalized"), flag("lstrip"), flag("rstrip"), flag("single_word"));
+        by_id[number(place, id)] =
+            entry(number(place, id), place.required("content").text(), flag("special"), flag("normalized"),
+                  flag("lstrip"), flag("rstrip"), flag("single_word"));
       }
     for (const auto& [token, id] : added_.items()) {
       const std::int64_t number = JsonPlace(added_, where_)[token.c_str()].whole();
-      by_id.try_emplace(number, entry(number, token, std::find(names.begin(), names.end(), token) != names.end()));
+      by_id.try_emplace(number,
+                        entry(number, token, std::find(names.begin(), names.end(), token) != names.end()));
     }
     for (const std::string& name : names)
       if (const auto it = vocabulary.find(name); it != vocabulary.end() && it->is_number_integer())
@@ -95,7 +97,7 @@ class Settings {
 
   static Json entry(std::int64_t id, const std::string& content, bool special, bool normalized = false,
                     bool lstrip = false, bool rstrip = false, bool single_word = false) {
-    return {{"id", id},           {"content", content}, {"single_word", single_word}, {"lstrip", lstrip},
+    return {{"id", id},         {"content", content},       {"single_word", single_word}, {"lstrip", lstrip},
             {"rstrip", rstrip}, {"normalized", normalized}, {"special", special}};
   }
 
@@ -109,7 +111,8 @@ Json byte_level(bool prefix, bool regex) {
 
 Json named_id(const nlohmann::json& vocabulary, const std::string& token, const std::string& where) {
   const auto it = vocabulary.find(token);
-  if (it == vocabulary.end()) JsonPlace(vocabulary, where).refuse("the vocabulary lacks a special token", token);
+  if (it == vocabulary.end())
+    JsonPlace(vocabulary, where).refuse("the vocabulary lacks a special token", token);
   return Json::array({token, it->get<std::int64_t>()});
 }
 
@@ -117,7 +120,8 @@ Json special_item(const std::string& token) { return {{"SpecialToken", {{"id", t
 
 // <s> before a text, where add_bos_token asks for it; an end behind it.
 Json frame_of(const Settings& settings, const nlohmann::json& vocabulary, const std::string& where) {
-  const bool begin = settings.at("add_bos_token").flag_or(false), end = settings.at("add_eos_token").flag_or(false);
+  const bool begin = settings.at("add_bos_token").flag_or(false),
+             end = settings.at("add_eos_token").flag_or(false);
   if (!begin && !end) return nullptr;
   Json single = Json::array(), tokens = Json::object();
   const auto put = [&](const char* key) {
@@ -132,21 +136,25 @@ Json frame_of(const Settings& settings, const nlohmann::json& vocabulary, const 
 }
 
 constexpr const char* qwen2_words =
-    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+"
+    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| "
+    "?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+"
     "|\\s+(?!\\S)|\\s+";
 
 std::string byte_level_bpe(const std::string& folder, const Settings& settings) {
   const std::string where = folder + "/vocab.json", name = settings.tokenizer_class();
   const nlohmann::json vocabulary = read_json(where);
   if (!vocabulary.is_object()) JsonPlace(vocabulary, where).refuse("not an object of tokens and ids");
-  const bool roberta = name == "RobertaTokenizer" || name == "BartTokenizer", qwen2 = name == "Qwen2Tokenizer";
+  const bool roberta = name == "RobertaTokenizer" || name == "BartTokenizer",
+             qwen2 = name == "Qwen2Tokenizer";
   if (!roberta && !qwen2 && !name.empty() && name != "GPT2Tokenizer" && name != "PreTrainedTokenizer")
     settings.at("tokenizer_class")
         .refuse("a folder of vocab.json and merges.txt of this class is not read", name,
-                "hone reads those of GPT2Tokenizer, RobertaTokenizer, BartTokenizer and Qwen2Tokenizer; Transformers makes "
+                "hone reads those of GPT2Tokenizer, RobertaTokenizer, BartTokenizer and Qwen2Tokenizer; "
+                "Transformers makes "
                 "a tokenizer.json: AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER)");
   std::vector<std::string> specials;
-  for (const char* key : {"bos_token", "eos_token", "unk_token", "pad_token", "sep_token", "cls_token", "mask_token"})
+  for (const char* key :
+       {"bos_token", "eos_token", "unk_token", "pad_token", "sep_token", "cls_token", "mask_token"})
     specials.push_back(settings.token(key, roberta ? "" : "<|endoftext|>"));
   if (roberta) specials = {"<s>", "<pad>", "</s>", "<unk>", "<mask>"};
   const bool prefix = settings.at("add_prefix_space").flag_or(false);
@@ -183,7 +191,8 @@ std::string word_piece(const std::string& folder, const Settings& settings) {
   const std::vector<std::string> lines = lines_of(where);
   for (std::size_t id = 0; id < lines.size(); ++id)
     if (!vocabulary.emplace(lines[id], id).second)
-      JsonPlace(vocabulary, where + ", line " + std::to_string(id + 1)).refuse("a token that stands there twice", lines[id]);
+      JsonPlace(vocabulary, where + ", line " + std::to_string(id + 1))
+          .refuse("a token that stands there twice", lines[id]);
   const auto token = [&](const char* key, const char* otherwise) { return settings.token(key, otherwise); };
   const std::string unknown = token("unk_token", "[UNK]"), cls = token("cls_token", "[CLS]"),
                     sep = token("sep_token", "[SEP]");

@@ -74,7 +74,8 @@ TEST(BadInput, TokenizerJson) {
     EXPECT_FALSE(run(fuzz::tokenizer_json, text));
 }
 
-// A small tokenizer.json with a model of that name in kinds.json and stages of all sorts, which come before it.
+// A small tokenizer.json with a model of that name in kinds.json and stages of all sorts, which come before
+// it.
 std::string small_tokenizer(const std::string& model) {
   static const nlohmann::json kinds = read_json(HONE_TEST_DATA "/tokenizers/kinds.json");
   const std::string stages =
@@ -90,14 +91,19 @@ std::string small_tokenizer(const std::string& model) {
 TEST(BadInput, TokenizerJsonOfOtherMakes) {
   for (const char* model : {"bpe_bytes", "bpe_suffix", "word_piece", "unigram_bytes"})
     run_damaged(fuzz::tokenizer_json, small_tokenizer(model), 60);
-  for (const char* part :
-       {R"("normalizer": {"type": "Sequence", "normalizers": [{}]})", R"("normalizer": {"type": "Precompiled", "precompiled_charsmap": "AAAA"})",
-        R"("normalizer": {"type": "Precompiled", "precompiled_charsmap": "/////w=="})",
-        R"("pre_tokenizer": {"type": "Split", "pattern": {"Regex": "(((("}, "behavior": "Isolated"})",
-        R"("pre_tokenizer": {"type": "Split", "pattern": {"Regex": "a{1000}{1000}{1000}"}, "behavior": "Isolated"})",
-        R"("pre_tokenizer": {"type": "FixedLength", "length": 0})", R"("decoder": {"type": "Strip", "content": "", "start": 1, "stop": 0})",
-        R"("post_processor": {"type": "BertProcessing", "sep": ["a", 99], "cls": ["a", 0]})"}) {
-    const std::string json = R"({"model": {"type": "WordLevel", "vocab": {"a": 0, "b": 1}, "unk_token": "a"}, )" + std::string(part) + "}";
+  for (
+      const char* part :
+      {R"("normalizer": {"type": "Sequence", "normalizers": [{}]})",
+       R"("normalizer": {"type": "Precompiled", "precompiled_charsmap": "AAAA"})",
+       R"("normalizer": {"type": "Precompiled", "precompiled_charsmap": "/////w=="})",
+       R"("pre_tokenizer": {"type": "Split", "pattern": {"Regex": "(((("}, "behavior": "Isolated"})",
+       R"("pre_tokenizer": {"type": "Split", "pattern": {"Regex": "a{1000}{1000}{1000}"}, "behavior": "Isolated"})",
+       R"("pre_tokenizer": {"type": "FixedLength", "length": 0})",
+       R"("decoder": {"type": "Strip", "content": "", "start": 1, "stop": 0})",
+       R"("post_processor": {"type": "BertProcessing", "sep": ["a", 99], "cls": ["a", 0]})"}) {
+    const std::string json =
+        R"({"model": {"type": "WordLevel", "vocab": {"a": 0, "b": 1}, "unk_token": "a"}, )" +
+        std::string(part) + "}";
     EXPECT_FALSE(run(fuzz::tokenizer_json, json)) << json;
   }
   // Patterns that try ever more ways to match end with an error, not never.
@@ -111,7 +117,8 @@ TEST(BadInput, TextsOfAnyBytes) {
   std::mt19937 random(7);
   for (int round = 0; round < 40; ++round) {
     std::string text;
-    for (int i = 0; i < 60; ++i) text += static_cast<char>(round % 2 ? random() : "a <>|_\xC3\xA9\xE2\x96\x81\n'1S"[random() % 17]);
+    for (int i = 0; i < 60; ++i)
+      text += static_cast<char>(round % 2 ? random() : "a <>|_\xC3\xA9\xE2\x96\x81\n'1S"[random() % 17]);
     run(fuzz::encoded_text, text);
   }
 }

@@ -62,8 +62,8 @@ inline bool json(Bytes file) {
   return passes([&] { parse_json(text_of(file), "fuzz").dump(); });
 }
 
-// A tokenizer that opens is itself when saved and opened, and gives a text that comes in pieces the ids of the
-// whole, all of which have a text.
+// A tokenizer that opens is itself when saved and opened, and gives a text that comes in pieces the ids of
+// the whole, all of which have a text.
 inline bool tokenizer_json(Bytes file) {
   return passes([&] {
     const Tokenizer tokenizer = Tokenizer::parse(text_of(file), "fuzz");
@@ -76,11 +76,13 @@ inline bool tokenizer_json(Bytes file) {
         const auto ids = tokenizer.encode(one, true);
         tokenizer.decode(ids);
         std::vector<std::int32_t> parts;
-        TextEncoder encoder(tokenizer, [&](auto part) { parts.insert(parts.end(), part.begin(), part.end()); });
+        TextEncoder encoder(tokenizer,
+                            [&](auto part) { parts.insert(parts.end(), part.begin(), part.end()); });
         encoder.begin("fuzz", 0);
         for (std::size_t at = 0; at < one.size(); at += 7) encoder.add(std::string_view(one).substr(at, 7));
         encoder.end();
-        require(parts == tokenizer.encode(one) || tokenizer.impl().around.size() != 1 || !tokenizer.impl().around[0].text);
+        require(parts == tokenizer.encode(one) || tokenizer.impl().around.size() != 1 ||
+                !tokenizer.impl().around[0].text);
       });
   });
 }
@@ -96,14 +98,15 @@ inline bool encoded_text(Bytes file) {
   bool all = true;
   for (const Tokenizer& tokenizer : makes)
     all = passes([&] {
-      const auto ids = tokenizer.encode(text_of(file), true);
-      for (const bool specials : {false, true}) {
-        TextDecoder decoder(tokenizer, specials);
-        std::string text;
-        for (const std::int32_t id : ids) text += decoder.add(id);
-        require(text + decoder.finish() == tokenizer.decode(ids, specials));
-      }
-    }) && all;
+            const auto ids = tokenizer.encode(text_of(file), true);
+            for (const bool specials : {false, true}) {
+              TextDecoder decoder(tokenizer, specials);
+              std::string text;
+              for (const std::int32_t id : ids) text += decoder.add(id);
+              require(text + decoder.finish() == tokenizer.decode(ids, specials));
+            }
+          }) &&
+          all;
   return all;
 }
 

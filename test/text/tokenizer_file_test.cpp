@@ -147,7 +147,12 @@ TEST(TokenizerFile, WhatWouldChangeIdsIsRefusedByName) {
   expect_refused([](json& f) { f["version"] = "2.0"; }, "version");
   expect_refused([](json& f) { f["model"]["merges"][17] = "q"; }, "model.merges[17]");
   expect_refused([](json& f) { f.erase("model"); }, "not a tokenizer.json");
-  expect_refused([](json& f) { f["model"] = {{"vocab", json::array()}}; f["added_tokens"].clear(); }, "empty");
+  expect_refused(
+      [](json& f) {
+        f["model"] = {{"vocab", json::array()}};
+        f["added_tokens"].clear();
+      },
+      "empty");
 }
 
 TEST(TokenizerFile, AFolderWithoutOneSaysWhatItHas) {
@@ -164,14 +169,17 @@ TEST(TokenizerFile, AFolderOfVocabularyAndMergesIsRead) {
   const json file = gpt2();
   std::string merges = "#version: 0.2\n";
   for (const json& m : file["model"]["merges"])
-    merges += (m.is_string() ? m.get<std::string>() : m[0].get<std::string>() + " " + m[1].get<std::string>()) + "\n";
+    merges +=
+        (m.is_string() ? m.get<std::string>() : m[0].get<std::string>() + " " + m[1].get<std::string>()) +
+        "\n";
   folder.write("vocab.json", file["model"]["vocab"].dump());
   folder.write("merges.txt", merges);
   const std::string text = "To be, or not to be<|endoftext|> It's";
   EXPECT_EQ(Tokenizer::open(folder.path()).encode(text), parsed(file).encode(text));
   EXPECT_EQ(Tokenizer::of_model(folder.path())->end_of_text(), 0);
-  folder.write("tokenizer_config.json",
-               R"({"tokenizer_class": "GPT2TokenizerFast", "add_bos_token": true, "bos_token": {"content": "<|im_start|>"}})");
+  folder.write(
+      "tokenizer_config.json",
+      R"({"tokenizer_class": "GPT2TokenizerFast", "add_bos_token": true, "bos_token": {"content": "<|im_start|>"}})");
   EXPECT_EQ(Tokenizer::open(folder.path()).encode("a", true), (Ids{1, 67}));
   folder.write("merges.txt", merges + "q\n");
   const auto cut = error_of(ErrorKind::input, [&] { Tokenizer::open(folder.path()); });

@@ -1,5 +1,5 @@
-// Every kind of a stage against Hugging Face's tokenizers 0.23.3: small files (tools/tokenizer_kinds.py), and whole ones
-// of the usual makes.
+// Every kind of a stage against Hugging Face's tokenizers 0.23.3: small files (tools/tokenizer_kinds.py), and
+// whole ones of the usual makes.
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
@@ -25,14 +25,17 @@ json file_of(const json& model, const json& parts) {
 }
 
 // Of a text: ids, ids without specials, both decodings; what is as the one before it is null.
-void expect_golden(const Tokenizer& tokenizer, const std::string& text, const json& golden, const std::string& what) {
+void expect_golden(const Tokenizer& tokenizer, const std::string& text, const json& golden,
+                   const std::string& what) {
   const auto ids = golden[0].get<Ids>();
   const auto decoded = golden[2].get<std::string>();
   ASSERT_EQ(tokenizer.encode(text, true), ids) << what << "\n" << text;
   ASSERT_EQ(tokenizer.encode(text), golden[1].is_null() ? ids : golden[1].get<Ids>()) << what << "\n" << text;
   ASSERT_EQ(as_utf8(tokenizer.decode(ids)), decoded) << what << "\n" << text;
-  ASSERT_EQ(as_utf8(tokenizer.decode(ids, true)), golden[3].is_null() ? decoded : golden[3].get<std::string>())
-      << what << "\n" << text;
+  ASSERT_EQ(as_utf8(tokenizer.decode(ids, true)),
+            golden[3].is_null() ? decoded : golden[3].get<std::string>())
+      << what << "\n"
+      << text;
 }
 
 TEST(TokenizerKinds, GiveTheIdsAndTextsOfTheReference) {
@@ -43,13 +46,15 @@ TEST(TokenizerKinds, GiveTheIdsAndTextsOfTheReference) {
     c.erase("golden");
     const Tokenizer tokenizer = Tokenizer::parse(file_of(model, c).dump(), "t.json");
     for (std::size_t i = 0; i < golden.size(); ++i)
-      if (!golden[i].is_null()) expect_golden(tokenizer, all["texts"][i].get<std::string>(), golden[i], c.dump());
+      if (!golden[i].is_null())
+        expect_golden(tokenizer, all["texts"][i].get<std::string>(), golden[i], c.dump());
   }
 }
 
 TEST(TokenizerKinds, OfUsualMakesGiveTheIdsAndTextsOfTheReference) {
   for (const char* make : {"bert", "gpt2", "llama2", "llama3", "qwen", "smollm", "unigram"}) {
-    const TokenizerReport report = verify_tokenizer(Tokenizer::open(data + make), data + make + "/golden.json");
+    const TokenizerReport report =
+        verify_tokenizer(Tokenizer::open(data + make), data + make + "/golden.json");
     EXPECT_TRUE(report.ok) << make << ": " << report.text << "\n" << report.expected << "\n" << report.found;
     EXPECT_EQ(report.texts, 29);
   }
@@ -102,7 +107,8 @@ TEST(TokenizerKinds, ALongTextHasTheIdsOfItsParts) {
     const Tokenizer tokenizer = Tokenizer::open(data + make);
     std::string text;
     Ids expected;
-    const std::string paragraph = "The quick brown fox, 1234 times; na\xC3\xAFve \xE5\xA4\xA7!\r\n\r\n  It's <|im_end|>";
+    const std::string paragraph =
+        "The quick brown fox, 1234 times; na\xC3\xAFve \xE5\xA4\xA7!\r\n\r\n  It's <|im_end|>";
     for (int i = 0; i < 12000; ++i) text += paragraph;
     const Ids ids = tokenizer.encode(text), head = tokenizer.encode(text.substr(0, paragraph.size() * 40));
     ASSERT_GT(text.size(), 700'000u);
@@ -138,13 +144,21 @@ TEST(TokenizerKinds, MoreSequenceTokensStandBehindTheOthers) {
 
 TEST(TokenizerKinds, TextThatIsNoUtf8IsAnErrorButToBytes) {
   for (const char* make : {"bert", "llama2", "unigram"}) {
-    const std::string message =
-        error_of(ErrorKind::input, [&] { Tokenizer::open(data + make).encode("ab\xFF" "c"); });
+    const std::string message = error_of(ErrorKind::input, [&] {
+      Tokenizer::open(data + make)
+          .encode(
+              "ab\xFF"
+              "c");
+    });
     EXPECT_NE(message.find("byte 2"), std::string::npos) << message;
   }
   for (const char* make : {"gpt2", "llama3", "qwen", "smollm"}) {
     const Tokenizer tokenizer = Tokenizer::open(data + make);
-    EXPECT_EQ(tokenizer.decode(tokenizer.encode("ab\xFF" "c \xE5\xA4")), "ab\xFF" "c \xE5\xA4") << make;
+    EXPECT_EQ(tokenizer.decode(tokenizer.encode("ab\xFF"
+                                                "c \xE5\xA4")),
+              "ab\xFF"
+              "c \xE5\xA4")
+        << make;
   }
 }
 
@@ -166,10 +180,13 @@ TEST(TokenizerKinds, AMistakeIsSaidWithItsPlace) {
   };
   expect_refused("llama2", "/normalizer/normalizers/1/type", "Replaced", "normalizer.normalizers[1]");
   expect_refused("llama2", "/normalizer/normalizers/1/content", 7, "normalizer.normalizers[1].content");
-  expect_refused("llama3", "/pre_tokenizer/pretokenizers/0/pattern/Regex", "a(b", "pretokenizers[0].pattern.Regex");
-  expect_refused("llama3", "/pre_tokenizer/pretokenizers/0/pattern/Regex", "(a)\\1", "\\1, which is not supported");
+  expect_refused("llama3", "/pre_tokenizer/pretokenizers/0/pattern/Regex", "a(b",
+                 "pretokenizers[0].pattern.Regex");
+  expect_refused("llama3", "/pre_tokenizer/pretokenizers/0/pattern/Regex", "(a)\\1",
+                 "\\1, which is not supported");
   expect_refused("llama3", "/pre_tokenizer/pretokenizers/0/behavior", "Alone", "pretokenizers[0].behavior");
-  expect_refused("llama2", "/post_processor/single/0/SpecialToken/id", "<t>", "post_processor.special_tokens.<t>");
+  expect_refused("llama2", "/post_processor/single/0/SpecialToken/id", "<t>",
+                 "post_processor.special_tokens.<t>");
   expect_refused("llama2", "/decoder/decoders/3/start", -1, "decoder.decoders[3].start");
   expect_refused("unigram", "/model/vocab/5", json::array({"a"}), "model.vocab[5]");
   expect_refused("unigram", "/model/unk_id", 1500, "model.unk_id");
