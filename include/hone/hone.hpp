@@ -25,7 +25,8 @@
 // - model, builder             presets, folders, architectures of one's own
 // - train, schedule            plan, trainer, learning rates
 // - training_run               a whole run, as `hone train` does it
-// - generate, eval, verify     text from a model; how well it predicts; its numbers against a reference
+// - generate, chat             text from a model; its template for chats
+// - eval, verify               how well a model predicts; its numbers against a reference
 // - forecast, machine, bench   what a run will need; what this machine can do; what was reached
 // - report, inspect            tables, plots, progress; what a file of weights holds
 // - error, version, precision, nearest
@@ -38,6 +39,7 @@
 #pragma once
 #include "hone/bench.hpp"
 #include "hone/builder.hpp"
+#include "hone/chat.hpp"
 #include "hone/error.hpp"
 #include "hone/eval.hpp"
 #include "hone/forecast.hpp"

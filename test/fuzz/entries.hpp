@@ -20,6 +20,7 @@
 #include "data/raw_shard.hpp"
 #include "file/json.hpp"
 #include "file/safetensors.hpp"
+#include "hone/chat.hpp"
 #include "hone/error.hpp"
 #include "hone/tokenizer.hpp"
 
@@ -73,6 +74,19 @@ inline bool tokenizer_json(Bytes file) {
       require(tokenizer.decode(tokenizer.encode(text), true) == text);
     else
       passes([&] { tokenizer.encode(text); });
+  });
+}
+
+// Read, and run on a conversation with tools: a text, or the place of what is wrong, within its bounds.
+inline bool chat_template(Bytes file) {
+  return passes([&] {
+    const auto chat =
+        ChatTemplate::parse(text_of(file), "fuzz", {{"bos_token", "<s>"}, {"eos_token", "</s>"}});
+    const RenderedChat text = chat.render_json(
+        R"([{"role": "system", "content": "s"}, {"role": "user", "content": "é 1"},
+            {"role": "assistant", "content": "", "tool_calls": [{"id": "1", "function": {"name": "f", "arguments": {"x": [1.5]}}}]}])",
+        {.add_generation_prompt = true, .tools = R"([{"function": {"name": "f"}}])", .time = 1});
+    for (const auto& [begin, end] : text.generated) require(begin <= end && end <= text.text.size());
   });
 }
 
