@@ -21,7 +21,8 @@
 //
 // This header brings all of them; each of the others is the face of one part and opens with what it is for:
 //
-// - text, pairs, shards, tokenizer  texts, pairs of texts, texts tokenised once; batches by number, ids
+// - text, pairs, examples, shards, tokenizer  texts, pairs of texts, prompts and chats, texts tokenised once;
+//                              batches by number, ids
 // - model, builder             presets, folders, architectures of one's own
 // - train, schedule            plan, trainer, learning rates
 // - training_run               a whole run, as `hone train` does it
@@ -42,6 +43,7 @@
 #include "hone/chat.hpp"
 #include "hone/error.hpp"
 #include "hone/eval.hpp"
+#include "hone/examples.hpp"
 #include "hone/forecast.hpp"
 #include "hone/generate.hpp"
 #include "hone/inspect.hpp"

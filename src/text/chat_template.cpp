@@ -2,9 +2,10 @@
 #include <ctime>
 #include <nlohmann/json.hpp>
 
+#include "file/atomic.hpp"
 #include "file/json.hpp"
 #include "file/mapped.hpp"
-#include "hone/chat.hpp"
+#include "text/chat_messages.hpp"
 #include "text/template_lexer.hpp"
 #include "text/template_parser.hpp"
 #include "text/template_render.hpp"
@@ -57,7 +58,6 @@ jinja::Value without_nulls(const jinja::Value& messages, const std::string& wher
   return jinja::Value::list(std::move(all));
 }
 
-// `bytes`: of the messages.
 RenderedChat rendered(const ChatTemplate::Impl& t, jinja::Value messages, std::size_t bytes,
                       const ChatOptions& o) {
   bytes += t.source.size() + o.tools.size() + o.variables.size();
@@ -147,8 +147,12 @@ RenderedChat ChatTemplate::render(const std::vector<ChatMessage>& messages,
 }
 
 RenderedChat ChatTemplate::render_json(std::string_view messages, const ChatOptions& options) const {
-  return rendered(*impl_, without_nulls(jinja::from_json(messages, "messages"), "messages"), messages.size(),
-                  options);
+  return hone::render(*this, jinja::from_json(messages, "messages"), messages.size(), options);
+}
+
+RenderedChat render(const ChatTemplate& chat, const jinja::Value& messages, std::size_t bytes,
+                    const ChatOptions& options) {
+  return rendered(chat.impl(), without_nulls(messages, "messages"), bytes, options);
 }
 
 bool ChatTemplate::marks_generation() const { return impl_->marks_generation; }
@@ -162,6 +166,14 @@ std::map<std::string, std::string> special_token_names(const std::string& folder
   for (const auto& [key, value] : config.items())
     if (const auto text = key.ends_with("_token") ? token_text(value) : std::nullopt) all[key] = *text;
   return all;
+}
+
+void copy_chat_files(const std::string& from, const std::string& to) {
+  for (const char* name : {"tokenizer_config.json", "chat_template.jinja", "generation_config.json",
+                           "special_tokens_map.json"}) {
+    const std::string source = from + "/" + name, target = to + "/" + name;
+    if (is_file(source) && !is_file(target)) write_file(target, read_file(source));
+  }
 }
 
 }  // namespace hone
