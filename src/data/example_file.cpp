@@ -71,7 +71,10 @@ class Conversation {
   // not.
   std::pair<std::size_t, std::size_t> turn(std::size_t i) {
     const std::string before = rendered(i, true).text, with = rendered(i + 1, false).text;
-    const auto common = static_cast<std::size_t>(std::ranges::mismatch(with, text_).in1 - with.begin());
+    auto common = static_cast<std::size_t>(std::ranges::mismatch(with, text_).in1 - with.begin());
+    // Two tokens may begin alike: <user> and </s>.
+    if (common < with.size() && common > before.size())
+      common = std::max(before.size(), with.rfind('>', common - 1) + 1);
     // A template may end a whole text where a turn does not end one.
     const std::string_view left = jinja::stripped(std::string_view(with).substr(common));
     if (!text_.starts_with(before) || common < before.size() || left.size() > 32 ||
