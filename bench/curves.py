@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Validation curves of a model by precision and by optimizer, over seeds, as one picture: doc/curves.svg.
 
-    ./dev build && python3 bench/curves.py --data tinyshakespeare.txt [--model nano] [--steps 500] [--seeds 3] [--only muon,bf16]
+    ./dev build && python3 bench/curves.py --data tinyshakespeare.txt [--model nano] [--steps 500] [--seeds 3] [--only muon,bf16] [--draw]
 
 Each setting is a `hone train` of its own; the picture has the mean over seeds, the table (stdout) the end of each, its spread, and in how many
 steps it was where AdamW in f32 ends. Runs that are there already, in --work, are not run again: a day's worth may be had in pieces."""
@@ -20,25 +20,30 @@ SETTINGS = {  # label: options beside what all share
     "adamw8bit f32": ["--optimizer", "adamw8bit"],
     "adafactor f32": ["--optimizer", "adafactor"],
     "lion f32": ["--optimizer", "lion", "--lr", "2e-4", "--weight-decay", "0.5"],
-    "muon f32": ["--optimizer", "muon", "--lr", "5e-3", "--adamw-lr", "2e-3"],
+    "muon f32": ["--optimizer", "muon", "--lr", "2e-2", "--adamw-lr", "2e-3"],
+    "muon f32, 0.7 of the steps": ["--optimizer", "muon", "--lr", "2e-2", "--adamw-lr", "2e-3", "--steps", "0.7"],
     "sgd f32": ["--optimizer", "sgd", "--lr", "0.1"],
 }
-COLORS = ["#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd", "#8c564b", "#e377c2", "#7f7f7f", "#bcbd22"]
+COLORS = ["#17becf", "#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd", "#8c564b", "#e377c2", "#7f7f7f", "#bcbd22"]
 
 
 def curve(args, label, seed):
     """Validation losses by step."""
     name = label.replace(", ", "-").replace(" ", "-") + f"-{seed}"
     log = os.path.join(args.work, name + ".jsonl")
+    if not os.path.exists(log) and args.draw:
+        return None
     if not os.path.exists(log):
         shared = ["--model", args.model, "--data", args.data, "--tokenizer", "char", "--steps", str(args.steps), "--lr", "1e-3",
-                  "--warmup", str(max(1, args.steps // 10)), "--eval-every", str(max(1, args.steps // 20)), "--seed", str(seed)]
+                  "--warmup", str(max(1, args.steps // 10)), "--eval-every", str(max(1, args.steps // 5)), "--seed", str(seed)]
         # An option of the setting stands in for the shared one of its name.
         own = SETTINGS[label]
         for i in range(0, len(own), 2):
             if own[i] in shared:
                 at = shared.index(own[i])
                 del shared[at:at + 2]
+        if "--steps" in own:  # a share of the others' steps
+            own = own[:-1] + [str(round(float(own[-1]) * args.steps))]
         command = [args.hone, "train", "--json", "--out", os.path.join(args.work, name), "--resume", "never", *shared, *own, *args.extra]
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
         with open(log, "w") as f:
@@ -82,6 +87,7 @@ def main():
     p.add_argument("--steps", type=int, default=500)
     p.add_argument("--seeds", type=int, default=3)
     p.add_argument("--only", default="", help="parts of labels, by commas")
+    p.add_argument("--draw", action="store_true", help="run nothing, draw what is there")
     p.add_argument("--hone", default=os.path.join(ROOT, "build", "hone"))
     p.add_argument("--work", default="out/curves")
     p.add_argument("--picture", default=os.path.join(ROOT, "doc", "curves.svg"))
@@ -93,14 +99,16 @@ def main():
     for label in SETTINGS:
         if wanted and not any(w in label for w in wanted):
             continue
-        runs = [curve(args, label, seed) for seed in range(args.seeds)]
+        runs = [run for run in (curve(args, label, seed) for seed in range(args.seeds)) if run]
+        if not runs:
+            continue
         curves[label] = {step: statistics.mean(run[step] for run in runs) for step in runs[0]}
         ends[label] = [run[max(run)] for run in runs]
     goal = curves.get("adamw f32", {}).get(args.steps)
     for label, points in curves.items():
         reached = next((step for step, loss in sorted(points.items()) if goal is not None and loss <= goal), None)
         spread = max(ends[label]) - min(ends[label])
-        print(f"{label:28} {statistics.mean(ends[label]):.4f}  spread {spread:.4f}  AdamW's end at step {reached}")
+        print(f"{label:28} {statistics.mean(ends[label]):.4f}  {len(ends[label])} seeds, spread {spread:.4f}  AdamW's end at step {reached}")
     with open(args.picture, "w") as f:
         f.write(picture(curves, args.steps))
 

@@ -99,7 +99,7 @@ std::function<void()> hone_call(Runner& runner, const Case& c, Element e, std::v
                                        .dy_stride = c.out,
                                        .x = in_x,
                                        .x_stride = c.in,
-                                       .dw = dw.data()});
+                                       .dw = {dw.data()}});
 }
 
 #if defined(HONE_BENCH_ONEDNN)

@@ -205,14 +205,14 @@ void update(Bench& b) {
   auto low = halves(weights);
   const float clip = 1;
   float norm = 0, clip_scale = 1;
-  const GradientNorm::Part part{g.data(), weights};
+  const GradientNorm::Part part{{g.data()}, weights};
   const GradientNorm n{.parts = {&part, 1}, .clip = &clip, .norm = &norm, .clip_scale = &clip_scale};
   std::vector<double> scratch(static_cast<std::size_t>(scratch_bytes(n) / 8));
   b.time("gradient norm, 38M", weights * 4.0, [&] { run(n, b.isa, b.pool, scratch.data()); });
   const AdamWStep step{1e-4f, 0.9f, 0.999f, 1e-8f, 0.1f, 0.1f, 0.001f};
   AdamW a{.n = weights,
           .w = w.data(),
-          .gradient = g.data(),
+          .gradient = {g.data()},
           .m = m.data(),
           .v = v.data(),
           .low = nullptr,

@@ -94,6 +94,7 @@ struct TrainingRun {
   bool train_on_prompt = false;
   std::int64_t keep_checkpoints = 2;  // the newest ones that stay; 1 or more
   bool compress_checkpoints = false;  // CheckpointOptions::compress
+  SaveOptions saving{};               // of the finished model
 
   // Asked before each node of a step: the step under way is dropped, and the last complete one saved. Gone on
   // with, the run comes to the same bits.

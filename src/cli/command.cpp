@@ -68,8 +68,9 @@ std::string origin_of(const std::string& complaint, const Arguments& arguments) 
   return origin;
 }
 
-// "micro_batch", a member of a struct of options, as it is typed.
+// "micro_batch", a member of a struct of options, as it is typed; "memory_bytes" is typed with its unit.
 std::string option_of(std::string member) {
+  if (member.ends_with("_bytes")) member.resize(member.rfind('_'));
   std::replace(member.begin(), member.end(), '_', '-');
   return "--" + member;
 }
@@ -327,9 +328,11 @@ void Command::parse(const Arguments& arguments) {
 // A wrong value is said of its option, and of the recipe's line where it stands in one. A hint may name other
 // options, and tells nothing of where the mistake is.
 Error Command::as_typed(const Error& e, const Arguments& arguments) const {
-  if (e.kind() != ErrorKind::usage) return e;
+  const bool budget = e.kind() == ErrorKind::budget;
+  if (e.kind() != ErrorKind::usage && !budget) return e;
   ErrorText text = e.text();
   if (kinds().contains(option_of(text.where))) text.where = option_of(text.where);
+  if (budget) return {e.kind(), text};
   const std::string origin = origin_of(text.where + ": " + text.what, arguments);
   if (origin.empty()) return {e.kind(), text};
   text.where = text.where.empty() ? origin : origin + ": " + text.where;

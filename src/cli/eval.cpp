@@ -49,6 +49,7 @@ JsonLine json_of(const EvalReport& r) {
       .add("accuracy", r.accuracy)
       .add("tokens", r.tokens)
       .add("seq", r.seq);
+  if (r.stride > 0) line.add("stride", r.stride);
   if (r.pairs > 0) line.add("pairs", r.pairs).add("exact_match", r.exact_match);
   return line;
 }
@@ -63,8 +64,9 @@ std::string text_of(const EvalReport& r) {
         100 * r.accuracy, tokens);
   return fmt::format(
       "loss {:.4f} nats a token, perplexity {:.3f}, {:.3f} bits a byte, {:.1f} % right, over "
-      "{} in windows of {}",
-      r.loss, r.perplexity, r.bits_per_byte, 100 * r.accuracy, tokens, r.seq);
+      "{} in windows of {}{}",
+      r.loss, r.perplexity, r.bits_per_byte, 100 * r.accuracy, tokens, r.seq,
+      r.stride > 0 ? fmt::format(", {} apart", r.stride) : "");
 }
 
 void run(const Options& o) {
@@ -95,6 +97,9 @@ void add_eval(Command& app) {
   c->add_option("--tokenizer", o->tokenizer,
                 "byte, char or a tokenizer.json, for a model folder that has none");
   c->add_option("--seq", o->eval.seq, "tokens a window, the last may be shorter (0: chosen)")
+      ->capture_default_str();
+  c->add_option("--stride", o->eval.stride,
+                "tokens from one window to the next; each is predicted once (0: they do not overlap)")
       ->capture_default_str();
   c->add_option("--max-tokens", o->eval.max_tokens, "predict so many and no more (0: the whole text)")
       ->capture_default_str();

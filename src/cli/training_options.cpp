@@ -116,6 +116,8 @@ void TrainingOptions::add_to(Command& c, bool needs_out) {
       ->capture_default_str();
   c.add_flag("--compress-checkpoints", run.compress_checkpoints,
              "the optimizer's state without loss in fewer bytes, for more time");
+  c.add_option("--max-shard-size", max_shard_size,
+               "of the finished model: weights beyond it are cut into shards (default: 5GB)");
   c.add_option("--eval-every", run.eval_every, "steps between evaluations (0: at the end only)")
       ->capture_default_str();
 }
@@ -159,6 +161,7 @@ TrainingRun TrainingOptions::finished() const {
   r.label_smoothing = narrowed(label_smoothing);
   r.too_long = too_long_from_name(too_long);
   if (!memory.empty()) r.plan.memory_bytes = bytes_from_text(memory, "memory");
+  if (!max_shard_size.empty()) r.saving.max_shard_bytes = bytes_from_text(max_shard_size, "max-shard-size");
   r.plan.allow = separated(allow);
   r.min_lr = static_cast<float>(min_lr);
   r.adamw = {.lr = static_cast<float>(lr),

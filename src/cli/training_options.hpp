@@ -18,7 +18,7 @@ struct TrainingOptions {
       adamw_lr;        // none: as the optimizer has it
   std::string recipe;  // only for --help: arguments.cpp takes it out of the command line
   std::optional<double> dropout, label_smoothing;
-  std::string memory, allow;
+  std::string memory, allow, max_shard_size;
   std::uint64_t seed = 0;
 
   void add_to(Command& command, bool needs_out);

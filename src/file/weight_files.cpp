@@ -12,9 +12,6 @@
 namespace hone {
 namespace {
 
-constexpr const char* whole_file = "model.safetensors";
-constexpr const char* index_file = "model.safetensors.index.json";
-
 // Which shard of the folder each tensor is in.
 std::map<std::string, std::string> read_index(const std::string& path) {
   const nlohmann::json index = read_json(path);
@@ -96,7 +93,7 @@ std::vector<std::string> files_in(const std::string& folder) {
 }  // namespace
 
 std::string model_file_in(const std::string& folder) {
-  for (const char* name : {"config.json", whole_file, index_file})
+  for (const char* name : {"config.json", weight_file_name, weight_index_name})
     if (is_file(folder + "/" + name)) return name;
   return stranger_in(files_in(folder)).first;
 }
@@ -124,19 +121,32 @@ void refuse_folder(const std::string& folder, const std::string& lacking) {
                .hint = hint});
 }
 
-WeightFiles::WeightFiles(const std::string& folder) : path_(folder + "/" + whole_file) {
-  if (is_file(path_))
-    files_.push_back(std::make_unique<SafetensorsFile>(path_));
-  else if (is_file(folder + "/" + index_file))
+std::set<std::string> shard_names(const std::string& folder) {
+  const std::string path = folder + "/" + weight_index_name;
+  std::set<std::string> names;
+  if (is_file(path))
+    for (const auto& [tensor, shard] : read_index(path)) names.insert(shard);
+  return names;
+}
+
+WeightFiles::WeightFiles(const std::string& folder) : path_(folder + "/" + weight_file_name) {
+  const bool whole = is_file(path_);
+  if (is_file(folder + "/" + weight_index_name)) {
     open_shards(folder);
-  else
-    refuse_folder(folder, whole_file);
+    if (whole && !shard_names(folder).contains(weight_file_name))
+      notes_.push_back(folder + "/" + weight_file_name + " is not read: the weights are in the shards of " +
+                       weight_index_name);
+  } else if (whole) {
+    files_.push_back(std::make_unique<SafetensorsFile>(path_));
+  } else {
+    refuse_folder(folder, weight_file_name);
+  }
   for (const auto& file : files_)
     for (const SafetensorsEntry& entry : file->entries()) tensors_.push_back({file.get(), &entry});
 }
 
 void WeightFiles::open_shards(const std::string& folder) {
-  path_ = folder + "/" + index_file;
+  path_ = folder + "/" + weight_index_name;
   auto expected = read_index(path_);
   std::set<std::string> names;
   for (const auto& [tensor, shard] : expected) names.insert(shard);
@@ -146,20 +156,22 @@ void WeightFiles::open_shards(const std::string& folder) {
     for (const SafetensorsEntry& entry : files_.back()->entries()) {
       const auto at = expected.find(entry.name);
       if (at == expected.end() || at->second != name)
-        throw Error(ErrorKind::input,
-                    {.what = "the index does not place this tensor here",
-                     .where = files_.back()->path() + ", tensor " + entry.name,
-                     .expected = "each tensor in the one shard that " + std::string(index_file) + " says",
-                     .found = at == expected.end() ? "no place, or one more of it" : at->second,
-                     .hint = "are the files of one download?"});
+        throw Error(
+            ErrorKind::input,
+            {.what = "the index does not place this tensor here",
+             .where = files_.back()->path() + ", tensor " + entry.name,
+             .expected = "each tensor in the one shard that " + std::string(weight_index_name) + " says",
+             .found = at == expected.end() ? "no place, or one more of it" : at->second,
+             .hint = "are the files of one download?"});
       expected.erase(at);
     }
   }
   if (!expected.empty())
-    throw Error(ErrorKind::input, {.what = "a tensor is not in its shard",
-                                   .where = folder + "/" + expected.begin()->second,
-                                   .expected = "tensor " + expected.begin()->first + ", by " + index_file,
-                                   .hint = "are the files of one download?"});
+    throw Error(ErrorKind::input,
+                {.what = "a tensor is not in its shard",
+                 .where = folder + "/" + expected.begin()->second,
+                 .expected = "tensor " + expected.begin()->first + ", by " + weight_index_name,
+                 .hint = "are the files of one download?"});
 }
 
 }  // namespace hone

@@ -138,7 +138,8 @@ struct OpRecord {
   int activation_inputs = 1;  // the first so many inputs are activations that autocast looks at
   // Of an op that adds to sums over micro-batches: an earlier node of this program has begun them.
   void (*continue_sums)(Attributes&) = nullptr;
-  bool loss = false;  // its first output is a loss; `gradient` begins there
+  bool bf16_sums = false;  // takes such a sum in bf16 too, rounded behind each addition
+  bool loss = false;       // its first output is a loss; `gradient` begins there
   Fusion fusion{};
   std::optional<Remake> (*remake)(const Node&) = nullptr;  // for recomputation; null: there is none
   // Which rows of the weights that it trains a node uses; null: all. Nodes that use other rows of one weight

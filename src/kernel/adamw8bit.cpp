@@ -42,7 +42,7 @@ void run(const AdamW8Bit& a, Isa isa, ThreadPool& pool) {
       f.block(c, map_of(false), map_of(true),
               {.n = std::min(AdamW8Bit::block_values, a.n - at),
                .w = {part_of(a.w, at), a.key, at},
-               .gradient = a.gradient + at,
+               .gradient = part_of(a.gradient, at),
                .m = a.m.codes + at,
                .v = a.v.codes + at,
                .m_largest = a.m.largest + b,

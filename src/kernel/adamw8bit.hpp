@@ -23,7 +23,7 @@ struct AdamW8Bit {
   std::int64_t n = 0;
   Out w{};  // as AdamW's
   std::uint64_t key = 0;
-  const float* gradient = nullptr;
+  In gradient{};  // f32, or bf16 where w is
   Moment8 m, v;
   Out low{};  // or without data
   const AdamWStep* step = nullptr;

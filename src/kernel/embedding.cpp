@@ -3,11 +3,29 @@
 #include <algorithm>
 #include <cstring>
 #include <numeric>
+#include <span>
 
+#include "base/types.hpp"
 #include "kernel/divide.hpp"
 #include "kernel/isa/embedding_isa.hpp"
 
 namespace hone::kernel {
+namespace {
+
+constexpr std::int64_t columns_at_once = 64;
+
+void add_to(const Out& sums, std::int64_t first, std::span<const float> addends) {
+  if (sums.type == Element::f32) {
+    float* to = static_cast<float*>(sums.data) + first;
+    for (std::size_t i = 0; i < addends.size(); ++i) to[i] += addends[i];
+  } else {
+    hone::bf16* to = static_cast<hone::bf16*>(sums.data) + first;
+    for (std::size_t i = 0; i < addends.size(); ++i) to[i] = to_bf16(to_f32(to[i]) + addends[i]);
+  }
+}
+
+}  // namespace
+
 void run(const Embedding& a, Isa isa, ThreadPool& pool) {
   const EmbeddingTable& f = embedding_table_of(isa);
   const std::int64_t step = std::max<std::int64_t>(1, 16384 / a.C);
@@ -42,18 +60,16 @@ void run(const AddRows& a, ThreadPool& pool, void* scratch) {
   std::sort(order, order + a.rows, [&](std::int32_t x, std::int32_t y) {
     return a.ids[x] != a.ids[y] ? a.ids[x] < a.ids[y] : x < y;
   });
-  constexpr std::int64_t columns = 64;
-  pool.run(divide_up(a.C, columns), [&](std::int64_t task, int) {
-    const std::int64_t first = task * columns, count = std::min(columns, a.C - first);
+  pool.run(divide_up(a.C, columns_at_once), [&](std::int64_t task, int) {
+    const std::int64_t first = task * columns_at_once, count = std::min(columns_at_once, a.C - first);
     for (std::int64_t r = 0; r < a.rows;) {
       const std::int32_t id = a.ids[order[r]];
-      float total[columns] = {};
+      float total[columns_at_once] = {};
       for (; r < a.rows && a.ids[order[r]] == id; ++r) {
         const float* row = a.values + order[r] * a.C + first;
         for (std::int64_t c = 0; c < count; ++c) total[c] += row[c];
       }
-      float* to = a.sum + id * a.C + first;
-      for (std::int64_t c = 0; c < count; ++c) to[c] += total[c];
+      add_to(a.sum, id * a.C + first, {total, static_cast<std::size_t>(count)});
     }
   });
 }

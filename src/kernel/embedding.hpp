@@ -31,7 +31,7 @@ struct AddRows {
   std::int64_t rows = 0, C = 0;
   const std::int32_t* ids = nullptr;  // [rows]
   const float* values = nullptr;      // [rows,C]
-  float* sum = nullptr;               // [V,C]
+  Out sum{};                          // [V,C], f32 or bf16
 };
 
 std::int64_t scratch_bytes(const AddRows&);

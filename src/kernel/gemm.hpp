@@ -37,8 +37,8 @@ struct Gemm {
 };
 
 // dW[N,K] (+)= sum over positions of dY[p,N]^T X[p,K]. A piece is at most piece_positions positions of one
-// sequence and is summed from zero; pieces are added to dW in order. So the result is the same for any split
-// of the sequences into calls.
+// sequence and is summed from zero in f32; pieces are added to dW in order, each sum rounded to dW's type. So
+// the result is the same for any split of the sequences into calls.
 struct WeightGradient {
   std::int64_t sequences = 0, positions = 0;  // rows = sequences * positions
   std::int64_t N = 0, K = 0;
@@ -46,7 +46,7 @@ struct WeightGradient {
   std::int64_t dy_stride = 0;
   In x;  // [rows,K], same type as dy
   std::int64_t x_stride = 0;
-  float* dw = nullptr;      // [N,K] contiguous
+  Out dw;                   // [N,K] contiguous, f32 or bf16
   bool accumulate = false;  // false: the first piece is written, not added (as if to a zero)
 };
 

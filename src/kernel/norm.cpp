@@ -87,7 +87,7 @@ std::int64_t scratch_bytes(const NormGradient& a, int threads) {
 }
 
 void run(const Norm& a, Isa isa, ThreadPool& pool) {
-  const NormRows rows{a.C, a.x, a.gamma, a.beta, a.epsilon, a.y, a.mean, a.rstd};
+  const NormRows rows{a.C, a.x, a.gamma, a.beta, a.epsilon, a.offset, a.y, a.mean, a.rstd};
   const std::int64_t step = std::max<std::int64_t>(1, task_elements / a.C);
   const NormTable& f = norm_table_of(isa);
   pool.run(divide_up(a.rows, step), [&](std::int64_t task, int) {
@@ -96,7 +96,7 @@ void run(const Norm& a, Isa isa, ThreadPool& pool) {
 }
 
 void run(const NormGradient& a, Isa isa, ThreadPool& pool, void* scratch) {
-  const NormGradientRows rows{a.C, a.dy, a.x, a.gamma, a.mean, a.rstd, a.addend, a.dx};
+  const NormGradientRows rows{a.C, a.dy, a.x, a.gamma, a.mean, a.rstd, a.offset, a.addend, a.dx};
   if (by_columns(a, pool.threads()))
     sum_by_columns(a, rows, norm_table_of(isa), pool);
   else

@@ -39,7 +39,7 @@ void run(const GradientNorm& a, Isa isa, ThreadPool& pool, void* scratch) {
     const auto i = std::upper_bound(first_block, first_block + a.parts.size(), block) - first_block - 1;
     const GradientNorm::Part& part = a.parts[static_cast<std::size_t>(i)];
     const std::int64_t first = (block - first_block[i]) * norm_block;
-    sums[block] = f.sum_of_squares(part.data + first, std::min(norm_block, part.n - first));
+    sums[block] = f.sum_of_squares(part_of(part.data, first), std::min(norm_block, part.n - first));
   });
   double squares = 0;
   for (std::int64_t block = 0; block < total; ++block) squares += sums[block];
@@ -52,6 +52,10 @@ void run(const GradientNorm& a, Isa isa, ThreadPool& pool, void* scratch) {
 
 Out part_of(const Out& all, std::int64_t first) {
   return {all.data ? static_cast<char*>(all.data) + first * bytes(all.type) : nullptr, all.type};
+}
+
+In part_of(const In& all, std::int64_t first) {
+  return {static_cast<const char*>(all.data) + first * bytes(all.type), all.type};
 }
 
 AdamWCoefficients coefficients(const AdamWStep& s, bool decay, const float* clip_scale) {
@@ -72,7 +76,7 @@ void run(const Squares& a, Isa isa, ThreadPool& pool) {
   const std::int64_t blocks = norm_blocks(a.part.n);
   pool.run(blocks, [&](std::int64_t block, int) {
     const std::int64_t first = block * norm_block;
-    const double sum = f.sum_of_squares(a.part.data + first, std::min(norm_block, a.part.n - first));
+    const double sum = f.sum_of_squares(part_of(a.part.data, first), std::min(norm_block, a.part.n - first));
     a.sums[block] = static_cast<float>(sum);
     a.sums[blocks + block] = static_cast<float>(sum - static_cast<double>(a.sums[block]));
   });
@@ -83,7 +87,7 @@ void run(const AdamW& a, Isa isa, ThreadPool& pool) {
   const AdamWCoefficients c = coefficients(*a.step, a.decay, a.clip_scale);
   pool.run(divide_up(a.n, adamw_block), [&](std::int64_t block, int) {
     const std::int64_t at = block * adamw_block;
-    f.adamw(c, {part_of(a.w, at), a.key, at}, a.gradient + at, a.m + at, a.v + at, part_of(a.low, at),
+    f.adamw(c, {part_of(a.w, at), a.key, at}, part_of(a.gradient, at), a.m + at, a.v + at, part_of(a.low, at),
             std::min(adamw_block, a.n - at));
   });
 }

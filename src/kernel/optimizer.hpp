@@ -16,7 +16,7 @@ namespace hone::kernel {
 // when divided by scaled_by, and clip_scale does both.
 struct GradientNorm {
   struct Part {
-    const float* data = nullptr;
+    In data;  // f32 or bf16
     std::int64_t n = 0;
   };
   std::span<const Part> parts;
@@ -49,7 +49,7 @@ struct AdamW {
   std::int64_t n = 0;
   Out w{};                // f32 or bf16
   std::uint64_t key = 0;  // of those bits: those of base/random.hpp's philox(key, i / 8)
-  const float* gradient = nullptr;
+  In gradient{};          // f32, or bf16 where w is
   float* m = nullptr;
   float* v = nullptr;
   Out low{};  // or without data
@@ -62,6 +62,7 @@ struct AdamW {
 struct AdamWCoefficients;
 AdamWCoefficients coefficients(const AdamWStep&, bool decay, const float* clip_scale);
 Out part_of(const Out& all, std::int64_t first);  // from that element on; no data stays none
+In part_of(const In& all, std::int64_t first);
 
 std::int64_t scratch_bytes(const GradientNorm&);
 

@@ -16,6 +16,7 @@
 #include "model/model_impl.hpp"
 #include "op/inputs.hpp"
 #include "op/ops.hpp"
+#include "store/save_weights.hpp"
 
 namespace hone {
 namespace {
@@ -295,11 +296,19 @@ std::string Model::weights_hash() const {
   return hash_weights(impl_->specs, reader_of(*impl_, buffer));
 }
 
-void Model::save(const std::string& folder) const {
+void Model::save(const std::string& folder, const SaveOptions& options) const {
   make_folders(folder);
   std::vector<float> buffer;
-  written_weights(folder + "/model.safetensors", impl_->specs, reader_of(*impl_, buffer)).commit();
-  write_file(folder + "/config.json", impl_->config);
+  save_weights(folder, impl_->specs, reader_of(*impl_, buffer), options.max_shard_bytes);
+  write_file(folder + "/config.json", config_beside_f32(*this));
+}
+
+std::string config_beside_f32(const Model& model) {
+  auto config = nlohmann::ordered_json::parse(model.config_json());
+  bool changed = false;
+  for (const char* key : {"dtype", "torch_dtype"})
+    if (config.contains(key) && config[key] != "float32") config[key] = "float32", changed = true;
+  return changed ? config.dump(2) + "\n" : model.config_json();
 }
 
 Model preset(const std::string& name, const ModelOptions& options) {

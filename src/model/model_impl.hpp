@@ -51,6 +51,9 @@ inline constexpr const char* architecture_key = "architecture";
 // Error(input) for a file that stands where a model does, with what it is and the folder that it may be of.
 [[noreturn]] void refuse_file(const std::string& path, const std::string& expected);
 
+// config.json as it stands beside weights in f32: Transformers reads them in the type that it names.
+std::string config_beside_f32(const Model& model);
+
 // The same model with other weights.
 Model with_weights(const Model& model, WeightStore store);
 // The same model with a further pass; weights that it adds have their initial values.

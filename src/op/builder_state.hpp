@@ -23,6 +23,7 @@ struct CacheShape {
   std::int64_t sequences = 0;  // that it has room for, of which a program may use fewer; 0: the batch
   std::int64_t sources = 1;  // of those whose keys and values a decoding program reads; they divide the batch
   std::int64_t source_rows = 0;  // positions of each that there is room for; 0: as many as a program has
+  std::int64_t positions = 0;    // of a sequence that are used; 0: all that the blocks have
 };
 
 struct BuildOptions {

@@ -117,17 +117,19 @@ bool continues(const Call& c, std::size_t step) {
 Rows rows_of(const Shape& shape) { return {shape[0], shape.rows() / shape[0]}; }
 
 double sum_by_pieces(double before, bool continued, Rows rows,
-                     const std::function<float(std::int64_t, std::int64_t)>& term) {
+                     const std::function<float(std::int64_t, std::int64_t)>& term, DType type) {
   auto sum = static_cast<float>(continued ? before : 0.0);
   for (std::int64_t b = 0; b < rows.sequences; ++b)
     for (std::int64_t first = 0; first < rows.positions; first += kernel::piece_positions) {
       double piece = 0;
       const std::int64_t end = std::min(rows.positions, first + kernel::piece_positions);
       for (std::int64_t t = first; t < end; ++t) piece += static_cast<double>(term(b, t));
-      sum += static_cast<float>(piece);
+      sum = static_cast<float>(rounded(type, static_cast<double>(sum + static_cast<float>(piece))));
     }
   return static_cast<double>(sum);
 }
+
+DType sum_type(DType kept) { return kept == DType::bf16 ? DType::bf16 : DType::f32; }
 
 double operand_bytes(const Program& p, const Node& n) {
   double total = 0;

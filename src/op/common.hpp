@@ -67,7 +67,9 @@ Rows rows_of(const Shape& shape);
 // sum = (micro-batch's first ? 0 : sum) + the pieces in order, each from zero, as every weight's gradient
 // adds up. term(sequence, position) is what one position contributes.
 double sum_by_pieces(double before, bool continued, Rows rows,
-                     const std::function<float(std::int64_t, std::int64_t)>& term);
+                     const std::function<float(std::int64_t, std::int64_t)>& term, DType sum = DType::f32);
+// The type of a sum that is kept in f32 or bf16: bf16, or the f32 that is asked for.
+DType sum_type(DType kept);
 
 // Traffic of a node, each operand once.
 double operand_bytes(const Program& p, const Node& n);

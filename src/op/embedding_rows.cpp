@@ -13,6 +13,7 @@ std::vector<OutputSpec> infer_add(const InferInput& i) {
   if (ids.dtype != DType::i32 || ids.shape.elements() != rows.shape.rows())
     i.fail("not an id for each row", std::to_string(rows.shape.rows()) + " i32", to_string(ids));
   if (rows.shape.last() != sum.shape.last()) i.fail("widths differ", to_string(sum), to_string(rows));
+  i.require(In::sum, {sum.shape, sum_type(sum.dtype)});
   return {{sum, In::sum}};
 }
 
@@ -22,7 +23,7 @@ kernel::AddRows arguments(const Call& c) {
           .C = rows.type.shape.last(),
           .ids = c.in[In::ids].as<std::int32_t>(),
           .values = rows.as<float>(),
-          .sum = c.out[0].as<float>()};
+          .sum = out(c.out[0])};
 }
 std::int64_t scratch_add(const Call& c) { return kernel::scratch_bytes(arguments(c)); }
 void run_add(const Call& c) { kernel::run(arguments(c), *c.pool, c.scratch); }
@@ -55,6 +56,7 @@ const OpRecord add_rows{.name = "add_rows",
                         .infer = infer_add,
                         .cost = cost_add,
                         .reference = reference_add,
-                        .variants = add_variants};
+                        .variants = add_variants,
+                        .bf16_sums = true};
 
 }  // namespace hone::op

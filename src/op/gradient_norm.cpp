@@ -22,7 +22,7 @@ std::vector<OutputSpec> infer_norm(const InferInput& i) {
 // The list of gradients is laid out in the scratch, before the kernel's own.
 kernel::GradientNorm norm_arguments(const Call& c, Part* parts) {
   for (std::size_t i = In::gradients; i < c.in.size(); ++i)
-    new (parts + i - In::gradients) Part{c.in[i].as<float>(), c.in[i].type.shape.elements()};
+    new (parts + i - In::gradients) Part{in(c.in[i]), c.in[i].type.shape.elements()};
   return {.parts = {parts, c.in.size() - In::gradients},
           .clip = c.in[In::clip].as<float>(),
           .scaled_by = c.in[In::scaled_by].as<float>(),
@@ -57,8 +57,8 @@ std::vector<OutputSpec> infer_squares(const InferInput& i) {
   return {{f32({2, kernel::norm_blocks(i.in[0].shape.elements())})}};
 }
 void run_squares(const Call& c) {
-  kernel::run(kernel::Squares{{c.in[0].as<float>(), c.in[0].type.shape.elements()}, c.out[0].as<float>()},
-              c.isa, *c.pool);
+  kernel::run(kernel::Squares{{in(c.in[0]), c.in[0].type.shape.elements()}, c.out[0].as<float>()}, c.isa,
+              *c.pool);
 }
 void reference_squares(const Call& c) {
   const std::int64_t blocks = c.out[0].type.shape[1], n = c.in[0].type.shape.elements();

@@ -226,7 +226,8 @@ void require_rows(const InferInput& i, RowRange rows, std::size_t sum, std::size
 std::vector<OutputSpec> infer_weight(const InferInput& i) {
   i.require_rank(WeightIn::sum, 2);
   require_rows(i, i.attributes.as<SumAttributes>().rows, WeightIn::sum, WeightIn::dy);
-  i.require(WeightIn::sum, f32({i.in[WeightIn::sum].shape[0], i.in[WeightIn::x].shape.last()}));
+  const TensorType sum = i.in[WeightIn::sum];
+  i.require(WeightIn::sum, {{sum.shape[0], i.in[WeightIn::x].shape.last()}, sum_type(sum.dtype)});
   i.require(WeightIn::step, step_type());
   return {{i.in[WeightIn::sum], WeightIn::sum}};
 }
@@ -249,7 +250,7 @@ kernel::WeightGradient weight_arguments(const Call& c) {
           .dy_stride = dy.row_stride(),
           .x = in(x),
           .x_stride = x.row_stride(),
-          .dw = dw.as<float>(),
+          .dw = out(dw),
           .accumulate = false};
 }
 
@@ -272,10 +273,13 @@ void reference_weight(const Call& c) {
   for (std::int64_t j = 0; j < N; ++j)
     for (std::int64_t k = 0; k < K; ++k)
       set(next, j * K + k,
-          sum_by_pieces(get(sum, j * K + k), more, rows, [&](std::int64_t b, std::int64_t t) {
-            const std::int64_t r = b * rows.positions + t;
-            return static_cast<float>(get(dy, r * N + j) * get(x, r * K + k));
-          }));
+          sum_by_pieces(
+              get(sum, j * K + k), more, rows,
+              [&](std::int64_t b, std::int64_t t) {
+                const std::int64_t r = b * rows.positions + t;
+                return static_cast<float>(get(dy, r * N + j) * get(x, r * K + k));
+              },
+              next.type.dtype));
 }
 
 // --- the gradient of the bias ----------------------------------------------------------------------------
@@ -377,7 +381,8 @@ const OpRecord linear_weight_gradient{.name = "linear_weight_gradient",
                                       .cost = weight_cost,
                                       .reference = reference_weight,
                                       .variants = weight_variants,
-                                      .continue_sums = continue_sum};
+                                      .continue_sums = continue_sum,
+                                      .bf16_sums = true};
 const OpRecord column_sum{.name = "column_sum",
                           .inputs = column_inputs,
                           .infer = infer_columns,

@@ -50,6 +50,7 @@ struct NormOp {
                              .gamma = c.in[P::gamma].template as<float>(),
                              .beta = centred ? c.in[P::beta].template as<float>() : nullptr,
                              .epsilon = c.attributes.as<NormAttributes>().epsilon,
+                             .offset = c.attributes.as<NormAttributes>().offset,
                              .y = out(c.out[P::y]),
                              .mean = centred ? c.out[P::mean].template as<float>() : nullptr,
                              .rstd = c.out[P::rstd].template as<float>()},
@@ -66,7 +67,8 @@ struct NormOp {
     inputs.push_back(g.sum(P::gamma));
     if (centred) inputs.push_back(g.sum(P::beta));
     inputs.push_back(g.step());
-    const TensorId dx = g.emit(op, inputs, NormGradientAttributes{})[0];
+    const TensorId dx =
+        g.emit(op, inputs, NormGradientAttributes{.offset = g.attributes<NormAttributes>().offset})[0];
     if (g.wants(P::x)) g.set(P::x, dx);
   }
 
@@ -98,6 +100,7 @@ struct NormOp {
             .gamma = c.in[G::gamma].template as<float>(),
             .mean = centred ? c.in[G::mean].template as<float>() : nullptr,
             .rstd = c.in[G::rstd].template as<float>(),
+            .offset = c.attributes.as<NormGradientAttributes>().offset,
             .addend = c.in[G::addend].template as<float>(),
             .dx = c.out[0].template as<float>(),
             .dgamma = c.out[1].template as<float>(),
@@ -118,7 +121,11 @@ struct NormOp {
   static int alias_gradient(const Node& n, int output) {
     return output == 0 && n.inputs[G::addend] ? static_cast<int>(G::addend) : -1;
   }
-  static void continue_sums(Attributes& a) { a = NormGradientAttributes{.begun = true}; }
+  static void continue_sums(Attributes& a) {
+    auto value = a.as<NormGradientAttributes>();
+    value.begun = true;
+    a = value;
+  }
 
   // The records. A norm's own parts are its formulas' references and its inputs' names.
   static constexpr Variant variants[] = {{"rows", "cpu", nullptr, nullptr, run}};

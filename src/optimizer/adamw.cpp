@@ -18,7 +18,8 @@ struct In {
 
 std::vector<OutputSpec> infer(const InferInput& i) {
   adamw::require_weight(i, In::weight, In::step);
-  for (const std::size_t k : {In::gradient, In::m, In::v}) i.require(k, f32(i.in[In::weight].shape));
+  adamw::require_gradient(i, In::weight, In::gradient);
+  for (const std::size_t k : {In::m, In::v}) i.require(k, f32(i.in[In::weight].shape));
   i.require(In::hyper, f32({adamw::hyper_floats}));
   i.require(In::clip_scale, f32({1}));
   std::vector<OutputSpec> specs{{i.in[In::weight], In::weight}, {i.in[In::m], In::m}, {i.in[In::v], In::v}};
@@ -30,7 +31,7 @@ void run(const Call& c) {
   kernel::run(kernel::AdamW{.n = c.in[In::weight].type.shape.elements(),
                             .w = out(c.out[0]),
                             .key = adamw::rounding_key(c, In::step),
-                            .gradient = c.in[In::gradient].as<float>(),
+                            .gradient = in(c.in[In::gradient]),
                             .m = c.out[1].as<float>(),
                             .v = c.out[2].as<float>(),
                             .low = c.in[In::low] ? out(c.out[3]) : kernel::Out{},
@@ -90,6 +91,7 @@ const OptimizerRecord adamw_optimizer{.name = "adamw",
                                       .fill_hyper = adamw::fill_hyper,
                                       .update = update,
                                       .rounds_weights = true,
+                                      .reads_bf16_gradients = true,
                                       .ops = ops};
 
 }  // namespace hone

@@ -19,7 +19,7 @@ Shape blocks_of(const Shape& weight) { return {kernel::moment_blocks(weight.elem
 std::vector<OutputSpec> infer(const InferInput& i) {
   const TensorType weight = i.in[In::weight], largest = f32(blocks_of(weight.shape));
   adamw::require_weight(i, In::weight, In::step);
-  i.require(In::gradient, f32(weight.shape));
+  adamw::require_gradient(i, In::weight, In::gradient);
   for (const std::size_t k : {In::m, In::v}) i.require(k, {weight.shape, DType::u8});
   for (const std::size_t k : {In::m_largest, In::v_largest}) i.require(k, largest);
   i.require(In::hyper, f32({adamw::hyper_floats}));
@@ -37,7 +37,7 @@ void run(const Call& c) {
   kernel::run(kernel::AdamW8Bit{.n = c.in[In::weight].type.shape.elements(),
                                 .w = out(c.out[0]),
                                 .key = adamw::rounding_key(c, In::step),
-                                .gradient = c.in[In::gradient].as<float>(),
+                                .gradient = in(c.in[In::gradient]),
                                 .m = {c.out[1].as<std::uint8_t>(), c.out[2].as<float>()},
                                 .v = {c.out[3].as<std::uint8_t>(), c.out[4].as<float>()},
                                 .low = c.in[In::low] ? out(c.out[5]) : kernel::Out{},
@@ -128,6 +128,7 @@ const OptimizerRecord adamw8bit_optimizer{.name = "adamw8bit",
                                           .takes = takes,
                                           .others = &adamw_optimizer,
                                           .rounds_weights = true,
+                                          .reads_bf16_gradients = true,
                                           .ops = ops};
 
 }  // namespace hone

@@ -27,6 +27,11 @@ inline void require_weight(const InferInput& i, std::size_t weight, std::size_t 
   if (i.in[weight].dtype == DType::bf16) return i.require(step, op::step_type());
   i.require(weight, op::f32(i.in[weight].shape));
 }
+// Gradients of bf16 weights may be bf16.
+inline void require_gradient(const InferInput& i, std::size_t weight, std::size_t gradient) {
+  const bool narrow = i.in[weight].dtype == DType::bf16 && i.in[gradient].dtype == DType::bf16;
+  i.require(gradient, {i.in[weight].shape, narrow ? DType::bf16 : DType::f32});
+}
 inline std::uint64_t rounding_key(const Call& c, std::size_t step) {
   return c.in[step] ? op::random_key(c.attributes.as<UpdateAttributes>().stream, op::step_info(c.in[step]))
                     : 0;

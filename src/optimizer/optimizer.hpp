@@ -48,8 +48,9 @@ struct OptimizerRecord {
   // Which weights it is for, and who updates the others; null: all.
   bool (*takes)(const TrainedWeight&) = nullptr;
   const OptimizerRecord* others = nullptr;
-  bool others_rate = false;     // may those have a learning rate of their own, StepOptions::adamw_lr?
-  bool rounds_weights = false;  // may weights be bf16 alone, rounded by drawn numbers? Of `others` too
+  bool others_rate = false;           // may those have a learning rate of their own, StepOptions::adamw_lr?
+  bool rounds_weights = false;        // may weights be bf16 alone, rounded by drawn numbers? Of `others` too
+  bool reads_bf16_gradients = false;  // of such weights; of `others` too
   std::span<const OpRecord* const> ops{};  // of its own; the table-driven tests run through them
 };
 

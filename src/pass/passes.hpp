@@ -73,6 +73,11 @@ void join_gradients(Program& program);
 // copies with them. Their gradients' sums stay f32.
 void hold_in_bf16(Program& program);
 
+// The gradients of such weights in bf16 too, for an optimizer that reads them so: sums that only nodes of
+// OpRecord::bf16_sums write, of a step in which few pieces are added (a piece's addition is rounded, so of
+// many the last ones would be lost). Runs behind join_gradients. batch: the step's samples.
+void sum_in_bf16(Program& program, std::int64_t batch);
+
 // The global norm of the gradients, and what they are to be multiplied by so that it is at most the input
 // "clip": the states grad_norm_name and clip_scale_name. `scaled`: losses are multiplied by the input
 // "scaled_by", which both take out again.

@@ -14,6 +14,10 @@ bool casts_at_use(const Options& o) { return o.cast_at_use; }
 
 bool in_backward(const Options& o) { return trains(o) && o.update_in_backward; }
 
+bool sums_in_bf16(const Options& o) {
+  return trains(o) && o.bf16_weights && o.update.optimizer->reads_bf16_gradients;
+}
+
 struct Stage {
   bool (*wanted)(const Options&);  // null: always
   void (*run)(Program&, const Options&);
@@ -34,6 +38,7 @@ constexpr Stage stages[] = {
     {[](const Options& o) { return o.bf16_weights; }, [](Program& p, const Options&) { hold_in_bf16(p); }},
     {casts_at_use, [](Program& p, const Options&) { cast_at_use(p); }},
     {trains, [](Program& p, const Options&) { join_gradients(p); }},
+    {sums_in_bf16, [](Program& p, const Options& o) { sum_in_bf16(p, o.batch); }},
     {trains, [](Program& p, const Options& o) { append_norm(p, o.products == DType::f16); }},
     {trains, [](Program& p, const Options& o) { append_update(p, o.update); }},
     {in_backward, [](Program& p, const Options&) { update_in_backward(p); }},

@@ -110,7 +110,7 @@ void bench_product(const Product& p, const Setting& s, ThreadPool& pool, std::ve
                                                    .dy_stride = p.N,
                                                    .x = x.in(),
                                                    .x_stride = p.K,
-                                                   .dw = dw.data(),
+                                                   .dw = {dw.data()},
                                                    .accumulate = true},
                             s, pool));
 }

@@ -77,7 +77,8 @@ BuildOptions cached(const GenerateOptions& o) {
                        .cache = {.block = cache_block_positions,
                                  .blocks_a_sequence = blocks,
                                  .sequences = std::max(o.beams, o.sequences),
-                                 .source_rows = o.source_context}};
+                                 .source_rows = o.source_context,
+                                 .positions = o.context}};
   if (o.source_context) options.sizes["source_seq"] = o.source_context;
   return options;
 }

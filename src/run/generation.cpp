@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "model/vocabulary.hpp"
 #include "run/continuation.hpp"
 #include "run/sampler.hpp"
 
@@ -193,6 +194,7 @@ Generation Generator::generate(std::span<const std::int32_t> prompt, SamplingOpt
                                const Tokenizer* tokenizer) {
   const GeneratorInUse guard(impl_.get());
   check(sampling);
+  if (tokenizer) require_vocabulary(impl_->plan.model(), *tokenizer, "tokenizer");
   const bool reads_source = impl_->planned().reads.source(), reuses = sampling.reuse_cache && !reads_source;
   const SequenceTokens frame = impl_->plan.model().sequence_tokens();
   if (reads_source && !frame.begin)

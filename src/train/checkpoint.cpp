@@ -79,7 +79,7 @@ CheckpointTexts checkpoint_texts(const Trainer::Impl& trainer, CheckpointOptions
     if (!valid_file_name(file.first)) refuse("no name for a file of a checkpoint", file.first);
   const TrainPlan::Impl& plan = trainer.planned();
   CheckpointTexts texts = std::move(options.files);
-  texts["config.json"] = plan.model.config_json();
+  texts["config.json"] = config_beside_f32(plan.model);
   std::vector<std::string> names{weights_file, options.compress ? packed_optimizer_file : optimizer_file};
   for (const auto& text : texts) names.push_back(text.first);
   nlohmann::json state{

@@ -140,19 +140,19 @@ std::shared_ptr<TrainPlan::Impl> make_plan(const Model& model, const TrainPlanOp
   for (MicroProgram& micro : programs.micro) micro.first_write = first_write(programs.list[micro.train]);
   JobPlan job(std::move(programs.list), {.threads = options.threads, .isa = isa_from_name(options.isa)});
   auto impl = std::make_shared<TrainPlan::Impl>(model, options, std::move(job), std::move(programs.micro));
+  impl->specs = model.impl().specs;
+  for (ParameterSpec& spec : impl->specs)
+    if (const auto held = impl->job.shared().find(spec.name); held != impl->job.shared().end())
+      spec.dtype = held->second.tensor.type.dtype;
   // A save turns a weight, and the C library may keep a second buffer: 25 MiB where the largest has 16. It
   // writes two files.
   const std::int64_t saving_bytes =
-      2 * (largest_turned_bytes(model.impl().specs) + static_cast<std::int64_t>(direct_write_bytes));
+      2 * (largest_turned_bytes(impl->specs) + static_cast<std::int64_t>(direct_write_bytes));
   impl->forecast = forecast_memory(impl->job, saving_bytes + batch_bytes(*impl),
                                    {.held = options.text_bytes, .reading = options.reading_bytes});
   impl->step_flops = hone::step_flops(*impl);
   impl->terms = terms_of(impl->job.programs()[impl->micro[0].train]);
   impl->optimizer = &optimizer_record(options.optimizer);
-  impl->specs = model.impl().specs;
-  for (ParameterSpec& spec : impl->specs)
-    if (const auto held = impl->job.shared().find(spec.name); held != impl->job.shared().end())
-      spec.dtype = held->second.tensor.type.dtype;
   return impl;
 }
 

@@ -6,6 +6,7 @@
 #include "base/number.hpp"
 #include "base/random.hpp"
 #include "ir/values.hpp"
+#include "machine/memory.hpp"
 #include "model/model_impl.hpp"
 #include "op/common.hpp"
 #include "op/inputs.hpp"
@@ -191,7 +192,9 @@ op::StepInfo Trainer::Impl::step_info() const {
           .micro = samples > 0};
 }
 
-Trainer::Trainer(const TrainPlan& plan) : impl_(std::make_unique<Impl>(plan)) {}
+Trainer::Trainer(const TrainPlan& plan) : impl_(std::make_unique<Impl>(plan)) {
+  give_back_freed_memory();  // what planning and loading took would be resident beside the arena
+}
 Trainer::~Trainer() = default;
 Trainer::Trainer(Trainer&&) noexcept = default;
 Trainer& Trainer::operator=(Trainer&&) noexcept = default;

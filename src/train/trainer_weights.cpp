@@ -5,6 +5,7 @@
 #include "ir/values.hpp"
 #include "model/model_impl.hpp"
 #include "pass/passes.hpp"
+#include "store/save_weights.hpp"
 #include "train/trainer_impl.hpp"
 
 namespace hone {
@@ -92,13 +93,13 @@ std::string Trainer::weights_hash() const {
   return hash_weights(impl_->planned().specs, impl_->reader(turned));
 }
 
-void Trainer::save(const std::string& folder) const {
+void Trainer::save(const std::string& folder, const SaveOptions& options) const {
   const Exclusive guard(impl_.get());
   impl_->require_whole();
   make_folders(folder);
   TurnedWeight turned;
-  written_weights(folder + "/model.safetensors", impl_->planned().specs, impl_->reader(turned)).commit();
-  write_file(folder + "/config.json", impl_->planned().model.config_json());
+  save_weights(folder, impl_->planned().specs, impl_->reader(turned), options.max_shard_bytes);
+  write_file(folder + "/config.json", config_beside_f32(impl_->planned().model));
 }
 
 void Trainer::read(const std::string& weight, std::span<float> values) const {
@@ -127,7 +128,10 @@ void Trainer::read_gradient(const std::string& weight, std::span<float> values) 
   const ParameterSpec& spec = impl_->planned().model.impl().spec(weight);
   impl_->require_kept(weight);
   const std::string& state = impl_->gradient_state(weight);
-  impl_->with_whole_gradients([&] { in_file_layout(spec, impl_->executor.view<float>(state), values); });
+  const DType kept = impl_->planned().job.shared().at(state).tensor.type.dtype;
+  std::vector<float> sums(static_cast<std::size_t>(spec.shape.elements()));
+  impl_->with_whole_gradients([&] { widen(impl_->executor.bytes(state), kept, sums); });
+  in_file_layout(spec, sums, values);
   for (float& value : values) value /= impl_->scaled_by;
 }
 

@@ -12,6 +12,7 @@
 #include "file/mapped.hpp"
 #include "hone/machine.hpp"
 #include "machine/memory.hpp"
+#include "model/vocabulary.hpp"
 #include "text/chat_messages.hpp"
 #include "train/run_files.hpp"
 #include "train/run_schedule.hpp"
@@ -54,13 +55,7 @@ Model open_model(const TrainingRun& run, const Tokenizer& tokenizer, const Seque
   for (const auto& size : lengths.sizes)
     if (preset) options.context = std::max(options.context, size.second);
   Model model = find_model(run.model, options);
-  if (vocab_size > model.vocab_size())
-    throw Error(ErrorKind::input,
-                {.what = "a token id above the model's vocabulary",
-                 .where = run.data.empty() ? run.model : run.data,
-                 .expected = "ids below vocab_size " + std::to_string(model.vocab_size()),
-                 .found = "a tokenizer of " + std::to_string(vocab_size) + " ids",
-                 .hint = "train with the model's own tokenizer, or raise vocab_size in its config"});
+  require_vocabulary(model, tokenizer, run.data.empty() ? run.model : run.data);
   return model;
 }
 
@@ -258,7 +253,7 @@ class Run {
     summary_.stopped = stopping() || !evaluate();
     trainer_.await_checkpoint();
     if (!summary_.stopped) {
-      trainer_.save(options_.out);
+      trainer_.save(options_.out, options_.saving);
       tokenizer_.save(options_.out);
       copy_chat_files(options_.model, options_.out);
     }

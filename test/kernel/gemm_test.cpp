@@ -303,7 +303,7 @@ WeightGradient arguments(const Gradient& p, Matrix& dy, Matrix& x, Matrix& dw) {
           .dy_stride = dy.stride(),
           .x = x.in(),
           .x_stride = x.stride(),
-          .dw = dw.floats()};
+          .dw = dw.out()};
 }
 
 void check(const Gradient& p, Isa isa, ThreadPool& pool) {

@@ -24,13 +24,13 @@ Norm gradient_norm(const std::vector<GradientNorm::Part>& parts, float clip, Isa
 
 TEST(GradientNorm, MatchesTheReferenceForAnyThreads) {
   const std::vector<float> values = normals(300000, 1);
-  const std::vector<GradientNorm::Part> parts{{values.data(), 1},
-                                              {values.data() + 1, 0},
-                                              {values.data() + 1, 3},
-                                              {values.data() + 4, 100000},
-                                              {values.data() + 100004, 0},
-                                              {values.data() + 100004, 32768},
-                                              {values.data() + 132772, 167228}};
+  const std::vector<GradientNorm::Part> parts{{{values.data()}, 1},
+                                              {{values.data() + 1}, 0},
+                                              {{values.data() + 1}, 3},
+                                              {{values.data() + 4}, 100000},
+                                              {{values.data() + 100004}, 0},
+                                              {{values.data() + 100004}, 32768},
+                                              {{values.data() + 132772}, 167228}};
   double squares = 0;
   for (const float v : values) squares += static_cast<double>(v) * v;
   for (const Isa isa : isas()) {
@@ -47,10 +47,10 @@ TEST(GradientNorm, MatchesTheReferenceForAnyThreads) {
 TEST(GradientNorm, HoldsHugeGradientsAndShowsNan) {
   for (const Isa isa : isas()) {
     std::vector<float> values(100, 1e30f);
-    EXPECT_NEAR(gradient_norm({{values.data(), 100}}, 1, isa, 1).norm / 1e31, 1, 1e-6);
+    EXPECT_NEAR(gradient_norm({{{values.data()}, 100}}, 1, isa, 1).norm / 1e31, 1, 1e-6);
     values[50] = std::numeric_limits<float>::quiet_NaN();
-    EXPECT_TRUE(std::isnan(gradient_norm({{values.data(), 100}}, 1, isa, 1).norm));
-    EXPECT_TRUE(std::isnan(gradient_norm({{values.data(), 100}}, 1, isa, 1).scale));
+    EXPECT_TRUE(std::isnan(gradient_norm({{{values.data()}, 100}}, 1, isa, 1).norm));
+    EXPECT_TRUE(std::isnan(gradient_norm({{{values.data()}, 100}}, 1, isa, 1).scale));
   }
 }
 
@@ -72,7 +72,7 @@ State updated(State s, Buffer gradient, bool decay, bool low, Isa isa, int threa
   const float clip_scale = 0.7f;
   run(AdamW{.n = s.w.size_elements(),
             .w = s.w.out(),
-            .gradient = gradient.f32(),
+            .gradient = gradient.in(),
             .m = s.m.f32(),
             .v = s.v.f32(),
             .low = low ? s.low.out() : Out{},

@@ -76,7 +76,7 @@ void add_rotations(DType dtype, const Size& s, std::int64_t gap, std::vector<OpC
       const Input x{{{s.B, s.T, s.heads * 2 * s.D}, dtype}, normals(), gap};
       const Input positions{{{s.B, s.T}, DType::i32}, ids(inverse ? 2 * s.T : 1 << 20)};
       const Input frequencies{op::f32({width / 2}), [](std::int64_t, Stream& r) { return r.uniform(); }};
-      const op::RotateAttributes a{.heads = s.heads, .inverse = inverse};
+      const op::RotateAttributes a{.heads = s.heads, .inverse = inverse, .factor = gap ? 1.25f : 1};
       cases.push_back({&op::rotate, {x, positions, frequencies}, a, {gap}});
     }
 }

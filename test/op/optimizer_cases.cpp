@@ -57,7 +57,8 @@ void add_muon_cases(const Shape& s, std::vector<OpCase>& cases) {
 
 // The norm in two parts, of a gradient that is shorter than a block and of one that is longer.
 void add_norm_cases(std::vector<OpCase>& cases) {
-  for (const std::int64_t n : {1, 70000}) cases.push_back({&op::squares, {{op::f32({n})}}, {}});
+  for (const std::int64_t n : {1, 33, 70000})
+    for (const DType dtype : {DType::f32, DType::bf16}) cases.push_back({&op::squares, {{{{n}, dtype}}}, {}});
   cases.push_back({&op::norm_of_squares, {{op::f32({2, 3}), positive()}, {op::f32({2, 1}), positive()}}, {}});
 }
 
@@ -84,6 +85,8 @@ void add_optimizer_cases(std::vector<OpCase>& cases) {
         inputs.back() = {TensorType{}};
         inputs.push_back({op::step_type(), ids(1000)});
         inputs[0] = {{s, DType::bf16}};
+        cases.push_back({u.op, inputs, UpdateAttributes{decay, 77}});
+        inputs[1] = {{s, DType::bf16}};
         cases.push_back({u.op, inputs, UpdateAttributes{decay, 77}});
       }
     if (s.rank() == 2) add_muon_cases(s, cases);

@@ -19,9 +19,19 @@ void add_flat(DType dtype, std::vector<OpCase>& cases) {
       cases.push_back({&op::cast, {part}, op::TypeAttributes{to}, {3}});
     }
     const op::ActivationAttributes gelu{op::Activation::gelu};
+    cases.push_back({&op::gated, {part, x}, gelu, {3}});
+    cases.push_back({&op::gated_gradient, {x, part, x}, gelu, {5, 0}});
     cases.push_back({&op::activation, {part}, gelu, {3}});
     cases.push_back({&op::activation_gradient, {x, part}, gelu, {5}});
+    const Input wide{{s, dtype}, normals(30)};
+    cases.push_back({&op::softcap, {wide}, op::SoftcapAttributes{20}});
+    cases.push_back({&op::softcap, {part}, op::SoftcapAttributes{0.5f}, {3}});
+    // Of what softcap made: within +-cap.
+    const Input made{{s, dtype}, [](std::int64_t, Stream& r) { return 40 * r.uniform() - 20; }};
+    cases.push_back({&op::softcap_gradient, {x, made}, op::SoftcapAttributes{20}});
     for (const auto kind : activations) {
+      cases.push_back({&op::gated, {x, wide}, op::ActivationAttributes{kind}});
+      cases.push_back({&op::gated_gradient, {wide, x, x}, op::ActivationAttributes{kind}});
       cases.push_back({&op::activation, {x}, op::ActivationAttributes{kind}});
       cases.push_back({&op::activation_gradient, {x, x}, op::ActivationAttributes{kind}});
     }
@@ -56,16 +66,20 @@ void add_norms(DType dtype, bool centred, std::vector<OpCase>& cases) {
   for (const Shape& s :
        {Shape{1, 1, 3}, Shape{3, 11, 17}, Shape{2, 300, 64}, Shape{1, 33, 100}, Shape{5, 7, 768}}) {
     const Input x{op::f32(s), normals(3)}, row{op::f32({s.last()})}, statistic{op::f32({s.rows()})};
+    const float offset = centred ? 0 : 1;
     if (dtype == DType::f32)
-      for (const DType to : results_of(dtype))
+      for (const DType to : results_of(dtype)) {
         cases.push_back({centred ? &op::layer_norm : &op::rms_norm,
                          centred ? std::vector<Input>{x, row, row} : std::vector<Input>{x, row},
                          op::NormAttributes{.dtype = to}});
+        if (!centred)
+          cases.push_back({&op::rms_norm, {x, row}, op::NormAttributes{.dtype = to, .offset = 1}});
+      }
     for (const std::int32_t micro : {0, 1})
       for (const bool addend : {false, true}) {
         OpCase c{centred ? &op::layer_norm_gradient : &op::rms_norm_gradient,
                  {{{s, dtype}}, x, row, statistic},
-                 op::NormGradientAttributes{.begun = micro == 0 && addend}};
+                 op::NormGradientAttributes{.begun = micro == 0 && addend, .offset = micro ? offset : 0}};
         if (centred) c.inputs.push_back(statistic);
         c.inputs.insert(c.inputs.end(), centred ? 2 : 1, row);
         c.inputs.push_back(step(micro));
@@ -85,7 +99,10 @@ void add_embeddings(std::vector<OpCase>& cases) {
       // A step of twice the micro-batch's rows; the micro-batch is its second half.
       const Input kept{{{4, T}, DType::i32}, ids(11)};
       cases.push_back({&op::keep, {tokens, kept, step(1, 2)}, op::KeepAttributes{}});
-      cases.push_back({&op::add_rows, {{op::f32({4, T, C})}, kept, sum({11, C})}, NoAttributes{}});
+      Input narrow = sum({11, C});
+      narrow.type.dtype = DType::bf16;
+      for (const Input& table : {sum({11, C}), narrow})
+        cases.push_back({&op::add_rows, {{op::f32({4, T, C})}, kept, table}, NoAttributes{}});
       for (const std::int32_t micro : {0, 1})
         for (const bool begun : {false, true})
           cases.push_back({&op::embedding_gradient,

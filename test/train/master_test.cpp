@@ -68,6 +68,20 @@ TEST(Bf16Master, TakesHalfTheBytesAndNoCopy) {
   const TrainPlan wide = plan(options("adamw", B, 1, true, Precision::f32)), narrow = plan(options("adamw"));
   EXPECT_EQ(bytes_of(narrow, "bf16 weights"), 0);
   EXPECT_LT(bytes_of(narrow, "weights"), 0.52 * static_cast<double>(bytes_of(wide, "weights")));
+  // The table of positions is summed row by row, in f32.
+  EXPECT_LT(bytes_of(narrow, "gradients"), 0.6 * static_cast<double>(bytes_of(wide, "gradients")));
+}
+
+// A step of 65 sequences would lose the last ones' share of a sum in bf16.
+TEST(Bf16Master, KeepsSumsOfManyPiecesInF32) {
+  const auto share = [&](std::int64_t batch) {
+    TrainPlanOptions wide = options("adamw", 1, 1, true, Precision::f32), narrow = options("adamw", 1);
+    wide.batch = narrow.batch = batch;
+    return static_cast<double>(bytes_of(plan(narrow), "gradients")) /
+           static_cast<double>(bytes_of(plan(wide), "gradients"));
+  };
+  EXPECT_LT(share(64), 0.6);
+  EXPECT_EQ(share(65), 1);
 }
 
 TEST(Bf16Master, IsSavedAsItIsAndReadAgain) {

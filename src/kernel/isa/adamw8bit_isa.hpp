@@ -22,7 +22,7 @@ constexpr float least_largest = 1e-38f;
 struct AdamW8BitBlock {
   std::int64_t n;
   UpdatedWeight w;
-  const float* gradient;
+  In gradient;
   std::uint8_t *m, *v;
   float *m_largest, *v_largest;
   Out low;  // or without data

@@ -39,9 +39,9 @@ HONE_INLINE void set_weight(Rounded r, std::int64_t i, F v, First part) {
 }
 
 // w1 is also stored in `low`, unless that is of type nullptr_t.
-template <class Weight, class Low>
-HONE_INLINE void adamw_loop(const AdamWCoefficients& c, Weight w, const float* gradient, float* m, float* v,
-                            Low low, std::int64_t n) {
+template <class Weight, class Gradient, class Low>
+HONE_INLINE void adamw_loop(const AdamWCoefficients& c, Weight w, const Gradient* gradient, float* m,
+                            float* v, Low low, std::int64_t n) {
   each(n, [&](std::int64_t i, auto part) {
     const F g = get(gradient + i, part) * splat(c.clip_scale);
     const F m1 = splat(c.beta1) * get(m + i, part) + splat(c.one_minus_beta1) * g;
@@ -57,7 +57,8 @@ HONE_INLINE void adamw_loop(const AdamWCoefficients& c, Weight w, const float* g
 }
 
 // By chunks, each with its bits.
-HONE_INLINE void adamw_rounded(const AdamWCoefficients& c, const UpdatedWeight& w, const float* gradient,
+template <class Gradient>
+HONE_INLINE void adamw_rounded(const AdamWCoefficients& c, const UpdatedWeight& w, const Gradient* gradient,
                                float* m, float* v, std::int64_t n) {
   constexpr std::int64_t chunk = 256, together = 8 * lanes;
   alignas(64) bf16 drawn[chunk];
@@ -69,8 +70,11 @@ HONE_INLINE void adamw_rounded(const AdamWCoefficients& c, const UpdatedWeight& 
   }
 }
 
-HONE_INLINE void adamw_any(const AdamWCoefficients& c, const UpdatedWeight& w, const float* gradient,
+HONE_INLINE void adamw_any(const AdamWCoefficients& c, const UpdatedWeight& w, const In& gradient_of,
                            float* m, float* v, Out low, std::int64_t n) {
+  if (gradient_of.type == Element::bf16)
+    return adamw_rounded(c, w, static_cast<const bf16*>(gradient_of.data), m, v, n);
+  const auto* gradient = static_cast<const float*>(gradient_of.data);
   if (w.w.type == Element::bf16) return adamw_rounded(c, w, gradient, m, v, n);
   auto* wide = static_cast<float*>(w.w.data);
   if (!low.data) return adamw_loop(c, wide, gradient, m, v, nullptr, n);

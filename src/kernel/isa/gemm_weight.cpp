@@ -2,6 +2,8 @@
 //
 // Tried first: a phase that packs both operands whole, then the products. Its scratch of dY's and X's size
 // went through memory and cost 15 to 20 % of the time; packing again for every tile costs 5 to 10 %.
+#include <type_traits>
+
 #include "kernel/isa/gemm_isa.hpp"
 #include "kernel/isa/gemm_pack.hpp"
 
@@ -78,18 +80,19 @@ void prefetch_piece(const WeightTile& tile, const Piece& piece, std::int64_t sli
 }
 
 // A panel of dY times one of X, written to or added to dW. row, column: in the tile.
-template <class T>
+template <class T, class Sum>
 void multiply_panels(const WeightTile& tile, const Panels& panels, std::int64_t row, std::int64_t column,
                      bool add) {
   const WeightGradient& g = *tile.gradient;
   const std::int64_t rows = smaller(tile_rows, tile.rows - row);
   const std::int64_t columns = smaller(panel_columns, tile.columns - column),
                      width = round_up(columns, lanes);
-  float* dw = g.dw + (tile.first_row + row) * g.K + tile.first_column + column;
-  const bool whole = rows == tile_rows && columns == width;
-  if (whole && add)
+  Sum* dw = static_cast<Sum*>(g.dw.data) + (tile.first_row + row) * g.K + tile.first_column + column;
+  const bool direct = std::is_same_v<Sum, float> && rows == tile_rows && columns == width;
+  constexpr std::int64_t line = 64 / static_cast<std::int64_t>(sizeof(Sum));
+  if (add && rows == tile_rows)
     for (std::int64_t r = 0; r < tile_rows; ++r)
-      for (std::int64_t c = 0; c < width; c += 16) __builtin_prefetch(dw + r * g.K + c, 1);
+      for (std::int64_t c = 0; c < columns; c += line) __builtin_prefetch(dw + r * g.K + c, 1);
   alignas(64) float edge[tile_rows * panel_columns];
   const std::int64_t units = panels.units;
   multiply_tile<T>(width, {.a = panels.dy + row / tile_rows * (units * tile_rows + panel_gap),
@@ -97,20 +100,21 @@ void multiply_panels(const WeightTile& tile, const Panels& panels, std::int64_t 
                            .a_unit_bytes = 4 * tile_rows,
                            .b = panels.x + column / panel_columns * panel_units(units),
                            .units = units,
-                           .c = whole ? dw : edge,
-                           .c_stride = whole ? g.K : width,
+                           .c = direct ? reinterpret_cast<float*>(dw) : edge,
+                           .c_stride = direct ? g.K : width,
                            .from_c = false,
-                           .add_to_c = whole && add});
-  if (whole) return;
+                           .add_to_c = direct && add});
+  if (direct) return;
   for (std::int64_t r = 0; r < rows; ++r)
-    for (std::int64_t c = 0; c < columns; ++c) {
-      float& to = dw[r * g.K + c];
-      to = add ? to + edge[r * width + c] : edge[r * width + c];
-    }
+    each(columns, [&](std::int64_t c, auto part) {
+      const F piece = get(edge + r * width + c, part);
+      Sum* to = dw + r * g.K + c;
+      put(to, add ? get(to, part) + piece : piece, part);
+    });
 }
 
 // All panels of `count` pieces, in order; `next` (may be empty) is brought nearer meanwhile.
-template <class T>
+template <class T, class Sum>
 void multiply_pieces(const WeightTile& tile, std::int64_t count, std::int64_t units, bool add,
                      const Piece& next) {
   const std::int64_t slices = divide_up(tile.columns, panel_columns) * divide_up(tile.rows, tile_rows);
@@ -119,11 +123,11 @@ void multiply_pieces(const WeightTile& tile, std::int64_t count, std::int64_t un
     for (std::int64_t r = 0; r < tile.rows; r += tile_rows) {
       prefetch_piece<T>(tile, next, slice++, slices);
       for (std::int64_t i = 0; i < count; ++i)
-        multiply_panels<T>(tile, panels_of(tile, i, units), r, c, add || i > 0);
+        multiply_panels<T, Sum>(tile, panels_of(tile, i, units), r, c, add || i > 0);
     }
 }
 
-template <class T>
+template <class T, class Sum>
 void weight_tile_as(const WeightTile& tile) {
   const WeightGradient& g = *tile.gradient;
   const std::int64_t per_sequence = divide_up(g.positions, piece_positions),
@@ -144,14 +148,16 @@ void weight_tile_as(const WeightTile& tile) {
     // Sequences lie one behind the other: the next ones are as one piece.
     Piece next = piece(first + count);
     next.positions *= smaller(tile.together, pieces - first - count);
-    multiply_pieces<T>(tile, count, units, g.accumulate || first > 0, next);
+    multiply_pieces<T, Sum>(tile, count, units, g.accumulate || first > 0, next);
   }
 }
 
 }  // namespace
 
 void weight_tile(const WeightTile& tile) {
-  typed(tile.gradient->dy, [&]<class T>(const T*) { weight_tile_as<T>(tile); });
+  const bool narrow = tile.gradient->dw.type == Element::bf16;
+  typed(tile.gradient->dy,
+        [&]<class T>(const T*) { narrow ? weight_tile_as<T, bf16>(tile) : weight_tile_as<T, float>(tile); });
 }
 
 }  // namespace hone::kernel::HONE_ISA

@@ -20,9 +20,9 @@ struct UpdatedWeight {
 };
 
 struct OptimizerTable {
-  double (*sum_of_squares)(const float* x, std::int64_t n);
+  double (*sum_of_squares)(const In& x, std::int64_t n);
   // low.data may be null.
-  void (*adamw)(const AdamWCoefficients&, const UpdatedWeight& w, const float* gradient, float* m, float* v,
+  void (*adamw)(const AdamWCoefficients&, const UpdatedWeight& w, const In& gradient, float* m, float* v,
                 Out low, std::int64_t n);
 };
 
