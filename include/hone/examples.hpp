@@ -3,8 +3,8 @@
 //
 //   const hone::Examples examples("chats.jsonl", tokenizer, {.chat = hone::ChatTemplate::of_model("model")});
 //   for (std::int64_t n = 0; n < 1000; ++n) {
-//     const hone::Batch batch = examples.batch(n, 8);  // the same for the same n and seed
-//     trainer.step(batch, {.lr = 1e-5f});              // labels are -100 where the loss does not look
+//     const auto batch = examples.batch(n, 8);       // the same for the same n and seed
+//     trainer.step(batch.samples(), {.lr = 1e-5f});  // labels are -100 where the loss does not look
 //   }
 //
 // A file of JSON lines (packed or not) has an example a line: {"messages": [{"role": .., "content": ..},
@@ -34,7 +34,21 @@ struct ExampleOptions {
   std::int64_t seq = 0;                // tokens of a sample; 0: as many as the longest example takes
   TooLong too_long = TooLong::error;   // what becomes of an example with more
   bool train_on_prompt = false;        // the loss looks at everything
-  std::uint64_t seed = 0;              // of their order
+  // Several examples in a row of seq, where they fit: for models whose attention is kept within each
+  // (hone/training_run.hpp). Held-out examples have rows of their own.
+  bool packed = false;
+  std::uint64_t seed = 0;  // of their order
+};
+
+// Rows of [batch, seq].
+struct ExampleBatch {
+  std::int64_t batch = 0, seq = 0;
+  std::vector<std::int32_t> ids{}, labels{};
+  std::vector<std::int32_t> positions{};  // of each token in its example; empty where no row holds two
+
+  HONE_API std::int64_t tokens() const;  // labels that count
+  HONE_API Samples samples() const;      // "tokens", "labels", "positions"
+  operator BatchView() const { return {batch, seq, ids, labels}; }
 };
 
 // What a model sees of an example, piece by piece, for a person.
@@ -67,15 +81,17 @@ class HONE_API Examples {
   std::int64_t seq() const;
   std::int64_t train_examples() const;
   std::int64_t held_out_examples() const;
+  std::int64_t train_rows() const;    // of a pass: as many as examples, or fewer where they are packed
   std::string digest() const;         // 32 hex digits of all tokens and of what the loss looks at
   std::int64_t memory_bytes() const;  // that they take here
 
-  // Step n's examples, padded to seq behind their end, which no position before it sees: each pass takes them
-  // in a drawn order. Error(usage) for numbers that are out of range.
-  Batch batch(std::int64_t n, std::int64_t examples) const;
-  Batch batch(std::int64_t n, std::int64_t examples, std::int64_t first, std::int64_t count) const;
-  Batch held_out(std::int64_t first, std::int64_t count) const;
-  Batch all(std::int64_t first, std::int64_t count) const;  // of the file, in its order
+  // Step n's rows, padded to seq behind their end, which no position before it sees: each pass takes them in
+  // a drawn order. Which examples share a row follows from the seed. Error(usage) for numbers that are out of
+  // range.
+  ExampleBatch batch(std::int64_t n, std::int64_t rows) const;
+  ExampleBatch batch(std::int64_t n, std::int64_t rows, std::int64_t first, std::int64_t count) const;
+  ExampleBatch held_out(std::int64_t first, std::int64_t count) const;
+  ExampleBatch all(std::int64_t first, std::int64_t count) const;  // of the file, in its order
 
   std::vector<ShownExample> show(std::int64_t first, std::int64_t count) const;  // of the file, in its order
 

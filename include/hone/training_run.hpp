@@ -92,6 +92,7 @@ struct TrainingRun {
   // too.
   std::string chat_template{};
   bool train_on_prompt = false;
+  bool packing = false;  // several in a row of seq; attention keeps within each, and drops nothing
   std::int64_t keep_checkpoints = 2;  // the newest ones that stay; 1 or more
   bool compress_checkpoints = false;  // CheckpointOptions::compress
   SaveOptions saving{};               // of the finished model

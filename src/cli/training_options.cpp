@@ -79,6 +79,8 @@ void TrainingOptions::add_to(Command& c, bool needs_out) {
                "of chats: a file in Jinja, instead of the model folder's template");
   c.add_flag("--train-on-prompt", run.train_on_prompt,
              "of prompts and chats: learn all of it, not only what answers");
+  c.add_flag("--packing", run.packing,
+             "of prompts and chats: several in a sequence of --seq, each seeing itself alone");
   c.add_option("--precision", precision, "f32, bf16 or fp16 (products; weights stay f32)")
       ->capture_default_str();
   c.add_option("--loss-scale", loss_scale,

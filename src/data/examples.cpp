@@ -59,19 +59,23 @@ struct Examples::Impl {
   std::shared_ptr<const std::vector<Place>> places{};  // and one behind the last
   std::vector<std::int64_t> taken{};  // numbers of those that are not dropped; the first `train` train
   std::int64_t train = 0;
+  using Row = std::vector<std::int64_t>;  // numbers of the examples that share it
+  std::vector<Row> rows{};                // of a pass
   std::vector<std::string> notes{};
 
   static std::shared_ptr<const Impl> make(const std::string& path, Tokenizer tokenizer,
                                           const ExampleOptions& o);
   void read_file();
   void choose();
+  void pack();
 
   std::int64_t size() const { return std::ssize(*places) - 1; }
   const Place& place(std::int64_t i) const { return (*places)[static_cast<std::size_t>(i)]; }
   std::int64_t tokens(std::int64_t i) const { return place(i + 1).begin - place(i).begin; }
   Example read(std::int64_t i) const;
-  std::int64_t training(std::int64_t sample) const;  // its number in the file
-  Batch gathered(const std::vector<std::int64_t>& numbers) const;
+  const Row& training(std::int64_t sample) const;
+  void append(const Example& e, ExampleBatch& batch) const;
+  ExampleBatch gathered(const std::vector<Row>& chosen) const;
   ShownExample shown(std::int64_t i) const;
 };
 
@@ -135,6 +139,7 @@ void Examples::Impl::choose() {
                  .where = path,
                  .expected = fmt::format("examples of at most {} tokens", options.seq + 1),
                  .hint = "raise --seq"});
+  pack();
 }
 
 std::shared_ptr<const Examples::Impl> Examples::Impl::make(const std::string& path, Tokenizer tokenizer,
@@ -147,6 +152,27 @@ std::shared_ptr<const Examples::Impl> Examples::Impl::make(const std::string& pa
   return impl;
 }
 
+// First fit, in an order drawn from the seed, among the newest rows that have room.
+void Examples::Impl::pack() {
+  constexpr std::size_t most_open = 64;
+  rows.clear();
+  std::vector<std::pair<std::size_t, std::int64_t>> open;  // a row, and its room
+  for (std::int64_t i = 0; i < train; ++i) {
+    const std::int64_t number = taken[static_cast<std::size_t>(permuted(key, i, train))];
+    const std::int64_t needed = std::min(tokens(number) - 1, options.seq);
+    auto place = std::find_if(open.begin(), open.end(), [&](const auto& o) { return o.second >= needed; });
+    if (place == open.end() || !options.packed) {
+      if (open.size() == most_open) open.erase(open.begin());
+      open.emplace_back(rows.size(), options.seq);
+      rows.emplace_back();
+      place = open.end() - 1;
+    }
+    rows[place->first].push_back(number);
+    place->second -= needed;
+    if (place->second == 0) open.erase(place);
+  }
+}
+
 // --- samples -----------------------------------------------------------------------------------------------
 
 Example Examples::Impl::read(std::int64_t i) const {
@@ -157,23 +183,34 @@ Example Examples::Impl::read(std::int64_t i) const {
   return e;
 }
 
-std::int64_t Examples::Impl::training(std::int64_t sample) const {
-  const auto pass = static_cast<std::uint64_t>(sample / train);
-  return taken[static_cast<std::size_t>(
-      permuted(key ^ (pass * 0x9E3779B97F4A7C15ull), sample % train, train))];
+const Examples::Impl::Row& Examples::Impl::training(std::int64_t sample) const {
+  const auto count = std::ssize(rows);
+  const auto pass = static_cast<std::uint64_t>(sample / count);
+  return rows[static_cast<std::size_t>(
+      permuted(key ^ (pass * 0x9E3779B97F4A7C15ull), sample % count, count))];
 }
 
-Batch Examples::Impl::gathered(const std::vector<std::int64_t>& numbers) const {
-  Batch batch{std::ssize(numbers), options.seq, {}, {}};
-  for (const std::int64_t i : numbers) {
-    const Example e = read(i);
-    for (std::int64_t t = 0; t < options.seq; ++t) {
-      const auto at = static_cast<std::size_t>(t);
-      const bool there = at + 1 < e.ids.size();
-      batch.ids.push_back(at < e.ids.size() && there ? e.ids[at] : 0);
-      batch.labels.push_back(there && e.learned[at + 1] ? e.ids[at + 1] : ignored);
+// What of it fits; its last token is only learned.
+void Examples::Impl::append(const Example& e, ExampleBatch& batch) const {
+  const auto length = std::min(std::ssize(e.ids) - 1, options.seq);
+  for (std::int64_t t = 0; t < length; ++t) {
+    const auto at = static_cast<std::size_t>(t);
+    batch.ids.push_back(e.ids[at]);
+    batch.labels.push_back(e.learned[at + 1] ? e.ids[at + 1] : ignored);
+    batch.positions.push_back(static_cast<std::int32_t>(t));
+  }
+}
+
+ExampleBatch Examples::Impl::gathered(const std::vector<Row>& chosen) const {
+  ExampleBatch batch{std::ssize(chosen), options.seq};
+  for (const Row& row : chosen) {
+    for (const std::int64_t i : row) append(read(i), batch);
+    while (std::ssize(batch.ids) % options.seq != 0) {  // padding goes on as the last example's
+      batch.ids.push_back(0), batch.labels.push_back(ignored);
+      batch.positions.push_back(batch.positions.back() + 1);
     }
   }
+  if (!options.packed) batch.positions.clear();
   return batch;
 }
 
@@ -210,6 +247,7 @@ const Tokenizer& Examples::tokenizer() const { return impl_->tokenizer; }
 const std::vector<std::string>& Examples::notes() const { return impl_->notes; }
 std::int64_t Examples::seq() const { return impl_->options.seq; }
 std::int64_t Examples::train_examples() const { return impl_->train; }
+std::int64_t Examples::train_rows() const { return std::ssize(impl_->rows); }
 std::int64_t Examples::held_out_examples() const { return std::ssize(impl_->taken) - impl_->train; }
 
 std::string Examples::digest() const {
@@ -242,35 +280,38 @@ void require_rows(std::int64_t first, std::int64_t count, std::int64_t rows, con
                                  .found = fmt::format("{} from {} on", count, first)});
 }
 
-template <class Number>
-std::vector<std::int64_t> numbers(std::int64_t first, std::int64_t count, const Number& number) {
-  std::vector<std::int64_t> all;
-  for (std::int64_t i = first; i < first + count; ++i) all.push_back(number(i));
-  return all;
-}
-
 }  // namespace
 
-Batch Examples::batch(std::int64_t n, std::int64_t examples) const { return batch(n, examples, 0, examples); }
+ExampleBatch Examples::batch(std::int64_t n, std::int64_t rows) const { return batch(n, rows, 0, rows); }
 
-Batch Examples::batch(std::int64_t n, std::int64_t examples, std::int64_t first, std::int64_t count) const {
+ExampleBatch Examples::batch(std::int64_t n, std::int64_t rows, std::int64_t first,
+                             std::int64_t count) const {
   require_rows(n, 0, std::numeric_limits<std::int64_t>::max(), "Examples::batch");
-  require_rows(first, count, examples, "Examples::batch");
-  return impl_->gathered(
-      numbers(n * examples + first, count, [&](std::int64_t i) { return impl_->training(i); }));
+  require_rows(first, count, rows, "Examples::batch");
+  std::vector<Impl::Row> chosen;
+  for (std::int64_t i = first; i < first + count; ++i) chosen.push_back(impl_->training(n * rows + i));
+  return impl_->gathered(chosen);
 }
 
-Batch Examples::held_out(std::int64_t first, std::int64_t count) const {
+ExampleBatch Examples::held_out(std::int64_t first, std::int64_t count) const {
   require_rows(first, count, held_out_examples(), "Examples::held_out");
-  return impl_->gathered(numbers(first, count, [&](std::int64_t i) {
-    return impl_->taken[static_cast<std::size_t>(impl_->train + i)];
-  }));
+  return all(impl_->train + first, count);
 }
 
-Batch Examples::all(std::int64_t first, std::int64_t count) const {
+ExampleBatch Examples::all(std::int64_t first, std::int64_t count) const {
   require_rows(first, count, std::ssize(impl_->taken), "Examples::all");
-  return impl_->gathered(
-      numbers(first, count, [&](std::int64_t i) { return impl_->taken[static_cast<std::size_t>(i)]; }));
+  std::vector<Impl::Row> chosen;
+  for (std::int64_t i = first; i < first + count; ++i)
+    chosen.push_back({impl_->taken[static_cast<std::size_t>(i)]});
+  return impl_->gathered(chosen);
+}
+
+std::int64_t ExampleBatch::tokens() const { return BatchView(*this).tokens(); }
+
+Samples ExampleBatch::samples() const {
+  Samples s = BatchView(*this).samples();
+  if (!positions.empty()) s.set("positions", positions);
+  return s;
 }
 
 std::vector<ShownExample> Examples::show(std::int64_t first, std::int64_t count) const {

@@ -4,23 +4,26 @@
 #include <algorithm>
 
 #include "file/mapped.hpp"
+#include "op/builder_state.hpp"
 #include "train/training_data.hpp"
 
 namespace hone {
 namespace {
 
-HeldSamples held(Batch batch) {
-  const auto memory = std::make_shared<const Batch>(std::move(batch));
+HeldSamples held(ExampleBatch batch) {
+  const auto memory = std::make_shared<const ExampleBatch>(std::move(batch));
   return {memory->samples(), memory};
 }
 
 HeldSamples spread_examples(const Examples& examples, std::int64_t first, std::int64_t count,
                             std::int64_t of) {
-  Batch some{count, examples.seq(), {}, {}};
+  ExampleBatch some{count, examples.seq()};
   for (std::int64_t i = first; i < first + count; ++i) {
-    const Batch one = examples.held_out(i * examples.held_out_examples() / of, 1);
-    some.ids.insert(some.ids.end(), one.ids.begin(), one.ids.end());
-    some.labels.insert(some.labels.end(), one.labels.begin(), one.labels.end());
+    const ExampleBatch one = examples.held_out(i * examples.held_out_examples() / of, 1);
+    const auto append = [&](std::vector<std::int32_t> ExampleBatch::*member) {
+      (some.*member).insert((some.*member).end(), (one.*member).begin(), (one.*member).end());
+    };
+    append(&ExampleBatch::ids), append(&ExampleBatch::labels), append(&ExampleBatch::positions);
   }
   return held(std::move(some));
 }
@@ -36,10 +39,11 @@ SampleSet samples_of(const Examples& examples, std::int64_t batch, std::size_t s
           .notes = {notes.begin() + static_cast<std::ptrdiff_t>(said), notes.end()}};
 }
 
-std::string identity_of(const Examples& examples, TooLong too_long) {
-  return fmt::format("{} and {} examples, digest {}{}", examples.train_examples(),
+std::string identity_of(const Examples& examples, TooLong too_long, bool packed) {
+  return fmt::format("{} and {} examples, digest {}{}{}", examples.train_examples(),
                      examples.held_out_examples(), examples.digest(),
-                     too_long == TooLong::error ? "" : fmt::format(", too long ones {}", name(too_long)));
+                     too_long == TooLong::error ? "" : fmt::format(", too long ones {}", name(too_long)),
+                     packed ? ", packed" : "");
 }
 
 std::optional<ChatTemplate> template_of(const TrainingRun& run) {
@@ -65,6 +69,7 @@ Examples open_examples(const TrainingRun& run) {
           {.chat = template_of(run),
            .too_long = run.too_long,
            .train_on_prompt = run.train_on_prompt,
+           .packed = run.packing,
            .seed = run.plan.seed}};
 }
 
@@ -74,11 +79,14 @@ TrainingData example_data(const TrainingRun& run, const Examples& examples) {
           .notes = examples.notes(),
           .memory_bytes = examples.memory_bytes(),
           .reading_bytes = 0,
-          .identity = [=, too_long = run.too_long] { return identity_of(examples, too_long); },
+          .identity = [=, too_long = run.too_long,
+                       packed = run.packing] { return identity_of(examples, too_long, packed); },
           .lengths =
-              [=, seq = run.plan.seq, sizes = run.plan.sizes](std::int64_t context) {
+              [=, seq = run.plan.seq, sizes = run.plan.sizes, packed = run.packing](std::int64_t context) {
                 const std::int64_t longest = context > 0 ? std::min(examples.seq(), context) : examples.seq();
-                return Lengths{seq ? seq : longest, sizes};
+                Lengths lengths{seq ? seq : longest, sizes};
+                if (packed) lengths.sizes[packed_size] = 1;
+                return lengths;
               },
           .samples =
               [=](const TrainPlan& plan) {

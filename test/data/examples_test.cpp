@@ -111,7 +111,7 @@ TEST(Examples, ComeInBatchesWithTheirLabels) {
   EXPECT_EQ(examples.seq(), 3);
   EXPECT_EQ(examples.train_examples(), 1);
   EXPECT_EQ(examples.held_out_examples(), 1);
-  const Batch batch = examples.all(0, 2);
+  const ExampleBatch batch = examples.all(0, 2);
   EXPECT_EQ(batch.ids, (std::vector<std::int32_t>{'a', 'b', 'c', 'e', 0, 0}));
   EXPECT_EQ(batch.labels, (std::vector<std::int32_t>{-100, 'c', 'd', 'f', -100, -100}));
   EXPECT_EQ(examples.held_out(0, 1).labels, (std::vector<std::int32_t>{'f', -100, -100}));
@@ -121,8 +121,8 @@ TEST(Examples, ComeInBatchesWithTheirLabels) {
 std::string numbered(int count) {
   std::string lines;
   for (int i = 0; i < count; ++i)
-    lines += "{\"prompt\": \"" + std::string(1, static_cast<char>('A' + i)) + "\", \"completion\": \"" +
-             std::string(static_cast<std::size_t>(1 + i % 5), 'x') + "\"}\n";
+    lines += "{\"prompt\": \"" + std::string(1, static_cast<char>('A' + i % 26 + (i < 26 ? 0 : 32))) +
+             "\", \"completion\": \"" + std::string(static_cast<std::size_t>(1 + i % 5), 'x') + "\"}\n";
   return lines;
 }
 
@@ -132,9 +132,9 @@ TEST(Examples, AreAPassInADrawnOrderByNumber) {
   ASSERT_EQ(examples.train_examples(), 18);
   std::vector<std::int32_t> order, second;
   for (std::int64_t n = 0; n < 6; ++n) {
-    const Batch whole = examples.batch(n, 3);
+    const ExampleBatch whole = examples.batch(n, 3);
     for (std::int64_t i = 0; i < 3; ++i) {
-      const Batch one = examples.batch(n, 3, i, 1);  // a micro-batch is drawn alone
+      const ExampleBatch one = examples.batch(n, 3, i, 1);  // a micro-batch is drawn alone
       EXPECT_TRUE(std::equal(one.ids.begin(), one.ids.end(), whole.ids.begin() + i * examples.seq()));
       order.push_back(one.ids[0]);
       second.push_back(examples.batch(n + 6, 3, i, 1).ids[0]);
@@ -162,6 +162,31 @@ TEST(Examples, ThatAreTooLongAreRefusedOrDroppedOrCut) {
   EXPECT_EQ(cut.train_examples(), 16);
   EXPECT_EQ(cut.all(4, 1).labels, (std::vector<std::int32_t>{'x', 'x', 'x'}));
   EXPECT_EQ(file.examples().with_length(9).all(0, 1).ids.size(), 9u);
+}
+
+TEST(Examples, ThatArePackedStandInRowsWholeAndOnce) {
+  const File file(numbered(40));
+  const Examples examples = file.examples({.seq = 9, .packed = true, .seed = 2});
+  ASSERT_EQ(examples.train_examples(), 36);
+  std::int64_t needed = 0;
+  for (int i = 0; i < 36; ++i) needed += 1 + i % 5;
+  EXPECT_LT(examples.train_rows(), needed / 9 + 4);
+  std::multiset<std::int32_t> firsts;
+  for (std::int64_t row = 0; row < examples.train_rows(); ++row) {
+    const ExampleBatch one = examples.batch(0, examples.train_rows(), row, 1);
+    for (std::size_t t = 0; t < one.ids.size(); ++t) {
+      const bool begins = one.positions[t] == 0;
+      if (begins) firsts.insert(one.ids[t]);
+      if (t > 0) EXPECT_TRUE(begins || one.positions[t] == one.positions[t - 1] + 1);
+      if (begins) EXPECT_EQ(one.labels[t], 'x');  // the token behind a one-letter prompt
+    }
+  }
+  EXPECT_EQ(firsts.size(), 36u);
+  EXPECT_EQ(std::set(firsts.begin(), firsts.end()).size(), 36u);
+  EXPECT_EQ(examples.batch(5, 4).ids, file.examples({.seq = 9, .packed = true, .seed = 2}).batch(5, 4).ids);
+  EXPECT_NE(examples.batch(5, 4).ids, file.examples({.seq = 9, .packed = true, .seed = 3}).batch(5, 4).ids);
+  EXPECT_EQ(examples.held_out(0, 2).positions[8], 8);
+  EXPECT_TRUE(file.examples({.seq = 9}).batch(0, 1).positions.empty());
 }
 
 TEST(Examples, BrokenLinesAreNamed) {
