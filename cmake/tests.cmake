@@ -97,6 +97,8 @@ if(TARGET hone)
            COMMAND sh test/cli/text_input_test.sh $<TARGET_FILE:hone>)
   add_test(NAME program.run WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}
            COMMAND sh test/cli/run_test.sh $<TARGET_FILE:hone>)
+  add_test(NAME program.examples WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}
+           COMMAND sh test/cli/examples_test.sh $<TARGET_FILE:hone>)
   add_test(NAME program.pairs WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}
            COMMAND sh test/cli/pairs_test.sh $<TARGET_FILE:hone>)
   add_test(NAME program.data WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}
