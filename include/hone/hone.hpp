@@ -23,6 +23,7 @@
 //
 // - text, pairs, shards, tokenizer  texts, pairs of texts, texts tokenised once; batches by number, ids
 // - model, builder             presets, folders, architectures of one's own
+// - lora                       adapters: what fine-tunes a model in little memory
 // - train, schedule            plan, trainer, learning rates
 // - training_run               a whole run, as `hone train` does it
 // - generate, eval, verify     text from a model; how well it predicts; its numbers against a reference
@@ -44,6 +45,7 @@
 #include "hone/forecast.hpp"
 #include "hone/generate.hpp"
 #include "hone/inspect.hpp"
+#include "hone/lora.hpp"
 #include "hone/machine.hpp"
 #include "hone/model.hpp"
 #include "hone/nearest.hpp"

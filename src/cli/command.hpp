@@ -102,6 +102,7 @@ void add_bench(Command& app);
 void add_verify(Command& app);
 void add_inspect(Command& app);
 void add_hash(Command& app);
+void add_merge(Command& app);
 void add_doctor(Command& app);
 void add_tokenizer(Command& app);
 void add_data(Command& app);

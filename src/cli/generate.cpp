@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "cli/adapter.hpp"
 #include "cli/arguments.hpp"
 #include "cli/command.hpp"
 #include "cli/json_line.hpp"
@@ -12,7 +13,7 @@ namespace hone::cli {
 namespace {
 
 struct Options {
-  std::string model, prompt, precision = "f32";
+  std::string model, adapter, prompt, precision = "f32";
   GenerateOptions plan;
   SamplingOptions sampling;
   bool json = false;
@@ -23,8 +24,7 @@ void run(const Options& o) {
   plan.precision = precision_from_name(o.precision);
   SamplingOptions sampling = o.sampling;
   sampling.stop = interruption();
-  const Model model = open(o.model);
-  print_notes(model.notes());
+  const Model model = open_model(o.model, o.adapter);
   const Tokenizer tokenizer = Tokenizer::open(o.model);
   print_notes(tokenizer.notes());
   Generator generator{GeneratePlan(model, plan)};
@@ -54,6 +54,7 @@ void add_generate(Command& app) {
                                "  hone generate out/dates --prompt \"the second of May 1999\" --beams 4");
   auto* o = new_kept<Options>();
   c->add_option("model", o->model, "model folder")->required();
+  add_adapter(*c, o->adapter);
   c->add_option("-p,--prompt", o->prompt, "what to continue, or the source");
   c->add_option("-n,--max-tokens", o->sampling.max_tokens, "tokens to make (-1: to the end of the context)")
       ->capture_default_str();

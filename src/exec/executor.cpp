@@ -123,6 +123,7 @@ bool Executor::run_nodes(std::size_t program, std::size_t first, std::size_t end
 }
 
 std::span<std::byte> Executor::bytes(const std::string& name) {
+  if (const auto held = impl_->held.find(name); held != impl_->held.end()) return held->second;
   const auto found = impl_->plan.shared().find(name);
   if (found == impl_->plan.shared().end() || found->second.offset < 0)
     throw std::logic_error("no tensor '" + name + "' in the arena");

@@ -6,6 +6,7 @@
 #include "file/gguf.hpp"
 #include "file/json.hpp"
 #include "file/mapped.hpp"
+#include "model/adapter.hpp"
 #include "model/model_impl.hpp"
 #include "store/mapped_values.hpp"
 
@@ -103,6 +104,7 @@ void refuse_file(const std::string& path, const std::string& expected) {
 }
 
 Model open(const std::string& folder, const ModelOptions& options) {
+  if (is_adapter(folder)) return open_adapted(folder, options);
   if (is_gguf(folder)) {
     const Model model =
         open_gguf(folder, {.tokenizer_size = options.tokenizer_size, .dropout = options.dropout});

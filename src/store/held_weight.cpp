@@ -47,10 +47,15 @@ std::shared_ptr<const HeldWeight> WeightStore::hold(const ParameterSpec& spec) c
               [&](const HeldWeight& made) { read(spec, made.bytes()); });
 }
 
+WeightStore::Held& WeightStore::held_of(const std::string& weight) const {
+  return more_ && more_->values.contains(weight) ? more_->held : *held_;
+}
+
 std::shared_ptr<const HeldWeight> WeightStore::hold(const std::string& weight, const std::string& encoding,
                                                     std::int64_t bytes, const Make& make) const {
-  const std::lock_guard guard(held_->lock);
-  auto& known = held_->weights[{weight, encoding}];
+  Held& held = held_of(weight);
+  const std::lock_guard guard(held.lock);
+  auto& known = held.weights[{weight, encoding}];
   if (auto there = known.lock()) return there;
   auto made = std::make_shared<const HeldWeight>(bytes);
   make(*made);

@@ -47,6 +47,13 @@ WeightStore WeightStore::snapshot(std::map<std::string, std::vector<std::byte>> 
   return store;
 }
 
+WeightStore WeightStore::with(std::map<std::string, std::vector<std::byte>> values) const {
+  WeightStore store = *this;
+  store.more_ = std::make_shared<More>();
+  store.more_->values = std::move(values);
+  return store;
+}
+
 WeightStore WeightStore::mapped(std::shared_ptr<const WeightFiles> files, NamedTensors tensors,
                                 const std::vector<ParameterSpec>& parameters) {
   std::vector<std::string> missing;
@@ -83,7 +90,9 @@ void expand(const StoredWeight& weight, std::span<float> values) {
 
 void WeightStore::read_file_layout(const ParameterSpec& spec, std::span<float> values) const {
   const FloatModeGuard guard;  // initial values are computed here
-  if (const auto stored = stored_.find(spec.name); stored != stored_.end()) {
+  if (more_ && more_->values.contains(spec.name)) {
+    widen(more_->values.at(spec.name), DType::f32, values);
+  } else if (const auto stored = stored_.find(spec.name); stored != stored_.end()) {
     expand(stored->second, values);
   } else if (const auto file = tensors_.find(spec.name); file != tensors_.end()) {
     read_f32(file->second, 0, values);
@@ -143,7 +152,7 @@ void WeightStore::require_finite(const ParameterSpec& spec, std::span<const floa
   const auto bad = std::ranges::find_if(values, [](float x) { return !std::isfinite(x); });
   if (bad == values.end()) return;
   throw Error(ErrorKind::input, {.what = "a weight is not finite",
-                                 .where = files_          ? tensors_.at(spec.name).where()
+                                 .where = tensors_.contains(spec.name) ? tensors_.at(spec.name).where()
                                           : path_.empty() ? "weight " + spec.name
                                                           : path_ + ", weight " + spec.name,
                                  .expected = "finite numbers",

@@ -66,6 +66,8 @@ class WeightStore {
                             const std::string& path, std::int64_t beside_bytes);
   // Values in file layout, by name.
   static WeightStore snapshot(std::map<std::string, std::vector<std::byte>> values);
+  // This store with further weights, f32 in file layout: an adapter's. What it had is shared.
+  WeightStore with(std::map<std::string, std::vector<std::byte>> values) const;
 
   // The values of a parameter in f32, as files keep it ([in,out] where the spec says transposed). What the
   // store has no values for begins with its initial ones.
@@ -103,6 +105,14 @@ class WeightStore {
   std::int64_t beside_bytes_ = 0;
   std::shared_ptr<const std::map<std::string, std::vector<std::byte>>> snapshot_;
   std::shared_ptr<Held> held_ = std::make_shared<Held>();
+  // Further weights, and who holds them: another store with others of these names shares neither.
+  struct More {
+    std::map<std::string, std::vector<std::byte>> values;
+    Held held;
+  };
+  std::shared_ptr<More> more_;
+
+  Held& held_of(const std::string& weight) const;
 };
 
 // Error(input) where what is derived from a weight, in this type, is infinite: f16 ends at 65504, f32 does

@@ -38,7 +38,8 @@ std::int64_t mapped_weight_bytes(const JobPlan& job, const WeightStore* store) {
 
 // Of what is allocated; `mapped_bytes` of the weights that the job reads are not.
 std::vector<std::pair<std::string, std::int64_t>> breakdown(const JobPlan& job, const WeightStore* store,
-                                                            std::int64_t mapped_bytes) {
+                                                            std::int64_t mapped_bytes,
+                                                            const std::set<std::string>& frozen) {
   std::vector<std::pair<std::string, std::int64_t>> parts{{"workspace", job.workspace_bytes()}};
   const auto add = [&](const char* name, std::int64_t bytes) {
     for (auto& [known, sum] : parts)
@@ -51,9 +52,10 @@ std::vector<std::pair<std::string, std::int64_t>> breakdown(const JobPlan& job, 
   for (const auto& shared : job.shared()) {
     const TensorDef& t = shared.second.tensor;
     if (is_mapped(shared.second, store)) continue;
-    add(t.role == Role::parameter  ? "weights"
-        : t.role == Role::input    ? "inputs"
-        : t.role == Role::constant ? "constants"
+    add(frozen.contains(shared.first) ? "frozen weights"
+        : t.role == Role::parameter   ? "weights"
+        : t.role == Role::input       ? "inputs"
+        : t.role == Role::constant    ? "constants"
         : t.type.dtype == DType::f16 && t.purpose == Purpose::derived
             ? "fp16 weights"
             : purposes[static_cast<std::size_t>(t.purpose)],
@@ -66,14 +68,20 @@ std::vector<std::pair<std::string, std::int64_t>> breakdown(const JobPlan& job, 
   return parts;
 }
 
+// Of all programs of a job.
 std::int64_t program_bytes(const JobPlan& job) {
   std::size_t operands = 0;
   for (const Program& p : job.programs())
-    for (const Node& node : p.nodes) operands += node.inputs.size() + node.outputs.size();
-  return operand_bytes * static_cast<std::int64_t>(operands);
+    for (const Node& node : p.nodes) operands += operands_of(node);
+  return program_bytes(operands);
 }
 
 }  // namespace
+
+std::size_t operands_of(const Node& node) { return node.inputs.size() + node.outputs.size(); }
+std::int64_t program_bytes(std::size_t operands) {
+  return operand_bytes * static_cast<std::int64_t>(operands);
+}
 
 double node_ms(const Program& p, const Node& node, const MachineLimits& limits, const Pace& pace) {
   const Cost cost = node.op->cost(p, node);
@@ -105,7 +113,7 @@ std::int64_t largest_turned_bytes(const std::vector<ParameterSpec>& specs) {
 }
 
 Forecast forecast_memory(const JobPlan& job, std::int64_t turning_bytes, const TextMemory& text,
-                         const WeightStore* store) {
+                         const WeightStore* store, const std::set<std::string>& frozen) {
   Forecast f;
   const std::int64_t mapped = mapped_weight_bytes(job, store);
   f.arena_bytes = job.arena_bytes() + job.held_bytes() - mapped;
@@ -116,7 +124,7 @@ Forecast forecast_memory(const JobPlan& job, std::int64_t turning_bytes, const T
   const std::int64_t reading = std::max<std::int64_t>(0, text.reading - f.arena_bytes - turning_bytes);
   f.outside_bytes = process + text.held + reading;
   f.peak_bytes = f.arena_bytes + f.mapped_bytes + f.outside_bytes;
-  f.breakdown = breakdown(job, store, mapped);
+  f.breakdown = breakdown(job, store, mapped, frozen);
   if (f.mapped_bytes > 0) f.breakdown.emplace_back("mapped weights", f.mapped_bytes);
   if (text.held > 0) f.breakdown.emplace_back("text", text.held);
   if (reading > 0) f.breakdown.emplace_back("reading the text", reading);
