@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "hone/generate.hpp"
 #include "hone/machine.hpp"
 #include "hone/tokenizer.hpp"
 #include "hone/train.hpp"
@@ -31,6 +32,19 @@ struct BenchResult {
 // Steps (forward, backward, clip, update) over random inputs: one to warm up, then `steps`. Tokens are those
 // that have labels: of an encoder-decoder the target's.
 HONE_API BenchResult bench_train(const Model& model, const TrainPlanOptions& options, int steps = 5);
+
+struct GenerateBench {
+  Spread prefill_tokens_per_s{}, decode_tokens_per_s{};
+  double token_bytes = 0;  // of weights that a token's products read
+  double limit_gb_s = 0;   // at which this machine reads memory, and the share of it that decoding reached
+  double share_of_limit = 0;
+  std::int64_t peak_bytes = 0;
+  std::map<std::string, double> op_ms{};  // of one token, by op; from a run of its own
+};
+
+// A prompt of so many tokens, then token by token behind it; five times, after one to warm up.
+HONE_API GenerateBench bench_generate(const Model& model, const GenerateOptions& options,
+                                      std::int64_t prompt_tokens = 128, int tokens = 64);
 
 struct KernelBench {
   std::string name{};

@@ -6,6 +6,7 @@
 
 #include "base/utf8.hpp"
 #include "file/atomic.hpp"
+#include "file/gguf.hpp"
 #include "file/mapped.hpp"
 #include "text/tokenizer_impl.hpp"
 #include "text/unicode.hpp"
@@ -89,6 +90,7 @@ Tokenizer Tokenizer::chars(std::string_view text) {
 }
 
 std::optional<Tokenizer> Tokenizer::of_model(const std::string& folder) {
+  if (is_gguf(folder)) return open(folder);
   for (const char* name : {"tokenizer.json", "vocab.json", "vocab.txt"})
     if (is_file(folder + "/" + name)) return open(folder);
   return std::nullopt;

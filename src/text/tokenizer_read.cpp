@@ -5,9 +5,11 @@
 #include <utility>
 
 #include "base/utf8.hpp"
+#include "file/gguf.hpp"
 #include "file/json.hpp"
 #include "file/mapped.hpp"
 #include "text/file_parts.hpp"
+#include "text/gguf_tokenizer.hpp"
 #include "text/tokenizer_impl.hpp"
 #include "text/vocabulary_folder.hpp"
 
@@ -319,6 +321,7 @@ Tokenizer Tokenizer::parse(std::string_view text, const std::string& where) {
 }
 
 Tokenizer Tokenizer::open(const std::string& path) {
+  if (is_gguf(path)) return parse(tokenizer_json_of(GgufFile(path)), path);
   const std::string file = is_folder(path) ? path + "/tokenizer.json" : path;
   if (is_folder(path) && !is_file(file)) {
     const auto made = tokenizer_json_of_folder(path);

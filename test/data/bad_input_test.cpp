@@ -1,4 +1,6 @@
 // The fuzzers' entries on inputs made by hand, so that each ordinary test run goes through them.
+#include <fstream>
+#include <iterator>
 #include <gtest/gtest.h>
 
 #include <random>
@@ -38,6 +40,19 @@ std::string with_length(std::uint64_t length, const std::string& rest) {
   return file + rest;
 }
 
+TEST(BadInput, Gguf) {
+  std::ifstream file(HONE_TEST_DATA "/gguf/quantized.gguf", std::ios::binary);
+  const std::string good{std::istreambuf_iterator<char>(file), {}};
+  run_damaged(fuzz::gguf, good);
+  const std::string header = good.substr(0, 640);  // each of its bytes
+  for (std::size_t at = 0; at < header.size(); ++at)
+    for (int value = 0; value < 256; value += 15) {
+      std::string bad = good;
+      bad[at] = static_cast<char>(value);
+      run(fuzz::gguf, bad);
+    }
+}
+
 TEST(BadInput, Safetensors) {
   const std::string header =
       R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"U8","shape":[],"data_offsets":[8,9]}})";
@@ -63,6 +78,18 @@ TEST(BadInput, Json) {
     for (int i = 0; i < 100000; ++i) deep += open;
     EXPECT_FALSE(run(fuzz::json, deep));
   }
+}
+
+TEST(BadInput, ChatTemplate) {
+  for (const char* text :
+       {"{% for m in messages %}{{ m['role'] | upper ~ m.content[1:] }}{% endfor %}",
+        "{%- set ns = namespace(x=1) %}{% macro f(a, b=2) %}{{ a if a is defined else b }}{% endmacro %}{{ "
+        "f(ns.x) }}",
+        "{% generation %}{{ tools | tojson(indent=2) }}{% endgeneration %}{# c -#} {% raw %}{{{% endraw %}"})
+    run_damaged(fuzz::chat_template, text);
+  for (const char* text : {"{{", "{%", "{#", "{{ ( }}", "{% if %}", "{{ '\\u12' }}", "{{ 1 ** }}", "{{ x[ }}",
+                           "{{ 'a' % 'b' }}"})
+    EXPECT_FALSE(run(fuzz::chat_template, text)) << text;
 }
 
 TEST(BadInput, TokenizerJson) {

@@ -18,8 +18,10 @@
 #include "data/frame_cache.hpp"
 #include "data/json_lines.hpp"
 #include "data/raw_shard.hpp"
+#include "file/gguf.hpp"
 #include "file/json.hpp"
 #include "file/safetensors.hpp"
+#include "hone/chat.hpp"
 #include "hone/error.hpp"
 #include "hone/tokenizer.hpp"
 #include "text/tokenizer_impl.hpp"
@@ -55,6 +57,42 @@ inline bool safetensors(Bytes file) {
       require(entry.offset >= 8 && entry.offset + entry.bytes <= file.size());
     }
     require(bytes <= file.size() - 8);
+  });
+}
+
+// Bytes as a file, for readers that take a path.
+class MemoryFile {
+ public:
+  explicit MemoryFile(std::string_view bytes) : fd_(::memfd_create("fuzz", 0)) {
+    require(fd_ >= 0 && ::write(fd_, bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size()));
+  }
+  ~MemoryFile() { ::close(fd_); }
+  MemoryFile(const MemoryFile&) = delete;
+  MemoryFile& operator=(const MemoryFile&) = delete;
+  std::string path() const { return "/proc/self/fd/" + std::to_string(fd_); }
+
+ private:
+  int fd_;
+};
+
+// All that it gives out lies in the file, and keys can be read as whatever they are.
+inline bool gguf(Bytes file) {
+  return passes([&] {
+    const GgufIndex index = parse_gguf(file, "fuzz");
+    std::uint64_t bytes = 0;
+    for (const GgufTensor& tensor : index.tensors) {
+      bytes += tensor.bytes;
+      require(tensor.offset >= 24 && tensor.offset + tensor.bytes <= file.size());
+    }
+    require(bytes <= file.size());
+    const MemoryFile memory(text_of(file));
+    const GgufFile opened(memory.path());
+    for (const auto& [key, entry] : opened.metadata()) {
+      passes([&] { opened.texts(key); });
+      passes([&] { opened.integers(key); });
+      passes([&] { opened.numbers(key); });
+      passes([&] { opened.number(key); });
+    }
   });
 }
 
@@ -110,6 +148,19 @@ inline bool encoded_text(Bytes file) {
   return all;
 }
 
+// Read, and run on a conversation with tools: a text, or the place of what is wrong, within its bounds.
+inline bool chat_template(Bytes file) {
+  return passes([&] {
+    const auto chat =
+        ChatTemplate::parse(text_of(file), "fuzz", {{"bos_token", "<s>"}, {"eos_token", "</s>"}});
+    const RenderedChat text = chat.render_json(
+        R"([{"role": "system", "content": "s"}, {"role": "user", "content": "é 1"},
+            {"role": "assistant", "content": "", "tool_calls": [{"id": "1", "function": {"name": "f", "arguments": {"x": [1.5]}}}]}])",
+        {.add_generation_prompt = true, .tools = R"([{"function": {"name": "f"}}])", .time = 1});
+    for (const auto& [begin, end] : text.generated) require(begin <= end && end <= text.text.size());
+  });
+}
+
 // Once as it is, and once with its checksums put right, so that the checks behind them are reached.
 inline bool raw_shards(Bytes file) {
   const auto check = [](Bytes bytes) {
@@ -130,21 +181,6 @@ inline bool raw_shards(Bytes file) {
   check(std::as_bytes(std::span(mended.data(), mended.size())));
   return passed;
 }
-
-// Bytes as a file, for readers that take a path.
-class MemoryFile {
- public:
-  explicit MemoryFile(std::string_view bytes) : fd_(::memfd_create("fuzz", 0)) {
-    require(fd_ >= 0 && ::write(fd_, bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size()));
-  }
-  ~MemoryFile() { ::close(fd_); }
-  MemoryFile(const MemoryFile&) = delete;
-  MemoryFile& operator=(const MemoryFile&) = delete;
-  std::string path() const { return "/proc/self/fd/" + std::to_string(fd_); }
-
- private:
-  int fd_;
-};
 
 // As it is, and with the sums of header and index put right; every token that a shard gives out is in the
 // vocabulary.

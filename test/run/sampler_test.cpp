@@ -8,7 +8,7 @@
 
 #include "../temporary_folder.hpp"
 #include "base/random.hpp"
-#include "run/generator_impl.hpp"
+#include "run/answer_text.hpp"
 
 namespace hone {
 namespace {
