@@ -39,8 +39,7 @@ Written written(const Model::Impl& model, const GgufFamily& family, const LoraMo
                 std::int64_t head_dim) {
   const auto name = gguf_name(family, module.name + ".weight");
   if (!name)
-    throw Error(ErrorKind::input,
-                {.what = "llama.cpp's family has no such product", .where = module.name});
+    throw Error(ErrorKind::input, {.what = "llama.cpp's family has no such product", .where = module.name});
   Written w{*name, values_of(model, lora_a_name(module.name)), values_of(model, lora_b_name(module.name)),
             &module};
   if (permuted(family, *name) != Permuted::no) order_rows(w.b, module.rank, head_dim);

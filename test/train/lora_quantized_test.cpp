@@ -71,7 +71,8 @@ TEST_P(LoraOver, IsSavedResumedAndMerged) {
   EXPECT_EQ(model.weights_hash(), t.weights_hash());
   merge(model, folder_.file("merged"), Precision::f32);
   const Batch batch = toy_batch(5, B, T, model.vocab_size());
-  EXPECT_NEAR(Trainer(planned(open(folder_.file("merged")))).evaluate(batch).loss, t.evaluate(batch).loss, 1e-4);
+  EXPECT_NEAR(Trainer(planned(open(folder_.file("merged")))).evaluate(batch).loss, t.evaluate(batch).loss,
+              1e-4);
 }
 
 INSTANTIATE_TEST_SUITE_P(Each, LoraOver, testing::Values("q8_0", "q4_0", "bf16"),
