@@ -8,10 +8,12 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "hone/generate.hpp"
 #include "hone/machine.hpp"
+#include "hone/tokenizer.hpp"
 #include "hone/train.hpp"
 
 namespace hone {
@@ -53,5 +55,12 @@ struct KernelBench {
 // Matrix products of GPT-2's shapes, and attention of usual ones: forward, and gradients.
 HONE_API std::vector<KernelBench> bench_gemm(Precision precision, int threads, const std::string& isa);
 HONE_API std::vector<KernelBench> bench_attention(Precision precision, int threads, const std::string& isa);
+
+struct TokenizerBench {
+  Spread mb_per_s{};  // of UTF-8, in 10^6 bytes, on one core
+  std::int64_t bytes = 0, ids = 0;
+};
+// A text to ids, once to warm up, then `times`.
+HONE_API TokenizerBench bench_tokenizer(const Tokenizer& tokenizer, std::string_view text, int times = 5);
 
 }  // namespace hone

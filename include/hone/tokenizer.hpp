@@ -8,7 +8,8 @@
 //   const auto again = hone::Tokenizer::open("out");
 //
 // A Tokenizer is a value that is cheap to copy, and may be used by several threads at once. encode() adds the
-// special tokens that frame a text (`[CLS]`, `<s>`) only where asked to; special tokens that stand in the text
+// special tokens that frame a text (`[CLS]`, `<s>`) only where asked to; special tokens that stand in the
+// text
 // (`<|endoftext|>`) become their ids.
 #pragma once
 #include <cstdint>
@@ -42,9 +43,11 @@ class HONE_API Tokenizer {
   Tokenizer(Tokenizer&& other) noexcept { impl_ = other.impl_; }
   Tokenizer& operator=(const Tokenizer&) = default;
 
-  static Tokenizer bytes();                                                 // id = byte, 256 of them
-  static Tokenizer chars(std::string_view text);                            // the text's code points, sorted
-  static Tokenizer open(const std::string& path);                           // a tokenizer.json, or its folder
+  static Tokenizer bytes();                       // id = byte, 256 of them
+  static Tokenizer chars(std::string_view text);  // the text's code points, sorted
+  // A tokenizer.json, or a folder with one, or with what Transformers makes one of: vocab.json and merges.txt
+  // of GPT-2, RoBERTa or Qwen 2, or BERT's vocab.txt, with tokenizer_config.json.
+  static Tokenizer open(const std::string& path);
   static std::optional<Tokenizer> of_model(const std::string& folder);      // its own, if it has one
   static Tokenizer parse(std::string_view json, const std::string& where);  // the same from memory
   static Tokenizer train_bpe(std::string_view text, const BpeOptions& options = {});
@@ -63,7 +66,8 @@ class HONE_API Tokenizer {
   const std::vector<std::string>& notes() const;
 
   // With specials: framed as the file's post_processor says. Error(input) for a character that a character
-  // vocabulary lacks, and, unless the vocabulary is of bytes, for what is no UTF-8, with the place in the text.
+  // vocabulary lacks, and, unless the vocabulary is of bytes, for what is no UTF-8, with the place in the
+  // text.
   std::vector<std::int32_t> encode(std::string_view text, bool with_specials = false) const;
   // Special tokens leave nothing behind unless asked for. The bytes need not be valid UTF-8: a token may end
   // within a character. Error(input) for an id outside the vocabulary.

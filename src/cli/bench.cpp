@@ -11,6 +11,7 @@
 #include "cli/numbers.hpp"
 #include "cli/terminal.hpp"
 #include "cli/training_session.hpp"
+#include "hone/text.hpp"
 
 namespace hone::cli {
 namespace {
@@ -23,7 +24,7 @@ struct BenchOptions {
   std::int64_t prompt = 128;
   int tokens = 64;
   bool json = false;
-  std::string memory;
+  std::string memory, tokenizer, data;
 };
 
 // Both were measured in turns, so the shares hold though the limit moved.
@@ -119,7 +120,24 @@ void show(const GenerateBench& r, const std::string& label, bool json) {
   print_text(table.to_string());
 }
 
+void run_tokenizer(const BenchOptions& o) {
+  if (o.tokenizer.empty() || o.data.empty())
+    throw Error(ErrorKind::usage,
+                {.what = "bench tokenizer needs a tokenizer and a text", .where = "--tokenizer, --data"});
+  const TokenizerBench r = bench_tokenizer(Tokenizer::open(o.tokenizer), read_texts(o.data), o.steps);
+  print(o.json
+            ? JsonLine()
+                  .add("case", "tokenizer")
+                  .add("mb_per_s", spread_json(r.mb_per_s))
+                  .add("bytes", r.bytes)
+                  .add("ids", r.ids)
+                  .text()
+            : fmt::format("{:.1f} MB/s (from {:.1f} to {:.1f}) on one core: {} to {} ids", r.mb_per_s.median,
+                          r.mb_per_s.min, r.mb_per_s.max, human_bytes(static_cast<double>(r.bytes)), r.ids));
+}
+
 void run(const std::string& what, BenchOptions o) {
+  if (what == "tokenizer") return run_tokenizer(o);
   o.plan.precision = precision_from_name(o.precision);
   if (!o.memory.empty()) o.plan.memory_bytes = bytes_from_text(o.memory, "memory");
   if (what == "gemm") return show(bench_gemm(o.plan.precision, o.plan.threads, o.plan.isa), o.json);
@@ -143,12 +161,13 @@ void add_bench(Command& app) {
                                "  hone bench train --model gpt2 --batch 4 --seq 256 --precision bf16\n"
                                "  hone bench decode --model model.gguf --precision f32\n"
                                "  hone bench gemm --precision f32\n"
-                               "  hone bench attention --isa avx2");
+                               "  hone bench attention --isa avx2\n"
+                               "  hone bench tokenizer --tokenizer gpt2/tokenizer.json --data book.txt");
   auto* what = new_kept<std::string>();
   auto* o = new_kept<BenchOptions>();
   *what = "train";
-  c->add_option("what", *what, "train, decode, prefill, gemm or attention")
-      ->one_of({"train", "decode", "prefill", "gemm", "attention"});
+  c->add_option("what", *what, "train, decode, prefill, gemm, attention or tokenizer")
+      ->one_of({"train", "decode", "prefill", "gemm", "attention", "tokenizer"});
   c->add_option("--prompt-tokens", o->prompt, "decode, prefill: tokens of the prompt")
       ->capture_default_str()
       ->between(1, 1'000'000);
@@ -164,14 +183,19 @@ void add_bench(Command& app) {
   c->add_option("--precision", o->precision, "f32, bf16 or fp16")->capture_default_str();
   c->add_option("--threads", o->plan.threads, "0: all cores")->capture_default_str();
   add_isa(*c, o->plan.isa);
+  c->add_option("--tokenizer", o->tokenizer, "of bench tokenizer: a tokenizer.json or its folder");
+  c->add_option("--data", o->data, "of bench tokenizer: a text file, or a folder of them");
   c->add_option("--steps", o->steps, "timed steps")->capture_default_str()->between(1, 10000);
   c->add_flag("--json", o->json, "one JSON object a line on stdout");
   c->callback([=] {
     if (o->vocab == 0 && o->model == "nano") o->vocab = 4096;
-    if (*what == "gemm" || *what == "attention")
-      c->note_without_effect(
-          {"--model", "--vocab", "--batch", "--micro-batch", "--memory", "--seq", "--steps"},
-          "on bench " + *what + ", which has shapes of its own");
+    const bool of_kernels = *what == "gemm" || *what == "attention";
+    if (of_kernels || *what == "tokenizer")
+      c->note_without_effect({"--model", "--vocab", "--batch", "--micro-batch", "--memory", "--seq"},
+                             "on bench " + *what + ", which has shapes of its own");
+    if (of_kernels)
+      c->note_without_effect({"--steps"}, "on bench " + *what + ", which has shapes of its own");
+    if (*what != "tokenizer") c->note_without_effect({"--tokenizer", "--data"}, "on bench " + *what);
     run(*what, *o);
   });
 }

@@ -37,7 +37,8 @@ std::vector<std::int32_t> ids_of(const std::string& text) {
     std::int32_t id = 0;
     const auto [end, error] = std::from_chars(text.data() + at, text.data() + text.size(), id);
     if (error != std::errc() || id < 0)
-      throw Error(ErrorKind::usage, {.what = "not a list of token ids", .where = "ids", .found = text.substr(at, 40)});
+      throw Error(ErrorKind::usage,
+                  {.what = "not a list of token ids", .where = "ids", .found = text.substr(at, 40)});
     at = static_cast<std::size_t>(end - text.data());
     ids.push_back(id);
   }
@@ -92,8 +93,10 @@ void add_encode(Command& tokenizer) {
   auto* specials = new_kept<bool>();
   c->add_option("--tokenizer", *path, "byte, or a tokenizer.json or its folder")->required();
   c->add_option("text", *text, "the text")->required();
-  c->add_flag("--specials", *specials, "with the special tokens that frame a text, as the file's post_processor says");
-  c->callback([=] { print(fmt::format("{}", fmt::join(named_tokenizer(*path).encode(*text, *specials), " "))); });
+  c->add_flag("--specials", *specials,
+              "with the special tokens that frame a text, as the file's post_processor says");
+  c->callback(
+      [=] { print(fmt::format("{}", fmt::join(named_tokenizer(*path).encode(*text, *specials), " "))); });
 }
 
 void add_decode(Command& tokenizer) {
@@ -112,13 +115,13 @@ void show(const TokenizerReport& r, bool json) {
   if (json) {
     JsonLine line;
     line.add("ok", r.ok).add("texts", r.texts).add("ids", r.ids).add("differing", r.differing);
-    if (!r.ok)
-      line.add("text", r.text).add("what", r.what).add("expected", r.expected).add("found", r.found);
+    if (!r.ok) line.add("text", r.text).add("what", r.what).add("expected", r.expected).add("found", r.found);
     return print(line.text());
   }
-  if (r.ok) return print(fmt::format("{} texts, {} ids: all as expected, and both decodings", r.texts, r.ids));
-  print(fmt::format("{} of {} texts differ; the first: {}\n  {}\n  expected  {}\n  found     {}", r.differing, r.texts,
-                    printable(r.text), r.what, printable(r.expected), printable(r.found)));
+  if (r.ok)
+    return print(fmt::format("{} texts, {} ids: all as expected, and both decodings", r.texts, r.ids));
+  print(fmt::format("{} of {} texts differ; the first: {}\n  {}\n  expected  {}\n  found     {}", r.differing,
+                    r.texts, printable(r.text), r.what, printable(r.expected), printable(r.found)));
 }
 
 void add_verify_tokenizer(Command& tokenizer) {

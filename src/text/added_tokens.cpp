@@ -54,18 +54,21 @@ bool word_begins_at(std::string_view text, std::size_t at) { return at < text.si
 
 AddedTokens::AddedTokens(std::vector<AddedToken> tokens, const std::function<void(std::string&)>& normalize)
     : tokens_(std::move(tokens)) {
-  std::stable_sort(tokens_.begin(), tokens_.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
-  for (std::size_t i = 0; i < tokens_.size(); ++i) {
-    std::string& name = tokens_[i].text = tokens_[i].content;
-    if (tokens_[i].normalized && normalize) normalize(name);
-    if (name.empty()) continue;
-    Finder& finder = finders_[tokens_[i].normalized ? 1 : 0];
-    auto& lengths = finder.lengths[static_cast<unsigned char>(name[0])];
-    if (std::find(lengths.begin(), lengths.end(), name.size()) == lengths.end()) lengths.push_back(name.size());
-    finder.places.emplace(name, i);
-  }
+  for (const bool special : {true, false})
+    for (AddedToken& token : tokens_) {
+      if (token.special != special) continue;
+      token.text = token.content;
+      if (token.normalized && normalize) normalize(token.text);
+      if (token.text.empty()) continue;
+      Finder& finder = finders_[token.normalized ? 1 : 0];
+      if (!finder.ids.add(token.text, token.id)) continue;
+      auto& lengths = finder.lengths[static_cast<unsigned char>(token.text[0])];
+      if (std::find(lengths.begin(), lengths.end(), token.text.size()) == lengths.end())
+        lengths.push_back(token.text.size());
+    }
   for (Finder& finder : finders_)
     for (auto& lengths : finder.lengths) std::sort(lengths.rbegin(), lengths.rend());
+  std::stable_sort(tokens_.begin(), tokens_.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
 }
 
 bool AddedTokens::reach_across(std::string_view text, std::size_t at) const {
@@ -81,7 +84,7 @@ bool AddedTokens::reach_across(std::string_view text, std::size_t at) const {
 std::optional<AddedTokens::Match> AddedTokens::find(std::string_view text, std::size_t at, std::size_t taken,
                                                     bool normalized) const {
   const Finder& finder = finders_[normalized ? 1 : 0];
-  if (finder.places.empty()) return std::nullopt;
+  if (finder.ids.size() == 0) return std::nullopt;
   for (std::size_t begin = at; begin < text.size();) {
     const auto [token, end] = longest_at(finder, text, begin);
     if (!token) {
@@ -103,8 +106,12 @@ std::pair<const AddedToken*, std::size_t> AddedTokens::longest_at(const Finder& 
                                                                   std::size_t begin) const {
   for (const std::size_t length : finder.lengths[static_cast<unsigned char>(text[begin])]) {
     if (length > text.size() - begin) continue;
-    const auto it = finder.places.find(text.substr(begin, length));
-    if (it != finder.places.end()) return {&tokens_[it->second], begin + length};
+    const std::int32_t id = finder.ids.find(text.substr(begin, length));
+    if (id < 0) continue;
+    const auto it =
+        std::lower_bound(tokens_.begin(), tokens_.end(), id,
+                         [](const AddedToken& token, std::int32_t value) { return token.id < value; });
+    return {&*it, begin + length};
   }
   return {nullptr, begin};
 }

@@ -6,7 +6,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -28,7 +27,8 @@ class AddedTokens {
  public:
   AddedTokens() = default;
   // `normalize` rewrites the text that the normalized ones are looked for in, and so their names.
-  explicit AddedTokens(std::vector<AddedToken> tokens, const std::function<void(std::string&)>& normalize = {});
+  explicit AddedTokens(std::vector<AddedToken> tokens,
+                       const std::function<void(std::string&)>& normalize = {});
 
   const std::vector<AddedToken>& all() const { return tokens_; }  // by id
   // Whether one that begins before text[at] reaches behind it, with the white space that it takes along: the
@@ -43,11 +43,11 @@ class AddedTokens {
   // The first from text[at] on, the leftmost, and of those that begin there the longest; what stands before
   // `taken` is another's.
   std::optional<Match> find(std::string_view text, std::size_t at, std::size_t taken, bool normalized) const;
-  bool any(bool normalized) const { return !finders_[normalized ? 1 : 0].places.empty(); }
+  bool any(bool normalized) const { return finders_[normalized ? 1 : 0].ids.size() > 0; }
 
  private:
   struct Finder {
-    std::unordered_map<std::string, std::size_t, TextHash, std::equal_to<>> places;  // in tokens_, by name
+    Vocabulary ids;  // by name; of two alike the first special one counts, or else the first
     std::array<std::vector<std::size_t>, 256> lengths;  // of names by their first byte, longest first
   };
   // The longest of them that begins there, and its end.
@@ -76,7 +76,8 @@ void for_each_piece(const AddedTokens& added, std::string_view text, bool normal
 // The same for both kinds in one text that no normalizer changes: Hugging Face's tokenizers look for those
 // that are not normalized first, then for the others in what is left.
 template <class Plain, class Token>
-void for_each_plain_piece(const AddedTokens& added, std::string_view text, const Plain& plain, const Token& token) {
+void for_each_plain_piece(const AddedTokens& added, std::string_view text, const Plain& plain,
+                          const Token& token) {
   for_each_piece(
       added, text, false,
       [&](std::string_view outer, std::size_t begin) {

@@ -9,7 +9,8 @@
 
 namespace hone {
 
-UnknownTokens unknown_tokens(const Vocabulary& vocabulary, const std::string& unknown, bool fuse, bool by_bytes) {
+UnknownTokens unknown_tokens(const Vocabulary& vocabulary, const std::string& unknown, bool fuse,
+                             bool by_bytes) {
   UnknownTokens made{.id = vocabulary.find(unknown), .fuse = fuse, .by_bytes = by_bytes};
   for (unsigned byte = 0; byte < 256; ++byte) {
     char name[8];

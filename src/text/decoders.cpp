@@ -47,10 +47,11 @@ DecodeStep by_whole_tokens(Take take) {
 
 MakeDecodeStep read_byte_level(const JsonPlace&, StageNotes&) {
   return [] {
-    return by_whole_tokens([bytes = std::string()](std::string& token, bool, const DecodedSink& sink) mutable {
-      if (!from_byte_characters(token, bytes)) bytes = token;
-      sink({.text = bytes});
-    });
+    return by_whole_tokens(
+        [bytes = std::string()](std::string& token, bool, const DecodedSink& sink) mutable {
+          if (!from_byte_characters(token, bytes)) bytes = token;
+          sink({.text = bytes});
+        });
   };
 }
 
@@ -66,16 +67,16 @@ MakeDecodeStep read_metaspace(const JsonPlace& at, StageNotes&) {
 // What English loses when its words are cut apart at punctuation.
 void clean_up(std::string& text) {
   constexpr std::array<std::pair<std::string_view, std::string_view>, 11> pairs{{{" .", "."},
-                                                                                {" ?", "?"},
-                                                                                {" !", "!"},
-                                                                                {" ,", ","},
-                                                                                {" ' ", "'"},
-                                                                                {" n't", "n't"},
-                                                                                {" 'm", "'m"},
-                                                                                {" do not", " don't"},
-                                                                                {" 's", "'s"},
-                                                                                {" 've", "'ve"},
-                                                                                {" 're", "'re"}}};
+                                                                                 {" ?", "?"},
+                                                                                 {" !", "!"},
+                                                                                 {" ,", ","},
+                                                                                 {" ' ", "'"},
+                                                                                 {" n't", "n't"},
+                                                                                 {" 'm", "'m"},
+                                                                                 {" do not", " don't"},
+                                                                                 {" 's", "'s"},
+                                                                                 {" 've", "'ve"},
+                                                                                 {" 're", "'re"}}};
   for (const auto& [from, to] : pairs) replace_all(text, from, to);
 }
 
@@ -178,8 +179,8 @@ MakeDecodeStep read_strip(const JsonPlace& at, StageNotes&) {
   if (content.empty()) at["content"].refuse("nothing to strip");
   return [=] {
     struct State {
-      std::size_t left = 0;   // that may still be cut from the beginning
-      std::size_t held = 0;   // of `content` at the end so far, not handed on
+      std::size_t left = 0;  // that may still be cut from the beginning
+      std::size_t held = 0;  // of `content` at the end so far, not handed on
     };
     auto state = std::make_shared<State>();
     const auto give_held = [=](std::size_t keep_back, const DecodedSink& sink) {
@@ -224,7 +225,8 @@ MakeDecodeStep read_replace(const JsonPlace& at, StageNotes&) {
       find(token, parts);
       std::string out;
       for (const SplitPart& part : parts)
-        out += part.matches ? std::string_view(content) : std::string_view(token).substr(part.begin, part.end - part.begin);
+        out += part.matches ? std::string_view(content)
+                            : std::string_view(token).substr(part.begin, part.end - part.begin);
       sink({.text = out});
     });
   };
@@ -234,16 +236,17 @@ MakeDecodeStep read_replace(const JsonPlace& at, StageNotes&) {
 MakeDecodeStep read_ctc(const JsonPlace& at, StageNotes&) {
   return [pad = at["pad_token"].text_or("<pad>"), border = at["word_delimiter_token"].text_or("|"),
           cleanup = at["cleanup"].flag_or(true)] {
-    return by_whole_tokens([=, last = std::string()](std::string& token, bool first, const DecodedSink& sink) mutable {
-      if (!first && token == last) return;
-      last = token;
-      replace_all(token, pad, "");
-      if (cleanup) {
-        clean_up(token);
-        replace_all(token, border, " ");
-      }
-      if (!token.empty()) sink({.text = token});
-    });
+    return by_whole_tokens(
+        [=, last = std::string()](std::string& token, bool first, const DecodedSink& sink) mutable {
+          if (!first && token == last) return;
+          last = token;
+          replace_all(token, pad, "");
+          if (cleanup) {
+            clean_up(token);
+            replace_all(token, border, " ");
+          }
+          if (!token.empty()) sink({.text = token});
+        });
   };
 }
 

@@ -139,8 +139,8 @@ class StageEncoder {
     };
     if (t_.plain_words) return encode_plain_words(piece, token);
     for_each_piece(
-        t_.added, piece, false, [&](std::string_view section, std::size_t) { encode_section(section, token); },
-        token);
+        t_.added, piece, false,
+        [&](std::string_view section, std::size_t) { encode_section(section, token); }, token);
   }
 
   std::size_t most_bytes() const { return most_bytes_ + words_.most_bytes(); }  // that a word or section took

@@ -14,7 +14,8 @@ constexpr std::int64_t most_unused_ids = 65536;
 
 std::string in_quotes(const std::string& text) { return json(text).dump(-1, ' ', true).substr(0, 80); }
 
-std::int32_t checked_id(const JsonPlace& at, const json& value, std::int64_t limit, const std::string& token) {
+std::int32_t checked_id(const JsonPlace& at, const json& value, std::int64_t limit,
+                        const std::string& token) {
   if (!value.is_number_unsigned() || value.get<std::uint64_t>() >= static_cast<std::uint64_t>(limit))
     at.refuse("the id of token " + in_quotes(token) + " is not a whole number below " + std::to_string(limit),
               value.dump().substr(0, 40));
@@ -64,7 +65,8 @@ Vocabulary read_vocabulary(const JsonPlace& at, std::int64_t& limit) {
   for (const auto& [token, id] : at.json().get_ref<const json::object_t&>()) {
     const std::int32_t checked = checked_id(at, id, limit, token);
     if (const auto [it, fresh] = taken.emplace(checked, &token); !fresh)
-      at.refuse("two tokens have the id " + std::to_string(checked), in_quotes(*it->second) + " and " + in_quotes(token));
+      at.refuse("two tokens have the id " + std::to_string(checked),
+                in_quotes(*it->second) + " and " + in_quotes(token));
     ids.add(token, checked);
   }
   return ids;
@@ -90,21 +92,24 @@ std::vector<BpeMerge> read_merges(const JsonPlace& at, const Vocabulary& ids, co
   merges.reserve(at.json().size());
   for (std::size_t i = 0; i < at.json().size(); ++i) {
     const json& merge = at.json()[i];
-    if (merge.is_string() && merge.get_ref<const std::string&>().starts_with("#version")) continue;  // of merges.txt
+    if (merge.is_string() && merge.get_ref<const std::string&>().starts_with("#version"))
+      continue;  // of merges.txt
     const auto [left, right] = merge_pair(at, i);
     const auto id_of = [&](const std::string& token) {
       const std::int32_t id = ids.find(token);
       if (id < 0) at[i].refuse("the merge needs a token that the vocabulary lacks", in_quotes(token));
       return id;
     };
-    if (right.size() < prefix.size()) at[i].refuse("the right side of the merge lacks the prefix", in_quotes(right));
+    if (right.size() < prefix.size())
+      at[i].refuse("the right side of the merge lacks the prefix", in_quotes(right));
     merges.push_back({id_of(left), id_of(right), id_of(left + right.substr(prefix.size()))});
   }
   return merges;
 }
 
 AddedTokens read_added_tokens(const JsonPlace& at, const Vocabulary& ids, std::int64_t limit,
-                              const std::function<void(std::string&)>& normalize, std::vector<std::string>& notes) {
+                              const std::function<void(std::string&)>& normalize,
+                              std::vector<std::string>& notes) {
   std::vector<AddedToken> added;
   std::unordered_map<std::string, std::size_t> places;
   std::string moved;  // the first whose id the file gets wrong
@@ -141,7 +146,8 @@ std::vector<std::string> tokens_by_id(const Vocabulary& ids, const AddedTokens& 
                                    .found = in_quotes(a) + " and " + in_quotes(b)});
   };
   for (const AddedToken& a : added.all()) {
-    if (const auto [it, fresh] = added_ids.emplace(a.id, &a.content); !fresh) refuse(a.id, *it->second, a.content);
+    if (const auto [it, fresh] = added_ids.emplace(a.id, &a.content); !fresh)
+      refuse(a.id, *it->second, a.content);
     set_token(tokens, a.id, written(a.text));
   }
   for (const auto& [token, id] : ids) {
@@ -151,6 +157,7 @@ std::vector<std::string> tokens_by_id(const Vocabulary& ids, const AddedTokens& 
     }
     set_token(tokens, id, written(token));
   }
+  if (tokens.empty()) throw Error(ErrorKind::input, {.what = "the vocabulary is empty", .where = where});
   return tokens;
 }
 

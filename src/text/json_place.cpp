@@ -85,17 +85,15 @@ std::string JsonPlace::shown() const {
 }
 
 void JsonPlace::refuse(std::string what, std::string found, std::string hint) const {
-  throw Error(ErrorKind::input, {.what = std::move(what),
-                                 .where = where(),
-                                 .found = std::move(found),
-                                 .hint = std::move(hint)});
+  throw Error(
+      ErrorKind::input,
+      {.what = std::move(what), .where = where(), .found = std::move(found), .hint = std::move(hint)});
 }
 
 void JsonPlace::refuse_type(const char* expected) const {
-  throw Error(ErrorKind::input, {.what = "a value of the wrong type",
-                                 .where = where(),
-                                 .expected = expected,
-                                 .found = shown()});
+  throw Error(
+      ErrorKind::input,
+      {.what = "a value of the wrong type", .where = where(), .expected = expected, .found = shown()});
 }
 
 }  // namespace hone

@@ -18,17 +18,17 @@ class JsonPlace {
   std::string where() const { return path_.empty() ? file_ : file_ + ", " + path_; }
   const std::string& path() const { return path_; }
 
-  JsonPlace operator[](const char* key) const;     // Error(input): no object
-  JsonPlace operator[](std::size_t index) const;   // of a list
-  JsonPlace required(const char* key) const;       // Error(input): absent
-  std::vector<JsonPlace> elements() const;         // Error(input): no list
+  JsonPlace operator[](const char* key) const;    // Error(input): no object
+  JsonPlace operator[](std::size_t index) const;  // of a list
+  JsonPlace required(const char* key) const;      // Error(input): absent
+  std::vector<JsonPlace> elements() const;        // Error(input): no list
 
   std::string text() const;
   std::string text_or(std::string_view otherwise) const;  // where it is null
   bool flag_or(bool otherwise) const;
   std::int64_t whole() const;
   double number() const;
-  std::string type() const;  // of an object its "type", if it has one
+  std::string type() const;   // of an object its "type", if it has one
   std::string shown() const;  // the value, cut to a line
 
   [[noreturn]] void refuse(std::string what, std::string found = {}, std::string hint = {}) const;

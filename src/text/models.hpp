@@ -18,7 +18,8 @@ struct UnknownTokens {
   bool by_bytes = false;
   std::array<std::int32_t, 256> byte_ids{};
 };
-UnknownTokens unknown_tokens(const Vocabulary& vocabulary, const std::string& unknown, bool fuse, bool by_bytes);
+UnknownTokens unknown_tokens(const Vocabulary& vocabulary, const std::string& unknown, bool fuse,
+                             bool by_bytes);
 
 struct BpeOptionsOfFile {
   UnknownTokens unknown{};

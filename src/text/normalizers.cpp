@@ -120,23 +120,32 @@ Normalizer read_prepend(const JsonPlace& at, StageNotes&) {
 }
 
 Normalizer read_replace(const JsonPlace& at, StageNotes&) {
-  return [find = read_pattern(at.required("pattern")),
-          content = at.required("content").text()](std::string& text, TextPlace) {
+  return [find = read_pattern(at.required("pattern")), content = at.required("content").text()](
+             std::string& text, TextPlace) {
     std::vector<SplitPart> parts;
     find(text, parts);
     if (std::none_of(parts.begin(), parts.end(), [](const SplitPart& p) { return p.matches; })) return;
     std::string out;
     for (const SplitPart& part : parts)
-      out += part.matches ? std::string_view(content) : std::string_view(text).substr(part.begin, part.end - part.begin);
+      out += part.matches ? std::string_view(content)
+                          : std::string_view(text).substr(part.begin, part.end - part.begin);
     text = std::move(out);
   };
 }
 
 // Control characters of machine translation's corpora, and what they count for a space.
 Normalizer read_nmt(const JsonPlace&, StageNotes&) {
-  static const CodePointSet removed({{0x1, 0x8}, {0xB, 0xB}, {0xE, 0x1F}, {0x7F, 0x7F}, {0x8F, 0x8F}, {0x9F, 0x9F}});
-  static const CodePointSet spaces({{0x9, 0xA}, {0xC, 0xD}, {0x20, 0x20}, {0x1680, 0x1680}, {0x200B, 0x200F},
-                                    {0x2028, 0x2029}, {0x2581, 0x2581}, {0xFEFF, 0xFEFF}, {0xFFFD, 0xFFFD}});
+  static const CodePointSet removed(
+      {{0x1, 0x8}, {0xB, 0xB}, {0xE, 0x1F}, {0x7F, 0x7F}, {0x8F, 0x8F}, {0x9F, 0x9F}});
+  static const CodePointSet spaces({{0x9, 0xA},
+                                    {0xC, 0xD},
+                                    {0x20, 0x20},
+                                    {0x1680, 0x1680},
+                                    {0x200B, 0x200F},
+                                    {0x2028, 0x2029},
+                                    {0x2581, 0x2581},
+                                    {0xFEFF, 0xFEFF},
+                                    {0xFFFD, 0xFFFD}});
   return [](std::string& text, TextPlace) {
     rewrite(text, [](std::string& out, std::uint32_t c) {
       if (!removed.contains(c)) append_utf8(out, spaces.contains(c) ? ' ' : c);
@@ -155,7 +164,8 @@ Normalizer read_byte_level(const JsonPlace&, StageNotes&) {
 
 Normalizer read_sequence(const JsonPlace& at, StageNotes& notes) {
   std::vector<Normalizer> all;
-  for (const JsonPlace& one : at.required("normalizers").elements()) all.push_back(read_normalizer(one, notes));
+  for (const JsonPlace& one : at.required("normalizers").elements())
+    all.push_back(read_normalizer(one, notes));
   if (all.empty()) return {};
   return [all = std::move(all)](std::string& text, TextPlace place) {
     for (const Normalizer& one : all)

@@ -24,7 +24,9 @@ Template around(const JsonPlace& begin, const JsonPlace& end) {
   return {{.ids = {named_id(begin)}}, {.text = true}, {.ids = {named_id(end)}}};
 }
 
-Template read_bert(const JsonPlace& at, StageNotes&) { return around(at.required("cls"), at.required("sep")); }
+Template read_bert(const JsonPlace& at, StageNotes&) {
+  return around(at.required("cls"), at.required("sep"));
+}
 
 Template read_byte_level(const JsonPlace&, StageNotes&) { return {{.text = true}}; }
 
@@ -42,7 +44,8 @@ Template read_template(const JsonPlace& at, StageNotes&) {
     if (special.is_null()) item.refuse("neither a Sequence nor a SpecialToken", item.shown());
     const std::string name = special.required("id").text();
     TemplateItem tokens;
-    for (const JsonPlace& id : known.required(name.c_str()).required("ids").elements()) tokens.ids.push_back(id_of(id));
+    for (const JsonPlace& id : known.required(name.c_str()).required("ids").elements())
+      tokens.ids.push_back(id_of(id));
     all.push_back(std::move(tokens));
   }
   return all;

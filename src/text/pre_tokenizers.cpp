@@ -56,7 +56,10 @@ PreTokenizer read_whitespace(const JsonPlace&, StageNotes&) {
       for (std::size_t at = 0; at < text.size();) {
         const CodePoint c = code_point_at(text, at);
         const std::size_t bytes = std::max<std::size_t>(1, c.bytes);
-        const int kind = c.bytes == 0 ? 2 : space.contains(c.value) ? 0 : rust_word_set().contains(c.value) ? 1 : 2;
+        const int kind = c.bytes == 0                        ? 2
+                         : space.contains(c.value)           ? 0
+                         : rust_word_set().contains(c.value) ? 1
+                                                             : 2;
         if (kind != 0 && kind == last)
           cut.back().end += bytes;
         else if (kind != 0)
@@ -93,7 +96,8 @@ PreTokenizer read_metaspace(const JsonPlace& at, StageNotes&) {
   };
   PreTokenizer replace = [blanks_replaced](Words& words) { rewrite_words(words, blanks_replaced); };
   if (!how.split) return replace;
-  return then(std::move(replace), split_words(parts_of_text(how.replacement), SplitBehavior::merged_with_next));
+  return then(std::move(replace),
+              split_words(parts_of_text(how.replacement), SplitBehavior::merged_with_next));
 }
 
 PreTokenizer read_punctuation(const JsonPlace& at, StageNotes&) {
@@ -202,7 +206,8 @@ PreTokenizer words_by(WordPattern pattern) {
       WordCursor cursor(words.of(whole), pattern);
       std::size_t begin = whole.begin;
       for (std::string_view word; cursor.next(word); begin += word.size())
-        cut.push_back({begin, begin + word.size(), begin == whole.begin ? whole.place : TextPlace{.first = false}});
+        cut.push_back(
+            {begin, begin + word.size(), begin == whole.begin ? whole.place : TextPlace{.first = false}});
     }
     words.all = std::move(cut);
   };
@@ -219,7 +224,8 @@ PreTokenizer byte_level_words(bool prefix_space, bool splits, bool as_characters
       });
     if (splits) split(words);
     if (as_characters)
-      rewrite_words(words, [](std::string& out, std::string_view word, TextPlace) { out += to_byte_characters(word); });
+      rewrite_words(
+          words, [](std::string& out, std::string_view word, TextPlace) { out += to_byte_characters(word); });
   };
 }
 

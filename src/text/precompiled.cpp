@@ -38,11 +38,13 @@ std::uint32_t value_of(std::uint32_t unit) { return unit & 0x7FFFFFFF; }
 std::uint32_t label_of(std::uint32_t unit) { return unit & (0x80000000u | 0xFF); }
 std::uint32_t offset_of(std::uint32_t unit) { return unit >> 10 << ((unit & 0x200) >> 6); }
 
-// Whether it belongs to the character before it: Grapheme_Extend and SpacingMark, as far as short graphemes go.
+// Whether it belongs to the character before it: Grapheme_Extend and SpacingMark, as far as short graphemes
+// go.
 bool extends(std::uint32_t c) {
   using enum GeneralCategory;
   constexpr std::array<std::uint32_t, 6> others{0x200C, 0x200D, 0x0E33, 0x0EB3, 0xFF9E, 0xFF9F};
-  if (std::find(others.begin(), others.end(), c) != others.end() || (c >= 0x1F3FB && c <= 0x1F3FF)) return true;
+  if (std::find(others.begin(), others.end(), c) != others.end() || (c >= 0x1F3FB && c <= 0x1F3FF))
+    return true;
   const GeneralCategory category = UnicodeTable::get().category(c);
   return category == Mn || category == Mc || category == Me;
 }
@@ -56,7 +58,8 @@ bool prepends(std::uint32_t c) {
 bool is_control(std::uint32_t c) {
   using enum GeneralCategory;
   const GeneralCategory category = UnicodeTable::get().category(c);
-  return category == Cc || category == Zl || category == Zp || (category == Cf && !extends(c) && !prepends(c));
+  return category == Cc || category == Zl || category == Zp ||
+         (category == Cf && !extends(c) && !prepends(c));
 }
 
 // Hangul's parts of a syllable and pairs of flags take six bytes or more, and are looked up one by one.
@@ -86,7 +89,8 @@ CharacterMap::CharacterMap(const JsonPlace& base64) {
   const std::string bytes = from_base64(base64);
   if (bytes.size() < 4) base64.refuse("a table of replacements that is cut short");
   const std::size_t trie = little_endian(bytes, 0);
-  if (trie % 4 != 0 || trie > bytes.size() - 4) base64.refuse("a table of replacements whose sizes do not agree");
+  if (trie % 4 != 0 || trie > bytes.size() - 4)
+    base64.refuse("a table of replacements whose sizes do not agree");
   for (std::size_t i = 0; i < trie; i += 4) units_.push_back(little_endian(bytes, 4 + i));
   texts_ = bytes.substr(4 + trie);
 }

@@ -19,10 +19,12 @@ std::optional<std::uint32_t> fixed_length(const RegexTree& tree) {
   std::uint32_t sum = 0;
   std::optional<std::uint32_t> same;
   switch (tree.kind) {
-    case Kind::set: return 1;
+    case Kind::set:
+      return 1;
     case Kind::empty:
     case Kind::look:
-    case Kind::assertion: return 0;
+    case Kind::assertion:
+      return 0;
     case Kind::sequence:
     case Kind::atomic:
       for (const RegexTree& part : tree.parts) {
@@ -56,16 +58,29 @@ class RegexCompiler {
   void add(const RegexTree& tree) {
     using Kind = RegexTree::Kind;
     switch (tree.kind) {
-      case Kind::empty: break;
-      case Kind::set: put({.kind = Step::set, .set = number_of(tree.set)}); break;
+      case Kind::empty:
+        break;
+      case Kind::set:
+        put({.kind = Step::set, .set = number_of(tree.set)});
+        break;
       case Kind::sequence:
         for (const RegexTree& part : tree.parts) add(part);
         break;
-      case Kind::choice: add_choice(tree, 0); break;
-      case Kind::repeat: add_repeat(tree); break;
-      case Kind::look: add_look(tree); break;
-      case Kind::atomic: add_inner({.kind = Step::atomic}, tree); break;
-      case Kind::assertion: put({.kind = tree.assertion}); break;
+      case Kind::choice:
+        add_choice(tree, 0);
+        break;
+      case Kind::repeat:
+        add_repeat(tree);
+        break;
+      case Kind::look:
+        add_look(tree);
+        break;
+      case Kind::atomic:
+        add_inner({.kind = Step::atomic}, tree);
+        break;
+      case Kind::assertion:
+        put({.kind = tree.assertion});
+        break;
     }
   }
 
@@ -153,7 +168,8 @@ class RegexCompiler {
     r_.steps_[step].next = here();
   }
 
-  // Behind, each alternative has a length of its own: (?<=a|bc) is (?:(?<=a)|(?<=bc)), (?<!a|bc) both at once.
+  // Behind, each alternative has a length of its own: (?<=a|bc) is (?:(?<=a)|(?<=bc)), (?<!a|bc) both at
+  // once.
   void add_look(const RegexTree& tree) {
     const RegexTree& inside = tree.parts[0];
     RegexStep head{.kind = Step::look, .negative = tree.negative, .behind = tree.behind};

@@ -32,7 +32,8 @@ struct RegexStep {
     jump,      // to `next`
     mark,      // remembers the place in register `set`
     progress,  // goes to `next` unless the place is the remembered one
-    look,      // the steps from here to `next` match ahead (behind: `least` characters before), or not: `negative`
+    look,      // the steps from here to `next` match ahead (behind: `least` characters before), or not:
+               // `negative`
     atomic,    // the same, and takes what they match without a second thought
     line_begin,
     line_end,

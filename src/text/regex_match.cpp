@@ -36,8 +36,9 @@ bool RegexMatches::next(RegexMatch& match) {
 
 void RegexMatches::count_step() {
   if (steps_left_-- == 0)
-    throw Error(ErrorKind::input, {.what = "a regular expression of the tokenizer tries too many ways to match this text",
-                                   .where = "byte " + std::to_string(at_)});
+    throw Error(ErrorKind::input,
+                {.what = "a regular expression of the tokenizer tries too many ways to match this text",
+                 .where = "byte " + std::to_string(at_)});
 }
 
 std::size_t RegexMatches::taken(const CodePointSet& set, std::size_t at) const {
@@ -59,14 +60,22 @@ bool RegexMatches::holds(RegexStep::Kind kind, std::size_t at) const {
   const bool begin = at == 0, end = at == text_.size();
   const bool border = (!begin && word_at(before(at))) != word_at(at);
   switch (kind) {
-    case line_begin: return begin || (text_[at - 1] == '\n' && !end);
-    case line_end: return end || text_[at] == '\n';
-    case text_begin: return begin;
-    case text_end: return end;
-    case text_end_or_newline: return end || (at + 1 == text_.size() && text_[at] == '\n');
-    case word_border: return border;
-    case no_word_border: return !border;
-    default: return false;
+    case line_begin:
+      return begin || (text_[at - 1] == '\n' && !end);
+    case line_end:
+      return end || text_[at] == '\n';
+    case text_begin:
+      return begin;
+    case text_end:
+      return end;
+    case text_end_or_newline:
+      return end || (at + 1 == text_.size() && text_[at] == '\n');
+    case word_border:
+      return border;
+    case no_word_border:
+      return !border;
+    default:
+      return false;
   }
 }
 
@@ -144,7 +153,9 @@ std::size_t RegexMatches::run(std::uint32_t step, std::size_t at) {
     const RegexStep& s = regex_.steps()[step];
     bool good = true;
     switch (s.kind) {
-      case match: choices_.resize(base); return at;
+      case match:
+        choices_.resize(base);
+        return at;
       case set: {
         const std::size_t bytes = taken(regex_.sets()[s.set], at);
         good = bytes > 0;
@@ -160,13 +171,17 @@ std::size_t RegexMatches::run(std::uint32_t step, std::size_t at) {
         choices_.push_back({Choice::Kind::go_on, s.other, at, 0});
         step = s.next;
         break;
-      case jump: step = s.next; break;
+      case jump:
+        step = s.next;
+        break;
       case mark:
         choices_.push_back({Choice::Kind::restore, s.set, registers_[s.set], 0});
         registers_[s.set] = at;
         ++step;
         break;
-      case progress: step = registers_[s.set] == at ? step + 1 : s.next; break;
+      case progress:
+        step = registers_[s.set] == at ? step + 1 : s.next;
+        break;
       case RegexStep::Kind::look:
         good = this->look(s, step, at);
         step = s.next;

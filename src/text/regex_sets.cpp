@@ -65,8 +65,8 @@ constexpr std::array<NamedCategories, 38> categories{{
 }};
 
 const CodePointSet& space_set() {
-  static const CodePointSet set = CodePointSet::of_categories(mask({Zs, Zl, Zp})) |
-                                  CodePointSet({{0x9, 0xD}, {0x85, 0x85}});
+  static const CodePointSet set =
+      CodePointSet::of_categories(mask({Zs, Zl, Zp})) | CodePointSet({{0x9, 0xD}, {0x85, 0x85}});
   return set;
 }
 
@@ -91,22 +91,35 @@ std::string plain_name(std::string_view name) {
 
 bool posix_set(const std::string& name, CodePointSet& set) {
   const CodePointSet ascii_hex({{'0', '9'}, {'A', 'F'}, {'a', 'f'}});
-  if (name == "alpha" || name == "alphabetic") set = alphabetic_set();
-  else if (name == "digit") set = digit_set();
-  else if (name == "alnum") set = alphabetic_set() | digit_set();
-  else if (name == "space" || name == "whitespace") set = space_set();
-  else if (name == "upper" || name == "uppercase") set = CodePointSet::of_categories(mask({Lu}));
-  else if (name == "lower" || name == "lowercase") set = CodePointSet::of_categories(mask({Ll}));
-  else if (name == "punct") set = CodePointSet::of_categories(mask({Pc, Pd, Ps, Pe, Pi, Pf, Po})) |
-                                  CodePointSet({{'$', '$'}, {'+', '+'}, {'<', '>'}, {'^', '^'}, {'`', '`'},
-                                                {'|', '|'}, {'~', '~'}});
-  else if (name == "cntrl") set = CodePointSet::of_categories(mask({Cc}));
-  else if (name == "blank") set = CodePointSet::of_categories(mask({Zs})) | CodePointSet({{9, 9}});
-  else if (name == "xdigit") set = ascii_hex;
-  else if (name == "word") set = word_set();
-  else if (name == "any") set = CodePointSet({{0, code_point_limit - 1}});
-  else if (name == "ascii") set = CodePointSet({{0, 127}});
-  else return false;
+  if (name == "alpha" || name == "alphabetic")
+    set = alphabetic_set();
+  else if (name == "digit")
+    set = digit_set();
+  else if (name == "alnum")
+    set = alphabetic_set() | digit_set();
+  else if (name == "space" || name == "whitespace")
+    set = space_set();
+  else if (name == "upper" || name == "uppercase")
+    set = CodePointSet::of_categories(mask({Lu}));
+  else if (name == "lower" || name == "lowercase")
+    set = CodePointSet::of_categories(mask({Ll}));
+  else if (name == "punct")
+    set = CodePointSet::of_categories(mask({Pc, Pd, Ps, Pe, Pi, Pf, Po})) |
+          CodePointSet({{'$', '$'}, {'+', '+'}, {'<', '>'}, {'^', '^'}, {'`', '`'}, {'|', '|'}, {'~', '~'}});
+  else if (name == "cntrl")
+    set = CodePointSet::of_categories(mask({Cc}));
+  else if (name == "blank")
+    set = CodePointSet::of_categories(mask({Zs})) | CodePointSet({{9, 9}});
+  else if (name == "xdigit")
+    set = ascii_hex;
+  else if (name == "word")
+    set = word_set();
+  else if (name == "any")
+    set = CodePointSet({{0, code_point_limit - 1}});
+  else if (name == "ascii")
+    set = CodePointSet({{0, 127}});
+  else
+    return false;
   return true;
 }
 
@@ -220,7 +233,10 @@ bool parse_regex_escape(RegexText& text, CodePointSet& set) {
   const char lower = static_cast<char>(c | 32);
   if (lower == 's' || lower == 'd' || lower == 'w' || lower == 'h') {
     text.character();
-    set = lower == 's' ? space_set() : lower == 'd' ? digit_set() : lower == 'w' ? word_set() : CodePointSet();
+    set = lower == 's'   ? space_set()
+          : lower == 'd' ? digit_set()
+          : lower == 'w' ? word_set()
+                         : CodePointSet();
     if (lower == 'h') posix_set("xdigit", set);
     if (c != lower) set = ~set;
     return true;

@@ -122,14 +122,18 @@ class Parser {
 
   RegexTree escape(bool ignores_case) {
     using enum RegexStep::Kind;
-    constexpr std::pair<char, RegexStep::Kind> places[] = {
-        {'A', text_begin}, {'z', text_end}, {'Z', text_end_or_newline}, {'b', word_border}, {'B', no_word_border}};
+    constexpr std::pair<char, RegexStep::Kind> places[] = {{'A', text_begin},
+                                                           {'z', text_end},
+                                                           {'Z', text_end_or_newline},
+                                                           {'b', word_border},
+                                                           {'B', no_word_border}};
     for (const auto& [letter, kind] : places)
       if (text_.take(std::string_view(&letter, 1))) return assertion(kind);
     if (text_.take("R")) {  // a line's end, of which \r\n is one
       const CodePointSet ends({{'\n', '\r'}, {0x85, 0x85}, {0x2028, 0x2029}});
-      RegexTree both{.kind = Kind::sequence, .parts = {set_of(CodePointSet({{'\r', '\r'}}), false),
-                                                       set_of(CodePointSet({{'\n', '\n'}}), false)}};
+      RegexTree both{.kind = Kind::sequence,
+                     .parts = {set_of(CodePointSet({{'\r', '\r'}}), false),
+                               set_of(CodePointSet({{'\n', '\n'}}), false)}};
       return {.kind = Kind::atomic, .parts = {{.kind = Kind::choice, .parts = {both, set_of(ends, false)}}}};
     }
     CodePointSet escaped;
@@ -158,7 +162,8 @@ class Parser {
     if (text_.take("!")) return look(true, false);
     if (text_.take("<=")) return look(false, true);
     if (text_.take("<!")) return look(true, true);
-    if (text_.take(">")) return {.kind = Kind::atomic, .parts = {closed(alternatives(ignores_case, depth + 1))}};
+    if (text_.take(">"))
+      return {.kind = Kind::atomic, .parts = {closed(alternatives(ignores_case, depth + 1))}};
     if (text_.take("#")) {
       text_.until(')');
       return {};
@@ -174,11 +179,16 @@ class Parser {
   RegexTree options(bool& ignores_case, int depth) {
     bool case_here = ignores_case, dot = dot_is_all_, spaced = spaced_, on = true;
     for (;;) {
-      if (text_.take("-")) on = false;
-      else if (text_.take("i")) case_here = on;
-      else if (text_.take("m")) dot = on;
-      else if (text_.take("x")) spaced = on;
-      else break;
+      if (text_.take("-"))
+        on = false;
+      else if (text_.take("i"))
+        case_here = on;
+      else if (text_.take("m"))
+        dot = on;
+      else if (text_.take("x"))
+        spaced = on;
+      else
+        break;
     }
     const bool outer_dot = std::exchange(dot_is_all_, dot), outer_spaced = std::exchange(spaced_, spaced);
     if (text_.take(")")) {  // to the end of the group around it, alternatives included
@@ -223,14 +233,21 @@ class Parser {
     for (;;) {
       std::uint32_t least = 0, most = regex_no_limit;
       bool counted = false;
-      if (text_.take("*")) least = 0;
-      else if (text_.take("+")) least = 1;
-      else if (text_.take("?")) most = 1;
-      else if (counts(least, most)) counted = true;
-      else return inside;
+      if (text_.take("*"))
+        least = 0;
+      else if (text_.take("+"))
+        least = 1;
+      else if (text_.take("?"))
+        most = 1;
+      else if (counts(least, most))
+        counted = true;
+      else
+        return inside;
       RegexTree tree{.kind = Kind::repeat, .least = least, .most = most};
-      if (text_.take("?")) tree.greed = RegexStep::Greed::lazy;
-      else if (!counted && text_.take("+")) tree.greed = RegexStep::Greed::possessive;
+      if (text_.take("?"))
+        tree.greed = RegexStep::Greed::lazy;
+      else if (!counted && text_.take("+"))
+        tree.greed = RegexStep::Greed::possessive;
       tree.parts.push_back(std::move(inside));
       inside = std::move(tree);
     }

@@ -23,7 +23,8 @@ std::size_t any_case_contraction_bytes(std::string_view text) {
   char lower[3] = {};
   for (std::size_t i = 0; i < 3 && i < text.size(); ++i)
     lower[i] = static_cast<char>(text[i] >= 'A' && text[i] <= 'Z' ? text[i] + 32 : text[i]);
-  if (const std::size_t bytes = contraction_bytes({lower, std::min<std::size_t>(3, text.size())})) return bytes;
+  if (const std::size_t bytes = contraction_bytes({lower, std::min<std::size_t>(3, text.size())}))
+    return bytes;
   return text.substr(1).starts_with(long_s) ? 1 + long_s.size() : 0;
 }
 
@@ -110,7 +111,8 @@ std::size_t WordCursor::llama3_word_end(std::size_t at) const {
   if (first.kind == letter) return run_end(at, letter);
   if (first.kind == number) return numbers_end(at);
   const Character next = character_at(at + first.bytes);
-  if (next.bytes > 0 && next.kind == letter && !ends_line(text_[at])) return run_end(at + first.bytes, letter);
+  if (next.bytes > 0 && next.kind == letter && !ends_line(text_[at]))
+    return run_end(at + first.bytes, letter);
   const bool behind_space = text_[at] == ' ' && next.bytes > 0 && next.kind == other;
   if (first.kind == other || behind_space) {
     std::size_t end = run_end(at + (behind_space ? 1 : 0), other);
@@ -129,8 +131,8 @@ bool WordCursor::next(std::string_view& word) {
   return true;
 }
 
-// Runs are of one class. In GPT-2's pattern a space belongs to what stands behind it, and an apostrophe may be
-// a contraction's; in the others nearly anything may belong to letters behind it, or line ends to it.
+// Runs are of one class. In GPT-2's pattern a space belongs to what stands behind it, and an apostrophe may
+// be a contraction's; in the others nearly anything may belong to letters behind it, or line ends to it.
 bool WordCursor::ends_word(Character before, Character after, std::size_t at) const {
   if (before.kind == after.kind) return false;
   if (pattern_ != WordPattern::gpt2)

@@ -88,10 +88,14 @@ namespace {
 // Whether a part goes on the one before it, which `previous_matches` tells of.
 bool joins(SplitBehavior behavior, bool previous_matches, bool matches) {
   switch (behavior) {
-    case SplitBehavior::merged_with_previous: return matches && !previous_matches;
-    case SplitBehavior::merged_with_next: return previous_matches && !matches;
-    case SplitBehavior::contiguous: return matches == previous_matches;
-    default: return false;
+    case SplitBehavior::merged_with_previous:
+      return matches && !previous_matches;
+    case SplitBehavior::merged_with_next:
+      return previous_matches && !matches;
+    case SplitBehavior::contiguous:
+      return matches == previous_matches;
+    default:
+      return false;
   }
 }
 

@@ -53,11 +53,12 @@ struct WordScratch {  // of one encode call
 };
 
 // Appends the ids of a word, which is not empty.
-using WordModel = std::function<void(std::string_view word, WordScratch& scratch, std::vector<std::int32_t>& ids)>;
+using WordModel =
+    std::function<void(std::string_view word, WordScratch& scratch, std::vector<std::int32_t>& ids)>;
 
 // What stands around and between the ids of a text.
 struct TemplateItem {
-  bool text = false;               // the text's ids, else these:
+  bool text = false;  // the text's ids, else these:
   std::vector<std::int32_t> ids{};
 };
 using Template = std::vector<TemplateItem>;

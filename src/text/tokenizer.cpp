@@ -90,8 +90,10 @@ Tokenizer Tokenizer::chars(std::string_view text) {
 }
 
 std::optional<Tokenizer> Tokenizer::of_model(const std::string& folder) {
-  if (!is_gguf(folder) && !is_file(folder + "/tokenizer.json")) return std::nullopt;
-  return open(folder);
+  if (is_gguf(folder)) return open(folder);
+  for (const char* name : {"tokenizer.json", "vocab.json", "vocab.txt"})
+    if (is_file(folder + "/" + name)) return open(folder);
+  return std::nullopt;
 }
 
 bool Tokenizer::operator==(const Tokenizer& other) const {

@@ -1,5 +1,5 @@
-// tokenizer.json, the file of Hugging Face's tokenizers. A member that would change ids is obeyed or refused by
-// name: ids that are nearly right ruin a model quietly. One that changes none is a note.
+// tokenizer.json, the file of Hugging Face's tokenizers. A member that would change ids is obeyed or refused
+// by name: ids that are nearly right ruin a model quietly. One that changes none is a note.
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -11,6 +11,7 @@
 #include "text/file_parts.hpp"
 #include "text/gguf_tokenizer.hpp"
 #include "text/tokenizer_impl.hpp"
+#include "text/vocabulary_folder.hpp"
 
 namespace hone {
 namespace {
@@ -74,9 +75,9 @@ class FileReader {
   }
 
   void note_settings() {
-    constexpr std::string_view known_root[] = {"version",    "truncation",    "padding",        "added_tokens",
-                                               "normalizer", "pre_tokenizer", "post_processor", "decoder",
-                                               "model"};
+    constexpr std::string_view known_root[] = {"version",        "truncation", "padding",
+                                               "added_tokens",   "normalizer", "pre_tokenizer",
+                                               "post_processor", "decoder",    "model"};
     note_unknown_keys(root_, known_root, unknown_);
     std::string settings;
     for (const char* key : {"truncation", "padding"})
@@ -104,14 +105,24 @@ class FileReader {
     const bool as_bytes = bytes && (decoder.is_null() || decoder.type() == "ByteLevel");
     if (!as_bytes) t_.decoder = read_decoder(decoder, unknown_);
     if (bytes && decoder.is_null())
-      t_.notes.push_back(root_.where() + ": there is no decoder; tokens become text as byte-level BPE has them");
+      t_.notes.push_back(root_.where() +
+                         ": there is no decoder; tokens become text as byte-level BPE has them");
     if (root_["added_tokens"].json().is_array())
-      for (const JsonPlace& entry : root_["added_tokens"].elements()) note_unknown_keys(entry, known_added, unknown_);
+      for (const JsonPlace& entry : root_["added_tokens"].elements())
+        note_unknown_keys(entry, known_added, unknown_);
     const auto normalize = [&](std::string& name) { t_.normalizer(name, {}); };
     t_.added = read_added_tokens(root_["added_tokens"], ids, limit,
                                  t_.normalizer ? normalize : std::function<void(std::string&)>(), t_.notes);
     t_.tokens = tokens_by_id(ids, t_.added, as_bytes, root_.where());
+    check_frame();
     if (bytes) find_cuts(normalizer);
+  }
+
+  void check_frame() const {
+    for (const TemplateItem& item : t_.around)
+      for (const std::int32_t id : item.ids)
+        if (id >= std::ssize(t_.tokens) || t_.tokens[static_cast<std::size_t>(id)].empty())
+          root_["post_processor"].refuse("a special token's id is not in the vocabulary", std::to_string(id));
   }
 
   PreTokenizer read_words(bool bytes) {
@@ -131,7 +142,8 @@ class FileReader {
   // Of pre-tokenizers that are usual with byte-level BPE it is known where words end for sure.
   void find_cuts(const JsonPlace& normalizer) {
     const std::vector<JsonPlace> chain = pre_tokenizer_chain(root_["pre_tokenizer"]);
-    const bool prefix = chain.back()["add_prefix_space"].flag_or(true), regex = chain.back()["use_regex"].flag_or(true);
+    const bool prefix = chain.back()["add_prefix_space"].flag_or(true),
+               regex = chain.back()["use_regex"].flag_or(true);
     std::optional<WordPattern> words;
     if (regex && (chain.size() == 1 || (chain.size() == 2 && chain[0].type() == "Digits" && !prefix)))
       words = WordPattern::gpt2;
@@ -145,8 +157,14 @@ class FileReader {
   }
 
   void read_bpe() {
-    constexpr std::string_view known[] = {"dropout",  "unk_token",     "continuing_subword_prefix", "end_of_word_suffix",
-                                          "fuse_unk", "byte_fallback", "ignore_merges",             "vocab",
+    constexpr std::string_view known[] = {"dropout",
+                                          "unk_token",
+                                          "continuing_subword_prefix",
+                                          "end_of_word_suffix",
+                                          "fuse_unk",
+                                          "byte_fallback",
+                                          "ignore_merges",
+                                          "vocab",
                                           "merges"};
     note_unknown_keys(model_, known, unknown_);
     t_.kind = TokenizerKind::bpe;
@@ -162,8 +180,8 @@ class FileReader {
     if (const JsonPlace dropout = model_["dropout"]; !dropout.is_null() && dropout.number() != 0)
       t_.notes.push_back(dropout.where() + ": dropout is for training a model, and is not applied");
     const std::vector<JsonPlace> chain = pre_tokenizer_chain(root_["pre_tokenizer"]);
-    const bool bytes =
-        !chain.empty() && chain.back().type() == "ByteLevel" && options.prefix.empty() && options.suffix.empty();
+    const bool bytes = !chain.empty() && chain.back().type() == "ByteLevel" && options.prefix.empty() &&
+                       options.suffix.empty();
     std::vector<BpeMerge> merges = read_merges(model_.required("merges"), *ids, options.prefix);
     read_stages(*ids, limit, bytes);
     if (!bytes) {
@@ -195,7 +213,8 @@ class FileReader {
   }
 
   void read_word_piece() {
-    constexpr std::string_view known[] = {"unk_token", "continuing_subword_prefix", "max_input_chars_per_word", "vocab"};
+    constexpr std::string_view known[] = {"unk_token", "continuing_subword_prefix",
+                                          "max_input_chars_per_word", "vocab"};
     note_unknown_keys(model_, known, unknown_);
     t_.kind = TokenizerKind::word_piece;
     auto limit = limit_of_added();
@@ -239,7 +258,6 @@ class FileReader {
     auto limit = limit_of_added();
     const auto ids = std::make_shared<const Vocabulary>(read_vocabulary(model_.required("vocab"), limit));
     const std::string unknown = model_["unk_token"].text_or("<unk>");
-    if (ids->size() == 0) model_["vocab"].refuse("the vocabulary is empty");
     t_.model = word_level_model(ids, unknown, root_.where());
     read_stages(*ids, limit, false);
     is_characters_ = !ids->contains(unknown) && are_characters(*ids);
@@ -256,7 +274,8 @@ class FileReader {
     characters_.assign(ids.size(), 0);
     for (const auto& [token, id] : ids) {
       const CodePoint c = token.empty() ? CodePoint{0, 0} : code_point_at(token, 0);
-      if (static_cast<std::size_t>(id) >= characters_.size() || c.bytes == 0 || c.bytes != token.size()) return false;
+      if (static_cast<std::size_t>(id) >= characters_.size() || c.bytes == 0 || c.bytes != token.size())
+        return false;
       characters_[static_cast<std::size_t>(id)] = c.value;
     }
     return true;
@@ -281,7 +300,7 @@ class FileReader {
 [[noreturn]] void refuse_folder(const std::string& folder) {
   std::string found;
   for (const char* name :
-       {"vocab.json", "merges.txt", "tokenizer.model", "vocab.txt", "spiece.model", "tokenizer_config.json"})
+       {"vocab.json", "merges.txt", "tokenizer.model", "spiece.model", "tokenizer_config.json"})
     if (is_file(folder + "/" + name)) found += (found.empty() ? "" : ", ") + std::string(name);
   const std::string hint = found.empty()
                                ? "copy the model's tokenizer.json there, or name another with --tokenizer"
@@ -302,9 +321,13 @@ Tokenizer Tokenizer::parse(std::string_view text, const std::string& where) {
 }
 
 Tokenizer Tokenizer::open(const std::string& path) {
-  if (is_folder(path) && !is_file(path + "/tokenizer.json")) refuse_folder(path);
   if (is_gguf(path)) return parse(tokenizer_json_of(GgufFile(path)), path);
   const std::string file = is_folder(path) ? path + "/tokenizer.json" : path;
+  if (is_folder(path) && !is_file(file)) {
+    const auto made = tokenizer_json_of_folder(path);
+    if (!made) refuse_folder(path);
+    return parse(*made, path);
+  }
   return parse(read_file(file), file);
 }
 

@@ -104,8 +104,9 @@ std::string Tokenizer::json() const {
     text +=
         "    \"continuing_subword_prefix\": null,\n    \"end_of_word_suffix\": null,\n    \"fuse_unk\": "
         "false,\n";
-    text += "    \"byte_fallback\": false,\n    \"ignore_merges\": false,\n    \"vocab\": " + vocabulary_json(t) +
-            ",\n    \"merges\": " + merges_json(t) + "\n";
+    text +=
+        "    \"byte_fallback\": false,\n    \"ignore_merges\": false,\n    \"vocab\": " + vocabulary_json(t) +
+        ",\n    \"merges\": " + merges_json(t) + "\n";
   }
   return text + "  }\n}\n";
 }

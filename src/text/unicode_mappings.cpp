@@ -82,9 +82,8 @@ CodePointSet with_other_cases(const CodePointSet& set) {
   const LowerCase& lower = LowerCase::get();
   std::vector<CodePointRange> more = set.ranges();
   for (const auto& [small, capitals] : lower.of) {
-    const bool here =
-        set.contains(small) || std::any_of(capitals.begin(), capitals.end(),
-                                           [&](std::uint32_t c) { return set.contains(c); });
+    const bool here = set.contains(small) || std::any_of(capitals.begin(), capitals.end(),
+                                                         [&](std::uint32_t c) { return set.contains(c); });
     if (!here) continue;
     more.push_back({small, small});
     for (const std::uint32_t c : capitals) more.push_back({c, c});

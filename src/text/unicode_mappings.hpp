@@ -29,13 +29,13 @@ std::uint32_t simple_lower_case(std::uint32_t c);
 // With every character of `set` those that differ from it in case only.
 CodePointSet with_other_cases(const CodePointSet& set);
 
-bool is_white_space(std::uint32_t c);        // White_Space, as \s
-const CodePointSet& strip_accents_set();     // what StripAccents takes away
-const CodePointSet& bert_accents_set();      // what BertNormalizer takes away as accents,
-const CodePointSet& bert_control_set();      // and as control characters
-const CodePointSet& punctuation_set();       // what Punctuation and BertPreTokenizer split at
-const CodePointSet& numeric_set();           // what Digits splits at
+bool is_white_space(std::uint32_t c);                   // White_Space, as \s
+const CodePointSet& strip_accents_set();                // what StripAccents takes away
+const CodePointSet& bert_accents_set();                 // what BertNormalizer takes away as accents,
+const CodePointSet& bert_control_set();                 // and as control characters
+const CodePointSet& punctuation_set();                  // what Punctuation and BertPreTokenizer split at
+const CodePointSet& numeric_set();                      // what Digits splits at
 const CodePointSet* script_set(std::string_view name);  // Han, Latin, ...: null for no script
-std::uint8_t split_script(std::uint32_t c);  // what UnicodeScripts keeps together; 0: any script's
+std::uint8_t split_script(std::uint32_t c);             // what UnicodeScripts keeps together; 0: any script's
 
 }  // namespace hone

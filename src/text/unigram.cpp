@@ -29,7 +29,9 @@ class PieceTree {
     }
     ids_[static_cast<std::size_t>(node)] = id;
   }
-  std::int32_t child(std::int32_t node, char c) const { return children_.find(node, static_cast<unsigned char>(c)); }
+  std::int32_t child(std::int32_t node, char c) const {
+    return children_.find(node, static_cast<unsigned char>(c));
+  }
   std::int32_t id(std::int32_t node) const { return ids_[static_cast<std::size_t>(node)]; }
 
  private:
@@ -53,7 +55,8 @@ class Unigram {
     bytes_ = unknown_tokens(ids_, "", false, options_.by_bytes).byte_ids;
   }
 
-  void encode(std::string_view word, std::vector<WordScratch::Node>& best, std::vector<std::int32_t>& ids) const {
+  void encode(std::string_view word, std::vector<WordScratch::Node>& best,
+              std::vector<std::int32_t>& ids) const {
     best.assign(word.size() + 1, {0, -1, 0});
     for (std::size_t at = 0; at < word.size();) {
       const std::size_t bytes = std::max<std::size_t>(1, code_point_at(word, at).bytes);
@@ -72,7 +75,8 @@ class Unigram {
   }
 
   // All pieces that begin there; whether one is that character alone.
-  bool reach(std::string_view word, std::size_t at, std::size_t bytes, std::vector<WordScratch::Node>& best) const {
+  bool reach(std::string_view word, std::size_t at, std::size_t bytes,
+             std::vector<WordScratch::Node>& best) const {
     bool alone = false;
     std::int32_t node = 0;
     for (std::size_t end = at; end < word.size();) {
@@ -87,7 +91,8 @@ class Unigram {
   }
 
   // From the end back; unknown characters that stand together are one.
-  void hand_on(std::string_view word, const std::vector<WordScratch::Node>& best, std::vector<std::int32_t>& ids) const {
+  void hand_on(std::string_view word, const std::vector<WordScratch::Node>& best,
+               std::vector<std::int32_t>& ids) const {
     const auto first = static_cast<std::ptrdiff_t>(ids.size());
     for (std::size_t end = word.size(); end > 0;) {
       std::size_t begin = static_cast<std::size_t>(best[end].begin);
@@ -95,7 +100,8 @@ class Unigram {
       if (id != options_.unknown) {
         ids.push_back(id);
       } else {
-        while (begin > 0 && best[begin].id == options_.unknown) begin = static_cast<std::size_t>(best[begin].begin);
+        while (begin > 0 && best[begin].id == options_.unknown)
+          begin = static_cast<std::size_t>(best[begin].begin);
         add_unknown(word.substr(begin, end - begin), ids);
       }
       end = begin;
@@ -115,9 +121,10 @@ class Unigram {
   }
 
   [[noreturn]] void refuse_unknown(std::string_view character) const {
-    throw Error(ErrorKind::input, {.what = "the vocabulary lacks a character of the text, and there is no unk_id",
-                                   .where = where_,
-                                   .found = "'" + std::string(character) + "'"});
+    throw Error(ErrorKind::input,
+                {.what = "the vocabulary lacks a character of the text, and there is no unk_id",
+                 .where = where_,
+                 .found = "'" + std::string(character) + "'"});
   }
 
   UnigramOptions options_;

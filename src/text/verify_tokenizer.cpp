@@ -26,7 +26,8 @@ struct Difference {
 };
 
 // The first that one text shows.
-std::optional<Difference> difference(const Tokenizer& tokenizer, const JsonPlace& golden, std::int64_t& compared) {
+std::optional<Difference> difference(const Tokenizer& tokenizer, const JsonPlace& golden,
+                                     std::int64_t& compared) {
   const std::string text = golden.required("text").text();
   for (const bool specials : {true, false}) {
     const char* key = specials ? "ids" : "ids_without_specials";

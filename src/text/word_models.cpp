@@ -1,5 +1,5 @@
-// WordPiece (Schuster and Nakajima 2012, as BERT has it): of a word the longest token first, then of the rest.
-// And WordLevel: a word is a token.
+// WordPiece (Schuster and Nakajima 2012, as BERT has it): of a word the longest token first, then of the
+// rest. And WordLevel: a word is a token.
 #include <algorithm>
 #include <utility>
 
@@ -10,7 +10,8 @@
 namespace hone {
 namespace {
 
-[[noreturn]] void refuse_unknown(std::string_view word, const std::string& unknown, const std::string& where) {
+[[noreturn]] void refuse_unknown(std::string_view word, const std::string& unknown,
+                                 const std::string& where) {
   throw Error(ErrorKind::input,
               {.what = "the vocabulary lacks a word of the text, and the token for unknown ones",
                .where = where,
@@ -23,7 +24,8 @@ std::size_t characters_in(std::string_view text) {
       std::count_if(text.begin(), text.end(), [](char c) { return !continues_character(c); }));
 }
 
-// The longest token that `rest` begins with, as the vocabulary writes it behind `prefix`: id and bytes of `rest`.
+// The longest token that `rest` begins with, as the vocabulary writes it behind `prefix`: id and bytes of
+// `rest`.
 std::pair<std::int32_t, std::size_t> longest_token(const Vocabulary& vocabulary, std::string_view rest,
                                                    std::string_view prefix, std::size_t longest) {
   std::string token(prefix);

@@ -68,14 +68,20 @@ std::vector<std::pair<std::string, std::int64_t>> breakdown(const JobPlan& job, 
   return parts;
 }
 
+// Of all programs of a job.
 std::int64_t program_bytes(const JobPlan& job) {
   std::size_t operands = 0;
   for (const Program& p : job.programs())
-    for (const Node& node : p.nodes) operands += node.inputs.size() + node.outputs.size();
-  return operand_bytes * static_cast<std::int64_t>(operands);
+    for (const Node& node : p.nodes) operands += operands_of(node);
+  return program_bytes(operands);
 }
 
 }  // namespace
+
+std::size_t operands_of(const Node& node) { return node.inputs.size() + node.outputs.size(); }
+std::int64_t program_bytes(std::size_t operands) {
+  return operand_bytes * static_cast<std::int64_t>(operands);
+}
 
 double node_ms(const Program& p, const Node& node, const MachineLimits& limits, const Pace& pace) {
   const Cost cost = node.op->cost(p, node);

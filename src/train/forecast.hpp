@@ -25,6 +25,9 @@ struct TextMemory {
 // `store`: whose weights the job reads, of which some may be mapped.
 Forecast forecast_memory(const JobPlan& job, std::int64_t turning_bytes, const TextMemory& text = {},
                          const WeightStore* store = nullptr, const std::set<std::string>& frozen = {});
+// What nodes with so many operands take, as they are planned and bound.
+std::size_t operands_of(const Node& node);
+std::int64_t program_bytes(std::size_t operands);
 // Resident while ways to keep a budget are compared, before the job takes anything; as large a peak where the
 // job's is smaller.
 std::int64_t planning_bytes(const JobPlan& job);

@@ -23,6 +23,7 @@
 #include "file/safetensors.hpp"
 #include "hone/error.hpp"
 #include "hone/tokenizer.hpp"
+#include "text/tokenizer_impl.hpp"
 
 namespace hone::fuzz {
 
@@ -98,7 +99,8 @@ inline bool json(Bytes file) {
   return passes([&] { parse_json(text_of(file), "fuzz").dump(); });
 }
 
-// A tokenizer that opens must bring back every text, and itself when saved and opened.
+// A tokenizer that opens is itself when saved and opened, and gives a text that comes in pieces the ids of
+// the whole, all of which have a text.
 inline bool tokenizer_json(Bytes file) {
   return passes([&] {
     const Tokenizer tokenizer = Tokenizer::parse(text_of(file), "fuzz");
@@ -106,11 +108,43 @@ inline bool tokenizer_json(Bytes file) {
     require(Tokenizer::parse(saved, "saved").json() == saved);
     const std::string text =
         "the king's\n \t<|endoftext|>  \xC3\xA9\xFF 12 " + std::string(text_of(file).substr(0, 200));
-    if (tokenizer.kind() != TokenizerKind::character)
-      require(tokenizer.decode(tokenizer.encode(text), true) == text);
-    else
-      passes([&] { tokenizer.encode(text); });
+    for (const std::string& one : {text, as_utf8(text)})
+      passes([&] {
+        const auto ids = tokenizer.encode(one, true);
+        tokenizer.decode(ids);
+        std::vector<std::int32_t> parts;
+        TextEncoder encoder(tokenizer,
+                            [&](auto part) { parts.insert(parts.end(), part.begin(), part.end()); });
+        encoder.begin("fuzz", 0);
+        for (std::size_t at = 0; at < one.size(); at += 7) encoder.add(std::string_view(one).substr(at, 7));
+        encoder.end();
+        require(parts == tokenizer.encode(one) || tokenizer.impl().around.size() != 1 ||
+                !tokenizer.impl().around[0].text);
+      });
   });
+}
+
+// Any bytes as a text, by each make of tokenizer: ids or an error, and the same text in pieces and whole.
+inline bool encoded_text(Bytes file) {
+  static const std::vector<Tokenizer> makes = [] {
+    std::vector<Tokenizer> all;
+    for (const char* make : {"bert", "gpt2", "llama2", "llama3", "qwen", "smollm", "unigram"})
+      all.push_back(Tokenizer::open(std::string(HONE_TEST_DATA "/tokenizers/") + make));
+    return all;
+  }();
+  bool all = true;
+  for (const Tokenizer& tokenizer : makes)
+    all = passes([&] {
+            const auto ids = tokenizer.encode(text_of(file), true);
+            for (const bool specials : {false, true}) {
+              TextDecoder decoder(tokenizer, specials);
+              std::string text;
+              for (const std::int32_t id : ids) text += decoder.add(id);
+              require(text + decoder.finish() == tokenizer.decode(ids, specials));
+            }
+          }) &&
+          all;
+  return all;
 }
 
 // Once as it is, and once with its checksums put right, so that the checks behind them are reached.
