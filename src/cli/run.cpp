@@ -119,11 +119,9 @@ class Chat {
     }
   }
 
-  std::vector<std::int32_t> rendered() const {
-    const std::string text =
-        template_.render(messages_, {.add_generation_prompt = true, .variables = o_.variables}).text;
-    if (o_.verbose_prompt) std::fputs((text + "\n").c_str(), stderr);
-    return tokenizer_.encode(text);  // the template wrote what begins a text
+  std::vector<std::int32_t> rendered() {
+    text_ = template_.render(messages_, {.add_generation_prompt = true, .variables = o_.variables}).text;
+    return tokenizer_.encode(text_);  // the template wrote what begins a text
   }
 
   // Of all messages that leave room for an answer: the oldest go, never the system's nor the last.
@@ -148,6 +146,7 @@ class Chat {
                                      .expected = fmt::format("less than {} tokens", context),
                                      .found = std::to_string(ids.size()),
                                      .hint = "shorten it, or raise --ctx-size"});
+    if (o_.verbose_prompt) std::fputs((text_ + "\n").c_str(), stderr);
     return ids;
   }
 
@@ -178,6 +177,7 @@ class Chat {
   Interrupts interrupts_;
   LineInput input_;
   std::vector<ChatMessage> messages_;
+  std::string text_;  // as they were rendered last
 };
 
 void run(Options o, const Command& c) {
