@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "hone/examples.hpp"
+#include "hone/lora.hpp"
 #include "hone/pairs.hpp"
 #include "hone/train.hpp"
 
@@ -61,7 +62,8 @@ struct RunSummary {
 };
 
 struct TrainingRun {
-  std::string model = "nano";  // a preset, a config.json or a model folder
+  // A preset, a config.json or a model folder; a folder of an adapter: that is trained on.
+  std::string model = "nano";
   // A text file, a folder of them, or token shards; JSON lines with prompts or messages (hone/examples.hpp);
   // for a model that reads a source: pairs (hone/pairs.hpp).
   std::string data{};
@@ -96,6 +98,9 @@ struct TrainingRun {
   std::int64_t keep_checkpoints = 2;  // the newest ones that stay; 1 or more
   bool compress_checkpoints = false;  // CheckpointOptions::compress
   SaveOptions saving{};               // of the finished model
+  // An adapter is trained in place of the model, which must be a folder, and `out` becomes the adapter's.
+  // seed and base are the run's own.
+  std::optional<LoraOptions> lora{};
 
   // Asked before each node of a step: the step under way is dropped, and the last complete one saved. Gone on
   // with, the run comes to the same bits.

@@ -104,9 +104,11 @@ void add_bench(Command& app);
 void add_verify(Command& app);
 void add_inspect(Command& app);
 void add_hash(Command& app);
+void add_merge(Command& app);
 void add_doctor(Command& app);
 void add_tokenizer(Command& app);
 void add_data(Command& app);
+void add_convert(Command& app);
 void add_help(Command& app);
 
 // Storage for what the parser writes to, as long as the program runs.

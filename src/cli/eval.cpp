@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "cli/adapter.hpp"
 #include "cli/command.hpp"
 #include "cli/json_line.hpp"
 #include "cli/terminal.hpp"
@@ -11,7 +12,7 @@ namespace hone::cli {
 namespace {
 
 struct Options {
-  std::string model, data, precision = "f32", tokenizer, too_long = "error";
+  std::string model, adapter, data, precision = "f32", tokenizer, too_long = "error";
   PairOptions pairs;
   EvalOptions eval;
   bool json = false;
@@ -72,8 +73,7 @@ std::string text_of(const EvalReport& r) {
 void run(const Options& o) {
   EvalOptions options = o.eval;
   options.precision = precision_from_name(o.precision);
-  const Model model = open(o.model);
-  print_notes(model.notes());
+  const Model model = open_model(o.model, o.adapter);
   const EvalReport r = report_of(o, model, options);
   print(o.json ? json_of(r).text() : text_of(r));
 }
@@ -86,6 +86,7 @@ void add_eval(Command& app) {
                                "pairs.tsv\n  hone eval out/book --data book.txt --held-out --json");
   auto* o = new_kept<Options>();
   c->add_option("model", o->model, "model folder")->required();
+  add_adapter(*c, o->adapter);
   c->add_option("--data", o->data,
                 "texts: file, folder or token shards; pairs: .tsv or .jsonl, task:dates, task:sums")
       ->required();

@@ -7,6 +7,7 @@
 #include <iterator>
 #include <optional>
 
+#include "cli/adapter.hpp"
 #include "cli/generation_options.hpp"
 #include "cli/json_line.hpp"
 #include "cli/terminal.hpp"
@@ -18,7 +19,7 @@ namespace {
 using Ids = std::vector<std::int32_t>;
 
 struct Options {
-  std::string model, prompt, prompt_file, prompts, prompt_cache, precision = "f32";
+  std::string model, adapter, prompt, prompt_file, prompts, prompt_cache, precision = "f32";
   std::int64_t parallel = 4;
   GenerateOptions plan;
   SamplingOptions sampling;
@@ -116,8 +117,7 @@ void run_all(const Options& o, const Model& model, const Tokenizer& tokenizer) {
 void run(Options o) {
   o.plan.precision = precision_from_name(o.precision);
   o.sampling.stop = interruption();
-  const Model model = open(o.model);
-  print_notes(model.notes());
+  const Model model = open_model(o.model, o.adapter);
   const Tokenizer tokenizer = Tokenizer::open(o.model);
   print_notes(tokenizer.notes());
   add_end_tokens(o.sampling, generation_defaults(o.model));
@@ -160,6 +160,7 @@ void add_generate(Command& app) {
                                "  hone generate out/dates --prompt \"the second of May 1999\" --beams 4");
   auto* o = new_kept<Options>();
   c->add_option("model", o->model, "model folder")->required();
+  add_adapter(*c, o->adapter);
   c->add_option("-p,--prompt", o->prompt, "what to continue, or the source; -: all of stdin");
   c->add_option("-f,--prompt-file", o->prompt_file, "the same from a file");
   c->add_option("--prompts", o->prompts,

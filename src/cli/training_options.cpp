@@ -107,6 +107,16 @@ void TrainingOptions::add_to(Command& c, bool needs_out) {
   c.add_option("--dropout", dropout, "everywhere that the model has it (default: the config's)");
   c.add_option("--label-smoothing", label_smoothing,
                "share of each label that is spread over all (default: the model's, mostly 0)");
+  c.add_option(
+       "--lora-rank", lora_rank,
+       "train an adapter of this rank beside a frozen model (0: the model itself); --out is then PEFT's")
+      ->capture_default_str();
+  c.add_option("--lora-alpha", lora_alpha,
+               "an adapter's part is multiplied by alpha / rank (default: twice the rank)");
+  c.add_option("--lora-dropout", lora_dropout, "of what an adapter reads (default: 0)");
+  c.add_option("--lora-targets", lora_targets,
+               "modules that have one, by the ends of their names: q_proj,v_proj (default: all-linear)");
+  c.add_flag("--lora-rslora", lora_rslora, "alpha over the root of the rank");
   c.add_option("--threads", run.plan.threads, "0: all cores; changes no number")->capture_default_str();
   add_isa(c, run.plan.isa);
   c.add_option("--seed", seed, "of initial weights, order of the text, dropout")->capture_default_str();
@@ -146,8 +156,23 @@ LossScaling scaling(const std::string& text, Precision precision) {
 
 }  // namespace
 
+std::optional<LoraOptions> TrainingOptions::lora() const {
+  const bool asked = lora_alpha || lora_dropout || !lora_targets.empty() || lora_rslora;
+  if (lora_rank == 0 && asked)
+    throw Error(ErrorKind::usage, {.what = "options of an adapter, and no rank",
+                                   .where = "lora-rank",
+                                   .expected = "1 or more",
+                                   .found = "0"});
+  if (lora_rank == 0) return {};
+  LoraOptions o{.rank = lora_rank, .alpha = lora_alpha, .rslora = lora_rslora};
+  if (lora_dropout) o.dropout = static_cast<float>(*lora_dropout);
+  if (!lora_targets.empty()) o.targets = separated(lora_targets);
+  return o;
+}
+
 TrainingRun TrainingOptions::finished() const {
   TrainingRun r = run;
+  r.lora = lora();
   r.plan.precision = precision_from_name(precision);
   r.plan.loss_scaling = scaling(loss_scale, r.plan.precision);
   r.plan.master = precision_from_name(master);

@@ -58,7 +58,8 @@ constexpr const char* convert_pickle =
     "AutoModelForCausalLM.from_pretrained(FOLDER).save_pretrained(NEW) writes safetensors";
 constexpr Stranger strangers[] = {
     {"adapter_model.safetensors",
-     "it is an adapter (LoRA or alike): merge it into its base model first, by merge_and_unload() of peft"},
+     "it is an adapter (LoRA or alike): name it by --adapter DIR behind its base model, or merge it into its "
+     "base model"},
     {"adapter_model.bin",
      "it is an adapter (LoRA or alike): merge it into its base model first, by merge_and_unload() of peft"},
     {"pytorch_model.bin", convert_pickle},

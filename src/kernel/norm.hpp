@@ -37,6 +37,7 @@ struct NormGradient {
   float* dgamma = nullptr;
   float* dbeta = nullptr;   // null: about zero
   bool accumulate = false;  // add to dgamma and dbeta instead of writing them
+  bool sums = true;         // else dx alone, of a norm that is frozen
 };
 
 // Partial sums of 64 pieces (or four a thread) at a time; none where pieces are fewer than two a thread, for

@@ -3,8 +3,10 @@
 #include <nlohmann/json.hpp>
 
 #include "file/format.hpp"
+#include "file/gguf.hpp"
 #include "file/json.hpp"
 #include "file/mapped.hpp"
+#include "model/adapter.hpp"
 #include "model/model_impl.hpp"
 #include "store/mapped_values.hpp"
 
@@ -32,7 +34,7 @@ void require_same_architecture(const nlohmann::json& saved, const nlohmann::json
 }
 
 void require_folder(const std::string& folder) {
-  if (is_file(folder)) refuse_file(folder, "a folder with config.json and model.safetensors");
+  if (is_file(folder)) refuse_file(folder, "a folder with config.json and model.safetensors, or a GGUF file");
   if (!is_file(folder + "/config.json")) refuse_folder(folder, "config.json");
 }
 
@@ -102,6 +104,13 @@ void refuse_file(const std::string& path, const std::string& expected) {
 }
 
 Model open(const std::string& folder, const ModelOptions& options) {
+  if (is_adapter(folder)) return open_adapted(folder, options);
+  if (is_gguf(folder)) {
+    const Model model =
+        open_gguf(folder, {.tokenizer_size = options.tokenizer_size, .dropout = options.dropout});
+    require_own_sizes(model, options, folder);
+    return model;
+  }
   require_folder(folder);
   const std::string where = folder + "/config.json";
   const ModelOptions open_options{.tokenizer_size = options.tokenizer_size,

@@ -51,9 +51,13 @@ void reference_gradient(const Call& c) {
 }
 
 constexpr InputRecord inputs[] = {{"x"}, {.name = "gamma", .trains = true}};
-constexpr InputRecord gradient_inputs[] = {
-    {.name = "dy", .widens = true},         {"x"}, {"gamma"}, {"rstd"}, {"gamma_sum"}, {"step"},
-    {"addend", InputRecord::Kind::optional}};
+constexpr InputRecord gradient_inputs[] = {{.name = "dy", .widens = true},
+                                           {"x"},
+                                           {"gamma"},
+                                           {"rstd"},
+                                           {"gamma_sum", InputRecord::Kind::optional},
+                                           {"step", InputRecord::Kind::optional},
+                                           {"addend", InputRecord::Kind::optional}};
 
 }  // namespace
 

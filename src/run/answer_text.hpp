@@ -10,14 +10,12 @@
 
 namespace hone {
 
-// How many bytes of the text's start are whole characters: what is left may become one with the bytes to
-// come.
-std::size_t whole_characters(std::string_view text);
-
 class AnswerText {
  public:
-  AnswerText(std::optional<Tokenizer> tokenizer, std::vector<std::string> stops)
-      : tokenizer_(std::move(tokenizer)), stops_(std::move(stops)) {}
+  AnswerText(const std::optional<Tokenizer>& tokenizer, std::vector<std::string> stops)
+      : stops_(std::move(stops)) {
+    if (tokenizer) decoder_.emplace(*tokenizer);
+  }
 
   // What this token (none: one that says nothing) makes sure of; with the `last` one all that is left. What
   // may be the beginning of a stop string waits.
@@ -28,9 +26,8 @@ class AnswerText {
   std::string decoded(std::optional<std::int32_t> token, bool last);
   std::size_t sure() const;  // bytes of held_ that begin no stop string
 
-  std::optional<Tokenizer> tokenizer_;
+  std::optional<TextDecoder> decoder_;
   std::vector<std::string> stops_;
-  std::string pending_;  // bytes of an unfinished character
   std::string held_;
   bool stopped_ = false;
 };

@@ -9,9 +9,9 @@
 #include "base/types.hpp"
 #include "exec/feed.hpp"
 #include "kernel/cross_entropy.hpp"
+#include "model/model_weights.hpp"
 #include "model/vocabulary.hpp"
 #include "pass/passes.hpp"
-#include "run/load.hpp"
 #include "train/hits.hpp"
 #include "train/step_program.hpp"
 #include "train/training_data.hpp"
@@ -173,6 +173,7 @@ class Evaluation {
     shape.micro_batch = together_;
     shape.products = dtype_of(o.precision);
     shape.hits = true;
+    shape.stored_only = true;
     return shape;
   }
   JobPlan plan(const EvalOptions& o) const {

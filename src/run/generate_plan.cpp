@@ -83,10 +83,12 @@ BuildOptions cached(const GenerateOptions& o) {
   return options;
 }
 
-Program settled(Program p, const GenerateOptions& o, std::int64_t alike_rows = 0) {
-  run_pipeline(
-      p,
-      {.use = PipelineOptions::Use::generate, .products = dtype_of(o.precision), .alike_rows = alike_rows});
+Program settled(Program p, const Model& model, const GenerateOptions& o, std::int64_t alike_rows = 0) {
+  run_pipeline(p, {.use = PipelineOptions::Use::generate,
+                   .products = dtype_of(o.precision),
+                   .stored = model.impl().store.stored_types(),
+                   .stored_only = true,
+                   .alike_rows = alike_rows});
   return p;
 }
 
@@ -97,7 +99,7 @@ Program write_chunk(const Model& model, const GenerateOptions& o, std::int64_t s
   options.batch = sequences, options.seq = tokens;
   // Sequences side by side have the bits that each has alone; beams are compared with each other only.
   const bool alike = o.sequences > 1 && tokens == 1;
-  return settled(model.impl().write(options).program, o, alike ? o.sequences : 0);
+  return settled(model.impl().write(options).program, model, o, alike ? o.sequences : 0);
 }
 
 // Reads a source of up to so many positions; leaves its keys and values.
@@ -107,7 +109,7 @@ Program write_source(const Model& model, const GenerateOptions& o, std::int64_t 
   options.sizes["source_seq"] = rows;
   Program p = model.impl().write(options).program;
   p.outputs.clear();
-  return settled(std::move(p), o);
+  return settled(std::move(p), model, o);
 }
 
 // A source is padded to the next of these: at most four times its positions.
@@ -175,7 +177,8 @@ GeneratePlan::GeneratePlan(Model model, GenerateOptions options) {
                                           std::move(job),
                                           {}});
   // Weights are turned into their place: 8 MiB were kept where the largest has 16.
-  impl->forecast = forecast_memory(impl->job, largest_turned_bytes(impl->model.impl().specs) / 2);
+  impl->forecast = forecast_memory(impl->job, largest_turned_bytes(impl->model.impl().specs) / 2, {},
+                                   &impl->model.impl().store);
   const ExecOptions& exec = impl->job.options();
   const std::int64_t probe = probe_within(impl->forecast.arena_bytes);
   impl->forecast.step_ms =

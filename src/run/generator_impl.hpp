@@ -8,7 +8,7 @@
 #include "base/in_use.hpp"
 #include "exec/job.hpp"
 #include "hone/generate.hpp"
-#include "run/load.hpp"
+#include "model/model_weights.hpp"
 
 namespace hone {
 

@@ -2,7 +2,7 @@
 
 #include "exec/feed.hpp"
 #include "ir/values.hpp"
-#include "run/load.hpp"
+#include "model/model_weights.hpp"
 #include "train/step_program.hpp"
 
 namespace hone {

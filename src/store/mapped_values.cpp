@@ -62,6 +62,12 @@ void read_wide(const MappedTensor& tensor, std::int64_t first, std::span<float> 
 
 }  // namespace
 
+std::optional<DType> dtype_of_file(const MappedTensor& tensor) {
+  for (const DType dtype : {DType::f32, DType::bf16, DType::f16})
+    if (safetensors_dtype(dtype) == tensor.entry->dtype) return dtype;
+  return {};
+}
+
 void require_fit(const MappedTensor& tensor, const ParameterSpec& spec) {
   const Shape wanted = file_shape(spec);
   const auto& found = tensor.entry->shape;

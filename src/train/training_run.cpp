@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <filesystem>
 #include <numbers>
 #include <optional>
 
@@ -43,6 +44,16 @@ TrainingData heard(const TrainingRun& run) {
   return data;
 }
 
+// Its files say where the base is, from wherever they will be read.
+Model with_new_adapter(const TrainingRun& run, const Model& base) {
+  LoraOptions options = *run.lora;
+  std::error_code ignored;
+  const auto path = std::filesystem::weakly_canonical(run.model, ignored);
+  options.base = ignored || !is_folder(run.model) ? run.model : path.string();
+  options.seed = run.plan.seed;
+  return with_lora(base, options);
+}
+
 // A preset is as long as its samples; what a config or a folder says stays.
 Model open_model(const TrainingRun& run, const Tokenizer& tokenizer, const SequenceTokens& frame,
                  const Lengths& lengths) {
@@ -55,6 +66,7 @@ Model open_model(const TrainingRun& run, const Tokenizer& tokenizer, const Seque
   for (const auto& size : lengths.sizes)
     if (preset) options.context = std::max(options.context, size.second);
   Model model = find_model(run.model, options);
+  if (run.lora) model = with_new_adapter(run, model);
   require_vocabulary(model, tokenizer, run.data.empty() ? run.model : run.data);
   return model;
 }
@@ -346,6 +358,11 @@ RunSummary train(const TrainingRun& run) {
   check(run);
   if (run.out.empty())
     throw Error(ErrorKind::usage, {.what = "no folder to write the model to", .hint = "--out takes it"});
+  if (run.lora && !is_folder(run.model) && !run.model.ends_with(".gguf"))
+    throw Error(ErrorKind::usage, {.what = "an adapter needs a model that has been trained",
+                                   .where = "model",
+                                   .expected = "a model folder",
+                                   .found = run.model});
   const TrainingData data = heard(run);
   check_out(run, data.tokenizer);
   const TrainPlan plan = plan_for(run, data);

@@ -62,6 +62,9 @@ void fill_statistics(const Call& c, bool centred) {
   (centred ? op::layer_norm : op::rms_norm).reference(forward);
 }
 
+// In place of a micro-batch: gamma and beta have no sums.
+constexpr std::int32_t frozen = -1;
+
 void add_norms(DType dtype, bool centred, std::vector<OpCase>& cases) {
   for (const Shape& s :
        {Shape{1, 1, 3}, Shape{3, 11, 17}, Shape{2, 300, 64}, Shape{1, 33, 100}, Shape{5, 7, 768}}) {
@@ -75,14 +78,14 @@ void add_norms(DType dtype, bool centred, std::vector<OpCase>& cases) {
         if (!centred)
           cases.push_back({&op::rms_norm, {x, row}, op::NormAttributes{.dtype = to, .offset = 1}});
       }
-    for (const std::int32_t micro : {0, 1})
+    for (const std::int32_t micro : {0, 1, frozen})
       for (const bool addend : {false, true}) {
         OpCase c{centred ? &op::layer_norm_gradient : &op::rms_norm_gradient,
                  {{{s, dtype}}, x, row, statistic},
                  op::NormGradientAttributes{.begun = micro == 0 && addend, .offset = micro ? offset : 0}};
         if (centred) c.inputs.push_back(statistic);
-        c.inputs.insert(c.inputs.end(), centred ? 2 : 1, row);
-        c.inputs.push_back(step(micro));
+        c.inputs.insert(c.inputs.end(), centred ? 2 : 1, micro == frozen ? none : row);
+        c.inputs.push_back(micro == frozen ? none : step(micro));
         if (addend) c.inputs.push_back(x);
         c.prepare = [centred](const Call& call) { fill_statistics(call, centred); };
         cases.push_back(c);
@@ -91,6 +94,10 @@ void add_norms(DType dtype, bool centred, std::vector<OpCase>& cases) {
 }
 
 void add_embeddings(std::vector<OpCase>& cases) {
+  for (auto blocks = static_cast<int>(DType::q8_0); blocks <= static_cast<int>(DType::q6_k); ++blocks)
+    cases.push_back({&op::embedding,
+                     {{{{2, 3}, DType::i32}, ids(5)}, {{{5, 512}, static_cast<DType>(blocks)}}},
+                     NoAttributes{}});
   for (const std::int64_t C : widths)
     for (const std::int64_t T : {1, 7, 300}) {
       const Input tokens{{{2, T}, DType::i32}, ids(11)};
