@@ -1,7 +1,6 @@
 #include "run/answer_text.hpp"
 
 #include <algorithm>
-#include <utility>
 
 namespace hone {
 

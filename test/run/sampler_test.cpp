@@ -8,6 +8,7 @@
 
 #include "../temporary_folder.hpp"
 #include "base/random.hpp"
+#include "base/utf8.hpp"
 #include "run/answer_text.hpp"
 
 namespace hone {
