@@ -3,7 +3,7 @@
 # usage: run_test.sh HONE
 . "$(dirname "$0")/common.sh"
 
-"$hone" train --model tiny --data text.txt --seq 64 --batch 4 --steps 3 --warmup 0 --out model >/dev/null 2>&1 ||
+"$hone" train --model tiny --data text.txt --seq 160 --batch 4 --steps 3 --warmup 0 --out model >/dev/null 2>&1 ||
   fail "a plain run failed"
 
 # expect CODE PATTERN ARGUMENTS...: ends so and says so; what it reads stands in the file `in`
@@ -13,7 +13,7 @@ expect() {
   status=0
   "$hone" "$@" <in >out 2>err || status=$?
   [ $status = "$code" ] || fail "$*: exit code $status, not $code: $(cat err)"
-  grep -q -- "$pattern" err || fail "$*: said '$(cat err)', not '$pattern'"
+  [ -z "$pattern" ] || grep -q -- "$pattern" err || fail "$*: said '$(cat err)', not '$pattern'"
 }
 
 # run
