@@ -102,6 +102,10 @@ if(TARGET hone)
            COMMAND sh test/cli/closed_output_test.sh $<TARGET_FILE:hone>)
   add_test(NAME program.text_input WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}
            COMMAND sh test/cli/text_input_test.sh $<TARGET_FILE:hone>)
+  add_test(NAME program.run WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}
+           COMMAND sh test/cli/run_test.sh $<TARGET_FILE:hone>)
+  add_test(NAME program.examples WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}
+           COMMAND sh test/cli/examples_test.sh $<TARGET_FILE:hone>)
   add_test(NAME program.pairs WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}
            COMMAND sh test/cli/pairs_test.sh $<TARGET_FILE:hone>)
   add_test(NAME program.lora WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}

@@ -28,6 +28,7 @@ class Option {
   Option* type_name(const std::string& what);              // of the value, in the help: "f32|bf16"
   Option* one_of(const std::vector<std::string>& all);     // other values are refused
   Option* between(std::int64_t least, std::int64_t most);  // both included
+  Option* repeatable();                                    // each time that it is given adds a value
   std::int64_t count() const;                              // how often it was given
 
   const CLI::Option& parsed() const { return *parsed_; }
@@ -98,6 +99,7 @@ void add_plan(Command& app);
 void add_train(Command& app);
 void add_eval(Command& app);
 void add_generate(Command& app);
+void add_run(Command& app);
 void add_bench(Command& app);
 void add_verify(Command& app);
 void add_inspect(Command& app);

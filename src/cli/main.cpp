@@ -14,9 +14,9 @@
 namespace hone::cli {
 namespace {
 
-constexpr std::array<AddCommand, 15> commands{
-    add_demo, add_plan,  add_train,  add_eval,      add_generate, add_bench,   add_verify, add_inspect,
-    add_hash, add_merge, add_doctor, add_tokenizer, add_data,     add_convert, add_help};
+constexpr std::array<AddCommand, 16> commands{
+    add_demo,   add_plan,    add_train, add_eval,  add_generate, add_run,       add_bench, add_verify,
+    add_inspect, add_hash,   add_merge, add_doctor, add_tokenizer, add_data,     add_convert, add_help};
 
 }  // namespace
 

@@ -51,8 +51,10 @@ std::vector<std::string> separated(const std::string& list) {
 void TrainingOptions::add_to(Command& c, bool needs_out) {
   c.add_option("--model", run.model, "preset, config.json or model folder")->capture_default_str();
   c.add_option("--recipe", recipe, "TOML file of these options as keys (or just FILE.toml); those typed win");
-  c.add_option("--data", run.data,
-               "texts: file, folder or token shards; pairs: .tsv or .jsonl, task:dates, task:sums");
+  c.add_option(
+      "--data", run.data,
+      "texts: file, folder or token shards; prompts or chats: .jsonl; pairs: .tsv or .jsonl, task:dates, "
+      "task:sums");
   c.add_option("--out", run.out, "folder for the model and its checkpoints")->required(needs_out);
   c.add_option("--tokenizer", run.tokenizer,
                "byte, char, or a tokenizer.json (default: the model folder's, else byte)");
@@ -65,13 +67,20 @@ void TrainingOptions::add_to(Command& c, bool needs_out) {
                "largest resident size of the run (1GiB, 700MiB): met by what changes no number");
   c.add_option("--allow", allow, "where that is not enough: optimizer (8-bit states), master (bf16 weights)");
   c.add_option("--seq", run.plan.seq,
-               "tokens a sequence (0: 256; of pairs, as many as the longest target takes)")
+               "tokens a sequence (0: 256; of pairs and examples, as many as the longest takes)")
       ->capture_default_str();
   c.add_option("--source-seq", run.source_seq, "tokens of a pair's source (0: as many as the longest takes)")
       ->capture_default_str();
-  c.add_option("--too-long", too_long, "pairs that are longer: error, drop or cut")->capture_default_str();
+  c.add_option("--too-long", too_long, "pairs and examples that are longer: error, drop or cut")
+      ->capture_default_str();
   c.add_option("--source-field", run.source_field, "of pairs in JSON lines (default: source, src or input)");
   c.add_option("--target-field", run.target_field, "(default: target, tgt or output)");
+  c.add_option("--chat-template", run.chat_template,
+               "of chats: a file in Jinja, instead of the model folder's template");
+  c.add_flag("--train-on-prompt", run.train_on_prompt,
+             "of prompts and chats: learn all of it, not only what answers");
+  c.add_flag("--packing", run.packing,
+             "of prompts and chats: several in a sequence of --seq, each seeing itself alone");
   c.add_option("--precision", precision, "f32, bf16 or fp16 (products; weights stay f32)")
       ->capture_default_str();
   c.add_option("--loss-scale", loss_scale,

@@ -50,7 +50,8 @@ Split split(const Gemm& g, const GemmTable& t, int threads) {
       std::clamp(fitting, t.fewest_panels, std::max(t.fewest_panels, g.N / column_parts / t.panel_columns)) *
       t.panel_columns;
   s.column_blocks = divide_up(g.N, s.columns);
-  const int64_t longest = packing(g.b.type).elements / pair;  // a cut of K leaves blocks whole
+  // A cut of K leaves blocks whole.
+  const int64_t longest = std::max<int64_t>(1, packing(g.b.type).elements / pair);
   const int64_t units = block / s.columns >= K ? K : block / s.columns / longest * longest;
   s.k_block = units * pair;
 

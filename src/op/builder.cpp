@@ -159,7 +159,9 @@ Tensor Builder::tokens() {
 
 Tensor Builder::positions() {
   BuilderState& b = *state_;
-  const InputInfo info{.meaning = Meaning::positions, .below = b.options.context};
+  // Of rows that hold several examples they come with the batch.
+  const bool packed = b.options.sizes.contains(packed_size);
+  const InputInfo info{.meaning = packed ? Meaning::ids : Meaning::positions, .below = b.options.context};
   return {state_, b.input(input::positions, {{b.options.batch, b.options.seq}, DType::i32}, info).value};
 }
 

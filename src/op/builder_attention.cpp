@@ -140,6 +140,18 @@ TensorId lengths_of(BuilderState& b, const AttentionOptions& o) {
   return given ? ids_of(b, o.lengths, "attention") : TensorId{};
 }
 
+// Probabilities are not dropped: which pair is which would depend on what else is in the row.
+Tensor packed_attention(BuilderState& b, const std::vector<TensorId>& in, TensorId lengths,
+                        op::AttentionAttributes a, const std::string& name) {
+  if (lengths || !a.sees.looks_back())
+    fail(b, "attention", "rows of several examples want attention that looks back only",
+         "causal, without lengths", "another one");
+  a.dropout = 0;
+  const TensorId positions{Builder(&b).positions().id()};
+  return add_node(b, op::packed_attention, {in[0], in[1], in[2], positions, op::step_input(b.program)}, a,
+                  name);
+}
+
 }  // namespace
 
 Tensor rotate(Tensor x, RotaryOptions options) {
@@ -199,6 +211,7 @@ Tensor attention(Tensor q, Tensor k, Tensor v, AttentionOptions options) {
     keep_source(b, in[1], name + ".source_k");
     keep_source(b, in[2], name + ".source_v");
   }
+  if (o.sizes.contains(packed_size)) return packed_attention(b, in, lengths, a, name);
   return add_node(b, op::attention, {in[0], in[1], in[2], lengths, op::step_input(b.program)}, a, name);
 }
 

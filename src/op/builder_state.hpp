@@ -26,6 +26,10 @@ struct CacheShape {
   std::int64_t positions = 0;    // of a sequence that are used; 0: all that the blocks have
 };
 
+// The size of a network by which its rows hold several examples, one behind the other: positions are then an
+// input of the batch, "positions", and attention keeps within an example (op/packed_attention.cpp).
+inline constexpr const char* packed_size = "packed";
+
 struct BuildOptions {
   std::int64_t batch = 1, seq = 1;
   bool training = false;  // dropout acts

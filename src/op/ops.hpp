@@ -240,6 +240,16 @@ struct AttentionGradientInputs {
   enum : std::size_t { d_o, q, k, v, o, lse, lengths, step };
 };
 extern const OpRecord attention_gradient;  // -> dq, dk, dv
+// Causal attention over rows of several examples: (q, k, v, positions i32[B,T], step), AttentionAttributes; an
+// example begins at each position 0 and sees itself alone.
+struct PackedAttentionInputs {
+  enum : std::size_t { q, k, v, positions, step };
+};
+extern const OpRecord packed_attention;
+struct PackedAttentionGradientInputs {
+  enum : std::size_t { d_o, q, k, v, o, lse, positions, step };
+};
+extern const OpRecord packed_attention_gradient;  // -> dq, dk, dv
 
 // (kv[B,T,kv*D], cache[blocks,block,kv*D], table i32[B,n], lengths i32[B]) -> next cache, with the rows of
 // kv written at positions lengths[b] + t

@@ -32,6 +32,8 @@ std::span<const OpRecord* const> table() {
       &rotate,
       &attention,
       &attention_gradient,
+      &packed_attention,
+      &packed_attention_gradient,
       &cache_append,
       &cached_attention,
       &source_attention,

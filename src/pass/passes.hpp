@@ -68,6 +68,8 @@ void last_row_only(Program& program);
 // sums have another shape than those of many rows, so a training program, whose rows have the same bits in
 // any micro-batch, does without.
 void few_rows(Program& program);
+// The same up to so many rows, where each must have the bits that it would have alone.
+void few_rows_up_to(Program& program, std::int64_t most);
 
 // The sums of a parameter's uses, and rows of gradients that were kept, become one gradient: the newest
 // version of the first use's sum.

@@ -17,6 +17,7 @@ struct PipelineOptions {
   UpdateOptions update{};                        // training
   std::int64_t loss_rows = ChunkOptions{}.rows;  // of a chunk of the loss
   bool stored_only = false;                      // nothing is trained: `stored` holds for trained ones too
+  std::int64_t alike_rows = 0;                   // generation: so many have the bits that each has alone
   bool cast_at_use = false;                      // weights' copies in low precision: made where they are read
   bool update_in_backward = false;               // training
   bool bf16_weights = false;                     // training and evaluation: kept in bf16 alone

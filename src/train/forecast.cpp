@@ -69,7 +69,7 @@ std::vector<std::pair<std::string, std::int64_t>> breakdown(const JobPlan& job, 
 }
 
 // Of all programs of a job.
-std::int64_t program_bytes(const JobPlan& job) {
+std::int64_t programs_bytes(const JobPlan& job) {
   std::size_t operands = 0;
   for (const Program& p : job.programs())
     for (const Node& node : p.nodes) operands += operands_of(node);
@@ -119,7 +119,7 @@ Forecast forecast_memory(const JobPlan& job, std::int64_t turning_bytes, const T
   f.arena_bytes = job.arena_bytes() + job.held_bytes() - mapped;
   if (mapped > 0) f.mapped_bytes = mapped + store->mapped_beside_bytes();
   const std::int64_t process =
-      process_bytes + program_bytes(job) + thread_bytes * job.options().threads + turning_bytes;
+      process_bytes + programs_bytes(job) + thread_bytes * job.options().threads + turning_bytes;
   // Given back before the arena is taken: only what exceeds that counts.
   const std::int64_t reading = std::max<std::int64_t>(0, text.reading - f.arena_bytes - turning_bytes);
   f.outside_bytes = process + text.held + reading;
@@ -133,7 +133,7 @@ Forecast forecast_memory(const JobPlan& job, std::int64_t turning_bytes, const T
 }
 
 std::int64_t planning_bytes(const JobPlan& job) {
-  return process_bytes + plans_at_a_time * program_bytes(job);
+  return process_bytes + plans_at_a_time * programs_bytes(job);
 }
 
 void add_planning(Forecast& f, std::int64_t bytes) {

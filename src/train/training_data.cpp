@@ -117,6 +117,7 @@ TrainingData open_data(const TrainingRun& run) {
     return pair_data(
         run, run.made_tokenizer ? Pairs(run.data, *run.made_tokenizer, options) : Pairs(run.data, options));
   }
+  if (Examples::are_in(run.data)) return example_data(run, open_examples(run));
   if (run.made_tokenizer) return text_data(run, Text(run.data, *run.made_tokenizer, run.plan.seed));
   return text_data(run, Text(run.data, {.tokenizer = tokenizer, .seed = run.plan.seed}));
 }

@@ -14,6 +14,7 @@
 #include "hone/machine.hpp"
 #include "machine/memory.hpp"
 #include "model/vocabulary.hpp"
+#include "text/chat_messages.hpp"
 #include "train/run_files.hpp"
 #include "train/run_schedule.hpp"
 #include "train/step_options.hpp"
@@ -266,6 +267,7 @@ class Run {
     if (!summary_.stopped) {
       trainer_.save(options_.out, options_.saving);
       tokenizer_.save(options_.out);
+      copy_chat_files(options_.model, options_.out);
     }
     summary_.steps = trainer_.steps();
     summary_.skipped_steps = trainer_.skipped_steps();

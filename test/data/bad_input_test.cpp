@@ -80,6 +80,18 @@ TEST(BadInput, Json) {
   }
 }
 
+TEST(BadInput, ChatTemplate) {
+  for (const char* text :
+       {"{% for m in messages %}{{ m['role'] | upper ~ m.content[1:] }}{% endfor %}",
+        "{%- set ns = namespace(x=1) %}{% macro f(a, b=2) %}{{ a if a is defined else b }}{% endmacro %}{{ "
+        "f(ns.x) }}",
+        "{% generation %}{{ tools | tojson(indent=2) }}{% endgeneration %}{# c -#} {% raw %}{{{% endraw %}"})
+    run_damaged(fuzz::chat_template, text);
+  for (const char* text : {"{{", "{%", "{#", "{{ ( }}", "{% if %}", "{{ '\\u12' }}", "{{ 1 ** }}", "{{ x[ }}",
+                           "{{ 'a' % 'b' }}"})
+    EXPECT_FALSE(run(fuzz::chat_template, text)) << text;
+}
+
 TEST(BadInput, TokenizerJson) {
   for (const Tokenizer& tokenizer : {Tokenizer::chars("some text \xC3\xA9"), Tokenizer::bytes(),
                                      Tokenizer::train_bpe("the cat the hat", {.vocab_size = 262})})

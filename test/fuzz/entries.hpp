@@ -21,6 +21,7 @@
 #include "file/gguf.hpp"
 #include "file/json.hpp"
 #include "file/safetensors.hpp"
+#include "hone/chat.hpp"
 #include "hone/error.hpp"
 #include "hone/tokenizer.hpp"
 #include "text/tokenizer_impl.hpp"
@@ -145,6 +146,19 @@ inline bool encoded_text(Bytes file) {
           }) &&
           all;
   return all;
+}
+
+// Read, and run on a conversation with tools: a text, or the place of what is wrong, within its bounds.
+inline bool chat_template(Bytes file) {
+  return passes([&] {
+    const auto chat =
+        ChatTemplate::parse(text_of(file), "fuzz", {{"bos_token", "<s>"}, {"eos_token", "</s>"}});
+    const RenderedChat text = chat.render_json(
+        R"([{"role": "system", "content": "s"}, {"role": "user", "content": "é 1"},
+            {"role": "assistant", "content": "", "tool_calls": [{"id": "1", "function": {"name": "f", "arguments": {"x": [1.5]}}}]}])",
+        {.add_generation_prompt = true, .tools = R"([{"function": {"name": "f"}}])", .time = 1});
+    for (const auto& [begin, end] : text.generated) require(begin <= end && end <= text.text.size());
+  });
 }
 
 // Once as it is, and once with its checksums put right, so that the checks behind them are reached.
