@@ -205,7 +205,7 @@ class Reading {
   std::map<std::string, std::vector<std::byte>> values_;
 };
 
-// As it is said, from where the program runs, or from the adapter's folder.
+// As it is said, from the adapter's folder, or from where the program runs.
 std::string base_of(const std::string& folder) {
   const std::string where = folder + "/" + config_file;
   const json config = read_json(where);
@@ -214,7 +214,7 @@ std::string base_of(const std::string& folder) {
     refuse(where, "the adapter does not say which model it is of", base_key, "none",
            "name it: MODEL --adapter " + folder);
   const auto name = base.get<std::string>();
-  for (const std::string& path : {name, folder + "/" + name})
+  for (const std::string& path : {folder + "/" + name, name})
     if (std::error_code ignored; std::filesystem::exists(path, ignored)) return path;
   refuse(where, "the adapter's base is not where it says", "a model at " + name, "nothing there",
          "name it: MODEL --adapter " + folder);

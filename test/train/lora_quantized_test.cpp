@@ -14,11 +14,11 @@ namespace hone {
 namespace {
 
 constexpr std::int64_t B = 4, T = 16;
-const std::string llama = HONE_TEST_DATA "/models/llama", llama_adapter = HONE_TEST_DATA "/adapters/llama";
+const std::string qwen3 = HONE_TEST_DATA "/models/qwen3", llama_adapter = HONE_TEST_DATA "/adapters/llama";
 
 class LoraOver : public testing::TestWithParam<const char*> {
  protected:
-  LoraOver() { convert(llama, file_, {.type = GetParam()}); }
+  LoraOver() { convert(qwen3, file_, {.type = GetParam()}); }
   Model adapted() const { return with_lora(open(file_), {.rank = 4, .dropout = 0.1f, .base = file_}); }
   TrainPlan planned(const Model& model, TrainPlanOptions o = {}) const {
     o.batch = B, o.seq = T;
