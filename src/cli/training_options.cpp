@@ -51,10 +51,8 @@ std::vector<std::string> separated(const std::string& list) {
 void TrainingOptions::add_to(Command& c, bool needs_out) {
   c.add_option("--model", run.model, "preset, config.json or model folder")->capture_default_str();
   c.add_option("--recipe", recipe, "TOML file of these options as keys (or just FILE.toml); those typed win");
-  c.add_option(
-      "--data", run.data,
-      "texts: file, folder or token shards; prompts or chats: .jsonl; pairs: .tsv or .jsonl, task:dates, "
-      "task:sums");
+  c.add_option("--data", run.data,
+               "texts: file, folder, token shards; prompts, chats: .jsonl; pairs: .tsv, .jsonl, task:dates");
   c.add_option("--out", run.out, "folder for the model and its checkpoints")->required(needs_out);
   c.add_option("--tokenizer", run.tokenizer,
                "byte, char, or a tokenizer.json (default: the model folder's, else byte)");
