@@ -46,6 +46,15 @@ std::vector<std::string> separated(const std::string& list) {
   return words;
 }
 
+void add_example_options(Command& c, TrainingRun& run) {
+  c.add_option("--chat-template", run.chat_template,
+               "of chats: a file in Jinja, instead of the model folder's template");
+  c.add_flag("--train-on-prompt", run.train_on_prompt,
+             "of prompts and chats: learn all of it, not only what answers");
+  c.add_flag("--packing", run.packing,
+             "of prompts and chats: several in a sequence of --seq, each seeing itself alone");
+}
+
 }  // namespace
 
 void TrainingOptions::add_to(Command& c, bool needs_out) {
@@ -74,12 +83,7 @@ void TrainingOptions::add_to(Command& c, bool needs_out) {
       ->capture_default_str();
   c.add_option("--source-field", run.source_field, "of pairs in JSON lines (default: source, src or input)");
   c.add_option("--target-field", run.target_field, "(default: target, tgt or output)");
-  c.add_option("--chat-template", run.chat_template,
-               "of chats: a file in Jinja, instead of the model folder's template");
-  c.add_flag("--train-on-prompt", run.train_on_prompt,
-             "of prompts and chats: learn all of it, not only what answers");
-  c.add_flag("--packing", run.packing,
-             "of prompts and chats: several in a sequence of --seq, each seeing itself alone");
+  add_example_options(c, run);
   c.add_option("--precision", precision, "f32, bf16 or fp16 (products; weights stay f32)")
       ->capture_default_str();
   c.add_option("--loss-scale", loss_scale,
