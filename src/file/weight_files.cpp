@@ -7,6 +7,7 @@
 #include <set>
 #include <utility>
 
+#include "file/checksums.hpp"
 #include "file/json.hpp"
 
 namespace hone {
@@ -124,7 +125,21 @@ void refuse_folder(const std::string& folder, const std::string& lacking) {
                .hint = hint});
 }
 
+namespace {
+
+// A checkpoint has the digests of its files beside them (state.json tells it from a folder of somebody's with
+// a file of that name); a byte that flipped in a weight shows nowhere else.
+void require_as_saved(const std::string& folder) {
+  if (!is_file(folder + "/state.json") || !is_file(folder + "/" + checksums_file)) return;
+  const Checksums checksums = read_checksums(folder);
+  if (const auto weights = checksums.find(whole_file); weights != checksums.end())
+    require_checksum(folder + "/" + whole_file, weights->second);
+}
+
+}  // namespace
+
 WeightFiles::WeightFiles(const std::string& folder) : path_(folder + "/" + whole_file) {
+  if (is_file(path_)) require_as_saved(folder);
   if (is_file(path_))
     files_.push_back(std::make_unique<SafetensorsFile>(path_));
   else if (is_file(folder + "/" + index_file))

@@ -181,10 +181,12 @@ std::int64_t Builder::batch() const { return state_->options.batch; }
 std::int64_t Builder::seq() const { return state_->options.seq; }
 std::int64_t Builder::vocab_size() const { return state_->options.vocab_size; }
 std::int64_t Builder::size(std::string_view name, std::int64_t missing) const {
+  state_->asked_sizes.emplace(name);
   const auto found = state_->options.sizes.find(name);
   return found == state_->options.sizes.end() ? missing : found->second;
 }
 std::int64_t Builder::size(std::string_view name) const {
+  state_->asked_sizes.emplace(name);
   const auto found = state_->options.sizes.find(name);
   if (found == state_->options.sizes.end())
     throw Error(ErrorKind::usage, {.what = "the network needs a size that the plan does not give",
