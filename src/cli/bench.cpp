@@ -8,7 +8,6 @@
 #include "cli/arguments.hpp"
 #include "cli/command.hpp"
 #include "cli/json_line.hpp"
-#include "cli/numbers.hpp"
 #include "cli/terminal.hpp"
 #include "cli/training_session.hpp"
 
@@ -21,7 +20,6 @@ struct BenchOptions {
   std::int64_t vocab = 0;
   int steps = 5;
   bool json = false;
-  std::string memory;
 };
 
 // Both were measured in turns, so the shares hold though the limit moved.
@@ -88,7 +86,6 @@ void show(const std::vector<KernelBench>& results, bool json) {
 
 void run(const std::string& what, BenchOptions o) {
   o.plan.precision = precision_from_name(o.precision);
-  if (!o.memory.empty()) o.plan.memory_bytes = bytes_from_text(o.memory, "memory");
   if (what == "gemm") return show(bench_gemm(o.plan.precision, o.plan.threads, o.plan.isa), o.json);
   if (what == "attention") return show(bench_attention(o.plan.precision, o.plan.threads, o.plan.isa), o.json);
   const Model model = find_model(o.model, {.vocab_size = o.vocab});
@@ -114,7 +111,7 @@ void add_bench(Command& app) {
   c->add_option("--batch", o->plan.batch, "sequences a step")->capture_default_str();
   c->add_option("--micro-batch", o->plan.micro_batch, "sequences computed at once (0: chosen)")
       ->capture_default_str();
-  c->add_option("--memory", o->memory, "largest resident size: 1GiB, 700MiB, 1.5GB");
+  c->add_size("--memory", o->plan.memory_bytes, "largest resident size: 1GiB, 700M (MiB), 1.5GB (of 1000)");
   c->add_option("--seq", o->plan.seq, "tokens a sequence")->capture_default_str();
   c->add_option("--precision", o->precision, "f32, bf16 or fp16")->capture_default_str();
   c->add_option("--threads", o->plan.threads, "0: all cores")->capture_default_str();
