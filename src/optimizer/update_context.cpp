@@ -59,12 +59,12 @@ TensorId UpdateContext::take_low_copy() {
 void UpdateContext::renew_derived() {
   const std::size_t count = p_.nodes.size();
   for (std::size_t n = 0; n < count; ++n) {
+    if (p_.nodes[n].phase != Phase::prepare) continue;
     const Node node = p_.nodes[n];
     const auto of_weight = [&](TensorId id) {
       return p_[id].purpose == Purpose::derived && p_[id].of == p_[weight_].name;
     };
-    if (node.phase != Phase::prepare || !std::any_of(node.outputs.begin(), node.outputs.end(), of_weight))
-      continue;
+    if (!std::any_of(node.outputs.begin(), node.outputs.end(), of_weight)) continue;
     if (std::find(written_.begin(), written_.end(), node.outputs[0]) != written_.end()) continue;
     auto inputs = node.inputs;
     for (TensorId& id : inputs)

@@ -20,6 +20,10 @@ struct TextMemory {
 // A job's memory: arena, what lies outside it (such buffers and a text too), and the parts by name. The time
 // is left at 0.
 Forecast forecast_memory(const JobPlan& job, std::int64_t turning_bytes, const TextMemory& text = {});
+// Resident while ways to keep a budget are compared, before the job takes anything; as large a peak where the
+// job's is smaller.
+std::int64_t planning_bytes(const JobPlan& job);
+void add_planning(Forecast& forecast, std::int64_t planning_bytes);
 // What programs reach of a machine.
 struct Pace {
   double products = 0.85;  // the share of the multiply-add limit, by the products of a training step

@@ -28,15 +28,17 @@ double usual_node_ms(const Program& p, const Node& node) {
   return node_ms(p, node, usual_machine(), usual_pace);
 }
 
-// A way to plan the run: what is asked for, but for one thing or another.
+// A way to plan the run: what is asked for, but for one thing or another. Its plan is written again when its
+// turn comes: those of all candidates would be larger than what a small budget is about.
 struct Candidate {
   std::string what;  // "micro-batches of 2, ..."
   TrainPlanOptions options;
   PlanWays ways;
-  std::shared_ptr<TrainPlan::Impl> plan;  // with everything kept
-  double ms = 0;                          // of a step
-  std::int64_t least_bytes = 0;           // of the peak, with as much made again as helps
-  double least_ms = 0;                    // of a step then
+  std::size_t nodes = 0;         // of the programs
+  std::int64_t peak_bytes = 0;   // with everything kept
+  double ms = 0;                 // of a step
+  std::int64_t least_bytes = 0;  // of the peak, with as much made again as helps
+  double least_ms = 0;           // of a step then
 };
 
 std::int64_t runs(const Candidate& c, std::size_t micro) {
@@ -44,18 +46,24 @@ std::int64_t runs(const Candidate& c, std::size_t micro) {
 }
 
 // Of the peak, all but the workspace of the programs that train.
-std::int64_t fixed_bytes(const Candidate& c) {
-  return c.plan->forecast.peak_bytes - c.plan->job.workspace_bytes() + alignment_bytes;
+std::int64_t fixed_bytes(const TrainPlan::Impl& plan) {
+  return plan.forecast.peak_bytes - plan.job.workspace_bytes() + alignment_bytes;
 }
-std::int64_t other_workspace_bytes(const Candidate& c) {
+std::int64_t other_workspace_bytes(const TrainPlan::Impl& plan) {
   std::int64_t bytes = 0;
   const auto trains = [&](std::size_t program) {
-    return std::any_of(c.plan->micro.begin(), c.plan->micro.end(),
+    return std::any_of(plan.micro.begin(), plan.micro.end(),
                        [&](const MicroProgram& m) { return m.train == program; });
   };
-  for (std::size_t i = 0; i < c.plan->job.programs().size(); ++i)
-    if (!trains(i)) bytes = std::max(bytes, c.plan->job.workspace(i).bytes);
+  for (std::size_t i = 0; i < plan.job.programs().size(); ++i)
+    if (!trains(i)) bytes = std::max(bytes, plan.job.workspace(i).bytes);
   return bytes;
+}
+
+std::size_t nodes_of(const std::vector<Program>& programs) {
+  std::size_t nodes = 0;
+  for (const Program& p : programs) nodes += p.nodes.size();
+  return nodes;
 }
 
 class Planner {
@@ -141,8 +149,14 @@ void Planner::list(const Variant& variant) {
 
 void Planner::add(std::string what, TrainPlanOptions options, PlanWays ways) {
   Candidate c{.what = std::move(what), .options = std::move(options), .ways = ways};
-  c.plan = make_plan(model_, c.options, write_programs(model_, c.options, ways));
-  c.ms = step_ms(*c.plan, [](const Program& p) { return program_ms(p, usual_machine(), usual_pace); });
+  PlanPrograms programs = write_programs(model_, c.options, ways);
+  c.nodes = nodes_of(programs.list);
+  // Chunks of other sizes that cut a small loss alike.
+  const bool other_chunks = ways.loss_rows != ChunkOptions{}.rows;
+  if (other_chunks && !candidates_.empty() && candidates_.back().nodes == c.nodes) return;
+  const auto plan = make_plan(model_, c.options, std::move(programs));
+  c.peak_bytes = plan->forecast.peak_bytes;
+  c.ms = step_ms(*plan, [](const Program& p) { return program_ms(p, usual_machine(), usual_pace); });
   candidates_.push_back(std::move(c));
 }
 
@@ -167,16 +181,19 @@ std::shared_ptr<TrainPlan::Impl> Planner::fastest(std::size_t first) {
 
 // The candidate with as little made again as fits, and the time of a step; none where it does not.
 std::shared_ptr<TrainPlan::Impl> Planner::fitted(Candidate& c, double& ms) {
-  const std::int64_t budget = asked_.memory_bytes, fixed = fixed_bytes(c);
+  const std::int64_t budget = asked_.memory_bytes;
+  const auto kept = make_plan(model_, c.options, write_programs(model_, c.options, c.ways));
+  const std::int64_t fixed = fixed_bytes(*kept), planning = planning_bytes(kept->job);
   ms = c.ms;
-  if (c.plan->forecast.peak_bytes <= budget) return c.plan;
-  std::int64_t most = other_workspace_bytes(c);
-  bool fits = most <= budget - fixed;
-  PlanPrograms programs{c.plan->job.programs(), c.plan->micro};
+  add_planning(kept->forecast, planning);
+  if (kept->forecast.peak_bytes <= budget) return kept;
+  std::int64_t most = other_workspace_bytes(*kept);
+  bool fits = std::max(fixed + most, planning) <= budget;
+  PlanPrograms programs{kept->job.programs(), kept->micro};
   c.least_ms = c.ms;
-  for (std::size_t m = 0; m < c.plan->micro.size(); ++m) {
-    const Program& whole = c.plan->job.programs()[c.plan->micro[m].train];
-    RecomputeSearch search(whole, c.plan->job.options(), usual_node_ms);
+  for (std::size_t m = 0; m < kept->micro.size(); ++m) {
+    const Program& whole = kept->job.programs()[kept->micro[m].train];
+    RecomputeSearch search(whole, kept->job.options(), usual_node_ms);
     const auto found = fits ? search.within(budget - fixed) : std::nullopt;
     fits = fits && found.has_value();
     most = std::max(most, search.least().workspace_bytes);
@@ -187,9 +204,10 @@ std::shared_ptr<TrainPlan::Impl> Planner::fitted(Candidate& c, double& ms) {
     recompute(program, found->tensors);
     remove_dead(program);
   }
-  c.least_bytes = fixed + most;
+  c.least_bytes = std::max(fixed + most, planning);
   if (!fits) return {};
   auto plan = make_plan(model_, c.options, std::move(programs));
+  add_planning(plan->forecast, planning);
   return plan->forecast.peak_bytes <= budget ? plan : nullptr;
 }
 
@@ -205,8 +223,8 @@ void Planner::refuse() const {
   const auto costs = [&](double ms) {
     return "+" + std::to_string(std::lround(100 * (ms / whole.ms - 1))) + " % time";
   };
-  std::string hint = "as asked it takes " + mebibytes(whole.plan->forecast.peak_bytes);
-  std::int64_t known = whole.plan->forecast.peak_bytes;
+  std::string hint = "as asked it takes " + mebibytes(whole.peak_bytes);
+  std::int64_t known = whole.peak_bytes;
   for (const Candidate& c : candidates_) {  // what takes less than those before it
     if (c.least_bytes >= known) continue;
     known = c.least_bytes;
