@@ -99,6 +99,16 @@ void check_pairs(const Model& model, const Tokenizer& tokenizer, const std::stri
                  .hint = "use the tokenizer that the model was trained with"});
 }
 
+namespace {
+
+// The tokenizer of the run in `out` that goes on, where none is named.
+std::optional<std::string> tokenizer_of_out(const TrainingRun& run) {
+  if (!run.tokenizer.empty() || run.made_tokenizer || !run.resume || run.out.empty()) return {};
+  return RunFolder(run.out).tokenizer();
+}
+
+}  // namespace
+
 std::string tokenizer_of(const TrainingRun& run) {
   if (auto own = tokenizer_of_out(run)) return *own;
   const bool from_model = run.tokenizer.empty() && is_file(run.model + "/tokenizer.json");
@@ -130,12 +140,6 @@ TrainingData opened(const TrainingRun& run, const std::string& tokenizer) {
   }
   if (run.made_tokenizer) return text_heard(run, Text(run.data, *run.made_tokenizer, run.plan.seed));
   return text_heard(run, Text(run.data, {.tokenizer = tokenizer, .seed = run.plan.seed}));
-}
-
-// The tokenizer of the run in `out` that goes on, where none is named.
-std::optional<std::string> tokenizer_of_out(const TrainingRun& run) {
-  if (!run.tokenizer.empty() || run.made_tokenizer || !run.resume || run.out.empty()) return {};
-  return RunFolder(run.out).tokenizer();
 }
 
 }  // namespace
