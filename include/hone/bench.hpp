@@ -8,9 +8,12 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "hone/generate.hpp"
 #include "hone/machine.hpp"
+#include "hone/tokenizer.hpp"
 #include "hone/train.hpp"
 
 namespace hone {
@@ -30,6 +33,19 @@ struct BenchResult {
 // that have labels: of an encoder-decoder the target's.
 HONE_API BenchResult bench_train(const Model& model, const TrainPlanOptions& options, int steps = 5);
 
+struct GenerateBench {
+  Spread prefill_tokens_per_s{}, decode_tokens_per_s{};
+  double token_bytes = 0;  // of weights that a token's products read
+  double limit_gb_s = 0;   // at which this machine reads memory, and the share of it that decoding reached
+  double share_of_limit = 0;
+  std::int64_t peak_bytes = 0;
+  std::map<std::string, double> op_ms{};  // of one token, by op; from a run of its own
+};
+
+// A prompt of so many tokens, then token by token behind it; five times, after one to warm up.
+HONE_API GenerateBench bench_generate(const Model& model, const GenerateOptions& options,
+                                      std::int64_t prompt_tokens = 128, int tokens = 64);
+
 struct KernelBench {
   std::string name{};
   double ms = 0;  // the median
@@ -39,5 +55,12 @@ struct KernelBench {
 // Matrix products of GPT-2's shapes, and attention of usual ones: forward, and gradients.
 HONE_API std::vector<KernelBench> bench_gemm(Precision precision, int threads, const std::string& isa);
 HONE_API std::vector<KernelBench> bench_attention(Precision precision, int threads, const std::string& isa);
+
+struct TokenizerBench {
+  Spread mb_per_s{};  // of UTF-8, in 10^6 bytes, on one core
+  std::int64_t bytes = 0, ids = 0;
+};
+// A text to ids, once to warm up, then `times`.
+HONE_API TokenizerBench bench_tokenizer(const Tokenizer& tokenizer, std::string_view text, int times = 5);
 
 }  // namespace hone

@@ -86,6 +86,8 @@ class HONE_API Builder {
                   std::span<const float> values);
   std::int64_t batch() const;
   std::int64_t seq() const;
+  // The most positions that a sequence has here: seq(), or what the cache of a program that decodes is for.
+  std::int64_t longest() const;
   std::int64_t vocab_size() const;  // of the model
   std::int64_t size(
       std::string_view name) const;  // of TrainPlanOptions::sizes; Error(usage) where it is none
@@ -138,7 +140,14 @@ struct RotaryOptions {
   std::int64_t width = 0;  // how much of each head is rotated, from its front, an even number; 0: all
   float theta = 10000;     // the frequency of pair d is theta^(-2 d / width) radians a position
   Tensor positions{};      // i32[B,T]; none: Builder::positions()
+  // Radians a position of each of the width/2 pairs, where theta does not say them: a context that was
+  // stretched. Empty: by theta.
+  std::span<const float> frequencies{};
+  float factor = 1;  // what is rotated is multiplied by it (the attention factor of YaRN and LongRoPE)
 };
+
+// What a gate goes through.
+enum class GateFunction : std::uint8_t { silu, gelu, gelu_new, relu };
 
 // Rows of a [V,C] table by id: [..] -> [..,C].
 HONE_API Tensor embedding(Tensor ids, Tensor table);
@@ -154,12 +163,16 @@ struct JointLinearOptions {
 HONE_API Tensor linear(Tensor x, Tensor weight, JointLinearOptions);
 // Layer normalisation with parameters NAME.weight and NAME.bias [C] (Ba et al., 2016).
 HONE_API Tensor layer_norm(Tensor x, std::string_view name, float epsilon = 1e-5f);
-// x / sqrt(mean of x^2 + epsilon) times the parameter NAME.weight [C] (Zhang & Sennrich, 2019).
-HONE_API Tensor rms_norm(Tensor x, std::string_view name, float epsilon = 1e-6f);
+// x / sqrt(mean of x^2 + epsilon) times the parameter NAME.weight [C] (Zhang & Sennrich, 2019); or times
+// offset + NAME.weight, which then begins at 1 - offset (Gemma: 1).
+HONE_API Tensor rms_norm(Tensor x, std::string_view name, float epsilon = 1e-6f, float offset = 0);
 HONE_API Tensor gelu(Tensor x);      // x Phi(x), with erf
 HONE_API Tensor gelu_new(Tensor x);  // its tanh form (GPT-2)
 HONE_API Tensor relu(Tensor x);
 HONE_API Tensor silu(Tensor x);
+// f(gate) x, element by element: the middle of a gated feed-forward (Shazeer, 2020), SwiGLU by silu.
+HONE_API Tensor gated(Tensor gate, Tensor x, GateFunction f = GateFunction::silu);
+HONE_API Tensor softcap(Tensor x, float cap);   // cap tanh(x / cap): within +-cap
 HONE_API Tensor scale(Tensor x, float factor);  // factor x
 // Sinusoidal positions (Vaswani et al., 2017) of ids [..] -> [..,width]: the sines of position
 // theta^(-2d/width) for d below width/2, then the cosines, as Marian has them; PyTorch's tutorial puts the

@@ -6,8 +6,11 @@
 //
 // The text is cut into windows of `seq` tokens that do not overlap, the last one as long as the text lasts;
 // each token but the text's first is predicted from those before it in its window, so a longer window gives a
-// lower loss. Of pairs, each target is predicted whole, and its end. (A training run's val_loss is over whole
-// windows, and at most 131072 tokens.) The same numbers for any number of threads.
+// lower loss. With a `stride` windows overlap, as in Hugging Face's "Perplexity of fixed-length models": each
+// is `seq` tokens long, begins `stride` tokens behind the one before it, and counts what that one has not
+// predicted, so each token has at least seq - stride tokens before it. Of pairs, each target is predicted
+// whole, and its end. (A training run's val_loss is over whole windows, and at most 131072 tokens.) The same
+// numbers for any number of threads.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -22,6 +25,7 @@ namespace hone {
 
 struct EvalOptions {
   std::int64_t seq = 0;  // positions a window; 0: the context, at most 1024, 512 or 256 as the logits allow
+  std::int64_t stride = 0;  // tokens from one window's begin to the next one's, at most seq; 0: no overlap
   Precision precision = Precision::f32;
   int threads = 0;              // 0: all cores
   std::string isa{};            // of instruction_sets(); empty: the best that this CPU has
@@ -37,6 +41,7 @@ struct EvalReport {
   double accuracy = 0;      // share of tokens that had the largest logit
   std::int64_t tokens = 0;  // predicted
   std::int64_t seq = 0;     // as decided
+  std::int64_t stride = 0;  // as asked
   // Of pairs: how many, and the share of them that greedy decoding gets right from end to end.
   std::int64_t pairs = 0;
   double exact_match = 0;

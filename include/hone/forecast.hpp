@@ -14,8 +14,9 @@ namespace hone {
 
 // `breakdown` adds up to peak_bytes.
 struct Forecast {
-  std::int64_t peak_bytes = 0;     // arena + outside
+  std::int64_t peak_bytes = 0;     // arena + mapped + outside
   std::int64_t arena_bytes = 0;    // exactly what hone allocates for tensors and scratch
+  std::int64_t mapped_bytes = 0;   // of files that are read where they lie: weights in their file's own type
   std::int64_t outside_bytes = 0;  // code, libraries, buffers of a process that does only this: a
                                    // bound; and TrainPlanOptions::text_bytes
   double step_ms = 0;              // of a training step, or of one token in generation

@@ -15,9 +15,11 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <iterator>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <stop_token>
 #include <string>
@@ -38,6 +40,7 @@ struct GenerateOptions {
   std::string isa{};                     // of instruction_sets(); empty: the best that this CPU has
   std::int64_t beams = 1;                // above 1: beam search, which has memory for so many sequences
   std::int64_t source_context = 0;       // most positions of a source; 0: the model's context
+  std::int64_t sequences = 1;            // that generate_all() continues side by side, each of `context`
 };
 
 class HONE_API GeneratePlan {
@@ -62,12 +65,20 @@ class HONE_API GeneratePlan {
 };
 
 struct SamplingOptions {
-  float temperature = 0.8f;                 // logits are divided by it; 0: greedy, the first of equal maxima
-  std::int64_t top_k = 40;                  // only the so many most probable tokens; 0: all
-  float top_p = 0.95f;                      // of those, the fewest that add up to it (Holtzman et al., 2020)
+  float temperature = 0.8f;  // logits are divided by it; 0: greedy, the first of equal maxima
+  std::int64_t top_k = 40;   // only the so many most probable tokens; 0: all
+  float top_p = 0.95f;       // of those, the fewest that add up to it (Holtzman et al., 2020)
+  float min_p = 0;           // of those, that have so much of the largest's probability at least
+  // Logits of tokens that the prompt or the answer has already: divided by it above 0, multiplied below
+  // (Keskar et al., 2019), as Transformers does it.
+  float repetition_penalty = 1;
   std::uint64_t seed = 0;                   // a draw is a function of the seed and the position
   std::int64_t max_tokens = 128;            // -1: until a stop token or the context's end
   std::vector<std::int32_t> stop_tokens{};  // such a token is the last piece
+  std::vector<std::string> stop_strings{};  // the text ends in front of the first of them
+  // Reads only what follows the longest beginning that the generator has read already, instead of all: the
+  // next turn of a chat. Numbers may differ by rounding.
+  bool reuse_cache = false;
   bool stop_at_end_of_text = true;  // the tokenizer's end of text, and the model's end token, are stop tokens
   // Beam search, as Transformers has it: the sequence whose sum of log probabilities over its length to this
   // power is the largest; above 0 favours longer ones. Nothing is drawn. Pieces come when all is known.
@@ -89,12 +100,21 @@ enum class Finish {
   running,     // there is more to come
   length,      // max_tokens
   stop_token,  // a stop token was drawn
-  context,     // the context is full
-  stopped,     // SamplingOptions::stop was asked to stop
+  stop_string,
+  context,  // the context is full
+  stopped,  // SamplingOptions::stop was asked to stop
 };
 HONE_API const char* name(Finish finish);
 
 class Generator;
+
+// A whole answer of generate_all().
+struct Answer {
+  std::vector<std::int32_t> tokens{};
+  std::vector<float> log_probabilities{};  // of each, as Piece has it
+  std::string text{};                      // empty without a tokenizer
+  Finish finish = Finish::running;
+};
 
 // The pieces of one call of generate(), for one range-for. Uses its generator, which must be used for nothing
 // else meanwhile (Error(usage) on the next piece); the generator's memory stays until both are gone.
@@ -129,6 +149,19 @@ class HONE_API Generation {
   std::unique_ptr<Impl> impl_;
 };
 
+// What a model's folder says of generation, in generation_config.json or else config.json.
+struct GenerationDefaults {
+  std::vector<std::int32_t> end_tokens{};  // eos_token_id, one or several
+  bool samples = false;                    // do_sample
+  std::optional<float> temperature{}, top_p{}, min_p{}, repetition_penalty{};
+  std::optional<std::int64_t> top_k{};
+};
+HONE_API GenerationDefaults generation_defaults(const std::string& folder);
+
+// A file of prompts: one a line, or in JSON lines (.jsonl, .ndjson) the member "prompt"; lines without any
+// text are passed over. Error(input) with the line.
+HONE_API std::vector<std::string> read_prompts(const std::string& path);
+
 class HONE_API Generator {
  public:
   explicit Generator(const GeneratePlan& plan);
@@ -146,15 +179,37 @@ class HONE_API Generator {
   // Why the last generation ended.
   Finish finish() const;
 
+  // Answers to several prompts, GenerateOptions::sequences of them in one step: each the very answer that
+  // generate() would give. `done` hears of each when it is whole, in whatever order that happens; where
+  // SamplingOptions::stop was asked, answers are as far as they came. Error(usage) with beams, or for a
+  // network that reads a source.
+  std::vector<Answer> generate_all(std::span<const std::vector<std::int32_t>> prompts,
+                                   const SamplingOptions& sampling = {}, const Tokenizer* tokenizer = nullptr,
+                                   const std::function<void(std::size_t prompt, const Answer&)>& done = {});
+
   // The verbs below generate(): reads ids behind what was read before; logits() are then those of the next
   // token, [V], valid until the next call. During generate() they are what the last piece was drawn from. How
   // ids are divided among calls changes the numbers by no more than rounding.
   void append(std::span<const std::int32_t> ids);
+  // The same of a whole prompt, of which the longest beginning that was read before stays; returns its
+  // length. generate() with reuse_cache then finds the prompt read.
+  std::int64_t read_prompt(std::span<const std::int32_t> prompt);
   // Reads the source of an encoder-decoder and forgets what was read before; append() then reads its target.
   void read_source(std::span<const std::int32_t> ids);
   std::span<const float> logits() const;
   std::int64_t positions() const;  // read so far
   void reset();                    // forgets them
+
+  // What was read, ids, keys and values and the last logits, as a file: what a prompt costs is paid once.
+  void save_cache(const std::string& path) const;
+  // How many positions it brought, after which generate() with reuse_cache goes on; nothing, and why, where
+  // it is another model's, another precision's, or damaged: the generator is as it was. Error(input) for a
+  // file that is no cache at all.
+  struct CacheLoaded {
+    std::int64_t positions = 0;
+    std::string refused{};
+  };
+  CacheLoaded load_cache(const std::string& path);
 
   const GeneratePlan& plan() const;
 

@@ -21,13 +21,16 @@
 //
 // This header brings all of them; each of the others is the face of one part and opens with what it is for:
 //
-// - text, pairs, shards, tokenizer  texts, pairs of texts, texts tokenised once; batches by number, ids
+// - text, pairs, examples, shards, tokenizer  texts, pairs of texts, prompts and chats, texts tokenised once;
+//                              batches by number, ids
 // - model, builder             presets, folders, architectures of one's own
+// - lora                       adapters: what fine-tunes a model in little memory
 // - train, schedule            plan, trainer, learning rates
 // - training_run               a whole run, as `hone train` does it
-// - generate, eval, verify     text from a model; how well it predicts; its numbers against a reference
+// - generate, chat             text from a model; its template for chats
+// - eval, verify               how well a model predicts; its numbers against a reference
 // - forecast, machine, bench   what a run will need; what this machine can do; what was reached
-// - report, inspect            tables, plots, progress; what a file of weights holds
+// - report, inspect, convert   tables, plots, progress; what a file of weights holds; other formats
 // - error, version, precision, nearest
 //
 // Values (Model, Text, Tokenizer, plans) are cheap to copy and may be shared by threads; a Trainer and a
@@ -38,11 +41,15 @@
 #pragma once
 #include "hone/bench.hpp"
 #include "hone/builder.hpp"
+#include "hone/convert.hpp"
+#include "hone/chat.hpp"
 #include "hone/error.hpp"
 #include "hone/eval.hpp"
+#include "hone/examples.hpp"
 #include "hone/forecast.hpp"
 #include "hone/generate.hpp"
 #include "hone/inspect.hpp"
+#include "hone/lora.hpp"
 #include "hone/machine.hpp"
 #include "hone/model.hpp"
 #include "hone/nearest.hpp"

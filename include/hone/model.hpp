@@ -32,6 +32,11 @@ struct ModelOptions {
   SequenceTokens sequence_tokens{};                          // where config.json says none
 };
 
+struct SaveOptions {
+  // A file of weights that would have more is cut into shards of at most so many, or of one tensor.
+  std::int64_t max_shard_bytes = 5'000'000'000;
+};
+
 struct WeightInfo {
   std::string name{};
   std::vector<std::int64_t> shape{};  // as files keep it
@@ -66,8 +71,8 @@ class HONE_API Model {
   const std::vector<std::string>& notes() const;
   // 32 hex digits of all f32 weights by name: the same for any file that holds the same numbers.
   std::string weights_hash() const;
-  // config.json and model.safetensors; the folder is made where it is missing.
-  void save(const std::string& folder) const;
+  // config.json and model.safetensors, or shards and their index; the folder is made where it is missing.
+  void save(const std::string& folder, const SaveOptions& options = {}) const;
 
   struct Impl;
   explicit Model(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
@@ -79,9 +84,9 @@ class HONE_API Model {
 
 // A family's preset by name: "gpt2" (124M: 12 layers, 768 wide, 12 heads), "nano" (6 layers, 384, 6 heads),
 // "mini" (4 layers, 256, 4 heads) and "micro" (3 layers, 192, 3 heads), which are the demo's, "tiny" (2
-// layers, 128, 4 heads: trained in seconds); "transformer-base" (encoder-decoder, 6+6 layers, 512, 8 heads)
-// and "transformer-tiny" (2+2 layers, 128, 4 heads), which read a source and write a target. Error(usage) for
-// any other.
+// layers, 128, 4 heads: trained in seconds); "smollm2-135m" and "llama-tiny" of llama; "transformer-base"
+// (encoder-decoder, 6+6 layers, 512, 8 heads) and "transformer-tiny" (2+2 layers, 128, 4 heads), which read a
+// source and write a target. Error(usage) for any other.
 HONE_API Model preset(const std::string& name, const ModelOptions& options = {});
 // A config.json: its architecture with fresh weights.
 HONE_API Model from_config(const std::string& path, const ModelOptions& options = {});
@@ -89,7 +94,9 @@ HONE_API Model from_config(const std::string& path, const ModelOptions& options 
 // the field's tools give them (doc/formats.md). Error(input) for one that is missing or of another shape, and
 // for tensors of the model's own part that it has no place for: more layers than config.json says, an adapter
 // that is not merged. Of the options `dropout` overrides config.json; sizes must be the folder's own.
-HONE_API Model open(const std::string& folder, const ModelOptions& options = {});
+// Or a GGUF file of a family that hone has (llama, qwen2, qwen3, gemma3): its metadata are the config, and its
+// weights stay where they lie, in the file's own types. Error(input) for types and keys that are not known.
+HONE_API Model open(const std::string& path, const ModelOptions& options = {});
 // The same for a folder that a model with this architecture of one's own was saved to. Error(input) for one
 // of another architecture, by its weights or by the program that config.json keeps (doc/formats.md).
 HONE_API Model open(const std::string& folder, Architecture architecture);

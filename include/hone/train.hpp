@@ -205,7 +205,7 @@ class HONE_API Trainer {
   const TrainPlan& plan() const;
   Model model() const;  // a snapshot: a copy of the weights, in f32, which no forecast counts
   std::string weights_hash() const;
-  void save(const std::string& folder) const;  // the weights as a model folder
+  void save(const std::string& folder, const SaveOptions& options = {}) const;  // as a model folder
 
   // Copies of weights, or with `keep` of the last step's gradients (before clipping), in f32 and in the
   // layout of files, into a span of Model::size() values; before an update of what was accumulated so far; or

@@ -20,6 +20,8 @@
 #include <string>
 #include <vector>
 
+#include "hone/examples.hpp"
+#include "hone/lora.hpp"
 #include "hone/pairs.hpp"
 #include "hone/train.hpp"
 
@@ -60,8 +62,10 @@ struct RunSummary {
 };
 
 struct TrainingRun {
-  std::string model = "nano";  // a preset, a config.json or a model folder
-  // A text file, a folder of them, or token shards; for a model that reads a source: pairs (hone/pairs.hpp).
+  // A preset, a config.json or a model folder; a folder of an adapter: that is trained on.
+  std::string model = "nano";
+  // A text file, a folder of them, or token shards; JSON lines with prompts or messages (hone/examples.hpp);
+  // for a model that reads a source: pairs (hone/pairs.hpp).
   std::string data{};
   std::string out{};  // the model folder to make
   // byte, char or a tokenizer.json; empty: that of the run in `out` which goes on, the model folder's, else
@@ -84,10 +88,19 @@ struct TrainingRun {
   std::optional<float> label_smoothing{};  // none: the model's own
   // Of pairs, as PairOptions has them.
   std::int64_t source_seq = 0;
-  TooLong too_long = TooLong::error;
+  TooLong too_long = TooLong::error;  // of examples too
   std::string source_field{}, target_field{};
+  // Of examples: a file in Jinja in place of the model folder's template; whether the loss looks at prompts
+  // too.
+  std::string chat_template{};
+  bool train_on_prompt = false;
+  bool packing = false;  // several in a row of seq; attention keeps within each, and drops nothing
   std::int64_t keep_checkpoints = 2;  // the newest ones that stay; 1 or more
   bool compress_checkpoints = false;  // CheckpointOptions::compress
+  SaveOptions saving{};               // of the finished model
+  // An adapter is trained in place of the model, which must be a folder, and `out` becomes the adapter's.
+  // seed and base are the run's own.
+  std::optional<LoraOptions> lora{};
 
   // Asked before each node of a step: the step under way is dropped, and the last complete one saved. Gone on
   // with, the run comes to the same bits.
@@ -105,5 +118,8 @@ HONE_API TrainPlan plan_of(const TrainingRun& run);
 // its schedule cannot do as asked, what bf16 or fp16 costs on this CPU. train() says it through on_message.
 HONE_API std::vector<std::string> run_notes(const TrainingRun& run, const TrainPlan& plan);
 HONE_API RunSummary train(const TrainingRun& run);
+// The first examples that the run's data has, as its model will see them. Error(usage) for data of another
+// kind.
+HONE_API std::vector<ShownExample> show_examples(const TrainingRun& run, std::int64_t count);
 
 }  // namespace hone

@@ -82,4 +82,19 @@ inline std::size_t next_character(std::string_view text, std::size_t at) {
   return at;
 }
 
+// How many bytes of the text's start are whole characters: what is left may become one with the bytes to
+// come.
+inline std::size_t whole_characters(std::string_view text) {
+  for (std::size_t back = 1; back <= 3 && back <= text.size(); ++back) {
+    const auto byte = static_cast<unsigned char>(text[text.size() - back]);
+    if ((byte & 0xC0u) == 0x80u) continue;  // inside a character: its first byte stands further ahead
+    const std::size_t length = byte >= 0xF0 && byte < 0xF5   ? 4
+                               : byte >= 0xE0 && byte < 0xF0 ? 3
+                               : byte >= 0xC2 && byte < 0xE0 ? 2
+                                                             : 1;
+    return length > back ? text.size() - back : text.size();
+  }
+  return text.size();
+}
+
 }  // namespace hone

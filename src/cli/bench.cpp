@@ -10,6 +10,7 @@
 #include "cli/json_line.hpp"
 #include "cli/terminal.hpp"
 #include "cli/training_session.hpp"
+#include "hone/text.hpp"
 
 namespace hone::cli {
 namespace {
@@ -19,7 +20,10 @@ struct BenchOptions {
   TrainPlanOptions plan;
   std::int64_t vocab = 0;
   int steps = 5;
+  std::int64_t prompt = 128;
+  int tokens = 64;
   bool json = false;
+  std::string tokenizer, data;
 };
 
 // Both were measured in turns, so the shares hold though the limit moved.
@@ -84,12 +88,69 @@ void show(const std::vector<KernelBench>& results, bool json) {
   print(limit_line(limit));
 }
 
+void show(const GenerateBench& r, const std::string& label, bool json) {
+  if (json) {
+    JsonLine ops;
+    for (const auto& [op, ms] : r.op_ms) ops.add(op, ms);
+    print(JsonLine()
+              .add("case", label)
+              .add("prefill_tokens_per_s", spread_json(r.prefill_tokens_per_s))
+              .add("decode_tokens_per_s", spread_json(r.decode_tokens_per_s))
+              .add("token_bytes", r.token_bytes)
+              .add("limit_gb_s", r.limit_gb_s)
+              .add("share_of_limit", r.share_of_limit)
+              .add("peak_bytes", r.peak_bytes)
+              .add("op_ms", ops)
+              .text());
+    return;
+  }
+  const auto line = [&](const char* what, const Spread& s) {
+    print(fmt::format("{}: {} {} (from {} to {})", label, what, human_rate(s.median, "tok/s"),
+                      human_count(s.min), human_count(s.max)));
+  };
+  line("prefill", r.prefill_tokens_per_s);
+  line("decode", r.decode_tokens_per_s);
+  print(fmt::format(
+      "a token reads {} of weights: {:.1f} GB/s = {:.1f} % of the {:.1f} that this machine reads; {}",
+      human_bytes(r.token_bytes), r.token_bytes * r.decode_tokens_per_s.median / 1e9, 100 * r.share_of_limit,
+      r.limit_gb_s, human_bytes(static_cast<double>(r.peak_bytes))));
+  Table table({"op", "ms a token"});
+  for (const auto& [op, ms] : r.op_ms)
+    if (ms > 0) table.row({op, fmt::format("{:.3f}", ms)});
+  print_text(table.to_string());
+}
+
+void run_tokenizer(const BenchOptions& o) {
+  if (o.tokenizer.empty() || o.data.empty())
+    throw Error(ErrorKind::usage,
+                {.what = "bench tokenizer needs a tokenizer and a text", .where = "--tokenizer, --data"});
+  const TokenizerBench r = bench_tokenizer(Tokenizer::open(o.tokenizer), read_texts(o.data), o.steps);
+  print(o.json
+            ? JsonLine()
+                  .add("case", "tokenizer")
+                  .add("mb_per_s", spread_json(r.mb_per_s))
+                  .add("bytes", r.bytes)
+                  .add("ids", r.ids)
+                  .text()
+            : fmt::format("{:.1f} MB/s (from {:.1f} to {:.1f}) on one core: {} to {} ids", r.mb_per_s.median,
+                          r.mb_per_s.min, r.mb_per_s.max, human_bytes(static_cast<double>(r.bytes)), r.ids));
+}
+
 void run(const std::string& what, BenchOptions o) {
+  if (what == "tokenizer") return run_tokenizer(o);
   o.plan.precision = precision_from_name(o.precision);
   if (what == "gemm") return show(bench_gemm(o.plan.precision, o.plan.threads, o.plan.isa), o.json);
   if (what == "attention") return show(bench_attention(o.plan.precision, o.plan.threads, o.plan.isa), o.json);
   const Model model = find_model(o.model, {.vocab_size = o.vocab});
   print_notes(model.notes());
+  if (what == "prefill" || what == "decode") {
+    const GenerateOptions generate{.context = o.prompt + o.tokens,
+                                   .precision = o.plan.precision,
+                                   .threads = o.plan.threads,
+                                   .isa = o.plan.isa};
+    return show(bench_generate(model, generate, o.prompt, o.tokens),
+                fmt::format("{} {}", o.model, o.precision), o.json);
+  }
   const BenchResult r = bench_train(model, o.plan, o.steps);
   show(r, fmt::format("train {} {}x{} {}", o.model, o.plan.batch, o.plan.seq, o.precision), o.json);
 }
@@ -99,13 +160,22 @@ void run(const std::string& what, BenchOptions o) {
 void add_bench(Command& app) {
   auto* c = app.add_subcommand("bench", "speed, and the share of this CPU's limit",
                                "  hone bench train --model gpt2 --batch 4 --seq 256 --precision bf16\n"
+                               "  hone bench decode --model model.gguf --precision f32\n"
                                "  hone bench gemm --precision f32\n"
-                               "  hone bench attention --isa avx2");
+                               "  hone bench attention --isa avx2\n"
+                               "  hone bench tokenizer --tokenizer gpt2/tokenizer.json --data book.txt");
   auto* what = new_kept<std::string>();
   auto* o = new_kept<BenchOptions>();
   *what = "train";
-  c->add_option("what", *what, "train, gemm or attention")->one_of({"train", "gemm", "attention"});
-  c->add_option("--model", o->model, "preset, config.json or model folder")->capture_default_str();
+  c->add_option("what", *what, "train, decode, prefill, gemm, attention or tokenizer")
+      ->one_of({"train", "decode", "prefill", "gemm", "attention", "tokenizer"});
+  c->add_option("--prompt-tokens", o->prompt, "decode, prefill: tokens of the prompt")
+      ->capture_default_str()
+      ->between(1, 1'000'000);
+  c->add_option("--tokens", o->tokens, "decode: tokens behind it")
+      ->capture_default_str()
+      ->between(1, 1'000'000);
+  c->add_option("--model", o->model, "preset, config.json, model folder or GGUF file")->capture_default_str();
   c->add_option("--vocab", o->vocab, "vocabulary (default: the model's own; nano 4096)")
       ->between(0, 100'000'000);
   c->add_option("--batch", o->plan.batch, "sequences a step")->capture_default_str();
@@ -116,14 +186,19 @@ void add_bench(Command& app) {
   c->add_option("--precision", o->precision, "f32, bf16 or fp16")->capture_default_str();
   c->add_option("--threads", o->plan.threads, "0: all cores")->capture_default_str();
   add_isa(*c, o->plan.isa);
+  c->add_option("--tokenizer", o->tokenizer, "of bench tokenizer: a tokenizer.json or its folder");
+  c->add_option("--data", o->data, "of bench tokenizer: a text file, or a folder of them");
   c->add_option("--steps", o->steps, "timed steps")->capture_default_str()->between(1, 10000);
   c->add_flag("--json", o->json, "one JSON object a line on stdout");
   c->callback([=] {
     if (o->vocab == 0 && o->model == "nano") o->vocab = 4096;
-    if (*what != "train")
-      c->note_without_effect(
-          {"--model", "--vocab", "--batch", "--micro-batch", "--memory", "--seq", "--steps"},
-          "on bench " + *what + ", which has shapes of its own");
+    const bool of_kernels = *what == "gemm" || *what == "attention";
+    if (of_kernels || *what == "tokenizer")
+      c->note_without_effect({"--model", "--vocab", "--batch", "--micro-batch", "--memory", "--seq"},
+                             "on bench " + *what + ", which has shapes of its own");
+    if (of_kernels)
+      c->note_without_effect({"--steps"}, "on bench " + *what + ", which has shapes of its own");
+    if (*what != "tokenizer") c->note_without_effect({"--tokenizer", "--data"}, "on bench " + *what);
     run(*what, *o);
   });
 }

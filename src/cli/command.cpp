@@ -154,6 +154,11 @@ Option* Option::not_empty(const std::string& expected) {
   });
   return this;
 }
+Option* Option::repeatable() {
+  parsed_->allow_extra_args(false);
+  parsed_->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  return this;
+}
 std::int64_t Option::count() const { return static_cast<std::int64_t>(parsed_->count()); }
 
 Command::Command()

@@ -29,6 +29,7 @@ class Option {
   Option* one_of(const std::vector<std::string>& all);     // other values are refused
   Option* between(std::int64_t least, std::int64_t most);  // both included
   Option* not_empty(const std::string& expected);          // '' is refused, as not what was expected
+  Option* repeatable();                                    // each time that it is given adds a value
   std::int64_t count() const;                              // how often it was given
 
   const CLI::Option& parsed() const { return *parsed_; }
@@ -103,13 +104,16 @@ void add_plan(Command& app);
 void add_train(Command& app);
 void add_eval(Command& app);
 void add_generate(Command& app);
+void add_run(Command& app);
 void add_bench(Command& app);
 void add_verify(Command& app);
 void add_inspect(Command& app);
 void add_hash(Command& app);
+void add_merge(Command& app);
 void add_doctor(Command& app);
 void add_tokenizer(Command& app);
 void add_data(Command& app);
+void add_convert(Command& app);
 void add_help(Command& app);
 
 // Storage for what the parser writes to, as long as the program runs.

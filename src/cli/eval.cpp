@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "cli/adapter.hpp"
 #include "cli/command.hpp"
 #include "cli/json_line.hpp"
 #include "cli/terminal.hpp"
@@ -11,7 +12,7 @@ namespace hone::cli {
 namespace {
 
 struct Options {
-  std::string model, data, precision = "f32", tokenizer, too_long = "error";
+  std::string model, adapter, data, precision = "f32", tokenizer, too_long = "error";
   PairOptions pairs;
   EvalOptions eval;
   bool json = false;
@@ -49,6 +50,7 @@ JsonLine json_of(const EvalReport& r) {
       .add("accuracy", r.accuracy)
       .add("tokens", r.tokens)
       .add("seq", r.seq);
+  if (r.stride > 0) line.add("stride", r.stride);
   if (r.pairs > 0) line.add("pairs", r.pairs).add("exact_match", r.exact_match);
   return line;
 }
@@ -63,15 +65,15 @@ std::string text_of(const EvalReport& r) {
         100 * r.accuracy, tokens);
   return fmt::format(
       "loss {:.4f} nats a token, perplexity {:.3f}, {:.3f} bits a byte, {:.1f} % right, over "
-      "{} in windows of {}",
-      r.loss, r.perplexity, r.bits_per_byte, 100 * r.accuracy, tokens, r.seq);
+      "{} in windows of {}{}",
+      r.loss, r.perplexity, r.bits_per_byte, 100 * r.accuracy, tokens, r.seq,
+      r.stride > 0 ? fmt::format(", {} apart", r.stride) : "");
 }
 
 void run(const Options& o) {
   EvalOptions options = o.eval;
   options.precision = precision_from_name(o.precision);
-  const Model model = open(o.model);
-  print_notes(model.notes());
+  const Model model = open_model(o.model, o.adapter);
   const EvalReport r = report_of(o, model, options);
   print(o.json ? json_of(r).text() : text_of(r));
 }
@@ -84,6 +86,7 @@ void add_eval(Command& app) {
                                "pairs.tsv\n  hone eval out/book --data book.txt --held-out --json");
   auto* o = new_kept<Options>();
   c->add_option("model", o->model, "model folder")->required();
+  add_adapter(*c, o->adapter);
   c->add_option("--data", o->data,
                 fmt::format("texts: file, folder or token shards; pairs: .tsv or .jsonl, {}",
                             fmt::join(pair_task_names(), ", ")))
@@ -96,6 +99,9 @@ void add_eval(Command& app) {
   c->add_option("--tokenizer", o->tokenizer,
                 "byte, char or a tokenizer.json, for a model folder that has none");
   c->add_option("--seq", o->eval.seq, "tokens a window, the last may be shorter (0: chosen)")
+      ->capture_default_str();
+  c->add_option("--stride", o->eval.stride,
+                "tokens from one window to the next; each is predicted once (0: they do not overlap)")
       ->capture_default_str();
   c->add_option("--max-tokens", o->eval.max_tokens, "predict so many and no more (0: the whole text)")
       ->capture_default_str();

@@ -2,8 +2,13 @@
 
 #include <fmt/format.h>
 
-#include "cli/arguments.hpp"
-#include "cli/command.hpp"
+#include <algorithm>
+#include <fstream>
+#include <iterator>
+#include <optional>
+
+#include "cli/adapter.hpp"
+#include "cli/generation_options.hpp"
 #include "cli/json_line.hpp"
 #include "cli/terminal.hpp"
 #include "cli/training_session.hpp"
@@ -11,37 +16,137 @@
 namespace hone::cli {
 namespace {
 
+using Ids = std::vector<std::int32_t>;
+
 struct Options {
-  std::string model, prompt, precision = "f32";
+  std::string model, adapter, prompt, prompt_file, prompts, prompt_cache, precision = "f32";
+  std::int64_t parallel = 4;
   GenerateOptions plan;
   SamplingOptions sampling;
-  bool json = false;
+  bool json = false, context_given = false;
 };
 
-void run(const Options& o) {
+std::string whole_file(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  if (!in) throw Error(ErrorKind::input, {.what = "cannot read the file", .where = path});
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+std::string prompt_of(const Options& o) {
+  if (!o.prompt_file.empty()) return whole_file(o.prompt_file);
+  return o.prompt == "-" ? LineInput().rest() : o.prompt;
+}
+
+// Room for the longest prompt and what shall follow it, as far as the model goes. Error(input), before
+// weights are read, for a prompt that is longer than that.
+std::int64_t context_for(const Options& o, const Model& model, const std::vector<Ids>& prompts) {
+  const std::int64_t most = o.context_given ? o.plan.context : model.context();
+  std::int64_t longest = 1;
+  for (const Ids& ids : prompts) longest = std::max(longest, std::ssize(ids));
+  if (most > 0 && longest > most)
+    throw Error(ErrorKind::input, {.what = "the prompt exceeds the context",
+                                   .expected = fmt::format("at most {} tokens", most),
+                                   .found = std::to_string(longest),
+                                   .hint = "shorten the prompt"});
+  if (o.context_given || o.sampling.max_tokens < 0) return most;
+  const std::int64_t wanted = longest + o.sampling.max_tokens;
+  return most > 0 ? std::min(most, wanted) : wanted;
+}
+
+JsonLine json_of(const std::string& text, std::int64_t tokens, Finish finish) {
+  return JsonLine().add("text", text).add("tokens", tokens).add("finish", name(finish));
+}
+
+// Reads the prompt, with what of it the file holds; the file then holds all of it.
+void use_cache(Generator& generator, const std::string& path, const Ids& prompt) {
+  if (std::ifstream(path).good()) {
+    const auto loaded = generator.load_cache(path);
+    if (!loaded.refused.empty())
+      print_notes({fmt::format("{} is not used, and written anew: {}", path, loaded.refused)});
+  }
+  const std::int64_t kept = generator.read_prompt(prompt);
+  if (kept > 0)
+    print_notes({fmt::format("{} of the prompt's {} tokens came from {}", kept, prompt.size(), path)});
+  if (kept < std::ssize(prompt)) generator.save_cache(path);
+}
+
+void run_one(const Options& o, const Model& model, const Tokenizer& tokenizer) {
+  const Ids prompt = tokenizer.encode(prompt_of(o));
   GenerateOptions plan = o.plan;
-  plan.precision = precision_from_name(o.precision);
+  if (!model.reads_source()) plan.context = context_for(o, model, {prompt});
   SamplingOptions sampling = o.sampling;
-  sampling.stop = interruption();
-  const Model model = open(o.model);
-  print_notes(model.notes());
-  const Tokenizer tokenizer = Tokenizer::open(o.model);
-  print_notes(tokenizer.notes());
   Generator generator{GeneratePlan(model, plan)};
+  if (!o.prompt_cache.empty() && !prompt.empty()) {
+    use_cache(generator, o.prompt_cache, prompt);
+    sampling.reuse_cache = true;
+  }
   std::string text;
   std::int64_t tokens = 0;
-  for (const Piece& piece : generator.generate(tokenizer.encode(o.prompt), sampling, &tokenizer)) {
-    if (!o.json) std::fwrite(piece.text.data(), 1, piece.text.size(), stdout), std::fflush(stdout);
+  for (const Piece& piece : generator.generate(prompt, sampling, &tokenizer)) {
+    if (!o.json) print_text(std::string(piece.text));
     text += piece.text;
     ++tokens;
   }
-  if (o.json)
-    print(JsonLine().add("text", text).add("tokens", tokens).add("finish", name(generator.finish())).text());
-  else
-    print("");
+  print(o.json ? json_of(text, tokens, generator.finish()).text() : "");
   if (generator.finish() == Finish::context && sampling.max_tokens >= 0 && !o.json)
     print_notes({fmt::format("the context of {} tokens is full after {} of --max-tokens {}",
                              generator.plan().options().context, tokens, sampling.max_tokens)});
+}
+
+// Answers in the order of their prompts, each as soon as those before it are out.
+void run_all(const Options& o, const Model& model, const Tokenizer& tokenizer) {
+  const std::vector<std::string> texts = read_prompts(o.prompts);
+  std::vector<Ids> prompts;
+  for (const std::string& text : texts) prompts.push_back(tokenizer.encode(text));
+  GenerateOptions plan = o.plan;
+  plan.context = context_for(o, model, prompts);
+  plan.sequences = std::min(o.parallel, std::ssize(prompts));
+  Generator generator{GeneratePlan(model, plan)};
+  std::vector<std::optional<Answer>> ready(prompts.size());
+  std::size_t next = 0;
+  generator.generate_all(prompts, o.sampling, &tokenizer, [&](std::size_t i, const Answer& answer) {
+    ready[i] = answer;
+    for (; next < ready.size() && ready[next]; ++next) {
+      const Answer& a = *ready[next];
+      print(o.json ? json_of(a.text, std::ssize(a.tokens), a.finish).add("prompt", texts[next]).text()
+                   : a.text);
+    }
+  });
+}
+
+void run(Options o) {
+  o.plan.precision = precision_from_name(o.precision);
+  o.sampling.stop = interruption();
+  const Model model = open_model(o.model, o.adapter);
+  const Tokenizer tokenizer = Tokenizer::open(o.model);
+  print_notes(tokenizer.notes());
+  add_end_tokens(o.sampling, generation_defaults(o.model));
+  o.prompts.empty() ? run_one(o, model, tokenizer) : run_all(o, model, tokenizer);
+}
+
+// One of several ways to say the same.
+void check(const Options& o, const Command& c) {
+  int ways = 0;
+  for (const char* way : {"--prompt", "--prompt-file", "--prompts"}) ways += c.given(way) ? 1 : 0;
+  if (ways > 1)
+    throw Error(ErrorKind::usage, {.what = "a prompt is given once",
+                                   .expected = "one of --prompt, --prompt-file, --prompts",
+                                   .found = std::to_string(ways)});
+  if (c.given("--prompts") && (o.plan.beams > 1 || c.given("--prompt-cache")))
+    throw Error(ErrorKind::usage, {.what = "it does not go with --prompts",
+                                   .where = o.plan.beams > 1 ? "beams" : "prompt_cache"});
+  if (o.parallel < 1)
+    throw Error(ErrorKind::usage, {.what = "out of range",
+                                   .where = "parallel",
+                                   .expected = "1 or more",
+                                   .found = std::to_string(o.parallel)});
+  if (o.plan.beams > 1)
+    c.note_without_effect(
+        {"--temperature", "--top-k", "--top-p", "--min-p", "--repetition-penalty", "--seed"},
+        "with --beams, which draws nothing");
+  else if (o.sampling.temperature == 0)
+    c.note_without_effect({"--top-k", "--top-p", "--min-p", "--seed"},
+                          "with --temperature 0, which draws nothing");
 }
 
 }  // namespace
@@ -50,18 +155,23 @@ void add_generate(Command& app) {
   auto* c = app.add_subcommand("generate",
                                "continue a text, or write the target of a source; only that goes to stdout",
                                "  hone generate out/book --prompt \"In the beginning\" -n 200\n"
-                               "  hone generate out/book --prompt \"And\" --temperature 0\n"
+                               "  hone generate out/book --prompt - --temperature 0 <start.txt\n"
+                               "  hone generate out/book --prompts prompts.jsonl --json\n"
                                "  hone generate out/dates --prompt \"the second of May 1999\" --beams 4");
   auto* o = new_kept<Options>();
   c->add_option("model", o->model, "model folder")->required();
-  c->add_option("-p,--prompt", o->prompt, "what to continue, or the source");
+  add_adapter(*c, o->adapter);
+  c->add_option("-p,--prompt", o->prompt, "what to continue, or the source; -: all of stdin");
+  c->add_option("-f,--prompt-file", o->prompt_file, "the same from a file");
+  c->add_option("--prompts", o->prompts,
+                "a file of prompts, one a line, or in JSON lines as \"prompt\": answers in their order");
+  c->add_option("--parallel", o->parallel, "of --prompts: so many in one step; changes no text")
+      ->capture_default_str();
+  c->add_option("--prompt-cache", o->prompt_cache,
+                "a file that keeps what reading the prompt costs, for the next time");
   c->add_option("-n,--max-tokens", o->sampling.max_tokens, "tokens to make (-1: to the end of the context)")
       ->capture_default_str();
-  c->add_option("--temperature", o->sampling.temperature, "0: always the most probable token")
-      ->capture_default_str();
-  c->add_option("--top-k", o->sampling.top_k, "draw among so many (0: all)")->capture_default_str();
-  c->add_option("--top-p", o->sampling.top_p, "draw among the fewest that add up to this")
-      ->capture_default_str();
+  add_sampling(*c, o->sampling);
   c->add_option("--beams", o->plan.beams, "above 1: beam search, the most probable of so many texts")
       ->capture_default_str();
   c->add_option("--length-penalty", o->sampling.length_penalty,
@@ -69,17 +179,12 @@ void add_generate(Command& app) {
       ->capture_default_str();
   c->add_flag("--early-stopping", o->sampling.early_stopping,
               "of beam search: end with as many whole texts as beams");
-  c->add_option("--seed", o->sampling.seed, "the same seed, the same text")->capture_default_str();
-  c->add_option("--precision", o->precision, "f32, bf16 or fp16")->capture_default_str();
-  c->add_option("--threads", o->plan.threads, "0: all cores; changes no text")->capture_default_str();
-  add_isa(*c, o->plan.isa);
-  c->add_flag("--json", o->json, "one JSON object on stdout");
+  add_generator(*c, o->plan, o->precision);
+  c->show_default("--ctx-size", "what prompt and answer take, at most the model's");
+  c->add_flag("--json", o->json, "one JSON object on stdout, or one a prompt");
   c->callback([=] {
-    if (o->plan.beams > 1)
-      c->note_without_effect({"--temperature", "--top-k", "--top-p", "--seed"},
-                             "with --beams, which draws nothing");
-    else if (o->sampling.temperature == 0)
-      c->note_without_effect({"--top-k", "--top-p", "--seed"}, "with --temperature 0, which draws nothing");
+    o->context_given = c->given("--ctx-size");
+    check(*o, *c);
     run(*o);
   });
 }

@@ -1,3 +1,4 @@
+#include "cli/adapter.hpp"
 #include "cli/command.hpp"
 #include "cli/json_line.hpp"
 #include "cli/terminal.hpp"
@@ -9,13 +10,13 @@ void add_hash(Command& app) {
   auto* c = app.add_subcommand("hash", "digest of a model's weights, the same for any file that holds them",
                                "  hone hash out/book");
   auto* folder = new_kept<std::string>();
+  auto* adapter = new_kept<std::string>();
   auto* json = new_kept<bool>();
   c->add_option("model", *folder, "model folder")->required();
+  add_adapter(*c, *adapter);
   c->add_flag("--json", *json, "one JSON object on stdout");
   c->callback([=] {
-    const Model model = open(*folder);
-    print_notes(model.notes());
-    const std::string hash = model.weights_hash();
+    const std::string hash = open_model(*folder, *adapter).weights_hash();
     print(*json ? JsonLine().add("weights_hash", hash).text() : hash);
   });
 }

@@ -7,13 +7,16 @@
 #include <algorithm>
 #include <atomic>
 #include <cctype>
+#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <mutex>
 #include <optional>
 #include <string_view>
 #include <thread>
+#include <utility>
 
 #include "cli/json_line.hpp"
 #include "cli/numbers.hpp"
@@ -110,5 +113,76 @@ std::stop_token interruption() {
     if (std::signal(signal, on_signal) == SIG_IGN) std::signal(signal, SIG_IGN);  // nohup
   return source.get_token();
 }
+
+namespace {
+
+std::atomic<int> interrupts{0};
+
+extern "C" void on_interrupt(int) { interrupts.fetch_add(1); }
+
+}  // namespace
+
+struct Interrupts::Parts {
+  std::mutex lock;
+  std::stop_source current;
+  std::jthread watcher;
+};
+
+Interrupts::Interrupts() : parts_(std::make_unique<Parts>()) {
+  struct sigaction action {};
+  action.sa_handler = on_interrupt;  // without SA_RESTART, so that it wakes who waits for a line
+  sigaction(SIGINT, &action, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);  // a reader that is gone is met by the next write
+  parts_->watcher = std::jthread([this](const std::stop_token& end) {
+    for (int seen = interrupts.load(); !end.stop_requested();
+         std::this_thread::sleep_for(std::chrono::milliseconds(20))) {
+      if (interrupts.load() == seen) continue;
+      seen = interrupts.load();
+      const std::lock_guard guard(parts_->lock);
+      parts_->current.request_stop();
+    }
+  });
+}
+
+Interrupts::~Interrupts() = default;
+
+std::stop_token Interrupts::next() {
+  const std::lock_guard guard(parts_->lock);
+  parts_->current = std::stop_source();
+  return parts_->current.get_token();
+}
+
+int Interrupts::count() const { return interrupts.load(); }
+
+bool LineInput::read_more(bool& interrupted) {
+  char bytes[4096];
+  const ssize_t count = ::read(STDIN_FILENO, bytes, sizeof bytes);
+  interrupted = count < 0 && errno == EINTR;
+  if (count <= 0) return false;
+  buffer_.append(bytes, static_cast<std::size_t>(count));
+  return true;
+}
+
+LineInput::Got LineInput::next(std::string& line) {
+  std::size_t end = buffer_.find('\n');
+  for (bool interrupted = false; end == std::string::npos && !ended_; end = buffer_.find('\n')) {
+    if (read_more(interrupted)) continue;
+    if (interrupted) return Got::interrupted;
+    ended_ = true;
+  }
+  if (end == std::string::npos && buffer_.empty()) return Got::end;
+  line = buffer_.substr(0, end);
+  buffer_.erase(0, end == std::string::npos ? end : end + 1);
+  return Got::line;
+}
+
+std::string LineInput::rest() {
+  for (bool interrupted = false; read_more(interrupted) || interrupted;) {
+  }
+  ended_ = true;
+  return std::exchange(buffer_, {});
+}
+
+bool is_terminal(int stream) { return isatty(stream) == 1; }
 
 }  // namespace hone::cli

@@ -1,5 +1,6 @@
 // What the program knows of its terminal, and how it speaks: data to stdout, messages to stderr.
 #pragma once
+#include <memory>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -32,5 +33,36 @@ void print_error_event(int exit_code, const std::string& what, const ErrorText& 
 
 // Stops on the first Ctrl-C, SIGTERM or hang-up; a second Ctrl-C or SIGTERM ends the program.
 std::stop_token interruption();
+
+// Ctrl-C that stops one thing after the other, and not the program.
+class Interrupts {
+ public:
+  Interrupts();  // from here on; one in a program
+  ~Interrupts();
+  Interrupts(const Interrupts&) = delete;
+  Interrupts& operator=(const Interrupts&) = delete;
+
+  std::stop_token next();  // of what begins now: stopped by the next Ctrl-C
+  int count() const;       // so far
+
+ private:
+  struct Parts;
+  std::unique_ptr<Parts> parts_;
+};
+
+// Lines from stdin, which Ctrl-C interrupts.
+class LineInput {
+ public:
+  enum class Got { line, end, interrupted };
+  Got next(std::string& line);  // without its newline
+  std::string rest();           // all that follows
+
+ private:
+  bool read_more(bool& interrupted);  // false: nothing came
+  std::string buffer_;
+  bool ended_ = false;
+};
+
+bool is_terminal(int stream);  // 0, 1, 2
 
 }  // namespace hone::cli

@@ -66,7 +66,8 @@ void TrainingOptions::add_to(Command& c, bool needs_out) {
   c.add_option("--model", run.model, "preset, config.json or model folder")->capture_default_str();
   c.add_option("--recipe", recipe, "TOML file of these options as keys (or just FILE.toml); those typed win");
   c.add_option("--data", run.data,
-               "texts: file, folder or token shards; pairs: .tsv or .jsonl, " + one_of(pair_task_names()));
+               "texts: file, folder or token shards; prompts or chats: .jsonl; pairs: .tsv or .jsonl, " +
+                   one_of(pair_task_names()));
   c.add_option("--out", run.out, "folder for the model and its checkpoints")->required(needs_out);
   c.add_option("--tokenizer", run.tokenizer,
                "byte, char or a tokenizer.json (default: of the run in --out, of the model folder, byte)");
@@ -80,13 +81,20 @@ void TrainingOptions::add_to(Command& c, bool needs_out) {
   c.add_option("--allow", allow, "where that is not enough: optimizer (8-bit states), master (bf16 weights)")
       ->not_empty("optimizer, master, or both: optimizer,master");
   c.add_option("--seq", run.plan.seq,
-               "tokens a sequence (0: 256; of pairs, as many as the longest target takes)")
+               "tokens a sequence (0: 256; of pairs and examples, as many as the longest takes)")
       ->capture_default_str();
   c.add_option("--source-seq", run.source_seq, "tokens of a pair's source (0: as many as the longest takes)")
       ->capture_default_str();
-  c.add_option("--too-long", too_long, "pairs that are longer: error, drop or cut")->capture_default_str();
+  c.add_option("--too-long", too_long, "pairs and examples that are longer: error, drop or cut")
+      ->capture_default_str();
   c.add_option("--source-field", run.source_field, "of pairs in JSON lines (default: source, src or input)");
   c.add_option("--target-field", run.target_field, "(default: target, tgt or output)");
+  c.add_option("--chat-template", run.chat_template,
+               "of chats: a file in Jinja, instead of the model folder's template");
+  c.add_flag("--train-on-prompt", run.train_on_prompt,
+             "of prompts and chats: learn all of it, not only what answers");
+  c.add_flag("--packing", run.packing,
+             "of prompts and chats: several in a sequence of --seq, each seeing itself alone");
   c.add_option("--precision", precision, "f32, bf16 or fp16 (products; weights stay f32)")
       ->capture_default_str();
   c.add_option("--loss-scale", loss_scale,
@@ -109,6 +117,16 @@ void TrainingOptions::add_to(Command& c, bool needs_out) {
   c.add_option("--dropout", dropout, "everywhere that the model has it (default: the config's)");
   c.add_option("--label-smoothing", label_smoothing,
                "share of each label that is spread over all (default: the model's, mostly 0)");
+  c.add_option(
+       "--lora-rank", lora_rank,
+       "train an adapter of this rank beside a frozen model (0: the model itself); --out is then PEFT's")
+      ->capture_default_str();
+  c.add_option("--lora-alpha", lora_alpha,
+               "an adapter's part is multiplied by alpha / rank (default: twice the rank)");
+  c.add_option("--lora-dropout", lora_dropout, "of what an adapter reads (default: 0)");
+  c.add_option("--lora-targets", lora_targets,
+               "modules that have one, by the ends of their names: q_proj,v_proj (default: all-linear)");
+  c.add_flag("--lora-rslora", lora_rslora, "alpha over the root of the rank");
   c.add_option("--threads", run.plan.threads, "0: all cores; changes no number")->capture_default_str();
   add_isa(c, run.plan.isa);
   c.add_option("--seed", seed, "of initial weights, order of the text, dropout")->capture_default_str();
@@ -120,6 +138,8 @@ void TrainingOptions::add_to(Command& c, bool needs_out) {
       ->capture_default_str();
   c.add_flag("--compress-checkpoints", run.compress_checkpoints,
              "the optimizer's state without loss in fewer bytes, for more time");
+  c.add_size("--max-shard-size", run.saving.max_shard_bytes,
+             "of the finished model: weights beyond it are cut into shards (default: 5GB)");
   c.add_option("--eval-every", run.eval_every, "steps between evaluations (0: at the end only)")
       ->capture_default_str();
 }
@@ -146,8 +166,23 @@ LossScaling scaling(const std::string& text, Precision precision) {
 
 }  // namespace
 
+std::optional<LoraOptions> TrainingOptions::lora() const {
+  const bool asked = lora_alpha || lora_dropout || !lora_targets.empty() || lora_rslora;
+  if (lora_rank == 0 && asked)
+    throw Error(ErrorKind::usage, {.what = "options of an adapter, and no rank",
+                                   .where = "lora-rank",
+                                   .expected = "1 or more",
+                                   .found = "0"});
+  if (lora_rank == 0) return {};
+  LoraOptions o{.rank = lora_rank, .alpha = lora_alpha, .rslora = lora_rslora};
+  if (lora_dropout) o.dropout = static_cast<float>(*lora_dropout);
+  if (!lora_targets.empty()) o.targets = separated(lora_targets);
+  return o;
+}
+
 TrainingRun TrainingOptions::finished() const {
   TrainingRun r = run;
+  r.lora = lora();
   r.plan.precision = precision_from_name(precision);
   r.plan.loss_scaling = scaling(loss_scale, r.plan.precision);
   r.plan.master = precision_from_name(master);

@@ -20,9 +20,14 @@ struct TrainingOptions {
   std::string recipe;  // only for --help: arguments.cpp takes it out of the command line
   std::optional<double> dropout, label_smoothing;
   std::string allow;
+  std::int64_t lora_rank = 0;  // 0: the model itself is trained
+  std::optional<double> lora_alpha, lora_dropout;
+  std::string lora_targets;
+  bool lora_rslora = false;
   std::uint64_t seed = 0;
 
   void add_to(Command& command, bool needs_out);
+  std::optional<LoraOptions> lora() const;
   TrainingRun finished() const;  // with what was typed turned into what the library takes
 };
 

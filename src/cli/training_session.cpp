@@ -7,6 +7,7 @@
 
 #include "cli/json_line.hpp"
 #include "cli/terminal.hpp"
+#include "hone/lora.hpp"
 #include "hone/machine.hpp"
 
 namespace hone::cli {
@@ -69,10 +70,13 @@ void TrainingSession::say(const std::string& text) {
 
 void TrainingSession::started(const TrainPlan& plan, std::int64_t first_step) {
   const auto& o = plan.options();
+  const auto trained = static_cast<double>(adapter_parameters(plan.model()));
   say(fmt::format(
-      "{}: {} parameters, {} x {} tokens a step in micro-batches of {}, {}, {} threads, {}; {} of memory",
-      run_.model, human_count(static_cast<double>(plan.model().parameters())), o.batch, o.seq, o.micro_batch,
-      name(o.precision), o.threads, o.isa, human_bytes(static_cast<double>(plan.peak_bytes()))));
+      "{}: {} parameters{}, {} x {} tokens a step in micro-batches of {}, {}, {} threads, {}; {} of memory",
+      run_.model, human_count(static_cast<double>(plan.model().parameters())),
+      trained > 0 ? fmt::format(", {} of them an adapter's, which are trained", human_count(trained)) : "",
+      o.batch, o.seq, o.micro_batch, name(o.precision), o.threads, o.isa,
+      human_bytes(static_cast<double>(plan.peak_bytes()))));
   plan_ = plan;
   begin_ = steady_seconds();
   if (first_step >= run_.steps) return;

@@ -54,7 +54,7 @@ struct Executor::Impl {
   std::byte* address(std::size_t program, TensorId id) {
     const Program& p = plan.programs()[program];
     const TensorDef& root = p[p.root(id)];
-    const std::int64_t inside = (p[id].offset - root.offset) * size_bytes(root.type.dtype);
+    const std::int64_t inside = row_bytes(root.type.dtype, p[id].offset - root.offset);
     if (const auto at = held.find(root.name); at != held.end() && root.role != Role::activation)
       return at->second.data() + inside;
     const std::int64_t base =
@@ -123,6 +123,7 @@ bool Executor::run_nodes(std::size_t program, std::size_t first, std::size_t end
 }
 
 std::span<std::byte> Executor::bytes(const std::string& name) {
+  if (const auto held = impl_->held.find(name); held != impl_->held.end()) return held->second;
   const auto found = impl_->plan.shared().find(name);
   if (found == impl_->plan.shared().end() || found->second.offset < 0)
     throw std::logic_error("no tensor '" + name + "' in the arena");

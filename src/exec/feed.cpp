@@ -105,15 +105,18 @@ void write_place(std::span<std::byte> to, const TensorDef& input, const Place& p
   auto* whole = reinterpret_cast<std::int32_t*>(to.data());
   const auto count = static_cast<std::int64_t>(to.size() / sizeof(std::int32_t));
   const bool behind_cache = input.input.meaning == Meaning::positions;
+  const auto first_of = [&](std::int64_t sequence) {
+    return place.positions.empty() ? place.position : place.positions[static_cast<std::size_t>(sequence)];
+  };
   switch (input.input.meaning) {
     case Meaning::positions:
     case Meaning::own_positions:
       for (std::int64_t i = 0; i < count; ++i)
-        whole[i] =
-            static_cast<std::int32_t>((behind_cache ? place.position : 0) + i % input.type.shape.last());
+        whole[i] = static_cast<std::int32_t>((behind_cache ? first_of(i / input.type.shape.last()) : 0) +
+                                             i % input.type.shape.last());
       break;
     case Meaning::cache_lengths:
-      std::fill_n(whole, count, static_cast<std::int32_t>(place.position));
+      for (std::int64_t i = 0; i < count; ++i) whole[i] = static_cast<std::int32_t>(first_of(i));
       break;
     case Meaning::step:
       std::memcpy(to.data(), &place.step, sizeof place.step);

@@ -16,7 +16,8 @@ using LabelCounts = std::map<std::string, std::int64_t>;
 
 // Where in the run a micro-batch stands: what the loop, not the data, writes.
 struct Place {
-  std::int64_t position = 0;  // of the first token: behind what a cache holds
+  std::int64_t position = 0;              // of the first token: behind what a cache holds
+  std::vector<std::int32_t> positions{};  // of each sequence, where they differ
   op::StepInfo step{};
   LabelCounts counts{};  // of the whole step
   float loss_scale = 1;  // of every term

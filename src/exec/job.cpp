@@ -33,6 +33,11 @@ JobPlan::JobPlan(std::vector<Program> programs, ExecOptions options, const std::
   plan_shared(held);
 }
 
+bool JobPlan::holds(const std::string& name) const {
+  const auto found = shared_.find(name);
+  return found != shared_.end() && found->second.offset < 0;
+}
+
 std::string JobPlan::print(std::size_t program) const {
   const auto pool = ThreadPool::unstarted(options_.threads);
   const Program& p = programs_[program];

@@ -40,6 +40,7 @@ class JobPlan {
   const std::vector<Program>& programs() const { return programs_; }
   const ExecOptions& options() const { return options_; }
   const std::map<std::string, Shared>& shared() const { return shared_; }
+  bool holds(const std::string& name) const;  // is it a shared tensor that has no place in the arena?
   const Workspace& workspace(std::size_t program) const { return workspaces_[program]; }
   // The inputs that a program of the list reads, found once.
   const std::vector<TensorId>& inputs(std::size_t program) const { return inputs_[program]; }
@@ -78,7 +79,8 @@ class Executor {
   // Some of its nodes, from `first` to before `end`; those before have just been run.
   bool run_nodes(std::size_t program, std::size_t first, std::size_t end, const std::stop_token& stop = {});
 
-  // A shared tensor by name, or an output of a program (valid until the next run of any program).
+  // A shared tensor by name, wherever it lies, or an output of a program (valid until the next run of any
+  // program).
   std::span<std::byte> bytes(const std::string& name);
   // An input of a program, in that program's own size: programs may differ in an input's shape, for it is
   // written before each run.

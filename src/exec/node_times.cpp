@@ -98,9 +98,9 @@ Alone shortened(Alone a) {
       for (const std::int64_t size : t.type.shape.sizes())
         if (std::find(fixed.begin(), fixed.end(), size) == fixed.end()) longest = std::max(longest, size);
     if (longest <= 256) break;
-    const auto wanted = static_cast<std::int64_t>(static_cast<double>(longest) / over) / 128 * 128;
+    const auto wanted = static_cast<std::int64_t>(static_cast<double>(longest) / over) / 256 * 256;
     Alone shorter = a;
-    resize(shorter.program, longest, std::max<std::int64_t>({256, longest / 64 / 128 * 128, wanted}));
+    resize(shorter.program, longest, std::max<std::int64_t>({256, longest / 64 / 256 * 256, wanted}));
     if (consistent(shorter))
       a = std::move(shorter);
     else
@@ -120,7 +120,7 @@ std::string kind_of(const Program& p, const Node& node) {
 std::int64_t extent_bytes(const TensorDef& t) {
   std::int64_t last = 0;
   for (int axis = 0; axis < t.type.shape.rank(); ++axis) last += (t.type.shape[axis] - 1) * t.strides[axis];
-  return aligned((last + 1) * size_bytes(t.type.dtype));
+  return aligned(row_bytes(t.type.dtype, last + 1));
 }
 
 // What has to mean something stays where it is: ids and lengths, and the scalars of a step.

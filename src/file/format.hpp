@@ -9,7 +9,7 @@ namespace hone {
 // nothing.
 std::string_view packed_format(std::string_view head);
 
-inline constexpr std::string_view safetensors_name = "a safetensors file";
+inline constexpr std::string_view safetensors_name = "a safetensors file", gguf_format = "a GGUF model";
 
 struct KnownFormat {
   std::string_view name;  // empty: not known

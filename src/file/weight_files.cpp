@@ -13,9 +13,6 @@
 namespace hone {
 namespace {
 
-constexpr const char* whole_file = "model.safetensors";
-constexpr const char* index_file = "model.safetensors.index.json";
-
 // Which shard of the folder each tensor is in.
 std::map<std::string, std::string> read_index(const std::string& path) {
   const nlohmann::json index = read_json(path);
@@ -62,7 +59,8 @@ constexpr const char* convert_pickle =
     "AutoModelForCausalLM.from_pretrained(FOLDER).save_pretrained(NEW) writes safetensors";
 constexpr Stranger strangers[] = {
     {"adapter_model.safetensors",
-     "it is an adapter (LoRA or alike): merge it into its base model first, by merge_and_unload() of peft"},
+     "it is an adapter (LoRA or alike): name it by --adapter DIR behind its base model, or merge it into its "
+     "base model"},
     {"adapter_model.bin",
      "it is an adapter (LoRA or alike): merge it into its base model first, by merge_and_unload() of peft"},
     {"pytorch_model.bin", convert_pickle},
@@ -97,7 +95,7 @@ std::vector<std::string> files_in(const std::string& folder) {
 }  // namespace
 
 std::string model_file_in(const std::string& folder) {
-  for (const char* name : {"config.json", whole_file, index_file})
+  for (const char* name : {"config.json", weight_file_name, weight_index_name})
     if (is_file(folder + "/" + name)) return name;
   return stranger_in(files_in(folder)).first;
 }
@@ -125,6 +123,14 @@ void refuse_folder(const std::string& folder, const std::string& lacking) {
                .hint = hint});
 }
 
+std::set<std::string> shard_names(const std::string& folder) {
+  const std::string path = folder + "/" + weight_index_name;
+  std::set<std::string> names;
+  if (is_file(path))
+    for (const auto& [tensor, shard] : read_index(path)) names.insert(shard);
+  return names;
+}
+
 namespace {
 
 // A checkpoint has the digests of its files beside them (state.json tells it from a folder of somebody's with
@@ -132,26 +138,31 @@ namespace {
 void require_as_saved(const std::string& folder) {
   if (!is_file(folder + "/state.json") || !is_file(folder + "/" + checksums_file)) return;
   const Checksums checksums = read_checksums(folder);
-  if (const auto weights = checksums.find(whole_file); weights != checksums.end())
-    require_checksum(folder + "/" + whole_file, weights->second);
+  if (const auto weights = checksums.find(weight_file_name); weights != checksums.end())
+    require_checksum(folder + "/" + weight_file_name, weights->second);
 }
 
 }  // namespace
 
-WeightFiles::WeightFiles(const std::string& folder) : path_(folder + "/" + whole_file) {
-  if (is_file(path_)) require_as_saved(folder);
-  if (is_file(path_))
-    files_.push_back(std::make_unique<SafetensorsFile>(path_));
-  else if (is_file(folder + "/" + index_file))
+WeightFiles::WeightFiles(const std::string& folder) : path_(folder + "/" + weight_file_name) {
+  const bool whole = is_file(path_);
+  if (whole) require_as_saved(folder);
+  if (is_file(folder + "/" + weight_index_name)) {
     open_shards(folder);
-  else
-    refuse_folder(folder, whole_file);
+    if (whole && !shard_names(folder).contains(weight_file_name))
+      notes_.push_back(folder + "/" + weight_file_name + " is not read: the weights are in the shards of " +
+                       weight_index_name);
+  } else if (whole) {
+    files_.push_back(std::make_unique<SafetensorsFile>(path_));
+  } else {
+    refuse_folder(folder, weight_file_name);
+  }
   for (const auto& file : files_)
     for (const SafetensorsEntry& entry : file->entries()) tensors_.push_back({file.get(), &entry});
 }
 
 void WeightFiles::open_shards(const std::string& folder) {
-  path_ = folder + "/" + index_file;
+  path_ = folder + "/" + weight_index_name;
   auto expected = read_index(path_);
   std::set<std::string> names;
   for (const auto& [tensor, shard] : expected) names.insert(shard);
@@ -161,20 +172,22 @@ void WeightFiles::open_shards(const std::string& folder) {
     for (const SafetensorsEntry& entry : files_.back()->entries()) {
       const auto at = expected.find(entry.name);
       if (at == expected.end() || at->second != name)
-        throw Error(ErrorKind::input,
-                    {.what = "the index does not place this tensor here",
-                     .where = files_.back()->path() + ", tensor " + entry.name,
-                     .expected = "each tensor in the one shard that " + std::string(index_file) + " says",
-                     .found = at == expected.end() ? "no place, or one more of it" : at->second,
-                     .hint = "are the files of one download?"});
+        throw Error(
+            ErrorKind::input,
+            {.what = "the index does not place this tensor here",
+             .where = files_.back()->path() + ", tensor " + entry.name,
+             .expected = "each tensor in the one shard that " + std::string(weight_index_name) + " says",
+             .found = at == expected.end() ? "no place, or one more of it" : at->second,
+             .hint = "are the files of one download?"});
       expected.erase(at);
     }
   }
   if (!expected.empty())
-    throw Error(ErrorKind::input, {.what = "a tensor is not in its shard",
-                                   .where = folder + "/" + expected.begin()->second,
-                                   .expected = "tensor " + expected.begin()->first + ", by " + index_file,
-                                   .hint = "are the files of one download?"});
+    throw Error(ErrorKind::input,
+                {.what = "a tensor is not in its shard",
+                 .where = folder + "/" + expected.begin()->second,
+                 .expected = "tensor " + expected.begin()->first + ", by " + weight_index_name,
+                 .hint = "are the files of one download?"});
 }
 
 }  // namespace hone

@@ -90,6 +90,7 @@ struct InputRecord {
   enum class Kind : std::uint8_t { required, optional, variadic } kind = Kind::required;
   bool trains = false;  // the op's gradient sums that of a parameter that stands here
   bool widens = false;  // takes a narrow type for f32, with the bits of a cast
+  bool stored = false;  // takes a weight as its file has it: any floating type, or blocks
 };
 
 // How autocast treats an op's floating inputs.

@@ -2,17 +2,52 @@
 
 #include <cassert>
 
+#include "kernel/element.hpp"
+
 namespace hone {
 
-std::int64_t size_bytes(DType dtype) {
-  constexpr std::array<std::int64_t, 5> sizes{4, 2, 2, 4, 1};
-  return sizes[static_cast<std::size_t>(dtype)];
+namespace {
+
+struct TypeInfo {
+  std::string_view name;
+  std::int64_t block_elements, block_bytes;
+};
+
+constexpr TypeInfo blocks(std::string_view name, kernel::Element e) {
+  return {name, kernel::packing(e).elements, kernel::packing(e).bytes};
 }
 
-std::string_view name(DType dtype) {
-  constexpr std::array<std::string_view, 5> names{"f32", "bf16", "f16", "i32", "u8"};
-  return names[static_cast<std::size_t>(dtype)];
+using kernel::Element;
+constexpr std::array<TypeInfo, dtype_count> types{{{"f32", 1, 4},
+                                                   {"bf16", 1, 2},
+                                                   {"f16", 1, 2},
+                                                   {"i32", 1, 4},
+                                                   {"u8", 1, 1},
+                                                   blocks("q8_0", Element::q8_0),
+                                                   blocks("q4_0", Element::q4_0),
+                                                   blocks("q4_1", Element::q4_1),
+                                                   blocks("q5_0", Element::q5_0),
+                                                   blocks("q5_1", Element::q5_1),
+                                                   blocks("q2_k", Element::q2_k),
+                                                   blocks("q3_k", Element::q3_k),
+                                                   blocks("q4_k", Element::q4_k),
+                                                   blocks("q5_k", Element::q5_k),
+                                                   blocks("q6_k", Element::q6_k)}};
+
+const TypeInfo& info(DType dtype) { return types[static_cast<std::size_t>(dtype)]; }
+
+}  // namespace
+
+std::int64_t size_bytes(DType dtype) {
+  assert(!is_blocks(dtype));
+  return info(dtype).block_bytes;
 }
+std::int64_t block_elements(DType dtype) { return info(dtype).block_elements; }
+std::int64_t row_bytes(DType dtype, std::int64_t elements) {
+  assert(elements % block_elements(dtype) == 0);
+  return elements / info(dtype).block_elements * info(dtype).block_bytes;
+}
+std::string_view name(DType dtype) { return info(dtype).name; }
 
 bool is_floating(DType dtype) { return dtype <= DType::f16; }
 

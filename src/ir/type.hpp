@@ -11,11 +11,33 @@
 
 namespace hone {
 
-enum class DType : std::uint8_t { f32, bf16, f16, i32, u8 };
+// The types behind u8 are ggml's blocks of quantized weights (kernel/blocks.hpp): so many elements of a row
+// in so many bytes. Only rows are divided into blocks, and what has such a type is only read.
+enum class DType : std::uint8_t {
+  f32,
+  bf16,
+  f16,
+  i32,
+  u8,
+  q8_0,
+  q4_0,
+  q4_1,
+  q5_0,
+  q5_1,
+  q2_k,
+  q3_k,
+  q4_k,
+  q5_k,
+  q6_k
+};
+inline constexpr std::size_t dtype_count = 15;
 
-std::int64_t size_bytes(DType dtype);
+std::int64_t size_bytes(DType dtype);                        // of an element; not of a type of blocks
+std::int64_t block_elements(DType dtype);                    // 1 of all others
+std::int64_t row_bytes(DType dtype, std::int64_t elements);  // of whole blocks
 std::string_view name(DType dtype);
 bool is_floating(DType dtype);
+constexpr bool is_blocks(DType dtype) { return dtype >= DType::q8_0; }
 DType dtype_of(Precision precision);  // of a job's products
 
 // Up to six sizes, outermost first. Also used for strides (in elements).
@@ -47,7 +69,7 @@ std::string to_string(const Shape& shape);  // [4,256,768]
 struct TensorType {
   Shape shape;
   DType dtype = DType::f32;
-  std::int64_t bytes() const { return shape.elements() * size_bytes(dtype); }
+  std::int64_t bytes() const { return row_bytes(dtype, shape.elements()); }
   bool operator==(const TensorType&) const = default;
 };
 

@@ -1,9 +1,12 @@
 #include "ir/values.hpp"
 
 #include <algorithm>
+#include <array>
+#include <cassert>
 #include <cmath>
 
 #include "base/types.hpp"
+#include "kernel/blocks.hpp"
 
 namespace hone {
 namespace {
@@ -19,7 +22,18 @@ std::span<T> of(std::span<std::byte> bytes) {
 
 }  // namespace
 
+kernel::Element element_of(DType dtype) {
+  using kernel::Element;
+  if (is_blocks(dtype))  // in the same order
+    return static_cast<Element>(static_cast<int>(Element::q8_0) + static_cast<int>(dtype) -
+                                static_cast<int>(DType::q8_0));
+  assert(is_floating(dtype));
+  constexpr std::array elements{Element::f32, Element::bf16, Element::f16};
+  return elements[static_cast<std::size_t>(dtype)];
+}
+
 void widen(std::span<const std::byte> from, DType dtype, std::span<float> to) {
+  if (is_blocks(dtype)) return kernel::expand({from.data(), element_of(dtype)}, to);
   const auto wide = [](auto x) { return to_f32(x); };
   if (dtype == DType::bf16)
     std::ranges::transform(of<bf16>(from), to.begin(), wide);

@@ -4,11 +4,41 @@
 
 namespace hone::kernel {
 
-// The element types that the training kernels compute with.
-enum class Element : std::uint8_t { f32, bf16, f16 };
-constexpr int element_types = 3;
+// The element types that kernels compute with, and behind them those of weights that are only read: ggml's
+// blocks (kernel/blocks.hpp).
+enum class Element : std::uint8_t {
+  f32,
+  bf16,
+  f16,
+  q8_0,
+  q4_0,
+  q4_1,
+  q5_0,
+  q5_1,
+  q2_k,
+  q3_k,
+  q4_k,
+  q5_k,
+  q6_k
+};
+constexpr int element_types = 3;  // that are computed with
+constexpr int block_types = 10;
 
-constexpr std::int64_t bytes(Element e) { return e == Element::f32 ? 4 : 2; }
+struct Packing {
+  std::int64_t elements, bytes;  // of a block, or of one element
+};
+constexpr Packing packing(Element e) {
+  constexpr Packing packings[] = {{1, 4},     {1, 2},     {1, 2},    {32, 34},  {32, 18},
+                                  {32, 20},   {32, 22},   {32, 24},  {256, 84}, {256, 110},
+                                  {256, 144}, {256, 176}, {256, 210}};
+  return packings[static_cast<int>(e)];
+}
+
+constexpr bool is_blocks(Element e) { return e >= Element::q8_0; }
+constexpr std::int64_t bytes(Element e) { return e == Element::f32 ? 4 : 2; }  // not of blocks
+constexpr std::int64_t row_bytes(Element e, std::int64_t elements) {           // of whole blocks
+  return elements / packing(e).elements * packing(e).bytes;
+}
 
 struct In {  // read only
   const void* data = nullptr;

@@ -32,6 +32,19 @@ void run(const Activate& a, Isa isa, ThreadPool& pool) {
   });
 }
 
+void run(const Gate& a, Isa isa, ThreadPool& pool) {
+  const ElementwiseTable& f = elementwise_table_of(isa);
+  by_tasks(a.n, pool,
+           [&](std::int64_t first, std::int64_t n) { (a.dy.data ? f.gate_gradient : f.gate)(a, first, n); });
+}
+
+void run(const Softcap& a, Isa isa, ThreadPool& pool) {
+  const ElementwiseTable& f = elementwise_table_of(isa);
+  by_tasks(a.n, pool, [&](std::int64_t first, std::int64_t n) {
+    (a.dy.data ? f.softcap_gradient : f.softcap)(a, first, n);
+  });
+}
+
 void run(const Add& a, Isa isa, ThreadPool& pool) {
   const ElementwiseTable& f = elementwise_table_of(isa);
   by_tasks(a.n, pool, [&](std::int64_t first, std::int64_t n) { f.add(a.a, a.b, a.y, first, n); });

@@ -1,4 +1,5 @@
-// Loops over elements: activations, sums, casts, dropout; and the sum over rows that a bias's gradient is.
+// Loops over elements: activations, gates, sums, casts, dropout; and the sum over rows that a bias's gradient
+// is.
 #pragma once
 #include <cstdint>
 
@@ -16,6 +17,27 @@ struct Activate {
   In x;
   In dy;  // null forward; with dy, y is dx
   Out y;
+};
+
+// y = act(gate) * x: the middle of a gated feed-forward (Shazeer, 2020, "GLU variants improve Transformer").
+// With dy: d_x = dy * act(gate) and d_gate = dy * x * act'(gate). All of one type; results may be inputs.
+struct Gate {
+  std::int64_t n = 0;
+  Activation kind = Activation::none;
+  In gate, x;
+  In dy;  // null forward
+  Out y;  // with dy: d_x
+  Out d_gate;
+};
+
+// y = cap tanh(x / cap): a soft limit. With dy: dx = dy (1 - (y / cap)^2), of the y that was made; in `y`
+// then.
+struct Softcap {
+  std::int64_t n = 0;
+  float cap = 1;
+  In x;   // with dy: what y was
+  In dy;  // null forward
+  Out y;  // all of one type; may be x or dy
 };
 
 // y = a + b, rounded to y's type; y may be a or b where the types agree.
@@ -55,6 +77,8 @@ struct ColumnSum {
 std::int64_t scratch_bytes(const ColumnSum&, int threads);  // 0: each task owns some columns
 
 void run(const Activate&, Isa, ThreadPool&);
+void run(const Gate&, Isa, ThreadPool&);
+void run(const Softcap&, Isa, ThreadPool&);
 void run(const Add&, Isa, ThreadPool&);
 void run(const Cast&, Isa, ThreadPool&);
 void run(const DropoutRows&, Isa, ThreadPool&);

@@ -12,7 +12,7 @@ namespace hone::kernel {
 struct Embedding {
   std::int64_t rows = 0, C = 0;
   const std::int32_t* ids = nullptr;  // [rows]
-  In table{};                         // [V,C]
+  In table{};                         // [V,C], of any type
   float* y = nullptr;                 // [rows,C]
 };
 

@@ -50,7 +50,8 @@ Split split(const Gemm& g, const GemmTable& t, int threads) {
       std::clamp(fitting, t.fewest_panels, std::max(t.fewest_panels, g.N / column_parts / t.panel_columns)) *
       t.panel_columns;
   s.column_blocks = divide_up(g.N, s.columns);
-  const int64_t units = std::min(K, block / s.columns);
+  const int64_t longest = packing(g.b.type).elements / pair;  // a cut of K leaves blocks whole
+  const int64_t units = std::min(K, block / s.columns / longest * longest);
   s.k_block = units * pair;
 
   const int64_t wanted = threads == 1 ? 1 : divide_up(tasks, std::max<int64_t>(s.column_blocks, 1));
@@ -104,7 +105,7 @@ int64_t scratch_bytes(const Gemm& g, Isa isa, int threads) {
 }
 
 void run(const Gemm& g, Isa isa, ThreadPool& pool, void* scratch) {
-  assert(g.K > 0 && g.a.type == g.b.type);
+  assert(g.K > 0 && (g.b_transposed ? g.K : g.N) % packing(g.b.type).elements == 0);
   const GemmTable& t = gemm_table_of(isa);
   const Split s = split(g, t, pool.threads());
   pool.run(s.tasks(), [&](int64_t task, int worker) {

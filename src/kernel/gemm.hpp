@@ -18,7 +18,7 @@ struct Gemm {
   std::int64_t M = 0, N = 0, K = 0;
   In a;  // [M,K]
   std::int64_t a_stride = 0;
-  In b;  // same type as a; [K,N], or [N,K] when b_transposed
+  In b;  // [K,N], or [N,K] when b_transposed; of any type: where it is not a's, expanded while packed
   std::int64_t b_stride = 0;
   bool b_transposed = false;
   Out c;  // [M,N]

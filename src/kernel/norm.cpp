@@ -33,13 +33,17 @@ bool by_columns(const NormGradient& a, int threads) {
   return threads > 1 && a.sequences * pieces_per_sequence(a) < 2 * threads;
 }
 
-void sum_by_columns(const NormGradient& a, const NormGradientRows& rows, const NormTable& f,
-                    ThreadPool& pool) {
+void by_rows(const NormGradient& a, const NormGradientRows& rows, const NormTable& f, ThreadPool& pool) {
   const std::int64_t total = a.sequences * a.positions;
   const std::int64_t step = std::max<std::int64_t>(1, task_elements / a.C);
   pool.run(divide_up(total, step), [&](std::int64_t task, int) {
     f.gradient(rows, task * step, std::min(step, total - task * step), nullptr, nullptr);
   });
+}
+
+void sum_by_columns(const NormGradient& a, const NormGradientRows& rows, const NormTable& f,
+                    ThreadPool& pool) {
+  by_rows(a, rows, f, pool);
   constexpr std::int64_t columns = 64;
   const std::int64_t pieces = a.sequences * pieces_per_sequence(a);
   pool.run(divide_up(a.C, columns), [&](std::int64_t task, int) {
@@ -83,11 +87,11 @@ void sum_by_pieces(const NormGradient& a, const NormGradientRows& rows, const No
 }  // namespace
 
 std::int64_t scratch_bytes(const NormGradient& a, int threads) {
-  return by_columns(a, threads) ? 0 : wave_pieces(a, threads) * 2 * a.C * 4;
+  return !a.sums || by_columns(a, threads) ? 0 : wave_pieces(a, threads) * 2 * a.C * 4;
 }
 
 void run(const Norm& a, Isa isa, ThreadPool& pool) {
-  const NormRows rows{a.C, a.x, a.gamma, a.beta, a.epsilon, a.y, a.mean, a.rstd};
+  const NormRows rows{a.C, a.x, a.gamma, a.beta, a.epsilon, a.offset, a.y, a.mean, a.rstd};
   const std::int64_t step = std::max<std::int64_t>(1, task_elements / a.C);
   const NormTable& f = norm_table_of(isa);
   pool.run(divide_up(a.rows, step), [&](std::int64_t task, int) {
@@ -96,8 +100,10 @@ void run(const Norm& a, Isa isa, ThreadPool& pool) {
 }
 
 void run(const NormGradient& a, Isa isa, ThreadPool& pool, void* scratch) {
-  const NormGradientRows rows{a.C, a.dy, a.x, a.gamma, a.mean, a.rstd, a.addend, a.dx};
-  if (by_columns(a, pool.threads()))
+  const NormGradientRows rows{a.C, a.dy, a.x, a.gamma, a.mean, a.rstd, a.offset, a.addend, a.dx};
+  if (!a.sums)
+    by_rows(a, rows, norm_table_of(isa), pool);
+  else if (by_columns(a, pool.threads()))
     sum_by_columns(a, rows, norm_table_of(isa), pool);
   else
     sum_by_pieces(a, rows, norm_table_of(isa), pool, static_cast<float*>(scratch));

@@ -10,13 +10,14 @@
 
 namespace hone::kernel {
 
-// y = (x - mean) rstd gamma + beta; about zero: y = x rstd gamma.
+// y = (x - mean) rstd gamma + beta; about zero: y = x rstd (offset + gamma).
 struct Norm {
   std::int64_t rows = 0, C = 0;
   const float* x = nullptr;      // [rows,C]
   const float* gamma = nullptr;  // [C]
   const float* beta = nullptr;   // [C]; null: about zero
   float epsilon = 1e-5f;
+  float offset = 0;       // about zero
   Out y;                  // [rows,C]
   float* mean = nullptr;  // [rows]; null: about zero
   float* rstd = nullptr;  // [rows] 1 / sqrt(variance + epsilon); about zero, of the mean square
@@ -29,12 +30,14 @@ struct NormGradient {
   const float* gamma = nullptr;
   const float* mean = nullptr;  // null: about zero
   const float* rstd = nullptr;
+  float offset = 0;               // as in Norm
   const float* addend = nullptr;  // [rows,C] or null: dx = addend + the norm's gradient; may be dx
   float* dx = nullptr;            // [rows,C]
   // [C]; each a sum over pieces in order, a piece (at most piece_positions of one sequence) summed from zero.
   float* dgamma = nullptr;
   float* dbeta = nullptr;   // null: about zero
   bool accumulate = false;  // add to dgamma and dbeta instead of writing them
+  bool sums = true;         // else dx alone, of a norm that is frozen
 };
 
 // Partial sums of 64 pieces (or four a thread) at a time; none where pieces are fewer than two a thread, for

@@ -1,5 +1,6 @@
 // Rotary position embedding (Su et al., 2021, "RoFormer"): elements d and d + width/2 of each head are a
-// pair, turned by the angle position * frequency of d; what lies behind `width` stays.
+// pair, turned by the angle position * frequency of d and multiplied by `factor`; what lies behind `width`
+// stays.
 #pragma once
 #include <cstdint>
 
@@ -17,6 +18,7 @@ struct Rotate {
   const std::int32_t* positions = nullptr;  // [rows]
   const float* frequencies = nullptr;       // [width/2], radians a position
   bool inverse = false;                     // by the negative angles
+  float factor = 1;                         // of what is rotated
   In x;                                     // [rows,heads*D]
   std::int64_t x_stride = 0;
   Out y;  // x's type; may be x

@@ -1,6 +1,7 @@
 #include "model/config_keys.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "base/number.hpp"
@@ -99,6 +100,12 @@ std::int64_t positive_key(const nlohmann::json& config, const char* key, const s
   return value;
 }
 
+std::int64_t optional_size_key(const nlohmann::json& config, const char* key, std::int64_t missing,
+                               const std::string& where) {
+  const bool there = config.contains(key) && !config[key].is_null();
+  return there ? positive_key(config, key, where) : missing;
+}
+
 float fraction_key(const nlohmann::json& config, const char* key, double missing, double below,
                    const std::string& where) {
   if (!config.contains(key)) return static_cast<float>(missing);
@@ -107,6 +114,14 @@ float fraction_key(const nlohmann::json& config, const char* key, double missing
   if (!(value >= 0 && value < below))
     refuse_key(where, key, "0 <= " + std::string(key) + " < " + to_text(below), config[key].dump());
   return static_cast<float>(value);
+}
+
+float positive_number_key(const nlohmann::json& config, const char* key, float missing,
+                          const std::string& where) {
+  if (!config.contains(key) || config[key].is_null()) return missing;
+  const auto value = config[key].is_number() ? config[key].get<float>() : 0.0f;
+  if (!(value > 0) || !std::isfinite(value)) refuse_key(where, key, "a number above 0", config[key].dump());
+  return value;
 }
 
 bool flag_key(const nlohmann::json& config, const char* key, bool missing, const std::string& where) {

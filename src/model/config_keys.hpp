@@ -26,9 +26,15 @@ void note_unknown_keys(const char* family, const nlohmann::json& config,
 
 // The value of a key as every family reads it; Error(input) that names the key where it is something else.
 std::int64_t positive_key(const nlohmann::json& config, const char* key, const std::string& where);
+// The same, or `missing` where the key is absent or null.
+std::int64_t optional_size_key(const nlohmann::json& config, const char* key, std::int64_t missing,
+                               const std::string& where);
 // 0 <= value < below; `missing` where there is none.
 float fraction_key(const nlohmann::json& config, const char* key, double missing, double below,
                    const std::string& where);
+// Above 0; `missing` where the key is absent or null.
+float positive_number_key(const nlohmann::json& config, const char* key, float missing,
+                          const std::string& where);
 bool flag_key(const nlohmann::json& config, const char* key, bool missing, const std::string& where);
 
 }  // namespace hone

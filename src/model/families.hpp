@@ -33,6 +33,11 @@ const std::vector<Family>& families();
 const std::vector<Preset>& presets();
 
 FamilyModel make_gpt2(nlohmann::json& config, const ModelOptions& options, const std::string& where);
+FamilyModel make_llama(nlohmann::json& config, const ModelOptions& options, const std::string& where);
+FamilyModel make_qwen2(nlohmann::json& config, const ModelOptions& options, const std::string& where);
+FamilyModel make_qwen3(nlohmann::json& config, const ModelOptions& options, const std::string& where);
+FamilyModel make_gemma3_text(nlohmann::json& config, const ModelOptions& options, const std::string& where);
+FamilyModel make_mistral(nlohmann::json& config, const ModelOptions& options, const std::string& where);
 FamilyModel make_torch_transformer(nlohmann::json& config, const ModelOptions& options,
                                    const std::string& where);
 

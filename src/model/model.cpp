@@ -8,6 +8,7 @@
 #include "base/float_mode.hpp"
 #include "file/atomic.hpp"
 #include "file/format.hpp"
+#include "file/gguf.hpp"
 #include "file/json.hpp"
 #include "file/mapped.hpp"
 #include "hone/nearest.hpp"
@@ -16,6 +17,7 @@
 #include "model/model_impl.hpp"
 #include "op/inputs.hpp"
 #include "op/ops.hpp"
+#include "store/save_weights.hpp"
 
 namespace hone {
 namespace {
@@ -66,9 +68,9 @@ void require_same_weights(const std::vector<ParameterSpec>& first, const std::ve
     if (!find_spec(now, spec.name)) refuse(spec.name, to_string(spec.shape), "no such weight");
 }
 
-Forward with_own_passes(const Model::Impl& model, Forward forward) {
+Forward with_own_passes(const Model::Impl& model, Forward forward, const BuildOptions& options) {
   for (const ForwardPass& pass : model.passes) {
-    pass(forward.program);
+    pass(forward.program, options);
     verify(forward.program);
   }
   if (!model.specs.empty()) require_same_weights(model.specs, forward.program.parameters());
@@ -200,14 +202,14 @@ Model custom_model(Network network, Objective objective, const ModelOptions& o) 
 Forward Model::Impl::write(BuildOptions options) const {
   options.vocab_size = vocab_size, options.context = context;
   for (const auto& [name, most] : sizes) options.sizes.try_emplace(name, most);
-  return with_own_passes(*this, write_forward(network, options));
+  return with_own_passes(*this, write_forward(network, options), options);
 }
 
 Forward Model::Impl::write(const Objective& of, BuildOptions options,
                            const std::vector<std::string>& keep_outputs) const {
   options.vocab_size = vocab_size, options.context = context;
   for (const auto& [name, most] : sizes) options.sizes.try_emplace(name, most);
-  return with_own_passes(*this, write_forward(network, of, options, keep_outputs));
+  return with_own_passes(*this, write_forward(network, of, options, keep_outputs), options);
 }
 
 Model with_pass(const Model& model, ForwardPass pass) {
@@ -223,6 +225,13 @@ Model with_pass(const Model& model, ForwardPass pass) {
 bool Model::reads_source() const {
   const Program p = impl_->write({.batch = 1, .seq = 1}).program;
   return static_cast<bool>(p.input("$source"));
+}
+
+std::vector<ParameterSpec> Model::Impl::saved(const std::vector<ParameterSpec>& all) const {
+  std::vector<ParameterSpec> saved;
+  for (const ParameterSpec& spec : all)
+    if (!adapter || spec.trained) saved.push_back(spec);
+  return saved;
 }
 
 const ParameterSpec* Model::Impl::find(const std::string& name) const { return find_spec(specs, name); }
@@ -295,11 +304,32 @@ std::string Model::weights_hash() const {
   return hash_weights(impl_->specs, reader_of(*impl_, buffer));
 }
 
-void Model::save(const std::string& folder) const {
+void Model::save(const std::string& folder, const SaveOptions& options) const {
   make_folders(folder);
   std::vector<float> buffer;
-  written_weights(folder + "/model.safetensors", impl_->specs, reader_of(*impl_, buffer)).commit();
-  write_file(folder + "/config.json", impl_->config);
+  save_folder(*this, folder, impl_->specs, reader_of(*impl_, buffer), options);
+}
+
+void save_folder(const Model& model, const std::string& folder, const std::vector<ParameterSpec>& kept,
+                 const WeightReader& read, const SaveOptions& options) {
+  const Model::Impl& impl = model.impl();
+  if (impl.adapter)
+    written_weights(folder + "/" + impl.weights_file(), impl.saved(kept), read).commit();
+  else
+    save_weights(folder, kept, read, options.max_shard_bytes);
+  write_file(folder + "/" + impl.config_file(), saved_config(model));
+}
+
+std::string saved_config(const Model& model) {
+  return model.impl().adapter ? model.impl().adapter->config : config_beside_f32(model);
+}
+
+std::string config_beside_f32(const Model& model) {
+  auto config = nlohmann::ordered_json::parse(model.config_json());
+  bool changed = false;
+  for (const char* key : {"dtype", "torch_dtype"})
+    if (config.contains(key) && config[key] != "float32") config[key] = "float32", changed = true;
+  return changed ? config.dump(2) + "\n" : model.config_json();
 }
 
 Model preset(const std::string& name, const ModelOptions& options) {
@@ -321,6 +351,7 @@ Model from_config(const std::string& path, const ModelOptions& options) {
 
 Model find_model(const std::string& what, const ModelOptions& options) {
   if (is_folder(what)) return open(what, options);
+  if (is_gguf(what)) return open(what, options);
   if (is_file(what)) return from_config(what, options);
   for (const Preset& p : presets())
     if (what == p.name) return preset(what, options);

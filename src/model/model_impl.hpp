@@ -6,13 +6,22 @@
 
 #include "hone/model.hpp"
 #include "op/builder_state.hpp"
+#include "pass/lora.hpp"
 #include "store/weight_store.hpp"
 
 namespace hone {
 
 // A change of a model's forward program that belongs to the model: it may add parameters. Appends nodes and
-// tensors, or changes nodes where they stand (ir/rewrite.hpp), so that ids stay what they are.
-using ForwardPass = std::function<void(Program&)>;
+// tensors, or changes nodes where they stand (ir/rewrite.hpp), so that ids stay what they are. The options
+// say what the program is for.
+using ForwardPass = std::function<void(Program&, const BuildOptions&)>;
+
+// What a model was given beside its own weights, which are frozen then; its parameters are those that train.
+struct Adapter {
+  std::string config;  // the text of adapter_config.json
+  std::vector<LoraModule> modules;
+  float dropout = 0;
+};
 
 struct Model::Impl {
   std::string family;
@@ -26,6 +35,13 @@ struct Model::Impl {
   WeightStore store;
   const FamilyNames* family_names = nullptr;  // of its family; none for an architecture of one's own
   std::vector<std::string> notes;
+  std::shared_ptr<const Adapter> adapter;  // none: the model is all its own
+
+  // A folder of it holds a config and weights: the model's, or its adapter's alone. Of `all`, its weights in
+  // the types in which they are kept, those that are saved.
+  const char* config_file() const { return adapter ? "adapter_config.json" : "config.json"; }
+  const char* weights_file() const { return adapter ? "adapter_model.safetensors" : "model.safetensors"; }
+  std::vector<ParameterSpec> saved(const std::vector<ParameterSpec>& all) const;
 
   const ParameterSpec* find(const std::string& name) const;  // null where there is none
   const ParameterSpec& spec(const std::string& name) const;  // Error(usage) that names the nearest
@@ -51,10 +67,21 @@ inline constexpr const char* architecture_key = "architecture";
 // Error(input) for a file that stands where a model does, with what it is and the folder that it may be of.
 [[noreturn]] void refuse_file(const std::string& path, const std::string& expected);
 
+// config.json as it stands beside weights in f32: Transformers reads them in the type that it names.
+std::string config_beside_f32(const Model& model);
+// That, or the adapter's config: what stands beside what is saved.
+std::string saved_config(const Model& model);
+// A folder of the model: of `kept`, its weights in the types in which `read` gives them, those that are
+// saved.
+void save_folder(const Model& model, const std::string& folder, const std::vector<ParameterSpec>& kept,
+                 const WeightReader& read, const SaveOptions& options);
+
 // The same model with other weights.
 Model with_weights(const Model& model, WeightStore store);
 // The same model with a further pass; weights that it adds have their initial values.
 Model with_pass(const Model& model, ForwardPass pass);
+// A GGUF file; sizes and weights are its own.
+Model open_gguf(const std::string& path, const ModelOptions& options);
 // A folder that such a model of an architecture of one's own was saved to.
 Model open_custom(const std::string& folder, Network network, Objective objective,
                   const ModelOptions& options, const std::vector<ForwardPass>& passes);

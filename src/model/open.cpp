@@ -3,8 +3,10 @@
 #include <nlohmann/json.hpp>
 
 #include "file/format.hpp"
+#include "file/gguf.hpp"
 #include "file/json.hpp"
 #include "file/mapped.hpp"
+#include "model/adapter.hpp"
 #include "model/model_impl.hpp"
 #include "store/mapped_values.hpp"
 
@@ -32,7 +34,7 @@ void require_same_architecture(const nlohmann::json& saved, const nlohmann::json
 }
 
 void require_folder(const std::string& folder) {
-  if (is_file(folder)) refuse_file(folder, "a folder with config.json and model.safetensors");
+  if (is_file(folder)) refuse_file(folder, "a folder with config.json and model.safetensors, or a GGUF file");
   if (!is_file(folder + "/config.json")) refuse_folder(folder, "config.json");
 }
 
@@ -46,6 +48,14 @@ bool has_own_head(NamedTensors& tensors, const Model::Impl& model) {
   if (table == tensors.end()) tensors.emplace(names.table, head->second);
   tensors.erase(head);
   return false;
+}
+
+// A config that does not say whether the head is tied, beside files without one: it is. (Families differ in
+// what they take for granted, and tools in whether they write it.)
+bool lacks_head_unsaid(const NamedTensors& tensors, const Model::Impl& model, const nlohmann::json& config) {
+  const FamilyNames& names = *model.family_names;
+  return !config.contains(tied_key) && model.find(names.head) && !tensors.contains(names.head) &&
+         tensors.contains(names.table);
 }
 
 std::string joined(const std::vector<std::string>& names) {
@@ -72,6 +82,7 @@ Model with_files(const Model& model, std::shared_ptr<const WeightFiles> files, N
   const auto& specs = model.impl().specs;
   const auto unused = unused_names(tensors, *model.impl().family_names, specs);
   auto impl = std::make_shared<Model::Impl>(model.impl());
+  impl->notes.insert(impl->notes.end(), files->notes().begin(), files->notes().end());
   if (!unused.empty())
     impl->notes.push_back(files->path() + ": tensors that this model does not use: " + joined(unused));
   impl->store = WeightStore::mapped(std::move(files), std::move(tensors), specs);
@@ -93,6 +104,13 @@ void refuse_file(const std::string& path, const std::string& expected) {
 }
 
 Model open(const std::string& folder, const ModelOptions& options) {
+  if (is_adapter(folder)) return open_adapted(folder, options);
+  if (is_gguf(folder)) {
+    const Model model =
+        open_gguf(folder, {.tokenizer_size = options.tokenizer_size, .dropout = options.dropout});
+    require_own_sizes(model, options, folder);
+    return model;
+  }
   require_folder(folder);
   const std::string where = folder + "/config.json";
   const ModelOptions open_options{.tokenizer_size = options.tokenizer_size,
@@ -103,13 +121,19 @@ Model open(const std::string& folder, const ModelOptions& options) {
   require_own_sizes(model, options, folder);
   const auto files = std::make_shared<const WeightFiles>(folder);
   NamedTensors tensors = named_tensors(*files, *model.impl().family_names, model.impl().specs);
-  if (has_own_head(tensors, model.impl())) {
-    config[tied_key] = false;
-    auto own = std::make_shared<Model::Impl>(from_json(config, open_options, where).impl());
-    own->notes.push_back(files->path() + " has a head of its own, " + model.impl().family_names->head +
-                         ", though config.json ties it to the table of tokens: the head is used");
-    model = Model(std::move(own));
-  }
+  const auto tie = [&](bool tied, const std::string& why) {
+    config[tied_key] = tied;
+    auto other = std::make_shared<Model::Impl>(from_json(config, open_options, where).impl());
+    other->notes.push_back(files->path() + why);
+    model = Model(std::move(other));
+  };
+  const std::string& head = model.impl().family_names->head;
+  if (has_own_head(tensors, model.impl()))
+    tie(false, " has a head of its own, " + head +
+                   ", though config.json ties it to the table of tokens: the head is used");
+  else if (lacks_head_unsaid(tensors, model.impl(), config))
+    tie(true,
+        " has no " + head + ", and config.json does not say tie_word_embeddings: the table is the head");
   return with_files(model, files, std::move(tensors));
 }
 

@@ -29,11 +29,6 @@ Positions read_positions(const nlohmann::json& config, const std::string& where)
   refuse_key(where, "positions", "none, sinusoidal or learned", "\"" + kind + "\"");
 }
 
-std::int64_t optional_size(const nlohmann::json& config, const char* key, std::int64_t missing,
-                           const std::string& where) {
-  return config.contains(key) ? positive_key(config, key, where) : missing;
-}
-
 void check(const TorchTransformerConfig& c, const nlohmann::json& config, const std::string& where) {
   const auto text = [](std::int64_t n) { return std::to_string(n); };
   if (c.d_model % c.nhead != 0)
@@ -63,12 +58,12 @@ TorchTransformerConfig read_torch_transformer_config(const nlohmann::json& confi
   c.nhead = positive_key(config, "nhead", where);
   c.encoder_layers = positive_key(config, "num_encoder_layers", where);
   c.decoder_layers = positive_key(config, "num_decoder_layers", where);
-  c.dim_feedforward = optional_size(config, "dim_feedforward", 2048, where);
+  c.dim_feedforward = optional_size_key(config, "dim_feedforward", 2048, where);
   const bool both = config.contains("source_vocab_size") && config.contains("target_vocab_size");
   const std::int64_t vocab_size = both ? 0 : positive_key(config, "vocab_size", where);
-  c.source_vocab_size = optional_size(config, "source_vocab_size", vocab_size, where);
-  c.target_vocab_size = optional_size(config, "target_vocab_size", vocab_size, where);
-  c.context = optional_size(config, "max_position_embeddings", 0, where);
+  c.source_vocab_size = optional_size_key(config, "source_vocab_size", vocab_size, where);
+  c.target_vocab_size = optional_size_key(config, "target_vocab_size", vocab_size, where);
+  c.context = optional_size_key(config, "max_position_embeddings", 0, where);
   c.dropout = fraction_key(config, "dropout", 0.1, 1, where);
   c.epsilon = fraction_key(config, "layer_norm_eps", 1e-5, 1, where);
   c.label_smoothing = fraction_key(config, "label_smoothing", 0, 1, where);

@@ -159,7 +159,9 @@ Tensor Builder::tokens() {
 
 Tensor Builder::positions() {
   BuilderState& b = *state_;
-  const InputInfo info{.meaning = Meaning::positions, .below = b.options.context};
+  // Of rows that hold several examples they come with the batch.
+  const bool packed = b.packed();
+  const InputInfo info{.meaning = packed ? Meaning::ids : Meaning::positions, .below = b.options.context};
   return {state_, b.input(input::positions, {{b.options.batch, b.options.seq}, DType::i32}, info).value};
 }
 
@@ -179,6 +181,11 @@ Tensor Builder::constant(std::string_view name, std::initializer_list<std::int64
 
 std::int64_t Builder::batch() const { return state_->options.batch; }
 std::int64_t Builder::seq() const { return state_->options.seq; }
+std::int64_t Builder::longest() const {
+  const CacheShape& cache = state_->options.cache;
+  if (!state_->options.cached) return state_->options.seq;
+  return cache.positions ? cache.positions : cache.block * cache.blocks_a_sequence;
+}
 std::int64_t Builder::vocab_size() const { return state_->options.vocab_size; }
 std::int64_t Builder::size(std::string_view name, std::int64_t missing) const {
   state_->asked_sizes.emplace(name);

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
@@ -119,6 +120,17 @@ TensorId frequencies(BuilderState& b, std::int64_t width, float theta) {
   return b.constant(input::named(name), {width / 2}, values);
 }
 
+// The same as they are given; one table for all places that are given the same.
+TensorId frequencies(BuilderState& b, std::span<const float> given, std::int64_t width) {
+  const auto good = [](float f) { return std::isfinite(f) && f >= 0; };
+  if (std::ssize(given) != width / 2 || !std::ranges::all_of(given, good))
+    fail(b, "rotate", "impossible frequencies", std::to_string(width / 2) + " finite numbers, 0 or more",
+         std::to_string(given.size()) + " numbers");
+  const std::string_view bytes(reinterpret_cast<const char*>(given.data()), given.size_bytes());
+  const std::string name = "rotary." + std::to_string(stream_key(bytes, 0));
+  return b.constant(input::named(name), {width / 2}, given);
+}
+
 void require_theta(const BuilderState& b, const char* use, float theta) {
   if (!(theta > 0) || !std::isfinite(theta)) fail(b, use, "impossible theta", "above 0", to_text(theta));
 }
@@ -126,6 +138,18 @@ void require_theta(const BuilderState& b, const char* use, float theta) {
 TensorId lengths_of(BuilderState& b, const AttentionOptions& o) {
   const bool given = o.lengths.id() >= 0;
   return given ? ids_of(b, o.lengths, "attention") : TensorId{};
+}
+
+// Probabilities are not dropped: which pair is which would depend on what else is in the row.
+Tensor packed_attention(BuilderState& b, const std::vector<TensorId>& in, TensorId lengths,
+                        op::AttentionAttributes a, const std::string& name) {
+  if (lengths || !a.sees.looks_back())
+    fail(b, "attention", "rows of several examples want attention that looks back only",
+         "causal, without lengths", "another one");
+  a.dropout = 0;
+  const TensorId positions{Builder(&b).positions().id()};
+  return add_node(b, op::packed_attention, {in[0], in[1], in[2], positions, op::step_input(b.program)}, a,
+                  name);
 }
 
 }  // namespace
@@ -140,10 +164,15 @@ Tensor rotate(Tensor x, RotaryOptions options) {
     fail(b, "rotate", "elements are rotated in pairs", "an even width up to " + std::to_string(size),
          std::to_string(width));
   require_theta(b, "rotate", options.theta);
+  if (!(options.factor > 0) || !std::isfinite(options.factor))
+    fail(b, "rotate", "impossible factor", "above 0", to_text(options.factor));
   const Tensor given = options.positions;
   const TensorId positions = ids_of(b, given.id() >= 0 ? given : Builder(&b).positions(), "rotate");
-  return add_node(b, op::rotate, {in, positions, frequencies(b, width, options.theta)},
-                  op::RotateAttributes{.heads = options.heads}, b.new_name("rotate"));
+  const TensorId table = options.frequencies.empty() ? frequencies(b, width, options.theta)
+                                                     : frequencies(b, options.frequencies, width);
+  return add_node(b, op::rotate, {in, positions, table},
+                  op::RotateAttributes{.heads = options.heads, .factor = options.factor},
+                  b.new_name("rotate"));
 }
 
 Tensor sinusoids(Tensor positions, std::int64_t width, float theta) {
@@ -182,6 +211,7 @@ Tensor attention(Tensor q, Tensor k, Tensor v, AttentionOptions options) {
     keep_source(b, in[1], name + ".source_k");
     keep_source(b, in[2], name + ".source_v");
   }
+  if (b.packed()) return packed_attention(b, in, lengths, a, name);
   return add_node(b, op::attention, {in[0], in[1], in[2], lengths, op::step_input(b.program)}, a, name);
 }
 

@@ -48,27 +48,30 @@ Tensor linear(Tensor x, Tensor weight, JointLinearOptions options) {
 
 namespace {
 
-Tensor norm(const OpRecord& op, Tensor x, std::string_view name, float epsilon, bool centred) {
+Tensor norm(const OpRecord& op, Tensor x, std::string_view name, op::NormAttributes a, bool centred) {
   BuilderState& b = state_of(x, name);
   Builder builder(&b);
   const std::string n(name);
   const std::int64_t C = b.program[value_of(b, x, n)].type.shape.last();
-  if (!(epsilon >= 0) || !std::isfinite(epsilon))
-    fail(b, n, "impossible epsilon", "0 or more", to_text(epsilon));
+  if (!(a.epsilon >= 0) || !std::isfinite(a.epsilon))
+    fail(b, n, "impossible epsilon", "0 or more", to_text(a.epsilon));
+  if (a.offset != 0 && a.offset != 1)
+    fail(b, n, "impossible offset of a norm's weight", "0 or 1", to_text(a.offset));
   std::vector<TensorId> inputs{{x.id()}};
-  inputs.push_back({builder.parameter(n + ".weight", {C}, {.init = ones(), .decay = false}).id()});
+  const Init neutral = a.offset == 0 ? ones() : zeros();
+  inputs.push_back({builder.parameter(n + ".weight", {C}, {.init = neutral, .decay = false}).id()});
   if (centred)
     inputs.push_back({builder.parameter(n + ".bias", {C}, {.init = zeros(), .decay = false}).id()});
-  return add_node(b, op, inputs, op::NormAttributes{.epsilon = epsilon}, b.new_name(n));
+  return add_node(b, op, inputs, a, b.new_name(n));
 }
 
 }  // namespace
 
 Tensor layer_norm(Tensor x, std::string_view name, float epsilon) {
-  return norm(op::layer_norm, x, name, epsilon, true);
+  return norm(op::layer_norm, x, name, {.epsilon = epsilon}, true);
 }
-Tensor rms_norm(Tensor x, std::string_view name, float epsilon) {
-  return norm(op::rms_norm, x, name, epsilon, false);
+Tensor rms_norm(Tensor x, std::string_view name, float epsilon, float offset) {
+  return norm(op::rms_norm, x, name, {.epsilon = epsilon, .offset = offset}, false);
 }
 
 namespace {
@@ -85,6 +88,22 @@ Tensor gelu(Tensor x) { return unary(x, op::Activation::gelu, "gelu"); }
 Tensor gelu_new(Tensor x) { return unary(x, op::Activation::gelu_new, "gelu_new"); }
 Tensor relu(Tensor x) { return unary(x, op::Activation::relu, "relu"); }
 Tensor silu(Tensor x) { return unary(x, op::Activation::silu, "silu"); }
+
+Tensor gated(Tensor gate, Tensor x, GateFunction f) {
+  using op::Activation;
+  static constexpr Activation kinds[] = {Activation::silu, Activation::gelu, Activation::gelu_new,
+                                         Activation::relu};
+  BuilderState& b = state_of(gate, "gated");
+  return add_node(b, op::gated, {value_of(b, gate, "gated"), value_of(b, x, "gated")},
+                  op::ActivationAttributes{kinds[static_cast<std::size_t>(f)]}, b.new_name("gated"));
+}
+
+Tensor softcap(Tensor x, float cap) {
+  BuilderState& b = state_of(x, "softcap");
+  if (!(cap > 0) || !std::isfinite(cap)) fail(b, "softcap", "impossible cap", "above 0", to_text(cap));
+  return add_node(b, op::softcap, {value_of(b, x, "softcap")}, op::SoftcapAttributes{cap},
+                  b.new_name("softcap"));
+}
 
 Tensor scale(Tensor x, float factor) {
   BuilderState& b = state_of(x, "scale");

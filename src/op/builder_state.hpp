@@ -24,7 +24,12 @@ struct CacheShape {
   std::int64_t sequences = 0;  // that it has room for, of which a program may use fewer; 0: the batch
   std::int64_t sources = 1;  // of those whose keys and values a decoding program reads; they divide the batch
   std::int64_t source_rows = 0;  // positions of each that there is room for; 0: as many as a program has
+  std::int64_t positions = 0;    // of a sequence that are used; 0: all that the blocks have
 };
+
+// The size of a network by which its rows hold several examples, one behind the other: positions are then an
+// input of the batch, "positions", and attention keeps within an example (op/packed_attention.cpp).
+inline constexpr const char* packed_size = "packed";
 
 struct BuildOptions {
   std::int64_t batch = 1, seq = 1;
@@ -50,6 +55,10 @@ struct BuilderState {
   std::map<std::string, TensorId> activations;     // what nodes leave, by the nodes' names and by named()
   int losses = 0;                                  // so far
   std::set<std::string, std::less<>> asked_sizes;  // by Builder::size
+  bool packed() {                                  // do several texts share a sample?
+    asked_sizes.emplace(packed_size);
+    return options.sizes.contains(packed_size);
+  }
   // Made at its first use; Error(input) where a second one disagrees. `name` begins with '$'.
   TensorId input(const std::string& name, const TensorType& type, const InputInfo& info);
   // Numbers, by a name that begins with '$' too.

@@ -5,6 +5,8 @@
 #include <cassert>
 #include <cstring>
 
+#include "ir/values.hpp"
+#include "kernel/blocks.hpp"
 #include "op/inputs.hpp"
 #include "op/ops.hpp"
 
@@ -38,11 +40,7 @@ bool all_even_rows(const Call& c) {
   return std::all_of(c.in.begin(), c.in.end(), even) && std::all_of(c.out.begin(), c.out.end(), even);
 }
 
-kernel::Element element(DType dtype) {
-  assert(is_floating(dtype));
-  constexpr std::array elements{kernel::Element::f32, kernel::Element::bf16, kernel::Element::f16};
-  return elements[static_cast<std::size_t>(dtype)];
-}
+kernel::Element element(DType dtype) { return element_of(dtype); }
 
 namespace {
 
@@ -55,10 +53,19 @@ std::int64_t address(const Operand& o, std::int64_t i) {
   return at;
 }
 
+double get_from_block(const Operand& o, std::int64_t at) {
+  const std::int64_t whole = block_elements(o.type.dtype);
+  float values[256];
+  kernel::expand({o.as<std::byte>() + row_bytes(o.type.dtype, at / whole * whole), element(o.type.dtype)},
+                 std::span(values).first(static_cast<std::size_t>(whole)));
+  return static_cast<double>(values[at % whole]);
+}
+
 }  // namespace
 
 double get(const Operand& o, std::int64_t i) {
   const std::int64_t at = address(o, i);
+  if (is_blocks(o.type.dtype)) return get_from_block(o, at);
   switch (o.type.dtype) {
     case DType::f32:
       return static_cast<double>(o.as<float>()[at]);
@@ -70,8 +77,9 @@ double get(const Operand& o, std::int64_t i) {
       return o.as<std::int32_t>()[at];
     case DType::u8:
       return o.as<std::uint8_t>()[at];
+    default:
+      return 0;
   }
-  return 0;
 }
 
 void set(const Operand& o, std::int64_t i, double value) {
@@ -92,6 +100,8 @@ void set(const Operand& o, std::int64_t i, double value) {
     case DType::u8:
       o.as<std::uint8_t>()[at] = static_cast<std::uint8_t>(value);
       break;
+    default:
+      assert(false);  // blocks are only read
   }
 }
 

@@ -83,7 +83,7 @@ Cost gradient_cost(const Program& p, const Node& n) {
                                        3 * p[n.inputs[GradientIn::dy]].type.bytes())};
 }
 
-constexpr InputRecord inputs[] = {{"ids"}, {.name = "table", .trains = true}};
+constexpr InputRecord inputs[] = {{"ids"}, {.name = "table", .trains = true, .stored = true}};
 constexpr InputRecord gradient_inputs[] = {{"ids"}, {"dy"}, {"sum"}, {"step"}};
 constexpr Variant variants[] = {{"rows", "cpu", nullptr, nullptr, run}};
 constexpr Variant gradient_variants[] = {{"rows", "cpu", nullptr, nullptr, run_gradient}};

@@ -58,9 +58,9 @@ constexpr InputRecord gradient_inputs[] = {{.name = "dy", .widens = true},
                                            {"gamma"},
                                            {"mean"},
                                            {"rstd"},
-                                           {"gamma_sum"},
-                                           {"beta_sum"},
-                                           {"step"},
+                                           {"gamma_sum", InputRecord::Kind::optional},
+                                           {"beta_sum", InputRecord::Kind::optional},
+                                           {"step", InputRecord::Kind::optional},
                                            {"addend", InputRecord::Kind::optional}};
 
 }  // namespace

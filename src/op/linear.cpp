@@ -17,7 +17,7 @@ using In = LinearInputs;
 Operand rows_of_weight(Operand whole, RowRange rows) {
   if (!whole || !rows) return whole;
   if (whole.data)
-    whole.data = whole.as<std::byte>() + rows.first * whole.strides[0] * size_bytes(whole.type.dtype);
+    whole.data = whole.as<std::byte>() + row_bytes(whole.type.dtype, rows.first * whole.strides[0]);
   whole.type.shape[0] = rows.rows;
   return whole;
 }
@@ -37,7 +37,12 @@ std::vector<OutputSpec> infer(const InferInput& i) {
   const Shape& w = weight.shape;
   if (x.shape.last() != w[1])
     i.fail("the input's width does not fit the weight", "width " + std::to_string(w[1]), to_string(x));
-  if (x.dtype != weight.dtype) i.fail("input and weight differ in type", to_string(weight), to_string(x));
+  if (!is_floating(x.dtype)) i.fail("the input is no floating type", "f32, bf16 or f16", to_string(x));
+  if (!is_floating(weight.dtype) && !is_blocks(weight.dtype))
+    i.fail("the weight is of no type that is multiplied", "a floating type, or blocks", to_string(weight));
+  if (w[1] % block_elements(weight.dtype) != 0)
+    i.fail("rows of the weight are not whole blocks",
+           "a multiple of " + std::to_string(block_elements(weight.dtype)), to_string(weight));
   if (i.has(In::bias)) i.require(In::bias, f32({w[0]}));
   const Shape y = x.shape.with_last(count_rows(i, a.rows, w));
   if (i.has(In::residual)) {
@@ -87,7 +92,8 @@ kernel::Gemm arguments(const Call& c) {
 
 std::int64_t scratch(const Call& c) { return kernel::scratch_bytes(arguments(c), c.isa, c.pool->threads()); }
 void run(const Call& c) { kernel::run(arguments(c), c.isa, *c.pool, c.scratch); }
-void run_few_rows(const Call& c) { kernel::run(kernel::FewRows{arguments(c)}, c.isa, *c.pool); }
+std::int64_t few_rows_scratch(const Call& c) { return kernel::scratch_bytes(kernel::FewRows{arguments(c)}); }
+void run_few_rows(const Call& c) { kernel::run(kernel::FewRows{arguments(c)}, c.isa, *c.pool, c.scratch); }
 
 void reference(const Call& c) {
   const auto a = c.attributes.as<LinearAttributes>();
@@ -339,14 +345,16 @@ bool takes_weight(const Call& c) { return gaps_only_in(c, {WeightIn::dy, WeightI
 bool takes_columns(const Call& c) { return gaps_only_in(c, {ColumnIn::dy}, {}); }
 
 constexpr auto optional = InputRecord::Kind::optional;
-constexpr InputRecord inputs[] = {
-    {"x"}, {.name = "weight", .trains = true}, {"bias", optional, true}, {"residual", optional}};
-constexpr InputRecord input_inputs[] = {{"dy"}, {"weight"}, {"pre", optional}};
+constexpr InputRecord inputs[] = {{"x"},
+                                  {.name = "weight", .trains = true, .stored = true},
+                                  {"bias", optional, true},
+                                  {"residual", optional}};
+constexpr InputRecord input_inputs[] = {{"dy"}, {.name = "weight", .stored = true}, {"pre", optional}};
 constexpr InputRecord weight_inputs[] = {{"dy"}, {"x"}, {"sum"}, {"step"}};
 constexpr InputRecord column_inputs[] = {{"dy"}, {"sum"}, {"step"}};
 
 // A node says which of the two sums it is; no machine and no number of threads chooses.
-constexpr Variant variants[] = {{"few_rows", "cpu", takes_few_rows, nullptr, run_few_rows},
+constexpr Variant variants[] = {{"few_rows", "cpu", takes_few_rows, few_rows_scratch, run_few_rows},
                                 {"panels", "cpu", takes, scratch, run}};
 constexpr Variant input_variants[] = {{"panels", "cpu", takes_input, input_scratch, run_input}};
 constexpr Variant weight_variants[] = {{"pieces", "cpu", takes_weight, weight_scratch, run_weight}};

@@ -50,6 +50,7 @@ struct NormOp {
                              .gamma = c.in[P::gamma].template as<float>(),
                              .beta = centred ? c.in[P::beta].template as<float>() : nullptr,
                              .epsilon = c.attributes.as<NormAttributes>().epsilon,
+                             .offset = c.attributes.as<NormAttributes>().offset,
                              .y = out(c.out[P::y]),
                              .mean = centred ? c.out[P::mean].template as<float>() : nullptr,
                              .rstd = c.out[P::rstd].template as<float>()},
@@ -63,10 +64,13 @@ struct NormOp {
     std::vector<TensorId> inputs{dy, g.in(P::x), g.in(P::gamma)};
     if (centred) inputs.push_back(g.out(P::mean));
     inputs.push_back(g.out(P::rstd));
-    inputs.push_back(g.sum(P::gamma));
-    if (centred) inputs.push_back(g.sum(P::beta));
-    inputs.push_back(g.step());
-    const TensorId dx = g.emit(op, inputs, NormGradientAttributes{})[0];
+    if (g.wants(P::gamma) || (centred && g.wants(P::beta))) {  // else both are frozen: no sums
+      inputs.push_back(g.sum(P::gamma));
+      if (centred) inputs.push_back(g.sum(P::beta));
+      inputs.push_back(g.step());
+    }
+    const TensorId dx =
+        g.emit(op, inputs, NormGradientAttributes{.offset = g.attributes<NormAttributes>().offset})[0];
     if (g.wants(P::x)) g.set(P::x, dx);
   }
 
@@ -76,20 +80,24 @@ struct NormOp {
     a = value;
   }
 
-  // --- its gradient: dx = addend + the norm's own, and the next sums of gamma's and beta's -----------------
+  // --- its gradient: dx = addend + the norm's own, and the next sums of gamma's and beta's, where these
+  // train
 
   static std::vector<OutputSpec> infer_gradient(const InferInput& i) {
     const Shape& x = i.in[G::x].shape;
-    i.require(G::step, step_type());
     if (i.in[G::dy].shape != x) i.fail("the gradient's shape differs", to_string(x), to_string(i.in[G::dy]));
     if (i.has(G::addend)) i.require(G::addend, f32(x));
-    std::vector<OutputSpec> specs{{f32(x)}, {i.in[G::gamma_sum], G::gamma_sum}};
+    std::vector<OutputSpec> specs{{f32(x)}};
+    if (!i.has(G::gamma_sum)) return specs;
+    i.require(G::step, step_type());
+    specs.push_back({i.in[G::gamma_sum], G::gamma_sum});
     if (centred) specs.push_back({i.in[G::beta_sum], G::beta_sum});
     return specs;
   }
 
   static kernel::NormGradient arguments(const Call& c) {
     const Rows rows = rows_of(c.in[G::x].type.shape);
+    const bool sums = c.out.size() > 1;
     return {.sequences = rows.sequences,
             .positions = rows.positions,
             .C = c.in[G::x].type.shape.last(),
@@ -98,11 +106,13 @@ struct NormOp {
             .gamma = c.in[G::gamma].template as<float>(),
             .mean = centred ? c.in[G::mean].template as<float>() : nullptr,
             .rstd = c.in[G::rstd].template as<float>(),
+            .offset = c.attributes.as<NormGradientAttributes>().offset,
             .addend = c.in[G::addend].template as<float>(),
             .dx = c.out[0].template as<float>(),
-            .dgamma = c.out[1].template as<float>(),
-            .dbeta = centred ? c.out[2].template as<float>() : nullptr,
-            .accumulate = false};
+            .dgamma = sums ? c.out[1].template as<float>() : nullptr,
+            .dbeta = sums && centred ? c.out[2].template as<float>() : nullptr,
+            .accumulate = false,
+            .sums = sums};
   }
   static std::int64_t scratch_gradient(const Call& c) {
     return kernel::scratch_bytes(arguments(c), c.pool->threads());
@@ -112,13 +122,17 @@ struct NormOp {
   }
   static void run_gradient(const Call& c) {
     auto a = arguments(c);
-    a.accumulate = continues(c);
+    a.accumulate = a.sums && continues(c);
     kernel::run(a, c.isa, *c.pool, c.scratch);
   }
   static int alias_gradient(const Node& n, int output) {
     return output == 0 && n.inputs[G::addend] ? static_cast<int>(G::addend) : -1;
   }
-  static void continue_sums(Attributes& a) { a = NormGradientAttributes{.begun = true}; }
+  static void continue_sums(Attributes& a) {
+    auto value = a.as<NormGradientAttributes>();
+    value.begun = true;
+    a = value;
+  }
 
   // The records. A norm's own parts are its formulas' references and its inputs' names.
   static constexpr Variant variants[] = {{"rows", "cpu", nullptr, nullptr, run}};
@@ -151,6 +165,7 @@ struct NormOp {
   // The sums, by a reference's normalised rows normal(r, j).
   template <class Normal>
   static void reference_sums(const Call& c, const Normal& normal) {
+    if (c.out.size() == 1) return;
     const Operand& dy = c.in[G::dy];
     const std::int64_t C = dy.type.shape.last();
     const Rows shape = rows_of(dy.type.shape);

@@ -82,9 +82,11 @@ extern const OpRecord dropout;
 struct NormAttributes {
   float epsilon = 1e-5f;
   DType dtype = DType::f32;
+  float offset = 0;  // of gamma; only about zero
   template <class V>
   void fields(V&& v) const {
     v("epsilon", epsilon), v("dtype", name(dtype));
+    if (offset != 0) v("offset", offset);
   }
 };
 extern const OpRecord layer_norm;
@@ -92,10 +94,12 @@ extern const OpRecord layer_norm;
 // + the norm's own gradient
 struct NormGradientAttributes {
   bool begun = false;  // as in SumAttributes
+  float offset = 0;
   template <class V>
   void fields(V&& v) const {
     v.operand("addend");
     if (begun) v("begun", begun);
+    if (offset != 0) v("offset", offset);
   }
 };
 extern const OpRecord layer_norm_gradient;
@@ -154,6 +158,27 @@ struct ActivationAttributes {
 extern const OpRecord activation;           // (x) -> kind(x)
 extern const OpRecord activation_gradient;  // (dy, x) -> dy kind'(x)
 
+// (gate, x of its shape and type) -> kind(gate) x; ActivationAttributes
+struct GatedInputs {
+  enum : std::size_t { gate, x };
+};
+extern const OpRecord gated;
+struct GatedGradientInputs {
+  enum : std::size_t { dy, gate, x };
+};
+extern const OpRecord gated_gradient;  // -> d gate, d x
+
+// (x) -> cap tanh(x / cap)
+struct SoftcapAttributes {
+  float cap = 1;
+  template <class V>
+  void fields(V&& v) const {
+    v("cap", cap);
+  }
+};
+extern const OpRecord softcap;
+extern const OpRecord softcap_gradient;  // (dy, what softcap made) -> dx
+
 // (x f32[..]) -> factor x
 struct ScaleAttributes {
   float factor = 1;
@@ -171,17 +196,19 @@ struct SinusoidsInputs {
 extern const OpRecord sinusoids;
 
 // (x[B,T,heads*D], positions i32[B,T], frequencies f32[width/2]) -> x with elements d and d + width/2 of each
-// head turned by position * frequency d
+// head turned by position * frequency d, and multiplied by `factor`
 struct RotateInputs {
   enum : std::size_t { x, positions, frequencies };
 };
 struct RotateAttributes {
   std::int64_t heads = 1;
   bool inverse = false;  // by the negative angles: the gradient
+  float factor = 1;
   template <class V>
   void fields(V&& v) const {
     v("heads", heads);
     if (inverse) v("inverse", inverse);
+    if (factor != 1) v("factor", factor);
   }
 };
 extern const OpRecord rotate;
@@ -213,6 +240,16 @@ struct AttentionGradientInputs {
   enum : std::size_t { d_o, q, k, v, o, lse, lengths, step };
 };
 extern const OpRecord attention_gradient;  // -> dq, dk, dv
+// Causal attention over rows of several examples: (q, k, v, positions i32[B,T], step), AttentionAttributes; an
+// example begins at each position 0 and sees itself alone.
+struct PackedAttentionInputs {
+  enum : std::size_t { q, k, v, positions, step };
+};
+extern const OpRecord packed_attention;
+struct PackedAttentionGradientInputs {
+  enum : std::size_t { d_o, q, k, v, o, lse, positions, step };
+};
+extern const OpRecord packed_attention_gradient;  // -> dq, dk, dv
 
 // (kv[B,T,kv*D], cache[blocks,block,kv*D], table i32[B,n], lengths i32[B]) -> next cache, with the rows of
 // kv written at positions lengths[b] + t

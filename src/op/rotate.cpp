@@ -6,7 +6,7 @@
 #include "op/gradient_context.hpp"
 #include "op/ops.hpp"
 
-// y = (cos a, -sin a; sin a, cos a) x for each pair of elements, a = position * frequency
+// y = factor (cos a, -sin a; sin a, cos a) x for each pair of elements, a = position * frequency
 namespace hone::op {
 namespace {
 
@@ -37,6 +37,7 @@ kernel::Rotate arguments(const Call& c) {
           .positions = c.in[In::positions].as<std::int32_t>(),
           .frequencies = c.in[In::frequencies].as<float>(),
           .inverse = a.inverse,
+          .factor = a.factor,
           .x = in(x),
           .x_stride = x.row_stride(),
           .y = out(c.out[0]),
@@ -53,7 +54,8 @@ void reference(const Call& c) {
       if (d >= a.width) set(y, at, get(x, at));
       if (d >= half) continue;
       const double angle = get(c.in[In::positions], head / a.heads) * get(c.in[In::frequencies], d);
-      const double cosine = std::cos(angle), sine = a.inverse ? -std::sin(angle) : std::sin(angle);
+      const auto factor = static_cast<double>(a.factor);
+      const double cosine = factor * std::cos(angle), sine = (a.inverse ? -factor : factor) * std::sin(angle);
       const double left = get(x, at), right = get(x, at + half);
       set(y, at, left * cosine - right * sine);
       set(y, at + half, right * cosine + left * sine);

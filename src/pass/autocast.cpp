@@ -46,6 +46,8 @@ class Autocaster {
   // The type in which this node wants its i-th input, by the rule of its op.
   DType wanted(const Node& node, std::size_t i, DType is, DType first) const {
     if (!is_floating(is)) return is;
+    const TensorDef& t = source_[node.inputs[i]];
+    if (t.role == Role::parameter && t.parameter->dtype != DType::f32) return is;  // as the file has it
     switch (node.op->autocast) {
       case Autocast::any:
         return is;

@@ -15,21 +15,36 @@ using InputGradient = op::LinearInputGradientInputs;
 using Keep = op::KeepInputs;
 
 // The nodes that touch the logits of one loss. Backward's are missing in a program that only evaluates;
-// `keep` is there where the caller asked for the logits, `hit` where it asked what they predict.
+// `keep` is there where the caller asked for the logits, `hit` where it asked what they predict, `cap` where
+// the model limits them softly.
 struct Head {
   std::size_t product, loss;
-  std::optional<std::size_t> keep, hit, loss_gradient, input_gradient;
+  std::optional<std::size_t> cap, keep, hit, loss_gradient, cap_gradient, input_gradient;
   std::vector<std::size_t> sums;  // gradients of the weight and of the bias
 };
 
 std::size_t place(const Node& node, const char* input) { return *node.op->find_input(input); }
 
+// The product that the loss of node n is of, maybe through a soft limit; none where it is another node's.
+std::optional<Head> product_of(const Rewrite& edit, std::size_t n) {
+  TensorId logits = edit[n].inputs[Loss::logits];
+  auto maker = edit.maker(logits);
+  std::optional<std::size_t> cap;
+  if (maker && edit[*maker].op == &op::softcap && edit.readers(edit[*maker].inputs[0]).size() == 1) {
+    cap = maker;
+    logits = edit[*cap].inputs[0];
+    maker = edit.maker(logits);
+  }
+  if (!maker || edit[*maker].op != &op::linear || edit[*maker].outputs[0] != logits) return {};
+  return Head{.product = *maker, .loss = n, .cap = cap};
+}
+
 // The head whose loss is node n, or none where something else needs its logits whole.
 std::optional<Head> head_of(const Rewrite& edit, std::size_t n) {
   const TensorId logits = edit[n].inputs[Loss::logits];
-  const auto product = edit.maker(logits);
-  if (!product || edit[*product].op != &op::linear || edit[*product].outputs[0] != logits) return {};
-  Head head{.product = *product, .loss = n};
+  auto found = product_of(edit, n);
+  if (!found) return {};
+  Head& head = *found;
   for (const std::size_t m : edit.readers(logits)) {
     if (m == n) continue;
     if (m == edit.size()) return {};  // an output of the program
@@ -40,11 +55,18 @@ std::optional<Head> head_of(const Rewrite& edit, std::size_t n) {
       head.hit = m;
     else if (op == &op::cross_entropy_gradient && !head.loss_gradient)
       head.loss_gradient = m;
+    else if (op == &op::softcap_gradient && head.cap)
+      head.cap_gradient = m;
     else
       return {};
   }
-  if (!head.loss_gradient) return head;
-  for (const std::size_t m : edit.readers(edit[*head.loss_gradient].outputs[0])) {
+  if (!head.loss_gradient) return found;
+  TensorId d_logits = edit[*head.loss_gradient].outputs[0];
+  if (head.cap_gradient) {
+    if (edit.readers(d_logits) != std::vector{*head.cap_gradient}) return {};
+    d_logits = edit[*head.cap_gradient].outputs[0];
+  }
+  for (const std::size_t m : edit.readers(d_logits)) {
     if (m == edit.size()) return {};
     const OpRecord* op = edit[m].op;
     if (op == &op::linear_input_gradient)
@@ -54,7 +76,7 @@ std::optional<Head> head_of(const Rewrite& edit, std::size_t n) {
     else
       return {};
   }
-  return head;
+  return found;
 }
 
 class Chunker {
@@ -76,8 +98,8 @@ class Chunker {
       for (std::int64_t t = 0; t < positions_; t += step_)
         write_chunk(b * positions_ + t, sequences, std::min(step_, positions_ - t));
     }
-    for (const auto& n : {std::optional(head_.product), std::optional(head_.loss), head_.keep, head_.hit,
-                          head_.loss_gradient, head_.input_gradient})
+    for (const auto& n : {std::optional(head_.product), head_.cap, std::optional(head_.loss), head_.keep,
+                          head_.hit, head_.loss_gradient, head_.cap_gradient, head_.input_gradient})
       if (n) edit_.remove(*n);
     for (const std::size_t n : head_.sums) edit_.remove(n);
   }
@@ -110,7 +132,11 @@ class Chunker {
     auto inputs = product.inputs;
     const TensorId x = rows(inputs[Product::x], first, sequences, positions);
     inputs[Product::x] = x;
-    const TensorId logits = write(product, inputs, product.attributes);
+    TensorId logits = write(product, inputs, product.attributes);
+    if (head_.cap) {
+      const Node node = edit_[*head_.cap];
+      logits = write(node, {logits}, node.attributes);
+    }
     if (head_.keep) {
       const Node& node = edit_[*head_.keep];
       kept_ = write(node, {logits, kept_, node.inputs[Keep::step]}, op::KeepAttributes{.first = first});
@@ -128,7 +154,11 @@ class Chunker {
 
   void write_gradients(const std::vector<TensorId>& of_loss, TensorId x, std::int64_t first) {
     const Node loss_gradient = edit_[*head_.loss_gradient];
-    const TensorId d_logits = write(loss_gradient, of_loss, loss_gradient.attributes);
+    TensorId d_logits = write(loss_gradient, of_loss, loss_gradient.attributes);
+    if (head_.cap_gradient) {
+      const Node node = edit_[*head_.cap_gradient];
+      d_logits = write(node, {d_logits, of_loss[0]}, node.attributes);
+    }
     if (head_.input_gradient) {
       const Node node = edit_[*head_.input_gradient];
       auto inputs = node.inputs;

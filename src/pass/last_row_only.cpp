@@ -1,4 +1,6 @@
 #include <cassert>
+#include <optional>
+#include <vector>
 
 #include "ir/rewrite.hpp"
 #include "op/ops.hpp"
@@ -7,15 +9,30 @@
 namespace hone {
 namespace {
 
-// The plain product that alone makes `logits` and that nobody else reads; else none.
-Node* head_of(Program& p, TensorId logits) {
+struct Head {
+  Node* product;
+  std::vector<TensorId> rows;  // what it makes, and what a soft limit makes of that
+};
+
+// The plain product that alone makes `logits`, maybe through a soft limit, and that nobody else reads; else
+// none.
+std::optional<Head> head_of(Program& p, TensorId logits) {
   const Rewrite edges(p);
-  const auto maker = edges.maker(logits);
-  if (!maker || edges.viewed(logits) || edges.readers(logits).size() != 1) return nullptr;
-  Node& head = p.nodes[*maker];
-  const bool plain = head.op == &op::linear && head.outputs.size() == 1 &&
-                     !head.inputs[op::LinearInputs::residual] && p[logits].alias == Alias::none;
-  return plain ? &head : nullptr;
+  Head head{nullptr, {logits}};
+  for (;;) {
+    const TensorId made = head.rows.back();
+    const auto maker = edges.maker(made);
+    if (!maker || edges.viewed(made) || edges.readers(made).size() != 1 || p[made].alias != Alias::none)
+      return {};
+    head.product = &p.nodes[*maker];
+    if (head.product->op != &op::softcap) break;
+    head.rows.push_back(head.product->inputs[0]);
+  }
+  const Node& product = *head.product;
+  const bool plain =
+      product.op == &op::linear && product.outputs.size() == 1 && !product.inputs[op::LinearInputs::residual];
+  if (!plain) return {};
+  return head;
 }
 
 TensorId last_row(Program& p, TensorId x) {
@@ -35,13 +52,15 @@ void last_row_only(Program& p) {
   const TensorId logits = p.output("logits");
   if (!logits) return;  // what reads a source
   assert(p[logits].type.shape.rank() == 3);
-  if (Node* head = head_of(p, logits)) {
-    TensorId& x = head->inputs[op::LinearInputs::x];
-    x = last_row(p, x);
-    head->op->set_type(head->attributes, DType::f32);
-    TensorDef& t = p[logits];
-    t.type = {{t.type.shape[0], 1, t.type.shape.last()}, DType::f32};
-    t.strides = contiguous_strides(t.type.shape);
+  if (const auto head = head_of(p, logits)) {
+    const TensorId x = last_row(p, head->product->inputs[op::LinearInputs::x]);
+    head->product->inputs[op::LinearInputs::x] = x;
+    head->product->op->set_type(head->product->attributes, DType::f32);
+    for (const TensorId id : head->rows) {
+      TensorDef& t = p[id];
+      t.type = {{t.type.shape[0], 1, t.type.shape.last()}, DType::f32};
+      t.strides = contiguous_strides(t.type.shape);
+    }
     return;
   }
   TensorId row = last_row(p, logits);

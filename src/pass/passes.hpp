@@ -20,6 +20,12 @@ std::string kept_name(const std::string& activation);
 void mark_hits(Program& program);
 std::string hits_name(const std::string& term);
 
+// Weights in the types in which their file has them (`stored`, by name), where all who read them take any
+// type: computed from where they lie, not widened first. What is trained is left in f32, or not
+// (`trained_too`: nothing is trained here). Runs on a forward program, in front of autocast, which lets them
+// be.
+void keep_stored(Program& program, const std::map<std::string, DType>& stored, bool trained_too);
+
 // Mixed precision: products take `narrow`, bf16 or f16; sums and norms are f32. A parameter that is an
 // operand of a product gets a copy "NAME.bf16", made by a node of phase prepare; activations get casts where
 // they are needed. Runs on a forward program, so that backward follows from what it wrote.
@@ -62,6 +68,8 @@ void last_row_only(Program& program);
 // sums have another shape than those of many rows, so a training program, whose rows have the same bits in
 // any micro-batch, does without.
 void few_rows(Program& program);
+// The same up to so many rows, where each must have the bits that it would have alone.
+void few_rows_up_to(Program& program, std::int64_t most);
 
 // The sums of a parameter's uses, and rows of gradients that were kept, become one gradient: the newest
 // version of the first use's sum.

@@ -9,6 +9,7 @@ bool trains(const Options& o) { return o.use == Options::Use::train; }
 bool generates(const Options& o) { return o.use == Options::Use::generate; }
 bool has_loss(const Options& o) { return !generates(o); }
 bool marks_hits(const Options& o) { return o.hits; }
+bool has_stored(const Options& o) { return !o.stored.empty(); }
 bool narrows(const Options& o) { return o.products != DType::f32; }
 bool casts_at_use(const Options& o) { return o.cast_at_use; }
 
@@ -27,12 +28,14 @@ struct Stage {
 constexpr Stage stages[] = {
     {trains, [](Program& p, const Options& o) { keep_activations(p, o.keep, o.batch); }},
     {marks_hits, [](Program& p, const Options&) { mark_hits(p); }},
+    {has_stored, [](Program& p, const Options& o) { keep_stored(p, o.stored, o.stored_only); }},
     {narrows, [](Program& p, const Options& o) { autocast(p, o.products); }},
     {trains, [](Program& p, const Options&) { differentiate(p); }},
     {trains, [](Program& p, const Options& o) { keep_embedding_rows(p, o.batch); }},
     {generates, [](Program& p, const Options&) { last_row_only(p); }},
     {nullptr, [](Program& p, const Options&) { fuse(p); }},
-    {generates, [](Program& p, const Options&) { few_rows(p); }},
+    {generates,
+     [](Program& p, const Options& o) { o.alike_rows > 0 ? few_rows_up_to(p, o.alike_rows) : few_rows(p); }},
     {has_loss, [](Program& p, const Options& o) { chunk_loss(p, {.rows = o.loss_rows}); }},
     {[](const Options& o) { return o.bf16_weights; }, [](Program& p, const Options&) { hold_in_bf16(p); }},
     {casts_at_use, [](Program& p, const Options&) { cast_at_use(p); }},

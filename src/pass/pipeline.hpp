@@ -10,11 +10,14 @@ namespace hone {
 struct PipelineOptions {
   enum class Use : std::uint8_t { train, evaluate, generate } use = Use::train;
   DType products = DType::f32;                   // the type that they take
+  std::map<std::string, DType> stored{};         // weights that are read in their file's own type, by name
   bool hits = false;                             // evaluation: what mark_hits adds
   std::int64_t batch = 1;                        // training: samples of the whole step
   std::map<std::string, TensorId> keep{};        // training: activations that outlive the step, by name
   UpdateOptions update{};                        // training
   std::int64_t loss_rows = ChunkOptions{}.rows;  // of a chunk of the loss
+  bool stored_only = false;                      // nothing is trained: `stored` holds for trained ones too
+  std::int64_t alike_rows = 0;                   // generation: so many have the bits that each has alone
   bool cast_at_use = false;                      // weights' copies in low precision: made where they are read
   bool update_in_backward = false;               // training
   bool bf16_weights = false;                     // training and evaluation: kept in bf16 alone

@@ -86,4 +86,33 @@ void take_over(Executor& executor, std::span<const std::int32_t> parents, std::i
   if (position % block > 0) divide_column(executor, tables, parents, full, position % block);
 }
 
+FirstRow::FirstRow(Executor& executor, std::int64_t sequence) : executor_(executor), sequence_(sequence) {
+  exchange();
+}
+FirstRow::~FirstRow() { exchange(); }
+
+void FirstRow::exchange() const {
+  if (sequence_ == 0 || !executor_.plan().shared().contains(input::cache_table)) return;
+  const Tables tables = tables_of(executor_);
+  for (std::int64_t column = 0; column < tables.columns; ++column)
+    std::swap(tables.at(0, column), tables.at(sequence_, column));
+}
+
+void each_cached(Executor& executor, std::int64_t positions,
+                 const std::function<void(const TensorDef&, std::span<std::byte>)>& take) {
+  if (!executor.plan().shared().contains(input::cache_table)) return;
+  const Tables tables = tables_of(executor);
+  for (const auto& [name, shared] : executor.plan().shared()) {
+    const TensorDef& cache = shared.tensor;
+    if (cache.purpose != Purpose::cache) continue;
+    const std::int64_t block = cache.type.shape[1],
+                       position_bytes = cache.type.shape[2] * size_bytes(cache.type.dtype);
+    for (std::int64_t first = 0; first < positions; first += block) {
+      const auto at = static_cast<std::size_t>(tables.at(0, first / block) * block * position_bytes);
+      const auto bytes = static_cast<std::size_t>(std::min(block, positions - first) * position_bytes);
+      take(cache, executor.bytes(name).subspan(at, bytes));
+    }
+  }
+}
+
 }  // namespace hone

@@ -9,8 +9,9 @@
 #include "base/types.hpp"
 #include "exec/feed.hpp"
 #include "kernel/cross_entropy.hpp"
+#include "model/model_weights.hpp"
+#include "model/vocabulary.hpp"
 #include "pass/passes.hpp"
-#include "run/load.hpp"
 #include "train/hits.hpp"
 #include "train/step_program.hpp"
 #include "train/training_data.hpp"
@@ -66,30 +67,58 @@ std::int64_t decided_seq(const Model& model, const Part& part, std::int64_t want
   return std::min({seq, model.context(), part.predicted});
 }
 
-void check_vocabulary(const Model& model, std::int64_t vocab_size, const std::string& data) {
-  if (vocab_size > model.vocab_size())
-    throw Error(ErrorKind::input,
-                {.what = "the text's vocabulary exceeds the model's",
-                 .where = data,
-                 .expected = "at most " + std::to_string(model.vocab_size()) + " ids",
-                 .found = std::to_string(vocab_size),
-                 .hint = "read the text with the tokenizer that the model was trained with"});
+// Of a part, tokens [first, first + inputs) are read; what follows each of them is predicted, but for the
+// first `known` of those, which an earlier window has predicted.
+struct Window {
+  std::int64_t first, inputs, known;
+};
+
+// Without a stride windows read `seq` tokens each, one after the other, and predict what follows every one.
+// With one they are `seq` tokens of text each, predicted ones too, and begin `stride` tokens apart; what two
+// of them share is predicted by the first. (Hugging Face, "Perplexity of fixed-length models".)
+class Windows {
+ public:
+  Windows(const Part& part, std::int64_t seq, std::int64_t stride)
+      : predicted_(part.predicted), seq_(seq), stride_(stride) {}
+
+  std::int64_t count() const {
+    if (!stride_) return (predicted_ + seq_ - 1) / seq_;
+    return 1 + std::max<std::int64_t>(0, (predicted_ + 1 - seq_ + stride_ - 1) / stride_);
+  }
+  Window operator[](std::int64_t w) const {
+    if (!stride_) return {w * seq_, std::min(seq_, predicted_ - w * seq_), 0};
+    const std::int64_t first = w * stride_, inputs = std::min(seq_ - 1, predicted_ - first);
+    return {first, inputs, w == 0 ? 0 : std::max<std::int64_t>(0, seq_ - stride_ - 1)};
+  }
+
+ private:
+  std::int64_t predicted_, seq_, stride_;
+};
+
+// Windows [first, first + count) as samples of `seq` positions. What a window lacks is filled up behind it,
+// where nothing that counts can see it.
+Batch batch_of(const Text& text, const Part& part, const Windows& windows, std::int64_t first,
+               std::int64_t count, std::int64_t seq) {
+  Batch batch{.batch = count, .seq = seq};
+  for (std::int64_t w = 0; w < count; ++w) {
+    const Window window = windows[first + w];
+    const std::vector<std::int32_t> ids = text.ids(part.first + window.first, window.inputs + 1);
+    batch.ids.insert(batch.ids.end(), ids.begin(), ids.end() - 1);
+    batch.labels.insert(batch.labels.end(), static_cast<std::size_t>(window.known), kernel::ignored_label);
+    batch.labels.insert(batch.labels.end(), ids.begin() + 1 + window.known, ids.end());
+    batch.ids.resize(static_cast<std::size_t>((w + 1) * seq), 0);
+    batch.labels.resize(static_cast<std::size_t>((w + 1) * seq), kernel::ignored_label);
+  }
+  return batch;
 }
 
-// Windows [first, first + count); where the part ends within the last one, the rest of that counts for
-// nothing.
-Batch windows_of(const Text& text, const Part& part, std::int64_t first, std::int64_t count,
-                 std::int64_t seq) {
-  Batch batch{.batch = count, .seq = seq};
-  for (std::int64_t w = first; w < first + count; ++w) {
-    const std::int64_t tokens = std::min(seq, part.predicted - w * seq);
-    const std::vector<std::int32_t> ids = text.ids(part.first + w * seq, tokens + 1);
-    batch.ids.insert(batch.ids.end(), ids.begin(), ids.end() - 1);
-    batch.labels.insert(batch.labels.end(), ids.begin() + 1, ids.end());
-  }
-  batch.ids.resize(static_cast<std::size_t>(count * seq), 0);
-  batch.labels.resize(static_cast<std::size_t>(count * seq), kernel::ignored_label);
-  return batch;
+void check_stride(const EvalOptions& o, std::int64_t seq) {
+  if (o.stride == 0 || (o.stride > 0 && o.stride <= seq && seq > 1)) return;
+  throw Error(ErrorKind::usage,
+              {.what = "the windows would leave tokens out, or predict none",
+               .where = "stride",
+               .expected = "1 to " + std::to_string(seq) + ", the window's tokens, at least 2",
+               .found = std::to_string(o.stride)});
 }
 
 // The program of a micro-batch, with its memory. `samples`: how many there are.
@@ -144,6 +173,7 @@ class Evaluation {
     shape.micro_batch = together_;
     shape.products = dtype_of(o.precision);
     shape.hits = true;
+    shape.stored_only = true;
     return shape;
   }
   JobPlan plan(const EvalOptions& o) const {
@@ -184,17 +214,22 @@ Pairs within_context(const Pairs& pairs, const Model& model) {
 EvalReport evaluate(const Model& model, const Text& text, const EvalOptions& o) {
   const FloatModeGuard guard;
   require_language_model(model);
-  check_vocabulary(model, text.vocab_size(), text.path());
+  require_vocabulary(model, text.tokenizer(), text.path());
   const Part part = part_of(text, o);
-  const std::int64_t seq = decided_seq(model, part, o.seq), all = (part.predicted + seq - 1) / seq;
+  const std::int64_t seq = decided_seq(model, part, o.seq);
+  check_stride(o, seq);
+  const Windows windows(part, seq, o.stride);
+  const std::int64_t all = windows.count();
   Evaluation evaluation(model, o, all, {.seq = seq});
-  add_all(evaluation, o, all,
-          [&](std::int64_t first, std::int64_t count) { return windows_of(text, part, first, count, seq); });
+  add_all(evaluation, o, all, [&](std::int64_t first, std::int64_t count) {
+    return batch_of(text, part, windows, first, count, seq);
+  });
   const double bytes_per_token =
       o.held_out_only
           ? static_cast<double>(text.held_out_bytes()) / static_cast<double>(text.held_out_tokens())
           : static_cast<double>(text.all_bytes()) / static_cast<double>(text.all_tokens());
   EvalReport report = evaluation.report(seq);
+  report.stride = o.stride;
   report.bits_per_byte = report.loss / std::numbers::ln2 / bytes_per_token;
   return report;
 }
@@ -203,7 +238,7 @@ EvalReport evaluate(const Model& model, const Pairs& given, const EvalOptions& o
   const FloatModeGuard guard;
   check_max_tokens(o);
   check_pairs(model, given.tokenizer(), given.path());
-  check_vocabulary(model, given.vocab_size(), given.path());
+  require_vocabulary(model, given.tokenizer(), given.path());
   const Pairs pairs = within_context(given, model);
   const bool held_out = o.held_out_only || pairs.endless();
   std::int64_t all = held_out ? pairs.held_out_pairs() : pairs.train_pairs() + pairs.held_out_pairs();

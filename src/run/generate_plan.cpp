@@ -18,7 +18,7 @@ constexpr std::int64_t cache_block_positions = 64;
 
 // A model without a limit of its own gets this one, where nobody says another.
 constexpr std::int64_t usual_context = 512, most_context = std::int64_t{1} << 20;
-constexpr std::int64_t most_beams = 64;
+constexpr std::int64_t most_beams = 64, most_sequences = 1024;
 
 void require(bool good, const char* where, const char* what, std::int64_t most, std::int64_t found) {
   if (!good)
@@ -39,6 +39,11 @@ GenerateOptions decided(const Model& model, const Reads& reads, GenerateOptions 
   if (reads.source()) o.source_context = decided_context(model, "source_context", o.source_context);
   require(o.beams >= 1 && o.beams <= most_beams, "beams", "so many beams are not searched", most_beams,
           o.beams);
+  const std::int64_t most = o.beams > 1 || reads.source() ? 1 : most_sequences;
+  require(o.sequences >= 1 && o.sequences <= most, "sequences",
+          most > 1 ? "so many sequences are not continued side by side"
+                   : "beams, and targets of sources, are not continued side by side",
+          most, o.sequences);
   const ExecOptions exec = exec_options(o.threads, o.isa);
   o.threads = exec.threads;
   o.isa = name(exec.isa);
@@ -65,20 +70,25 @@ Reads what_it_reads(const Model& model) {
                                  .found = found.empty() ? "none" : found});
 }
 
-// What all programs of one plan have in common: a cache for all beams, and room for one source.
+// What all programs of one plan have in common: a cache for all beams or sequences, and room for one source.
 BuildOptions cached(const GenerateOptions& o) {
   const std::int64_t blocks = (o.context + cache_block_positions - 1) / cache_block_positions;
   BuildOptions options{.cached = true,
                        .cache = {.block = cache_block_positions,
                                  .blocks_a_sequence = blocks,
-                                 .sequences = o.beams,
-                                 .source_rows = o.source_context}};
+                                 .sequences = std::max(o.beams, o.sequences),
+                                 .source_rows = o.source_context,
+                                 .positions = o.context}};
   if (o.source_context) options.sizes["source_seq"] = o.source_context;
   return options;
 }
 
-Program settled(Program p, const GenerateOptions& o) {
-  run_pipeline(p, {.use = PipelineOptions::Use::generate, .products = dtype_of(o.precision)});
+Program settled(Program p, const Model& model, const GenerateOptions& o, std::int64_t alike_rows = 0) {
+  run_pipeline(p, {.use = PipelineOptions::Use::generate,
+                   .products = dtype_of(o.precision),
+                   .stored = model.impl().store.stored_types(),
+                   .stored_only = true,
+                   .alike_rows = alike_rows});
   return p;
 }
 
@@ -87,7 +97,9 @@ Program write_chunk(const Model& model, const GenerateOptions& o, std::int64_t s
                     std::int64_t tokens) {
   BuildOptions options = cached(o);
   options.batch = sequences, options.seq = tokens;
-  return settled(model.impl().write(options).program, o);
+  // Sequences side by side have the bits that each has alone; beams are compared with each other only.
+  const bool alike = o.sequences > 1 && tokens == 1;
+  return settled(model.impl().write(options).program, model, o, alike ? o.sequences : 0);
 }
 
 // Reads a source of up to so many positions; leaves its keys and values.
@@ -97,7 +109,7 @@ Program write_source(const Model& model, const GenerateOptions& o, std::int64_t 
   options.sizes["source_seq"] = rows;
   Program p = model.impl().write(options).program;
   p.outputs.clear();
-  return settled(std::move(p), o);
+  return settled(std::move(p), model, o);
 }
 
 // A source is padded to the next of these: at most four times its positions.
@@ -131,7 +143,8 @@ Written write_all(const Model& model, const Reads& reads, const GenerateOptions&
     all.chunk_tokens.push_back(tokens);
     all.whole.push_back(write_chunk(model, o, 1, tokens));
   }
-  if (o.beams > 1) all.whole.push_back(write_chunk(model, o, o.beams, 1));
+  if (const auto rows = std::max(o.beams, o.sequences); rows > 1)
+    all.whole.push_back(write_chunk(model, o, rows, 1));
   if (reads.source()) all.source_rows = source_buckets(o.source_context);
   for (const std::int64_t rows : all.source_rows) all.whole.push_back(write_source(model, o, rows));
   return all;
@@ -164,7 +177,8 @@ GeneratePlan::GeneratePlan(Model model, GenerateOptions options) {
                                           std::move(job),
                                           {}});
   // Weights are turned into their place: 8 MiB were kept where the largest has 16.
-  impl->forecast = forecast_memory(impl->job, largest_turned_bytes(impl->model.impl().specs) / 2);
+  impl->forecast = forecast_memory(impl->job, largest_turned_bytes(impl->model.impl().specs) / 2, {},
+                                   &impl->model.impl().store);
   const ExecOptions& exec = impl->job.options();
   const std::int64_t probe = probe_within(impl->forecast.arena_bytes);
   impl->forecast.step_ms =
@@ -185,7 +199,9 @@ std::string GeneratePlan::print() const {
     const std::int64_t tokens = impl_->chunk_tokens[i];
     add(i, std::to_string(tokens) + (tokens == 1 ? " token" : " tokens"));
   }
-  if (const std::size_t beams = impl_->beam_program()) add(beams, "a token of each beam");
+  if (impl_->rows() > 1)
+    add(impl_->step_program(),
+        impl_->options.beams > 1 ? "a token of each beam" : "a token of each sequence");
   for (std::size_t i = 0; i < impl_->source_rows.size(); ++i)
     add(impl_->first_source_program() + i, "a source of up to " + std::to_string(impl_->source_rows[i]));
   return s;

@@ -1,10 +1,9 @@
 // The pieces of one generation: prompt, then draw, read, draw, ...
 #include <algorithm>
-#include <cmath>
 #include <optional>
 
-#include "run/beams.hpp"
-#include "run/generator_impl.hpp"
+#include "model/vocabulary.hpp"
+#include "run/continuation.hpp"
 #include "run/sampler.hpp"
 
 namespace hone {
@@ -17,6 +16,8 @@ const char* name(Finish finish) {
       return "length";
     case Finish::stop_token:
       return "stop_token";
+    case Finish::stop_string:
+      return "stop_string";
     case Finish::context:
       return "context";
     case Finish::stopped:
@@ -25,31 +26,17 @@ const char* name(Finish finish) {
   return "";
 }
 
-std::size_t whole_characters(std::string_view text) {
-  for (std::size_t back = 1; back <= std::min<std::size_t>(3, text.size()); ++back) {
-    const auto byte = static_cast<unsigned char>(text[text.size() - back]);
-    if ((byte & 0xC0u) == 0x80u) continue;  // inside a character: its first byte stands further ahead
-    const std::size_t length = byte >= 0xF0 && byte < 0xF5   ? 4
-                               : byte >= 0xE0 && byte < 0xF0 ? 3
-                               : byte >= 0xC2 && byte < 0xE0 ? 2
-                                                             : 1;
-    return length > back ? text.size() - back : text.size();
-  }
-  return text.size();
-}
-
 struct Generation::Impl {
   std::shared_ptr<Generator::Impl> generator;
-  std::vector<std::int32_t> prompt;
-  SamplingOptions sampling;
-  std::optional<Tokenizer> tokenizer;
-  std::uint64_t use = 0;  // the generator's, while it works for this generation
+  Continuation answer;
+  std::vector<std::int32_t> prompt;  // what of it is not in the cache
+  std::int64_t ids = 0;              // that may be drawn: the tokenizer's; 0: all of the model's
+  std::uint64_t use = 0;             // the generator's, while it works for this generation
   bool begun = false, ended = false;
   std::int64_t drawn = 0;
   std::vector<BeamToken> found;  // by beam search, of which `drawn` were handed out
   Finish found_finish = Finish::running;
   Piece piece;
-  std::string text, pending;  // what the piece shows; bytes of an unfinished character
 
   void begin();
   void advance();
@@ -61,8 +48,7 @@ struct Generation::Impl {
   BeamToken drawn_token();
   void next_piece();
   void end(Finish finish);
-  bool is_stop(std::int32_t token) const;
-  void add_text(std::int32_t token, bool last);
+  const SamplingOptions& sampling() const { return answer.sampling(); }
   void check_turn() const;
 };
 
@@ -85,7 +71,7 @@ void Generation::Impl::begin() {
   begun = true;
   generator->finish = Finish::running;
   if (!read_prompt()) return end(Finish::stopped);
-  if (sampling.max_tokens == 0) return end(Finish::length);
+  if (sampling().max_tokens == 0) return end(Finish::length);
   if (searches()) search();
   if (!ended) next_piece();
 }
@@ -94,13 +80,13 @@ void Generation::Impl::begin() {
 bool Generation::Impl::read_prompt() {
   std::vector<std::int32_t> tokens = prompt;
   if (generator->planned().reads.source()) {
-    if (sampling.stop.stop_requested()) return false;
+    if (sampling().stop.stop_requested()) return false;
     generator->read_source(prompt);
     use = generator->uses;
     tokens = {*generator->plan.model().sequence_tokens().begin};
   }
   for (std::span<const std::int32_t> rest = tokens; !rest.empty();) {
-    if (sampling.stop.stop_requested()) return false;
+    if (sampling().stop.stop_requested()) return false;
     rest = rest.subspan(static_cast<std::size_t>(generator->append_chunk(rest)));
   }
   return true;
@@ -114,7 +100,7 @@ void Generation::Impl::advance() {
     ended = true;
     return;
   }
-  if (sampling.stop.stop_requested()) return end(Finish::stopped);
+  if (sampling().stop.stop_requested()) return end(Finish::stopped);
   if (!searches()) generator->append_chunk({&piece.token, 1});
   next_piece();
 }
@@ -126,84 +112,47 @@ void Generation::Impl::search() {
   Executor& executor = generator->executor;
   const std::int64_t beams = generator->plan.options().beams, context = generator->plan.options().context;
   Beams all({.beams = beams,
-             .length_penalty = sampling.length_penalty,
-             .early_stopping = sampling.early_stopping,
-             .is_stop = [this](std::int32_t token) { return is_stop(token); }},
+             .length_penalty = sampling().length_penalty,
+             .early_stopping = sampling().early_stopping,
+             .is_stop = [this](std::int32_t token) { return answer.is_stop(token); }},
             executor.plan().options().isa, executor.pool());
   Finish cut = Finish::stop_token;
   for (std::int64_t length = 1;; ++length) {
     all.advance(finite_logits(), length == 1 ? 1 : beams, usable_ids());
     if (all.done()) break;
-    if (length == sampling.max_tokens)
+    if (length == sampling().max_tokens)
       cut = Finish::length;
     else if (generator->position == context)
       cut = Finish::context;
     if (cut != Finish::stop_token) break;
-    if (sampling.stop.stop_requested()) return end(Finish::stopped);
+    if (sampling().stop.stop_requested()) return end(Finish::stopped);
     generator->step_beams(all.parents(), all.tokens());
   }
   found = all.best().tokens;
-  found_finish = is_stop(found.back().token) ? Finish::stop_token : cut;
-}
-
-bool Generation::Impl::is_stop(std::int32_t token) const {
-  const auto& stops = sampling.stop_tokens;
-  if (std::find(stops.begin(), stops.end(), token) != stops.end()) return true;
-  if (!sampling.stop_at_end_of_text) return false;
-  return (tokenizer && tokenizer->end_of_text() == token) ||
-         (generator->planned().reads.source() && generator->plan.model().sequence_tokens().end == token);
-}
-
-void Generation::Impl::add_text(std::int32_t token, bool last) {
-  text.clear();
-  if (!tokenizer) return;
-  if (!is_stop(token) && !tokenizer->is_special(token)) pending += tokenizer->token(token);
-  const std::size_t whole = last ? pending.size() : whole_characters(pending);
-  text.assign(pending, 0, whole);
-  pending.erase(0, whole);
+  found_finish = answer.is_stop(found.back().token) ? Finish::stop_token : cut;
 }
 
 std::span<const float> Generation::Impl::finite_logits() {
   const auto logits = generator->logits();
-  if (std::all_of(logits.begin(), logits.end(), [](float x) { return std::isfinite(x); })) return logits;
-  const auto culprit = generator->executor.first_not_finite(generator->last_program);
+  if (all_finite(logits)) return logits;
   end(Finish::stopped);
-  throw Error(ErrorKind::input, {.what = "the logits are not finite",
-                                 .where = "position " + std::to_string(generator->position - 1) +
-                                          (culprit ? ", first in " + culprit->where : ""),
-                                 .hint = "the weights are damaged, or the model diverged in training"});
+  generator->refuse_logits();
 }
 
 // Logits may be more than ids: a padded head, or a model whose tokenizer has fewer.
-std::int64_t Generation::Impl::usable_ids() const {
-  const std::int64_t ids = std::min(generator->plan.model().vocab_size(), generator->logits_width());
-  return tokenizer ? std::min(ids, tokenizer->vocab_size()) : ids;
-}
+std::int64_t Generation::Impl::usable_ids() const { return generator->usable_ids(ids); }
 
 BeamToken Generation::Impl::drawn_token() {
-  const auto logits = finite_logits();
-  const auto usable = logits.first(static_cast<std::size_t>(usable_ids()));
-  const std::int32_t token = draw(candidates(usable, sampling), sampling.seed, generator->position);
-  Executor& executor = generator->executor;
-  return {token,
-          static_cast<float>(log_probability(logits, token, executor.plan().options().isa, executor.pool()))};
+  return answer.draw(finite_logits(), usable_ids(), generator->position, generator->executor);
 }
 
 void Generation::Impl::next_piece() {
   const BeamToken next = searches() ? found[static_cast<std::size_t>(drawn)] : drawn_token();
-  piece.token = next.token;
-  piece.log_probability = next.log_probability;
   ++drawn;
-  if (searches())
-    generator->finish = drawn == std::ssize(found) ? found_finish : Finish::running;
-  else if (is_stop(piece.token))
-    generator->finish = Finish::stop_token;
-  else if (drawn == sampling.max_tokens)
-    generator->finish = Finish::length;
-  else if (generator->position == generator->plan.options().context)
-    generator->finish = Finish::context;
-  add_text(piece.token, generator->finish != Finish::running);
-  piece.text = text;
+  Finish ends = drawn == std::ssize(found) ? found_finish : Finish::running;
+  if (!searches())
+    ends = answer.end_behind(next.token, generator->position, generator->plan.options().context);
+  generator->finish = answer.take(next, ends, piece);
 }
 
 Generation::Generation(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -227,30 +176,47 @@ Generation::Iterator& Generation::Iterator::operator++() {
 }
 bool Generation::Iterator::operator==(std::default_sentinel_t) const { return generation_->impl_->ended; }
 
+// Of a network that continues tokens; one with a tokenizer continues nothing as its end of text.
+std::vector<std::int32_t> Generator::Impl::prompt_of(std::span<const std::int32_t> prompt,
+                                                     const Tokenizer* tokenizer) const {
+  std::vector<std::int32_t> ids(prompt.begin(), prompt.end());
+  const bool reads_source = planned().reads.source();
+  if (ids.empty() && !reads_source && tokenizer && tokenizer->end_of_text())
+    ids = {*tokenizer->end_of_text()};
+  if (ids.empty())
+    throw Error(
+        ErrorKind::usage,
+        {.what = "the prompt is empty", .where = "prompt", .hint = "give at least one token to continue"});
+  return ids;
+}
+
 Generation Generator::generate(std::span<const std::int32_t> prompt, SamplingOptions sampling,
                                const Tokenizer* tokenizer) {
   const GeneratorInUse guard(impl_.get());
   check(sampling);
-  auto generation = std::make_unique<Generation::Impl>();
-  generation->generator = impl_;
-  generation->prompt.assign(prompt.begin(), prompt.end());
-  generation->sampling = std::move(sampling);
-  if (tokenizer) generation->tokenizer = *tokenizer;
-  const bool reads_source = impl_->planned().reads.source();
-  if (prompt.empty() && !reads_source && tokenizer && tokenizer->end_of_text())
-    generation->prompt = {*tokenizer->end_of_text()};
-  if (reads_source && !impl_->plan.model().sequence_tokens().begin)
+  if (tokenizer) require_vocabulary(impl_->plan.model(), *tokenizer, "tokenizer");
+  const bool reads_source = impl_->planned().reads.source(), reuses = sampling.reuse_cache && !reads_source;
+  const SequenceTokens frame = impl_->plan.model().sequence_tokens();
+  if (reads_source && !frame.begin)
     throw Error(ErrorKind::input, {.what = "config.json does not say which token a target begins with",
                                    .expected = "bos_token_id",
                                    .found = "nothing"});
-  if (generation->prompt.empty())
-    throw Error(
-        ErrorKind::usage,
-        {.what = "the prompt is empty", .where = "prompt", .hint = "give at least one token to continue"});
-  impl_->reset();
-  reads_source ? impl_->check_source(generation->prompt) : impl_->check_ids(generation->prompt);
-  generation->use = impl_->uses;
-  return Generation(std::move(generation));
+  std::vector<std::int32_t> ids = impl_->prompt_of(prompt, tokenizer);
+  std::optional<Tokenizer> decoder;
+  if (tokenizer) decoder = *tokenizer;
+  // What is penalised is what an answer repeats: its own language's.
+  Continuation answer(std::move(sampling), decoder, reads_source ? std::vector<std::int32_t>() : ids,
+                      reads_source ? frame.end : std::nullopt);
+  const std::int64_t read = reuses ? impl_->keep_beginning(ids) : (impl_->reset(), 0);
+  reads_source ? impl_->check_source(ids)
+               : impl_->check_ids(std::span(ids).subspan(static_cast<std::size_t>(read)));
+  ids.erase(ids.begin(), ids.begin() + read);
+  return Generation(
+      std::unique_ptr<Generation::Impl>(new Generation::Impl{.generator = impl_,
+                                                             .answer = std::move(answer),
+                                                             .prompt = std::move(ids),
+                                                             .ids = tokenizer ? tokenizer->vocab_size() : 0,
+                                                             .use = impl_->uses}));
 }
 
 }  // namespace hone

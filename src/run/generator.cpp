@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 
 #include "exec/feed.hpp"
 #include "op/inputs.hpp"
@@ -15,8 +16,22 @@ Generator::Impl::Impl(const GeneratePlan& p)
 
 void Generator::Impl::reset() {
   position = 0;
+  history.clear();
+  restored.clear();
   source_length = 0;
   ++uses;
+}
+
+std::int64_t Generator::Impl::keep_beginning(std::span<const std::int32_t> prompt) {
+  if (std::ssize(history) != position) reset();  // of several sequences nothing is kept
+  ++uses;
+  auto same = std::ranges::mismatch(history, prompt).in1 - history.begin();
+  if (same == position && same == std::ssize(prompt) && same > 0) return same;
+  same = std::min<std::ptrdiff_t>(same, std::max<std::ptrdiff_t>(0, std::ssize(prompt) - 1));
+  position = same;
+  history.resize(static_cast<std::size_t>(same));
+  restored.clear();
+  return same;
 }
 
 namespace {
@@ -80,23 +95,45 @@ std::int64_t Generator::Impl::append_chunk(std::span<const std::int32_t> ids) {
   std::size_t program = 0;
   while (chunk_tokens[program] > static_cast<std::int64_t>(ids.size())) ++program;
   const std::int64_t tokens = chunk_tokens[program];
-  run(program, 1, ids.first(static_cast<std::size_t>(tokens)));
+  const auto chunk = ids.first(static_cast<std::size_t>(tokens));
+  run(program, 1, chunk);
+  history.insert(history.end(), chunk.begin(), chunk.end());
   return tokens;
 }
 
-void Generator::Impl::run(std::size_t program, std::int64_t sequences, std::span<const std::int32_t> ids) {
+void Generator::Impl::run(std::size_t program, std::int64_t sequences, std::span<const std::int32_t> ids,
+                          std::vector<std::int32_t> positions) {
   const std::vector<std::int32_t> lengths(static_cast<std::size_t>(sequences), source_length);
   const Samples samples = Samples(sequences).set(planned().reads.tokens, ids).set("source_lengths", lengths);
-  feed(executor, program, samples, {.position = position});
+  feed(executor, program, samples, {.position = position, .positions = std::move(positions)});
   executor.run(program);
   last_program = program;
+  restored.clear();
   position += std::ssize(ids) / sequences;
 }
 
 void Generator::Impl::step_beams(std::span<const std::int32_t> parents,
                                  std::span<const std::int32_t> tokens) {
   take_over(executor, parents, position);
-  run(planned().beam_program(), std::ssize(tokens), tokens);
+  history.clear();
+  run(planned().step_program(), std::ssize(tokens), tokens);
+}
+
+void Generator::Impl::step_sequences(std::span<const std::int32_t> tokens,
+                                     std::span<const std::int32_t> positions) {
+  run(planned().step_program(), std::ssize(tokens), tokens, {positions.begin(), positions.end()});
+}
+
+// The programs of one sequence find its blocks in the table's first row.
+bool Generator::Impl::read_as(std::int64_t sequence, std::span<const std::int32_t> prompt,
+                              const std::stop_token& stop) {
+  const FirstRow row(executor, sequence);
+  position = 0;
+  while (!prompt.empty()) {
+    if (stop.stop_requested()) return false;
+    prompt = prompt.subspan(static_cast<std::size_t>(append_chunk(prompt)));
+  }
+  return true;
 }
 
 std::span<const float> Generator::Impl::logits() const {
@@ -104,7 +141,25 @@ std::span<const float> Generator::Impl::logits() const {
     throw Error(ErrorKind::usage, {.what = "logits() of a generator that has read nothing",
                                    .where = "Generator",
                                    .hint = "append() or generate() first"});
+  if (!restored.empty()) return restored;
   return executor.output_view<float>(last_program, "logits");
+}
+
+bool all_finite(std::span<const float> logits) {
+  return std::all_of(logits.begin(), logits.end(), [](float x) { return std::isfinite(x); });
+}
+
+void Generator::Impl::refuse_logits() {
+  const auto culprit = executor.first_not_finite(last_program);
+  throw Error(ErrorKind::input, {.what = "the logits are not finite",
+                                 .where = "position " + std::to_string(position - 1) +
+                                          (culprit ? ", first in " + culprit->where : ""),
+                                 .hint = "the weights are damaged, or the model diverged in training"});
+}
+
+std::int64_t Generator::Impl::usable_ids(std::int64_t ids) const {
+  const std::int64_t own = std::min(plan.model().vocab_size(), logits_width());
+  return ids > 0 ? std::min(own, ids) : own;
 }
 
 std::int64_t Generator::Impl::logits_width() const {
@@ -127,6 +182,15 @@ void Generator::append(std::span<const std::int32_t> ids) {
   impl_->check_ids(ids);
   ++impl_->uses;
   while (!ids.empty()) ids = ids.subspan(static_cast<std::size_t>(impl_->append_chunk(ids)));
+}
+
+std::int64_t Generator::read_prompt(std::span<const std::int32_t> prompt) {
+  const GeneratorInUse guard(impl_.get());
+  const std::int64_t kept = impl_->keep_beginning(prompt);
+  auto rest = prompt.subspan(static_cast<std::size_t>(kept));
+  impl_->check_ids(rest);
+  while (!rest.empty()) rest = rest.subspan(static_cast<std::size_t>(impl_->append_chunk(rest)));
+  return kept;
 }
 
 void Generator::reset() {

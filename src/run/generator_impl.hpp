@@ -1,5 +1,6 @@
 // What a GeneratePlan and a Generator hold.
 #pragma once
+#include <algorithm>
 #include <atomic>
 #include <string>
 #include <vector>
@@ -7,7 +8,7 @@
 #include "base/in_use.hpp"
 #include "exec/job.hpp"
 #include "hone/generate.hpp"
-#include "run/load.hpp"
+#include "model/model_weights.hpp"
 
 namespace hone {
 
@@ -22,15 +23,16 @@ struct GeneratePlan::Impl {
   Model model;
   GenerateOptions options;
   Reads reads;
-  // The job's programs: chunks of one sequence, the largest first; a step of all beams, where there are
-  // several; sources in buckets of so many positions, the smallest first.
+  // The job's programs: chunks of one sequence, the largest first; a step of all beams or sequences, where
+  // there are several; sources in buckets of so many positions, the smallest first.
   std::vector<std::int64_t> chunk_tokens, source_rows;
   std::vector<Program> whole;  // some of them before they were cut: say how all weights are derived
   JobPlan job;
   Forecast forecast;
 
-  std::size_t beam_program() const { return options.beams > 1 ? chunk_tokens.size() : 0; }
-  std::size_t first_source_program() const { return chunk_tokens.size() + (options.beams > 1 ? 1 : 0); }
+  std::int64_t rows() const { return std::max(options.beams, options.sequences); }  // of such a step
+  std::size_t step_program() const { return chunk_tokens.size() - (rows() > 1 ? 0 : 1); }
+  std::size_t first_source_program() const { return chunk_tokens.size() + (rows() > 1 ? 1 : 0); }
 };
 
 struct Generator::Impl {
@@ -39,7 +41,9 @@ struct Generator::Impl {
   GeneratePlan plan;
   ModelWeights weights;
   Executor executor;
-  std::int64_t position = 0;  // tokens in the cache
+  std::int64_t position = 0;          // tokens in the cache
+  std::vector<std::int32_t> history;  // what they are, of a single sequence
+  std::vector<float> restored;        // the logits behind them, where a file brought those
   std::int32_t source_length = 0;
   std::size_t last_program = 0;  // that left the logits
   std::uint64_t uses = 0;        // changes whenever the cache is taken for something else
@@ -56,17 +60,26 @@ struct Generator::Impl {
   std::int64_t append_chunk(std::span<const std::int32_t> ids);
   // A step of all beams, each by a token; before it beam i takes over what parents[i] has in the cache.
   void step_beams(std::span<const std::int32_t> parents, std::span<const std::int32_t> tokens);
+  // A step of all sequences, each by a token, from its own position.
+  void step_sequences(std::span<const std::int32_t> tokens, std::span<const std::int32_t> positions);
+  // Reads a prompt as that one of the sequences, with the bits that it would have alone. False: stopped.
+  bool read_as(std::int64_t sequence, std::span<const std::int32_t> prompt, const std::stop_token& stop);
   std::span<const float> logits() const;  // of all sequences that were read last
+  [[noreturn]] void refuse_logits();      // that are not finite
   std::int64_t logits_width() const;
+  std::int64_t usable_ids(std::int64_t ids) const;  // of a tokenizer with so many, 0: without one
+  std::vector<std::int32_t> prompt_of(std::span<const std::int32_t> prompt, const Tokenizer* tokenizer) const;
+  // Forgets what follows the longest beginning that prompt and cache have in common, all but the last token
+  // where logits are wanted anew; returns its length.
+  std::int64_t keep_beginning(std::span<const std::int32_t> prompt);
 
  private:
-  void run(std::size_t program, std::int64_t sequences, std::span<const std::int32_t> ids);
+  void run(std::size_t program, std::int64_t sequences, std::span<const std::int32_t> ids,
+           std::vector<std::int32_t> positions = {});
 };
 
 using GeneratorInUse = InUse<Generator::Impl>;
 
-// How many bytes of the text's start are whole characters: what is left may become one with the bytes to
-// come.
-std::size_t whole_characters(std::string_view text);
+bool all_finite(std::span<const float> logits);
 
 }  // namespace hone

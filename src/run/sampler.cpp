@@ -64,7 +64,30 @@ bool keep_mass(Candidates& from, double mass) {
   return sum >= mass;
 }
 
+// Drops those that have less than so much of the first one's probability.
+Candidates with_share(Candidates from, double share) {
+  if (share <= 0) return from;
+  const double least = share * from.front().second;
+  std::erase_if(from, [&](const auto& candidate) { return candidate.second < least; });
+  double sum = 0;
+  for (const auto& candidate : from) sum += candidate.second;
+  for (auto& candidate : from) candidate.second /= sum;
+  return from;
+}
+
 }  // namespace
+
+void penalize(std::span<float> logits, std::span<const std::int32_t> ids, float penalty) {
+  if (penalty == 1) return;
+  std::vector<std::int32_t> once(ids.begin(), ids.end());
+  std::sort(once.begin(), once.end());
+  once.erase(std::unique(once.begin(), once.end()), once.end());
+  for (const std::int32_t id : once) {
+    if (id < 0 || id >= std::ssize(logits)) continue;
+    float& x = logits[static_cast<std::size_t>(id)];
+    x = x > 0 ? x / penalty : x * penalty;
+  }
+}
 
 Candidates candidates(std::span<const float> logits, const SamplingOptions& o) {
   const std::int32_t first = index_of_largest(logits);
@@ -82,13 +105,13 @@ Candidates candidates(std::span<const float> logits, const SamplingOptions& o) {
     return kept;
   };
   const auto most = static_cast<std::int64_t>(logits.size());
-  const auto share = static_cast<double>(o.top_p);
+  const auto share = static_cast<double>(o.top_p), min_p = static_cast<double>(o.min_p);
   double all = 0;
   if (o.top_k > 0 && o.top_k < most) {
     Candidates kept = best(o.top_k);
     for (const auto& candidate : kept) all += candidate.second;
     keep_mass(kept, share * all);
-    return kept;
+    return with_share(std::move(kept), min_p);
   }
   // The weight of all is known without sorting them, and the fewest that make up top_p of it are found among
   // the largest few; more are looked at where those do not suffice.
@@ -96,7 +119,7 @@ Candidates candidates(std::span<const float> logits, const SamplingOptions& o) {
   for (std::int64_t count = share < 1 ? std::min<std::int64_t>(512, most) : most;;
        count = std::min(8 * count, most)) {
     Candidates kept = best(count);
-    if (keep_mass(kept, share * all) || count == most) return kept;
+    if (keep_mass(kept, share * all) || count == most) return with_share(std::move(kept), min_p);
   }
 }
 
@@ -136,6 +159,11 @@ void check(const SamplingOptions& o) {
           to_text(o.temperature));
   require(o.top_k >= 0, "top_k", "0 or more", std::to_string(o.top_k));
   require(o.top_p > 0 && o.top_p <= 1, "top_p", "above 0, at most 1", to_text(o.top_p));
+  require(o.min_p >= 0 && o.min_p <= 1, "min_p", "0 to 1", to_text(o.min_p));
+  require(std::isfinite(o.repetition_penalty) && o.repetition_penalty > 0, "repetition_penalty", "above 0",
+          to_text(o.repetition_penalty));
+  for (const std::string& stop : o.stop_strings)
+    require(!stop.empty(), "stop", "a text that is not empty", "''");
   require(std::isfinite(o.length_penalty), "length_penalty", "a finite number", to_text(o.length_penalty));
   require(o.max_tokens >= -1, "max_tokens", "-1 or more", std::to_string(o.max_tokens));
 }

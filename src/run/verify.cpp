@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "hone/train.hpp"
+#include "model/model_impl.hpp"
 #include "run/golden_batch.hpp"
 #include "run/logits.hpp"
 
@@ -73,8 +74,15 @@ class Comparison {
                           .isa = o.isa,
                           .decay_all = true,
                           .sizes = batch_.sizes};
-    for (const WeightInfo& w : model_.weights()) plan.keep.push_back(w.name);
+    plan.keep = compared();
     return plan;
+  }
+
+  // Weights whose gradients the file has: of an adapted model, the adapter's.
+  std::vector<std::string> compared() const {
+    std::vector<std::string> names;
+    for (const ParameterSpec& spec : model_.impl().saved(model_.impl().specs)) names.push_back(spec.name);
+    return names;
   }
 
   void note(double& most, double error, double bound, const std::string& what) {
@@ -95,15 +103,15 @@ class Comparison {
 
   void compare_gradients() {
     double most = 0;
-    for (const WeightInfo& w : model_.weights())
-      most = std::max(most, largest(values(golden_, "grad." + w.name)));
-    for (const WeightInfo& w : model_.weights()) {
-      const auto expected = values(golden_, "grad." + w.name);
-      std::vector<float> found(static_cast<std::size_t>(model_.size(w.name)));
-      trainer_.read_gradient(w.name, found);
+    const auto names = compared();
+    for (const std::string& name : names) most = std::max(most, largest(values(golden_, "grad." + name)));
+    for (const std::string& name : names) {
+      const auto expected = values(golden_, "grad." + name);
+      std::vector<float> found(static_cast<std::size_t>(model_.size(name)));
+      trainer_.read_gradient(name, found);
       const double scale = std::max(largest(expected), 1e-3 * most);
       note(report_.gradients, largest_difference(expected, found) / scale, gradient_bound,
-           "gradient of " + w.name);
+           "gradient of " + name);
     }
   }
 

@@ -1,17 +1,61 @@
-// Weights in memory for those who only read them.
+// Weights for those who only read them: where they lie, or in memory.
 #include "store/weight_store.hpp"
+
+#include "store/mapped_values.hpp"
 
 namespace hone {
 
+WeightStore WeightStore::stored(std::shared_ptr<const void> owner,
+                                std::map<std::string, StoredWeight> weights, const std::string& path,
+                                std::int64_t beside_bytes) {
+  WeightStore store;
+  store.owner_ = std::move(owner);
+  store.stored_ = std::move(weights);
+  store.path_ = path;
+  store.beside_bytes_ = beside_bytes;
+  return store;
+}
+
+std::map<std::string, DType> WeightStore::stored_types() const {
+  std::map<std::string, DType> types;
+  for (const auto& [name, weight] : stored_)
+    if (weight.type.dtype != DType::f32) types[name] = weight.type.dtype;
+  for (const auto& [name, tensor] : tensors_)
+    if (const auto type = dtype_of_file(tensor); type && *type != DType::f32) types[name] = *type;
+  return types;
+}
+
+namespace {
+
+// As the file has it is as a program wants it.
+bool is_as_stored(const StoredWeight& weight, const ParameterSpec& spec) {
+  return weight.type.dtype == spec.dtype && !spec.transposed && weight.add == 0.0f;
+}
+
+}  // namespace
+
+bool WeightStore::is_mapped(const ParameterSpec& spec) const {
+  const auto found = stored_.find(spec.name);
+  return found != stored_.end() && found->second.mapped && is_as_stored(found->second, spec);
+}
+
 std::shared_ptr<const HeldWeight> WeightStore::hold(const ParameterSpec& spec) const {
-  return hold(spec.name, "", spec.shape.elements() * size_bytes(spec.dtype),
+  if (const auto found = stored_.find(spec.name); found != stored_.end() && is_as_stored(found->second, spec))
+    return std::make_shared<const HeldWeight>(found->second.bytes, owner_);
+  return hold(spec.name, spec.dtype == DType::f32 ? "" : std::string(name(spec.dtype)),
+              row_bytes(spec.dtype, spec.shape.elements()),
               [&](const HeldWeight& made) { read(spec, made.bytes()); });
+}
+
+WeightStore::Held& WeightStore::held_of(const std::string& weight) const {
+  return more_ && more_->values.contains(weight) ? more_->held : *held_;
 }
 
 std::shared_ptr<const HeldWeight> WeightStore::hold(const std::string& weight, const std::string& encoding,
                                                     std::int64_t bytes, const Make& make) const {
-  const std::lock_guard guard(held_->lock);
-  auto& known = held_->weights[{weight, encoding}];
+  Held& held = held_of(weight);
+  const std::lock_guard guard(held.lock);
+  auto& known = held.weights[{weight, encoding}];
   if (auto there = known.lock()) return there;
   auto made = std::make_shared<const HeldWeight>(bytes);
   make(*made);

@@ -1,6 +1,7 @@
 // The numbers of a mapped tensor as f32.
 #pragma once
 #include <cstdint>
+#include <optional>
 #include <span>
 
 #include "file/weight_files.hpp"
@@ -8,6 +9,8 @@
 
 namespace hone {
 
+// The type that the file has it in, where programs compute with it.
+std::optional<DType> dtype_of_file(const MappedTensor& tensor);
 // Error(input) for a tensor that is not the weight's shape, or of a type that is not read.
 void require_fit(const MappedTensor& tensor, const ParameterSpec& spec);
 // Values from `first` on, in the file's order.

@@ -47,6 +47,13 @@ WeightStore WeightStore::snapshot(std::map<std::string, std::vector<std::byte>> 
   return store;
 }
 
+WeightStore WeightStore::with(std::map<std::string, std::vector<std::byte>> values) const {
+  WeightStore store = *this;
+  store.more_ = std::make_shared<More>();
+  store.more_->values = std::move(values);
+  return store;
+}
+
 WeightStore WeightStore::mapped(std::shared_ptr<const WeightFiles> files, NamedTensors tensors,
                                 const std::vector<ParameterSpec>& parameters) {
   std::vector<std::string> missing;
@@ -71,9 +78,23 @@ WeightStore WeightStore::mapped(std::shared_ptr<const WeightFiles> files, NamedT
   return store;
 }
 
+namespace {
+
+void expand(const StoredWeight& weight, std::span<float> values) {
+  widen(weight.bytes, weight.type.dtype, values);
+  if (weight.add != 0.0f)
+    for (float& x : values) x += weight.add;
+}
+
+}  // namespace
+
 void WeightStore::read_file_layout(const ParameterSpec& spec, std::span<float> values) const {
   const FloatModeGuard guard;  // initial values are computed here
-  if (const auto file = tensors_.find(spec.name); file != tensors_.end()) {
+  if (more_ && more_->values.contains(spec.name)) {
+    widen(more_->values.at(spec.name), DType::f32, values);
+  } else if (const auto stored = stored_.find(spec.name); stored != stored_.end()) {
+    expand(stored->second, values);
+  } else if (const auto file = tensors_.find(spec.name); file != tensors_.end()) {
     read_f32(file->second, 0, values);
   } else if (snapshot_ && snapshot_->contains(spec.name)) {
     widen(snapshot_->at(spec.name), spec.dtype, values);
@@ -108,7 +129,12 @@ void transpose(DType dtype, std::span<const std::byte> from, std::int64_t rows, 
 }  // namespace
 
 void WeightStore::read(const ParameterSpec& spec, std::span<std::byte> values) const {
-  assert(is_floating(spec.dtype));
+  if (is_blocks(spec.dtype)) {  // nothing is made into blocks here: the file has them
+    const StoredWeight& weight = stored_.at(spec.name);
+    assert(weight.type.dtype == spec.dtype);
+    std::copy(weight.bytes.begin(), weight.bytes.end(), values.begin());
+    return;
+  }
   const bool as_it_is = spec.dtype == DType::f32 && !spec.transposed;
   std::vector<float> kept(as_it_is ? 0 : static_cast<std::size_t>(spec.shape.elements()));
   const std::span<float> wide =
@@ -126,7 +152,9 @@ void WeightStore::require_finite(const ParameterSpec& spec, std::span<const floa
   const auto bad = std::ranges::find_if(values, [](float x) { return !std::isfinite(x); });
   if (bad == values.end()) return;
   throw Error(ErrorKind::input, {.what = "a weight is not finite",
-                                 .where = files_ ? tensors_.at(spec.name).where() : "weight " + spec.name,
+                                 .where = tensors_.contains(spec.name) ? tensors_.at(spec.name).where()
+                                          : path_.empty() ? "weight " + spec.name
+                                                          : path_ + ", weight " + spec.name,
                                  .expected = "finite numbers",
                                  .found = std::isnan(*bad) ? "NaN" : "an infinite one",
                                  .hint = "the file is damaged, or the model diverged in training"});
@@ -168,8 +196,9 @@ void sort_by_name(std::vector<ParameterSpec>& parameters) {
 std::vector<SafetensorsSpec> weight_file_specs(std::vector<ParameterSpec> parameters) {
   sort_by_name(parameters);
   std::vector<SafetensorsSpec> specs;
-  for (const ParameterSpec& p : parameters)
-    specs.push_back({p.name, safetensors_dtype(p.dtype), file_shape(p).sizes()});
+  for (const ParameterSpec& p : parameters)  // the format has no blocks
+    specs.push_back(
+        {p.name, safetensors_dtype(is_blocks(p.dtype) ? DType::f32 : p.dtype), file_shape(p).sizes()});
   return specs;
 }
 
@@ -177,7 +206,15 @@ SafetensorsWriter written_weights(const std::string& path, std::vector<Parameter
                                   const WeightReader& read, const SafetensorsWriting& writing) {
   sort_by_name(parameters);
   SafetensorsWriter writer(path, weight_file_specs(parameters), {{"format", "pt"}}, writing);
-  for (const ParameterSpec& p : parameters) writer.write(p.name, read(p));
+  std::vector<float> wide;
+  for (const ParameterSpec& p : parameters) {
+    const auto bytes = read(p);
+    if (is_blocks(p.dtype)) {
+      wide.resize(static_cast<std::size_t>(p.shape.elements()));
+      widen(bytes, p.dtype, wide);
+    }
+    writer.write(p.name, is_blocks(p.dtype) ? std::as_bytes(std::span(wide)) : bytes);
+  }
   return writer;
 }
 
@@ -187,11 +224,12 @@ void add_wide(Digest& digest, std::span<const std::byte> values, DType dtype) {
   if (dtype == DType::f32) return digest.add(values);
   constexpr std::size_t chunk = 65536;
   std::vector<float> wide(chunk);
-  const std::size_t size = static_cast<std::size_t>(size_bytes(dtype));
-  for (std::size_t first = 0; first < values.size(); first += chunk * size) {
-    const auto part = values.subspan(first, std::min(chunk * size, values.size() - first));
-    widen(part, dtype, std::span(wide).first(part.size() / size));
-    digest.add(std::as_bytes(std::span(wide).first(part.size() / size)));
+  const auto chunk_bytes = static_cast<std::size_t>(row_bytes(dtype, chunk));
+  for (std::size_t first = 0; first < values.size(); first += chunk_bytes) {
+    const auto part = values.subspan(first, std::min(chunk_bytes, values.size() - first));
+    const auto values_wide = std::span(wide).first(part.size() * chunk / chunk_bytes);
+    widen(part, dtype, values_wide);
+    digest.add(std::as_bytes(values_wide));
   }
 }
 }  // namespace

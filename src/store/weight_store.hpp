@@ -17,14 +17,27 @@
 namespace hone {
 
 // A weight as programs read it. In pages of its own: what malloc gives for 10 MB it may keep when freed (171
-// MiB stayed of ten generators of gpt2).
+// MiB stayed of ten generators of gpt2). Or where it lies in a mapped file, which nobody writes to.
 class HeldWeight {
  public:
-  explicit HeldWeight(std::int64_t bytes) : memory_(static_cast<std::size_t>(bytes)) {}
-  std::span<std::byte> bytes() const { return {memory_.data(), memory_.size()}; }
+  explicit HeldWeight(std::int64_t bytes)
+      : memory_(std::in_place, static_cast<std::size_t>(bytes)), bytes_(memory_->data(), memory_->size()) {}
+  HeldWeight(std::span<const std::byte> mapped, std::shared_ptr<const void> owner)
+      : owner_(std::move(owner)), bytes_(const_cast<std::byte*>(mapped.data()), mapped.size()) {}
+  std::span<std::byte> bytes() const { return bytes_; }
 
  private:
-  Arena memory_;
+  std::optional<Arena> memory_;
+  std::shared_ptr<const void> owner_;
+  std::span<std::byte> bytes_;
+};
+
+// A weight as it lies in a mapped file, in file layout, of any type that programs compute with.
+struct StoredWeight {
+  TensorType type;
+  std::span<const std::byte> bytes{};
+  bool mapped = true;  // else made of what the file has, and held
+  float add = 0;  // to each value, of what is read in f32: a norm's file may have one more than its weight
 };
 
 // Room for one weight at a time, turned to a file's layout; pages of its own, for the same reason.
@@ -47,8 +60,14 @@ class WeightStore {
   // another shape, or of a type that is not read.
   static WeightStore mapped(std::shared_ptr<const WeightFiles> files, NamedTensors tensors,
                             const std::vector<ParameterSpec>& parameters);
+  // Weights where they lie in a mapped file, and beside them some that were made of it, all as long as
+  // `owner` lives. `path` is for messages; `beside_bytes`: what of the file is no weight.
+  static WeightStore stored(std::shared_ptr<const void> owner, std::map<std::string, StoredWeight> weights,
+                            const std::string& path, std::int64_t beside_bytes);
   // Values in file layout, by name.
   static WeightStore snapshot(std::map<std::string, std::vector<std::byte>> values);
+  // This store with further weights, f32 in file layout: an adapter's. What it had is shared.
+  WeightStore with(std::map<std::string, std::vector<std::byte>> values) const;
 
   // The values of a parameter in f32, as files keep it ([in,out] where the spec says transposed). What the
   // store has no values for begins with its initial ones.
@@ -62,6 +81,11 @@ class WeightStore {
   std::shared_ptr<const HeldWeight> hold(const ParameterSpec& spec) const;
   std::shared_ptr<const HeldWeight> hold(const std::string& weight, const std::string& encoding,
                                          std::int64_t bytes, const Make& make) const;
+  // The types in which files have weights, of those that have another than f32.
+  std::map<std::string, DType> stored_types() const;
+  // Is this weight, in this type, computed from where it lies? What of the file is mapped beside weights.
+  bool is_mapped(const ParameterSpec& spec) const;
+  std::int64_t mapped_beside_bytes() const { return beside_bytes_; }
   // Error(input) where one of these values of a parameter is no number or infinite, with its file.
   void require_finite(const ParameterSpec& spec, std::span<const float> values) const;
 
@@ -75,8 +99,20 @@ class WeightStore {
   std::uint64_t seed_ = 0;
   std::shared_ptr<const WeightFiles> files_;
   NamedTensors tensors_;  // in files_
+  std::map<std::string, StoredWeight> stored_;
+  std::shared_ptr<const void> owner_;  // of their bytes
+  std::string path_;
+  std::int64_t beside_bytes_ = 0;
   std::shared_ptr<const std::map<std::string, std::vector<std::byte>>> snapshot_;
   std::shared_ptr<Held> held_ = std::make_shared<Held>();
+  // Further weights, and who holds them: another store with others of these names shares neither.
+  struct More {
+    std::map<std::string, std::vector<std::byte>> values;
+    Held held;
+  };
+  std::shared_ptr<More> more_;
+
+  Held& held_of(const std::string& weight) const;
 };
 
 // Error(input) where what is derived from a weight, in this type, is infinite: f16 ends at 65504, f32 does

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/utf8.hpp"
+#include "text/regex.hpp"
 #include "text/unicode.hpp"
 
 namespace hone {
@@ -35,19 +36,39 @@ std::size_t behind_spaces(std::string_view text, std::size_t at) {
   return at;
 }
 
+bool is_word(std::string_view text, std::size_t at) {
+  const CodePoint c = code_point_at(text, at);
+  return c.bytes > 0 && rust_word_set().contains(c.value);
+}
+
+bool word_ends_at(std::string_view text, std::size_t at) {
+  if (at == 0) return false;
+  std::size_t begin = at - 1;
+  while (begin > 0 && continues_character(text[begin])) --begin;
+  return is_word(text, begin);
+}
+
+bool word_begins_at(std::string_view text, std::size_t at) { return at < text.size() && is_word(text, at); }
+
 }  // namespace
 
-AddedTokens::AddedTokens(std::vector<AddedToken> tokens) : tokens_(std::move(tokens)) {
-  std::sort(tokens_.begin(), tokens_.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
-  for (std::size_t i = 0; i < tokens_.size(); ++i) {
-    Finder& finder = finders_[tokens_[i].normalized ? 1 : 0];
-    finder.by_length.push_back(i);
-    finder.first_bytes[static_cast<unsigned char>(tokens_[i].content[0])] = true;
-  }
+AddedTokens::AddedTokens(std::vector<AddedToken> tokens, const std::function<void(std::string&)>& normalize)
+    : tokens_(std::move(tokens)) {
+  for (const bool special : {true, false})
+    for (AddedToken& token : tokens_) {
+      if (token.special != special) continue;
+      token.text = token.content;
+      if (token.normalized && normalize) normalize(token.text);
+      if (token.text.empty()) continue;
+      Finder& finder = finders_[token.normalized ? 1 : 0];
+      if (!finder.ids.add(token.text, token.id)) continue;
+      auto& lengths = finder.lengths[static_cast<unsigned char>(token.text[0])];
+      if (std::find(lengths.begin(), lengths.end(), token.text.size()) == lengths.end())
+        lengths.push_back(token.text.size());
+    }
   for (Finder& finder : finders_)
-    std::stable_sort(finder.by_length.begin(), finder.by_length.end(), [&](std::size_t a, std::size_t b) {
-      return tokens_[a].content.size() > tokens_[b].content.size();
-    });
+    for (auto& lengths : finder.lengths) std::sort(lengths.rbegin(), lengths.rend());
+  std::stable_sort(tokens_.begin(), tokens_.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
 }
 
 bool AddedTokens::reach_across(std::string_view text, std::size_t at) const {
@@ -63,19 +84,36 @@ bool AddedTokens::reach_across(std::string_view text, std::size_t at) const {
 std::optional<AddedTokens::Match> AddedTokens::find(std::string_view text, std::size_t at, std::size_t taken,
                                                     bool normalized) const {
   const Finder& finder = finders_[normalized ? 1 : 0];
-  if (finder.by_length.empty()) return std::nullopt;
-  for (std::size_t begin = at; begin < text.size(); ++begin) {
-    if (!finder.first_bytes[static_cast<unsigned char>(text[begin])]) continue;
-    for (const std::size_t i : finder.by_length) {
-      const AddedToken& token = tokens_[i];
-      if (!text.substr(begin).starts_with(token.content)) continue;
-      const std::size_t end = begin + token.content.size();
-      const std::size_t left = token.lstrip ? before_spaces(text, begin) : begin;
-      const std::size_t right = token.rstrip ? behind_spaces(text, end) : end;
-      return Match{&token, std::max(left, taken), std::max(right, taken), end};
+  if (finder.ids.size() == 0) return std::nullopt;
+  for (std::size_t begin = at; begin < text.size();) {
+    const auto [token, end] = longest_at(finder, text, begin);
+    if (!token) {
+      ++begin;
+      continue;
     }
+    if (token->single_word && (word_ends_at(text, begin) || word_begins_at(text, end))) {
+      begin = end;
+      continue;
+    }
+    const std::size_t left = token->lstrip ? before_spaces(text, begin) : begin;
+    const std::size_t right = token->rstrip ? behind_spaces(text, end) : end;
+    return Match{token, std::max(left, taken), std::max(right, taken), end};
   }
   return std::nullopt;
+}
+
+std::pair<const AddedToken*, std::size_t> AddedTokens::longest_at(const Finder& finder, std::string_view text,
+                                                                  std::size_t begin) const {
+  for (const std::size_t length : finder.lengths[static_cast<unsigned char>(text[begin])]) {
+    if (length > text.size() - begin) continue;
+    const std::int32_t id = finder.ids.find(text.substr(begin, length));
+    if (id < 0) continue;
+    const auto it =
+        std::lower_bound(tokens_.begin(), tokens_.end(), id,
+                         [](const AddedToken& token, std::int32_t value) { return token.id < value; });
+    return {&*it, begin + length};
+  }
+  return {nullptr, begin};
 }
 
 }  // namespace hone

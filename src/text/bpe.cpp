@@ -1,6 +1,7 @@
 #include "text/bpe.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "base/utf8.hpp"
@@ -33,11 +34,6 @@ const ByteTable& byte_table() {
   return table;
 }
 
-std::uint64_t pair_key(std::int32_t left, std::int32_t right) {
-  return (static_cast<std::uint64_t>(static_cast<std::uint32_t>(left)) << 32) |
-         static_cast<std::uint32_t>(right);
-}
-
 }  // namespace
 
 std::uint32_t byte_character(unsigned char byte) { return byte_table().character[byte]; }
@@ -63,12 +59,7 @@ Bpe::Bpe(const std::array<std::int32_t, 256>& byte_ids, std::vector<BpeMerge> me
     : byte_ids_(byte_ids), merges_(std::move(merges)) {
   ranks_.reserve(merges_.size());
   for (std::size_t rank = 0; rank < merges_.size(); ++rank)
-    ranks_[pair_key(merges_[rank].left, merges_[rank].right)] = static_cast<std::int32_t>(rank);
-}
-
-std::int32_t Bpe::rank_of(std::int32_t left, std::int32_t right) const {
-  const auto it = ranks_.find(pair_key(left, right));
-  return it == ranks_.end() ? -1 : it->second;
+    ranks_.set(merges_[rank].left, merges_[rank].right, static_cast<std::int32_t>(rank));
 }
 
 std::size_t Bpe::Scratch::bytes() const {
@@ -76,14 +67,44 @@ std::size_t Bpe::Scratch::bytes() const {
          most_candidates * sizeof(Candidate);
 }
 
-std::span<const std::int32_t> Bpe::encode_word(std::string_view word, Scratch& s) const {
+void Bpe::merge(Scratch& s) const {
+  constexpr std::size_t few = 32;
+  if (s.ids.size() <= few)
+    merge_few(s);
+  else
+    merge_many(s);
+}
+
+// The lowest rank is looked for anew each time; of equal ones the leftmost is first.
+void Bpe::merge_few(Scratch& s) const {
+  constexpr std::int32_t never = std::numeric_limits<std::int32_t>::max();
+  std::vector<std::int32_t>& ids = s.ids;
+  std::vector<std::int32_t>& ranks = s.next;  // of the pair that begins there
+  const auto rank_at = [&](std::size_t i) {
+    const std::int32_t rank = rank_of(ids[i], ids[i + 1]);
+    return rank < 0 ? never : rank;
+  };
+  ranks.clear();
+  for (std::size_t i = 0; i + 1 < ids.size(); ++i) ranks.push_back(rank_at(i));
+  while (!ranks.empty()) {
+    const auto lowest = std::min_element(ranks.begin(), ranks.end());
+    if (*lowest == never) return;
+    const auto i = static_cast<std::size_t>(lowest - ranks.begin());
+    ids[i] = merges_[static_cast<std::size_t>(*lowest)].result;
+    ids.erase(ids.begin() + static_cast<std::ptrdiff_t>(i) + 1);
+    ranks.erase(lowest);
+    if (i > 0) ranks[i - 1] = rank_at(i - 1);
+    if (i < ranks.size()) ranks[i] = rank_at(i);
+  }
+}
+
+void Bpe::merge_many(Scratch& s) const {
   // A doubly linked list over positions; a merge keeps the left position and unlinks the right one (id -1).
-  const auto n = static_cast<std::int32_t>(word.size());
-  s.ids.resize(word.size());
-  s.next.resize(word.size());
-  s.previous.resize(word.size());
+  const auto n = static_cast<std::int32_t>(s.ids.size());
+  s.next.resize(s.ids.size());
+  s.previous.resize(s.ids.size());
   s.heap.clear();
-  s.heap.reserve(2 * word.size());  // a merge takes one and adds two: none is moved, no page touched in vain
+  s.heap.reserve(2 * s.ids.size());  // a merge takes one and adds two: none is moved, no page touched in vain
   const auto later = [](const Scratch::Candidate& a, const Scratch::Candidate& b) {
     return std::pair(a.rank, a.position) > std::pair(b.rank, b.position);
   };
@@ -99,7 +120,6 @@ std::span<const std::int32_t> Bpe::encode_word(std::string_view word, Scratch& s
     std::push_heap(s.heap.begin(), s.heap.end(), later);
   };
   for (std::int32_t i = 0; i < n; ++i) {
-    at(s.ids, i) = byte_ids_[static_cast<unsigned char>(word[static_cast<std::size_t>(i)])];
     at(s.next, i) = i + 1;
     at(s.previous, i) = i - 1;
   }
@@ -120,7 +140,7 @@ std::span<const std::int32_t> Bpe::encode_word(std::string_view word, Scratch& s
   }
   std::size_t count = 0;
   for (std::int32_t i = 0; i < n; i = at(s.next, i)) s.ids[count++] = at(s.ids, i);
-  return std::span(s.ids).first(count);
+  s.ids.resize(count);
 }
 
 }  // namespace hone

@@ -1,12 +1,13 @@
-// Byte-level BPE: the merges of one word, and the table that writes bytes as printable characters.
+// BPE: the merges of one word, and the table that writes bytes as printable characters.
 #pragma once
 #include <array>
 #include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
+
+#include "text/flat_map.hpp"
 
 namespace hone {
 
@@ -24,10 +25,13 @@ struct BpeMerge {
 class Bpe {
  public:
   Bpe() = default;
-  // Merges in order of rank, of ids; of two for the same pair the later counts, as elsewhere.
+  // Merges in order of rank, of ids; of two for the same pair the later counts, as elsewhere. byte_ids: of
+  // byte-level BPE, -1 for a byte that the vocabulary lacks.
   Bpe(const std::array<std::int32_t, 256>& byte_ids, std::vector<BpeMerge> merges);
+  explicit Bpe(std::vector<BpeMerge> merges) : Bpe({}, std::move(merges)) {}
 
   const std::vector<BpeMerge>& merges() const { return merges_; }
+  std::int32_t byte_id(unsigned char byte) const { return byte_ids_[byte]; }
 
   struct Scratch {  // of one encode call
     struct Candidate {
@@ -39,15 +43,18 @@ class Bpe {
 
     std::size_t bytes() const;  // that were in use at most
   };
-  // The ids of one word, in the scratch. Time n log n in its bytes, for words can be as long as the text.
-  std::span<const std::int32_t> encode_word(std::string_view word, Scratch& scratch) const;
+  // Merges scratch.ids, the symbols of one word, in place. Time n log n in their number, for words can be as
+  // long as the text.
+  void merge(Scratch& scratch) const;
 
  private:
-  std::int32_t rank_of(std::int32_t left, std::int32_t right) const;
+  std::int32_t rank_of(std::int32_t left, std::int32_t right) const { return ranks_.find(left, right); }
+  void merge_few(Scratch& scratch) const;
+  void merge_many(Scratch& scratch) const;
 
   std::array<std::int32_t, 256> byte_ids_{};
   std::vector<BpeMerge> merges_;
-  std::unordered_map<std::uint64_t, std::int32_t> ranks_;
+  FlatMap ranks_;
 };
 
 }  // namespace hone

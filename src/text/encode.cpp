@@ -95,54 +95,111 @@ class WordCache {
   std::unordered_map<std::string_view, Place> places_;
 };
 
-class BpeEncoder {
+// The ids of words, each from the cache or the model.
+class WordEncoder {
  public:
-  BpeEncoder(const Tokenizer::Impl& tokenizer, std::size_t text_bytes, IdBuffer& out)
+  WordEncoder(const Tokenizer::Impl& tokenizer, std::size_t text_bytes, IdBuffer& out)
       : t_(tokenizer), out_(out), cache_(text_bytes) {}
 
-  void encode(std::string_view text) {
-    for_each_piece(
-        t_.added, text, [&](std::string_view piece) { encode_plain(piece); },
-        [&](const AddedToken& token) { out_.push(token.id); });
-  }
-
-  std::size_t most_word_bytes() const { return most_word_bytes_; }
-
- private:
-  void encode_plain(std::string_view text) {
-    if (!t_.splits_words) return encode_word(text);
-    WordCursor cursor(text);
-    for (std::string_view word; cursor.next(word);) encode_word(word);
-  }
-
-  void encode_word(std::string_view word) {
-    if (t_.whole_words_first)
-      if (const auto it = t_.words.find(word); it != t_.words.end()) return out_.push(it->second);
+  void encode(std::string_view word) {
     std::span<const std::int32_t> ids;
     if (!cache_.find(word, ids)) {
-      ids = t_.bpe.encode_word(word, scratch_);
-      most_word_bytes_ = std::max(most_word_bytes_, word.size() + scratch_.bytes());
+      ids_.clear();
+      t_.model(word, scratch_, ids_);
+      ids = ids_;
+      most_bytes_ = std::max(most_bytes_, word.size() + scratch_.bytes() + ids_.capacity() * sizeof ids_[0]);
       cache_.add(word, ids);
     }
     out_.push(ids);
   }
 
+  std::size_t most_bytes() const { return most_bytes_; }  // that a word took
+
+ private:
   const Tokenizer::Impl& t_;
   IdBuffer& out_;
   WordCache cache_;
-  Bpe::Scratch scratch_;
-  std::size_t most_word_bytes_ = 0;
+  WordScratch scratch_;
+  std::vector<std::int32_t> ids_;
+  std::size_t most_bytes_ = 0;
+};
+
+// A text through the stages of its tokenizer, piece by piece.
+class StageEncoder {
+ public:
+  StageEncoder(const Tokenizer::Impl& tokenizer, std::size_t text_bytes, IdBuffer& out)
+      : t_(tokenizer), out_(out), words_(tokenizer, text_bytes, out) {}
+
+  void begin() { next_ = {}; }
+
+  void encode(std::string_view piece) {
+    const auto token = [&](const AddedToken& added) {
+      out_.push(added.id);
+      next_ = {.first = false};
+    };
+    if (t_.plain_words) return encode_plain_words(piece, token);
+    for_each_piece(
+        t_.added, piece, false,
+        [&](std::string_view section, std::size_t) { encode_section(section, token); }, token);
+  }
+
+  std::size_t most_bytes() const { return most_bytes_ + words_.most_bytes(); }  // that a word or section took
+
+ private:
+  template <class Token>
+  void encode_plain_words(std::string_view piece, const Token& token) {
+    for_each_plain_piece(
+        t_.added, piece,
+        [&](std::string_view plain, std::size_t) {
+          WordCursor cursor(plain, *t_.plain_words);
+          for (std::string_view word; cursor.next(word);) words_.encode(word);
+        },
+        token);
+  }
+
+  template <class Token>
+  void encode_section(std::string_view section, const Token& token) {
+    normal_ = section;
+    if (t_.normalizer) t_.normalizer(normal_, next_);
+    for_each_piece(
+        t_.added, normal_, true,
+        [&](std::string_view plain, std::size_t) {
+          encode_plain(plain);
+          next_ = {.first = false, .continued = true};
+        },
+        token);
+    if (!t_.cut.possible) most_bytes_ = std::max(most_bytes_, normal_.capacity());
+  }
+
+  void encode_plain(std::string_view plain) {
+    if (!t_.pre_tokenizer) return words_.encode(plain);
+    split_.text = plain;
+    split_.all.assign(1, {0, plain.size(), next_});
+    t_.pre_tokenizer(split_);
+    for (const Word& word : split_.all) words_.encode(split_.of(word));
+    if (!t_.cut.possible)
+      most_bytes_ = std::max(most_bytes_, 3 * split_.text.capacity() + split_.all.capacity() * sizeof(Word));
+  }
+
+  const Tokenizer::Impl& t_;
+  IdBuffer& out_;
+  WordEncoder words_;
+  std::string normal_;  // the section that is being encoded
+  Words split_;
+  TextPlace next_;  // of what comes next
+  std::size_t most_bytes_ = 0;
 };
 
 // Encodes piece after piece of one text.
 class Encoder {
  public:
   Encoder(const Tokenizer::Impl& tokenizer, std::size_t text_bytes, const IdSink& sink)
-      : t_(tokenizer), out_(sink, text_bytes), bpe_(t_, text_bytes, out_) {}
+      : t_(tokenizer), out_(sink, text_bytes), stages_(t_, text_bytes, out_) {}
 
   void begin(std::string where, std::size_t offset) {
     where_ = std::move(where);
     offset_ = offset;
+    stages_.begin();
   }
 
   void encode(std::string_view piece) {
@@ -151,24 +208,31 @@ class Encoder {
         for (const char c : piece) out_.push(static_cast<unsigned char>(c));
         break;
       case TokenizerKind::character:
-        for_each_piece(
+        for_each_plain_piece(
             t_.added, piece,
-            [&](std::string_view plain) {
-              encode_characters(plain, offset_ + static_cast<std::size_t>(plain.data() - piece.data()));
-            },
+            [&](std::string_view plain, std::size_t begin) { encode_characters(plain, offset_ + begin); },
             [&](const AddedToken& token) { out_.push(token.id); });
         break;
-      case TokenizerKind::bpe:
-        bpe_.encode(piece);
+      default:
+        if (!t_.any_bytes) require_utf8(piece);
+        stages_.encode(piece);
         break;
     }
     offset_ += piece.size();
   }
 
+  void require_utf8(std::string_view piece) const {
+    for (std::size_t at = 0; at < piece.size();) {
+      const std::size_t bytes = code_point_at(piece, at).bytes;
+      if (bytes == 0) refuse_invalid_utf8(where_, offset_ + at);
+      at += bytes;
+    }
+  }
+
   // Hands on what is left; the bytes that the longest word took.
   std::size_t finish() {
     out_.flush();
-    return bpe_.most_word_bytes();
+    return stages_.most_bytes();
   }
 
  private:
@@ -187,25 +251,30 @@ class Encoder {
   std::string where_;
   std::size_t offset_ = 0;
   IdBuffer out_;
-  BpeEncoder bpe_;
+  StageEncoder stages_;
 };
 
 // Where the text may be cut without changing its ids: at `least` or soon behind it.
 std::size_t cut_after(const Tokenizer::Impl& t, std::string_view text, std::size_t least) {
   if (text.size() <= least) return text.size();
-  if (t.kind == TokenizerKind::bpe && !t.splits_words) return text.size();
-  if (t.kind != TokenizerKind::bpe) {
+  if (t.kind == TokenizerKind::byte || t.kind == TokenizerKind::character) {
     std::size_t cut = next_character(text, least);
     while (cut < text.size() && t.added.reach_across(text, cut)) cut = next_character(text, cut + 1);
     return cut;
   }
-  return cut_between_words(t.added, text, least);
+  if (!t.cut.possible) return text.size();
+  std::size_t cut = cut_between_words(t.added, text, least, t.cut.words);
+  const auto apart = [&] { return (static_cast<unsigned char>(text[cut - 1] | text[cut]) & 0x80) == 0; };
+  while (t.cut.between_ascii && cut < text.size() && !apart())
+    cut = cut_between_words(t.added, text, cut + 1, t.cut.words);
+  return cut;
 }
 
 }  // namespace
 
-std::size_t cut_between_words(const AddedTokens& added, std::string_view text, std::size_t least) {
-  const WordCursor words(text);
+std::size_t cut_between_words(const AddedTokens& added, std::string_view text, std::size_t least,
+                              WordPattern pattern) {
+  const WordCursor words(text, pattern);
   std::size_t cut = words.border(least);
   while (cut < text.size() && added.reach_across(text, cut)) cut = words.border(cut + 1);
   return cut;
@@ -282,10 +351,14 @@ void TextEncoder::end() {
 
 std::size_t TextEncoder::most_word_bytes() const { return parts_->most; }
 
-std::vector<std::int32_t> Tokenizer::encode(std::string_view text) const {
-  std::vector<std::int32_t> ids;
+std::vector<std::int32_t> Tokenizer::encode(std::string_view text, bool with_specials) const {
+  std::vector<std::int32_t> ids, framed;
   encode_stream(*this, text, "", 0, [&](auto part) { ids.insert(ids.end(), part.begin(), part.end()); });
-  return ids;
+  if (impl_->around.size() == 1 && impl_->around[0].text) return ids;
+  for (const TemplateItem& item : impl_->around)
+    if (const auto& more = item.text ? ids : item.ids; item.text || with_specials)
+      framed.insert(framed.end(), more.begin(), more.end());
+  return framed;
 }
 
 }  // namespace hone

@@ -6,6 +6,7 @@
 
 #include "base/utf8.hpp"
 #include "file/atomic.hpp"
+#include "file/gguf.hpp"
 #include "file/mapped.hpp"
 #include "text/tokenizer_impl.hpp"
 #include "text/unicode.hpp"
@@ -18,14 +19,10 @@ void refuse_invalid_utf8(const std::string& where, std::size_t offset) {
                                  .hint = "a byte tokenizer takes any bytes"});
 }
 
-namespace {
-
 void mark_specials(Tokenizer::Impl& t) {
   t.special.assign(t.tokens.size(), false);
   for (const AddedToken& a : t.added.all()) t.special[static_cast<std::size_t>(a.id)] = a.special;
 }
-
-}  // namespace
 
 Tokenizer make_byte_tokenizer(std::vector<std::string> notes) {
   auto impl = std::make_shared<Tokenizer::Impl>();
@@ -74,11 +71,11 @@ Tokenizer CharacterSet::tokenizer() const {
 Tokenizer make_bpe_tokenizer(Tokenizer::Impl parts) {
   auto impl = std::make_shared<Tokenizer::Impl>(std::move(parts));
   impl->kind = TokenizerKind::bpe;
+  impl->any_bytes = true;
+  impl->model = byte_bpe_model(impl->bpe, {}, nullptr);
+  if (impl->splits_words) impl->plain_words = WordPattern::gpt2;
+  impl->cut.possible = impl->splits_words;
   mark_specials(*impl);
-  if (impl->whole_words_first)
-    for (std::size_t id = 0; id < impl->tokens.size(); ++id)
-      if (!impl->tokens[id].empty() && !impl->special[id])
-        impl->words.emplace(impl->tokens[id], static_cast<std::int32_t>(id));
   return Tokenizer(std::move(impl));
 }
 
@@ -93,12 +90,16 @@ Tokenizer Tokenizer::chars(std::string_view text) {
 }
 
 std::optional<Tokenizer> Tokenizer::of_model(const std::string& folder) {
-  if (!is_file(folder + "/tokenizer.json")) return std::nullopt;
-  return open(folder);
+  if (is_gguf(folder)) return open(folder);
+  for (const char* name : {"tokenizer.json", "vocab.json", "vocab.txt"})
+    if (is_file(folder + "/" + name)) return open(folder);
+  return std::nullopt;
 }
 
 bool Tokenizer::operator==(const Tokenizer& other) const {
-  return impl_ == other.impl_ || json() == other.json();
+  if (impl_ == other.impl_ || json() == other.json()) return true;
+  return impl_->tokens == other.impl_->tokens && impl_->special == other.impl_->special &&
+         same_settings(json(), other.json());
 }
 
 TokenizerKind Tokenizer::kind() const { return impl_->kind; }
@@ -127,10 +128,10 @@ void append_special(std::vector<AddedToken>& added, std::vector<std::string>& to
 }
 
 // Bytes as BPE without merges, which may have added tokens.
-Bpe bytes_as_bpe() {
+std::shared_ptr<const Bpe> bytes_as_bpe() {
   std::array<std::int32_t, 256> byte_ids{};
   for (std::size_t b = 0; b < 256; ++b) byte_ids[b] = static_cast<std::int32_t>(b);
-  return {byte_ids, {}};
+  return std::make_shared<const Bpe>(byte_ids, std::vector<BpeMerge>());
 }
 
 std::vector<std::uint32_t> characters_of(const Tokenizer::Impl& t) {
@@ -158,14 +159,19 @@ Tokenizer Tokenizer::with_sequence_tokens() const {
   const SequenceTokens own = sequence_tokens();
   if (own.begin && own.end && own.padding) return *this;
   std::vector<AddedToken> added = impl_->added.all();
+  const std::size_t before = added.size();
   Impl parts{.tokens = impl_->tokens,
              .bpe = kind() == TokenizerKind::byte ? bytes_as_bpe() : impl_->bpe,
              .splits_words = kind() == TokenizerKind::bpe && impl_->splits_words,
-             .whole_words_first = impl_->whole_words_first,
              .notes = impl_->notes};
   if (!own.begin) append_special(added, parts.tokens, "<s>");
   if (!own.end) append_special(added, parts.tokens, "</s>");
   if (!own.padding) append_special(added, parts.tokens, "<pad>");
+  const bool written_by_hone = kind() == TokenizerKind::byte || kind() == TokenizerKind::character;
+  if (!written_by_hone && !impl_->source.empty()) {
+    std::string where = "the tokenizer with <s>, </s> and <pad>";
+    return parse(with_added_tokens(impl_->source, std::span(added).subspan(before)), where);
+  }
   if (kind() == TokenizerKind::character)
     return make_character_tokenizer(characters_of(*impl_), std::move(added), std::move(parts.notes));
   parts.added = AddedTokens(std::move(added));
@@ -186,11 +192,12 @@ bool Tokenizer::is_special(std::int32_t id) const {
   return !token(id).empty() && impl_->special[static_cast<std::size_t>(id)];
 }
 
-std::string Tokenizer::decode(std::span<const std::int32_t> ids, bool with_specials) const {
-  std::string text;
-  for (const std::int32_t id : ids)
-    if (with_specials || !is_special(id)) text += token(id);
-  return text;
+std::optional<std::int32_t> Tokenizer::find(std::string_view token) const {
+  for (const AddedToken& a : impl_->added.all())
+    if (a.content == token) return a.id;
+  const auto it = std::find(impl_->tokens.begin(), impl_->tokens.end(), token);
+  if (token.empty() || it == impl_->tokens.end()) return std::nullopt;
+  return static_cast<std::int32_t>(it - impl_->tokens.begin());
 }
 
 const char* unicode_version() { return unicode_data_version; }

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -12,20 +13,40 @@
 #include "hone/tokenizer.hpp"
 #include "text/added_tokens.hpp"
 #include "text/bpe.hpp"
+#include "text/models.hpp"
+#include "text/stages.hpp"
 
 namespace hone {
 
+// Where a text may be cut so that its parts have the ids of the whole, for texts that come in pieces.
+struct CutRule {
+  bool possible = false;
+  WordPattern words{};
+  bool between_ascii = false;  // a normalizer joins characters, but none of ASCII
+};
+
 struct Tokenizer::Impl {
   TokenizerKind kind = TokenizerKind::byte;
-  std::vector<std::string> tokens;          // the bytes of each id; empty where an id is not used
+  std::vector<std::string> tokens;          // of each id, as token() gives them; empty where one is not used
   std::vector<std::int32_t> character_ids;  // character: by code point, -1 for none
-  Bpe bpe;                                  // bpe
-  bool splits_words = true;                 // bpe: by GPT-2's pattern, else the text is one word
-  bool whole_words_first = false;           // bpe: a word that is a token needs no merges to it
-  std::unordered_map<std::string_view, std::int32_t> words;  // into tokens; filled where whole_words_first
   AddedTokens added;
-  std::vector<bool> special;       // by id
-  std::vector<std::string> notes;  // what its file says that changes no id
+  std::vector<bool> special;  // by id
+
+  // The stages of the other kinds.
+  Normalizer normalizer;
+  PreTokenizer pre_tokenizer;
+  std::optional<WordPattern> plain_words;  // all that the two do is to cut words by it
+  WordModel model;
+  Template around{{.text = true}};
+  std::vector<MakeDecodeStep> decoder;  // none: tokens are bytes
+  CutRule cut;
+  bool any_bytes = false;  // a text need not be UTF-8
+
+  // What is written where no file was read: byte-level BPE.
+  std::shared_ptr<const Bpe> bpe;
+  bool splits_words = true;        // by GPT-2's pattern, else the text is one word
+  std::string source;              // the file, as it was read
+  std::vector<std::string> notes;  // what it says that changes no id
 };
 
 // The pattern of a character tokenizer in tokenizer.json.
@@ -60,7 +81,8 @@ class TextEncoder {
 
 // The first place at or behind `least`, which is not 0, where a text may be cut: its words and added tokens
 // are those of the two parts. Its end, if there is none.
-std::size_t cut_between_words(const AddedTokens& added, std::string_view text, std::size_t least);
+std::size_t cut_between_words(const AddedTokens& added, std::string_view text, std::size_t least,
+                              WordPattern words = WordPattern::gpt2);
 
 [[noreturn]] void refuse_invalid_utf8(const std::string& where, std::size_t offset);
 
@@ -83,7 +105,12 @@ class CharacterSet {
 // Ids in this order; those of added tokens follow, in theirs.
 Tokenizer make_character_tokenizer(const std::vector<std::uint32_t>& characters,
                                    std::vector<AddedToken> added, std::vector<std::string> notes);
-// `tokens[id]` are bytes; byte_ids where each single byte stands.
+// Byte-level BPE by `bpe` and `splits_words`; `tokens[id]` are bytes.
 Tokenizer make_bpe_tokenizer(Tokenizer::Impl parts);
+void mark_specials(Tokenizer::Impl& t);
+// A tokenizer.json with more added tokens.
+std::string with_added_tokens(std::string_view source, std::span<const AddedToken> added);
+// Whether two say the same, in whatever layout.
+bool same_settings(std::string_view a, std::string_view b);
 
 }  // namespace hone

@@ -47,7 +47,7 @@ std::string vocabulary_json(const Tokenizer::Impl& t) {
 // As "a b", which every version of the tokenizers reads; byte-level characters hold no space.
 std::string merges_json(const Tokenizer::Impl& t) {
   std::string text;
-  for (const BpeMerge& m : t.bpe.merges())
+  for (const BpeMerge& m : t.bpe->merges())
     text += std::string(text.empty() ? "\n" : ",\n") + "      " +
             json_text(key_of(t, static_cast<std::size_t>(m.left)) + " " +
                       key_of(t, static_cast<std::size_t>(m.right)));
@@ -63,8 +63,26 @@ std::string byte_level_json(bool splits_words) {
 
 }  // namespace
 
+std::string with_added_tokens(std::string_view source, std::span<const AddedToken> added) {
+  auto root = nlohmann::ordered_json::parse(source);
+  auto& list = root["added_tokens"];
+  if (!list.is_array()) list = nlohmann::ordered_json::array();
+  for (const AddedToken& a : added)
+    list.push_back({{"id", a.id},
+                    {"content", a.content},
+                    {"single_word", a.single_word},
+                    {"lstrip", a.lstrip},
+                    {"rstrip", a.rstrip},
+                    {"normalized", a.normalized},
+                    {"special", a.special}});
+  return root.dump(2) + "\n";
+}
+
+bool same_settings(std::string_view a, std::string_view b) { return json::parse(a) == json::parse(b); }
+
 std::string Tokenizer::json() const {
   const Impl& t = *impl_;
+  if (!t.source.empty()) return t.source;
   const bool characters = t.kind == TokenizerKind::character;
   const bool splits = t.kind == TokenizerKind::bpe && t.splits_words;
   const std::string before =
@@ -86,9 +104,9 @@ std::string Tokenizer::json() const {
     text +=
         "    \"continuing_subword_prefix\": null,\n    \"end_of_word_suffix\": null,\n    \"fuse_unk\": "
         "false,\n";
-    text += std::string("    \"byte_fallback\": false,\n    \"ignore_merges\": ") +
-            (t.whole_words_first ? "true" : "false") + ",\n    \"vocab\": " + vocabulary_json(t) +
-            ",\n    \"merges\": " + merges_json(t) + "\n";
+    text +=
+        "    \"byte_fallback\": false,\n    \"ignore_merges\": false,\n    \"vocab\": " + vocabulary_json(t) +
+        ",\n    \"merges\": " + merges_json(t) + "\n";
   }
   return text + "  }\n}\n";
 }

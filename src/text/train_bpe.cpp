@@ -23,7 +23,7 @@ std::uint64_t key_of(Pair p) {
          static_cast<std::uint32_t>(p.second);
 }
 
-struct Word {
+struct CountedWord {
   std::vector<std::int32_t> ids;
   std::int64_t count;
 };
@@ -43,7 +43,7 @@ struct Candidate {
 
 class Trainer {
  public:
-  Trainer(std::vector<Word> words, std::vector<std::string> tokens)
+  Trainer(std::vector<CountedWord> words, std::vector<std::string> tokens)
       : words_(std::move(words)), tokens_(std::move(tokens)) {
     for (std::size_t id = 0; id < tokens_.size(); ++id)
       ids_.emplace(tokens_[id], static_cast<std::int32_t>(id));
@@ -71,7 +71,7 @@ class Trainer {
   std::vector<std::string> take_tokens() { return std::move(tokens_); }
   std::int64_t text_tokens() const {
     std::int64_t sum = 0;
-    for (const Word& word : words_) sum += word.count * static_cast<std::int64_t>(word.ids.size());
+    for (const CountedWord& word : words_) sum += word.count * static_cast<std::int64_t>(word.ids.size());
     return sum;
   }
 
@@ -125,7 +125,7 @@ class Trainer {
     grown_.push_back(key_of(now));
   }
 
-  std::vector<Word> words_;
+  std::vector<CountedWord> words_;
   std::vector<std::string> tokens_;
   std::unordered_map<std::string, std::int32_t> ids_;
   std::unordered_map<std::uint64_t, PairState> pairs_;
@@ -199,9 +199,9 @@ Tokenizer BpeTrainer::finish() {
   counts_.finish();
   std::vector<std::string> tokens = options_.special_tokens;
   const std::array<std::int32_t, 256> byte_ids = add_bytes(tokens);
-  std::vector<Word> words;
+  std::vector<CountedWord> words;
   counts_.take_each([&](std::string_view word, std::int64_t count) {
-    std::vector<std::int32_t>& ids = words.emplace_back(Word{{}, count}).ids;
+    std::vector<std::int32_t>& ids = words.emplace_back(CountedWord{{}, count}).ids;
     ids.reserve(word.size());
     for (const char c : word) ids.push_back(byte_ids[static_cast<unsigned char>(c)]);
   });  // in any order: only sums over words are used
@@ -211,7 +211,7 @@ Tokenizer BpeTrainer::finish() {
   Tokenizer::Impl parts;
   parts.added = counts_.added();
   parts.tokens = trainer.take_tokens();
-  parts.bpe = Bpe(byte_ids, std::move(trainer.merges));
+  parts.bpe = std::make_shared<const Bpe>(byte_ids, std::move(trainer.merges));
   return make_bpe_tokenizer(std::move(parts));
 }
 

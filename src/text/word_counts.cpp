@@ -30,7 +30,7 @@ void WordCounts::finish() {
 }
 
 void WordCounts::count(std::string_view text) {
-  const auto words_of = [&](std::string_view part) {
+  const auto words_of = [&](std::string_view part, std::size_t) {
     WordCursor cursor(part);
     for (std::string_view word; cursor.next(word);)
       if (const auto it = counts_.find(word); it != counts_.end())
@@ -38,7 +38,7 @@ void WordCounts::count(std::string_view text) {
       else
         counts_.emplace(word, 1);
   };
-  for_each_piece(added_, text, words_of, [&](const AddedToken&) { ++added_tokens_; });
+  for_each_plain_piece(added_, text, words_of, [&](const AddedToken&) { ++added_tokens_; });
 }
 
 }  // namespace hone

@@ -23,7 +23,6 @@ namespace {
 
 constexpr std::int64_t checkpoint_format = 2;
 constexpr const char* state_file = "state.json";
-constexpr const char* weights_file = "model.safetensors";
 constexpr const char* optimizer_file = "optimizer.safetensors";
 constexpr const char* packed_optimizer_file = "optimizer.safetensors.packed";
 
@@ -54,8 +53,9 @@ std::string task_of(const TrainPlan::Impl& plan) {
 }
 
 bool valid_file_name(const std::string& name) {
-  static const std::set<std::string> own{state_file,     checksums_file,        weights_file,
-                                         optimizer_file, packed_optimizer_file, "config.json"};
+  static const std::set<std::string> own{
+      state_file,    checksums_file,      optimizer_file,        packed_optimizer_file,
+      "config.json", "model.safetensors", "adapter_config.json", "adapter_model.safetensors"};
   return valid_utf8(name) && !name.empty() && name[0] != '.' &&
          name.find_first_of(std::string_view("/\n\\\0", 4)) == std::string::npos && !own.contains(name);
 }
@@ -72,8 +72,10 @@ CheckpointTexts checkpoint_texts(const Trainer::Impl& trainer, CheckpointOptions
     if (!valid_file_name(file.first)) refuse("no name for a file of a checkpoint", file.first);
   const TrainPlan::Impl& plan = trainer.planned();
   CheckpointTexts texts = std::move(options.files);
-  texts["config.json"] = plan.model.config_json();
-  std::vector<std::string> names{weights_file, options.compress ? packed_optimizer_file : optimizer_file};
+  const Model::Impl& model = plan.model.impl();
+  texts[model.config_file()] = saved_config(plan.model);
+  std::vector<std::string> names{model.weights_file(),
+                                 options.compress ? packed_optimizer_file : optimizer_file};
   for (const auto& text : texts) names.push_back(text.first);
   nlohmann::json state{
       {"format", checkpoint_format}, {"steps", trainer.steps}, {"optimizer", plan.optimizer->name},
@@ -91,7 +93,8 @@ void write_checkpoint(const Trainer::Impl& trainer, const std::string& folder, c
                       bool compress, const Saver::Copying& copying) {
   AtomicFolder out(folder, state_file);
   std::optional<TurnedWeight> turned(std::in_place);
-  SafetensorsWriter weights = written_weights(out.file(weights_file), trainer.planned().specs,
+  const char* const weights_file = trainer.planned().model.impl().weights_file();
+  SafetensorsWriter weights = written_weights(out.file(weights_file), trainer.saved(),
                                               trainer.reader(*turned), {.hurry = copying.awaited});
   const auto states = state_specs(trainer.planned().job);
   const char* const states_file = compress ? packed_optimizer_file : optimizer_file;
@@ -222,7 +225,7 @@ void require_same_run(const CheckpointState& state, const TrainPlan::Impl& plan,
 
 void load_weights(Trainer::Impl& trainer, const SafetensorsFile& file) {
   TurnedWeight turned;
-  for (const ParameterSpec& spec : trainer.planned().specs) {
+  for (const ParameterSpec& spec : trainer.saved()) {
     const std::span<std::byte> to = trainer.executor.bytes(spec.name);
     if (!spec.transposed) {
       file.read(file.at(spec.name), to);
@@ -268,11 +271,14 @@ std::map<std::string, std::string> Trainer::resume(const std::string& folder) {
   const CheckpointState state = read_checkpoint_state(folder);
   const TrainPlan::Impl& plan = impl_->planned();
   require_same_run(state, plan, folder);
-  const std::string packed = folder + "/" + packed_optimizer_file;
+  const std::string packed = folder + "/" + packed_optimizer_file,
+                    weights_file = plan.model.impl().weights_file();
+  if (!is_file(folder + "/" + weights_file))
+    refuse_other("kind of model", folder, weights_file, "no such file");
   const SafetensorsFile weights(folder + "/" + weights_file),
       optimizer(is_file(packed) ? packed : folder + "/" + optimizer_file);
   const auto states = state_specs(plan.job);
-  require_same_tensors(weights, weight_file_specs(plan.specs));
+  require_same_tensors(weights, weight_file_specs(impl_->saved()));
   require_same_tensors(optimizer, states);
   impl_->broken = "a resume ended halfway";  // until derive() returns
   load_weights(*impl_, weights);

@@ -23,7 +23,23 @@ constexpr std::int64_t thread_bytes = std::int64_t{1} << 14;
 constexpr const char* purposes[] = {"scalars", "bf16 weights", "gradients", "gradients", "optimizer",
                                     "kept",    "cache",        "cache",     "scalars"};
 
-std::vector<std::pair<std::string, std::int64_t>> breakdown(const JobPlan& job) {
+// Is this one of the weights that the job reads where they lie in their file?
+bool is_mapped(const Shared& shared, const WeightStore* store) {
+  return store && shared.offset < 0 && shared.tensor.role == Role::parameter &&
+         store->is_mapped(*shared.tensor.parameter);
+}
+
+std::int64_t mapped_weight_bytes(const JobPlan& job, const WeightStore* store) {
+  std::int64_t bytes = 0;
+  for (const auto& [name, shared] : job.shared())
+    if (is_mapped(shared, store)) bytes += aligned(shared.tensor.type.bytes());
+  return bytes;
+}
+
+// Of what is allocated; `mapped_bytes` of the weights that the job reads are not.
+std::vector<std::pair<std::string, std::int64_t>> breakdown(const JobPlan& job, const WeightStore* store,
+                                                            std::int64_t mapped_bytes,
+                                                            const std::set<std::string>& frozen) {
   std::vector<std::pair<std::string, std::int64_t>> parts{{"workspace", job.workspace_bytes()}};
   const auto add = [&](const char* name, std::int64_t bytes) {
     for (auto& [known, sum] : parts)
@@ -35,9 +51,11 @@ std::vector<std::pair<std::string, std::int64_t>> breakdown(const JobPlan& job) 
   };
   for (const auto& shared : job.shared()) {
     const TensorDef& t = shared.second.tensor;
-    add(t.role == Role::parameter  ? "weights"
-        : t.role == Role::input    ? "inputs"
-        : t.role == Role::constant ? "constants"
+    if (is_mapped(shared.second, store)) continue;
+    add(frozen.contains(shared.first) ? "frozen weights"
+        : t.role == Role::parameter   ? "weights"
+        : t.role == Role::input       ? "inputs"
+        : t.role == Role::constant    ? "constants"
         : t.type.dtype == DType::f16 && t.purpose == Purpose::derived
             ? "fp16 weights"
             : purposes[static_cast<std::size_t>(t.purpose)],
@@ -45,19 +63,25 @@ std::vector<std::pair<std::string, std::int64_t>> breakdown(const JobPlan& job) 
   }
   std::int64_t sum = 0;
   for (const auto& part : parts) sum += part.second;
-  if (const std::int64_t all = job.arena_bytes() + job.held_bytes(); all > sum)
+  if (const std::int64_t all = job.arena_bytes() + job.held_bytes() - mapped_bytes; all > sum)
     parts.emplace_back("alignment", all - sum);
   return parts;
 }
 
-std::int64_t program_bytes(const JobPlan& job) {
+// Of all programs of a job.
+std::int64_t programs_bytes(const JobPlan& job) {
   std::size_t operands = 0;
   for (const Program& p : job.programs())
-    for (const Node& node : p.nodes) operands += node.inputs.size() + node.outputs.size();
-  return operand_bytes * static_cast<std::int64_t>(operands);
+    for (const Node& node : p.nodes) operands += operands_of(node);
+  return program_bytes(operands);
 }
 
 }  // namespace
+
+std::size_t operands_of(const Node& node) { return node.inputs.size() + node.outputs.size(); }
+std::int64_t program_bytes(std::size_t operands) {
+  return operand_bytes * static_cast<std::int64_t>(operands);
+}
 
 double node_ms(const Program& p, const Node& node, const MachineLimits& limits, const Pace& pace) {
   const Cost cost = node.op->cost(p, node);
@@ -88,16 +112,20 @@ std::int64_t largest_turned_bytes(const std::vector<ParameterSpec>& specs) {
   return largest;
 }
 
-Forecast forecast_memory(const JobPlan& job, std::int64_t turning_bytes, const TextMemory& text) {
+Forecast forecast_memory(const JobPlan& job, std::int64_t turning_bytes, const TextMemory& text,
+                         const WeightStore* store, const std::set<std::string>& frozen) {
   Forecast f;
-  f.arena_bytes = job.arena_bytes() + job.held_bytes();
+  const std::int64_t mapped = mapped_weight_bytes(job, store);
+  f.arena_bytes = job.arena_bytes() + job.held_bytes() - mapped;
+  if (mapped > 0) f.mapped_bytes = mapped + store->mapped_beside_bytes();
   const std::int64_t process =
-      process_bytes + program_bytes(job) + thread_bytes * job.options().threads + turning_bytes;
+      process_bytes + programs_bytes(job) + thread_bytes * job.options().threads + turning_bytes;
   // Given back before the arena is taken: only what exceeds that counts.
   const std::int64_t reading = std::max<std::int64_t>(0, text.reading - f.arena_bytes - turning_bytes);
   f.outside_bytes = process + text.held + reading;
-  f.peak_bytes = f.arena_bytes + f.outside_bytes;
-  f.breakdown = breakdown(job);
+  f.peak_bytes = f.arena_bytes + f.mapped_bytes + f.outside_bytes;
+  f.breakdown = breakdown(job, store, mapped, frozen);
+  if (f.mapped_bytes > 0) f.breakdown.emplace_back("mapped weights", f.mapped_bytes);
   if (text.held > 0) f.breakdown.emplace_back("text", text.held);
   if (reading > 0) f.breakdown.emplace_back("reading the text", reading);
   f.breakdown.emplace_back("outside", process);
@@ -105,7 +133,7 @@ Forecast forecast_memory(const JobPlan& job, std::int64_t turning_bytes, const T
 }
 
 std::int64_t planning_bytes(const JobPlan& job) {
-  return process_bytes + plans_at_a_time * program_bytes(job);
+  return process_bytes + plans_at_a_time * programs_bytes(job);
 }
 
 void add_planning(Forecast& f, std::int64_t bytes) {

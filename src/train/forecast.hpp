@@ -1,9 +1,12 @@
 // What a plan says of memory and time, from its programs alone.
 #pragma once
 #include <functional>
+#include <set>
+#include <string>
 #include <vector>
 
 #include "op/builder_state.hpp"
+#include "store/weight_store.hpp"
 #include "train/plan_impl.hpp"
 
 namespace hone {
@@ -17,9 +20,14 @@ struct TextMemory {
   std::int64_t held = 0;     // as long as the job lasts
   std::int64_t reading = 0;  // beside it, before the job takes anything
 };
-// A job's memory: arena, what lies outside it (such buffers and a text too), and the parts by name. The time
-// is left at 0.
-Forecast forecast_memory(const JobPlan& job, std::int64_t turning_bytes, const TextMemory& text = {});
+// A job's memory: arena, what lies outside it (such buffers and a text too), and the parts by name, `frozen`
+// weights apart. The time is left at 0.
+// `store`: whose weights the job reads, of which some may be mapped.
+Forecast forecast_memory(const JobPlan& job, std::int64_t turning_bytes, const TextMemory& text = {},
+                         const WeightStore* store = nullptr, const std::set<std::string>& frozen = {});
+// What nodes with so many operands take, as they are planned and bound.
+std::size_t operands_of(const Node& node);
+std::int64_t program_bytes(std::size_t operands);
 // Resident while ways to keep a budget are compared, before the job takes anything; as large a peak where the
 // job's is smaller.
 std::int64_t planning_bytes(const JobPlan& job);

@@ -118,6 +118,7 @@ PlanPrograms write_programs(const Model& model, const TrainPlanOptions& o, const
                               .evaluate = programs.list.size() - 1,
                               .first_write = 0});
   }
+  if (model.impl().adapter) programs.frozen = take_frozen(model, programs.list, 0);
   return programs;
 }
 
@@ -138,8 +139,10 @@ std::int64_t batch_bytes(const TrainPlan::Impl& plan) {
 std::shared_ptr<TrainPlan::Impl> make_plan(const Model& model, const TrainPlanOptions& options,
                                            PlanPrograms programs) {
   for (MicroProgram& micro : programs.micro) micro.first_write = first_write(programs.list[micro.train]);
-  JobPlan job(std::move(programs.list), {.threads = options.threads, .isa = isa_from_name(options.isa)});
+  JobPlan job(std::move(programs.list), {.threads = options.threads, .isa = isa_from_name(options.isa)},
+              programs.frozen.names);
   auto impl = std::make_shared<TrainPlan::Impl>(model, options, std::move(job), std::move(programs.micro));
+  impl->frozen = std::move(programs.frozen);
   impl->specs = model.impl().specs;
   for (ParameterSpec& spec : impl->specs)
     if (const auto held = impl->job.shared().find(spec.name); held != impl->job.shared().end())
@@ -148,8 +151,10 @@ std::shared_ptr<TrainPlan::Impl> make_plan(const Model& model, const TrainPlanOp
   // writes two files.
   const std::int64_t saving_bytes =
       2 * (largest_turned_bytes(impl->specs) + static_cast<std::int64_t>(direct_write_bytes));
-  impl->forecast = forecast_memory(impl->job, saving_bytes + batch_bytes(*impl),
-                                   {.held = options.text_bytes, .reading = options.reading_bytes});
+  impl->forecast =
+      forecast_memory(impl->job, saving_bytes + batch_bytes(*impl),
+                      {.held = options.text_bytes, .reading = options.reading_bytes},
+                      &model.impl().store, impl->frozen.names);
   impl->step_flops = hone::step_flops(*impl);
   impl->terms = terms_of(impl->job.programs()[impl->micro[0].train]);
   impl->optimizer = &optimizer_record(options.optimizer);

@@ -4,6 +4,7 @@
 
 #include "exec/job.hpp"
 #include "hone/train.hpp"
+#include "model/model_weights.hpp"
 #include "train/step_program.hpp"
 
 namespace hone {
@@ -25,6 +26,7 @@ struct TrainPlan::Impl {
   JobPlan job;
   std::size_t prepare = 0, norm = 1, update = 2;
   std::vector<MicroProgram> micro;   // the whole one, then a ragged rest where there is one
+  FrozenWeights frozen;              // of an adapted model: the job holds them elsewhere
   std::vector<Term> terms;           // of the objective
   std::vector<ParameterSpec> specs;  // the model's, in the types that weights are kept in
   const OptimizerRecord* optimizer = nullptr;

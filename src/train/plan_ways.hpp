@@ -17,6 +17,7 @@ struct PlanWays {
 struct PlanPrograms {
   std::vector<Program> list;        // prepare, norm, update, then a pair for each size of micro-batch
   std::vector<MicroProgram> micro;  // first_write: make_plan finds it
+  FrozenWeights frozen{};           // of an adapted model
 };
 // options: decided (TrainPlan::options).
 PlanPrograms write_programs(const Model& model, const TrainPlanOptions& options, const PlanWays& ways);

@@ -45,9 +45,14 @@ std::int64_t runs(const Candidate& c, std::size_t micro) {
   return micro == 0 ? c.options.batch / c.options.micro_batch : 1;
 }
 
-// Of the peak, all but the workspace of the programs that train.
+// Of the peak, all but the workspace of the programs that train; with the nodes that make things again, which
+// are at most all of the forward part.
 std::int64_t fixed_bytes(const TrainPlan::Impl& plan) {
-  return plan.forecast.peak_bytes - plan.job.workspace_bytes() + alignment_bytes;
+  std::size_t operands = 0;
+  for (const MicroProgram& m : plan.micro)
+    for (const Node& node : plan.job.programs()[m.train].nodes)
+      if (!node.backward) operands += operands_of(node);
+  return plan.forecast.peak_bytes - plan.job.workspace_bytes() + alignment_bytes + program_bytes(operands);
 }
 std::int64_t other_workspace_bytes(const TrainPlan::Impl& plan) {
   std::int64_t bytes = 0;
@@ -189,7 +194,7 @@ std::shared_ptr<TrainPlan::Impl> Planner::fitted(Candidate& c, double& ms) {
   if (kept->forecast.peak_bytes <= budget) return kept;
   std::int64_t most = other_workspace_bytes(*kept);
   bool fits = std::max(fixed + most, planning) <= budget;
-  PlanPrograms programs{kept->job.programs(), kept->micro};
+  PlanPrograms programs{kept->job.programs(), kept->micro, kept->frozen};
   c.least_ms = c.ms;
   for (std::size_t m = 0; m < kept->micro.size(); ++m) {
     const Program& whole = kept->job.programs()[kept->micro[m].train];

@@ -13,6 +13,7 @@
 #include "file/hash.hpp"
 #include "file/mapped.hpp"
 #include "file/weight_files.hpp"
+#include "model/model_impl.hpp"
 #include "train/checkpoint.hpp"
 #include "train/run_schedule.hpp"
 #include "train/step_options.hpp"
@@ -50,6 +51,16 @@ std::string config_difference(const std::string& was, const std::string& now) {
 
 std::string dropout_of(const TrainingRun& run) {
   return run.dropout ? to_text(*run.dropout) : "the config's own";
+}
+
+// What an adapter is made of; where its base lies does not matter.
+std::string adapter_of(const TrainingRun& run, const Model& model) {
+  const auto& adapter = model.impl().adapter;
+  if (!adapter) return "none";
+  std::string text = fmt::format("dropout {}", to_text(adapter->dropout));
+  for (const LoraModule& m : adapter->modules)
+    text += fmt::format("; {} rank {} scale {}", m.name, m.rank, to_text(m.scale));
+  return (run.lora ? "new: " : "trained on: ") + text;
 }
 
 bool same_rates(const TrainingRun& a, const TrainingRun& b, std::int64_t steps) {
@@ -104,6 +115,7 @@ RunIdentity::RunIdentity(const TrainingRun& run, const Trainer& trainer, const T
   if (named) kept_.push_back(tokenizer_kept);
   add_sizes(o.sizes);  // a preset's config follows from them, too
   kept_.push_back({config_key, "model", trainer.plan().model().config_json()});
+  kept_.push_back({"adapter", "adapter", adapter_of(run, trainer.plan().model())});
   if (!named) kept_.push_back(tokenizer_kept);
   if (!made_of_data) kept_.push_back(data_kept);
   add_options(run, trainer.plan());

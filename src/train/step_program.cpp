@@ -52,6 +52,7 @@ Program write_step_program(const Model& model, const StepProgramOptions& o) {
   check_sizes(forward, o);
   const PipelineOptions options{.use = PipelineOptions::Use::train,
                                 .products = o.products,
+                                .stored = model.impl().store.stored_types(),
                                 .batch = o.batch,
                                 .keep = find_kept(forward, o.keep),
                                 .update = {.optimizer = o.optimizer, .decay_all = o.decay_all},
@@ -69,8 +70,10 @@ Program write_evaluation_program(const Model& model, const StepProgramOptions& o
                                        {.batch = o.micro_batch, .seq = o.seq, .sizes = o.sizes}, outputs);
   run_pipeline(forward.program, {.use = PipelineOptions::Use::evaluate,
                                  .products = o.products,
+                                 .stored = model.impl().store.stored_types(),
                                  .hits = o.hits,
                                  .loss_rows = o.loss_rows,
+                                 .stored_only = o.stored_only,
                                  .cast_at_use = o.cast_at_use,
                                  .bf16_weights = o.bf16_weights});
   return std::move(forward.program);

@@ -21,7 +21,8 @@ struct StepProgramOptions {
   bool cast_at_use = false;
   bool update_in_backward = false;
   bool bf16_weights = false;
-  bool hits = false;  // evaluation: which labels are predicted, as the outputs hits_name(TERM)
+  bool stored_only = false;  // nothing is trained: all weights as their file has them
+  bool hits = false;         // evaluation: which labels are predicted, as the outputs hits_name(TERM)
 };
 
 // Forward, losses, backward and update in one program. Its outputs: the losses of each term, by its name.

@@ -49,7 +49,10 @@ std::vector<bool> programs_that_write_saved(const JobPlan& job) {
 }  // namespace
 
 Trainer::Impl::Impl(const TrainPlan& p)
-    : plan(p), executor(p.impl().job), writes_saved(programs_that_write_saved(p.impl().job)) {
+    : plan(p),
+      frozen(p.model(), {&p.impl().frozen.prepare, 1}, p.impl().job),
+      executor(p.impl().job, frozen.tensors()),
+      writes_saved(programs_that_write_saved(p.impl().job)) {
   restore_scaling({});
   load_weights();
   derive();
@@ -57,13 +60,20 @@ Trainer::Impl::Impl(const TrainPlan& p)
 
 void Trainer::Impl::load_weights() {
   const WeightStore& store = planned().model.impl().store;
-  for (const ParameterSpec& spec : planned().specs) {
+  const auto require_finite = [&](const ParameterSpec& spec, std::span<const std::byte> values, DType dtype) {
+    if (all_finite(values, dtype)) return;
+    std::vector<float> wide(static_cast<std::size_t>(spec.shape.elements()));
+    store.read_file_layout(spec, wide);
+    store.require_finite(spec, wide);
+  };
+  for (const ParameterSpec& spec : saved()) {
     const std::span<std::byte> values = executor.bytes(spec.name);
     store.read(spec, values);
-    if (all_finite(values, spec.dtype)) continue;
-    std::vector<float> wide(static_cast<std::size_t>(spec.shape.elements()));
-    widen(values, spec.dtype, wide);
-    store.require_finite(spec, wide);
+    require_finite(spec, values, spec.dtype);
+  }
+  for (const auto& [name, values] : frozen.tensors()) {
+    const TensorDef& t = planned().job.shared().at(name).tensor;
+    require_finite(spec(t.of.empty() ? name : t.of), values, t.type.dtype);
   }
 }
 

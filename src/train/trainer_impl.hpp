@@ -5,6 +5,7 @@
 #include "base/in_use.hpp"
 #include "exec/feed.hpp"
 #include "exec/job.hpp"
+#include "model/model_impl.hpp"
 #include "store/weight_store.hpp"
 #include "train/loss_scaler.hpp"
 #include "train/plan_impl.hpp"
@@ -16,6 +17,7 @@ struct Trainer::Impl {
   explicit Impl(const TrainPlan& p);
 
   TrainPlan plan;
+  ModelWeights frozen;  // of an adapted model
   Executor executor;
   std::int64_t steps = 0;
   LossScaler scaler;
@@ -62,6 +64,8 @@ struct Trainer::Impl {
   // A weight's specification, in the type that it is kept in; Error(usage) where there is none of that name.
   const ParameterSpec& spec(const std::string& weight) const;
   std::span<const std::byte> bytes(const std::string& name) const;  // of a shared tensor
+  // The weights that it saves, in the types that they are kept in: all, or of an adapted model the adapter's.
+  std::vector<ParameterSpec> saved() const { return planned().model.impl().saved(planned().specs); }
   WeightReader reader(TurnedWeight& turned) const;
   // Are weights updated inside of the (only) micro-batch's program?
   bool updates_in_backward() const;

@@ -5,6 +5,7 @@
 #include "ir/values.hpp"
 #include "model/model_impl.hpp"
 #include "pass/passes.hpp"
+#include "store/save_weights.hpp"
 #include "train/trainer_impl.hpp"
 
 namespace hone {
@@ -31,6 +32,13 @@ std::span<const std::byte> Trainer::Impl::bytes(const std::string& name) const {
 
 WeightReader Trainer::Impl::reader(TurnedWeight& turned) const {
   return [this, &turned](const ParameterSpec& spec) -> std::span<const std::byte> {
+    if (!planned().job.shared().contains(spec.name)) {  // frozen: only what is derived from it is there
+      ParameterSpec as_filed = spec;
+      as_filed.shape = file_shape(spec), as_filed.transposed = false;
+      const auto read = turned.of(static_cast<std::size_t>(TensorType{spec.shape, spec.dtype}.bytes()));
+      planned().model.impl().store.read(as_filed, read);
+      return read;
+    }
     const std::span<const std::byte> from = bytes(spec.name);
     if (!spec.transposed) return from;
     const std::span<std::byte> to = turned.of(from.size());
@@ -76,13 +84,15 @@ Model Trainer::model() const {
   std::map<std::string, std::vector<std::byte>> values;
   TurnedWeight turned;
   const auto read = impl_->reader(turned);
-  for (const ParameterSpec& spec : impl_->planned().specs) {
+  for (const ParameterSpec& spec : impl_->saved()) {
     const auto from = read(spec);
     std::vector<std::byte>& to = values[spec.name];
     to.resize(static_cast<std::size_t>(spec.shape.elements()) * sizeof(float));
     widen(from, spec.dtype, {reinterpret_cast<float*>(to.data()), to.size() / sizeof(float)});
   }
-  return with_weights(impl_->planned().model, WeightStore::snapshot(std::move(values)));
+  const Model& model = impl_->planned().model;
+  return with_weights(model, model.impl().adapter ? model.impl().store.with(std::move(values))
+                                                  : WeightStore::snapshot(std::move(values)));
 }
 
 std::string Trainer::weights_hash() const {
@@ -92,13 +102,12 @@ std::string Trainer::weights_hash() const {
   return hash_weights(impl_->planned().specs, impl_->reader(turned));
 }
 
-void Trainer::save(const std::string& folder) const {
+void Trainer::save(const std::string& folder, const SaveOptions& options) const {
   const Exclusive guard(impl_.get());
   impl_->require_whole();
   make_folders(folder);
   TurnedWeight turned;
-  written_weights(folder + "/model.safetensors", impl_->planned().specs, impl_->reader(turned)).commit();
-  write_file(folder + "/config.json", impl_->planned().model.config_json());
+  save_folder(impl_->planned().model, folder, impl_->planned().specs, impl_->reader(turned), options);
 }
 
 void Trainer::read(const std::string& weight, std::span<float> values) const {
@@ -153,6 +162,11 @@ void Trainer::write(const std::string& weight, std::span<const float> values) {
   impl_->require_no_half_backward("write()");
   const ParameterSpec& spec = impl_->spec(weight);
   require_size(weight, static_cast<std::size_t>(spec.shape.elements()), values.size());
+  if (impl_->planned().model.impl().adapter && !spec.trained)
+    throw Error(ErrorKind::usage,
+                {.what = "a weight of the base, which an adapter leaves as it is",
+                 .where = weight,
+                 .hint = "write() takes the adapter's own: " + impl_->saved().front().name});
   const std::span<std::byte> to = impl_->executor.bytes(weight);
   impl_->saver.await_copied();
   const std::vector<std::byte> before(to.begin(), to.end());

@@ -138,6 +138,7 @@ TrainingData opened(const TrainingRun& run, const std::string& tokenizer) {
     return pair_data(
         run, run.made_tokenizer ? Pairs(run.data, *run.made_tokenizer, options) : Pairs(run.data, options));
   }
+  if (Examples::are_in(run.data)) return example_data(run, open_examples(run));
   if (run.made_tokenizer) return text_heard(run, Text(run.data, *run.made_tokenizer, run.plan.seed));
   return text_heard(run, Text(run.data, {.tokenizer = tokenizer, .seed = run.plan.seed}));
 }

@@ -38,7 +38,7 @@ struct Lengths {
 };
 
 struct TrainingData {
-  std::string kind;  // "text" or pairs_kind
+  std::string kind;  // "text", "examples" or pairs_kind
   Tokenizer tokenizer;
   std::vector<std::string> notes;            // for a person
   std::int64_t memory_bytes, reading_bytes;  // as TrainPlanOptions has them
@@ -54,6 +54,9 @@ struct TrainingData {
 
 TrainingData text_data(const TrainingRun& run, const Text& text);
 TrainingData pair_data(const TrainingRun& run, const Pairs& pairs);
+TrainingData example_data(const TrainingRun& run, const Examples& examples);
+// The examples that run.data names, with the run's template, or that of its model's folder.
+Examples open_examples(const TrainingRun& run);
 
 // What run.data names, as the run's model wants it and with the tokenizer that the run names. Error(usage)
 // where it names none.

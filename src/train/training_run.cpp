@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <filesystem>
 #include <numbers>
 #include <optional>
 
@@ -12,6 +13,8 @@
 #include "file/mapped.hpp"
 #include "hone/machine.hpp"
 #include "machine/memory.hpp"
+#include "model/vocabulary.hpp"
+#include "text/chat_messages.hpp"
 #include "train/run_files.hpp"
 #include "train/run_schedule.hpp"
 #include "train/step_options.hpp"
@@ -41,6 +44,16 @@ TrainingData heard(const TrainingRun& run) {
   return data;
 }
 
+// Its files say where the base is, from wherever they will be read.
+Model with_new_adapter(const TrainingRun& run, const Model& base) {
+  LoraOptions options = *run.lora;
+  std::error_code ignored;
+  const auto path = std::filesystem::weakly_canonical(run.model, ignored);
+  options.base = ignored || !is_folder(run.model) ? run.model : path.string();
+  options.seed = run.plan.seed;
+  return with_lora(base, options);
+}
+
 // A preset is as long as its samples; what a config or a folder says stays.
 Model open_model(const TrainingRun& run, const Tokenizer& tokenizer, const SequenceTokens& frame,
                  const Lengths& lengths) {
@@ -53,13 +66,8 @@ Model open_model(const TrainingRun& run, const Tokenizer& tokenizer, const Seque
   for (const auto& size : lengths.sizes)
     if (preset) options.context = std::max(options.context, size.second);
   Model model = find_model(run.model, options);
-  if (vocab_size > model.vocab_size())
-    throw Error(ErrorKind::input,
-                {.what = "a token id above the model's vocabulary",
-                 .where = run.data.empty() ? run.model : run.data,
-                 .expected = "ids below vocab_size " + std::to_string(model.vocab_size()),
-                 .found = "a tokenizer of " + std::to_string(vocab_size) + " ids",
-                 .hint = "train with the model's own tokenizer, or raise vocab_size in its config"});
+  if (run.lora) model = with_new_adapter(run, model);
+  require_vocabulary(model, tokenizer, run.data.empty() ? run.model : run.data);
   return model;
 }
 
@@ -259,8 +267,9 @@ class Run {
     if (!did_steps)
       folder_.keep_newest(options_.keep_checkpoints);  // a finished run, started again with fewer
     if (!summary_.stopped) {
-      trainer_.save(options_.out);
+      trainer_.save(options_.out, options_.saving);
       tokenizer_.save(options_.out);
+      copy_chat_files(options_.model, options_.out);
     }
     summary_.steps = trainer_.steps();
     summary_.skipped_steps = trainer_.skipped_steps();
@@ -351,6 +360,11 @@ RunSummary train(const TrainingRun& run) {
   check(run);
   if (run.out.empty())
     throw Error(ErrorKind::usage, {.what = "no folder to write the model to", .hint = "--out takes it"});
+  if (run.lora && !is_folder(run.model) && !run.model.ends_with(".gguf"))
+    throw Error(ErrorKind::usage, {.what = "an adapter needs a model that has been trained",
+                                   .where = "model",
+                                   .expected = "a model folder",
+                                   .found = run.model});
   const TrainingData data = heard(run);
   check_out(run, data.tokenizer);
   const TrainPlan plan = plan_for(run, data);

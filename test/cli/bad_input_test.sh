@@ -54,6 +54,8 @@ train 2 "^hone: --model: no preset 'nan0'" --model nan0 --data text.txt
 train 2 "^hone: --lr: expected a finite number, found ''" --lr= --data text.txt
 train 2 "^hone: --seed: .*found ''" --data text.txt --seed=
 expect 2 "^hone: --vocab-size: .*257 to" tokenizer train --data text.txt --vocab-size 12 --out new
+expect 2 "^hone: ids: .*found x" tokenizer decode --tokenizer byte "65 x"
+expect 3 "none.json" tokenizer verify none.json none.json
 expect 2 "^hone: --shard-tokens: " data build --data text.txt --shard-tokens 0 --out new
 expect 2 "^hone: --vocab: .*0 to.*found -1" bench train --vocab -1
 expect 2 "^hone: --threads: .*found -1" bench gemm --threads -1

@@ -58,3 +58,5 @@ look "nano, bf16" --model nano --data text.txt --batch 4 --precision bf16
 look "one wide layer" --model wide.json --data text.txt --batch 2
 cp -r out wide
 look "its weights from a file" --model wide --data text.txt --batch 2
+look "an adapter beside them" --model wide --data text.txt --batch 2 --lora-rank 8
+look "an adapter beside them, bf16" --model wide --data text.txt --batch 2 --lora-rank 8 --precision bf16

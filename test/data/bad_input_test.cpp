@@ -1,6 +1,9 @@
 // The fuzzers' entries on inputs made by hand, so that each ordinary test run goes through them.
+#include <fstream>
+#include <iterator>
 #include <gtest/gtest.h>
 
+#include <random>
 #include <vector>
 
 #include "fuzz/entries.hpp"
@@ -18,9 +21,9 @@ bool run(Entry entry, const std::string& file) {
 }
 
 // Every prefix (some, where there are many), and single bytes turned: never more than a refusal.
-void run_damaged(Entry entry, const std::string& good) {
+void run_damaged(Entry entry, const std::string& good, std::size_t places = 200) {
   EXPECT_TRUE(run(entry, good));
-  const std::size_t step = good.size() / 200 + 1;
+  const std::size_t step = good.size() / places + 1;
   for (std::size_t size = 0; size < good.size(); size += step) run(entry, good.substr(0, size));
   for (std::size_t at = 0; at < good.size(); at += step) {
     for (const char turn : {'\x01', '\x20', '\x80', '\xFF'}) {
@@ -35,6 +38,19 @@ std::string with_length(std::uint64_t length, const std::string& rest) {
   std::string file(8, '\0');
   std::memcpy(file.data(), &length, 8);
   return file + rest;
+}
+
+TEST(BadInput, Gguf) {
+  std::ifstream file(HONE_TEST_DATA "/gguf/quantized.gguf", std::ios::binary);
+  const std::string good{std::istreambuf_iterator<char>(file), {}};
+  run_damaged(fuzz::gguf, good);
+  const std::string header = good.substr(0, 640);  // each of its bytes
+  for (std::size_t at = 0; at < header.size(); ++at)
+    for (int value = 0; value < 256; value += 15) {
+      std::string bad = good;
+      bad[at] = static_cast<char>(value);
+      run(fuzz::gguf, bad);
+    }
 }
 
 TEST(BadInput, Safetensors) {
@@ -64,6 +80,18 @@ TEST(BadInput, Json) {
   }
 }
 
+TEST(BadInput, ChatTemplate) {
+  for (const char* text :
+       {"{% for m in messages %}{{ m['role'] | upper ~ m.content[1:] }}{% endfor %}",
+        "{%- set ns = namespace(x=1) %}{% macro f(a, b=2) %}{{ a if a is defined else b }}{% endmacro %}{{ "
+        "f(ns.x) }}",
+        "{% generation %}{{ tools | tojson(indent=2) }}{% endgeneration %}{# c -#} {% raw %}{{{% endraw %}"})
+    run_damaged(fuzz::chat_template, text);
+  for (const char* text : {"{{", "{%", "{#", "{{ ( }}", "{% if %}", "{{ '\\u12' }}", "{{ 1 ** }}", "{{ x[ }}",
+                           "{{ 'a' % 'b' }}"})
+    EXPECT_FALSE(run(fuzz::chat_template, text)) << text;
+}
+
 TEST(BadInput, TokenizerJson) {
   for (const Tokenizer& tokenizer : {Tokenizer::chars("some text \xC3\xA9"), Tokenizer::bytes(),
                                      Tokenizer::train_bpe("the cat the hat", {.vocab_size = 262})})
@@ -71,6 +99,55 @@ TEST(BadInput, TokenizerJson) {
   for (const char* text : {"{}", "[]", "{\"model\": 1}", "{\"model\": {\"type\": \"BPE\"}}",
                            "{\"model\": {\"type\": \"WordLevel\", \"vocab\": {}}}"})
     EXPECT_FALSE(run(fuzz::tokenizer_json, text));
+}
+
+// A small tokenizer.json with a model of that name in kinds.json and stages of all sorts, which come before
+// it.
+std::string small_tokenizer(const std::string& model) {
+  static const nlohmann::json kinds = read_json(HONE_TEST_DATA "/tokenizers/kinds.json");
+  const std::string stages =
+      R"({"normalizer": {"type": "Sequence", "normalizers": [{"type": "NFKC"}, {"type": "Replace", "pattern":
+      {"Regex": "[ \\t]{2,}"}, "content": " "}]}, "pre_tokenizer": {"type": "Sequence", "pretokenizers": [{"type": "Digits",
+      "individual_digits": true}, {"type": "Metaspace", "prepend_scheme": "first"}]}, "decoder": {"type": "Sequence",
+      "decoders": [{"type": "ByteFallback"}, {"type": "Fuse"}, {"type": "Strip", "content": " ", "start": 1, "stop": 1}]},
+      "post_processor": {"type": "BertProcessing", "sep": ["</s>", 2], "cls": ["<s>", 1]}, "added_tokens": [{"id": 0,
+      "content": "[UNK]", "special": true, "lstrip": true}], "model": )";
+  return stages + kinds["models"][model].dump() + "}";
+}
+
+TEST(BadInput, TokenizerJsonOfOtherMakes) {
+  for (const char* model : {"bpe_bytes", "bpe_suffix", "word_piece", "unigram_bytes"})
+    run_damaged(fuzz::tokenizer_json, small_tokenizer(model), 60);
+  for (
+      const char* part :
+      {R"("normalizer": {"type": "Sequence", "normalizers": [{}]})",
+       R"("normalizer": {"type": "Precompiled", "precompiled_charsmap": "AAAA"})",
+       R"("normalizer": {"type": "Precompiled", "precompiled_charsmap": "/////w=="})",
+       R"("pre_tokenizer": {"type": "Split", "pattern": {"Regex": "(((("}, "behavior": "Isolated"})",
+       R"("pre_tokenizer": {"type": "Split", "pattern": {"Regex": "a{1000}{1000}{1000}"}, "behavior": "Isolated"})",
+       R"("pre_tokenizer": {"type": "FixedLength", "length": 0})",
+       R"("decoder": {"type": "Strip", "content": "", "start": 1, "stop": 0})",
+       R"("post_processor": {"type": "BertProcessing", "sep": ["a", 99], "cls": ["a", 0]})"}) {
+    const std::string json =
+        R"({"model": {"type": "WordLevel", "vocab": {"a": 0, "b": 1}, "unk_token": "a"}, )" +
+        std::string(part) + "}";
+    EXPECT_FALSE(run(fuzz::tokenizer_json, json)) << json;
+  }
+  // Patterns that try ever more ways to match end with an error, not never.
+  const std::string slow = R"({"model": {"type": "WordLevel", "vocab": {"a": 0}, "unk_token": "a"},
+    "pre_tokenizer": {"type": "Split", "pattern": {"Regex": "(a|a|aa)*$b"}, "behavior": "Isolated"}})";
+  EXPECT_TRUE(run(fuzz::tokenizer_json, slow));
+  error_of(ErrorKind::input, [&] { Tokenizer::parse(slow, "slow").encode(std::string(100, 'a')); });
+}
+
+TEST(BadInput, TextsOfAnyBytes) {
+  std::mt19937 random(7);
+  for (int round = 0; round < 40; ++round) {
+    std::string text;
+    for (int i = 0; i < 60; ++i)
+      text += static_cast<char>(round % 2 ? random() : "a <>|_\xC3\xA9\xE2\x96\x81\n'1S"[random() % 17]);
+    run(fuzz::encoded_text, text);
+  }
 }
 
 TEST(BadInput, AddedTokensThatContradictTheVocabulary) {
@@ -83,10 +160,10 @@ TEST(BadInput, AddedTokensThatContradictTheVocabulary) {
     return run(fuzz::tokenizer_json, json);
   };
   EXPECT_TRUE(with("<|endoftext|>", 0));
-  EXPECT_FALSE(
+  EXPECT_TRUE(
       with("\xC4\xA0"
            "a",
-           257));               // as an added token it stands for U+0120 and "a", not for " a"
+           257));               // found where the text has U+0120 and "a"; its id is " a" again
   EXPECT_TRUE(with("new", 5));  // it has the next id, whatever the file says, and a note says so
   EXPECT_FALSE(with("new", 99999999));
 }

@@ -18,10 +18,13 @@
 #include "data/frame_cache.hpp"
 #include "data/json_lines.hpp"
 #include "data/raw_shard.hpp"
+#include "file/gguf.hpp"
 #include "file/json.hpp"
 #include "file/safetensors.hpp"
+#include "hone/chat.hpp"
 #include "hone/error.hpp"
 #include "hone/tokenizer.hpp"
+#include "text/tokenizer_impl.hpp"
 
 namespace hone::fuzz {
 
@@ -57,11 +60,48 @@ inline bool safetensors(Bytes file) {
   });
 }
 
+// Bytes as a file, for readers that take a path.
+class MemoryFile {
+ public:
+  explicit MemoryFile(std::string_view bytes) : fd_(::memfd_create("fuzz", 0)) {
+    require(fd_ >= 0 && ::write(fd_, bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size()));
+  }
+  ~MemoryFile() { ::close(fd_); }
+  MemoryFile(const MemoryFile&) = delete;
+  MemoryFile& operator=(const MemoryFile&) = delete;
+  std::string path() const { return "/proc/self/fd/" + std::to_string(fd_); }
+
+ private:
+  int fd_;
+};
+
+// All that it gives out lies in the file, and keys can be read as whatever they are.
+inline bool gguf(Bytes file) {
+  return passes([&] {
+    const GgufIndex index = parse_gguf(file, "fuzz");
+    std::uint64_t bytes = 0;
+    for (const GgufTensor& tensor : index.tensors) {
+      bytes += tensor.bytes;
+      require(tensor.offset >= 24 && tensor.offset + tensor.bytes <= file.size());
+    }
+    require(bytes <= file.size());
+    const MemoryFile memory(text_of(file));
+    const GgufFile opened(memory.path());
+    for (const auto& [key, entry] : opened.metadata()) {
+      passes([&] { opened.texts(key); });
+      passes([&] { opened.integers(key); });
+      passes([&] { opened.numbers(key); });
+      passes([&] { opened.number(key); });
+    }
+  });
+}
+
 inline bool json(Bytes file) {
   return passes([&] { parse_json(text_of(file), "fuzz").dump(); });
 }
 
-// A tokenizer that opens must bring back every text, and itself when saved and opened.
+// A tokenizer that opens is itself when saved and opened, and gives a text that comes in pieces the ids of
+// the whole, all of which have a text.
 inline bool tokenizer_json(Bytes file) {
   return passes([&] {
     const Tokenizer tokenizer = Tokenizer::parse(text_of(file), "fuzz");
@@ -69,10 +109,55 @@ inline bool tokenizer_json(Bytes file) {
     require(Tokenizer::parse(saved, "saved").json() == saved);
     const std::string text =
         "the king's\n \t<|endoftext|>  \xC3\xA9\xFF 12 " + std::string(text_of(file).substr(0, 200));
-    if (tokenizer.kind() != TokenizerKind::character)
-      require(tokenizer.decode(tokenizer.encode(text), true) == text);
-    else
-      passes([&] { tokenizer.encode(text); });
+    for (const std::string& one : {text, as_utf8(text)})
+      passes([&] {
+        const auto ids = tokenizer.encode(one, true);
+        tokenizer.decode(ids);
+        std::vector<std::int32_t> parts;
+        TextEncoder encoder(tokenizer,
+                            [&](auto part) { parts.insert(parts.end(), part.begin(), part.end()); });
+        encoder.begin("fuzz", 0);
+        for (std::size_t at = 0; at < one.size(); at += 7) encoder.add(std::string_view(one).substr(at, 7));
+        encoder.end();
+        require(parts == tokenizer.encode(one) || tokenizer.impl().around.size() != 1 ||
+                !tokenizer.impl().around[0].text);
+      });
+  });
+}
+
+// Any bytes as a text, by each make of tokenizer: ids or an error, and the same text in pieces and whole.
+inline bool encoded_text(Bytes file) {
+  static const std::vector<Tokenizer> makes = [] {
+    std::vector<Tokenizer> all;
+    for (const char* make : {"bert", "gpt2", "llama2", "llama3", "qwen", "smollm", "unigram"})
+      all.push_back(Tokenizer::open(std::string(HONE_TEST_DATA "/tokenizers/") + make));
+    return all;
+  }();
+  bool all = true;
+  for (const Tokenizer& tokenizer : makes)
+    all = passes([&] {
+            const auto ids = tokenizer.encode(text_of(file), true);
+            for (const bool specials : {false, true}) {
+              TextDecoder decoder(tokenizer, specials);
+              std::string text;
+              for (const std::int32_t id : ids) text += decoder.add(id);
+              require(text + decoder.finish() == tokenizer.decode(ids, specials));
+            }
+          }) &&
+          all;
+  return all;
+}
+
+// Read, and run on a conversation with tools: a text, or the place of what is wrong, within its bounds.
+inline bool chat_template(Bytes file) {
+  return passes([&] {
+    const auto chat =
+        ChatTemplate::parse(text_of(file), "fuzz", {{"bos_token", "<s>"}, {"eos_token", "</s>"}});
+    const RenderedChat text = chat.render_json(
+        R"([{"role": "system", "content": "s"}, {"role": "user", "content": "é 1"},
+            {"role": "assistant", "content": "", "tool_calls": [{"id": "1", "function": {"name": "f", "arguments": {"x": [1.5]}}}]}])",
+        {.add_generation_prompt = true, .tools = R"([{"function": {"name": "f"}}])", .time = 1});
+    for (const auto& [begin, end] : text.generated) require(begin <= end && end <= text.text.size());
   });
 }
 
@@ -96,21 +181,6 @@ inline bool raw_shards(Bytes file) {
   check(std::as_bytes(std::span(mended.data(), mended.size())));
   return passed;
 }
-
-// Bytes as a file, for readers that take a path.
-class MemoryFile {
- public:
-  explicit MemoryFile(std::string_view bytes) : fd_(::memfd_create("fuzz", 0)) {
-    require(fd_ >= 0 && ::write(fd_, bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size()));
-  }
-  ~MemoryFile() { ::close(fd_); }
-  MemoryFile(const MemoryFile&) = delete;
-  MemoryFile& operator=(const MemoryFile&) = delete;
-  std::string path() const { return "/proc/self/fd/" + std::to_string(fd_); }
-
- private:
-  int fd_;
-};
 
 // As it is, and with the sums of header and index put right; every token that a shard gives out is in the
 // vocabulary.

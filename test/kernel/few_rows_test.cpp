@@ -29,7 +29,7 @@ Buffer product(const Size& s, const Buffer& a, const Buffer& b, Element e, Isa i
                .b_transposed = true,
                .c = c.out(),
                .c_stride = s.N}},
-      isa, pool);
+      isa, pool, nullptr);
   return c;
 }
 

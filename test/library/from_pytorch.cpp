@@ -8,7 +8,7 @@
 
 namespace {
 
-constexpr std::int64_t V = 256, C = 32, H = 4, Hkv = 2, T = 16, B = 4;
+constexpr std::int64_t V = 256, C = 32, H = 4, Hkv = 2, T = 16, B = 4, F = 48;
 
 hone::Tensor gpt(hone::Builder& b, hone::Tensor tokens) {
   const auto wte = b.parameter("wte", {V, C}, {.init = hone::normal(0.02f)});
@@ -32,7 +32,9 @@ hone::Tensor rotary(hone::Builder& b, hone::Tensor tokens) {
   auto x = embedding(tokens, b.parameter("wte", {V, C}));
   x = rms_norm(x, "norm", 1e-5f);
   const auto q = rotate(x, {.heads = H, .theta = 500000});
-  return linear(attention(q, rotate(x, {.heads = H}), x, {.heads = H}), "head", V);
+  x = attention(q, rotate(x, {.heads = H}), x, {.heads = H});
+  x = linear(gated(linear(x, "gate", F), linear(x, "up", F)), "down", C);
+  return softcap(linear(x, "head", V), 30);
 }
 
 void encoder_decoder() {

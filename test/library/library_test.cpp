@@ -238,6 +238,14 @@ TEST(OwnArchitecture, MistypedTensorsAndImpossibleOptionsNameTheirScope) {
   says("h.3.rotate: elements are rotated in pairs", rotated({.width = 3}));
   says("h.3.rotate: elements are rotated in pairs", rotated({.width = 2 * C}));
   says("h.3.rotate: impossible theta", rotated({.theta = -1}));
+  constexpr float three[] = {1, 1, 1}, negative[] = {1, -1};
+  says("h.3.rotate: impossible frequencies", rotated({.frequencies = three}));
+  says("h.3.rotate: impossible frequencies", rotated({.width = 4, .frequencies = negative}));
+  says("h.3.rotate: impossible factor", rotated({.factor = 0}));
+  says("h.3.n: impossible offset",
+       complaint([](auto&, Tensor, Tensor x) { return linear(rms_norm(x, "n", 1e-6f, 2), "head", V); }));
+  says("h.3.softcap: impossible cap", complaint([](auto&, Tensor, Tensor x) { return softcap(x, 0); }));
+  says("h.3.gated: ", complaint([](auto&, Tensor, Tensor x) { return gated(x, linear(x, "up", C + 2)); }));
   says("h.3.split", complaint([](auto&, Tensor, Tensor x) { return split(x, {C + 8, -8})[0]; }));
 }
 

@@ -7,6 +7,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "base/types.hpp"
 #include "file/safetensors.hpp"
 #include "hone/generate.hpp"
 #include "hone/model.hpp"
@@ -131,6 +132,53 @@ TEST_F(Folder, AHeadOfItsOwnIsUsedWhateverTheConfigSays) {
   EXPECT_EQ(open(copy.path()).weights_hash(), own.weights_hash());
 }
 
+template <class T>
+std::vector<std::byte> bytes_as(const std::vector<float>& values) {
+  std::vector<T> typed;
+  for (const float x : values) {
+    if constexpr (std::is_same_v<T, bf16>)
+      typed.push_back(to_bf16(x));
+    else if constexpr (std::is_same_v<T, f16>)
+      typed.push_back(to_f16(x));
+    else
+      typed.push_back(static_cast<T>(x));
+  }
+  const auto bytes = std::as_bytes(std::span(typed));
+  return {bytes.begin(), bytes.end()};
+}
+
+// Whole numbers up to 100, which every type has.
+TEST_F(Folder, WeightsOfEveryTypeAreRead) {
+  for (auto& [name, w] : weights_)
+    for (std::size_t i = 0; i < w.values.size(); ++i) w.values[i] = static_cast<float>(i % 101);
+  const std::string expected = opened(weights_).weights_hash();
+  const std::pair<const char*, std::vector<std::byte> (*)(const std::vector<float>&)> types[] = {
+      {"BF16", bytes_as<bf16>},        {"F16", bytes_as<f16>},          {"F64", bytes_as<double>},
+      {"I8", bytes_as<std::int8_t>},   {"U8", bytes_as<std::uint8_t>},  {"I32", bytes_as<std::int32_t>},
+      {"I64", bytes_as<std::int64_t>}, {"U16", bytes_as<std::uint16_t>}};
+  for (const auto& [type, bytes] : types) {
+    std::vector<SafetensorsSpec> specs;
+    for (const auto& [name, w] : weights_) specs.push_back({name, type, w.shape});
+    SafetensorsWriter writer(folder_.file("model.safetensors"), specs);
+    for (const auto& [name, w] : weights_) writer.write(name, bytes(w.values));
+    writer.commit();
+    if (std::string_view(type) == "U16")
+      expect_in("found U16", error_of(ErrorKind::input, [&] { open(folder_.path()); }));
+    else
+      EXPECT_EQ(open(folder_.path()).weights_hash(), expected) << type;
+  }
+}
+
+// Transformers reads a folder in the type that its config.json names.
+TEST_F(Folder, WhatIsSavedSaysTheTypeOfItsWeights) {
+  const Model model = opened(weights_, {{"torch_dtype", "bfloat16"}, {"dtype", "bfloat16"}});
+  const TemporaryFolder copy;
+  model.save(copy.path());
+  const auto config = nlohmann::json::parse(read_whole(copy.file("config.json")));
+  EXPECT_EQ(config.at("torch_dtype"), "float32");
+  EXPECT_EQ(config.at("dtype"), "float32");
+}
+
 TEST_F(Folder, KnownBuffersAreSilentAndOtherHeadsAreNamed) {
   Weights all = weights_;
   all["transformer.h.0.attn.bias"] = {{1, 1, 2, 2}, {1, 0, 1, 1}};
@@ -211,6 +259,46 @@ class WeightShards : public Folder {
 TEST_F(WeightShards, AreOpenedByTheirIndex) {
   write_shards();
   EXPECT_EQ(open(folder_.path()).weights_hash(), plain_.weights_hash());
+}
+
+TEST_F(WeightShards, TheIndexGoesBeforeAFileBesideTheShards) {
+  write_shards();
+  Weights other = weights_;
+  other.at(table).values[0] += 1;
+  write(other, "model.safetensors");
+  const Model model = open(folder_.path());
+  EXPECT_EQ(model.weights_hash(), plain_.weights_hash());
+  ASSERT_EQ(model.notes().size(), 1u);
+  expect_in("model.safetensors is not read", model.notes()[0]);
+}
+
+TEST_F(WeightShards, AreWrittenWhereOneFileWouldBeLarge) {
+  const TemporaryFolder copy;
+  const auto files = [&] {
+    std::set<std::string> names;
+    for (const auto& entry : std::filesystem::directory_iterator(copy.path()))
+      names.insert(entry.path().filename().string());
+    return names;
+  };
+  const auto expect_same = [&] {
+    const Model again = open(copy.path());
+    EXPECT_EQ(again.weights_hash(), plain_.weights_hash());
+    EXPECT_TRUE(again.notes().empty()) << again.notes().front();
+  };
+  for (const std::int64_t bytes : {1, 3000, 20000}) {
+    plain_.save(copy.path(), {.max_shard_bytes = bytes});
+    EXPECT_FALSE(files().contains("model.safetensors"));
+    const auto index = nlohmann::json::parse(read_whole(copy.file("model.safetensors.index.json")));
+    EXPECT_EQ(index.at("metadata").at("total_size"), 4 * plain_.parameters());
+    std::set<std::string> shards{"config.json", "model.safetensors.index.json"};
+    for (const auto& item : index.at("weight_map").items()) shards.insert(item.value().get<std::string>());
+    EXPECT_EQ(files(), shards) << "shards of the save before are gone";
+    expect_same();
+  }
+  plain_.save(copy.path());
+  EXPECT_EQ(files(), (std::set<std::string>{"config.json", "model.safetensors"}));
+  expect_same();
+  error_of(ErrorKind::usage, [&] { plain_.save(copy.path(), {.max_shard_bytes = 0}); });
 }
 
 TEST_F(WeightShards, EachTensorIsInTheShardThatTheIndexSays) {

@@ -49,6 +49,36 @@ void add_whole(DType dtype, const Size& s, std::int64_t gap, std::vector<OpCase>
     }
 }
 
+void fill_packed_forward(const Call& c) {
+  Call forward = c;
+  using In = op::PackedAttentionGradientInputs;
+  forward.in = {c.in[In::q], c.in[In::k], c.in[In::v], c.in[In::positions], c.in[In::step]};
+  forward.out = {c.in[In::o], c.in[In::lse]};
+  op::packed_attention.reference(forward);
+}
+
+// Examples of 1, 2, 4, .. tokens, others in each row; what is left is one more.
+void add_packed(DType dtype, const Size& s, std::int64_t gap, std::vector<OpCase>& cases) {
+  std::vector<double> positions;
+  for (std::int64_t b = 0; b < s.B; ++b)
+    for (std::int64_t t = 0, length = 1 + 2 * b, left = length; t < s.T; ++t, --left) {
+      if (left == 0) length *= 2, left = length;
+      positions.push_back(static_cast<double>(length - left));
+    }
+  const Input q{{{s.B, s.T, s.heads * s.D}, dtype}, normals(), gap};
+  const Input kv{{{s.B, s.T, s.kv_heads * s.D}, dtype}, normals(), gap ? gap + 3 : 0};
+  const Input lse{op::f32({s.B, s.heads, s.T})}, at{{{s.B, s.T}, DType::i32}, given(positions)};
+  const op::AttentionAttributes a{
+      .heads = s.heads, .kv_heads = s.kv_heads, .scale = 1 / std::sqrt(static_cast<float>(s.D))};
+  cases.push_back({&op::packed_attention, {q, kv, kv, at, step(0, 3)}, a, {gap, 0}, nullptr, loose(dtype)});
+  cases.push_back({&op::packed_attention_gradient,
+                   {q, q, kv, kv, q, lse, at, step(0, 3)},
+                   a,
+                   {gap, gap, gap},
+                   fill_packed_forward,
+                   loose(dtype)});
+}
+
 void add_cached(DType dtype, const Size& s, std::int64_t gap, std::vector<OpCase>& cases) {
   const std::int64_t block = 16, most = (s.T + 40 + block - 1) / block;
   std::vector<double> table, lengths;
@@ -76,7 +106,7 @@ void add_rotations(DType dtype, const Size& s, std::int64_t gap, std::vector<OpC
       const Input x{{{s.B, s.T, s.heads * 2 * s.D}, dtype}, normals(), gap};
       const Input positions{{{s.B, s.T}, DType::i32}, ids(inverse ? 2 * s.T : 1 << 20)};
       const Input frequencies{op::f32({width / 2}), [](std::int64_t, Stream& r) { return r.uniform(); }};
-      const op::RotateAttributes a{.heads = s.heads, .inverse = inverse};
+      const op::RotateAttributes a{.heads = s.heads, .inverse = inverse, .factor = gap ? 1.25f : 1};
       cases.push_back({&op::rotate, {x, positions, frequencies}, a, {gap}});
     }
 }
@@ -87,6 +117,7 @@ void add_attention_cases(DType dtype, std::vector<OpCase>& cases) {
   for (const Size& s : sizes)
     for (const std::int64_t gap : {0, 5}) {
       add_whole(dtype, s, gap, cases);
+      add_packed(dtype, s, gap, cases);
       add_cached(dtype, s, gap, cases);
       add_rotations(dtype, s, gap, cases);
     }

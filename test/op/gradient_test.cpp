@@ -12,6 +12,7 @@ namespace hone {
 namespace {
 
 constexpr std::int64_t B = 2, T = 4, C = 6, V = 5;
+constexpr float stretched[] = {0.7f, 0.01f};
 
 struct Case {
   const char* name;
@@ -65,6 +66,20 @@ std::vector<Case> architectures() {
   all.push_back(middle("relu", [](Tensor x) { return relu(linear(x, "a", C)); }));
   all.back().h = 0.002f;  // few values are that near to the bend
   all.push_back(middle("silu", [](Tensor x) { return silu(linear(x, "a", C)); }));
+  for (const auto f : {GateFunction::silu, GateFunction::gelu_new})
+    all.push_back(middle(f == GateFunction::silu ? "swiglu" : "geglu",
+                         [f](Tensor x) { return x + gated(linear(x, "gate", C), linear(x, "up", C), f); }));
+  all.push_back(middle("gated_by_itself", [](Tensor x) { return gated(x, x); }));
+  all.push_back({"softcap", language_model([](Builder& b, Tensor tokens) {
+                   return softcap(head(b, scale(embedded(b, tokens), 20)), 2);
+                 })});
+  all.back().h = 0.01f;
+  all.push_back(middle("zero_centred_rms_norm", [](Tensor x) { return x + rms_norm(x, "norm", 1e-3f, 1); }));
+  all.push_back(middle("norms_of_heads", [](Tensor x) {
+    Builder b(x.builder());
+    const auto q = linear(x, "q", 12);
+    return reshape(rms_norm(reshape(q, {B, T, 3, 4}), "q_norm"), {B, T, 12});
+  }));
   all.push_back(middle("layer_norm", [](Tensor x) { return x + layer_norm(x, "norm", 1e-3f); }));
   all.push_back(middle("rms_norm", [](Tensor x) { return x + rms_norm(x, "norm", 1e-3f); }));
   all.push_back(middle("dropout", [](Tensor x) { return dropout(x, 0.3f, "drop"); }));
@@ -79,7 +94,8 @@ std::vector<Case> architectures() {
                                               {.heads = 2, .kv_heads = 1, .causal = causal, .dropout = p});
                            }));
   all.push_back(middle("rotate", [](Tensor x) {
-    return rotate(linear(x, "a", 12), {.heads = 2}) + rotate(linear(x, "b", 12), {.heads = 2, .width = 4});
+    return rotate(linear(x, "a", 12), {.heads = 2}) + rotate(linear(x, "b", 12), {.heads = 2, .width = 4}) +
+           rotate(linear(x, "c", 12), {.heads = 2, .width = 4, .frequencies = stretched, .factor = 1.5f});
   }));
   all.push_back(middle("rotated_parts", [](Tensor x) {  // as queries and keys are
     const auto parts = split(linear(x, "qkv", 3 * C), {C, C, C});

@@ -82,9 +82,46 @@ void add_parts(DType dtype, std::vector<OpCase>& cases) {
   }
 }
 
+// A weight as a file has it: of another floating type, or blocks of those. What products of pairs of bf16
+// read is rounded to them; rows that meet blocks in a product of few rows are coded in eight bits
+// (kernel/few_rows.hpp).
+void add_stored(DType dtype, DType weight, const Size& s, std::vector<OpCase>& cases) {
+  const Input x{{{s.B, s.T, s.K}, dtype}, normals(), 3}, w{{{s.N, s.K}, weight}}, bias{op::f32({s.N})},
+      residual{op::f32({s.B, s.T, s.N})}, dy{{{s.B, s.T, s.N}, dtype}, normals(), 2};
+  const double widened = dtype == DType::bf16 ? 0x1p-8 : 0;
+  for (const bool few_rows : {false, true}) {
+    const double room = few_rows && is_blocks(weight) ? 0.02 : widened;
+    const op::LinearAttributes a{.dtype = DType::f32, .few_rows = few_rows};
+    cases.push_back({&op::linear, {x, w}, a, {}, nullptr, room});
+    cases.push_back({&op::linear, {x, w, bias, residual}, a, {}, nullptr, room});
+    auto part = a;
+    part.rows = {1, s.N - 1};
+    if (s.N > 1) cases.push_back({&op::linear, {x, w, bias}, part, {}, nullptr, room});
+  }
+  cases.push_back({&op::linear_input_gradient,
+                   {dy, w},
+                   op::LinearInputGradientAttributes{.dtype = dtype},
+                   {},
+                   nullptr,
+                   std::max(widened, loose(dtype))});
+}
+
+void add_all_stored(DType dtype, std::vector<OpCase>& cases) {
+  for (const DType weight : {DType::f32, DType::bf16, DType::f16})
+    if (weight != dtype)
+      for (const Size& s : {Size{1, 1, 389, 5}, Size{2, 7, 64, 100}, Size{1, 3, 17, 1}})
+        add_stored(dtype, weight, s, cases);
+  for (auto weight = static_cast<int>(DType::q8_0); weight <= static_cast<int>(DType::q6_k); ++weight) {
+    const auto blocks = static_cast<DType>(weight);
+    add_stored(dtype, blocks, {1, 1, 512, 5}, cases);
+    add_stored(dtype, blocks, {2, 5, block_elements(blocks) == 32 ? 608 : 768, 67}, cases);
+  }
+}
+
 }  // namespace
 
 void add_linear_cases(DType dtype, std::vector<OpCase>& cases) {
+  add_all_stored(dtype, cases);
   add_parts(dtype, cases);
   for (const Size& s : sizes)
     for (const std::int64_t gap : {0, 5}) {

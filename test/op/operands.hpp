@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/random.hpp"
+#include "base/types.hpp"
 #include "layout/bind.hpp"
 #include "op/common.hpp"
 #include "op/ops.hpp"
@@ -164,12 +165,46 @@ class OpRun {
   static std::int64_t span_bytes(const TensorDef& t) {
     std::int64_t last = 0;
     for (int axis = 0; axis < t.type.shape.rank(); ++axis) last += (t.type.shape[axis] - 1) * t.strides[axis];
-    return (last + 1) * size_bytes(t.type.dtype);
+    return row_bytes(t.type.dtype, last + 1);
+  }
+  // Blocks of random codes, with scales and minima of some hundredths.
+  static void fill_blocks(const Operand& o, Stream& stream) {
+    const std::int64_t whole = block_elements(o.type.dtype), bytes = row_bytes(o.type.dtype, whole);
+    for (std::int64_t block = 0; block < o.type.shape.elements() / whole; ++block) {
+      std::byte* at = o.as<std::byte>() + block * bytes;
+      for (std::int64_t i = 0; i < bytes; ++i) at[i] = static_cast<std::byte>(stream.below(256));
+      for (const std::int64_t half : halves_of(o.type.dtype)) {
+        const std::uint16_t bits = to_f16(stream.normal() / 64).bits;
+        std::memcpy(at + half, &bits, sizeof bits);
+      }
+    }
+  }
+  // Where a block has numbers in f16.
+  static std::vector<std::int64_t> halves_of(DType dtype) {
+    switch (dtype) {
+      case DType::q4_1:
+      case DType::q5_1:
+      case DType::q4_k:
+      case DType::q5_k:
+        return {0, 2};
+      case DType::q2_k:
+        return {80, 82};
+      case DType::q3_k:
+        return {108};
+      case DType::q6_k:
+        return {208};
+      default:
+        return {0};
+    }
   }
   void fill() {
     for (std::size_t i = 0; i < call_.in.size(); ++i) {
       if (!call_.in[i]) continue;
       Stream stream(stream_key("input " + std::to_string(i), 1));
+      if (is_blocks(call_.in[i].type.dtype)) {
+        fill_blocks(call_.in[i], stream);
+        continue;
+      }
       for (std::int64_t j = 0; j < call_.in[i].type.shape.elements(); ++j)
         op::set(call_.in[i], j, case_.inputs[i].fill(j, stream));
     }
@@ -180,6 +215,7 @@ class OpRun {
       if (call_.in[i]) std::memcpy(call_.in[i].data, from.call_.in[i].data, memory(node().inputs[i]).size());
   }
   static bool gaps_intact(const Operand& o) {
+    if (is_blocks(o.type.dtype)) return true;  // read only
     const std::int64_t size = size_bytes(o.type.dtype), width = o.type.shape.last();
     for (std::int64_t row = 0; row + 1 < o.type.shape.rows(); ++row) {
       const std::byte* at = o.as<std::byte>() + row * o.row_stride() * size;

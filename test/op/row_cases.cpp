@@ -19,9 +19,19 @@ void add_flat(DType dtype, std::vector<OpCase>& cases) {
       cases.push_back({&op::cast, {part}, op::TypeAttributes{to}, {3}});
     }
     const op::ActivationAttributes gelu{op::Activation::gelu};
+    cases.push_back({&op::gated, {part, x}, gelu, {3}});
+    cases.push_back({&op::gated_gradient, {x, part, x}, gelu, {5, 0}});
     cases.push_back({&op::activation, {part}, gelu, {3}});
     cases.push_back({&op::activation_gradient, {x, part}, gelu, {5}});
+    const Input wide{{s, dtype}, normals(30)};
+    cases.push_back({&op::softcap, {wide}, op::SoftcapAttributes{20}});
+    cases.push_back({&op::softcap, {part}, op::SoftcapAttributes{0.5f}, {3}});
+    // Of what softcap made: within +-cap.
+    const Input made{{s, dtype}, [](std::int64_t, Stream& r) { return 40 * r.uniform() - 20; }};
+    cases.push_back({&op::softcap_gradient, {x, made}, op::SoftcapAttributes{20}});
     for (const auto kind : activations) {
+      cases.push_back({&op::gated, {x, wide}, op::ActivationAttributes{kind}});
+      cases.push_back({&op::gated_gradient, {wide, x, x}, op::ActivationAttributes{kind}});
       cases.push_back({&op::activation, {x}, op::ActivationAttributes{kind}});
       cases.push_back({&op::activation_gradient, {x, x}, op::ActivationAttributes{kind}});
     }
@@ -52,23 +62,30 @@ void fill_statistics(const Call& c, bool centred) {
   (centred ? op::layer_norm : op::rms_norm).reference(forward);
 }
 
+// In place of a micro-batch: gamma and beta have no sums.
+constexpr std::int32_t frozen = -1;
+
 void add_norms(DType dtype, bool centred, std::vector<OpCase>& cases) {
   for (const Shape& s :
        {Shape{1, 1, 3}, Shape{3, 11, 17}, Shape{2, 300, 64}, Shape{1, 33, 100}, Shape{5, 7, 768}}) {
     const Input x{op::f32(s), normals(3)}, row{op::f32({s.last()})}, statistic{op::f32({s.rows()})};
+    const float offset = centred ? 0 : 1;
     if (dtype == DType::f32)
-      for (const DType to : results_of(dtype))
+      for (const DType to : results_of(dtype)) {
         cases.push_back({centred ? &op::layer_norm : &op::rms_norm,
                          centred ? std::vector<Input>{x, row, row} : std::vector<Input>{x, row},
                          op::NormAttributes{.dtype = to}});
-    for (const std::int32_t micro : {0, 1})
+        if (!centred)
+          cases.push_back({&op::rms_norm, {x, row}, op::NormAttributes{.dtype = to, .offset = 1}});
+      }
+    for (const std::int32_t micro : {0, 1, frozen})
       for (const bool addend : {false, true}) {
         OpCase c{centred ? &op::layer_norm_gradient : &op::rms_norm_gradient,
                  {{{s, dtype}}, x, row, statistic},
-                 op::NormGradientAttributes{.begun = micro == 0 && addend}};
+                 op::NormGradientAttributes{.begun = micro == 0 && addend, .offset = micro ? offset : 0}};
         if (centred) c.inputs.push_back(statistic);
-        c.inputs.insert(c.inputs.end(), centred ? 2 : 1, row);
-        c.inputs.push_back(step(micro));
+        c.inputs.insert(c.inputs.end(), centred ? 2 : 1, micro == frozen ? none : row);
+        c.inputs.push_back(micro == frozen ? none : step(micro));
         if (addend) c.inputs.push_back(x);
         c.prepare = [centred](const Call& call) { fill_statistics(call, centred); };
         cases.push_back(c);
@@ -77,6 +94,10 @@ void add_norms(DType dtype, bool centred, std::vector<OpCase>& cases) {
 }
 
 void add_embeddings(std::vector<OpCase>& cases) {
+  for (auto blocks = static_cast<int>(DType::q8_0); blocks <= static_cast<int>(DType::q6_k); ++blocks)
+    cases.push_back({&op::embedding,
+                     {{{{2, 3}, DType::i32}, ids(5)}, {{{5, 512}, static_cast<DType>(blocks)}}},
+                     NoAttributes{}});
   for (const std::int64_t C : widths)
     for (const std::int64_t T : {1, 7, 300}) {
       const Input tokens{{{2, T}, DType::i32}, ids(11)};

@@ -21,7 +21,7 @@ inline Network gpt2(std::int64_t context, std::int64_t layers = 1) {
 }
 
 // A gate (both halves of a split), a product without bias, an untied head, no causal mask.
-inline const Network gated = language_model([](Builder& b, Tensor tokens) {
+inline const Network without_biases = language_model([](Builder& b, Tensor tokens) {
   auto x = embedding(tokens, b.parameter("wte", {V, 10}));
   const auto n = layer_norm(x, "norm");
   x = x + attention(linear(n, "q", 10), linear(n, "k", 5), linear(n, "v", 5),

@@ -16,7 +16,7 @@ std::int64_t count(const Program& p, const OpRecord& op) {
 
 TEST(Fuse, KeepsTheBits) {
   for (const DType products : {DType::f32, DType::bf16, DType::f16})
-    for (const auto& architecture : {gpt2(32), gated}) {
+    for (const auto& architecture : {gpt2(32), without_biases}) {
       const Program before = with_backward(architecture, 3, 19, products);
       const Program fused = after(fuse, before);
       EXPECT_LT(fused.nodes.size(), before.nodes.size());
@@ -32,6 +32,11 @@ const Network with_bias = language_model([](Builder& b, Tensor tokens) {
   return linear(gelu(linear(x, "up", 24)), "head", V);
 });
 
+const Network soft_limit = language_model([](Builder& b, Tensor tokens) {
+  const auto wte = b.parameter("wte", {V, 24});
+  return softcap(linear(embedding(tokens, wte), wte), 2);
+});
+
 TEST(ChunkLoss, KeepsTheBits) {
   struct Size {
     std::int64_t batch, seq, rows;
@@ -44,7 +49,7 @@ TEST(ChunkLoss, KeepsTheBits) {
                        {3, 64, 17},
                        {1, 1, 256}})
     for (const DType products : {DType::f32, DType::bf16, DType::f16})
-      for (const auto& architecture : {gpt2(300), gated, with_bias}) {
+      for (const auto& architecture : {gpt2(300), without_biases, with_bias, soft_limit}) {
         SCOPED_TRACE(std::to_string(s.batch) + "x" + std::to_string(s.seq) + " by " + std::to_string(s.rows));
         const Program before = after(fuse, with_backward(architecture, s.batch, s.seq, products));
         const Pass pass = [&](Program& p) { chunk_loss(p, {.rows = s.rows, .above_bytes = 0}); };
@@ -58,7 +63,7 @@ TEST(ChunkLoss, KeepsTheBits) {
 }
 
 TEST(MarkHits, AddsOneOutputATermWhateverTheChunks) {
-  const Program before = forward_and_loss(gated, 3, 64);
+  const Program before = forward_and_loss(without_biases, 3, 64);
   expect_settled(mark_hits, before);
   const Program marked = after(mark_hits, before);
   EXPECT_EQ(count(marked, op::hit), 1);
@@ -69,14 +74,14 @@ TEST(MarkHits, AddsOneOutputATermWhateverTheChunks) {
 }
 
 TEST(ChunkLoss, LeavesSmallLogitsWhole) {
-  const Program before = with_backward(gated, 2, 9, DType::f32);
+  const Program before = with_backward(without_biases, 2, 9, DType::f32);
   EXPECT_EQ(print(after([](Program& p) { chunk_loss(p); }, before)), print(before));
 }
 
 const Pass autocast_bf16 = [](Program& p) { autocast(p, DType::bf16); };
 
 TEST(Autocast, PutsProductsInBf16AndIsDoneAfterOnce) {
-  const Program before = forward_and_loss(gated, 2, 9);
+  const Program before = forward_and_loss(without_biases, 2, 9);
   const Program cast = after(autocast_bf16, before);
   for (const Node& node : cast.nodes)
     EXPECT_TRUE(node.op->autocast != Autocast::lower || cast[node.inputs[0]].type.dtype == DType::bf16)
@@ -304,13 +309,13 @@ TEST(FewRows, MarksProductsOfFewRowsOnly) {
 
 TEST(AppendUpdate, UpdatesEveryParameterOnce) {
   for (const DType products : {DType::f32, DType::bf16, DType::f16}) {
-    const Program p = with_update(gated, products);
+    const Program p = with_update(without_biases, products);
     std::int64_t parameters = 0;
     for (const TensorDef& t : p.tensors) parameters += t.role == Role::parameter && t.alias == Alias::none;
     const OpRecord& adamw = *adamw_optimizer.ops[0];
     EXPECT_EQ(count(p, adamw), parameters);
     EXPECT_EQ(count(p, op::gradient_norm), 1);
-    EXPECT_EQ(print(with_update(gated, products)), print(p));
+    EXPECT_EQ(print(with_update(without_biases, products)), print(p));
     for (const Node& node : p.nodes) {
       if (node.op != &adamw) continue;
       EXPECT_EQ(node.attributes.as<UpdateAttributes>().decay, p[p.find(node.name)].type.shape.rank() == 2)

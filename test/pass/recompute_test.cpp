@@ -36,7 +36,7 @@ Pass recomputed(std::vector<Recomputed> list) {
 // Dropout draws the same numbers again: both networks of GPT-2's family have it everywhere.
 TEST(Recompute, KeepsTheBits) {
   for (const DType products : {DType::f32, DType::bf16, DType::f16})
-    for (const auto& network : {gpt2(32, 2), gated}) {
+    for (const auto& network : {gpt2(32, 2), without_biases}) {
       const Program before = trained(network, products);
       for (std::uint64_t n = 0; n < 6; ++n) {
         const Program changed = after(recomputed(drawn(before, n, n % 3 == 2 ? 3 : 0)), before);

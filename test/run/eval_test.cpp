@@ -60,6 +60,67 @@ TEST(Evaluate, IsTheLossOfTheForwardPass) {
   EXPECT_NEAR(r.bits_per_byte, r.loss / std::log(2.0), 1e-9);  // a byte is a token here
 }
 
+// The sum of the losses of ids[from..] within a window of ids.
+double loss_of(const Model& model, const std::vector<std::int32_t>& ids, std::int64_t from) {
+  const auto tokens = std::ssize(ids) - 1;
+  const Batch batch{1, tokens, {ids.begin(), ids.end() - 1}, {ids.begin() + 1, ids.end()}};
+  const auto logits = logits_of(model, batch, 1, best_isa());
+  double loss = 0;
+  for (std::int64_t t = std::max<std::int64_t>(from, 1) - 1; t < tokens; ++t) {
+    const auto row = std::span(logits).subspan(static_cast<std::size_t>(t) * 512, 512);
+    double sum = 0;
+    for (const float x : row) sum += std::exp(static_cast<double>(x));
+    loss += std::log(sum) -
+            static_cast<double>(row[static_cast<std::size_t>(batch.labels[static_cast<std::size_t>(t)])]);
+  }
+  return loss;
+}
+
+// The loop of Hugging Face's page "Perplexity of fixed-length models", each token weighed alike.
+TEST(Evaluate, WithAStrideIsWhatTransformersPageDefines) {
+  const TemporaryFolder folder;
+  const Model model = small();
+  for (const std::int64_t length : {2, 29, 40, 41, 100, 333})
+    for (const auto& [window, stride] :
+         {std::pair<std::int64_t, std::int64_t>{40, 13}, {40, 40}, {40, 39}, {2, 1}}) {
+      const Text text(folder.write("text", some_text().substr(0, static_cast<std::size_t>(length))));
+      double loss = 0;
+      std::int64_t tokens = 0, scored = 0;
+      for (std::int64_t begin = 0; scored < length; begin += stride) {
+        const std::int64_t end = std::min(begin + window, length),
+                           from = std::max(scored - begin, std::int64_t{1});
+        if (end - begin > 1) loss += loss_of(model, text.ids(begin, end - begin), from);
+        tokens += std::max<std::int64_t>(0, end - begin - from);
+        scored = end;
+      }
+      const EvalReport r = evaluate(model, text, {.seq = window, .stride = stride});
+      EXPECT_EQ(r.tokens, tokens) << length << " " << window << " " << stride;
+      EXPECT_EQ(r.stride, stride);
+      EXPECT_NEAR(r.loss, loss / static_cast<double>(tokens), 1e-5)
+          << length << " " << window << " " << stride;
+    }
+}
+
+// Windows are filled up to one length, and computed together: neither may be seen in a number.
+TEST(Evaluate, PaddingChangesNoPerplexity) {
+  const TemporaryFolder folder;
+  const Text brief(folder.write("brief", "some thirty bytes of a text..."));
+  for (const std::int64_t stride : {0, 30}) {
+    const double alone = evaluate(small(), brief, {.seq = 30, .stride = stride}).loss;
+    for (const std::int64_t seq : {31, 64, 128})
+      EXPECT_NEAR(evaluate(small(), brief, {.seq = seq, .stride = stride}).loss, alone, 1e-6) << seq;
+  }
+}
+
+TEST(Evaluate, AStrideLeavesNoTokenOut) {
+  const TemporaryFolder folder;
+  const Text text(folder.write("text", some_text()));
+  for (const std::int64_t stride : {-1, 65})
+    EXPECT_NE(error_of(ErrorKind::usage, [&] { evaluate(small(), text, {.seq = 64, .stride = stride}); })
+                  .find("stride"),
+              std::string::npos);
+}
+
 TEST(Evaluate, SaysWhatTheTrainerSaysOfTheHeldOutPart) {
   const TemporaryFolder folder;
   const Text text(folder.write("text", some_text()));

@@ -8,7 +8,8 @@
 
 #include "../temporary_folder.hpp"
 #include "base/random.hpp"
-#include "run/generator_impl.hpp"
+#include "base/utf8.hpp"
+#include "run/answer_text.hpp"
 
 namespace hone {
 namespace {

@@ -26,6 +26,16 @@ TEST_P(Golden, TorchTransformerAgreesWithTheReferenceRun) {
   agrees("torch_transformer_pre_norm", GetParam());
 }
 
+// Each with its family's traps set (bench/peers/golden.py): scaled rotations, heads that are not width/heads,
+// biases, windows, soft limits, heads tied and not.
+TEST_P(Golden, DecodersAgreeWithTheReferenceRun) {
+  for (const char* model :
+       {"llama", "llama_tied", "llama_yarn", "llama_longrope", "qwen2", "qwen3", "gemma3_text", "mistral"}) {
+    SCOPED_TRACE(model);
+    agrees(model, GetParam());
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Isa, Golden, testing::ValuesIn(all_isas),
                          [](const auto& each) { return std::string(name(each.param)); });
 

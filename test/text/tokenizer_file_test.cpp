@@ -84,6 +84,7 @@ TEST(TokenizerFile, WhatChangesNoIdIsANote) {
     f["model"]["byte_fallback"] = true;  // no byte is unknown
   });
   expect_same_ids([](json& f) { f["decoder"] = nullptr; }, {"no decoder"});
+  expect_same_ids([](json& f) { f["model"]["dropout"] = 0.5; }, {"model.dropout"});
   expect_same_ids([](json& f) { f["added_tokens"][0]["id"] = 777; }, {"added_tokens[0]"});
 }
 
@@ -141,22 +142,64 @@ TEST(TokenizerFile, WhatWouldChangeIdsIsRefusedByName) {
     const std::string message = refusal(file);
     EXPECT_NE(message.find(words), std::string::npos) << message;
   };
-  expect_refused([](json& f) { f["model"]["dropout"] = 0.5; }, "model.dropout");
-  expect_refused([](json& f) { f["model"]["end_of_word_suffix"] = "</w>"; }, "model.end_of_word_suffix");
-  expect_refused([](json& f) { f["normalizer"] = {{"type", "NFC"}}; }, "normalizer");
+  expect_refused([](json& f) { f["model"]["dropout"] = "0.5"; }, "model.dropout");
+  expect_refused([](json& f) { f["normalizer"] = {{"type", "NFCD"}}; }, "NFCD");
   expect_refused([](json& f) { f["version"] = "2.0"; }, "version");
-  expect_refused([](json& f) { f["added_tokens"][1]["single_word"] = true; }, "added_tokens[1]");
   expect_refused([](json& f) { f["model"]["merges"][17] = "q"; }, "model.merges[17]");
   expect_refused([](json& f) { f.erase("model"); }, "not a tokenizer.json");
-  expect_refused([](json& f) { f["model"] = {{"vocab", json::array()}}; }, "Unigram");
+  expect_refused(
+      [](json& f) {
+        f["model"] = {{"vocab", json::array()}};
+        f["added_tokens"].clear();
+      },
+      "empty");
 }
 
 TEST(TokenizerFile, AFolderWithoutOneSaysWhatItHas) {
   const TemporaryFolder folder;
   folder.write("vocab.json", "{}");
-  folder.write("merges.txt", "");
+  folder.write("spiece.model", "");
   const auto message = error_of(ErrorKind::input, [&] { Tokenizer::open(folder.path()); });
-  EXPECT_NE(message.find("vocab.json, merges.txt"), std::string::npos) << message;
+  EXPECT_NE(message.find("vocab.json, spiece.model"), std::string::npos) << message;
+}
+
+// GPT-2's first files: ids as its tokenizer.json has them.
+TEST(TokenizerFile, AFolderOfVocabularyAndMergesIsRead) {
+  const TemporaryFolder folder;
+  const json file = gpt2();
+  std::string merges = "#version: 0.2\n";
+  for (const json& m : file["model"]["merges"])
+    merges +=
+        (m.is_string() ? m.get<std::string>() : m[0].get<std::string>() + " " + m[1].get<std::string>()) +
+        "\n";
+  folder.write("vocab.json", file["model"]["vocab"].dump());
+  folder.write("merges.txt", merges);
+  const std::string text = "To be, or not to be<|endoftext|> It's";
+  EXPECT_EQ(Tokenizer::open(folder.path()).encode(text), parsed(file).encode(text));
+  EXPECT_EQ(Tokenizer::of_model(folder.path())->end_of_text(), 0);
+  folder.write(
+      "tokenizer_config.json",
+      R"({"tokenizer_class": "GPT2TokenizerFast", "add_bos_token": true, "bos_token": {"content": "<|im_start|>"}})");
+  EXPECT_EQ(Tokenizer::open(folder.path()).encode("a", true), (Ids{1, 67}));
+  folder.write("merges.txt", merges + "q\n");
+  const auto cut = error_of(ErrorKind::input, [&] { Tokenizer::open(folder.path()); });
+  EXPECT_NE(cut.find("model.merges[1241]"), std::string::npos) << cut;
+  folder.write("tokenizer_config.json", R"({"tokenizer_class": "CLIPTokenizer"})");
+  const auto other = error_of(ErrorKind::input, [&] { Tokenizer::open(folder.path()); });
+  EXPECT_NE(other.find("CLIPTokenizer"), std::string::npos) << other;
+}
+
+TEST(TokenizerFile, AFolderOfBertsWordsIsRead) {
+  const TemporaryFolder folder;
+  folder.write("vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nun\n##aff\n##able\n,\n");
+  const Tokenizer t = Tokenizer::open(folder.path());
+  EXPECT_EQ(t.encode("Un\u00e2ffable, [MASK] x", true), (Ids{2, 5, 6, 7, 8, 4, 1, 3}));
+  EXPECT_EQ(t.decode(Ids{2, 5, 6, 7, 8, 5, 3}), "unaffable, un");
+  folder.write("tokenizer_config.json", R"({"do_lower_case": false})");
+  EXPECT_EQ(Tokenizer::open(folder.path()).encode("Un"), (Ids{1}));
+  folder.write("vocab.txt", "[UNK]\n[CLS]\n[SEP]\nun\nun\n");
+  const auto twice = error_of(ErrorKind::input, [&] { Tokenizer::open(folder.path()); });
+  EXPECT_NE(twice.find("line 5"), std::string::npos) << twice;
 }
 
 // As Python's decode("utf-8", "replace") gives them.

@@ -125,7 +125,7 @@ TEST(Tokenizer, TrainedMergesFollowCountThenLowerIds) {
   const Tokenizer tokenizer =
       Tokenizer::train_bpe("ab cd ab cd ab cd ab cd", {.vocab_size = 261, .special_tokens = {}});
   const Tokenizer::Impl& t = tokenizer.impl();
-  ASSERT_EQ(t.bpe.merges().size(), 4u);
+  ASSERT_EQ(t.bpe->merges().size(), 4u);
   EXPECT_EQ(t.tokens[256], "ab");   // 4: ids of 'a' and 'b' are the lowest
   EXPECT_EQ(t.tokens[257], "cd");   // 4
   EXPECT_EQ(t.tokens[258], " cd");  // 4
@@ -250,17 +250,12 @@ std::string opened_with(const std::string& from, const std::string& to) {
 }
 
 TEST(Tokenizer, AFileOfAnotherKindIsRefusedByName) {
-  EXPECT_NE(opened_with("\"type\": \"BPE\"", "\"type\": \"Unigram\"").find("model type"), std::string::npos);
-  EXPECT_NE(opened_with("\"normalizer\": null", "\"normalizer\": {\"type\": \"NFC\"}").find("normalizer"),
-            std::string::npos);
-  EXPECT_NE(opened_with("\"add_prefix_space\": false", "\"add_prefix_space\": true").find("add_prefix_space"),
-            std::string::npos);
-  EXPECT_NE(opened_with("\"single_word\": false", "\"single_word\": true").find("single_word"),
+  EXPECT_NE(opened_with("\"type\": \"BPE\"", "\"type\": \"Bpe\"").find("model.type"), std::string::npos);
+  EXPECT_NE(opened_with("\"normalizer\": null", "\"normalizer\": {\"type\": \"NFX\"}").find("normalizer"),
             std::string::npos);
   EXPECT_NE(opened_with("\"!\": 3", "\"!\": 4").find("id 4"), std::string::npos);
   EXPECT_NE(opened_with("\"!\": 3", "\"!\": 99999999").find("whole number"), std::string::npos);
   EXPECT_NE(opened_with("\"!\": 3", "\"!\": -3").find("whole number"), std::string::npos);
-  EXPECT_NE(opened_with("\"!\": 3,", "").find("byte 33"), std::string::npos);
   EXPECT_NE(opened_with("\"h e\"", "\"h q\"").find("merges[1]"), std::string::npos);
   EXPECT_NE(opened_with("\"h e\"", "\"he\"").find("merge"), std::string::npos);
   error_of(ErrorKind::input, [] { Tokenizer::open("no/such/file"); });

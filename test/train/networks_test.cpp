@@ -176,7 +176,7 @@ Values followers(Stream& s) {
 // -----------------------------------------------------------------------------
 
 // Every product without a bias gets one.
-void add_biases(Program& p) {
+void add_biases(Program& p, const BuildOptions&) {
   for (Node& node : p.nodes) {
     TensorId& bias = node.inputs[std::min<std::size_t>(node.inputs.size() - 1, op::LinearInputs::bias)];
     if (node.op != &op::linear || bias) continue;

@@ -31,6 +31,52 @@ void activate_gradient(Activation kind, In x, In dy, Out dx, std::int64_t first,
   });
 }
 
+void gate(const Gate& a, std::int64_t first, std::int64_t n) {
+  with_activation(a.kind, [&](auto k) {
+    typed(a.gate, [&]<class T>(const T* gate) {
+      const T* x = static_cast<const T*>(a.x.data) + first;
+      T* y = static_cast<T*>(a.y.data) + first;
+      each(n, [&](std::int64_t i, auto part) {
+        put(y + i, activate<k()>(get(gate + first + i, part)) * get(x + i, part), part);
+      });
+    });
+  });
+}
+
+void gate_gradient(const Gate& a, std::int64_t first, std::int64_t n) {
+  with_activation(a.kind, [&](auto k) {
+    typed(a.gate, [&]<class T>(const T* gates) {
+      const T *x = static_cast<const T*>(a.x.data) + first, *dy = static_cast<const T*>(a.dy.data) + first;
+      T *d_x = static_cast<T*>(a.y.data) + first, *d_gate = static_cast<T*>(a.d_gate.data) + first;
+      each(n, [&](std::int64_t i, auto part) {
+        const F gate = get(gates + first + i, part), d = get(dy + i, part), up = get(x + i, part);
+        put(d_gate + i, d * up * activation_gradient<k()>(gate), part);
+        put(d_x + i, d * activate<k()>(gate), part);
+      });
+    });
+  });
+}
+
+void softcap(const Softcap& a, std::int64_t first, std::int64_t n) {
+  typed(a.x, [&]<class T>(const T* x) {
+    T* y = static_cast<T*>(a.y.data) + first;
+    each(n, [&](std::int64_t i, auto part) {
+      put(y + i, splat(a.cap) * tanh(get(x + first + i, part) / splat(a.cap)), part);
+    });
+  });
+}
+
+void softcap_gradient(const Softcap& a, std::int64_t first, std::int64_t n) {
+  typed(a.x, [&]<class T>(const T* made) {
+    const T* dy = static_cast<const T*>(a.dy.data) + first;
+    T* dx = static_cast<T*>(a.y.data) + first;
+    each(n, [&](std::int64_t i, auto part) {
+      const F t = get(made + first + i, part) / splat(a.cap);
+      put(dx + i, get(dy + i, part) * (splat(1.0f) - t * t), part);
+    });
+  });
+}
+
 void add(In a, In b, Out y, std::int64_t first, std::int64_t n) {
   typed(a, [&](auto* p) {
     typed(b, [&](auto* q) {
@@ -105,7 +151,8 @@ void add_columns(In x, std::int64_t stride, std::int64_t first_row, std::int64_t
 
 }  // namespace
 
-const ElementwiseTable elementwise_table{activate_elements, activate_gradient, add, cast,
+const ElementwiseTable elementwise_table{activate_elements, activate_gradient, gate, gate_gradient,
+                                         softcap,           softcap_gradient,  add,  cast,
                                          dropout,           add_columns};
 
 }  // namespace hone::kernel::HONE_ISA

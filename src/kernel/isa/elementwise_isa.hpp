@@ -2,7 +2,7 @@
 #pragma once
 #include <cstdint>
 
-#include "kernel/element.hpp"
+#include "kernel/elementwise.hpp"
 #include "machine/builds.hpp"
 
 namespace hone::kernel {
@@ -20,6 +20,10 @@ struct ElementwiseTable {
   // All take elements [first, first + n) of their arrays.
   void (*activate)(Activation, In x, Out y, std::int64_t first, std::int64_t n);
   void (*activate_gradient)(Activation, In x, In dy, Out dx, std::int64_t first, std::int64_t n);
+  void (*gate)(const Gate&, std::int64_t first, std::int64_t n);
+  void (*gate_gradient)(const Gate&, std::int64_t first, std::int64_t n);
+  void (*softcap)(const Softcap&, std::int64_t first, std::int64_t n);
+  void (*softcap_gradient)(const Softcap&, std::int64_t first, std::int64_t n);
   void (*add)(In a, In b, Out y, std::int64_t first, std::int64_t n);
   void (*cast)(In x, Out y, std::int64_t first, std::int64_t n);
   void (*dropout)(const DropoutElements&, std::int64_t first, std::int64_t n);

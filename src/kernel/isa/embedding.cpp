@@ -1,5 +1,6 @@
 #include "kernel/isa/embedding_isa.hpp"
 
+#include "kernel/isa/expand.hpp"
 #include "kernel/isa/loops.hpp"
 
 namespace hone::kernel::HONE_ISA {
@@ -7,6 +8,12 @@ namespace {
 
 void gather(In table, const std::int32_t* ids, float* y, std::int64_t C, std::int64_t first_row,
             std::int64_t rows) {
+  if (is_blocks(table.type)) {
+    const char* all = static_cast<const char*>(table.data);
+    for (std::int64_t r = first_row; r < first_row + rows; ++r)
+      expand_blocks({all + row_bytes(table.type, ids[r] * C), table.type}, C, y + r * C);
+    return;
+  }
   typed(table, [&](auto* all) {
     for (std::int64_t r = first_row; r < first_row + rows; ++r)
       each(C, [&](std::int64_t i, auto part) { put(y + r * C + i, get(all + ids[r] * C + i, part), part); });

@@ -2,6 +2,7 @@
 #include "kernel/isa/gemm_isa.hpp"
 
 #include "kernel/isa/gemm_epilogue.hpp"
+#include "kernel/isa/gemm_expand.hpp"
 #include "kernel/isa/gemm_pack.hpp"
 
 namespace hone::kernel::HONE_ISA {
@@ -9,11 +10,12 @@ namespace {
 
 template <class T>
 void pack_panels(const Gemm& g, const GemmBlock& block, std::int64_t k, std::int64_t k_count) {
+  if (g.b.type != g.a.type) return pack_expanded<T>(g, block, k, k_count);
   const T* b = static_cast<const T*>(g.b.data);
-  if (!g.b_transposed)
-    return pack_rows(b + k * g.b_stride + block.first_column, g.b_stride, k_count, block.columns,
-                     block.panels);
   const std::int64_t panel = panel_units(divide_up(k_count, pair_of<T>));
+  if (!g.b_transposed)
+    return pack_rows(b + k * g.b_stride + block.first_column, g.b_stride, k_count, block.columns, panel,
+                     block.panels);
   for (std::int64_t c = 0; c < block.columns; c += panel_columns) {
     const std::int64_t columns = smaller(panel_columns, block.columns - c);
     pack_transposed(b + (block.first_column + c) * g.b_stride + k, g.b_stride, k_count, columns,

@@ -17,9 +17,9 @@ HONE_INLINE F load_valid(const T* p, std::int64_t n) {
 }
 
 // `lanes` units that lie along a row of T at p, of which `n` elements are inside.
-template <class T>
+template <int pair, class T>
 HONE_INLINE F units_along(const T* p, std::int64_t n) {
-  if constexpr (pair_of<T> == 1) {
+  if constexpr (pair == 1) {
     return load_valid(p, n);
   } else {
     F units{};
@@ -29,6 +29,11 @@ HONE_INLINE F units_along(const T* p, std::int64_t n) {
       std::memcpy(&units, p, static_cast<std::size_t>(n) * sizeof(T));
     return units;
   }
+}
+
+template <class T>
+HONE_INLINE F units_along(const T* p, std::int64_t n) {
+  return units_along<pair_of<T>>(p, n);
 }
 
 // `lanes` units that run down: columns at p (n of them inside), in row p and, for a pair, in the one below,
@@ -68,11 +73,11 @@ HONE_INLINE void prefetch_ahead(const T* row, std::int64_t stride, std::int64_t 
 HONE_INLINE std::int64_t panel_units(std::int64_t units) { return units * panel_columns + panel_gap; }
 
 // Panels of b[k_count rows, columns], row by row: whole lines in order, which the hardware fetches ahead.
+// `panel`: from one to the next.
 template <class T>
 HONE_INLINE void pack_rows(const T* b, std::int64_t stride, std::int64_t k_count, std::int64_t columns,
-                           std::uint32_t* out) {
-  const std::int64_t panel = panel_units(divide_up(k_count, pair_of<T>)),
-                     whole = columns / panel_columns * panel_columns,
+                           std::int64_t panel, std::uint32_t* out) {
+  const std::int64_t whole = columns / panel_columns * panel_columns,
                      rest_width = round_up(columns - whole, lanes);
   float* to = reinterpret_cast<float*>(out);
   float* to_rest = to + whole / panel_columns * panel;
@@ -88,23 +93,29 @@ HONE_INLINE void pack_rows(const T* b, std::int64_t stride, std::int64_t k_count
   }
 }
 
+// `lanes` columns of a panel, from as many rows of b[columns, K]; those below `columns` are inside.
+template <class T>
+HONE_INLINE void pack_lanes(const T* b, std::int64_t stride, std::int64_t k_count, std::int64_t columns,
+                            std::int64_t width, float* out) {
+  const std::int64_t units = divide_up(k_count, pair_of<T>);
+  for (std::int64_t u = 0; u < units; u += lanes) {
+    const std::int64_t k = u * pair_of<T>;
+    F rows[lanes];
+    for (int i = 0; i < lanes; ++i)
+      rows[i] = i < columns ? units_along(b + i * stride + k, k_count - k) : F{};
+    for (int i = 0; i < lanes; ++i) __builtin_prefetch(b + (lanes + i) * stride + k);
+    transpose(rows);
+    for (int i = 0; i < lanes; ++i)
+      if (u + i < units) store(out + (u + i) * width, rows[i]);
+  }
+}
+
 // out[units][width] from b[columns, K]; `columns` <= width are inside.
 template <class T>
 HONE_INLINE void pack_transposed(const T* b, std::int64_t stride, std::int64_t k_count, std::int64_t columns,
                                  std::int64_t width, std::uint32_t* out) {
-  const std::int64_t units = divide_up(k_count, pair_of<T>);
   for (std::int64_t c = 0; c < width; c += lanes)
-    for (std::int64_t u = 0; u < units; u += lanes) {
-      const std::int64_t k = u * pair_of<T>;
-      F rows[lanes];
-      for (int i = 0; i < lanes; ++i)
-        rows[i] = c + i < columns ? units_along(b + (c + i) * stride + k, k_count - k) : F{};
-      for (int i = 0; i < lanes; ++i) __builtin_prefetch(b + (c + lanes + i) * stride + k);
-      transpose(rows);
-      float* to = reinterpret_cast<float*>(out) + u * width + c;
-      for (int i = 0; i < lanes; ++i)
-        if (u + i < units) store(to + i * width, rows[i]);
-    }
+    pack_lanes(b + c * stride, stride, k_count, columns - c, width, reinterpret_cast<float*>(out) + c);
 }
 
 }  // namespace hone::kernel::HONE_ISA

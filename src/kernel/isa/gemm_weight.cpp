@@ -61,7 +61,8 @@ template <class T>
 void pack_x(const WeightTile& tile, const Piece& piece, std::uint32_t* panels) {
   const WeightGradient& g = *tile.gradient;
   const T* rows = static_cast<const T*>(g.x.data) + piece.first_row * g.x_stride + tile.first_column;
-  pack_rows(rows, g.x_stride, piece.positions, tile.columns, panels);
+  const std::int64_t panel = panel_units(divide_up(piece.positions, pair_of<T>));
+  pack_rows(rows, g.x_stride, piece.positions, tile.columns, panel, panels);
 }
 
 // Asks for a slice of a piece's rows: the next piece comes into the second-level cache while this one is

@@ -5,6 +5,11 @@
 namespace hone::kernel::HONE_ISA {
 namespace {
 
+template <bool centred, class Part>
+HONE_INLINE F gamma_of(const float* gamma, float offset, Part part) {
+  return centred ? get(gamma, part) : get(gamma, part) + splat(offset);
+}
+
 // One row at a time, in passes over a row that stays in L1 (3 KB at C = 768): mean, variance about that mean
 // (the one-pass form loses digits), result.
 template <bool centred>
@@ -23,7 +28,7 @@ void forward_rows(const NormRows& a, std::int64_t first_row, std::int64_t rows) 
     typed(a.y, [&](auto* y) {
       each(C, [&](std::int64_t i, auto part) {
         const F from = centred ? get(x + i, part) - splat(mean) : get(x + i, part);
-        const F normal = from * splat(rstd), gamma = get(a.gamma + i, part);
+        const F normal = from * splat(rstd), gamma = gamma_of<centred>(a.gamma + i, a.offset, part);
         put(y + r * C + i, centred ? fma(normal, gamma, get(a.beta + i, part)) : normal * gamma, part);
       });
     });
@@ -52,7 +57,7 @@ HONE_INLINE void gradient_block(const NormGradientRows& a, const T* dy, std::int
     rstd[k] = splat(a.rstd[row + k]);
   }
   each_summed(C, [&](std::int64_t i, int s, auto part) {
-    const F gamma = get(a.gamma + i, part);
+    const F gamma = gamma_of<centred>(a.gamma + i, a.offset, part);
     for (int k = 0; k < R; ++k) {
       const F d = get(dy + k * C + i, part) * gamma;
       const F h = (centred ? get(x + k * C + i, part) - mean[k] : get(x + k * C + i, part)) * rstd[k];
@@ -65,7 +70,7 @@ HONE_INLINE void gradient_block(const NormGradientRows& a, const T* dy, std::int
     mean_dh[k] = splat(sum(sum_dh[k]) / C);
   }
   each(C, [&](std::int64_t i, auto part) {
-    const F gamma = get(a.gamma + i, part);
+    const F gamma = gamma_of<centred>(a.gamma + i, a.offset, part);
     F g = sums ? get(dgamma + i, part) : F{}, b = sums && centred ? get(dbeta + i, part) : F{};
     for (int k = 0; k < R; ++k) {
       const F y = get(dy + k * C + i, part);

@@ -13,6 +13,7 @@ struct NormRows {
   const float* gamma;
   const float* beta;
   float epsilon;
+  float offset;
   Out y;
   float* mean;
   float* rstd;
@@ -25,6 +26,7 @@ struct NormGradientRows {
   const float* gamma;
   const float* mean;
   const float* rstd;
+  float offset;
   const float* addend;
   float* dx;
 };

@@ -28,13 +28,13 @@ HONE_INLINE void cos_sin(F rest, I quarters, F& cosine, F& sine) {
 // The reduction in f64, where it needs no care: a position has 31 bits, a frequency 24, their product 53 for
 // all positions below 2^29; n pi/2 is then off by 2^-33 at position 2^20. Plain loops, which g++ turns into
 // vectors; nothing here is rounded by how it does.
-void make_turns(const float* frequencies, std::int64_t n, std::int32_t position, bool inverse, Turns& turns) {
+void make_turns(const Rotate& a, std::int64_t first, std::int64_t n, std::int32_t position, Turns& turns) {
   constexpr double magic = 6755399441055744.0;  // 1.5 * 2^52: the low bits then hold a whole number
   constexpr double quarter = 1.5707963267948966;
   float rest[block];
   std::int32_t quarters[block] = {};  // a tail reads past its end
   for (std::int64_t i = 0; i < n; ++i) {
-    const double angle = static_cast<double>(position) * static_cast<double>(frequencies[i]);
+    const double angle = static_cast<double>(position) * static_cast<double>(a.frequencies[first + i]);
     const double shifted = angle * (1 / quarter) + magic;
     rest[i] = static_cast<float>(angle - (shifted - magic) * quarter);
     std::uint64_t low;
@@ -46,8 +46,8 @@ void make_turns(const float* frequencies, std::int64_t n, std::int32_t position,
     I q;
     std::memcpy(&q, quarters + i, sizeof q);
     cos_sin(get(rest + i, part), q, cosine, sine);
-    put(turns.cosine + i, cosine, part);
-    put(turns.sine + i, inverse ? -sine : sine, part);
+    put(turns.cosine + i, cosine * splat(a.factor), part);
+    put(turns.sine + i, (a.inverse ? -sine : sine) * splat(a.factor), part);
   });
 }
 
@@ -58,7 +58,7 @@ void rotate_rows(const Rotate& a, const T* x, T* y, std::int64_t first_row, std:
   for (std::int64_t r = first_row; r < first_row + rows; ++r)
     for (std::int64_t first = 0; first < half; first += block) {
       const std::int64_t n = half - first < block ? half - first : block;
-      make_turns(a.frequencies + first, n, a.positions[r], a.inverse, turns);
+      make_turns(a, first, n, a.positions[r], turns);
       for (std::int64_t h = 0; h < a.heads; ++h) {
         const T* from = x + r * a.x_stride + h * a.D + first;
         T* to = y + r * a.y_stride + h * a.D + first;

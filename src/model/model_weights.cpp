@@ -1,4 +1,6 @@
-#include "run/load.hpp"
+#include "model/model_weights.hpp"
+
+#include <algorithm>
 
 #include "model/model_impl.hpp"
 #include "pass/passes.hpp"
@@ -20,15 +22,45 @@ std::set<std::string> weight_names(const Program& program) {
 }
 
 ModelWeights::ModelWeights(const Model& model, std::span<const Program> whole, const JobPlan& job) {
-  for (const ParameterSpec& spec : model.impl().specs) {
-    if (!job.shared().contains(spec.name)) continue;
-    weights_.push_back(model.impl().store.hold(spec));
-    tensors_[spec.name] = weights_.back()->bytes();
+  for (const auto& [name, shared] : job.shared()) {
+    if (shared.tensor.role != Role::parameter || !job.holds(name)) continue;
+    weights_.push_back(model.impl().store.hold(*shared.tensor.parameter));
+    tensors_[name] = weights_.back()->bytes();
   }
   for (const Program& program : whole) {
     const Program prepare = cut(program, Phase::prepare);
     for (std::size_t n = 0; n < prepare.nodes.size(); ++n) derive(model, prepare, n, job.options());
   }
+}
+
+namespace {
+
+// Does it make something of weights, none of which is trained?
+bool is_frozen(const Program& p, const Node& node) {
+  bool any = false, trained = false;
+  for (const TensorId id : node.inputs) {
+    if (!id || p[p.root(id)].role != Role::parameter) continue;
+    any = true;
+    trained = trained || p[p.root(id)].parameter->trained;
+  }
+  return any && !trained;
+}
+
+}  // namespace
+
+FrozenWeights take_frozen(const Model& model, std::vector<Program>& programs, std::size_t prepare) {
+  FrozenWeights frozen{.prepare = programs[prepare]};
+  std::erase_if(frozen.prepare.nodes, [&](const Node& n) { return !is_frozen(programs[prepare], n); });
+  std::erase_if(programs[prepare].nodes, [&](const Node& n) { return is_frozen(frozen.prepare, n); });
+  remove_dead(frozen.prepare);
+  remove_dead(programs[prepare]);
+  for (const Program& program : programs)
+    for (const TensorDef& t : program.tensors) {
+      if (!is_weight(t)) continue;
+      const ParameterSpec* spec = model.impl().find(t.of.empty() ? t.name : t.of);
+      if (spec && !spec->trained) frozen.names.insert(t.name);
+    }
+  return frozen;
 }
 
 namespace {

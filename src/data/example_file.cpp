@@ -1,0 +1,215 @@
+#include "data/example_file.hpp"
+
+#include <fmt/format.h>
+#include <algorithm>
+
+#include "data/json_lines.hpp"
+#include "data/text_files.hpp"
+#include "hone/examples.hpp"
+#include "text/chat_messages.hpp"
+#include "text/template_strings.hpp"
+
+namespace hone {
+namespace {
+
+using jinja::Value;
+using Spans = std::vector<std::pair<std::size_t, std::size_t>>;
+
+[[noreturn]] void refuse(const std::string& where, std::string what, std::string expected = {},
+                         std::string found = {}, std::string hint = {}) {
+  throw Error(ErrorKind::input, {.what = std::move(what),
+                                 .where = where,
+                                 .expected = std::move(expected),
+                                 .found = std::move(found),
+                                 .hint = std::move(hint)});
+}
+
+// One conversation, with which of its messages are learned.
+class Conversation {
+ public:
+  Conversation(const ChatTemplate& chat, std::vector<Value> messages, std::size_t first_learned,
+               std::string tools, std::size_t bytes, const std::string& where)
+      : chat_(chat),
+        messages_(std::move(messages)),
+        first_learned_(first_learned),
+        options_{.tools = std::move(tools)},
+        bytes_(bytes),
+        where_(where) {}
+
+  ExampleText example() {
+    RenderedChat whole = rendered(messages_.size(), false);
+    text_ = std::move(whole.text);
+    Spans learned = std::move(whole.generated);
+    if (!chat_.marks_generation())
+      for (std::size_t i = first_learned_; i < messages_.size(); ++i)
+        if (role(i) == "assistant") learned.push_back(turn(i));
+    return {.text = std::move(text_), .learned = std::move(learned), .framed = true};
+  }
+
+ private:
+  std::string role(std::size_t i) const {
+    const Value* role = messages_[i].dict() ? messages_[i].dict()->find("role") : nullptr;
+    if (!role || !role->string())
+      refuse(where_, fmt::format("message {} has no \"role\"", i + 1),
+             R"({"role": "user", "content": ".."})");
+    return *role->string();
+  }
+
+  RenderedChat rendered(std::size_t count, bool generation_prompt) {
+    ChatOptions options = options_;
+    options.add_generation_prompt = generation_prompt;
+    const Value some =
+        Value::list({messages_.begin(), messages_.begin() + static_cast<std::ptrdiff_t>(count)});
+    try {
+      return render(chat_, some, bytes_, options);
+    } catch (const Error& e) {
+      throw Error(e.kind(), {.what = e.what(), .where = where_});
+    }
+  }
+
+  // What message i adds behind the prompt to write it; the end of its turn is the model's, blanks behind are
+  // not.
+  std::pair<std::size_t, std::size_t> turn(std::size_t i) {
+    const std::string before = rendered(i, true).text, with = rendered(i + 1, false).text;
+    auto common = static_cast<std::size_t>(std::ranges::mismatch(with, text_).in1 - with.begin());
+    // Two tokens may begin alike: <user> and </s>.
+    if (common < with.size() && common > before.size())
+      common = std::max(before.size(), with.rfind('>', common - 1) + 1);
+    // A template may end a whole text where a turn does not end one.
+    const std::string_view left = jinja::stripped(std::string_view(with).substr(common));
+    if (!text_.starts_with(before) || common < before.size() || left.size() > 32 ||
+        (!left.empty() && left.find_first_of(" \n") != left.npos))
+      refuse(where_, fmt::format("the chat template writes message {} otherwise when others follow", i + 1),
+             {}, {},
+             "mark what the assistant writes by {% generation %} in the template, or use --train-on-prompt");
+    const std::string_view added = std::string_view(text_).substr(before.size(), common - before.size());
+    return {before.size(), before.size() + ends_turn(added)};
+  }
+
+  // Line ends behind a token that ends the turn (<|im_end|>, </s>) are the template's.
+  static std::size_t ends_turn(std::string_view added) {
+    const std::string_view kept = jinja::stripped_right(added);
+    return kept.ends_with('>') ? kept.size() : added.size();
+  }
+
+  const ChatTemplate& chat_;
+  std::vector<Value> messages_;
+  std::size_t first_learned_;
+  ChatOptions options_;
+  std::size_t bytes_;
+  const std::string& where_;
+  std::string text_;
+};
+
+class Reader {
+ public:
+  explicit Reader(const std::optional<ChatTemplate>& chat) : chat_(chat) {}
+
+  ExampleText example(std::string_view line, const std::string& where) const {
+    const Value object = parsed(line, where);
+    if (!object.dict()) refuse(where, "the line is no JSON object", {}, object.type());
+    const auto find = [&](const char* key) { return object.dict()->find(key); };
+    const Value *messages = find("messages"), *prompt = find("prompt"), *completion = find("completion");
+    if (messages) return conversation(object, items(*messages, "messages", where), 0, line.size(), where);
+    if (prompt && completion && prompt->list() && completion->list()) {
+      std::vector<Value> all = items(*prompt, "prompt", where);
+      const std::size_t first = all.size();
+      for (Value& v : items(*completion, "completion", where)) all.push_back(std::move(v));
+      return conversation(object, std::move(all), first, line.size(), where);
+    }
+    if (prompt && completion)
+      return completed(text(*prompt, "prompt", where), text(*completion, "completion", where));
+    if (const Value* whole = find("text")) {
+      const std::string t = text(*whole, "text", where);
+      return {.text = t, .learned = {{0, t.size()}}};
+    }
+    refuse(where, "the line is no example", R"("messages", "prompt" and "completion", or "text")",
+           keys_of(object));
+  }
+
+ private:
+  // The place in the line is in line 1 of it.
+  static Value parsed(std::string_view line, const std::string& where) {
+    try {
+      return jinja::from_json(line, where);
+    } catch (const Error& e) {
+      ErrorText said = e.text();
+      if (const auto at = said.where.rfind(", line 1, column"); at != std::string::npos)
+        said.where.erase(at, std::string_view(", line 1").size());
+      throw Error(e.kind(), said);
+    }
+  }
+
+  static std::string keys_of(const Value& object) {
+    std::string keys;
+    for (const auto& item : object.dict()->items) keys += (keys.empty() ? "" : ", ") + *item.first.string();
+    return keys.empty() ? "no member" : keys;
+  }
+
+  static std::string text(const Value& v, const char* key, const std::string& where) {
+    if (!v.string()) refuse(where, fmt::format("\"{}\" is not a string", key), {}, v.type());
+    return *v.string();
+  }
+
+  static std::vector<Value> items(const Value& v, const char* key, const std::string& where) {
+    if (!v.list() || v.list()->items.empty())
+      refuse(where, fmt::format("\"{}\" is not a list of messages", key), {},
+             v.list() ? "an empty one" : v.type());
+    return v.list()->items;
+  }
+
+  static ExampleText completed(std::string prompt, const std::string& completion) {
+    const std::size_t begin = prompt.size();
+    prompt += completion;
+    return {.text = prompt, .learned = {{begin, prompt.size()}}};
+  }
+
+  ExampleText conversation(const Value& object, std::vector<Value> messages, std::size_t first,
+                           std::size_t bytes, const std::string& where) const {
+    if (!chat_)
+      refuse(where, "messages need a chat template, and the model has none", {}, {},
+             "--chat-template FILE names one");
+    const Value* tools = object.dict()->find("tools");
+    jinja::Work work(where, {}, 64 * bytes + 4096);
+    const std::string json = tools && tools->truth() ? jinja::to_json(*tools, {}, work) : "";
+    return Conversation(*chat_, std::move(messages), first, json, bytes, where).example();
+  }
+
+  const std::optional<ChatTemplate>& chat_;
+};
+
+bool blank(std::string_view line) { return line.find_first_not_of(" \t\r") == std::string_view::npos; }
+
+}  // namespace
+
+void read_examples(const std::string& path, const std::optional<ChatTemplate>& chat,
+                   const std::function<void(const ExampleText&)>& visit) {
+  const Reader reader(chat);
+  LineReader lines(path);
+  for (std::string_view line; lines.next(line);) {
+    if (lines.number() == 1) line.remove_prefix(mark_bytes_of(line));
+    if (blank(line)) continue;
+    ExampleText example = reader.example(line, lines.where());
+    example.line = lines.number();
+    visit(example);
+  }
+}
+
+bool Examples::are_in(const std::string& path) {
+  if (!is_json_lines(path, TextFormat::by_name)) return false;
+  LineReader lines(path);
+  for (std::string_view line; lines.next(line);) {
+    if (lines.number() == 1) line.remove_prefix(mark_bytes_of(line));
+    if (blank(line)) continue;
+    try {
+      const Value object = jinja::from_json(line, lines.where());
+      const auto* members = object.dict();
+      return members && (members->find("messages") || members->find("prompt") || members->find("completion"));
+    } catch (const Error&) {
+      return false;  // whoever reads it says what is wrong
+    }
+  }
+  return false;
+}
+
+}  // namespace hone

@@ -1,0 +1,19 @@
+// ggml's blocks of quantized weights: expansion to f32.
+//
+//   std::vector<float> row(256);
+//   hone::kernel::expand({blocks, Element::q4_k}, row);
+//
+// The same bits on every instruction set, and those of ggml's own expansion. Not for bound loops, which have
+// theirs in kernel/isa.
+#pragma once
+#include <cstddef>
+#include <span>
+
+#include "kernel/element.hpp"
+
+namespace hone::kernel {
+
+// Whole blocks, or elements of a floating type.
+void expand(In values, std::span<float> to);
+
+}  // namespace hone::kernel

@@ -1,0 +1,215 @@
+#include "model/gguf_config.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <nlohmann/json.hpp>
+#include <numbers>
+
+#include "hone/error.hpp"
+
+namespace hone {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr const char* factors_tensor = "rope_freqs.weight";
+
+// Keys of the file's own architecture: "llama.block_count".
+class Keys {
+ public:
+  Keys(const GgufFile& file, std::string architecture)
+      : file_(file), prefix_(std::move(architecture) + ".") {}
+  std::string of(const char* key) const { return prefix_ + key; }
+  bool has(const char* key) const { return file_.has(of(key)); }
+  std::int64_t integer(const char* key) const { return file_.integer(of(key)); }
+  std::int64_t integer(const char* key, std::int64_t missing) const {
+    return file_.integer(of(key), missing);
+  }
+  double number(const char* key) const { return file_.number(of(key)); }
+  double number(const char* key, double missing) const { return file_.number(of(key), missing); }
+  std::string_view text(const char* key, std::string_view missing) const {
+    return file_.text(of(key), missing);
+  }
+  bool is_array(const char* key) const {
+    const auto found = file_.metadata().find(of(key));
+    return found != file_.metadata().end() && found->second.type == GgufValueType::array;
+  }
+  std::vector<std::int64_t> integers(const char* key) const { return file_.integers(of(key)); }
+  [[noreturn]] void refuse(const char* key, const std::string& what, const std::string& expected,
+                           const std::string& found) const {
+    throw Error(
+        ErrorKind::input,
+        {.what = what, .where = file_.path() + ", key " + of(key), .expected = expected, .found = found});
+  }
+
+ private:
+  const GgufFile& file_;
+  std::string prefix_;
+};
+
+// f32 as the shortest decimal that reads back to it: 1e-05, not 9.999999747378752e-06.
+double as_written(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.9g", value);
+  for (int digits = 6; digits < 9; ++digits) {
+    char shorter[32];
+    std::snprintf(shorter, sizeof shorter, "%.*g", digits, value);
+    if (std::strtof(shorter, nullptr) == static_cast<float>(value)) return std::strtod(shorter, nullptr);
+  }
+  return std::strtod(text, nullptr);
+}
+
+// Llama 3's stretching as its converter has it: a divisor for each pair. The numbers that it was made of are
+// not in the file; all models have low_freq_factor 1, high_freq_factor 4 and 8192 positions, and are checked
+// against that.
+Json llama3_scaling(const GgufFile& file, const GgufTensor& tensor, double theta, std::int64_t head_dim) {
+  const auto bytes = file.bytes(tensor);
+  std::vector<float> factors(bytes.size() / sizeof(float));
+  std::memcpy(factors.data(), bytes.data(), factors.size() * sizeof(float));
+  constexpr double original = 8192, low = 1, high = 4;
+  const auto refuse = [&](const std::string& found) {
+    throw Error(ErrorKind::input,
+                {.what = "the rotation is scaled in a way that is not known",
+                 .where = file.path() + ", tensor " + std::string(factors_tensor),
+                 .expected = "Llama 3's: low_freq_factor 1, high_freq_factor 4, 8192 positions",
+                 .found = found});
+  };
+  if (tensor.type.dtype != DType::f32 || static_cast<std::int64_t>(factors.size()) != head_dim / 2)
+    refuse(std::to_string(factors.size()) + " factors of " + std::string(tensor.type.name));
+  const double by = static_cast<double>(factors.back());
+  for (std::size_t i = 0; i < factors.size(); ++i) {
+    const double wavelength =
+        2 * std::numbers::pi * std::pow(theta, 2 * static_cast<double>(i) / static_cast<double>(head_dim));
+    const double smooth = (original / wavelength - low) / (high - low);
+    const double expected = wavelength < original / high  ? 1
+                            : wavelength > original / low ? by
+                                                          : 1 / ((1 - smooth) / by + smooth);
+    if (std::abs(static_cast<double>(factors[i]) - expected) > 1e-3 * expected)
+      refuse("factor " + std::to_string(factors[i]) + " of pair " + std::to_string(i));
+  }
+  return {{"rope_type", "llama3"},
+          {"factor", as_written(by)},
+          {"low_freq_factor", low},
+          {"high_freq_factor", high},
+          {"original_max_position_embeddings", static_cast<std::int64_t>(original)}};
+}
+
+Json scaling(const GgufFile& file, const Keys& keys, double theta, std::int64_t head_dim) {
+  if (const GgufTensor* factors = file.find(factors_tensor))
+    return llama3_scaling(file, *factors, theta, head_dim);
+  const std::string_view type = keys.text("rope.scaling.type", "none");
+  if (type == "none" || type.empty()) return nullptr;
+  if (type != "linear" && type != "yarn")
+    keys.refuse("rope.scaling.type", "the rotation is scaled in a way that is not known", "linear or yarn",
+                std::string(type));
+  Json scaling{{"rope_type", type}, {"factor", as_written(keys.number("rope.scaling.factor"))}};
+  if (keys.has("rope.scaling.original_context_length"))
+    scaling["original_max_position_embeddings"] = keys.integer("rope.scaling.original_context_length");
+  return scaling;
+}
+
+void require_plain(const Keys& keys, std::int64_t head_dim) {
+  if (const auto experts = keys.integer("expert_count", 0); experts > 0)
+    keys.refuse("expert_count", "a mixture of experts is not supported", "none", std::to_string(experts));
+  if (const auto rotated = keys.integer("rope.dimension_count", head_dim); rotated != head_dim)
+    keys.refuse("rope.dimension_count", "a rotation of a part of each head is not supported",
+                std::to_string(head_dim), std::to_string(rotated));
+  if (const auto v = keys.integer("attention.value_length", head_dim); v != head_dim)
+    keys.refuse("attention.value_length", "heads of values are not as wide as those of keys",
+                std::to_string(head_dim), std::to_string(v));
+}
+
+// Which layers have the window: as the file lists them, or all but every sixth.
+std::vector<bool> sliding_layers(const Keys& keys, std::int64_t window) {
+  constexpr const char* key = "attention.sliding_window_pattern";
+  std::vector<bool> sliding(
+      static_cast<std::size_t>(std::clamp<std::int64_t>(keys.integer("block_count"), 0, 1000)));
+  const auto listed = keys.is_array(key) ? keys.integers(key) : std::vector<std::int64_t>{};
+  if (!listed.empty() && listed.size() != sliding.size())
+    keys.refuse(key, "the list of layers is not as long as there are layers", std::to_string(sliding.size()),
+                std::to_string(listed.size()));
+  const std::int64_t pattern = listed.empty() ? std::max<std::int64_t>(1, keys.integer(key, 6)) : 1;
+  for (std::size_t i = 0; window > 0 && i < sliding.size(); ++i)
+    sliding[i] = listed.empty() ? static_cast<std::int64_t>(i + 1) % pattern != 0 : listed[i] != 0;
+  return sliding;
+}
+
+void add_gemma3(Json& config, const Keys& keys, std::int64_t head_dim) {
+  config["hidden_activation"] = "gelu_pytorch_tanh";
+  // As llama.cpp: of its 62 layers the 27B alone scales scores by its width.
+  config["query_pre_attn_scalar"] =
+      keys.integer("block_count") == 62
+          ? keys.integer("embedding_length") / keys.integer("attention.head_count")
+          : head_dim;
+  const std::int64_t window = keys.integer("attention.sliding_window", 0);
+  config["rope_local_base_freq"] = as_written(keys.number("rope.freq_base_swa", 1e4));
+  if (keys.has("final_logit_softcapping"))
+    config["final_logit_softcapping"] = as_written(keys.number("final_logit_softcapping"));
+  config["sliding_window"] = window > 0 ? Json(window) : Json(nullptr);
+  Json types = Json::array();
+  for (const bool slides : sliding_layers(keys, window))
+    types.push_back(slides ? "sliding_attention" : "full_attention");
+  config["layer_types"] = types;
+}
+
+void add_token(Json& config, const GgufFile& file, const char* key, const char* gguf) {
+  const std::string name = std::string("tokenizer.ggml.") + gguf;
+  if (file.has(name)) config[key] = file.integer(name);
+}
+
+}  // namespace
+
+const GgufFamily& gguf_family(const GgufFile& file) {
+  const std::string_view architecture = file.text("general.architecture");
+  if (const GgufFamily* family = gguf_family_of_architecture(architecture)) return *family;
+  std::string known;
+  for (const GgufFamily& f : gguf_families())
+    known += (known.empty() ? "" : ", ") + std::string(f.architecture);
+  throw Error(ErrorKind::input, {.what = "this family of models is not supported",
+                                 .where = file.path() + ", key general.architecture",
+                                 .expected = known,
+                                 .found = std::string(architecture)});
+}
+
+nlohmann::json config_of_gguf(const GgufFile& file) {
+  const GgufFamily& family = gguf_family(file);
+  const Keys keys(file, family.architecture);
+  const std::int64_t heads = keys.integer("attention.head_count"), width = keys.integer("embedding_length");
+  if (heads < 1 || width < 1)
+    keys.refuse("attention.head_count", "sizes make no model", "numbers above 0", std::to_string(heads));
+  const std::int64_t head_dim = keys.integer("attention.key_length", width / heads);
+  require_plain(keys, head_dim);
+  const double theta = keys.number("rope.freq_base", family.norm_offset > 0 ? 1e6 : 1e4);
+  Json config{{"model_type", family.model_type},
+              {"architectures", Json::array({family.class_name})},
+              {"vocab_size", file.at("token_embd.weight").shape.front()},
+              {"hidden_size", width},
+              {"intermediate_size", keys.integer("feed_forward_length")},
+              {"num_hidden_layers", keys.integer("block_count")},
+              {"num_attention_heads", heads},
+              {"num_key_value_heads", keys.integer("attention.head_count_kv", heads)},
+              {"head_dim", head_dim},
+              {"max_position_embeddings", keys.integer("context_length")},
+              {"rms_norm_eps", as_written(keys.number("attention.layer_norm_rms_epsilon"))},
+              {"rope_theta", as_written(theta)},
+              {"tie_word_embeddings", file.find("output.weight") == nullptr}};
+  if (const Json scaled = scaling(file, keys, theta, head_dim); !scaled.is_null())
+    config["rope_scaling"] = scaled;
+  if (std::string_view(family.model_type) == "gemma3_text")
+    add_gemma3(config, keys, head_dim);
+  else
+    config["hidden_act"] = "silu";
+  if (file.find("blk.0.attn_output.bias") ||
+      (std::string_view(family.model_type) != "qwen2" && file.find("blk.0.attn_q.bias")))
+    config["attention_bias"] = true;
+  if (file.find("blk.0.ffn_up.bias")) config["mlp_bias"] = true;
+  add_token(config, file, "bos_token_id", "bos_token_id");
+  add_token(config, file, "eos_token_id", "eos_token_id");
+  add_token(config, file, "pad_token_id", "padding_token_id");
+  return config;
+}
+
+}  // namespace hone

@@ -1,0 +1,22 @@
+// The metadata that llama.cpp needs of a model: from its config.json, and from its tokenizer's files.
+#pragma once
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
+
+#include "file/gguf_writer.hpp"
+#include "model/gguf_family.hpp"
+
+namespace hone {
+
+// Keys of the family. Error(input) for what llama.cpp's family cannot say.
+void write_config_keys(GgufWriter& out, const GgufFamily& family, const nlohmann::json& config,
+                       const std::string& where);
+// Llama 3's stretching of the rotation, as divisors of each pair; empty where there is none.
+std::vector<float> rotation_factors(const nlohmann::json& config);
+// Keys of the tokenizer in a folder, from its tokenizer.json, tokenizer_config.json and chat_template.jinja;
+// none where there is no tokenizer.json, which a note says.
+void write_tokenizer_keys(GgufWriter& out, const std::string& folder, const nlohmann::json& config,
+                          std::vector<std::string>& notes);
+
+}  // namespace hone

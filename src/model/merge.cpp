@@ -1,0 +1,120 @@
+// An adapter's part added to the weights that it stands beside: W + scale B A.
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <span>
+
+#include "file/atomic.hpp"
+#include "file/weight_files.hpp"
+#include "hone/lora.hpp"
+#include "ir/values.hpp"
+#include "model/model_impl.hpp"
+
+namespace hone {
+namespace {
+
+using Matrix = std::vector<float>;
+
+Matrix transposed(const Matrix& m, std::int64_t rows, std::int64_t columns) {
+  Matrix t(m.size());
+  for (std::int64_t r = 0; r < rows; ++r)
+    for (std::int64_t c = 0; c < columns; ++c)
+      t[static_cast<std::size_t>(c * rows + r)] = m[static_cast<std::size_t>(r * columns + c)];
+  return t;
+}
+
+// w[p,q] += scale left[p,r] right[r,q], in the order of r.
+void add_product(std::span<float> w, const Matrix& left, const Matrix& right, std::int64_t rank,
+                 float scale) {
+  const auto q = right.size() / static_cast<std::size_t>(rank);
+  for (std::size_t row = 0; row * q < w.size(); ++row)
+    for (std::size_t r = 0; r < static_cast<std::size_t>(rank); ++r) {
+      const float factor = scale * left[row * static_cast<std::size_t>(rank) + r];
+      float* to = w.data() + row * q;
+      const float* from = right.data() + r * q;
+      for (std::size_t i = 0; i < q; ++i) to[i] += factor * from[i];
+    }
+}
+
+class Merging {
+ public:
+  explicit Merging(const Model& model) : model_(model.impl()) {}
+
+  // The base's weights, each in the type that it is written in.
+  std::vector<ParameterSpec> specs(std::optional<DType> dtype) const {
+    std::vector<ParameterSpec> base;
+    const auto stored = model_.store.stored_types();
+    for (ParameterSpec spec : model_.specs) {
+      if (spec.trained) continue;
+      const auto type = stored.find(spec.name);
+      const bool narrow = type != stored.end() && is_floating(type->second);  // blocks become f32
+      spec.dtype = dtype ? *dtype : narrow ? type->second : DType::f32;
+      base.push_back(std::move(spec));
+    }
+    return base;
+  }
+
+  std::span<const std::byte> operator()(const ParameterSpec& spec) {
+    wide_.resize(static_cast<std::size_t>(spec.shape.elements()));
+    model_.store.read_file_layout(*model_.find(spec.name), wide_);
+    for (const LoraModule& module : model_.adapter->modules)
+      if (module.name + ".weight" == spec.name) add(module, spec);
+    if (spec.dtype == DType::f32) return std::as_bytes(std::span(wide_));
+    narrow_.resize(wide_.size() * static_cast<std::size_t>(size_bytes(spec.dtype)));
+    narrow(wide_, spec.dtype, narrow_);
+    return narrow_;
+  }
+
+ private:
+  Matrix read(const std::string& name) const {
+    const ParameterSpec& spec = *model_.find(name);
+    Matrix values(static_cast<std::size_t>(spec.shape.elements()));
+    model_.store.read_file_layout(spec, values);
+    return values;
+  }
+
+  void add(const LoraModule& module, const ParameterSpec& spec) {
+    const Matrix a = read(lora_a_name(module.name)), b = read(lora_b_name(module.name));  // [r,in], [out,r]
+    const std::int64_t rank = module.rank, in = spec.shape[1], out = spec.shape[0];
+    if (spec.transposed)  // the file's [in,out] += A^T B^T
+      add_product(wide_, transposed(a, rank, in), transposed(b, out, rank), rank, module.scale);
+    else
+      add_product(wide_, b, a, rank, module.scale);
+  }
+
+  const Model::Impl& model_;
+  Matrix wide_;
+  std::vector<std::byte> narrow_;
+};
+
+// The config says which type its weights are in, by the key's new name or the old one.
+std::string config_for(const Model& model, const std::optional<DType>& type) {
+  if (!type) return model.config_json();
+  constexpr std::pair<DType, const char*> names[] = {
+      {DType::f32, "float32"}, {DType::bf16, "bfloat16"}, {DType::f16, "float16"}};
+  auto config = nlohmann::json::parse(model.config_json());
+  for (const auto& [dtype, name] : names)
+    for (const char* key : {"dtype", "torch_dtype"})
+      if (dtype == *type && config.contains(key)) config[key] = name;
+  return config.dump(2) + "\n";
+}
+
+}  // namespace
+
+void merge(const Model& model, const std::string& folder, std::optional<Precision> dtype) {
+  if (!model.impl().adapter)
+    throw Error(ErrorKind::usage, {.what = "the model has no adapter to merge", .where = folder});
+  if (const std::string found = model_file_in(folder); !found.empty())
+    throw Error(ErrorKind::usage, {.what = "the folder holds a model, which would be replaced",
+                                   .where = folder,
+                                   .expected = "no folder, or one without a model",
+                                   .found = found});
+  Merging merging(model);
+  const auto type = dtype ? std::optional(dtype_of(*dtype)) : std::nullopt;
+  const MadeFolders made(folder);
+  AtomicFile config(folder + "/config.json");
+  config.write(config_for(model, type));
+  written_weights(folder + "/model.safetensors", merging.specs(type), std::ref(merging)).commit();
+  config.commit();
+}
+
+}  // namespace hone

@@ -1,0 +1,179 @@
+// A chat template with the variables that Transformers' apply_chat_template gives it.
+#include <ctime>
+#include <nlohmann/json.hpp>
+
+#include "file/atomic.hpp"
+#include "file/json.hpp"
+#include "file/mapped.hpp"
+#include "text/chat_messages.hpp"
+#include "text/template_lexer.hpp"
+#include "text/template_parser.hpp"
+#include "text/template_render.hpp"
+
+namespace hone {
+namespace {
+
+using nlohmann::json;
+
+// Templates are a few kilobytes, the longest that models come with some thirty.
+constexpr std::size_t longest_template = 1 << 20;
+// Of one rendering, and of reading a template: used up within a second, so the more where there is more to
+// write.
+constexpr std::size_t work_bytes = std::size_t{1} << 25, work_an_input_byte = 64;
+
+constexpr const char* config_file = "/tokenizer_config.json";
+
+}  // namespace
+
+struct ChatTemplate::Impl {
+  std::string where, source;  // normalized
+  std::map<std::string, std::string> tokens;
+  jinja::Statements statements;
+  bool marks_generation = false;
+};
+
+namespace {
+
+bool marks(const jinja::Statements& statements) {
+  for (const jinja::Statement& s : statements)
+    if (s.kind == jinja::Statement::Kind::generation || marks(s.body) || marks(s.otherwise)) return true;
+  return false;
+}
+
+// A message's keys that are null are as good as absent: templates ask whether a key is there.
+jinja::Value without_nulls(const jinja::Value& messages, const std::string& where) {
+  std::vector<jinja::Value> all;
+  const auto* list = messages.list();
+  if (!list) throw Error(ErrorKind::input, {.what = "messages are a list", .where = where});
+  for (const jinja::Value& m : list->items) {
+    if (!m.dict())
+      throw Error(ErrorKind::input, {.what = "a message is an object with \"role\" and \"content\"",
+                                     .where = where,
+                                     .found = m.type()});
+    std::vector<std::pair<jinja::Value, jinja::Value>> kept;
+    for (const auto& item : m.dict()->items)
+      if (!item.second.is_none()) kept.push_back(item);
+    all.push_back(jinja::Value::dict(std::move(kept)));
+  }
+  return jinja::Value::list(std::move(all));
+}
+
+RenderedChat rendered(const ChatTemplate::Impl& t, jinja::Value messages, std::size_t bytes,
+                      const ChatOptions& o) {
+  bytes += t.source.size() + o.tools.size() + o.variables.size();
+  jinja::Work work(t.where, t.source, work_bytes + work_an_input_byte * bytes);
+  jinja::Variables all;
+  for (const auto& [name, token] : t.tokens) all.emplace_back(name, jinja::Value(token));
+  all.emplace_back("messages", std::move(messages));
+  all.emplace_back("tools", o.tools.empty() ? jinja::Value() : jinja::from_json(o.tools, "tools"));
+  all.emplace_back("documents", jinja::Value());
+  all.emplace_back("add_generation_prompt", jinja::Value(o.add_generation_prompt));
+  if (!o.variables.empty()) {
+    const jinja::Value more = jinja::from_json(o.variables, "variables");
+    if (!more.dict())
+      throw Error(ErrorKind::input, {.what = "variables are a JSON object", .where = "variables"});
+    for (const auto& [name, value] : more.dict()->items) all.emplace_back(*name.string(), value);
+  }
+  const std::int64_t now = o.time ? o.time : static_cast<std::int64_t>(std::time(nullptr));
+  jinja::RenderedText text = jinja::render(t.statements, all, now, work);
+  return {std::move(text.text), std::move(text.generated)};
+}
+
+// tokenizer_config.json has a token as a string, or as an object with its content.
+std::optional<std::string> token_text(const json& value) {
+  if (value.is_string()) return value.get<std::string>();
+  if (value.is_object() && value.contains("content") && value["content"].is_string())
+    return value["content"].get<std::string>();
+  return std::nullopt;
+}
+
+// Of several templates the one of that name.
+std::optional<std::string> named(const json& templates, const std::string& name, const std::string& where) {
+  if (templates.is_string()) return templates.get<std::string>();
+  if (!templates.is_array())
+    throw Error(ErrorKind::input, {.what = "\"chat_template\" is a string, or a list of named ones",
+                                   .where = where,
+                                   .found = templates.type_name()});
+  for (const json& t : templates)
+    if (json_string(t, "name", where) == name) return json_string(t, "template", where);
+  return std::nullopt;
+}
+
+}  // namespace
+
+ChatTemplate ChatTemplate::parse(std::string_view text, const std::string& where,
+                                 const std::map<std::string, std::string>& tokens) {
+  if (text.size() > longest_template)
+    throw Error(ErrorKind::input, {.what = "the chat template is too long",
+                                   .where = where,
+                                   .expected = "at most " + std::to_string(longest_template) + " bytes",
+                                   .found = std::to_string(text.size())});
+  auto impl = std::make_shared<Impl>(Impl{where, jinja::normalized(text), tokens, {}, false});
+  jinja::Work work(where, impl->source, work_bytes + work_an_input_byte * text.size());
+  impl->statements = jinja::parse(impl->source, work);
+  impl->marks_generation = marks(impl->statements);
+  return ChatTemplate(std::move(impl));
+}
+
+ChatTemplate ChatTemplate::open(const std::string& file, const std::map<std::string, std::string>& tokens) {
+  return parse(read_file(file), file, tokens);
+}
+
+std::optional<ChatTemplate> ChatTemplate::of_model(const std::string& folder, const std::string& name) {
+  const auto tokens = special_token_names(folder);
+  const std::string own = folder + "/chat_template.jinja",
+                    more = folder + "/additional_chat_templates/" + name + ".jinja";
+  if (name == "default" && is_file(own)) return open(own, tokens);
+  if (name != "default" && is_file(more)) return open(more, tokens);
+  if (!is_file(folder + config_file)) return std::nullopt;
+  const json config = read_json(folder + config_file);
+  if (!config.is_object() || !config.contains("chat_template") || config["chat_template"].is_null())
+    return std::nullopt;
+  const std::string where = folder + config_file + ", chat_template";
+  const auto text = named(config["chat_template"], name, where);
+  if (!text) return std::nullopt;
+  return parse(*text, where, tokens);
+}
+
+RenderedChat ChatTemplate::render(const std::vector<ChatMessage>& messages,
+                                  const ChatOptions& options) const {
+  std::vector<jinja::Value> all;
+  std::size_t bytes = 0;
+  for (const ChatMessage& m : messages) {
+    bytes += m.role.size() + m.content.size();
+    all.push_back(jinja::Value::dict({{"role", m.role}, {"content", m.content}}));
+  }
+  return rendered(*impl_, jinja::Value::list(std::move(all)), bytes, options);
+}
+
+RenderedChat ChatTemplate::render_json(std::string_view messages, const ChatOptions& options) const {
+  return hone::render(*this, jinja::from_json(messages, "messages"), messages.size(), options);
+}
+
+RenderedChat render(const ChatTemplate& chat, const jinja::Value& messages, std::size_t bytes,
+                    const ChatOptions& options) {
+  return rendered(chat.impl(), without_nulls(messages, "messages"), bytes, options);
+}
+
+bool ChatTemplate::marks_generation() const { return impl_->marks_generation; }
+const std::string& ChatTemplate::source() const { return impl_->source; }
+
+std::map<std::string, std::string> special_token_names(const std::string& folder) {
+  std::map<std::string, std::string> all;
+  if (!is_file(folder + config_file)) return all;
+  const json config = read_json(folder + config_file);
+  if (!config.is_object()) return all;
+  for (const auto& [key, value] : config.items())
+    if (const auto text = key.ends_with("_token") ? token_text(value) : std::nullopt) all[key] = *text;
+  return all;
+}
+
+void copy_chat_files(const std::string& from, const std::string& to) {
+  for (const char* name : {"tokenizer_config.json", "chat_template.jinja", "generation_config.json",
+                           "special_tokens_map.json"}) {
+    const std::string source = from + "/" + name, target = to + "/" + name;
+    if (is_file(source) && !is_file(target)) write_file(target, read_file(source));
+  }
+}
+
+}  // namespace hone

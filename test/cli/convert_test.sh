@@ -1,0 +1,41 @@
+#!/bin/sh
+# Models between folders and GGUF files, by the program: the same weights, what is said, and exit codes.
+# usage: convert_test.sh HONE DATA
+data=$(realpath "$2")
+. "$(dirname "$0")/common.sh"
+llama=$data/models/llama
+
+# exits CODE WORDS COMMAND...: with that code, one message that has the words, and nothing new in the folder
+exits() {
+  code=$1 words=$2
+  shift 2
+  before=$(ls)
+  if "$hone" "$@" >out.log 2>err.log; then found=0; else found=$?; fi
+  [ "$found" = "$code" ] || fail "hone $*: exit $found, not $code: $(cat err.log)"
+  grep -q "$words" err.log || fail "hone $*: no '$words': $(cat err.log)"
+  [ "$(wc -l <err.log)" -le 8 ] || fail "hone $*: says too much"
+  [ "$before" = "$(ls)" ] || fail "hone $*: left something: $(ls)"
+}
+touch out.log err.log
+
+"$hone" convert "$llama" m.gguf --type f32 2>/dev/null
+[ "$("$hone" hash m.gguf)" = "$("$hone" hash "$llama")" ] || fail "the GGUF file has other weights"
+"$hone" convert m.gguf back 2>/dev/null
+[ "$("$hone" hash back)" = "$("$hone" hash "$llama")" ] || fail "the folder has other weights"
+"$hone" convert "$llama" q.gguf --type q8_0 2>/dev/null
+"$hone" inspect q.gguf | grep -q "blk.0.attn_q.weight *Q8_0 *\[64,64\]" || fail "inspect: $("$hone" inspect q.gguf)"
+"$hone" inspect q.gguf --metadata | grep -q "llama.block_count *u32 *2" || fail "inspect --metadata"
+"$hone" inspect q.gguf --json | grep -q '"dtype":"Q8_0"' || fail "inspect --json"
+"$hone" convert "$llama" k.gguf --type q4_k 2>err.log
+grep -q "note: .*q5_0 instead of q4_k: rows of 64" err.log || fail "another type is not said: $(cat err.log)"
+
+exits 2 "q4_k" convert "$llama" x.gguf --type q4k
+exits 2 "convert" convrt "$llama" x.gguf
+exits 3 "gpt2" convert "$data/models/gpt2" x.gguf
+exits 3 "no such file" convert nowhere x.gguf
+exits 1 "" convert "$llama" nowhere/x.gguf
+head -c 3000 q.gguf >short.gguf
+exits 3 "short.gguf" inspect short.gguf
+exits 3 "short.gguf" hash short.gguf
+exits 3 "no tokenizer" generate q.gguf -p x
+echo "fine"
