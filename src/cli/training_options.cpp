@@ -65,9 +65,9 @@ std::vector<std::string> separated(const std::string& list) {
 void TrainingOptions::add_to(Command& c, bool needs_out) {
   c.add_option("--model", run.model, "preset, config.json or model folder")->capture_default_str();
   c.add_option("--recipe", recipe, "TOML file of these options as keys (or just FILE.toml); those typed win");
-  c.add_option("--data", run.data,
-               "texts: file, folder or token shards; prompts or chats: .jsonl; pairs: .tsv or .jsonl, " +
-                   one_of(pair_task_names()));
+  c.add_option(
+      "--data", run.data,
+      "text file, folder, shards; prompts, chats: .jsonl; pairs: .tsv, .jsonl, " + one_of(pair_task_names()));
   c.add_option("--out", run.out, "folder for the model and its checkpoints")->required(needs_out);
   c.add_option("--tokenizer", run.tokenizer,
                "byte, char or a tokenizer.json (default: of the run in --out, of the model folder, byte)");
@@ -127,6 +127,10 @@ void TrainingOptions::add_to(Command& c, bool needs_out) {
   c.add_option("--lora-targets", lora_targets,
                "modules that have one, by the ends of their names: q_proj,v_proj (default: all-linear)");
   c.add_flag("--lora-rslora", lora_rslora, "alpha over the root of the rank");
+  add_running_to(c);
+}
+
+void TrainingOptions::add_running_to(Command& c) {
   c.add_option("--threads", run.plan.threads, "0: all cores; changes no number")->capture_default_str();
   add_isa(c, run.plan.isa);
   c.add_option("--seed", seed, "of initial weights, order of the text, dropout")->capture_default_str();
