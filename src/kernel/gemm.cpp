@@ -50,8 +50,9 @@ Split split(const Gemm& g, const GemmTable& t, int threads) {
       std::clamp(fitting, t.fewest_panels, std::max(t.fewest_panels, g.N / column_parts / t.panel_columns)) *
       t.panel_columns;
   s.column_blocks = divide_up(g.N, s.columns);
-  const int64_t longest = packing(g.b.type).elements / pair;  // a cut of K leaves blocks whole
-  const int64_t units = std::min(K, block / s.columns / longest * longest);
+  // A cut of K leaves blocks whole.
+  const int64_t longest = std::max<int64_t>(1, packing(g.b.type).elements / pair);
+  const int64_t units = block / s.columns >= K ? K : block / s.columns / longest * longest;
   s.k_block = units * pair;
 
   const int64_t wanted = threads == 1 ? 1 : divide_up(tasks, std::max<int64_t>(s.column_blocks, 1));

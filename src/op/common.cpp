@@ -82,6 +82,13 @@ double get(const Operand& o, std::int64_t i) {
   }
 }
 
+Operand expanded(const Operand& weight, std::vector<float>& values) {
+  if (!is_blocks(weight.type.dtype)) return weight;
+  values.resize(static_cast<std::size_t>(weight.type.shape.elements()));
+  kernel::expand({weight.data, element(weight.type.dtype)}, values);
+  return {values.data(), f32(weight.type.shape), weight.strides};
+}
+
 void set(const Operand& o, std::int64_t i, double value) {
   const std::int64_t at = address(o, i);
   switch (o.type.dtype) {

@@ -3,6 +3,7 @@
 #pragma once
 #include <cstdint>
 #include <functional>
+#include <vector>
 
 #include "base/types.hpp"
 #include "ir/op_record.hpp"
@@ -46,6 +47,8 @@ inline kernel::Out out(const Operand& o) { return {o.data, element(o.type.dtype)
 // Element i (counted row-major over the shape) of an operand of any dtype and strides.
 double get(const Operand& o, std::int64_t i);
 void set(const Operand& o, std::int64_t i, double value);
+// A weight in blocks as f32, in `values`; others as they are. (get() of one element expands its whole block.)
+Operand expanded(const Operand& weight, std::vector<float>& values);
 double rounded(DType dtype, double value);  // to a floating type
 
 // For `OpRecord::alias`: the first output may overwrite the first input.

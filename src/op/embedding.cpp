@@ -34,8 +34,10 @@ void run(const Call& c) {
 
 void reference(const Call& c) {
   const std::int64_t C = c.out[0].type.shape.last();
+  std::vector<float> values;
+  const Operand table = expanded(c.in[In::table], values);
   for (std::int64_t i = 0; i < c.out[0].type.shape.elements(); ++i)
-    set(c.out[0], i, get(c.in[In::table], static_cast<std::int64_t>(get(c.in[In::ids], i / C)) * C + i % C));
+    set(c.out[0], i, get(table, static_cast<std::int64_t>(get(c.in[In::ids], i / C)) * C + i % C));
 }
 
 void gradient(GradientContext& g) {

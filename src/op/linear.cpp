@@ -97,8 +97,10 @@ void run_few_rows(const Call& c) { kernel::run(kernel::FewRows{arguments(c)}, c.
 
 void reference(const Call& c) {
   const auto a = c.attributes.as<LinearAttributes>();
+  std::vector<float> values;
   const Operand &x = c.in[In::x], &residual = c.in[In::residual],
-                w = rows_of_weight(c.in[In::weight], a.rows), bias = rows_of_weight(c.in[In::bias], a.rows);
+                w = expanded(rows_of_weight(c.in[In::weight], a.rows), values),
+                bias = rows_of_weight(c.in[In::bias], a.rows);
   const std::int64_t K = w.type.shape[1], N = w.type.shape[0], rows = x.type.shape.rows();
   for (std::int64_t r = 0; r < rows; ++r)
     for (std::int64_t j = 0; j < N; ++j) {
@@ -206,8 +208,9 @@ void run_input(const Call& c) { kernel::run(input_arguments(c), c.isa, *c.pool, 
 
 void reference_input(const Call& c) {
   const auto a = c.attributes.as<LinearInputGradientAttributes>();
+  std::vector<float> values;
   const Operand &dy = c.in[InputIn::dy], &pre = c.in[InputIn::pre],
-                w = rows_of_weight(c.in[InputIn::weight], a.rows);
+                w = expanded(rows_of_weight(c.in[InputIn::weight], a.rows), values);
   const std::int64_t N = w.type.shape[0], K = w.type.shape[1];
   for (std::int64_t r = 0; r < dy.type.shape.rows(); ++r)
     for (std::int64_t k = 0; k < K; ++k) {

@@ -32,7 +32,7 @@ JsonPlace unwrapped(const JsonPlace& at) {
   for (const char* list : {"normalizers", "pretokenizers", "processors", "decoders"}) {
     const JsonPlace members = at[list];
     if (members.json().is_array() && members.json().size() == 1) return unwrapped(members[std::size_t{0}]);
-    if (members.json().is_array() && members.json().empty()) return members["none"];
+    if (members.json().is_array() && members.json().empty()) return at["none"];
   }
   return at;
 }

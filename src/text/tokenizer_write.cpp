@@ -46,6 +46,7 @@ std::string vocabulary_json(const Tokenizer::Impl& t) {
 
 // As "a b", which every version of the tokenizers reads; byte-level characters hold no space.
 std::string merges_json(const Tokenizer::Impl& t) {
+  if (!t.bpe) return "[]";  // bytes
   std::string text;
   for (const BpeMerge& m : t.bpe->merges())
     text += std::string(text.empty() ? "\n" : ",\n") + "      " +

@@ -186,7 +186,7 @@ TEST(TokenizerKinds, AMistakeIsSaidWithItsPlace) {
                  "\\1, which is not supported");
   expect_refused("llama3", "/pre_tokenizer/pretokenizers/0/behavior", "Alone", "pretokenizers[0].behavior");
   expect_refused("llama2", "/post_processor/single/0/SpecialToken/id", "<t>",
-                 "post_processor.special_tokens.<t>");
+                 "post_processor.special_tokens: \"<t>\" is missing");
   expect_refused("llama2", "/decoder/decoders/3/start", -1, "decoder.decoders[3].start");
   expect_refused("unigram", "/model/vocab/5", json::array({"a"}), "model.vocab[5]");
   expect_refused("unigram", "/model/unk_id", 1500, "model.unk_id");
