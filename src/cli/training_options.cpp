@@ -67,7 +67,7 @@ void TrainingOptions::add_to(Command& c, bool needs_out) {
   c.add_option("--recipe", recipe, "TOML file of these options as keys (or just FILE.toml); those typed win");
   c.add_option(
       "--data", run.data,
-      "text file, folder, shards; prompts, chats: .jsonl; pairs: .tsv, .jsonl, " + one_of(pair_task_names()));
+      "texts or shards; prompts or chats: .jsonl; pairs: .tsv, .jsonl, " + one_of(pair_task_names()));
   c.add_option("--out", run.out, "folder for the model and its checkpoints")->required(needs_out);
   c.add_option("--tokenizer", run.tokenizer,
                "byte, char or a tokenizer.json (default: of the run in --out, of the model folder, byte)");
