@@ -156,14 +156,8 @@ RunSummary TrainingSession::run(bool print_it) {
     if (progress_) write(progress_->finish());
     if (print_it) print_done(done);
     return done;
-  } catch (const Error& e) {
+  } catch (...) {
     if (progress_) write(progress_->finish());
-    if (json_)
-      print(JsonLine()
-                .add("event", "error")
-                .add("exit_code", exit_code(e.kind()))
-                .add("message", e.what())
-                .text());
     throw;
   }
 }

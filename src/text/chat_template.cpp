@@ -20,7 +20,7 @@ using nlohmann::json;
 constexpr std::size_t longest_template = 1 << 20;
 // Of one rendering, and of reading a template: used up within a second, so the more where there is more to
 // write.
-constexpr std::size_t work_bytes = std::size_t{1} << 25, work_an_input_byte = 64;
+constexpr std::size_t work_bytes = std::size_t{1} << 24, work_an_input_byte = 64;
 
 constexpr const char* config_file = "/tokenizer_config.json";
 

@@ -265,6 +265,8 @@ class Run {
     if (options_.profile) summary_.op_ms = trainer_.profile_ms();
     summary_.stopped = stopping() || !evaluate();
     trainer_.await_checkpoint();
+    if (!did_steps)
+      folder_.keep_newest(options_.keep_checkpoints);  // a finished run, started again with fewer
     if (!summary_.stopped) {
       trainer_.save(options_.out, options_.saving);
       tokenizer_.save(options_.out);
