@@ -113,6 +113,17 @@ TEST_P(Family, TrainingEvaluationAndGenerationAgree) {
   }
 }
 
+// A prompt's pieces of 64 go through the products and the attention that evaluation has; what is left of it,
+// and each new token, through sums of fewer rows (doc/engine.md).
+TEST_P(Family, APromptOfWholePiecesHasTheBitsOfEvaluation) {
+  const Model m = model();
+  const Ids text = some_ids(64, m.vocab_size());
+  const Ways ways{m, Precision::f32, text};
+  const auto whole = ways.by_evaluation(), prompt = ways.by_generation(64);
+  EXPECT_TRUE(std::equal(prompt.begin(), prompt.end(), whole.end() - std::ssize(prompt)))
+      << largest_difference({whole.end() - std::ssize(prompt), whole.end()}, prompt);
+}
+
 // bf16 keeps 8 bits, and each of a model's products is rounded to them: logits are off by some hundredths of
 // the largest.
 TEST_P(Family, Bf16IsNearF32) {
@@ -133,6 +144,27 @@ TEST_P(Family, Bf16IsNearF32) {
               mid / largest);
   EXPECT_LT(low, 0.03 * largest);
   EXPECT_LT(mid, 0.004 * largest);
+}
+
+TEST_P(Family, WeightsFollowFromNeitherThreadsNorMicroBatchesNorTheInstructionSet) {
+  const Model m = model();
+  const Ids text = some_ids(4 * 40, m.vocab_size());
+  const auto hash = [&](const TrainPlanOptions& options) {
+    Trainer trainer{TrainPlan(m, options)};
+    for (int n = 0; n < 3; ++n) trainer.step(BatchView{4, 40, text, text}, {.lr = 1e-2f, .clip = 1});
+    return trainer.weights_hash();
+  };
+  for (const Precision precision : {Precision::f32, Precision::bf16}) {
+    const TrainPlanOptions whole{.batch = 4, .seq = 40, .precision = precision, .threads = 1};
+    TrainPlanOptions parts = whole;
+    parts.micro_batch = 1, parts.threads = 3;
+    EXPECT_EQ(hash(parts), hash(whole));
+  }
+  if (!cpu_has(Isa::avx2)) return;
+  const TrainPlanOptions here{.batch = 4, .seq = 40, .threads = 1};
+  TrainPlanOptions elsewhere = here;
+  elsewhere.isa = "avx2";
+  EXPECT_EQ(hash(elsewhere), hash(here));
 }
 
 TEST_P(Family, ASavedModelIsTheModel) {
