@@ -113,17 +113,6 @@ TEST_P(Family, TrainingEvaluationAndGenerationAgree) {
   }
 }
 
-// A prompt's pieces of 64 go through the products and the attention that evaluation has; what is left of it,
-// and each new token, through sums of fewer rows (doc/engine.md).
-TEST_P(Family, APromptOfWholePiecesHasTheBitsOfEvaluation) {
-  const Model m = model();
-  const Ids text = some_ids(64, m.vocab_size());
-  const Ways ways{m, Precision::f32, text};
-  const auto whole = ways.by_evaluation(), prompt = ways.by_generation(64);
-  EXPECT_TRUE(std::equal(prompt.begin(), prompt.end(), whole.end() - std::ssize(prompt)))
-      << largest_difference({whole.end() - std::ssize(prompt), whole.end()}, prompt);
-}
-
 // bf16 keeps 8 bits, and each of a model's products is rounded to them: logits are off by some hundredths of
 // the largest.
 TEST_P(Family, Bf16IsNearF32) {
