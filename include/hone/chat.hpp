@@ -69,7 +69,8 @@ class HONE_API ChatTemplate {
   std::shared_ptr<const Impl> impl_;
 };
 
-// What a model's tokenizer_config.json calls bos_token, eos_token and so on; empty without that file.
-HONE_API std::map<std::string, std::string> special_token_names(const std::string& folder);
+// What a model's tokenizer_config.json, or GGUF file, calls bos_token, eos_token and so on; empty without
+// them.
+HONE_API std::map<std::string, std::string> special_token_names(const std::string& model);
 
 }  // namespace hone

@@ -98,8 +98,7 @@ void write_config_keys(GgufWriter& out, const GgufFamily& family, const Json& co
   const Keys keys(out, family);
   const std::int64_t heads = json_integer(config, "num_attention_heads", where),
                      width = json_integer(config, "hidden_size", where);
-  const Json head = config.value("head_dim", Json());
-  const std::int64_t head_dim = head.is_number() ? head.get<std::int64_t>() : width / heads;
+  const std::int64_t head_dim = head_width(config);
   const Json kv = config.value("num_key_value_heads", Json());
   keys.whole("block_count", json_integer(config, "num_hidden_layers", where));
   keys.whole("context_length", json_integer(config, "max_position_embeddings", where));
@@ -117,6 +116,13 @@ void write_config_keys(GgufWriter& out, const GgufFamily& family, const Json& co
   if (gemma3) write_gemma3(keys, config, head_dim, where);
   if (!gemma3 && config.value("use_sliding_window", false))
     refuse(where, "use_sliding_window", "false", "true");
+}
+
+std::int64_t head_width(const nlohmann::json& config) {
+  const nlohmann::json head = config.value("head_dim", nlohmann::json());
+  return head.is_number() ? head.get<std::int64_t>()
+                          : config.at("hidden_size").get<std::int64_t>() /
+                                config.at("num_attention_heads").get<std::int64_t>();
 }
 
 std::vector<float> rotation_factors(const Json& config) {

@@ -51,11 +51,13 @@ TEST_P(PeftGolden, LogitsLossGradientsAndLossesAgree) {
                     << " losses " << r.losses << "; worst: " << r.worst;
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Each, PeftGolden, testing::Combine(testing::Values("gpt2", "gpt2_rslora", "llama", "gemma3_text"), testing::ValuesIn(all_isas)),
-    [](const auto& each) {
-      return std::string(std::get<0>(each.param)) + "_" + std::string(name(std::get<1>(each.param)));
-    });
+INSTANTIATE_TEST_SUITE_P(Each, PeftGolden,
+                         testing::Combine(testing::Values("gpt2", "gpt2_rslora", "llama", "gemma3_text"),
+                                          testing::ValuesIn(all_isas)),
+                         [](const auto& each) {
+                           return std::string(std::get<0>(each.param)) + "_" +
+                                  std::string(name(std::get<1>(each.param)));
+                         });
 
 TEST(Lora, TenStepsLeadToPeftsWeights) {
   const std::string folder = HONE_TEST_DATA "/adapters/gpt2";
