@@ -4,8 +4,9 @@
 //   if (!report.ok) std::printf("%s is %g off\n", report.worst.c_str(), report.gradients);
 //
 // The golden file holds out.logits, loss, losses, grad.NAME and the inputs: in.input_ids and in.labels
-// (shifted inside) of a language model; in.src, in.tgt, in.labels (not shifted) and, where some of the source
-// is padding, in.src_padding (true at the end of a row) of an encoder-decoder.
+// (shifted inside) and, where rows are padded at their end, in.attention_mask of a language model; in.src,
+// in.tgt, in.labels (not shifted) and, where some of the source is padding, in.src_padding (true at the end
+// of a row) of an encoder-decoder.
 #pragma once
 #include <string>
 

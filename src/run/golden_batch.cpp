@@ -28,33 +28,43 @@ std::vector<std::int32_t> ids(const SafetensorsFile& file, const std::string& na
   return values;
 }
 
-// The labels of such a file are those of Transformers: position t is to predict labels[t + 1].
+// How much of each row is no padding, by a tensor that is `padding` where it is; padding stands at the end.
+template <class T>
+std::vector<std::int32_t> lengths_of(const SafetensorsFile& file, const std::string& name, const char* dtype,
+                                     const Shape2& shape, bool padding) {
+  if (shape_of(file, name) != shape) refuse(file, "it has not the shape of the ids beside it", name);
+  const auto marks = golden_values<T>(file, name, dtype);
+  std::vector<std::int32_t> lengths;
+  for (auto row = marks.begin(); row != marks.end(); row += shape[1]) {
+    const auto padded = [padding](T mark) { return (mark != 0) == padding; };
+    const auto end = row + shape[1], first = std::find_if(row, end, padded);
+    if (!std::all_of(first, end, padded)) refuse(file, "padding must stand at the end of a row", name);
+    lengths.push_back(static_cast<std::int32_t>(first - row));
+  }
+  return lengths;
+}
+
+// The labels of such a file are those of Transformers: position t is to predict labels[t + 1]. A model that
+// looks back needs no mask for padding at the end.
 GoldenBatch language_model_batch(const SafetensorsFile& file) {
+  const std::string mask = "in.attention_mask";
   const Shape2 shape = shape_of(file, "in.input_ids");
   auto labels = ids(file, "in.labels", shape);
   for (auto row = labels.begin(); row != labels.end(); row += shape[1]) {
     std::rotate(row, row + 1, row + shape[1]);
     row[shape[1] - 1] = kernel::ignored_label;
   }
-  return {.count = shape[0],
-          .seq = shape[1],
-          .inputs = {{"tokens", ids(file, "in.input_ids", shape)}, {"labels", std::move(labels)}}};
+  GoldenBatch batch{.count = shape[0],
+                    .seq = shape[1],
+                    .inputs = {{"tokens", ids(file, "in.input_ids", shape)}, {"labels", std::move(labels)}}};
+  if (file.find(mask)) batch.lengths = lengths_of<std::int64_t>(file, mask, "I64", shape, false);
+  return batch;
 }
 
-// How much of each row is no padding; padding stands at the end.
 std::vector<std::int32_t> source_lengths(const SafetensorsFile& file, const Shape2& shape) {
   const std::string name = "in.src_padding";
-  std::vector<std::int32_t> lengths(static_cast<std::size_t>(shape[0]), static_cast<std::int32_t>(shape[1]));
-  if (!file.find(name)) return lengths;
-  if (shape_of(file, name) != shape) refuse(file, "it has not the shape of the ids beside it", name);
-  const auto padding = golden_values<std::uint8_t>(file, name, "BOOL");
-  for (std::int64_t b = 0; b < shape[0]; ++b) {
-    const auto row = padding.begin() + b * shape[1], end = row + shape[1];
-    const auto first = std::find_if(row, end, [](std::uint8_t p) { return p != 0; });
-    if (std::find(first, end, 0) != end) refuse(file, "padding must stand at the end of a row", name);
-    lengths[static_cast<std::size_t>(b)] = static_cast<std::int32_t>(first - row);
-  }
-  return lengths;
+  if (file.find(name)) return lengths_of<std::uint8_t>(file, name, "BOOL", shape, true);
+  return std::vector<std::int32_t>(static_cast<std::size_t>(shape[0]), static_cast<std::int32_t>(shape[1]));
 }
 
 GoldenBatch encoder_decoder_batch(const SafetensorsFile& file) {

@@ -15,6 +15,7 @@ struct GoldenBatch {
   std::int64_t count = 0, seq = 0;
   std::map<std::string, std::vector<std::int32_t>> inputs{};
   std::map<std::string, std::int64_t, std::less<>> sizes{};  // TrainPlanOptions::sizes
+  std::vector<std::int32_t> lengths{};  // how much of each row is no padding, which stands behind; none: all
 
   Samples samples() const {
     Samples all(count);

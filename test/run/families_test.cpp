@@ -135,6 +135,27 @@ TEST_P(Family, Bf16IsNearF32) {
   EXPECT_LT(mid, 0.004 * largest);
 }
 
+TEST_P(Family, WeightsFollowFromNeitherThreadsNorMicroBatchesNorTheInstructionSet) {
+  const Model m = model();
+  const Ids text = some_ids(4 * 40, m.vocab_size());
+  const auto hash = [&](const TrainPlanOptions& options) {
+    Trainer trainer{TrainPlan(m, options)};
+    for (int n = 0; n < 3; ++n) trainer.step(BatchView{4, 40, text, text}, {.lr = 1e-2f, .clip = 1});
+    return trainer.weights_hash();
+  };
+  for (const Precision precision : {Precision::f32, Precision::bf16}) {
+    const TrainPlanOptions whole{.batch = 4, .seq = 40, .precision = precision, .threads = 1};
+    TrainPlanOptions parts = whole;
+    parts.micro_batch = 1, parts.threads = 3;
+    EXPECT_EQ(hash(parts), hash(whole));
+  }
+  if (!cpu_has(Isa::avx2)) return;
+  const TrainPlanOptions here{.batch = 4, .seq = 40, .threads = 1};
+  TrainPlanOptions elsewhere = here;
+  elsewhere.isa = "avx2";
+  EXPECT_EQ(hash(elsewhere), hash(here));
+}
+
 TEST_P(Family, ASavedModelIsTheModel) {
   const TemporaryFolder folder;
   const Model m = model();
