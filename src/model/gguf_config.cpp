@@ -63,13 +63,17 @@ double as_written(double value) {
 }
 
 // Llama 3's stretching as its converter has it: a divisor for each pair. The numbers that it was made of are
-// not in the file; all models have low_freq_factor 1, high_freq_factor 4 and 8192 positions, and are checked
-// against that.
-Json llama3_scaling(const GgufFile& file, const GgufTensor& tensor, double theta, std::int64_t head_dim) {
+// not in llama.cpp's files: all models have low_freq_factor 1, high_freq_factor 4 and 8192 positions. hone's
+// files say them (gguf_metadata.cpp). The divisors are checked against either.
+Json llama3_scaling(const GgufFile& file, const Keys& keys, const GgufTensor& tensor, double theta,
+                    std::int64_t head_dim) {
   const auto bytes = file.bytes(tensor);
   std::vector<float> factors(bytes.size() / sizeof(float));
   std::memcpy(factors.data(), bytes.data(), factors.size() * sizeof(float));
-  constexpr double original = 8192, low = 1, high = 4;
+  const std::int64_t positions = keys.integer("rope.scaling.original_context_length", 8192);
+  const double original = static_cast<double>(positions),
+               low = keys.number("rope.scaling.low_freq_factor", 1),
+               high = keys.number("rope.scaling.high_freq_factor", 4);
   const auto refuse = [&](const std::string& found) {
     throw Error(ErrorKind::input,
                 {.what = "the rotation is scaled in a way that is not known",
@@ -94,12 +98,12 @@ Json llama3_scaling(const GgufFile& file, const GgufTensor& tensor, double theta
           {"factor", as_written(by)},
           {"low_freq_factor", low},
           {"high_freq_factor", high},
-          {"original_max_position_embeddings", static_cast<std::int64_t>(original)}};
+          {"original_max_position_embeddings", positions}};
 }
 
 Json scaling(const GgufFile& file, const Keys& keys, double theta, std::int64_t head_dim) {
   if (const GgufTensor* factors = file.find(factors_tensor))
-    return llama3_scaling(file, *factors, theta, head_dim);
+    return llama3_scaling(file, keys, *factors, theta, head_dim);
   const std::string_view type = keys.text("rope.scaling.type", "none");
   if (type == "none" || type.empty()) return nullptr;
   if (type != "linear" && type != "yarn")

@@ -51,7 +51,13 @@ void write_rotation(const Keys& keys, const Json& config, double theta, const st
   const Json rope = rotation(config, "full_attention");
   keys.number("rope.freq_base", rope.value("rope_theta", theta));
   const std::string type = rope.value("rope_type", "default");
-  if (type == "default" || type == "llama3") return;  // the latter: rotation_factors
+  if (type == "llama3") {  // beside rotation_factors; llama.cpp needs none of these
+    keys.whole("rope.scaling.original_context_length",
+               rope.value("original_max_position_embeddings", std::int64_t{8192}));
+    keys.number("rope.scaling.low_freq_factor", rope.value("low_freq_factor", 1.0));
+    keys.number("rope.scaling.high_freq_factor", rope.value("high_freq_factor", 4.0));
+  }
+  if (type == "default" || type == "llama3") return;
   if (type != "linear" && type != "yarn") refuse(where, "rope_type", "default, linear, yarn or llama3", type);
   keys.text("rope.scaling.type", type);
   keys.number("rope.scaling.factor", rope.value("factor", 1.0));
