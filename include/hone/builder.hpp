@@ -58,7 +58,7 @@ struct ParameterOptions {
 enum class InputKind : std::uint8_t {
   ids,      // i32, each 0 <= id < below
   labels,   // the same, or -100 where nothing counts
-  lengths,  // i32, 0 to `below`: how many positions of a sample count, the rest is padding
+  lengths,  // i32, 1 to `below`: how many positions of a sample count, the rest is padding
   values,   // f32: pixels, sound, targets
 };
 struct InputOptions {

@@ -26,6 +26,7 @@ struct ConvertReport {
 // `to` is a GGUF file where its name ends so, else a folder. The tokenizer goes with the model. Families:
 // those that both sides have, llama, qwen2, qwen3 and gemma3_text. K-quants (q4_k, q6_k) need rows of 256:
 // where a row is no multiple of that a tensor becomes q5_0 and q8_0, as llama.cpp has it, and a note says so.
+// A folder with a LoRA adapter becomes a GGUF adapter, as llama.cpp's --lora takes it, in f32.
 // Error(usage) for an unknown type, Error(input) for a model that the other side cannot say.
 HONE_API ConvertReport convert(const std::string& from, const std::string& to,
                                const ConvertOptions& options = {});

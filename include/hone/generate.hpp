@@ -149,14 +149,14 @@ class HONE_API Generation {
   std::unique_ptr<Impl> impl_;
 };
 
-// What a model's folder says of generation, in generation_config.json or else config.json.
+// What a model says of generation: generation_config.json or else config.json, or a GGUF file's metadata.
 struct GenerationDefaults {
   std::vector<std::int32_t> end_tokens{};  // eos_token_id, one or several
   bool samples = false;                    // do_sample
   std::optional<float> temperature{}, top_p{}, min_p{}, repetition_penalty{};
   std::optional<std::int64_t> top_k{};
 };
-HONE_API GenerationDefaults generation_defaults(const std::string& folder);
+HONE_API GenerationDefaults generation_defaults(const std::string& model);
 
 // A file of prompts: one a line, or in JSON lines (.jsonl, .ndjson) the member "prompt"; lines without any
 // text are passed over. Error(input) with the line.

@@ -15,6 +15,7 @@ namespace hone {
 struct Hyperparameter {
   std::string name;
   float standard;  // where none is given
+  std::string meaning;
 };
 
 // "adamw", "adamw8bit", "adafactor", "lion", "muon", "sgd": what TrainPlanOptions::optimizer takes.

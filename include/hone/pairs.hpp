@@ -38,6 +38,9 @@ enum class TooLong {
 HONE_API const char* name(TooLong);
 HONE_API TooLong too_long_from_name(const std::string& name);  // Error(usage) that lists them
 
+// The tasks that make their pairs by themselves: "task:dates", "task:sums".
+HONE_API std::vector<std::string> pair_task_names();
+
 struct PairOptions {
   std::string tokenizer{};      // byte, char (of both halves), a tokenizer.json or its folder; empty: byte
   std::int64_t source_seq = 0;  // positions of a source; 0: as many as the longest takes
@@ -61,7 +64,7 @@ struct PairBatch {
 
 class HONE_API Pairs {
  public:
-  // A file, or "task:dates", "task:sums". Error(input) names file and line of a pair that lacks a half, has a
+  // A file, or one of pair_task_names(). Error(input) names file and line of a pair that lacks a half, has a
   // third column, is no JSON, or is too long.
   explicit Pairs(const std::string& what, const PairOptions& options = {});
   Pairs(const std::string& what, Tokenizer tokenizer, const PairOptions& options = {});
@@ -84,8 +87,12 @@ class HONE_API Pairs {
   std::string digest() const;         // 32 hex digits of all tokens, or of the task
   std::int64_t memory_bytes() const;  // that they take here
 
+  // Error(input) where no pair is left to train on, or none to hold out: of one pair in all, or where others
+  // were dropped. Evaluating `all` needs neither.
+  void require_both_parts() const;
+
   // Step n's pairs: each pass over a file takes them in a drawn order. Error(usage) for numbers that are out
-  // of range.
+  // of range, Error(input) where none is left to train on.
   PairBatch batch(std::int64_t n, std::int64_t pairs) const;
   PairBatch batch(std::int64_t n, std::int64_t pairs, std::int64_t first, std::int64_t count) const;
   PairBatch held_out(std::int64_t first, std::int64_t count) const;

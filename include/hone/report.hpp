@@ -192,6 +192,7 @@ class HONE_API EventWriter {
   struct Close {
     void operator()(std::FILE* f) const { std::fclose(f); }
   };
+  void begin(double unix_seconds, std::int64_t first_step);
   void record(std::string_view data);
 
   std::string path_;

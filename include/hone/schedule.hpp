@@ -5,6 +5,7 @@
 #pragma once
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "hone/error.hpp"
 
@@ -50,7 +51,20 @@ struct WarmupStableDecay {
   HONE_API float operator()(std::int64_t step) const;
 };
 
+// The same by name. One more schedule is one more name here, and its line of the table in
+// src/train/schedule.cpp.
 enum class ScheduleKind { constant, linear, cosine, wsd };
-HONE_API ScheduleKind schedule_from_name(const std::string& name);
+HONE_API std::vector<std::string> schedules();  // "constant", ..., in that order
+HONE_API const char* name(ScheduleKind schedule);
+HONE_API ScheduleKind schedule_from_name(const std::string& name);  // Error(usage) for another name
+
+// What a run says of its schedule; each takes what it has.
+struct ScheduleNumbers {
+  float peak = 1e-3f;
+  std::int64_t warmup = 0, steps = 1;
+  float least = 0;
+  std::int64_t decay = 0;
+};
+HONE_API float learning_rate(ScheduleKind schedule, const ScheduleNumbers& numbers, std::int64_t step);
 
 }  // namespace hone

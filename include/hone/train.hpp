@@ -61,8 +61,9 @@ struct TrainPlanOptions {
   // Text::memory_bytes() and reading_bytes() of what it trains on: the forecast counts them too.
   std::int64_t text_bytes = 0, reading_bytes = 0;
   Objective objective{};  // what it is trained for; none: the model's own
-  std::map<std::string, std::int64_t, std::less<>>
-      sizes{};  // what Builder::size says; else as ModelOptions has it
+  // What Builder::size says, else as ModelOptions has it: "source_seq", positions of a source, is one of
+  // families that read one. Error(usage) for a name that neither the network nor the objective asks for.
+  std::map<std::string, std::int64_t, std::less<>> sizes{};
   // What peak_bytes of the forecast may be; 0: no limit. Within it the fastest way is chosen of those that
   // change no bit: activations made again instead of kept, smaller chunks of the loss, copies of weights in
   // low precision made where they are read, and, where micro_batch is 0, smaller micro-batches.
@@ -123,6 +124,9 @@ struct StepOptions {
   std::stop_token stop{};
   // Beside "muon": the learning rate of what it leaves to AdamW (tables, head, vectors); none: lr.
   std::optional<float> adamw_lr{};
+  // Any of the optimizer's numbers by its name, as hyperparameters() has it; the members above are for those
+  // that most optimizers share. Error(usage) for one that is given both ways with two values.
+  std::map<std::string, float> scalars{};
 };
 
 struct StepResult {
@@ -178,12 +182,15 @@ class HONE_API Trainer {
 
   // The same in two verbs. accumulate: forward, loss and backward of the next micro-batch of the step (as
   // many sequences as the plan has a program for: micro_batch, or the ragged rest); returns the sum of its
-  // losses, nats. Gradients are divided by step_tokens, by default batch * seq. Fewer sequences than the
-  // plan's batch may make a step, more are an Error(usage). update: clip, the optimizer, cast.
+  // losses, nats. Gradients are divided by step_tokens, by default the plan's batch * seq: where some labels
+  // are -100 that would not be what step() does, so without step_tokens (Batch::tokens() of the whole step)
+  // they are an Error(usage). Fewer sequences than the plan's batch may make a step, more are an
+  // Error(usage). update: clip, the optimizer, cast.
   double accumulate(const BatchView& micro_batch, std::int64_t step_tokens = 0);
-  // counts: how many labels of each input of labels count in the whole step; none: all that there are in
-  // batch().
+  // counts: how many labels of each input of labels count in the whole step, as label_counts() has it; none:
+  // all that there are in batch(), and then each of them has to count.
   double accumulate(const Samples& micro_batch, const std::map<std::string, std::int64_t>& counts = {});
+  std::map<std::string, std::int64_t> label_counts(const Samples& step) const;  // that are not -100, by input
   StepResult update(const StepOptions& options);
   // Forgets what was accumulated since the last update: the next accumulate() begins a step.
   void discard();
@@ -213,7 +220,8 @@ class HONE_API Trainer {
   // Everything that the next step depends on, as a folder that appears whole or not at all: a model folder
   // with the optimizer's state beside it. One that is there already must be empty or a checkpoint: it is
   // replaced. resume() returns the notes; a file that is missing, cut short or altered is Error(input), a
-  // whole checkpoint of another model, optimizer or task Error(usage), and neither changes a thing.
+  // whole checkpoint of another model, optimizer or task, or one of fp16 where the plan is not (its loss
+  // scale would be lost), Error(usage), and neither changes a thing.
   void save_checkpoint(const std::string& folder, const CheckpointOptions& options = {}) const;
   std::map<std::string, std::string> resume(const std::string& folder);
 

@@ -8,7 +8,6 @@
 #include "cli/arguments.hpp"
 #include "cli/command.hpp"
 #include "cli/json_line.hpp"
-#include "cli/numbers.hpp"
 #include "cli/terminal.hpp"
 #include "cli/training_session.hpp"
 #include "hone/text.hpp"
@@ -24,7 +23,7 @@ struct BenchOptions {
   std::int64_t prompt = 128;
   int tokens = 64;
   bool json = false;
-  std::string memory, tokenizer, data;
+  std::string tokenizer, data;
 };
 
 // Both were measured in turns, so the shares hold though the limit moved.
@@ -111,9 +110,10 @@ void show(const GenerateBench& r, const std::string& label, bool json) {
   };
   line("prefill", r.prefill_tokens_per_s);
   line("decode", r.decode_tokens_per_s);
-  print(fmt::format("a token reads {} of weights: {:.1f} GB/s = {:.1f} % of the {:.1f} that this machine reads; {}",
-                    human_bytes(r.token_bytes), r.token_bytes * r.decode_tokens_per_s.median / 1e9,
-                    100 * r.share_of_limit, r.limit_gb_s, human_bytes(static_cast<double>(r.peak_bytes))));
+  print(fmt::format(
+      "a token reads {} of weights: {:.1f} GB/s = {:.1f} % of the {:.1f} that this machine reads; {}",
+      human_bytes(r.token_bytes), r.token_bytes * r.decode_tokens_per_s.median / 1e9, 100 * r.share_of_limit,
+      r.limit_gb_s, human_bytes(static_cast<double>(r.peak_bytes))));
   Table table({"op", "ms a token"});
   for (const auto& [op, ms] : r.op_ms)
     if (ms > 0) table.row({op, fmt::format("{:.3f}", ms)});
@@ -139,16 +139,17 @@ void run_tokenizer(const BenchOptions& o) {
 void run(const std::string& what, BenchOptions o) {
   if (what == "tokenizer") return run_tokenizer(o);
   o.plan.precision = precision_from_name(o.precision);
-  if (!o.memory.empty()) o.plan.memory_bytes = bytes_from_text(o.memory, "memory");
   if (what == "gemm") return show(bench_gemm(o.plan.precision, o.plan.threads, o.plan.isa), o.json);
   if (what == "attention") return show(bench_attention(o.plan.precision, o.plan.threads, o.plan.isa), o.json);
   const Model model = find_model(o.model, {.vocab_size = o.vocab});
   print_notes(model.notes());
   if (what == "prefill" || what == "decode") {
-    const GenerateOptions generate{
-        .context = o.prompt + o.tokens, .precision = o.plan.precision, .threads = o.plan.threads, .isa = o.plan.isa};
-    return show(bench_generate(model, generate, o.prompt, o.tokens), fmt::format("{} {}", o.model, o.precision),
-                o.json);
+    const GenerateOptions generate{.context = o.prompt + o.tokens,
+                                   .precision = o.plan.precision,
+                                   .threads = o.plan.threads,
+                                   .isa = o.plan.isa};
+    return show(bench_generate(model, generate, o.prompt, o.tokens),
+                fmt::format("{} {}", o.model, o.precision), o.json);
   }
   const BenchResult r = bench_train(model, o.plan, o.steps);
   show(r, fmt::format("train {} {}x{} {}", o.model, o.plan.batch, o.plan.seq, o.precision), o.json);
@@ -171,14 +172,16 @@ void add_bench(Command& app) {
   c->add_option("--prompt-tokens", o->prompt, "decode, prefill: tokens of the prompt")
       ->capture_default_str()
       ->between(1, 1'000'000);
-  c->add_option("--tokens", o->tokens, "decode: tokens behind it")->capture_default_str()->between(1, 1'000'000);
+  c->add_option("--tokens", o->tokens, "decode: tokens behind it")
+      ->capture_default_str()
+      ->between(1, 1'000'000);
   c->add_option("--model", o->model, "preset, config.json, model folder or GGUF file")->capture_default_str();
   c->add_option("--vocab", o->vocab, "vocabulary (default: the model's own; nano 4096)")
       ->between(0, 100'000'000);
   c->add_option("--batch", o->plan.batch, "sequences a step")->capture_default_str();
   c->add_option("--micro-batch", o->plan.micro_batch, "sequences computed at once (0: chosen)")
       ->capture_default_str();
-  c->add_option("--memory", o->memory, "largest resident size: 1GiB, 700MiB, 1.5GB");
+  c->add_size("--memory", o->plan.memory_bytes, "largest resident size: 1GiB, 700M (MiB), 1.5GB (of 1000)");
   c->add_option("--seq", o->plan.seq, "tokens a sequence")->capture_default_str();
   c->add_option("--precision", o->precision, "f32, bf16 or fp16")->capture_default_str();
   c->add_option("--threads", o->plan.threads, "0: all cores")->capture_default_str();

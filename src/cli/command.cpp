@@ -148,6 +148,12 @@ Option* Option::between(std::int64_t least, std::int64_t most) {
   });
   return this;
 }
+Option* Option::not_empty(const std::string& expected) {
+  parsed_->check([expected](const std::string& value) {
+    return value.empty() ? fmt::format("expected {}, found ''", expected) : std::string();
+  });
+  return this;
+}
 Option* Option::repeatable() {
   parsed_->allow_extra_args(false);
   parsed_->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
@@ -193,6 +199,12 @@ template Option* Command::add_option(const std::string&, float&, const std::stri
 template Option* Command::add_option(const std::string&, int&, const std::string&);
 template Option* Command::add_option(const std::string&, std::int64_t&, const std::string&);
 template Option* Command::add_option(const std::string&, std::uint64_t&, const std::string&);
+
+Option* Command::add_size(const std::string& name, std::int64_t& bytes, const std::string& what) {
+  const auto read = [&bytes, name](const std::string& text) { bytes = bytes_from_text(text, name); };
+  CLI::Option* option = parsed_->add_option_function<std::string>(name, read, what)->type_name("SIZE");
+  return &options_.emplace_back(option, ValueKind::text);
+}
 
 Option* Command::add_flag(const std::string& names, bool& value, const std::string& what) {
   return &options_.emplace_back(parsed_->add_flag(names, value, what), ValueKind::flag);
@@ -241,14 +253,16 @@ void Command::show_default(const std::string& option, const std::string& what) {
   parsed_->get_option(option)->default_str(what);
 }
 
-std::string Command::typed() const {
-  std::string text;
-  for (const CLI::Option* o : parsed_->get_options())
-    if (o->count() > 0)
-      text += fmt::format(
-          "{}{}{}{}", text.empty() ? "" : " ", o->get_name(), o->get_items_expected_max() > 0 ? " " : "",
-          o->get_items_expected_max() > 0 ? fmt::format("{}", fmt::join(o->results(), " ")) : "");
-  return text;
+std::string Command::typed(const std::vector<std::string>& without) const {
+  std::vector<std::string> words;
+  for (const CLI::Option* o : parsed_->get_options()) {
+    if (o->count() == 0 || std::find(without.begin(), without.end(), o->get_name()) != without.end())
+      continue;
+    words.push_back(o->get_name());
+    if (o->get_items_expected_max() == 0) continue;
+    for (const std::string& value : o->results()) words.push_back(shell_word(value));
+  }
+  return fmt::format("{}", fmt::join(words, " "));
 }
 
 std::string Command::path() const {
@@ -321,6 +335,7 @@ void Command::parse(const Arguments& arguments) {
   } catch (const CLI::ParseError& e) {
     throw chosen().as_typed(chosen().refusal(e.what()), arguments);
   } catch (const Error& e) {
+    if (e.kind() != ErrorKind::usage && e.kind() != ErrorKind::budget) throw;
     throw chosen().as_typed(e, arguments);
   }
 }
@@ -329,7 +344,6 @@ void Command::parse(const Arguments& arguments) {
 // options, and tells nothing of where the mistake is.
 Error Command::as_typed(const Error& e, const Arguments& arguments) const {
   const bool budget = e.kind() == ErrorKind::budget;
-  if (e.kind() != ErrorKind::usage && !budget) return e;
   ErrorText text = e.text();
   if (kinds().contains(option_of(text.where))) text.where = option_of(text.where);
   if (budget) return {e.kind(), text};
@@ -337,6 +351,12 @@ Error Command::as_typed(const Error& e, const Arguments& arguments) const {
   if (origin.empty()) return {e.kind(), text};
   text.where = text.where.empty() ? origin : origin + ": " + text.where;
   return {ErrorKind::input, text};
+}
+
+std::string Command::below_with(const std::string& option) const {
+  for (const auto& c : commands_)
+    if (!program_ && c->kinds().contains(option)) return c->path();
+  return {};
 }
 
 Error Command::refusal(const std::string& complaint) const {
@@ -353,6 +373,10 @@ Error Command::refusal(const std::string& complaint) const {
   }
   const std::string word = extras.front().substr(0, extras.front().find('='));
   if (!word.starts_with("-") && !commands_.empty()) find({word});
+  if (const std::string below = below_with(word); !below.empty())
+    return {ErrorKind::usage,
+            {.what = fmt::format("{} needs a command before {}", path(), word),
+             .hint = fmt::format("did you mean {} {}?", below, word)}};
   const std::string near = word.starts_with("-") ? nearest(word, long_names(*parsed_)) : "";
   return {ErrorKind::usage,
           {.what = fmt::format("unknown {} '{}'", word.starts_with("-") ? "option" : "argument", word),

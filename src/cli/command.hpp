@@ -28,6 +28,7 @@ class Option {
   Option* type_name(const std::string& what);              // of the value, in the help: "f32|bf16"
   Option* one_of(const std::vector<std::string>& all);     // other values are refused
   Option* between(std::int64_t least, std::int64_t most);  // both included
+  Option* not_empty(const std::string& expected);          // '' is refused, as not what was expected
   Option* repeatable();                                    // each time that it is given adds a value
   std::int64_t count() const;                              // how often it was given
 
@@ -54,6 +55,8 @@ class Command {
   // double, float, int, a 64-bit integer or std::optional<double>. Numbers are checked (numbers.hpp).
   template <class T>
   Option* add_option(const std::string& names, T& value, const std::string& what);
+  // A size in bytes, as bytes_from_text reads it.
+  Option* add_size(const std::string& name, std::int64_t& bytes, const std::string& what);
   Option* add_flag(const std::string& names, bool& value, const std::string& what);
   void callback(std::function<void()> run);
   bool given(const std::string& option) const;  // "--steps"
@@ -62,8 +65,8 @@ class Command {
   void show_default(const std::string& option, const std::string& what);  // in the help, instead of a value
 
   const std::string& name() const { return name_; }
-  // "--lr 0.003 --out x": the options as they were typed.
-  std::string typed() const;
+  // "--lr 0.003 --out 'my run'": the options as they were typed, but for some, for a shell.
+  std::string typed(const std::vector<std::string>& without = {}) const;
   std::string help() const;
   // The command that these words name from here on: {"tokenizer", "train"}; {"bench", "gemm"} is bench, which
   // takes that word. Error(usage) with the nearest.
@@ -71,6 +74,7 @@ class Command {
   OptionKinds option_kinds(const std::string& command) const;  // of a command below this; none if unknown
   // Runs what the arguments choose. Help and version go to stdout; a mistake is an Error(usage) that names
   // the option, or the nearest command or option; an Error(input) with the line where it comes from a recipe.
+  // Other errors pass as they are.
   void parse(const Arguments& arguments);
 
  private:
@@ -81,6 +85,7 @@ class Command {
   bool takes(const std::string& word) const;
   Error as_typed(const Error& e, const Arguments& arguments) const;
   Error refusal(const std::string& complaint) const;
+  std::string below_with(const std::string& option) const;  // the path of a command below that has it, or ""
 
   std::string name_, what_, examples_;
   std::unique_ptr<CLI::App> program_;  // of the program itself

@@ -9,9 +9,11 @@
 namespace hone::cli {
 
 void add_convert(Command& app) {
-  auto* c = app.add_subcommand("convert", "a model from a folder to a GGUF file, or back",
-                               "  hone convert SmolLM2-135M smollm2.gguf --type q8_0\n"
-                               "  hone convert smollm2.gguf SmolLM2-135M --type bf16");
+  auto* c =
+      app.add_subcommand("convert", "a model from a folder to a GGUF file, or back",
+                         "  hone convert SmolLM2-135M smollm2.gguf --type q8_0\n"
+                         "  hone convert smollm2.gguf SmolLM2-135M --type bf16\n"
+                         "  hone convert out/adapter adapter.gguf        (a LoRA adapter, for llama.cpp)");
   auto *in = new_kept<std::string>(), *out = new_kept<std::string>();
   auto* options = new_kept<ConvertOptions>();
   auto* json = new_kept<bool>();

@@ -88,7 +88,8 @@ void add_eval(Command& app) {
   c->add_option("model", o->model, "model folder")->required();
   add_adapter(*c, o->adapter);
   c->add_option("--data", o->data,
-                "texts: file, folder or token shards; pairs: .tsv or .jsonl, task:dates, task:sums")
+                fmt::format("texts: file, folder or token shards; pairs: .tsv or .jsonl, {}",
+                            fmt::join(pair_task_names(), ", ")))
       ->required();
   c->add_option("--too-long", o->too_long, "pairs longer than the model allows: error, drop or cut")
       ->capture_default_str();

@@ -71,7 +71,7 @@ void use_cache(Generator& generator, const std::string& path, const Ids& prompt)
 }
 
 void run_one(const Options& o, const Model& model, const Tokenizer& tokenizer) {
-  const Ids prompt = tokenizer.encode(prompt_of(o));
+  const Ids prompt = tokenizer.encode(prompt_of(o), !model.reads_source());
   GenerateOptions plan = o.plan;
   if (!model.reads_source()) plan.context = context_for(o, model, {prompt});
   SamplingOptions sampling = o.sampling;
@@ -97,7 +97,7 @@ void run_one(const Options& o, const Model& model, const Tokenizer& tokenizer) {
 void run_all(const Options& o, const Model& model, const Tokenizer& tokenizer) {
   const std::vector<std::string> texts = read_prompts(o.prompts);
   std::vector<Ids> prompts;
-  for (const std::string& text : texts) prompts.push_back(tokenizer.encode(text));
+  for (const std::string& text : texts) prompts.push_back(tokenizer.encode(text, true));
   GenerateOptions plan = o.plan;
   plan.context = context_for(o, model, prompts);
   plan.sequences = std::min(o.parallel, std::ssize(prompts));

@@ -17,7 +17,7 @@ void add_sampling(Command& c, SamplingOptions& o) {
 }
 
 void add_generator(Command& c, GenerateOptions& plan, std::string& precision) {
-  c.add_option("-c,--ctx-size", plan.context, "most tokens, prompt included");
+  c.add_option("-c,--ctx-size,--context", plan.context, "most tokens, prompt included");
   c.add_option("--precision", precision, "f32, bf16 or fp16")->capture_default_str();
   c.add_option("--threads", plan.threads, "0: all cores; changes no text")->capture_default_str();
   add_isa(c, plan.isa);

@@ -2,14 +2,15 @@
 
 #include <fmt/format.h>
 
-#include <array>
+#include <algorithm>
+#include <cctype>
 #include <cfloat>
 #include <charconv>
 #include <cmath>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <type_traits>
-#include <utility>
 
 #include "hone/error.hpp"
 
@@ -59,31 +60,36 @@ template std::string check_number<std::uint64_t>(std::string&);
 template std::string check_number<float>(std::string&);
 template std::string check_number<double>(std::string&);
 
+namespace {
+
+// "KiB", "Ki", "K": of 1024, as ulimit and docker have a letter alone. "KB": of 1000. "B", nothing: bytes.
+std::optional<double> unit_size(std::string unit) {
+  std::transform(unit.begin(), unit.end(), unit.begin(), [](unsigned char c) { return std::tolower(c); });
+  if (unit.empty() || unit == "b") return 1;
+  const auto power = std::string_view("kmgt").find(unit[0]);
+  if (power == std::string_view::npos) return {};
+  const std::string_view rest = std::string_view(unit).substr(1);
+  if (rest == "b") return std::pow(1e3, static_cast<double>(power + 1));
+  if (rest.empty() || rest == "i" || rest == "ib") return std::exp2(10 * static_cast<double>(power + 1));
+  return {};
+}
+
+}  // namespace
+
 std::int64_t bytes_from_text(const std::string& text, const std::string& option) {
-  static constexpr std::array<std::pair<std::string_view, double>, 10> units{{{"KiB", 0x1p10},
-                                                                              {"MiB", 0x1p20},
-                                                                              {"GiB", 0x1p30},
-                                                                              {"TiB", 0x1p40},
-                                                                              {"KB", 1e3},
-                                                                              {"MB", 1e6},
-                                                                              {"GB", 1e9},
-                                                                              {"TB", 1e12},
-                                                                              {"B", 1},
-                                                                              {"", 1}}};
   double number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   std::string_view unit(end, static_cast<std::size_t>(text.data() + text.size() - end));
   while (unit.starts_with(' ')) unit.remove_prefix(1);
-  for (const auto& [name, size] : units) {
-    const double bytes = number * size;
-    if (unit == name && error == std::errc() && bytes >= 1 && bytes < 0x1p62)
-      return static_cast<std::int64_t>(bytes);
-  }
-  throw Error(ErrorKind::usage,
-              {.what = "not a size",
-               .where = option,
-               .expected = "a number above 0 with KiB, MiB, GiB, KB, MB, GB or nothing: 1GiB, 700MiB, 1.5GB",
-               .found = "'" + text + "'"});
+  const double bytes = number * unit_size(std::string(unit)).value_or(0);
+  if (error == std::errc() && bytes >= 1 && bytes < 0x1p62) return static_cast<std::int64_t>(bytes);
+  throw Error(
+      ErrorKind::usage,
+      {.what = "not a size",
+       .where = option,
+       .expected = "a number above 0 with KiB, MiB, GiB or TiB (or K, M, G, T), with KB, MB, GB or TB (of "
+                   "1000), or of bytes: 1GiB, 700M, 1.5GB",
+       .found = "'" + text + "'"});
 }
 
 }  // namespace hone::cli

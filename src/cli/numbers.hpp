@@ -11,8 +11,8 @@ namespace hone::cli {
 template <class T>
 std::string check_number(std::string& text);
 
-// "1GiB", "700MiB", "1.5 GB", "4096": bytes. Error(usage), said of `option`, for what is none, or not above
-// 0.
+// "1GiB", "700M", "1.5 GB", "4096": bytes; letters of either case. Error(usage), said of `option`, for what
+// is none, or not above 0.
 std::int64_t bytes_from_text(const std::string& text, const std::string& option);
 
 }  // namespace hone::cli

@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <filesystem>
+
 #include "cli/command.hpp"
 #include "cli/json_line.hpp"
 #include "cli/terminal.hpp"
@@ -9,30 +11,37 @@
 namespace hone::cli {
 namespace {
 
-// What was typed, but for what `plan` alone has and what another value is recommended for; then that.
-std::string run_command(const Command& plan, const std::string& recommended) {
-  std::string typed = " " + plan.typed() + " ";
-  const auto drop = [&](const std::string& option, bool has_value) {
-    for (auto at = typed.find(" " + option + " "); at != std::string::npos;
-         at = typed.find(" " + option + " ")) {
-      const auto behind = at + option.size() + 1;
-      typed.erase(at, (has_value ? typed.find(' ', behind + 1) : behind) - at);
-    }
-  };
-  drop("--json", false);
-  drop("--print-programs", false);
+// A folder of its own for what was planned without one.
+std::string usual_out(const std::string& model) {
+  const std::filesystem::path path(model);
+  const auto last = path.has_filename() ? path : path.parent_path();
+  const bool folder = std::filesystem::is_directory(path);
+  return "out/" + (folder ? last.filename().string() + "-tuned" : last.stem().string());
+}
+
+// What was typed, but for what `plan` alone has and what another value is recommended for; then that, and
+// what a run needs besides.
+std::string run_command(const Command& plan, const TrainingRun& run, const std::string& recommended) {
+  std::vector<std::string> without{"--json", "--print-programs"};
   for (const char* option : {"--precision", "--memory", "--allow"})
-    if (recommended.find(option) != std::string::npos) drop(option, true);
-  std::string command = "hone train" + typed + recommended;
-  while (command.ends_with(' ')) command.pop_back();
-  return command;
+    if (recommended.find(option) != std::string::npos) without.emplace_back(option);
+  std::vector<std::string> words{"hone train", plan.typed(without), recommended};
+  if (run.out.empty()) words.push_back("--out " + shell_word(usual_out(run.model)));
+  std::erase(words, "");
+  return fmt::format("{}", fmt::join(words, " "));
+}
+
+// What is typed for a choice; of a budget, the size that it takes.
+std::string typed_for(const PlanChoice& c) {
+  return c.options == "--memory" ? fmt::format("--memory {}MiB", (c.peak_bytes >> 20) + 1) : c.options;
 }
 
 struct Shown {
   const TrainPlan& plan;
   std::vector<PlanChoice> choices;
   Recommendation recommended;
-  std::string command;  // the run as it is recommended; empty where there is none
+  std::string command;      // the run as it is recommended; empty where there is none
+  bool lacks_data = false;  // and its --data is still to be named
 };
 
 void show_json(const Shown& s, bool programs) {
@@ -43,7 +52,7 @@ void show_json(const Shown& s, bool programs) {
   for (const PlanChoice& c : s.choices)
     choices.push_back(JsonLine()
                           .add("what", c.what)
-                          .add("options", c.options)
+                          .add("options", typed_for(c))
                           .add("same_numbers", c.same_numbers)
                           .add("parameters_bytes", c.parameters_bytes)
                           .add("gradients_bytes", c.gradients_bytes)
@@ -65,7 +74,8 @@ void show_json(const Shown& s, bool programs) {
       .add("breakdown", parts)
       .add("choices", choices)
       .add("fits", s.recommended.fits)
-      .add("recommended", s.command);
+      .add("recommended_options", s.recommended.options)
+      .add("recommended", s.lacks_data ? "" : s.command);
   if (programs) line.add("programs", s.plan.print());
   print(line.text());
 }
@@ -77,9 +87,7 @@ std::string choices_table(const std::vector<PlanChoice>& choices) {
   for (const PlanChoice& c : choices)
     table.row({c.what, size(c.parameters_bytes), size(c.gradients_bytes), size(c.optimizer_bytes),
                size(c.activations_bytes), size(c.scratch_bytes), size(c.outside_bytes), size(c.peak_bytes),
-               human_duration(c.step_ms / 1e3),
-               c.options == "--memory" ? "--memory " + std::to_string((c.peak_bytes >> 20) + 1) + "MiB"
-                                       : c.options});
+               human_duration(c.step_ms / 1e3), typed_for(c)});
   return table.to_string();
 }
 
@@ -99,7 +107,7 @@ void show(const Shown& s, bool json, bool programs) {
                     human_rate(tokens / f.step_ms * 1e3, "tok/s")));
   print_text("\n" + choices_table(s.choices));
   if (s.recommended.fits)
-    print("recommended here: " + s.command);
+    print((s.lacks_data ? "recommended here, with your --data: " : "recommended here: ") + s.command);
   else
     print("this machine has not enough free memory for it, whatever is chosen");
 }
@@ -123,9 +131,13 @@ void add_plan(Command& app) {
     run.on_message = message;
     const TrainPlan plan = plan_of(run);
     print_notes(run_notes(run, plan));
-    Shown shown{.plan = plan, .choices = plan_choices(plan), .recommended = {}, .command = {}};
+    Shown shown{.plan = plan,
+                .choices = plan_choices(plan),
+                .recommended = {},
+                .command = {},
+                .lacks_data = run.data.empty()};
     shown.recommended = recommended(plan, shown.choices, run.plan.memory_bytes);
-    if (shown.recommended.fits) shown.command = run_command(*c, shown.recommended.options);
+    if (shown.recommended.fits) shown.command = run_command(*c, run, shown.recommended.options);
     show(shown, *json, *programs);
   });
 }

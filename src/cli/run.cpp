@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "cli/adapter.hpp"
 #include "cli/generation_options.hpp"
 #include "cli/terminal.hpp"
 #include "hone/chat.hpp"
@@ -14,7 +15,7 @@ namespace {
 constexpr std::int64_t usual_context = 4096;
 
 struct Options {
-  std::string model, system, template_file, variables, precision = "f32";
+  std::string model, adapter, system, template_file, variables, precision = "f32";
   GenerateOptions plan;
   SamplingOptions sampling;
   bool verbose_prompt = false;
@@ -119,11 +120,9 @@ class Chat {
     }
   }
 
-  std::vector<std::int32_t> rendered() const {
-    const std::string text =
-        template_.render(messages_, {.add_generation_prompt = true, .variables = o_.variables}).text;
-    if (o_.verbose_prompt) std::fputs((text + "\n").c_str(), stderr);
-    return tokenizer_.encode(text);  // the template wrote what begins a text
+  std::vector<std::int32_t> rendered() {
+    text_ = template_.render(messages_, {.add_generation_prompt = true, .variables = o_.variables}).text;
+    return tokenizer_.encode(text_);  // the template wrote what begins a text
   }
 
   // Of all messages that leave room for an answer: the oldest go, never the system's nor the last.
@@ -148,6 +147,7 @@ class Chat {
                                      .expected = fmt::format("less than {} tokens", context),
                                      .found = std::to_string(ids.size()),
                                      .hint = "shorten it, or raise --ctx-size"});
+    if (o_.verbose_prompt) std::fputs((text_ + "\n").c_str(), stderr);
     return ids;
   }
 
@@ -178,14 +178,14 @@ class Chat {
   Interrupts interrupts_;
   LineInput input_;
   std::vector<ChatMessage> messages_;
+  std::string text_;  // as they were rendered last
 };
 
 void run(Options o, const Command& c) {
   o.plan.precision = precision_from_name(o.precision);
   template_of(o);  // what is wrong with it is said before weights are read
   take_defaults(o, generation_defaults(o.model), c);
-  const Model model = open(o.model);
-  print_notes(model.notes());
+  const Model model = open_model(o.model, o.adapter);
   if (model.reads_source())
     throw Error(ErrorKind::usage, {.what = "the model writes targets to sources, and does not chat",
                                    .where = o.model,
@@ -207,7 +207,8 @@ void add_run(Command& app) {
                                "  echo \"Who wrote Hamlet?\" | hone run out/model -n 60");
   auto* o = new_kept<Options>();
   o->sampling.max_tokens = -1;
-  c->add_option("model", o->model, "model folder")->required();
+  c->add_option("model", o->model, "model folder, or a GGUF file")->required();
+  add_adapter(*c, o->adapter);
   c->add_option("--system", o->system, "a system message, which begins the chat");
   c->add_option("--chat-template", o->template_file, "a file in Jinja, instead of the model's own template");
   c->add_option("--chat-template-kwargs", o->variables,

@@ -4,15 +4,22 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
+#include <cctype>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <mutex>
+#include <optional>
+#include <string_view>
 #include <thread>
 #include <utility>
+
+#include "cli/json_line.hpp"
+#include "cli/numbers.hpp"
 
 namespace hone::cli {
 
@@ -43,6 +50,40 @@ void message(const std::string& text) { std::fputs((printable(text) + "\n").c_st
 
 void print_notes(const std::vector<std::string>& notes) {
   for (const std::string& note : notes) message("note: " + note);
+}
+
+std::string shell_word(const std::string& word) {
+  const auto plain = [](unsigned char c) {
+    return std::isalnum(c) != 0 ||
+           std::string_view("_-+=:,./@%").find(static_cast<char>(c)) != std::string_view::npos;
+  };
+  if (!word.empty() && std::all_of(word.begin(), word.end(), plain)) return word;
+  std::string quoted = "'";
+  for (const char c : word) quoted += c == '\'' ? "'\\''" : std::string(1, c);
+  return quoted + "'";
+}
+
+namespace {
+
+// As TrainPlan says it of a budget that is too small.
+std::optional<std::int64_t> smallest_bytes(const std::string& expected) {
+  constexpr std::string_view least = "at least ";
+  if (!expected.starts_with(least)) return {};
+  try {
+    return bytes_from_text(expected.substr(least.size()), "");
+  } catch (const Error&) {  // it speaks of something else
+    return {};
+  }
+}
+
+}  // namespace
+
+void print_error_event(int exit_code, const std::string& what, const ErrorText& text) {
+  JsonLine line;
+  line.add("event", "error").add("exit_code", exit_code).add("message", what);
+  if (exit_code == hone::exit_code(ErrorKind::budget))
+    if (const auto bytes = smallest_bytes(text.expected)) line.add("smallest_bytes", *bytes);
+  print(line.text());
 }
 
 namespace {

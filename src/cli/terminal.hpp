@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "hone/error.hpp"
 #include "hone/report.hpp"
 
 namespace hone::cli {
@@ -18,6 +19,17 @@ void print(const std::string& line);                      // a line to stdout
 void print_text(const std::string& text);                 // as it is, to stdout
 void message(const std::string& text);                    // a line to stderr, printable()
 void print_notes(const std::vector<std::string>& notes);  // "note: ...", each a line to stderr
+
+// A word as a shell takes it for one: as it is, or 'in quotes'.
+std::string shell_word(const std::string& word);
+
+// An error whose answer stands on stdout already: with --json nothing more is printed there.
+struct Answered : Error {
+  using Error::Error;
+};
+// What ended a command, by --json: an event of its exit code and message; of what does not fit a budget,
+// "smallest_bytes" of the smallest that would do, where that is known.
+void print_error_event(int exit_code, const std::string& what, const ErrorText& text = {});
 
 // Stops on the first Ctrl-C, SIGTERM or hang-up; a second Ctrl-C or SIGTERM ends the program.
 std::stop_token interruption();

@@ -6,29 +6,43 @@
 #include <charconv>
 
 #include "cli/command.hpp"
-#include "cli/numbers.hpp"
+#include "hone/pairs.hpp"
 
 namespace hone::cli {
 namespace {
 
 // "adamw, lion or sgd"
-std::string optimizer_names() {
-  const auto names = optimizers();
+std::string one_of(const std::vector<std::string>& names) {
   std::string text = names.front();
   for (std::size_t i = 1; i < names.size(); ++i) text += (i + 1 < names.size() ? ", " : " or ") + names[i];
   return text;
 }
 
-// What an option means, and what each optimizer that has it takes where it is not typed: "... (adamw 0.9,
-// lion 0.9)".
-std::string with_standards(const std::string& meaning, const std::string& name) {
-  std::string standards;
-  for (const std::string& optimizer : optimizers())
-    for (const Hyperparameter& h : hyperparameters(optimizer))
-      if (h.name == name)
-        standards += (standards.empty() ? "" : ", ") + optimizer + " " + fmt::format("{:g}", h.standard);
-  return meaning + " (" + standards + ")";
+std::string option_of(std::string number) {
+  std::replace(number.begin(), number.end(), '_', '-');
+  return "--" + number;
 }
+
+// An option for each number that any optimizer takes, as the records have it: what it means, and what each
+// takes where it is not typed: "... (adamw 0.9, lion 0.9)". --lr is the schedule's.
+void add_scalars(Command& c, std::map<std::string, std::optional<double>>& values) {
+  std::vector<std::pair<Hyperparameter, std::string>> all;  // the first that has it, and all standards
+  for (const std::string& optimizer : optimizers())
+    for (const Hyperparameter& h : hyperparameters(optimizer)) {
+      const std::string standard = fmt::format("{} {:g}", optimizer, h.standard);
+      const auto known =
+          std::find_if(all.begin(), all.end(), [&](const auto& each) { return each.first.name == h.name; });
+      if (known == all.end())
+        all.emplace_back(h, standard);
+      else
+        known->second += ", " + standard;
+    }
+  for (const auto& [h, standards] : all)
+    if (h.name != "lr")
+      c.add_option(option_of(h.name), values[h.name], fmt::format("{} ({})", h.meaning, standards));
+}
+
+constexpr const char* loss_scale_values = "dynamic, or a power of two: 1024";
 
 std::optional<float> narrowed(const std::optional<double>& value) {
   if (!value) return {};
@@ -46,6 +60,15 @@ std::vector<std::string> separated(const std::string& list) {
   return words;
 }
 
+void add_example_options(Command& c, TrainingRun& run) {
+  c.add_option("--chat-template", run.chat_template,
+               "of chats: a file in Jinja, instead of the model folder's template");
+  c.add_flag("--train-on-prompt", run.train_on_prompt,
+             "of prompts and chats: learn all of it, not only what answers");
+  c.add_flag("--packing", run.packing,
+             "of prompts and chats: several in a sequence of --seq, each seeing itself alone");
+}
+
 }  // namespace
 
 void TrainingOptions::add_to(Command& c, bool needs_out) {
@@ -53,19 +76,19 @@ void TrainingOptions::add_to(Command& c, bool needs_out) {
   c.add_option("--recipe", recipe, "TOML file of these options as keys (or just FILE.toml); those typed win");
   c.add_option(
       "--data", run.data,
-      "texts: file, folder or token shards; prompts or chats: .jsonl; pairs: .tsv or .jsonl, task:dates, "
-      "task:sums");
+      "texts or shards; prompts or chats: .jsonl; pairs: .tsv, .jsonl, " + one_of(pair_task_names()));
   c.add_option("--out", run.out, "folder for the model and its checkpoints")->required(needs_out);
   c.add_option("--tokenizer", run.tokenizer,
-               "byte, char, or a tokenizer.json (default: the model folder's, else byte)");
+               "byte, char or a tokenizer.json (default: of the run in --out, of the model folder, byte)");
   c.add_option("--steps", run.steps, "updates of the weights")->capture_default_str();
   c.add_option("--batch", run.plan.batch, "sequences a step")->capture_default_str();
   c.add_option("--micro-batch", run.plan.micro_batch,
                "sequences computed at once (0: chosen; changes no number)")
       ->capture_default_str();
-  c.add_option("--memory", memory,
-               "largest resident size of the run (1GiB, 700MiB): met by what changes no number");
-  c.add_option("--allow", allow, "where that is not enough: optimizer (8-bit states), master (bf16 weights)");
+  c.add_size("--memory", run.plan.memory_bytes,
+             "largest resident size (1GiB, 700M: MiB, 1.5GB: of 1000): met by what changes no number");
+  c.add_option("--allow", allow, "where that is not enough: optimizer (8-bit states), master (bf16 weights)")
+      ->not_empty("optimizer, master, or both: optimizer,master");
   c.add_option("--seq", run.plan.seq,
                "tokens a sequence (0: 256; of pairs and examples, as many as the longest takes)")
       ->capture_default_str();
@@ -75,41 +98,32 @@ void TrainingOptions::add_to(Command& c, bool needs_out) {
       ->capture_default_str();
   c.add_option("--source-field", run.source_field, "of pairs in JSON lines (default: source, src or input)");
   c.add_option("--target-field", run.target_field, "(default: target, tgt or output)");
-  c.add_option("--chat-template", run.chat_template,
-               "of chats: a file in Jinja, instead of the model folder's template");
-  c.add_flag("--train-on-prompt", run.train_on_prompt,
-             "of prompts and chats: learn all of it, not only what answers");
-  c.add_flag("--packing", run.packing,
-             "of prompts and chats: several in a sequence of --seq, each seeing itself alone");
+  add_example_options(c, run);
   c.add_option("--precision", precision, "f32, bf16 or fp16 (products; weights stay f32)")
       ->capture_default_str();
   c.add_option("--loss-scale", loss_scale,
-               "of fp16: dynamic (default; a step that overflows is skipped) or a power of two");
+               "of fp16: dynamic (default; a step that overflows is skipped) or a power of two")
+      ->not_empty(loss_scale_values);
   c.add_option("--master", master,
                "what weights are kept in: f32, or bf16, rounded by drawn numbers (with --precision bf16)")
       ->capture_default_str();
-  c.add_option("--optimizer", run.plan.optimizer, optimizer_names())->capture_default_str();
+  c.add_option("--optimizer", run.plan.optimizer, one_of(optimizers()))->capture_default_str();
   c.add_option("--lr", lr, "highest learning rate")->capture_default_str();
   c.add_option("--adamw-lr", adamw_lr,
                "with muon: highest rate of tables, head and vectors, which AdamW updates (default: --lr)");
   c.add_option("--min-lr", min_lr, "learning rate at the last step")->capture_default_str();
-  c.add_option("--schedule", schedule, "constant, linear, cosine or wsd, after the warmup")
-      ->capture_default_str();
+  c.add_option("--schedule", schedule, one_of(schedules()) + ", after the warmup")->capture_default_str();
   c.add_option("--decay-steps", run.decay_steps, "of wsd, at the end (0: a fifth of --steps)")
       ->capture_default_str();
   c.add_option("--warmup", run.warmup, "steps over which the learning rate rises")->capture_default_str();
-  c.add_option("--beta1", beta1, with_standards("of the mean, how much is kept", "beta1"));
-  c.add_option("--beta2", beta2, with_standards("of the squares or the mean, how much is kept", "beta2"));
-  c.add_option("--epsilon", epsilon, with_standards("beside the root of the squares", "epsilon"));
-  c.add_option("--momentum", momentum, with_standards("how much of it is kept", "momentum"));
-  c.add_option("--weight-decay", weight_decay, with_standards("of matrices and embeddings", "weight_decay"));
+  add_scalars(c, scalars);
   c.add_option("--clip", clip, "largest norm of all gradients (0: none)")->capture_default_str();
   c.add_option("--dropout", dropout, "everywhere that the model has it (default: the config's)");
   c.add_option("--label-smoothing", label_smoothing,
                "share of each label that is spread over all (default: the model's, mostly 0)");
   c.add_option(
        "--lora-rank", lora_rank,
-       "train an adapter of this rank beside a frozen model (0: the model itself); --out is then PEFT's")
+       "train an adapter of this rank, which --out then holds, beside a frozen model (0: none)")
       ->capture_default_str();
   c.add_option("--lora-alpha", lora_alpha,
                "an adapter's part is multiplied by alpha / rank (default: twice the rank)");
@@ -117,6 +131,10 @@ void TrainingOptions::add_to(Command& c, bool needs_out) {
   c.add_option("--lora-targets", lora_targets,
                "modules that have one, by the ends of their names: q_proj,v_proj (default: all-linear)");
   c.add_flag("--lora-rslora", lora_rslora, "alpha over the root of the rank");
+  add_running_to(c);
+}
+
+void TrainingOptions::add_running_to(Command& c) {
   c.add_option("--threads", run.plan.threads, "0: all cores; changes no number")->capture_default_str();
   add_isa(c, run.plan.isa);
   c.add_option("--seed", seed, "of initial weights, order of the text, dropout")->capture_default_str();
@@ -128,8 +146,8 @@ void TrainingOptions::add_to(Command& c, bool needs_out) {
       ->capture_default_str();
   c.add_flag("--compress-checkpoints", run.compress_checkpoints,
              "the optimizer's state without loss in fewer bytes, for more time");
-  c.add_option("--max-shard-size", max_shard_size,
-               "of the finished model: weights beyond it are cut into shards (default: 5GB)");
+  c.add_size("--max-shard-size", run.saving.max_shard_bytes,
+             "of the finished model: weights beyond it are cut into shards (default: 5GB)");
   c.add_option("--eval-every", run.eval_every, "steps between evaluations (0: at the end only)")
       ->capture_default_str();
 }
@@ -148,7 +166,7 @@ LossScaling scaling(const std::string& text, Precision precision) {
   if (error != std::errc() || end != text.data() + text.size())
     throw Error(ErrorKind::usage, {.what = "impossible value",
                                    .where = "loss-scale",
-                                   .expected = "dynamic, or a power of two: 1024",
+                                   .expected = loss_scale_values,
                                    .found = "'" + text + "'"});
   fixed.min = std::min(fixed.min, fixed.init);
   return fixed;
@@ -187,18 +205,11 @@ TrainingRun TrainingOptions::finished() const {
   r.dropout = narrowed(dropout);
   r.label_smoothing = narrowed(label_smoothing);
   r.too_long = too_long_from_name(too_long);
-  if (!memory.empty()) r.plan.memory_bytes = bytes_from_text(memory, "memory");
-  if (!max_shard_size.empty()) r.saving.max_shard_bytes = bytes_from_text(max_shard_size, "max-shard-size");
   r.plan.allow = separated(allow);
   r.min_lr = static_cast<float>(min_lr);
-  r.adamw = {.lr = static_cast<float>(lr),
-             .clip = static_cast<float>(clip),
-             .beta1 = narrowed(beta1),
-             .beta2 = narrowed(beta2),
-             .epsilon = narrowed(epsilon),
-             .weight_decay = narrowed(weight_decay),
-             .momentum = narrowed(momentum),
-             .adamw_lr = narrowed(adamw_lr)};
+  r.adamw = {.lr = static_cast<float>(lr), .clip = static_cast<float>(clip), .adamw_lr = narrowed(adamw_lr)};
+  for (const auto& [name, value] : scalars)
+    if (value) r.adamw.scalars[name] = static_cast<float>(*value);
   return r;
 }
 

@@ -1,6 +1,7 @@
 // The options of a training run, as `train`, `plan` and `demo` take them.
 #pragma once
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 
@@ -14,11 +15,11 @@ struct TrainingOptions {
   std::string precision = "f32", master = "f32", schedule = "cosine", resume = "auto", too_long = "error";
   std::string loss_scale;  // none: dynamic where the precision is fp16
   double lr = 1e-3, min_lr = 0, clip = 1;
-  std::optional<double> beta1, beta2, epsilon, weight_decay, momentum,
-      adamw_lr;        // none: as the optimizer has it
+  std::optional<double> adamw_lr;                        // none: as the optimizer has it
+  std::map<std::string, std::optional<double>> scalars;  // the same, by their names in hyperparameters()
   std::string recipe;  // only for --help: arguments.cpp takes it out of the command line
   std::optional<double> dropout, label_smoothing;
-  std::string memory, allow, max_shard_size;
+  std::string allow;
   std::int64_t lora_rank = 0;  // 0: the model itself is trained
   std::optional<double> lora_alpha, lora_dropout;
   std::string lora_targets;
@@ -26,6 +27,7 @@ struct TrainingOptions {
   std::uint64_t seed = 0;
 
   void add_to(Command& command, bool needs_out);
+  void add_running_to(Command& command);  // of them: where it runs, and what stays of it
   std::optional<LoraOptions> lora() const;
   TrainingRun finished() const;  // with what was typed turned into what the library takes
 };

@@ -29,8 +29,9 @@ std::string steps_text(const RunSummary& d) {
   return fmt::format("{} steps{} {}; loss {:.4f}", d.steps, skipped, time, d.loss);
 }
 
-// What a validation loss means: "(1.234 bits a byte)", "(99.2 % exact)".
+// What a validation loss means: "(1.234 bits a byte)", "(99.2 % exact)", of examples only its unit.
 std::string meaning(double bits_per_byte, double exact_match) {
+  if (std::isnan(exact_match) && std::isnan(bits_per_byte)) return "nats a token";
   return std::isnan(exact_match) ? fmt::format("({:.3f} bits a byte)", bits_per_byte)
                                  : fmt::format("({:.2f} % exact)", 100 * exact_match);
 }
@@ -155,14 +156,8 @@ RunSummary TrainingSession::run(bool print_it) {
     if (progress_) write(progress_->finish());
     if (print_it) print_done(done);
     return done;
-  } catch (const Error& e) {
+  } catch (...) {
     if (progress_) write(progress_->finish());
-    if (json_)
-      print(JsonLine()
-                .add("event", "error")
-                .add("exit_code", exit_code(e.kind()))
-                .add("message", e.what())
-                .text());
     throw;
   }
 }

@@ -15,7 +15,7 @@ struct Curves {
 class TrainingSession {
  public:
   TrainingSession(TrainingRun run, bool json);  // what happens is shown, and heard by the run's own on_start
-  // Runs to the end (or to Ctrl-C, then throws). An error is an event too, in JSON.
+  // Runs to the end (or to Ctrl-C, then throws).
   RunSummary run(bool print_done = true);
   void print_done(const RunSummary& done, const std::string& sample = {}) const;
   const Curves& curves() const { return curves_; }

@@ -40,7 +40,8 @@ void add_verify(Command& app) {
             (r.ok ? "all within bounds; nearest to its bound: " : "NOT within bounds; worst: ") + r.worst);
     }
     if (!r.ok)
-      throw Error(ErrorKind::failed, {.what = "the model differs from the reference run", .where = r.worst});
+      throw Answered(ErrorKind::failed,
+                     {.what = "the model differs from the reference run", .where = r.worst});
   });
 }
 

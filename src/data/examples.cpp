@@ -29,17 +29,18 @@ std::int64_t common(const Ids& a, const Ids& b) { return std::ranges::mismatch(a
 // A border in the text is the border in the ids up to which the text in front of it is the same ids: what
 // goes across it belongs to what follows.
 Example encoded(const Tokenizer& tokenizer, const ExampleText& text, bool all) {
-  Example e{tokenizer.encode(text.text), {}};
+  const bool framed = !text.framed;  // by the tokenizer: <s> in front, where it has that
+  Example e{tokenizer.encode(text.text, framed), {}};
   e.learned.assign(e.ids.size(), all);
   const auto ids_before = [&](std::size_t byte) {
-    if (byte == 0) return std::int64_t{0};
     if (byte == text.text.size()) return std::ssize(e.ids);
-    return common(tokenizer.encode(text.text.substr(0, byte)), e.ids);
+    return common(tokenizer.encode(text.text.substr(0, byte), framed), e.ids);
   };
   for (const auto& [begin, end] : all ? decltype(text.learned){} : text.learned)
     std::fill(e.learned.begin() + ids_before(begin), e.learned.begin() + ids_before(end), true);
   const auto end = tokenizer.end_of_text();
-  if (!text.framed && end) e.ids.push_back(*end), e.learned.push_back(true);
+  if (framed && end && (e.ids.empty() || e.ids.back() != *end))
+    e.ids.push_back(*end), e.learned.push_back(true);
   return e;
 }
 

@@ -91,7 +91,11 @@ std::string json_line_text(std::string_view line, const std::string& field, cons
   if (reader.no_object) refuse("the line is no JSON object");
   if (reader.twice) refuse(member + " is given twice");
   if (reader.other_type) refuse(member + " is not a text");
-  if (!reader.text) refuse(member + " is missing", "--field names the member that is the text");
+  if (!reader.text)
+    refuse(
+        member + " is missing",
+        "hone data build --field NAME makes token shards of another member; pairs, of a source and a target, "
+        "are for a model that reads a source: --model transformer-tiny");
   return std::move(*reader.text);
 }
 

@@ -11,13 +11,12 @@
 #include "file/json.hpp"
 #include "hone/error.hpp"
 #include "hone/tokenizer.hpp"
+#include "text/unicode.hpp"
 
 namespace hone {
 namespace {
 
 using nlohmann::json;
-
-constexpr std::string_view blanks = " \t\r";
 
 [[noreturn]] void refuse(const std::string& where, std::string what, std::string expected = {},
                          std::string found = {}, std::string hint = {}) {
@@ -28,7 +27,16 @@ constexpr std::string_view blanks = " \t\r";
                                  .hint = std::move(hint)});
 }
 
-bool is_blank(std::string_view text) { return text.find_first_not_of(blanks) == std::string_view::npos; }
+// Of Unicode's white space alone, so of U+3000 too.
+bool is_blank(std::string_view text) {
+  const UnicodeTable& table = UnicodeTable::get();
+  for (std::size_t at = 0; at < text.size();) {
+    const CodePoint c = code_point_at(text, at);
+    if (c.bytes == 0 || table.character_class(c.value) != CharacterClass::space) return false;
+    at += c.bytes;
+  }
+  return true;
+}
 
 std::string shown(std::string_view text) {
   const bool long_one = text.size() > 60;

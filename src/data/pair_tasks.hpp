@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "base/random.hpp"
 
@@ -20,6 +21,10 @@ struct PairTask {
   MadePair (*draw)(Stream&);
 };
 
+// What names a task where a file of pairs may stand: "task:dates".
+inline constexpr std::string_view task_prefix = "task:";
+
+// One line of pair_tasks.cpp each, and nowhere else by name.
 // dates: a date in words or figures, in several forms, to ISO 8601 ("the third of may nineteen ninety-eight",
 // "1998-05-03"). sums: two numbers below 1000 in words, to their sum ("forty-two plus nineteen", "61").
 std::span<const PairTask> pair_tasks();

@@ -19,22 +19,17 @@ namespace hone {
 namespace {
 
 constexpr std::int32_t ignored = -100;
-constexpr std::string_view task_prefix = "task:";
 constexpr std::int64_t held_out_of_a_task = 2048;
 constexpr std::array too_long_names{"error", "drop", "cut"};
 
 const PairTask* task_of(const std::string& what) {
   if (!what.starts_with(task_prefix)) return nullptr;
   const std::string name = what.substr(task_prefix.size());
-  std::vector<std::string> names;
-  for (const PairTask& task : pair_tasks()) {
+  for (const PairTask& task : pair_tasks())
     if (name == task.name) return &task;
-    names.emplace_back(task.name);
-  }
-  throw Error(ErrorKind::usage,
-              {.what = "no such task: '" + name + "'",
-               .where = what,
-               .hint = "the nearest is " + std::string(task_prefix) + nearest(name, names)});
+  throw Error(ErrorKind::usage, {.what = "no such task: '" + name + "'",
+                                 .where = what,
+                                 .hint = "the nearest is " + nearest(what, pair_task_names())});
 }
 
 Tokenizer characters_of(const std::string& what, const PairFields& fields) {
@@ -60,6 +55,12 @@ void require(bool good, const char* where, const char* what, std::string expecte
 }
 
 }  // namespace
+
+std::vector<std::string> pair_task_names() {
+  std::vector<std::string> names;
+  for (const PairTask& task : pair_tasks()) names.push_back(std::string(task_prefix) + task.name);
+  return names;
+}
 
 const char* name(TooLong t) { return too_long_names[static_cast<std::size_t>(t)]; }
 
@@ -102,6 +103,7 @@ struct Pairs::Impl {
   void choose();
   bool fits(std::int64_t i) const;
   [[noreturn]] void refuse_too_long(std::int64_t i) const;
+  void require_some(bool there, const char* what_for) const;  // Error(input) where there are none
 
   PairIds training(std::int64_t sample) const;
   PairIds held_out(std::int64_t i) const;
@@ -124,11 +126,9 @@ void Pairs::Impl::read_file() {
     };
     pairs->append({ids(pair.source), ids(pair.target)}, pair.line);
   });
-  if (pairs->size() < 2)
-    throw Error(ErrorKind::input, {.what = "too few pairs",
-                                   .where = path,
-                                   .expected = "2 or more: the last tenth is held out",
-                                   .found = std::to_string(pairs->size())});
+  if (pairs->size() == 0)
+    throw Error(ErrorKind::input,
+                {.what = "the file has no pair", .where = path, .expected = "a pair a line"});
   held = std::move(pairs);
 }
 
@@ -193,12 +193,19 @@ void Pairs::Impl::choose() {
   if (longer > 0)
     notes.push_back(fmt::format("{}: {} of {} pairs have more than {}: {}", path, longer, all, lengths,
                                 options.too_long == TooLong::drop ? "left out" : "cut"));
-  if (train == 0 || train == std::ssize(taken))
-    throw Error(ErrorKind::input,
-                {.what = "no pair is left to " + std::string(train == 0 ? "train on" : "hold out"),
-                 .where = path,
-                 .expected = "pairs of at most " + lengths,
-                 .hint = "raise --source-seq and --seq"});
+}
+
+void Pairs::Impl::require_some(bool there, const char* what_for) const {
+  if (there) return;
+  const bool dropped = std::ssize(taken) < held->size();
+  throw Error(ErrorKind::input,
+              {.what = std::string("no pair is left to ") + what_for,
+               .where = path,
+               .expected = dropped ? fmt::format("pairs of at most {} tokens of source and {} of target",
+                                                 options.source_seq, options.seq - 1)
+                                   : "2 pairs or more: the last tenth is held out",
+               .found = dropped ? "longer ones" : std::to_string(held->size()),
+               .hint = dropped ? "raise --source-seq and --seq" : ""});
 }
 
 std::shared_ptr<const Pairs::Impl> Pairs::Impl::make(const std::string& what, Tokenizer tokenizer,
@@ -303,11 +310,18 @@ void require_rows(std::int64_t first, std::int64_t count, std::int64_t rows, con
 
 }  // namespace
 
+void Pairs::require_both_parts() const {
+  if (impl_->task) return;
+  impl_->require_some(train_pairs() > 0, "train on");
+  impl_->require_some(held_out_pairs() > 0, "hold out");
+}
+
 PairBatch Pairs::batch(std::int64_t n, std::int64_t pairs) const { return batch(n, pairs, 0, pairs); }
 
 PairBatch Pairs::batch(std::int64_t n, std::int64_t pairs, std::int64_t first, std::int64_t count) const {
   require_rows(n, 0, std::numeric_limits<std::int64_t>::max(), "Pairs::batch");
   require_rows(first, count, pairs, "Pairs::batch");
+  if (!impl_->task) impl_->require_some(impl_->train > 0, "train on");
   return impl_->gathered(n * pairs + first, count, [&](std::int64_t i) { return impl_->training(i); });
 }
 

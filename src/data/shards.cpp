@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -19,6 +20,11 @@ namespace hone {
 namespace {
 
 using nlohmann::json;
+
+// "train-00000.tok": by these a folder is known whose meta.json is gone or altered.
+bool is_shard_name(const std::string& name) {
+  return name.ends_with(".tok") && (name.starts_with("train-") || name.starts_with("held_out-"));
+}
 
 std::string hex_of(std::uint64_t sum) {
   char text[17];
@@ -147,8 +153,12 @@ std::uint64_t tokenizer_sum_of(const std::string& folder) {
 bool is_shard_folder(const std::string& path) {
   const std::string meta = path + "/meta.json";
   constexpr std::size_t most = 64 << 10;  // of a file that may be anybody's
-  return is_file(meta) &&
-         MappedFile(meta).text().substr(0, most).find(shards_format) != std::string_view::npos;
+  if (is_file(meta) && MappedFile(meta).text().substr(0, most).find(shards_format) != std::string_view::npos)
+    return true;
+  std::error_code unreadable;  // whoever opens the folder says so
+  const std::filesystem::directory_iterator files(path, unreadable);
+  return std::any_of(begin(files), end(files),
+                     [](const auto& file) { return is_shard_name(file.path().filename().string()); });
 }
 
 json meta_of(const ShardSummary& s) {
@@ -183,6 +193,13 @@ ShardSummary summary_of(const json& meta, const std::string& where) {
 
 ShardFolder open_shards(const std::string& folder) {
   const std::string where = folder + "/meta.json";
+  if (is_file(folder))
+    throw Error(ErrorKind::input, {.what = "not a folder of token shards",
+                                   .where = folder,
+                                   .expected = "the folder that hone data build made",
+                                   .found = "a file"});
+  if (is_folder(folder) && !is_file(where))
+    refuse_shards(folder, "a folder of token shards has a meta.json, and this one has none", {}, {});
   const json meta = read_json(where);
   ShardSummary summary = summary_of(meta, where);
   if (!is_file(folder + "/tokenizer.json"))

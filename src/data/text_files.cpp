@@ -91,10 +91,15 @@ class Walk {
 
 std::size_t mark_bytes_of(std::string_view text) { return text.starts_with("\xEF\xBB\xBF") ? 3 : 0; }
 
-bool is_json_lines(std::string_view path, TextFormat format) {
-  if (format != TextFormat::by_name) return format == TextFormat::jsonl;
+std::string_view unpacked_name(std::string_view path) {
   for (const std::string_view packed : {".gz", ".zst"})
     if (path.ends_with(packed)) path.remove_suffix(packed.size());
+  return path;
+}
+
+bool is_json_lines(std::string_view path, TextFormat format) {
+  if (format != TextFormat::by_name) return format == TextFormat::jsonl;
+  path = unpacked_name(path);
   return path.ends_with(".jsonl") || path.ends_with(".ndjson");
 }
 

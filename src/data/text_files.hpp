@@ -18,6 +18,8 @@ struct TextFile {
 };
 std::size_t mark_bytes_of(std::string_view text);  // of a byte-order mark at its start, which is no text
 
+// "a.tsv" of "a.tsv.gz".
+std::string_view unpacked_name(std::string_view path);
 // As the format says; by name: .jsonl and .ndjson, with .gz or .zst behind it or without, are JSON lines.
 bool is_json_lines(std::string_view path, TextFormat format);
 

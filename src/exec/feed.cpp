@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "hone/nearest.hpp"
 #include "kernel/cross_entropy.hpp"
 #include "op/inputs.hpp"
 
@@ -58,14 +59,16 @@ std::string place_of(const TensorDef& input, std::size_t i) {
 void check_range(const TensorDef& input, std::span<const std::int32_t> values) {
   const bool labels = input.input.meaning == Meaning::labels,
              lengths = input.input.meaning == Meaning::lengths;
-  const std::int64_t most = lengths ? input.input.below : input.input.below - 1;
+  // Of nothing there is no attention: softmax over no key is 0 / 0.
+  const std::int64_t least = lengths ? 1 : 0, most = lengths ? input.input.below : input.input.below - 1;
   if (input.input.below <= 0) return;
   for (std::size_t i = 0; i < values.size(); ++i) {
-    if (values[i] >= 0 && values[i] <= most) continue;
+    if (values[i] >= least && values[i] <= most) continue;
     if (labels && values[i] == kernel::ignored_label) continue;
     throw Error(ErrorKind::input, {.what = lengths ? "a length is out of range" : "an id is out of range",
                                    .where = place_of(input, i),
-                                   .expected = "0 to " + std::to_string(most) + (labels ? ", or -100" : ""),
+                                   .expected = std::to_string(least) + " to " + std::to_string(most) +
+                                               (labels ? ", or -100" : ""),
                                    .found = std::to_string(values[i]),
                                    .hint = input.name == input::tokens || input.name == input::labels
                                                ? "the tokenizer does not fit the model"
@@ -145,6 +148,20 @@ void check_samples(const Program& p, const Samples& samples) {
     const Samples::Values& given = *find(samples, input);
     input.type.dtype == DType::i32 ? check_range(input, whole_numbers(given)) : check_finite(input, given);
   }
+}
+
+void check_names(std::initializer_list<const Program*> programs, const Samples& samples) {
+  std::vector<std::string> known;
+  for (const Program* p : programs)
+    for (const TensorId id : p->inputs())
+      if (of_batch((*p)[id].input.meaning)) known.push_back(plain_name((*p)[id]));
+  for (const auto& given : samples.values())
+    if (std::ranges::find(known, given.first) == known.end())
+      throw Error(
+          ErrorKind::usage,
+          {.what = "the network reads no input '" + given.first + "'",
+           .where = "Samples::set",
+           .hint = known.empty() ? "it reads none" : "the nearest is '" + nearest(given.first, known) + "'"});
 }
 
 LabelCounts count_labels(const Program& p, const Samples& samples) {

@@ -25,8 +25,13 @@ struct Place {
 
 // Everything that can be wrong with a batch for a program: an input that is missing or of another type or
 // size (Error(usage)), a number that is out of range (Error(input), with its place). Inputs that the program
-// lacks may be there. The samples may be any number, of that many whatever the program's.
+// lacks may be there: check_names is for those. The samples may be any number, of that many whatever the
+// program's.
 void check_samples(const Program& program, const Samples& samples);
+
+// Error(usage), with the nearest, for values of a name that is no input of a batch in any of the programs: a
+// mistyped one, which would be left unread.
+void check_names(std::initializer_list<const Program*> programs, const Samples& samples);
 
 // The labels of a batch that count, for each input of labels that the program has.
 LabelCounts count_labels(const Program& program, const Samples& samples);

@@ -7,6 +7,7 @@
 #include <set>
 #include <utility>
 
+#include "file/checksums.hpp"
 #include "file/json.hpp"
 
 namespace hone {
@@ -130,8 +131,22 @@ std::set<std::string> shard_names(const std::string& folder) {
   return names;
 }
 
+namespace {
+
+// A checkpoint has the digests of its files beside them (state.json tells it from a folder of somebody's with
+// a file of that name); a byte that flipped in a weight shows nowhere else.
+void require_as_saved(const std::string& folder) {
+  if (!is_file(folder + "/state.json") || !is_file(folder + "/" + checksums_file)) return;
+  const Checksums checksums = read_checksums(folder);
+  if (const auto weights = checksums.find(weight_file_name); weights != checksums.end())
+    require_checksum(folder + "/" + weight_file_name, weights->second);
+}
+
+}  // namespace
+
 WeightFiles::WeightFiles(const std::string& folder) : path_(folder + "/" + weight_file_name) {
   const bool whole = is_file(path_);
+  if (whole) require_as_saved(folder);
   if (is_file(folder + "/" + weight_index_name)) {
     open_shards(folder);
     if (whole && !shard_names(folder).contains(weight_file_name))

@@ -9,6 +9,7 @@
 #include "hone/nearest.hpp"
 #include "ir/values.hpp"
 #include "kernel/quantize.hpp"
+#include "model/adapter.hpp"
 #include "model/gguf_metadata.hpp"
 #include "model/model_impl.hpp"
 #include "store/save_weights.hpp"
@@ -125,13 +126,6 @@ void write_tokenizer(GgufWriter& out, const std::string& from, const Json& confi
     if (key.starts_with("tokenizer.")) out.key(key, entry);
 }
 
-std::int64_t head_width(const Json& config) {
-  const Json head = config.value("head_dim", Json());
-  return head.is_number() ? head.get<std::int64_t>()
-                          : config.at("hidden_size").get<std::int64_t>() /
-                                config.at("num_attention_heads").get<std::int64_t>();
-}
-
 ConvertReport to_gguf(const Model& model, const std::string& from, const std::string& to,
                       const TypeChoice& type) {
   const Json config = Json::parse(model.config_json());
@@ -221,6 +215,11 @@ ConvertReport convert(const std::string& from, const std::string& to, const Conv
   const bool gguf = is_gguf_name(to);
   const TypeChoice& type = chosen(options.type, gguf);
   const Model model = open(from);
+  if (model.impl().adapter && !gguf)
+    throw Error(ErrorKind::usage, {.what = "an adapter becomes a GGUF file, or one model with its base",
+                                   .where = from,
+                                   .hint = "name OUT.gguf, or see hone merge"});
+  if (model.impl().adapter) return adapter_to_gguf(model, to);
   ConvertReport report = gguf ? to_gguf(model, from, to, type) : to_folder(model, from, to, type.dtype);
   report.notes.insert(report.notes.begin(), model.notes().begin(), model.notes().end());
   return report;

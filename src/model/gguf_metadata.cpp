@@ -51,13 +51,7 @@ void write_rotation(const Keys& keys, const Json& config, double theta, const st
   const Json rope = rotation(config, "full_attention");
   keys.number("rope.freq_base", rope.value("rope_theta", theta));
   const std::string type = rope.value("rope_type", "default");
-  if (type == "llama3") {  // beside rotation_factors; llama.cpp needs none of these
-    keys.whole("rope.scaling.original_context_length",
-               rope.value("original_max_position_embeddings", std::int64_t{8192}));
-    keys.number("rope.scaling.low_freq_factor", rope.value("low_freq_factor", 1.0));
-    keys.number("rope.scaling.high_freq_factor", rope.value("high_freq_factor", 4.0));
-  }
-  if (type == "default" || type == "llama3") return;
+  if (type == "default" || type == "llama3") return;  // the latter: rotation_factors
   if (type != "linear" && type != "yarn") refuse(where, "rope_type", "default, linear, yarn or llama3", type);
   keys.text("rope.scaling.type", type);
   keys.number("rope.scaling.factor", rope.value("factor", 1.0));
@@ -104,8 +98,7 @@ void write_config_keys(GgufWriter& out, const GgufFamily& family, const Json& co
   const Keys keys(out, family);
   const std::int64_t heads = json_integer(config, "num_attention_heads", where),
                      width = json_integer(config, "hidden_size", where);
-  const Json head = config.value("head_dim", Json());
-  const std::int64_t head_dim = head.is_number() ? head.get<std::int64_t>() : width / heads;
+  const std::int64_t head_dim = head_width(config);
   const Json kv = config.value("num_key_value_heads", Json());
   keys.whole("block_count", json_integer(config, "num_hidden_layers", where));
   keys.whole("context_length", json_integer(config, "max_position_embeddings", where));
@@ -123,6 +116,13 @@ void write_config_keys(GgufWriter& out, const GgufFamily& family, const Json& co
   if (gemma3) write_gemma3(keys, config, head_dim, where);
   if (!gemma3 && config.value("use_sliding_window", false))
     refuse(where, "use_sliding_window", "false", "true");
+}
+
+std::int64_t head_width(const nlohmann::json& config) {
+  const nlohmann::json head = config.value("head_dim", nlohmann::json());
+  return head.is_number() ? head.get<std::int64_t>()
+                          : config.at("hidden_size").get<std::int64_t>() /
+                                config.at("num_attention_heads").get<std::int64_t>();
 }
 
 std::vector<float> rotation_factors(const Json& config) {

@@ -160,7 +160,7 @@ Tensor Builder::tokens() {
 Tensor Builder::positions() {
   BuilderState& b = *state_;
   // Of rows that hold several examples they come with the batch.
-  const bool packed = b.options.sizes.contains(packed_size);
+  const bool packed = b.packed();
   const InputInfo info{.meaning = packed ? Meaning::ids : Meaning::positions, .below = b.options.context};
   return {state_, b.input(input::positions, {{b.options.batch, b.options.seq}, DType::i32}, info).value};
 }
@@ -188,10 +188,12 @@ std::int64_t Builder::longest() const {
 }
 std::int64_t Builder::vocab_size() const { return state_->options.vocab_size; }
 std::int64_t Builder::size(std::string_view name, std::int64_t missing) const {
+  state_->asked_sizes.emplace(name);
   const auto found = state_->options.sizes.find(name);
   return found == state_->options.sizes.end() ? missing : found->second;
 }
 std::int64_t Builder::size(std::string_view name) const {
+  state_->asked_sizes.emplace(name);
   const auto found = state_->options.sizes.find(name);
   if (found == state_->options.sizes.end())
     throw Error(ErrorKind::usage, {.what = "the network needs a size that the plan does not give",

@@ -211,7 +211,7 @@ Tensor attention(Tensor q, Tensor k, Tensor v, AttentionOptions options) {
     keep_source(b, in[1], name + ".source_k");
     keep_source(b, in[2], name + ".source_v");
   }
-  if (o.sizes.contains(packed_size)) return packed_attention(b, in, lengths, a, name);
+  if (b.packed()) return packed_attention(b, in, lengths, a, name);
   return add_node(b, op::attention, {in[0], in[1], in[2], lengths, op::step_input(b.program)}, a, name);
 }
 

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -50,9 +51,14 @@ struct BuilderState {
   BuildOptions options;
   Program program;
   std::string prefix;
-  std::map<std::string, TensorId> by_name;      // inputs, constants and parameters
-  std::map<std::string, TensorId> activations;  // what nodes leave, by the nodes' names and by named()
-  int losses = 0;                               // so far
+  std::map<std::string, TensorId> by_name;         // inputs, constants and parameters
+  std::map<std::string, TensorId> activations;     // what nodes leave, by the nodes' names and by named()
+  int losses = 0;                                  // so far
+  std::set<std::string, std::less<>> asked_sizes;  // by Builder::size
+  bool packed() {                                  // do several texts share a sample?
+    asked_sizes.emplace(packed_size);
+    return options.sizes.contains(packed_size);
+  }
   // Made at its first use; Error(input) where a second one disagrees. `name` begins with '$'.
   TensorId input(const std::string& name, const TensorType& type, const InputInfo& info);
   // Numbers, by a name that begins with '$' too.
@@ -62,8 +68,9 @@ struct BuilderState {
 };
 
 struct Forward {
-  Program program;                              // its outputs: the network's
-  std::map<std::string, TensorId> activations;  // by name; the outputs by theirs too
+  Program program;                                 // its outputs: the network's
+  std::map<std::string, TensorId> activations;     // by name; the outputs by theirs too
+  std::set<std::string, std::less<>> asked_sizes;  // what Builder::size was asked for
 };
 
 // Calls the network once, and behind it the objective, where there is one: then the outputs are the losses of

@@ -240,8 +240,8 @@ struct AttentionGradientInputs {
   enum : std::size_t { d_o, q, k, v, o, lse, lengths, step };
 };
 extern const OpRecord attention_gradient;  // -> dq, dk, dv
-// Causal attention over rows of several examples: (q, k, v, positions i32[B,T], step), AttentionAttributes; an
-// example begins at each position 0 and sees itself alone.
+// Causal attention over rows of several examples, of which each sees itself alone and begins at a position 0:
+// (q, k, v, positions i32[B,T], step); AttentionAttributes.
 struct PackedAttentionInputs {
   enum : std::size_t { q, k, v, positions, step };
 };

@@ -64,7 +64,7 @@ Outputs call(const Network& network, BuilderState& state) {
 Forward finish(BuilderState& state, const Outputs& outputs) {
   for (const auto& [name, tensor] : outputs) state.activations.try_emplace(name, TensorId{tensor.id()});
   verify(state.program);
-  return {std::move(state.program), std::move(state.activations)};
+  return {std::move(state.program), std::move(state.activations), std::move(state.asked_sizes)};
 }
 
 // An objective asks for outputs by name, by a map's own at().

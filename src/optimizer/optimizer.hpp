@@ -20,10 +20,11 @@ struct OptimizerState {
 };
 
 struct OptimizerScalar {
-  const char* name;  // as in StepOptions and on the command line
+  const char* name;  // as in StepOptions; on the command line with '-' for '_'
   float standard;    // where none is given
   bool (*good)(float);
-  const char* range;  // what is good, for a message
+  const char* range;    // what is good, for a message
+  const char* meaning;  // for the help; of a name that several optimizers have, the first one's is shown
 };
 
 class UpdateContext;

@@ -28,7 +28,8 @@ std::vector<std::string> optimizers() {
 
 std::vector<Hyperparameter> hyperparameters(const std::string& optimizer) {
   std::vector<Hyperparameter> all;
-  for (const OptimizerScalar& s : optimizer_record(optimizer).scalars) all.push_back({s.name, s.standard});
+  for (const OptimizerScalar& s : optimizer_record(optimizer).scalars)
+    all.push_back({s.name, s.standard, s.meaning});
   return all;
 }
 

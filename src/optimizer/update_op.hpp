@@ -11,16 +11,21 @@ namespace scalar {
 inline bool from_zero(float x) { return x >= 0; }
 inline bool above_zero(float x) { return x > 0; }
 inline bool below_one(float x) { return x >= 0 && x < 1; }
-inline constexpr OptimizerScalar lr{"lr", 1e-3f, from_zero, "0 or more, finite"};
+inline constexpr OptimizerScalar lr{"lr", 1e-3f, from_zero, "0 or more, finite", "learning rate"};
 // An unused row of a table divides 0 by it.
-inline constexpr OptimizerScalar epsilon{"epsilon", 1e-8f, above_zero, "above 0, finite"};
-constexpr OptimizerScalar beta1(float standard) { return {"beta1", standard, below_one, "0 <= beta1 < 1"}; }
-constexpr OptimizerScalar beta2(float standard) { return {"beta2", standard, below_one, "0 <= beta2 < 1"}; }
+inline constexpr OptimizerScalar epsilon{"epsilon", 1e-8f, above_zero, "above 0, finite",
+                                         "beside the root of the squares"};
+constexpr OptimizerScalar beta1(float standard) {
+  return {"beta1", standard, below_one, "0 <= beta1 < 1", "of the mean, how much is kept"};
+}
+constexpr OptimizerScalar beta2(float standard) {
+  return {"beta2", standard, below_one, "0 <= beta2 < 1", "of the squares or the mean, how much is kept"};
+}
 constexpr OptimizerScalar momentum(float standard) {
-  return {"momentum", standard, below_one, "0 <= momentum < 1"};
+  return {"momentum", standard, below_one, "0 <= momentum < 1", "how much of it is kept"};
 }
 constexpr OptimizerScalar weight_decay(float standard) {
-  return {"weight_decay", standard, from_zero, "0 or more, finite"};
+  return {"weight_decay", standard, from_zero, "0 or more, finite", "of matrices and embeddings"};
 }
 }  // namespace scalar
 

@@ -5,12 +5,13 @@
 //   Event: 1 wall_time double, 2 step int64, 3 file_version string, 5 summary, 7 session_log
 //   Summary: 1 repeated value;  Value: 1 tag string, 2 simple_value float;  SessionLog: 1 status, START = 1
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <bit>
 #include <cerrno>
 #include <cmath>
-#include <cstring>
 
+#include "file/atomic.hpp"
 #include "hone/report.hpp"
 #include "report/crc32c.hpp"
 
@@ -46,15 +47,11 @@ std::string event_head(double unix_seconds, std::int64_t step) {
   return e;
 }
 
-[[noreturn]] void fail(const char* what, const std::string& path, int error) {
-  throw Error(ErrorKind::failed,
-              {.what = what, .where = path, .expected = "", .found = std::strerror(error), .hint = ""});
-}
-
 }  // namespace
 
 EventWriter::EventWriter(const std::string& folder, double unix_seconds, std::int64_t first_step) {
-  if (::mkdir(folder.c_str(), 0777) != 0 && errno != EEXIST) fail("the folder can't be made", folder, errno);
+  if (::mkdir(folder.c_str(), 0777) != 0 && errno != EEXIST)
+    throw_errno(ErrorKind::failed, folder, "make the folder", errno);
   const std::string stem = folder + "/events.out.tfevents." +
                            std::to_string(static_cast<std::int64_t>(std::floor(unix_seconds))) + ".hone";
   path_ = stem;
@@ -63,9 +60,18 @@ EventWriter::EventWriter(const std::string& folder, double unix_seconds, std::in
   for (int n = 1; !file_; ++n) {
     file_.reset(std::fopen(path_.c_str(), "wbx"));
     if (file_) break;
-    if (errno != EEXIST) fail("the event file can't be made", path_, errno);
+    if (errno != EEXIST) throw_errno(ErrorKind::failed, path_, "write", errno);
     path_ = stem + "." + std::to_string(n);
   }
+  try {
+    begin(unix_seconds, first_step);
+  } catch (...) {  // on a full disk a file is made, and nothing gets into it
+    ::unlink(path_.c_str());
+    throw;
+  }
+}
+
+void EventWriter::begin(double unix_seconds, std::int64_t first_step) {
   std::string version = event_head(unix_seconds, 0);
   put_string(version, 3, "brain.Event:2");
   record(version);
@@ -97,12 +103,12 @@ void EventWriter::record(std::string_view data) {
   out += data;
   put_little_endian(out, masked_crc32c(data));
   if (std::fwrite(out.data(), 1, out.size(), file_.get()) != out.size()) {
-    fail("the event file can't be written", path_, errno);
+    throw_errno(ErrorKind::failed, path_, "write", errno);
   }
 }
 
 void EventWriter::flush() {
-  if (std::fflush(file_.get()) != 0) fail("the event file can't be written", path_, errno);
+  if (std::fflush(file_.get()) != 0) throw_errno(ErrorKind::failed, path_, "write", errno);
 }
 
 }  // namespace hone

@@ -242,6 +242,10 @@ EvalReport evaluate(const Model& model, const Pairs& given, const EvalOptions& o
   const Pairs pairs = within_context(given, model);
   const bool held_out = o.held_out_only || pairs.endless();
   std::int64_t all = held_out ? pairs.held_out_pairs() : pairs.train_pairs() + pairs.held_out_pairs();
+  if (all == 0)
+    throw Error(ErrorKind::input, {.what = held_out ? "no pair is held out" : "no pair is left to evaluate",
+                                   .where = pairs.path(),
+                                   .hint = "a longer model takes those that were dropped"});
   if (o.max_tokens > 0) all = std::clamp<std::int64_t>(o.max_tokens / pairs.seq(), 1, all);
   Evaluation evaluation(model, o, all, {.seq = pairs.seq(), .sizes = {{source_size, pairs.source_seq()}}});
   add_all(evaluation, o, all, [&](std::int64_t first, std::int64_t count) {

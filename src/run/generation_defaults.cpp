@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "data/json_lines.hpp"
+#include "file/gguf.hpp"
 #include "file/json.hpp"
 #include "file/mapped.hpp"
 #include "hone/generate.hpp"
@@ -27,6 +28,14 @@ void read_number(const json& config, const char* key, std::optional<T>& value) {
 
 GenerationDefaults generation_defaults(const std::string& folder) {
   GenerationDefaults d;
+  if (is_gguf(folder)) {
+    const GgufFile file(folder);
+    for (const char* key : {"eos", "eot", "eom"})
+      if (const auto id = file.integer(std::string("tokenizer.ggml.") + key + "_token_id", -1);
+          id >= 0 && id < 1 << 30)
+        d.end_tokens.push_back(static_cast<std::int32_t>(id));
+    return d;
+  }
   const std::string own = folder + "/generation_config.json", model = folder + "/config.json";
   if (is_file(own)) {
     const json config = read_json(own);

@@ -153,8 +153,8 @@ void WeightStore::require_finite(const ParameterSpec& spec, std::span<const floa
   if (bad == values.end()) return;
   throw Error(ErrorKind::input, {.what = "a weight is not finite",
                                  .where = tensors_.contains(spec.name) ? tensors_.at(spec.name).where()
-                                          : path_.empty() ? "weight " + spec.name
-                                                          : path_ + ", weight " + spec.name,
+                                          : path_.empty()              ? "weight " + spec.name
+                                                                       : path_ + ", weight " + spec.name,
                                  .expected = "finite numbers",
                                  .found = std::isnan(*bad) ? "NaN" : "an infinite one",
                                  .hint = "the file is damaged, or the model diverged in training"});

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "file/atomic.hpp"
+#include "file/gguf.hpp"
 #include "file/json.hpp"
 #include "file/mapped.hpp"
 #include "text/chat_messages.hpp"
@@ -19,7 +20,7 @@ using nlohmann::json;
 constexpr std::size_t longest_template = 1 << 20;
 // Of one rendering, and of reading a template: used up within a second, so the more where there is more to
 // write.
-constexpr std::size_t work_bytes = std::size_t{1} << 25, work_an_input_byte = 64;
+constexpr std::size_t work_bytes = std::size_t{1} << 24, work_an_input_byte = 64;
 
 constexpr const char* config_file = "/tokenizer_config.json";
 
@@ -87,6 +88,29 @@ std::optional<std::string> token_text(const json& value) {
   return std::nullopt;
 }
 
+// A GGUF file has its templates among the metadata, the default one without a name.
+std::optional<ChatTemplate> of_gguf(const GgufFile& file, const std::string& name,
+                                    const std::map<std::string, std::string>& tokens) {
+  const std::string key = "tokenizer.chat_template" + (name == "default" ? "" : "." + name);
+  if (!file.has(key)) return std::nullopt;
+  return ChatTemplate::parse(file.text(key), file.path() + ", " + key, tokens);
+}
+
+// Its special tokens by the names that Transformers has for them.
+std::map<std::string, std::string> tokens_of(const GgufFile& file) {
+  std::map<std::string, std::string> all;
+  const auto tokens = file.texts("tokenizer.ggml.tokens");
+  for (const auto& [key, name] : {std::pair{"bos", "bos_token"},
+                                  {"eos", "eos_token"},
+                                  {"unknown", "unk_token"},
+                                  {"padding", "pad_token"},
+                                  {"seperator", "sep_token"}}) {  // as llama.cpp spells it
+    const std::int64_t id = file.integer(std::string("tokenizer.ggml.") + key + "_token_id", -1);
+    if (id >= 0 && id < std::ssize(tokens)) all[name] = tokens[static_cast<std::size_t>(id)];
+  }
+  return all;
+}
+
 // Of several templates the one of that name.
 std::optional<std::string> named(const json& templates, const std::string& name, const std::string& where) {
   if (templates.is_string()) return templates.get<std::string>();
@@ -120,6 +144,10 @@ ChatTemplate ChatTemplate::open(const std::string& file, const std::map<std::str
 }
 
 std::optional<ChatTemplate> ChatTemplate::of_model(const std::string& folder, const std::string& name) {
+  if (is_gguf(folder)) {
+    const GgufFile file(folder);
+    return of_gguf(file, name, tokens_of(file));
+  }
   const auto tokens = special_token_names(folder);
   const std::string own = folder + "/chat_template.jinja",
                     more = folder + "/additional_chat_templates/" + name + ".jinja";
@@ -159,6 +187,7 @@ bool ChatTemplate::marks_generation() const { return impl_->marks_generation; }
 const std::string& ChatTemplate::source() const { return impl_->source; }
 
 std::map<std::string, std::string> special_token_names(const std::string& folder) {
+  if (is_gguf(folder)) return tokens_of(GgufFile(folder));
   std::map<std::string, std::string> all;
   if (!is_file(folder + config_file)) return all;
   const json config = read_json(folder + config_file);

@@ -22,7 +22,7 @@ std::string code_point_name(std::uint32_t value) {
 [[noreturn]] void refuse_character(std::string_view character, std::uint32_t value, const std::string& where,
                                    std::size_t offset) {
   const std::string shown = value < 0x20 || value == 0x7f ? "" : "'" + std::string(character) + "' ";
-  throw Error(
+  throw UnknownCharacter(
       ErrorKind::input,
       {.what = "the character " + shown + code_point_name(value) + " is not in the tokenizer's vocabulary",
        .where = (where.empty() ? "" : where + ", ") + "byte " + std::to_string(offset),

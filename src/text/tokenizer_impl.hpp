@@ -87,6 +87,11 @@ std::size_t cut_between_words(const AddedTokens& added, std::string_view text, s
 [[noreturn]] void refuse_invalid_utf8(const std::string& where, std::size_t offset);
 
 Tokenizer make_byte_tokenizer(std::vector<std::string> notes = {});
+// A text has a character that the vocabulary lacks: whoever chose the tokenizer may know why.
+struct UnknownCharacter : Error {
+  using Error::Error;
+};
+
 // The characters of several texts, for a tokenizer of them.
 class CharacterSet {
  public:

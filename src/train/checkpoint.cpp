@@ -11,6 +11,7 @@
 
 #include "base/utf8.hpp"
 #include "file/atomic.hpp"
+#include "file/checksums.hpp"
 #include "file/hash.hpp"
 #include "file/json.hpp"
 #include "file/mapped.hpp"
@@ -22,7 +23,6 @@ namespace {
 
 constexpr std::int64_t checkpoint_format = 2;
 constexpr const char* state_file = "state.json";
-constexpr const char* digests_file = "checksums";
 constexpr const char* optimizer_file = "optimizer.safetensors";
 constexpr const char* packed_optimizer_file = "optimizer.safetensors.packed";
 
@@ -54,17 +54,10 @@ std::string task_of(const TrainPlan::Impl& plan) {
 
 bool valid_file_name(const std::string& name) {
   static const std::set<std::string> own{
-      state_file,    digests_file,        optimizer_file,        packed_optimizer_file,
+      state_file,    checksums_file,      optimizer_file,        packed_optimizer_file,
       "config.json", "model.safetensors", "adapter_config.json", "adapter_model.safetensors"};
   return valid_utf8(name) && !name.empty() && name[0] != '.' &&
          name.find_first_of(std::string_view("/\n\\\0", 4)) == std::string::npos && !own.contains(name);
-}
-
-// As `xxh128sum -c` reads it.
-std::string digest_lines(const std::map<std::string, std::string>& digests) {
-  std::string text;
-  for (const auto& [name, digest] : digests) text += digest + "  " + name + "\n";
-  return text;
 }
 
 }  // namespace
@@ -111,15 +104,14 @@ void write_checkpoint(const Trainer::Impl& trainer, const std::string& folder, c
   optimizer.finish();
   turned.reset();
   copying.done();
-  std::map<std::string, std::string> digests{{weights_file, weights.digest()},
-                                             {states_file, optimizer.digest()}};
+  Checksums digests{{weights_file, weights.digest()}, {states_file, optimizer.digest()}};
   weights.commit();
   optimizer.commit();
   for (const auto& [name, text] : texts) {
     write_file(out.file(name), text);
     digests[name] = hash_text(text);
   }
-  write_file(out.file(digests_file), digest_lines(digests));
+  write_file(out.file(checksums_file), checksum_lines(digests));
   out.publish();
 }
 
@@ -138,42 +130,17 @@ LossScaler::State scaling_state(const nlohmann::json& json, std::int64_t steps, 
   return s;
 }
 
-[[noreturn]] void refuse_damaged(const std::string& file, const std::string& expected,
-                                 const std::string& found) {
-  throw Error(
-      ErrorKind::input,
-      {.what = "the checkpoint was altered or damaged", .where = file, .expected = expected, .found = found});
-}
-
-// By name; the whole text is looked at again when all digests are known.
-std::map<std::string, std::string> read_digests(const std::string& folder) {
-  const std::string where = folder + "/" + digests_file, text = read_file(where);
-  constexpr std::size_t hex = 32;
-  std::map<std::string, std::string> digests;
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t end = std::min(text.find('\n', at), text.size());
-    if (end - at > hex + 2) digests[text.substr(at + hex + 2, end - at - hex - 2)] = text.substr(at, hex);
-    at = end + 1;
-  }
-  if (digest_lines(digests) != text) refuse_damaged(where, "lines of DIGEST  FILE", "other text");
-  return digests;
-}
-
-void require_digest(const std::string& file, const std::string& expected, const std::string& found) {
-  if (found != expected) refuse_damaged(file, "digest " + expected, found);
-}
-
 // state.json, when it has been looked at against its digest.
-nlohmann::json read_state_json(const std::string& folder, std::map<std::string, std::string>& digests) {
+nlohmann::json read_state_json(const std::string& folder, Checksums& digests) {
   const std::string where = folder + "/" + state_file;
-  if (!is_file(folder + "/" + digests_file) && is_file(where) && is_file(folder + "/state.safetensors"))
+  if (!is_file(folder + "/" + checksums_file) && is_file(where) && is_file(folder + "/state.safetensors"))
     throw Error(ErrorKind::input, {.what = "not a checkpoint that this version reads",
                                    .where = where,
                                    .expected = fmt::format("format {}", checkpoint_format),
                                    .found = "an earlier format",
                                    .hint = "the hone that wrote it can finish the run"});
-  digests = read_digests(folder);
-  require_digest(where, digests[state_file], hash_file(where));
+  digests = read_checksums(folder);
+  require_checksum(where, digests[state_file]);
   nlohmann::json state = read_json(where);
   if (const std::int64_t format = json_integer(state, "format", where); format != checkpoint_format)
     throw Error(ErrorKind::input, {.what = "not a checkpoint that this version reads",
@@ -186,7 +153,7 @@ nlohmann::json read_state_json(const std::string& folder, std::map<std::string, 
 }  // namespace
 
 CheckpointState read_checkpoint_state(const std::string& folder) {
-  std::map<std::string, std::string> digests;
+  Checksums digests;
   const nlohmann::json json = read_state_json(folder, digests);
   const std::string where = folder + "/" + state_file;
   CheckpointState state{.steps = json_integer(json, "steps", where),
@@ -203,23 +170,22 @@ CheckpointState read_checkpoint_state(const std::string& folder) {
 std::optional<std::string> whole_file_of(const std::string& folder, const std::string& name) {
   const std::string path = folder + "/" + name;
   try {
-    if (read_digests(folder)[name] == hash_file(path)) return path;
+    if (read_checksums(folder)[name] == hash_file(path)) return path;
   } catch (const Error&) {  // damaged: its checkpoint will say so
   }
   return {};
 }
 
 void require_whole_checkpoint(const std::string& folder) {
-  std::map<std::string, std::string> digests;
+  Checksums digests;
   const nlohmann::json state = read_state_json(folder, digests);
   std::set<std::string> expected{state_file}, found;
   for (const auto& name : json_member(state, "files", folder)) expected.insert(name.get<std::string>());
   for (const auto& digest : digests) found.insert(digest.first);
   if (expected != found)
-    refuse_damaged(folder + "/" + digests_file, fmt::format("{}", fmt::join(expected, ", ")),
+    refuse_altered(folder + "/" + checksums_file, fmt::format("{}", fmt::join(expected, ", ")),
                    fmt::format("{}", fmt::join(found, ", ")));
-  for (const auto& [name, digest] : digests)
-    require_digest(folder + "/" + name, digest, hash_file(folder + "/" + name));
+  for (const auto& [name, digest] : digests) require_checksum(folder + "/" + name, digest);
 }
 
 namespace {
@@ -252,6 +218,8 @@ void require_same_tensors(const SafetensorsFile& file, const std::vector<Safeten
 void require_same_run(const CheckpointState& state, const TrainPlan::Impl& plan, const std::string& folder) {
   if (const std::string own = plan.optimizer->name; state.optimizer != own)
     refuse_other("optimizer", folder, own, state.optimizer);
+  if (state.scaling && plan.options.precision != Precision::fp16)
+    refuse_other("precision", folder, name(plan.options.precision), "fp16, whose loss scale would be lost");
   if (const std::string own = task_of(plan); state.task != own) refuse_other("task", folder, own, state.task);
 }
 

@@ -39,11 +39,10 @@ SampleSet samples_of(const Examples& examples, std::int64_t batch, std::size_t s
           .notes = {notes.begin() + static_cast<std::ptrdiff_t>(said), notes.end()}};
 }
 
-std::string identity_of(const Examples& examples, TooLong too_long, bool packed) {
-  return fmt::format("{} and {} examples, digest {}{}{}", examples.train_examples(),
-                     examples.held_out_examples(), examples.digest(),
-                     too_long == TooLong::error ? "" : fmt::format(", too long ones {}", name(too_long)),
-                     packed ? ", packed" : "");
+// What was read, as of pairs: dropped ones are missing from the counts.
+std::string identity_of(const Examples& examples, bool packed) {
+  return fmt::format("{} and {} examples, digest {}{}", examples.train_examples(),
+                     examples.held_out_examples(), examples.digest(), packed ? ", packed" : "");
 }
 
 std::optional<ChatTemplate> template_of(const TrainingRun& run) {
@@ -79,8 +78,10 @@ TrainingData example_data(const TrainingRun& run, const Examples& examples) {
           .notes = examples.notes(),
           .memory_bytes = examples.memory_bytes(),
           .reading_bytes = 0,
-          .identity = [=, too_long = run.too_long,
-                       packed = run.packing] { return identity_of(examples, too_long, packed); },
+          .identity =
+              [=, packed = run.packing](const TrainPlan& plan) {
+                return identity_of(examples.with_length(plan.seq()), packed);
+              },
           .lengths =
               [=, seq = run.plan.seq, sizes = run.plan.sizes, packed = run.packing](std::int64_t context) {
                 const std::int64_t longest = context > 0 ? std::min(examples.seq(), context) : examples.seq();

@@ -30,6 +30,7 @@ HeldSamples spread_pairs(const Pairs& pairs, std::int64_t first, std::int64_t co
 
 // `said`: how many of the notes were said before.
 SampleSet samples_of(const Pairs& pairs, std::int64_t batch, std::size_t said) {
+  pairs.require_both_parts();
   const std::vector<std::string>& notes = pairs.notes();
   const std::int64_t evaluated = evaluated_samples(pairs.held_out_pairs(), pairs.seq());
   return {.batch = [=](std::int64_t n) { return held(pairs.batch(n, batch)); },
@@ -55,16 +56,23 @@ std::int64_t checked_source(std::int64_t source_seq, std::int64_t context) {
   return source_seq;
 }
 
-std::string identity_of(const Pairs& pairs, TooLong too_long) {
+// What was read, not how it was asked for: where nothing is too long, all ways to treat that are one. Pairs
+// that were dropped are missing from the counts, and of those that were cut the lengths tell.
+std::string identity_of(const Pairs& pairs) {
   const std::string count =
       pairs.endless() ? "" : fmt::format("{} and {} pairs, ", pairs.train_pairs(), pairs.held_out_pairs());
-  return fmt::format("{}digest {}{}", count, pairs.digest(),
-                     too_long == TooLong::error ? "" : fmt::format(", too long ones {}", name(too_long)));
+  return count + "digest " + pairs.digest();
+}
+
+// The pairs at the lengths of a plan.
+Pairs planned(const Pairs& pairs, const TrainPlan& plan) {
+  return pairs.with_lengths(plan.options().sizes.at(source_size), plan.seq());
 }
 
 }  // namespace
 
 TrainingData pair_data(const TrainingRun& run, const Pairs& pairs) {
+  pairs.require_both_parts();
   const std::int64_t batch_bytes = 4 * run.plan.batch * (pairs.source_seq() + 1);  // beside target and labels
   return {
       .kind = pairs_kind,
@@ -72,7 +80,8 @@ TrainingData pair_data(const TrainingRun& run, const Pairs& pairs) {
       .notes = pairs.notes(),
       .memory_bytes = pairs.memory_bytes() + batch_bytes,
       .reading_bytes = 0,
-      .identity = [=, too_long = run.too_long] { return identity_of(pairs, too_long); },
+      .identity = [=](const TrainPlan& plan) { return identity_of(planned(pairs, plan)); },
+      .of_its_own = pairs.endless(),
       .lengths =
           [=, seq = run.plan.seq, source_seq = run.source_seq, sizes = run.plan.sizes](std::int64_t context) {
             Lengths lengths{decided(seq, pairs.seq(), context), sizes};
@@ -84,9 +93,7 @@ TrainingData pair_data(const TrainingRun& run, const Pairs& pairs) {
       .frame = pairs.tokenizer().sequence_tokens(),
       .samples =
           [=](const TrainPlan& plan) {
-            const auto& sizes = plan.options().sizes;
-            return samples_of(pairs.with_lengths(sizes.at(source_size), plan.seq()), plan.batch(),
-                              pairs.notes().size());
+            return samples_of(planned(pairs, plan), plan.batch(), pairs.notes().size());
           }};
 }
 

@@ -85,6 +85,12 @@ bool has_other_tokenizer(const std::string& folder, const Tokenizer& tokenizer) 
   }
 }
 
+// "source_seq" as it is typed, without its dashes.
+std::string option(std::string name) {
+  std::replace(name.begin(), name.end(), '_', '-');
+  return name;
+}
+
 [[noreturn]] void refuse(const std::string& folder, const std::string& what, const std::string& expected,
                          const std::string& found) {
   throw Error(ErrorKind::usage, {.what = "the run in this folder was started with another " + what,
@@ -99,32 +105,45 @@ bool has_other_tokenizer(const std::string& folder, const Tokenizer& tokenizer) 
 RunIdentity::RunIdentity(const TrainingRun& run, const Trainer& trainer, const TrainingData& data)
     : run_(run), isa_(trainer.plan().options().isa) {
   const auto& o = trainer.plan().options();
-  static constexpr const char* schedules[] = {"constant", "linear", "cosine", "wsd"};
-  kept_ = {{config_key, "model", trainer.plan().model().config_json()},
-           {"adapter", "adapter", adapter_of(run, trainer.plan().model())},
-           {"tokenizer", "tokenizer", "digest " + digest(data.tokenizer)},
-           {"data", data.kind, data.identity()},
-           {"batch", "--batch", std::to_string(o.batch)},
-           {"seq", "--seq", std::to_string(o.seq)},
-           {"label-smoothing", "--label-smoothing",
-            run.label_smoothing ? to_text(*run.label_smoothing) : "the model's own"},
-           {"precision", "--precision", name(o.precision)},
-           {"seed", "--seed", std::to_string(o.seed)},
-           {"lr", "--lr", to_text(run.adamw.lr)},
-           {"min-lr", "--min-lr", to_text(run.min_lr)},
-           {"schedule", "--schedule", schedules[static_cast<int>(run.schedule)]},
-           {"warmup", "--warmup", std::to_string(run.warmup)},
-           {"optimizer", "--optimizer", o.optimizer},
-           {"clip", "--clip", to_text(run.adamw.clip)},
-           {"weights", "base model: its weights differ", "digest " + trainer.weights_hash()}};
+  const Kept data_kept{"data", data.kind, data.identity(trainer.plan())};
+  const Kept tokenizer_kept{"tokenizer", "tokenizer", "digest " + digest(data.tokenizer)};
+  // Of a char tokenizer, and of one that was made of the data, other data are the cause; else a text's
+  // digest, which is of its ids, follows from the tokenizer. A preset's config follows from all of them.
+  const bool made_of_data = run.made_tokenizer || run.tokenizer == "char" || data.of_its_own;
+  const bool named = made_of_data || !run.tokenizer.empty();
+  if (made_of_data) kept_.push_back(data_kept);
+  if (named) kept_.push_back(tokenizer_kept);
+  add_sizes(o.sizes);  // a preset's config follows from them, too
+  kept_.push_back({config_key, "model", trainer.plan().model().config_json()});
+  kept_.push_back({"adapter", "adapter", adapter_of(run, trainer.plan().model())});
+  if (!named) kept_.push_back(tokenizer_kept);
+  if (!made_of_data) kept_.push_back(data_kept);
+  add_options(run, trainer.plan());
+  kept_.push_back({"weights", "base model: its weights differ", "digest " + trainer.weights_hash()});
+}
+
+void RunIdentity::add_sizes(const std::map<std::string, std::int64_t, std::less<>>& sizes) {
+  for (const auto& [size, length] : sizes)
+    kept_.push_back({option(size), "--" + option(size), std::to_string(length)});
+}
+
+void RunIdentity::add_options(const TrainingRun& run, const TrainPlan& plan) {
+  const auto& o = plan.options();
+  const std::vector<Kept> always{{"batch", "--batch", std::to_string(o.batch)},
+                                 {"seq", "--seq", std::to_string(o.seq)},
+                                 {"label-smoothing", "--label-smoothing",
+                                  run.label_smoothing ? to_text(*run.label_smoothing) : "the model's own"},
+                                 {"precision", "--precision", name(o.precision)},
+                                 {"seed", "--seed", std::to_string(o.seed)},
+                                 {"lr", "--lr", to_text(run.adamw.lr)},
+                                 {"min-lr", "--min-lr", to_text(run.min_lr)},
+                                 {"schedule", "--schedule", name(run.schedule)},
+                                 {"warmup", "--warmup", std::to_string(run.warmup)},
+                                 {"optimizer", "--optimizer", o.optimizer},
+                                 {"clip", "--clip", to_text(run.adamw.clip)}};
+  kept_.insert(kept_.end(), always.begin(), always.end());
   if (o.master != Precision::f32) kept_.push_back({"master", "--master", name(o.master)});
-  const auto option = [](std::string name) {
-    std::replace(name.begin(), name.end(), '_', '-');
-    return name;
-  };
-  for (const auto& [size, length] : o.sizes)  // a preset's config follows from them
-    kept_.insert(kept_.begin(), {option(size), "--" + option(size), std::to_string(length)});
-  if (run.schedule == ScheduleKind::wsd)
+  if (schedule_record(run.schedule).has_decay)
     kept_.push_back({"decay-steps", "--decay-steps", std::to_string(run.decay_steps)});
   if (run.adamw.adamw_lr) kept_.push_back({"adamw-lr", "--adamw-lr", to_text(*run.adamw.adamw_lr)});
   if (o.precision == Precision::fp16)
@@ -173,7 +192,7 @@ std::vector<std::string> RunIdentity::changes(const Notes& notes, std::int64_t s
   if (!was("steps").empty()) before.steps = std::atoll(was("steps").c_str());
   if (run_.steps < step)
     lines.push_back(fmt::format("step {} is done already, so --steps {} asks for nothing", step, run_.steps));
-  else if (before.steps != run_.steps && run_.schedule == ScheduleKind::constant)
+  else if (before.steps != run_.steps && !schedule_record(run_.schedule).falls)
     lines.push_back(fmt::format("--steps {} -> {}: the schedule stays", before.steps, run_.steps));
   else if (before.steps != run_.steps) {
     const float now = learning_rate(run_, step), then = learning_rate(before, step);
@@ -281,6 +300,10 @@ void RunFolder::tidy(const std::string& newest, std::int64_t keep) const {
       remove_folder(folder() + "/" + name.step + name.suffix);
   const auto all = checkpoints();
   for (std::size_t i = 0; i + static_cast<std::size_t>(keep) < all.size(); ++i) remove_folder(all[i]);
+}
+
+void RunFolder::keep_newest(std::int64_t keep) const {
+  if (const auto last = last_checkpoint()) tidy(std::filesystem::path(*last).filename().string(), keep);
 }
 
 std::optional<std::string> RunFolder::resume(Trainer& trainer,

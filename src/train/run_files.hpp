@@ -29,6 +29,8 @@ class RunIdentity {
 
  private:
   [[noreturn]] void refuse_config(const Notes& notes, const std::string& was, const std::string& now) const;
+  void add_sizes(const std::map<std::string, std::int64_t, std::less<>>& sizes);
+  void add_options(const TrainingRun& run, const TrainPlan& plan);
   struct Kept {
     std::string key, what, value;  // "the run was started with another WHAT"
   };
@@ -60,6 +62,8 @@ class RunFolder {
   std::optional<std::string> resume(Trainer& trainer,
                                     const std::function<void(const RunIdentity::Notes&)>& check,
                                     const std::function<void(const std::string&)>& say) const;
+  // Without a save the same: older ones than the newest `keep` go.
+  void keep_newest(std::int64_t keep) const;
   void remove_checkpoints() const;
 
  private:

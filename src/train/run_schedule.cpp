@@ -7,27 +7,24 @@
 namespace hone {
 
 float learning_rate(const TrainingRun& run, std::int64_t step) {
-  switch (run.schedule) {
-    case ScheduleKind::constant:
-      return Constant{run.adamw.lr, run.warmup}(step);
-    case ScheduleKind::linear:
-      return Linear{run.adamw.lr, run.warmup, run.steps, run.min_lr}(step);
-    case ScheduleKind::cosine:
-      return Cosine{run.adamw.lr, run.warmup, run.steps, run.min_lr}(step);
-    case ScheduleKind::wsd:
-      return WarmupStableDecay{run.adamw.lr, run.warmup, run.steps, run.min_lr, run.decay_steps}(step);
-  }
-  return run.adamw.lr;
+  return learning_rate(run.schedule,
+                       {.peak = run.adamw.lr,
+                        .warmup = run.warmup,
+                        .steps = run.steps,
+                        .least = run.min_lr,
+                        .decay = run.decay_steps},
+                       step);
 }
 
 std::vector<std::string> schedule_notes(const TrainingRun& run) {
   std::vector<std::string> notes;
   if (run.steps <= 0) return notes;
-  const bool falls = run.schedule != ScheduleKind::constant;
+  const bool falls = schedule_record(run.schedule).falls;
   if (!falls && run.min_lr > 0)
-    notes.push_back("--min-lr has no effect on a constant schedule; the others fall to it");
-  if (run.schedule != ScheduleKind::wsd && run.decay_steps > 0)
-    notes.push_back("--decay-steps has no effect but on a wsd schedule");
+    notes.push_back(
+        fmt::format("--min-lr has no effect on a {} schedule, which does not fall", name(run.schedule)));
+  if (!schedule_record(run.schedule).has_decay && run.decay_steps > 0)
+    notes.push_back(fmt::format("--decay-steps has no effect on a {} schedule", name(run.schedule)));
   const float last = learning_rate(run, run.steps - 1);
   if (run.warmup >= run.steps)
     notes.push_back(

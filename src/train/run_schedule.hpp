@@ -8,6 +8,15 @@
 
 namespace hone {
 
+// A schedule, as schedule.cpp lists them.
+struct ScheduleRecord {
+  const char* name;
+  float (*rate)(const ScheduleNumbers& numbers, std::int64_t step);
+  bool falls = true;       // from the peak, to `least`
+  bool has_decay = false;  // a length of its own in which it falls
+};
+const ScheduleRecord& schedule_record(ScheduleKind schedule);
+
 // Of step `step`, counted from 0.
 float learning_rate(const TrainingRun& run, std::int64_t step);
 

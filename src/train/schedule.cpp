@@ -5,6 +5,7 @@
 #include <numbers>
 
 #include "base/float_mode.hpp"
+#include "train/run_schedule.hpp"
 
 namespace hone {
 namespace {
@@ -51,15 +52,61 @@ float WarmupStableDecay::operator()(std::int64_t step) const {
   return between(peak, least, std::sqrt(progress(step, std::max(warmup, steps - 1 - falling), steps)));
 }
 
-ScheduleKind schedule_from_name(const std::string& name) {
-  if (name == "constant") return ScheduleKind::constant;
-  if (name == "linear") return ScheduleKind::linear;
-  if (name == "cosine") return ScheduleKind::cosine;
-  if (name == "wsd") return ScheduleKind::wsd;
-  throw Error(ErrorKind::usage, {.what = "unknown schedule",
-                                 .where = "schedule",
-                                 .expected = "constant, linear, cosine or wsd",
-                                 .found = "'" + name + "'"});
+namespace {
+
+// In the order of ScheduleKind. The numbers are those of the schedule's own struct, in its order.
+constexpr ScheduleRecord records[] = {
+    {.name = "constant",
+     .rate =
+         [](const ScheduleNumbers& n, std::int64_t step) {
+           return Constant{n.peak, n.warmup}(step);
+         },
+     .falls = false},
+    {.name = "linear",
+     .rate =
+         [](const ScheduleNumbers& n, std::int64_t step) {
+           return Linear{n.peak, n.warmup, n.steps, n.least}(step);
+         }},
+    {.name = "cosine",
+     .rate =
+         [](const ScheduleNumbers& n, std::int64_t step) {
+           return Cosine{n.peak, n.warmup, n.steps, n.least}(step);
+         }},
+    {.name = "wsd",
+     .rate =
+         [](const ScheduleNumbers& n, std::int64_t step) {
+           return WarmupStableDecay{n.peak, n.warmup, n.steps, n.least, n.decay}(step);
+         },
+     .has_decay = true}};
+
+}  // namespace
+
+const ScheduleRecord& schedule_record(ScheduleKind schedule) {
+  return records[static_cast<std::size_t>(schedule)];
+}
+
+std::vector<std::string> schedules() {
+  std::vector<std::string> names;
+  for (const ScheduleRecord& record : records) names.emplace_back(record.name);
+  return names;
+}
+
+const char* name(ScheduleKind schedule) { return schedule_record(schedule).name; }
+
+float learning_rate(ScheduleKind schedule, const ScheduleNumbers& numbers, std::int64_t step) {
+  return schedule_record(schedule).rate(numbers, step);
+}
+
+ScheduleKind schedule_from_name(const std::string& wanted) {
+  const auto names = schedules();
+  const auto found = std::find(names.begin(), names.end(), wanted);
+  if (found != names.end()) return static_cast<ScheduleKind>(found - names.begin());
+  std::string all;
+  for (std::size_t i = 0; i < names.size(); ++i)
+    all += (i == 0 ? "" : i + 1 < names.size() ? ", " : " or ") + names[i];
+  throw Error(
+      ErrorKind::usage,
+      {.what = "unknown schedule", .where = "schedule", .expected = all, .found = "'" + wanted + "'"});
 }
 
 }  // namespace hone

@@ -9,15 +9,28 @@
 namespace hone {
 namespace {
 
-// By the names that records have for them.
+// By the names that records have for them. `scalars` may say again what a member says, but not otherwise.
 std::map<std::string, float> given(const StepOptions& o) {
-  std::map<std::string, float> values{{"lr", o.lr}};
+  std::map<std::string, float> values = o.scalars;
+  values.try_emplace("lr", o.lr);
   const auto add = [&](const char* name, const std::optional<float>& value) {
-    if (value) values[name] = *value;
+    if (value) values.try_emplace(name, *value);
   };
   add("beta1", o.beta1), add("beta2", o.beta2), add("epsilon", o.epsilon);
   add("weight_decay", o.weight_decay), add("momentum", o.momentum);
   return values;
+}
+
+void refuse_twice(const StepOptions& o, const std::string& where) {
+  StepOptions members = o;
+  members.scalars.clear();
+  for (const auto& [name, value] : given(members))
+    if (const auto again = o.scalars.find(name); again != o.scalars.end() && again->second != value)
+      throw Error(ErrorKind::usage, {.what = "a number of the optimizer is given twice",
+                                     .where = where + name,
+                                     .expected = to_text(value) + ", as the member has it",
+                                     .found = to_text(again->second) + " in scalars",
+                                     .hint = "nothing was changed"});
 }
 
 void require(bool good, const std::string& where, const std::string& expected, float found) {
@@ -33,6 +46,7 @@ void require(bool good, const std::string& where, const std::string& expected, f
 
 void check_step_options(const StepOptions& o, const OptimizerRecord& optimizer, const std::string& where) {
   require(o.clip >= 0, where + "clip", "0 (none) or more, finite", o.clip);
+  refuse_twice(o, where);
   if (o.adamw_lr) require(*o.adamw_lr >= 0, where + "adamw_lr", scalar::lr.range, *o.adamw_lr);
   auto values = given(o);
   const auto all = values;

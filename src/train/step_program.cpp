@@ -28,6 +28,18 @@ std::map<std::string, TensorId> find_kept(const Forward& forward, const std::vec
   return kept;
 }
 
+// A mistyped size would leave the network at the length that it has without.
+void check_sizes(const Forward& forward, const StepProgramOptions& o) {
+  for (const auto& [name, size] : o.sizes) {
+    if (forward.asked_sizes.contains(name)) continue;
+    const std::vector<std::string> known(forward.asked_sizes.begin(), forward.asked_sizes.end());
+    throw Error(ErrorKind::usage, {.what = "the network asks for no size '" + name + "'",
+                                   .where = "TrainPlanOptions::sizes",
+                                   .hint = known.empty() ? "it asks for none"
+                                                         : "the nearest is '" + nearest(name, known) + "'"});
+  }
+}
+
 const Objective& objective_of(const Model& model, const StepProgramOptions& options) {
   return options.objective ? options.objective : model.impl().objective;
 }
@@ -37,6 +49,7 @@ const Objective& objective_of(const Model& model, const StepProgramOptions& opti
 Program write_step_program(const Model& model, const StepProgramOptions& o) {
   Forward forward = model.impl().write(
       objective_of(model, o), {.batch = o.micro_batch, .seq = o.seq, .training = true, .sizes = o.sizes});
+  check_sizes(forward, o);
   const PipelineOptions options{.use = PipelineOptions::Use::train,
                                 .products = o.products,
                                 .stored = model.impl().store.stored_types(),

@@ -12,6 +12,7 @@
 #include "op/inputs.hpp"
 #include "pass/passes.hpp"
 #include "train/hits.hpp"
+#include "train/step_counts.hpp"
 #include "train/step_options.hpp"
 #include "train/trainer_impl.hpp"
 
@@ -330,6 +331,14 @@ StepResult run_update(Trainer::Impl& t, const StepOptions& o, const Samples* bat
   return result;
 }
 
+// Returns the program that reads them.
+const Program& check_training_samples(const Trainer::Impl& t, const Samples& batch) {
+  const Program& program = t.planned().job.programs()[t.planned().micro[0].train];
+  check_names({&program, &t.planned().job.programs()[t.planned().micro[0].evaluate]}, batch);
+  check_samples(program, batch);
+  return program;
+}
+
 StepResult run_step(Trainer::Impl& t, const Samples& batch, const StepOptions& options) {
   t.saver.throw_failure();
   if (t.samples != 0)
@@ -340,8 +349,7 @@ StepResult run_step(Trainer::Impl& t, const Samples& batch, const StepOptions& o
                                    .hint = "update() or discard() first"});
   if (batch.count() != t.plan.batch()) refuse_size(std::to_string(t.plan.batch()), batch);
   check_step(t, options);
-  const Program& program = t.planned().job.programs()[t.planned().micro[0].train];
-  check_samples(program, batch);
+  const Program& program = check_training_samples(t, batch);
   const LabelCounts counts = count_labels(program, batch);
   if (total(counts) == 0) refuse_no_labels();
   try {
@@ -362,6 +370,7 @@ EvalResult run_evaluation(Trainer::Impl& t, const Samples& batch) {
   t.require_no_half_backward("evaluate()");
   const MicroProgram& micro = t.planned().micro[0];
   const Program& program = t.planned().job.programs()[micro.evaluate];
+  check_names({&program, &t.planned().job.programs()[micro.train]}, batch);
   check_samples(program, batch);
   const LabelCounts counts = count_labels(program, batch);
   EvalResult result{.tokens = total(counts)};
@@ -384,33 +393,12 @@ EvalResult run_evaluation(Trainer::Impl& t, const Samples& batch) {
   return result;
 }
 
-// How many labels count in a whole step: as said, or all that the plan's batch has.
-LabelCounts step_counts(const Trainer::Impl& t, const std::map<std::string, std::int64_t>& said) {
-  LabelCounts counts;
-  const std::size_t program = t.planned().micro[0].train;
-  for (const TensorId id : t.planned().job.inputs(program)) {
-    const TensorDef& input = t.planned().job.programs()[program][id];
-    if (input.input.meaning != Meaning::labels) continue;
-    const auto found = said.find(input.name.substr(1));
-    const std::int64_t each = input.type.shape.elements() / input.type.shape[0];
-    const std::int64_t count = found == said.end() ? 0 : found->second;
-    if (count < 0)
-      throw Error(ErrorKind::usage, {.what = "the labels of a step cannot be negative",
-                                     .where = "Trainer::accumulate",
-                                     .expected = "0 (all of the batch) or more",
-                                     .found = std::to_string(count)});
-    counts[input.name] = count ? count : t.plan.batch() * each;
-  }
-  return counts;
-}
-
 double run_accumulate(Trainer::Impl& t, const Samples& batch,
                       const std::map<std::string, std::int64_t>& counts) {
   t.require_whole();
   t.saver.throw_failure();
-  const LabelCounts of_step = step_counts(t, counts);
-  check_samples(t.planned().job.programs()[t.planned().micro[0].train], batch);
-  return *run_micro(t, batch, of_step, {});
+  const Program& program = check_training_samples(t, batch);
+  return *run_micro(t, batch, step_counts(program, t.plan.batch(), batch, counts), {});
 }
 
 }  // namespace
@@ -424,6 +412,14 @@ double Trainer::accumulate(const BatchView& micro_batch, std::int64_t step_token
 double Trainer::accumulate(const Samples& micro_batch, const std::map<std::string, std::int64_t>& counts) {
   const Exclusive guard(impl_.get());
   return run_accumulate(*impl_, micro_batch, counts);
+}
+
+std::map<std::string, std::int64_t> Trainer::label_counts(const Samples& step) const {
+  const Exclusive guard(impl_.get());
+  std::map<std::string, std::int64_t> counts;
+  for (const auto& [input, count] : count_labels(check_training_samples(*impl_, step), step))
+    counts[input.substr(1)] = count;
+  return counts;
 }
 
 StepResult Trainer::update(const StepOptions& options) {

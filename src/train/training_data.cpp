@@ -4,7 +4,10 @@
 
 #include <algorithm>
 
+#include "data/pair_tasks.hpp"
+#include "data/text_files.hpp"
 #include "file/mapped.hpp"
+#include "text/tokenizer_impl.hpp"
 #include "train/run_files.hpp"
 
 namespace hone {
@@ -60,7 +63,7 @@ TrainingData text_data(const TrainingRun& run, const Text& text) {
           .memory_bytes = text.memory_bytes(),
           .reading_bytes = text.reading_bytes(),
           .identity =
-              [=] {
+              [=](const TrainPlan&) {
                 return fmt::format("{} tokens, {} bytes, digest {}", text.all_tokens(), text.all_bytes(),
                                    text.digest());
               },
@@ -76,7 +79,7 @@ std::int64_t evaluated_samples(std::int64_t all, std::int64_t seq) {
 }
 
 bool learns_from_pairs(const TrainingRun& run) {
-  if (run.data.starts_with("task:")) return true;
+  if (run.data.starts_with(task_prefix)) return true;
   const Model model = find_model(run.model, {.tokenizer_size = Tokenizer::bytes().vocab_size()});
   return model.reads_source();
 }
@@ -96,18 +99,36 @@ void check_pairs(const Model& model, const Tokenizer& tokenizer, const std::stri
                  .hint = "use the tokenizer that the model was trained with"});
 }
 
+namespace {
+
+// The tokenizer of the run in `out` that goes on, where none is named.
+std::optional<std::string> tokenizer_of_out(const TrainingRun& run) {
+  if (!run.tokenizer.empty() || run.made_tokenizer || !run.resume || run.out.empty()) return {};
+  return RunFolder(run.out).tokenizer();
+}
+
+}  // namespace
+
 std::string tokenizer_of(const TrainingRun& run) {
-  if (run.tokenizer.empty() && run.resume && !run.out.empty())
-    if (auto own = RunFolder(run.out).tokenizer()) return *own;
+  if (auto own = tokenizer_of_out(run)) return *own;
   const bool from_model = run.tokenizer.empty() && is_file(run.model + "/tokenizer.json");
   return from_model ? run.model : run.tokenizer;
 }
 
-TrainingData open_data(const TrainingRun& run) {
-  if (run.data.empty())
-    throw Error(ErrorKind::usage, {.what = "no text to train on",
-                                   .hint = "--data takes a text file, a folder or token shards"});
-  const std::string tokenizer = tokenizer_of(run);
+namespace {
+
+// A file of pairs is a text as well.
+TrainingData text_heard(const TrainingRun& run, const Text& text) {
+  TrainingData data = text_data(run, text);
+  if (unpacked_name(run.data).ends_with(".tsv"))
+    data.notes.push_back(
+        run.data +
+        " is read as a text, tabs and all: pairs of a source and a target are for a model that "
+        "reads a source (--model transformer-tiny)");
+  return data;
+}
+
+TrainingData opened(const TrainingRun& run, const std::string& tokenizer) {
   if (learns_from_pairs(run)) {
     const PairOptions options{.tokenizer = tokenizer,
                               .too_long = run.too_long,
@@ -118,8 +139,25 @@ TrainingData open_data(const TrainingRun& run) {
         run, run.made_tokenizer ? Pairs(run.data, *run.made_tokenizer, options) : Pairs(run.data, options));
   }
   if (Examples::are_in(run.data)) return example_data(run, open_examples(run));
-  if (run.made_tokenizer) return text_data(run, Text(run.data, *run.made_tokenizer, run.plan.seed));
-  return text_data(run, Text(run.data, {.tokenizer = tokenizer, .seed = run.plan.seed}));
+  if (run.made_tokenizer) return text_heard(run, Text(run.data, *run.made_tokenizer, run.plan.seed));
+  return text_heard(run, Text(run.data, {.tokenizer = tokenizer, .seed = run.plan.seed}));
+}
+
+}  // namespace
+
+TrainingData open_data(const TrainingRun& run) {
+  if (run.data.empty())
+    throw Error(ErrorKind::usage, {.what = "no text to train on",
+                                   .hint = "--data takes a text file, a folder or token shards"});
+  try {
+    return opened(run, tokenizer_of(run));
+  } catch (const UnknownCharacter& e) {
+    if (!tokenizer_of_out(run)) throw;
+    ErrorText text = e.text();
+    text.hint = "the tokenizer is that of the run in " + run.out +
+                ", which would go on: --resume never begins anew, and so does another --out";
+    throw Error(e.kind(), std::move(text));
+  }
 }
 
 }  // namespace hone

@@ -42,7 +42,9 @@ struct TrainingData {
   Tokenizer tokenizer;
   std::vector<std::string> notes;            // for a person
   std::int64_t memory_bytes, reading_bytes;  // as TrainPlanOptions has them
-  std::function<std::string()> identity;     // a digest of all that it holds; reads it
+  // A digest of all that it holds, as a plan has it; reads it.
+  std::function<std::string(const TrainPlan&)> identity;
+  bool of_its_own = false;  // does that digest not depend on the tokenizer?
   // As the run says, else as the data need, else a habit; of a model of so many positions (0: of any).
   std::function<Lengths(std::int64_t context)> lengths;
   bool counts_hits = false;  // does an evaluation tell more than a loss: TrainPlanOptions::hits

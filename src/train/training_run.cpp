@@ -49,7 +49,8 @@ Model with_new_adapter(const TrainingRun& run, const Model& base) {
   LoraOptions options = *run.lora;
   std::error_code ignored;
   const auto path = std::filesystem::weakly_canonical(run.model, ignored);
-  options.base = ignored || !is_folder(run.model) ? run.model : path.string();
+  const bool there = is_folder(run.model) || is_file(run.model);
+  options.base = ignored || !there ? run.model : path.string();
   options.seed = run.plan.seed;
   return with_lora(base, options);
 }
@@ -264,6 +265,8 @@ class Run {
     if (options_.profile) summary_.op_ms = trainer_.profile_ms();
     summary_.stopped = stopping() || !evaluate();
     trainer_.await_checkpoint();
+    if (!did_steps)
+      folder_.keep_newest(options_.keep_checkpoints);  // a finished run, started again with fewer
     if (!summary_.stopped) {
       trainer_.save(options_.out, options_.saving);
       tokenizer_.save(options_.out);

@@ -182,4 +182,33 @@ train 3 "base/model.safetensors, tensor .*: a weight is not finite: expected fin
 expect 3 "first in the weight .*not finite" eval base --data text.txt
 expect 3 "first in the weight .*not finite" generate base --prompt line
 expect 2 "folder of --model.*another --out" $run --model finished --out finished
+
+# by --json each is an event on stdout, whatever is wrong, with the message of stderr
+event() {
+  expect "$@" --json
+  [ "$(wc -l <out.log)" = 1 ] || fail "hone $*: not one event: $(cat out.log)"
+  grep -q "^{\"event\":\"error\",\"exit_code\":$1,\"message\":\"" out.log || fail "hone $*: $(cat out.log)"
+}
+event 2 "^hone: --steps: " train --data text.txt --steps x --out new
+event 2 "^hone: --precision: " train --data text.txt --precision fp8 --out new
+event 2 "did you mean --optimizer" train --data text.txt --optimzer adamw --out new
+event 2 "^hone: --memory: not a size" plan --model tiny --memory 5XB
+event 2 "^hone: --source-seq: " train --model transformer-tiny --data task:dates --source-seq -1 --out new
+grep -q '"message":"--source-seq: ' out.log || fail "the event names another option: $(cat out.log)"
+event 3 "no such file" inspect nowhere
+printf 'stps = 1\njson = true\n' >recipe.toml
+event 3 "unknown key" train recipe.toml --data text.txt --out new
+event 4 "at least [0-9]* MiB" plan --model tiny --data text.txt --seq 64 --memory 10MiB
+least=$(sed -n 's/.*"smallest_bytes":\([0-9]*\)}$/\1/p' out.log)
+[ $((${least:-0} % 1048576)) = 0 ] && [ "$least" -gt 10485760 ] || fail "the smallest budget: $(cat out.log)"
+
+# an option that is typed has a value
+for option in memory loss-scale allow; do train 2 "^hone: --$option: .*found ''" --data text.txt --precision fp16 --$option ""; done
+expect 2 "^hone: --memory: .*found ''" bench train --memory ""
+
+# a checkpoint whose weights were altered is no model
+altered=$(ls -d finished/checkpoints/step-* | tail -1)
+printf '\001' | dd of=$altered/model.safetensors bs=1 seek=$(($(wc -c <$altered/model.safetensors) - 3)) conv=notrunc 2>/dev/null
+expect 3 "$altered/model.safetensors: the checkpoint was altered" generate $altered -p line -n 1
+expect 3 "$altered/model.safetensors: the checkpoint was altered" hash $altered
 echo "every mistake was met"

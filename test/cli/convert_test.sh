@@ -3,7 +3,7 @@
 # usage: convert_test.sh HONE DATA
 data=$(realpath "$2")
 . "$(dirname "$0")/common.sh"
-llama=$data/models/llama
+llama=$data/gguf/llama
 
 # exits CODE WORDS COMMAND...: with that code, one message that has the words, and nothing new in the folder
 exits() {
@@ -23,11 +23,11 @@ touch out.log err.log
 "$hone" convert m.gguf back 2>/dev/null
 [ "$("$hone" hash back)" = "$("$hone" hash "$llama")" ] || fail "the folder has other weights"
 "$hone" convert "$llama" q.gguf --type q8_0 2>/dev/null
-"$hone" inspect q.gguf | grep -q "blk.0.attn_q.weight *Q8_0" || fail "inspect: $("$hone" inspect q.gguf)"
+"$hone" inspect q.gguf | grep -q "blk.0.attn_q.weight *Q8_0 *\[64,64\]" || fail "inspect: $("$hone" inspect q.gguf)"
 "$hone" inspect q.gguf --metadata | grep -q "llama.block_count *u32 *2" || fail "inspect --metadata"
 "$hone" inspect q.gguf --json | grep -q '"dtype":"Q8_0"' || fail "inspect --json"
 "$hone" convert "$llama" k.gguf --type q4_k 2>err.log
-grep -q "note: .*q5_0 instead of q4_k: rows of 32" err.log || fail "another type is not said: $(cat err.log)"
+grep -q "note: .*q5_0 instead of q4_k: rows of 64" err.log || fail "another type is not said: $(cat err.log)"
 
 exits 2 "q4_k" convert "$llama" x.gguf --type q4k
 exits 2 "convert" convrt "$llama" x.gguf

@@ -71,6 +71,15 @@ refused 2 "" data build --data d.jsonl --out new --format csv
 refused 3 "expected seq 32, found seq 64" train --model tiny --seq 64 --data cut --out new
 refused 3 "no running text" eval a --data cut
 refused 3 "nowhere/meta.json: cannot read" data inspect nowhere
+refused 3 "d.jsonl: not a folder of token shards.*found a file" data inspect d.jsonl
+refused 2 "did you mean hone data build --data" data --data d.jsonl --out new
+cp -r shards lost
+rm lost/meta.json
+refused 3 "lost: a folder of token shards has a meta.json" data inspect lost
+refused 3 "lost: a folder of token shards has a meta.json" train --model tiny --seq 32 --data lost --out new
+refused 3 "lost: token shards, not texts" data build --data lost --out new
+echo '{}' >lost/meta.json
+refused 3 "lost/meta.json" train --model tiny --seq 32 --data lost --out new
 printf x | dd of=shards/train-00000.tok bs=1 seek=3000 conv=notrunc 2>/dev/null
 refused 3 "train-00000.tok, frame 4: .*checksum" data inspect shards --verify
 refused 3 "train-00000.tok, frame 4: .*checksum" train --model tiny --seq 32 --data shards --out new --steps 9

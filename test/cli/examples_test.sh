@@ -27,15 +27,15 @@ grep -q '"event":"done".*"val_loss":[0-9]' lines || fail "the done line: $(tail 
 [ "$(hash_of <lines)" = "$(hash_of <lines2)" ] || fail "a resumed run has other weights"
 
 "$hone" train $run --data c.jsonl --out new --chat-template t.jinja --show-examples 2 >out 2>err || fail "show: $(cat err)"
-[ "$(cat out)" = "--- line 1: 37 tokens, 5 of them learned
+[ "$(cat out)" = "--- line 1: 35 tokens, 5 of them learned
 <user>number 0?</s><assistant>[[0</s>]]
---- line 2: 37 tokens, 5 of them learned
+--- line 2: 35 tokens, 5 of them learned
 <user>number 1?</s><assistant>[[7</s>]]" ] || fail "--show-examples gave: $(cat out)"
 [ ! -e new ] || fail "--show-examples made a folder"
 
 # the tuned model chats by its own template
-cp t.jinja p/chat_template.jinja
-"$hone" train --model p --data c.jsonl --out tuned --batch 4 --steps 2 --warmup 0 >/dev/null 2>err || fail "tuned: $(cat err)"
+cp t.jinja c/chat_template.jinja
+"$hone" train --model c --data c.jsonl --out tuned --batch 4 --steps 2 --warmup 0 >/dev/null 2>err || fail "tuned: $(cat err)"
 echo "number 3?" | "$hone" run tuned -n 3 >out 2>err || fail "the tuned model does not chat: $(cat err)"
 
 expect() {
@@ -55,6 +55,7 @@ printf '{"prompt":"a","completion":"b"}\n{"prompt":"a"}\n' >half.jsonl
 expect 3 "half.jsonl, line 2: the line is no example" $new --data half.jsonl
 expect 3 "p.jsonl, line 1: the example is too long: expected at most 9 tokens" $new --data p.jsonl --seq 8
 expect 2 "show-examples: only prompts and chats" $new --data text.txt --show-examples 1
-"$hone" train $run --data p.jsonl --out dropped --seq 14 --too-long drop >lines 2>err || fail "drop: $(cat err)"
-grep -q "note: p.jsonl: .* of 40 examples have more than 15 tokens: left out" err || fail "drop: $(cat err)"
+{ printf '{"prompt":"a prompt that is longer than all others are","completion":"x"}\n'; cat p.jsonl; } >long.jsonl
+"$hone" train $run --data long.jsonl --out dropped --seq 20 --too-long drop >lines 2>err || fail "drop: $(cat err)"
+grep -q "note: long.jsonl: 1 of 41 examples have more than 21 tokens: left out" err || fail "drop: $(cat err)"
 echo "examples are trained on, shown, and refused where they are none"

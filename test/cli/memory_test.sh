@@ -35,7 +35,20 @@ for size in $(((most / 1048576 + least) / 2)) "$least"; do
   [ "$3" = "$hash" ] || fail "$size MiB: other weights, $3 for $hash"
 done
 "$hone" plan $run --memory 0.5GiB --json >/dev/null 2>err || fail "0.5GiB: $(cat err)"
-for size in much 0 -3MiB 1.5Gib 1e30GB; do refused 2 "a number above 0 with KiB" --memory="$size"; done
+for size in 9M 9mib 9Mi 9MiB 9437184 '9 m'; do refused 4 "at least .*, found 9 MiB" --memory "$size"; done
+refused 4 "found 10 MiB" --memory 10MB
+# what is recommended runs as it stands, wherever it is planned
+mkdir "my texts"
+cp text.txt "my texts/it's.txt"
+"$hone" plan $run --data "my texts/it's.txt" --steps 1 --warmup 0 --json >planned 2>err || fail "plan: $(cat err)"
+grep -q '"options":"--memory [0-9]*MiB"' planned || fail "no choice says its budget: $(cat planned)"
+sed 's/.*"recommended":"\(.*\)".*/\1/; s/\\"/"/g; s/\\\\/\\/g' planned >command
+(set -- && hone() { "$hone" "$@"; } && . ./command) >lines 2>err || fail "recommended was $(cat command): $(cat err)"
+[ -e out/config/model.safetensors ] || fail "$(cat command) left no model"
+"$hone" plan --model tiny --seq 64 >planned 2>/dev/null
+grep -q "with your --data: hone train --model tiny.* --out out/tiny$" planned || fail "without --data: $(cat planned)"
+rm -r out
+for size in much 0 -3MiB 1.5Gibs 1e30GB; do refused 2 "a number above 0 with KiB" --memory="$size"; done
 refused 2 "optimizer or master" --memory 1GiB --allow everything
 
 # Weights in bf16 alone are saved as such; with products in f32 they are refused.

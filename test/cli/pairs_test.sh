@@ -20,6 +20,11 @@ gzip -c pairs.jsonl >packed.jsonl.gz
 grep -q '"pairs":2048,"exact_match":' report || fail "eval said $(cat report)"
 "$hone" eval tsv --data pairs.tsv >report 2>err || fail "eval: $(cat err)"
 grep -q 'exact match .* of 40 pairs' report || fail "eval said $(cat report)"
+head -n 1 pairs.tsv >one.tsv
+"$hone" eval tsv --data one.tsv >report 2>err || fail "eval of one pair: $(cat err)"
+grep -q 'of 1 pairs' report || fail "eval of one pair said $(cat report)"
+"$hone" train --model tiny --seq 16 --batch 2 --steps 1 --warmup 0 --data pairs.tsv --out text >lines 2>err || fail "text: $(cat err)"
+grep -q "note: .*pairs.tsv is read as a text, tabs and all.*transformer-tiny" err || fail "pairs as a text: $(cat err)"
 "$hone" plan --model transformer-tiny --data task:dates >/dev/null 2>err || fail "plan: $(cat err)"
 
 # expect CODE PATTERN ARGUMENTS...: ends so, says so, and makes no folder
@@ -49,4 +54,8 @@ expect 2 "^hone: --label-smoothing: " $new --data pairs.tsv --label-smoothing 1
 expect 2 "the nearest is task:sums" $new --data task:sum
 expect 2 "reads a source" train --model tiny --data task:sums --out new
 expect 3 "no such file" $new --data none.tsv
+expect 3 "no pair is left to train on: expected 2 pairs or more" $new --data one.tsv
+expect 3 '"text" is missing (hone data build --field .*transformer-tiny' train --model tiny --data pairs.jsonl --out new
+"$hone" help train >out
+for task in dates sums; do grep -q "task:$task" out || fail "help names no task:$task"; done
 echo "pairs are learned, evaluated, and refused where they are none"

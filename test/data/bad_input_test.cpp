@@ -1,7 +1,7 @@
 // The fuzzers' entries on inputs made by hand, so that each ordinary test run goes through them.
+#include <gtest/gtest.h>
 #include <fstream>
 #include <iterator>
-#include <gtest/gtest.h>
 
 #include <random>
 #include <vector>

@@ -177,8 +177,8 @@ TEST(Examples, ThatArePackedStandInRowsWholeAndOnce) {
     for (std::size_t t = 0; t < one.ids.size(); ++t) {
       const bool begins = one.positions[t] == 0;
       if (begins) firsts.insert(one.ids[t]);
-      if (t > 0) EXPECT_TRUE(begins || one.positions[t] == one.positions[t - 1] + 1);
-      if (begins) EXPECT_EQ(one.labels[t], 'x');  // the token behind a one-letter prompt
+      EXPECT_TRUE(begins || one.positions[t] == one.positions[t - 1] + 1);
+      EXPECT_TRUE(!begins || one.labels[t] == 'x');  // the token behind a one-letter prompt
     }
   }
   EXPECT_EQ(firsts.size(), 36u);

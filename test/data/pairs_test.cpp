@@ -84,7 +84,8 @@ TEST_F(PairFiles, WhatIsWrongNamesFileAndLine) {
                  {"g.jsonl, line 2, column", "not valid JSON"});
   expect_refused("h.jsonl", "{\"source\":\"a\",\"target\":7}\n", {"h.jsonl, line 1", "not a string"});
   expect_refused("i.jsonl", "[1]\n", {"i.jsonl, line 1", "no JSON object"});
-  expect_refused("j.tsv", "a\tb\n", {"too few pairs", "found 1"});
+  expect_refused("j.tsv", "\n", {"the file has no pair"});
+  expect_refused("k.tsv", "a\tb\n\xe3\x80\x80\tb\n", {"line 2", "lacks its source"});  // U+3000
 }
 
 TEST_F(PairFiles, WhatIsTooLongIsRefusedDroppedOrCut) {
@@ -103,8 +104,16 @@ TEST_F(PairFiles, WhatIsTooLongIsRefusedDroppedOrCut) {
   const PairBatch last = cut.all(19, 1);
   EXPECT_EQ(last.labels, (Ids{'1', '9'})) << "a target that was cut has no end to learn";
   EXPECT_EQ(cut.with_lengths(0, 0).source_seq(), 8);
-  EXPECT_NE(refusal(path, {.source_seq = 1, .too_long = TooLong::drop}).find("no pair is left"),
+  const auto unparted = [](const std::string& file, const PairOptions& options) {
+    const Pairs pairs(file, options);
+    error_of(ErrorKind::input, [&] { pairs.batch(0, 1); });
+    return error_of(ErrorKind::input, [&] { pairs.require_both_parts(); });
+  };
+  EXPECT_NE(unparted(path, {.source_seq = 1, .too_long = TooLong::drop}).find("no pair is left to train on"),
             std::string::npos);
+  const std::string one = file("one.tsv", "a\tb\n");
+  EXPECT_NE(unparted(one, {}).find("2 pairs or more"), std::string::npos);
+  EXPECT_EQ(Pairs(one).all(0, 1).pairs, 1) << "one is enough to evaluate";
 }
 
 TEST_F(PairFiles, APassTakesEachPairOnceAndBatchesArePure) {

@@ -77,6 +77,9 @@ void lines() {
   const hone::StepOptions adamw{.lr = 1e-3f, .clip = 1, .beta1 = 0.9f, .beta2 = 0.95f, .weight_decay = 0.1f};
   trainer.accumulate(text.batch(1, B, T, 0, B / 2));
   trainer.discard();
+  const hone::Samples whole = hone::BatchView(batch).samples(), part = whole.rows(0, B / 2);
+  trainer.accumulate(part, trainer.label_counts(whole));
+  trainer.discard();
   for (int i = 0; i < B; i += B / 2) trainer.accumulate(text.batch(1, B, T, i, B / 2));
   const hone::StepResult done = trainer.update(adamw);
   std::printf("%ld %.4f%s\n", static_cast<long>(trainer.steps()), done.loss, done.skipped ? ", skipped" : "");

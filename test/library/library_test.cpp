@@ -52,7 +52,7 @@ TEST(Stop, AStoppedStepHasChangedNothing) {
   StepOptions options = adamw;
   options.stop = source.get_token();
   EXPECT_TRUE(t.step(batch(1), options).stopped);
-  t.accumulate(toy_batch(7, 1, T, V));
+  t.accumulate(toy_batch(7, 1, T, V), T);
   EXPECT_TRUE(t.update(options).stopped);
   EXPECT_EQ(t.steps(), 1);
   EXPECT_EQ(t.weights_hash(), hash_after(1));
@@ -82,7 +82,7 @@ TEST(Stop, FromAnotherThreadAStepIsCompleteOrHasChangedNothing) {
 
 TEST(Stop, DiscardForgetsWhatWasAccumulated) {
   Trainer t = trainer();
-  t.accumulate(toy_batch(5, 1, T, V));
+  t.accumulate(toy_batch(5, 1, T, V), T);
   error_of(ErrorKind::usage, [&] { t.step(batch(0), adamw); });
   t.discard();
   error_of(ErrorKind::usage, [&] { t.update(adamw); });

@@ -1,8 +1,11 @@
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <bit>
 #include <cmath>
+#include <csignal>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <map>
 #include <optional>
@@ -10,6 +13,7 @@
 
 #include "hone/report.hpp"
 #include "report/crc32c.hpp"
+#include "temporary_folder.hpp"
 
 namespace hone {
 namespace {
@@ -166,6 +170,23 @@ TEST(EventWriter, ResumedRunMarksWhereItGoesOn) {
 TEST(EventWriter, UnwritableFolderIsAnError) {
   EXPECT_THROW(EventWriter("/nonexistent/folder", 0), Error);
   EXPECT_THROW(EventWriter("/dev/null", 0), Error);
+  const TemporaryFolder folder;  // a file may be made, and nothing written into it, as on a full disk
+  struct rlimit was {
+  }, none{};
+  getrlimit(RLIMIT_FSIZE, &was);
+  none.rlim_max = was.rlim_max;
+  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+  setrlimit(RLIMIT_FSIZE, &none);
+  std::string message;
+  try {
+    EventWriter(folder.path(), 0);
+  } catch (const Error& e) {
+    message = e.what();
+  }
+  setrlimit(RLIMIT_FSIZE, &was);
+  std::signal(SIGXFSZ, handler);
+  EXPECT_NE(message.find("cannot write"), std::string::npos) << message;
+  EXPECT_TRUE(std::filesystem::is_empty(folder.path())) << "an empty event file was left";
 }
 
 }  // namespace

@@ -122,6 +122,8 @@ TEST(Checkpoint, OfAnotherOptimizerOrTaskIsRefused) {
   };
   trainer({.objective = twice}).save_checkpoint(place.file("checkpoint"));
   EXPECT_NE(message().find("of another task"), std::string::npos) << message();
+  trainer({.precision = Precision::fp16}).save_checkpoint(place.file("checkpoint"));
+  EXPECT_NE(message().find("of another precision: expected f32, found fp16"), std::string::npos) << message();
 }
 
 // Saves under way at every instant of the steps that follow, whose checkpoints are the ones of a pause.

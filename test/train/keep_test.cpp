@@ -59,10 +59,10 @@ TEST(Keep, AGradientIsWholeBeforeTheUpdateToo) {
     Trainer t(plan({.micro_batch = 3, .keep = {wte}}, model)), other(plan({.micro_batch = 3}, model));
     const Batch b = toy_batch(0, B, T, vocab_size);
     const BatchView all = b;
-    t.accumulate(all.rows(0, 3)), other.accumulate(all.rows(0, 3));
+    t.accumulate(all.rows(0, 3), all.tokens()), other.accumulate(all.rows(0, 3), all.tokens());
     const auto half = gradient(t, wte);
     EXPECT_EQ(gradient(t, wte), half);
-    t.accumulate(all.rows(3, 3)), other.accumulate(all.rows(3, 3));
+    t.accumulate(all.rows(3, 3), all.tokens()), other.accumulate(all.rows(3, 3), all.tokens());
     const auto whole = gradient(t, wte);
     EXPECT_NE(whole, half);
     const StepResult done = t.update(adamw);

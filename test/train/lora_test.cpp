@@ -51,11 +51,13 @@ TEST_P(PeftGolden, LogitsLossGradientsAndLossesAgree) {
                     << " losses " << r.losses << "; worst: " << r.worst;
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Each, PeftGolden, testing::Combine(testing::Values("gpt2", "gpt2_rslora", "llama", "gemma3_text"), testing::ValuesIn(all_isas)),
-    [](const auto& each) {
-      return std::string(std::get<0>(each.param)) + "_" + std::string(name(std::get<1>(each.param)));
-    });
+INSTANTIATE_TEST_SUITE_P(Each, PeftGolden,
+                         testing::Combine(testing::Values("gpt2", "gpt2_rslora", "llama", "gemma3_text"),
+                                          testing::ValuesIn(all_isas)),
+                         [](const auto& each) {
+                           return std::string(std::get<0>(each.param)) + "_" +
+                                  std::string(name(std::get<1>(each.param)));
+                         });
 
 TEST(Lora, TenStepsLeadToPeftsWeights) {
   const std::string folder = HONE_TEST_DATA "/adapters/gpt2";
@@ -101,7 +103,7 @@ TEST(Lora, GradientsAreThoseOfFiniteDifferences) {
     std::vector<float> values(static_cast<std::size_t>(model.size(name))), gradient(values.size());
     Trainer one(planned(model, keep));
     train(one, 3);  // B is zero at first, and A without a gradient then
-    one.accumulate(batch);
+    one.accumulate(batch, batch.tokens());
     one.read_gradient(name, gradient);
     one.discard();
     one.read(name, values);
@@ -116,11 +118,8 @@ TEST(Lora, GradientsAreThoseOfFiniteDifferences) {
       return one.evaluate(batch).loss;
     };
     const float h = 3e-2f * std::max(0.1f, std::abs(values[at]));
-    const double labels = static_cast<double>(std::count_if(batch.labels.begin(), batch.labels.end(),
-                                                            [](auto l) { return l >= 0; })) /
-                          static_cast<double>(B * T);
     const double slope =
-        (loss_with(values[at] + h) - loss_with(values[at] - h)) / (2.0 * static_cast<double>(h)) * labels;
+        (loss_with(values[at] + h) - loss_with(values[at] - h)) / (2.0 * static_cast<double>(h));
     EXPECT_NEAR(static_cast<double>(gradient[at]) / slope, 1, 2e-2) << name;
     moved += gradient[at] != 0;
   }

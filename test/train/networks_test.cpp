@@ -371,7 +371,13 @@ TEST(Network, AnOptimizerIsGivenOnlyWhatItHas) {
   const std::string before = t.weights_hash();
   EXPECT_THROW(t.step(c.batch(0).samples(), {.beta1 = 0.9f}), Error);
   EXPECT_THROW(t.step(c.batch(0).samples(), {.momentum = 1.0f}), Error);
+  EXPECT_THROW(t.step(c.batch(0).samples(), {.scalars = {{"beta1", 0.9f}}}), Error);
+  EXPECT_THROW(t.step(c.batch(0).samples(), {.momentum = 0.5f, .scalars = {{"momentum", 0.9f}}}), Error);
   EXPECT_EQ(t.weights_hash(), before);
+  Trainer same(TrainPlan(c.model(), {.batch = B, .seq = T, .optimizer = "sgd", .threads = 1}));
+  t.step(c.batch(0).samples(), {.momentum = 0.5f});
+  same.step(c.batch(0).samples(), {.scalars = {{"momentum", 0.5f}}});
+  EXPECT_EQ(t.weights_hash(), same.weights_hash()) << "by its name, as by its member";
   EXPECT_THROW(TrainPlan(c.model(), {.batch = B, .seq = T, .optimizer = "adam"}), Error);
 }
 

@@ -87,6 +87,78 @@ TEST_F(PairsRun, AnotherRunInTheFolderIsRefusedByWhatDiffers) {
   EXPECT_NE(refusal(ErrorKind::usage, run("a")).find("another"), std::string::npos);
 }
 
+TEST_F(PairsRun, OtherDataAreSaidBeforeWhatFollowsFromThem) {
+  TrainingRun dates = run("a");
+  dates.data = "task:dates";
+  dates.tokenizer = "char";
+  dates.steps = 1;
+  train(dates);
+  TrainingRun sums = dates;
+  sums.data = "task:sums";
+  EXPECT_NE(refusal(ErrorKind::usage, sums).find("another pairs: expected digest task:dates"),
+            std::string::npos)
+      << refusal(ErrorKind::usage, sums);
+}
+
+TEST_F(PairsRun, WhereNothingIsTooLongAnyWayToTreatItGoesOn) {
+  train(run("a"));
+  TrainingRun again = run("a");
+  for (const TooLong way : {TooLong::drop, TooLong::cut}) {
+    again.too_long = way;
+    EXPECT_EQ(train(again).steps, again.steps);
+  }
+}
+
+TEST_F(PairsRun, ACharacterThatTheRunsOwnTokenizerLacksSaysWhoseItIs) {
+  TrainingRun r = run("a");
+  r.tokenizer = "char";
+  r.steps = 1;
+  train(r);
+  std::ofstream(data_, std::ios::app) << "one\t\xc3\xa9\n";
+  r.tokenizer.clear();
+  const std::string message = refusal(ErrorKind::input, r);
+  EXPECT_NE(message.find("the tokenizer is that of the run in " + r.out), std::string::npos) << message;
+}
+
+TEST_F(PairsRun, AccumulatedPartsDivideAsTheWholeStepDoes) {
+  TrainingRun r = run("a");
+  const TrainPlan made = plan_of(r);
+  TrainPlanOptions options = made.options();
+  options.micro_batch = 2;
+  const TrainPlan plan(made.model(), options);
+  Trainer whole(plan), parts(plan);
+  const Pairs pairs = Pairs(data_).with_lengths(options.sizes.at("source_seq"), made.seq());
+  const PairBatch batch = pairs.batch(0, 6);
+  ASSERT_LT(batch.tokens(), std::ssize(batch.labels)) << "some labels do not count";
+  whole.step(batch.samples(), {});
+  const std::string message =
+      error_of(ErrorKind::usage, [&] { parts.accumulate(batch.samples().rows(0, 2)); });
+  EXPECT_NE(message.find("label_counts"), std::string::npos) << message;
+  for (std::int64_t i = 0; i < 6; i += 2)
+    parts.accumulate(batch.samples().rows(i, 2), parts.label_counts(batch.samples()));
+  EXPECT_EQ(parts.update({}).tokens, batch.tokens());
+  EXPECT_EQ(parts.weights_hash(), whole.weights_hash());
+}
+
+TEST_F(PairsRun, WhatTheNetworkDoesNotReadIsRefused) {
+  const TrainPlan plan = plan_of(run("a"));
+  Trainer trainer(plan);
+  const Pairs pairs = Pairs(data_).with_lengths(plan.options().sizes.at("source_seq"), plan.seq());
+  PairBatch batch = pairs.batch(0, 6);
+  const std::string message = error_of(ErrorKind::usage, [&] {
+    trainer.step(batch.samples().set("source_length", batch.source_lengths), {});
+  });
+  EXPECT_NE(message.find("the nearest is 'source_lengths'"), std::string::npos) << message;
+  batch.source_lengths[1] = 0;
+  EXPECT_NE(error_of(ErrorKind::input, [&] { trainer.step(batch.samples(), {}); }).find("expected 1 to"),
+            std::string::npos);
+  TrainPlanOptions options = plan.options();
+  options.sizes["source_sq"] = 9;
+  EXPECT_NE(error_of(ErrorKind::usage, [&] { TrainPlan(plan.model(), options); })
+                .find("the nearest is 'source_seq'"),
+            std::string::npos);
+}
+
 TEST_F(PairsRun, ASmoothedLossIsOfTrainingAlone) {
   TrainingRun smooth = run("s");
   smooth.label_smoothing = 0.2f;
@@ -145,8 +217,9 @@ TEST_F(PairsRun, HitsAreLabelsWithTheLargestLogit) {
   const Pairs pairs = Pairs(data_).with_lengths(options.sizes.at("source_seq"), made.seq());
   for (std::int64_t n = 0; n < 40; ++n) trainer.step(pairs.batch(n, 5).samples(), {.lr = 3e-3f});
   const PairBatch batch = pairs.batch(40, 5);
+  const auto counts = trainer.label_counts(batch.samples());
   for (std::int64_t first = 0; first < 5; first += 2)
-    trainer.accumulate(batch.samples().rows(first, std::min<std::int64_t>(2, 5 - first)));
+    trainer.accumulate(batch.samples().rows(first, std::min<std::int64_t>(2, 5 - first)), counts);
   const std::int64_t V = made.model().vocab_size();
   std::vector<float> logits(static_cast<std::size_t>(5 * made.seq() * V));
   trainer.read_activation("logits", logits);

@@ -118,7 +118,7 @@ TEST_F(Resume, ATokenizerWithOtherIdsIsRefused) {
   const auto other =
       Tokenizer::train_bpe(a_text('a'), {.vocab_size = 300, .special_tokens = {"<|another|>"}});
   other.save(folder_.file("tokenizer"));
-  expect_refused("tokenizer");
+  expect_refused("another tokenizer");
 }
 
 TEST_F(Resume, TheTokenizerIsInTheCheckpoint) {
@@ -278,6 +278,10 @@ TEST_F(Resume, AsManyCheckpointsStayAsAreAskedFor) {
     EXPECT_EQ(static_cast<std::int64_t>(names.size()), keep);
     EXPECT_EQ(std::ranges::max(names), "step-00000005");
   }
+  run_.keep_checkpoints = 1;  // of a run that has done its steps
+  run_.resume = true;
+  go();
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(run_.out + "/checkpoints"), {}), 1);
   run_.keep_checkpoints = 0;
   error_of(ErrorKind::usage, [&] { go(); });
 }

@@ -69,6 +69,17 @@ std::vector<std::string> notes(ScheduleKind kind, std::int64_t warmup, float min
   return schedule_notes(run);
 }
 
+TEST(Schedule, IsFoundByItsName) {
+  const auto names = schedules();
+  for (const std::string& each : names) EXPECT_EQ(name(schedule_from_name(each)), each);
+  EXPECT_EQ(names.size(), 4u);
+  EXPECT_EQ(learning_rate(ScheduleKind::wsd, {.peak = 2, .steps = 10, .least = 1, .decay = 4}, 9), 1.0f);
+  EXPECT_EQ(learning_rate(ScheduleKind::linear, {.peak = 2, .warmup = 1, .steps = 4}, 0), 1.0f);
+  EXPECT_NE(
+      error_of(ErrorKind::usage, [] { schedule_from_name("sine"); }).find("constant, linear, cosine or wsd"),
+      std::string::npos);
+}
+
 TEST(Schedule, WhatItCannotDoIsNoted) {
   EXPECT_TRUE(notes(ScheduleKind::cosine, 48, 1e-4f).empty());
   EXPECT_TRUE(notes(ScheduleKind::constant, 49, 0).empty());

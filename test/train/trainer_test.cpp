@@ -172,11 +172,11 @@ TEST(Trainer, RefusesImpossibleOptionsAndKeepsTheWeights) {
 
 TEST(Trainer, MoreSequencesThanTheBatchAreRefusedAndFewerMakeAStep) {
   Trainer t = trainer({.micro_batch = 1});
-  for (std::int64_t i = 0; i < B; ++i) t.accumulate(toy_batch(i, 1, T, V));
-  const std::string message = error_of(ErrorKind::usage, [&] { t.accumulate(toy_batch(B, 1, T, V)); });
+  for (std::int64_t i = 0; i < B; ++i) t.accumulate(toy_batch(i, 1, T, V), B * T);
+  const std::string message = error_of(ErrorKind::usage, [&] { t.accumulate(toy_batch(B, 1, T, V), T); });
   EXPECT_NE(message.find("at most " + std::to_string(B)), std::string::npos) << message;
   t.update(adamw);
-  t.accumulate(toy_batch(B, 1, T, V));
+  t.accumulate(toy_batch(B, 1, T, V), T);
   t.update(adamw);
   EXPECT_EQ(t.steps(), 2);
 }
@@ -260,7 +260,9 @@ TEST(Trainer, RefusesWrongBatches) {
     error_of(ErrorKind::usage, [&] { t.evaluate(b); });
   }
   error_of(ErrorKind::usage, [&] { t.update(adamw); });
-  error_of(ErrorKind::usage, [&] { t.accumulate(toy_batch(0, 2, T, V)); });
+  error_of(ErrorKind::usage, [&] { t.accumulate(toy_batch(0, 2, T, V), T); });
+  EXPECT_NE(error_of(ErrorKind::usage, [&] { t.accumulate(batch(0)); }).find("label_counts"),
+            std::string::npos);
   EXPECT_EQ(t.weights_hash(), before);
   run(t, 1);  // and is none the worse for it
   Trainer fresh = trainer({.micro_batch = 3});
