@@ -5,6 +5,7 @@
 #include <cmath>
 #include <set>
 
+#include "op/builder_state.hpp"
 #include "op/gradient_context.hpp"
 #include "program_run.hpp"
 
@@ -100,6 +101,11 @@ std::vector<Case> architectures() {
   all.push_back(middle("rotated_parts", [](Tensor x) {  // as queries and keys are
     const auto parts = split(linear(x, "qkv", 3 * C), {C, C, C});
     return attention(rotate(parts[0], {}), rotate(parts[1], {.theta = 10}), parts[2], {});
+  }));
+  all.push_back(middle("packed_attention", [](Tensor x) {
+    x.builder()->options.sizes[packed_size] = 1;
+    const auto parts = split(linear(x, "qkv", 3 * C), {C, C, C});
+    return attention(parts[0], parts[1], parts[2], {.heads = 2});
   }));
   all.push_back({"tied_head", language_model([](Builder& b, Tensor tokens) {
                    const auto table = b.parameter("table", {V, C});
