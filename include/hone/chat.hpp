@@ -1,10 +1,9 @@
 // Chats as the text that a model was trained on: its own template, in the part of Jinja that templates use.
 //
 //   const auto chat = hone::ChatTemplate::of_model("out");  // tokenizer_config.json, chat_template.jinja
-//   const std::string prompt =
-//       chat->render({{"system", "Be brief."}, {"user", "Who wrote Hamlet?"}}, {.add_generation_prompt =
-//       true}).text;
-//   const std::vector<std::int32_t> ids = tokenizer.encode(prompt);  // the template wrote what begins a text
+//   const std::vector<hone::ChatMessage> asked{{"system", "Be brief."}, {"user", "Who wrote Hamlet?"}};
+//   const std::string prompt = chat->render(asked, {.add_generation_prompt = true}).text;
+//   const auto ids = text.tokenizer().encode(prompt);  // the template wrote what begins a text
 //
 // Rendered as Transformers does it: blocks trimmed, bos_token and its like by tokenizer_config.json, tojson
 // as json.dumps. A template may not loop for ever nor grow without bound: it ends in an Error(input) that

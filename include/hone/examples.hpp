@@ -1,7 +1,8 @@
 // Examples for fine-tuning a language model: texts, prompts with their completions, or chats, served by
 // number.
 //
-//   const hone::Examples examples("chats.jsonl", tokenizer, {.chat = hone::ChatTemplate::of_model("model")});
+//   const hone::Examples examples("chats.jsonl", hone::Tokenizer::open("model"),
+//                                 {.chat = hone::ChatTemplate::of_model("model")});
 //   for (std::int64_t n = 0; n < 1000; ++n) {
 //     const auto batch = examples.batch(n, 8);       // the same for the same n and seed
 //     trainer.step(batch.samples(), {.lr = 1e-5f});  // labels are -100 where the loss does not look

@@ -21,8 +21,8 @@
 //
 // This header brings all of them; each of the others is the face of one part and opens with what it is for:
 //
-// - text, pairs, examples, shards, tokenizer  texts, pairs of texts, prompts and chats, texts tokenised once;
-//                              batches by number, ids
+// - text, shards, tokenizer    texts, as files or tokenised once; ids
+// - pairs, examples            pairs of texts; prompts and chats
 // - model, builder             presets, folders, architectures of one's own
 // - lora                       adapters: what fine-tunes a model in little memory
 // - train, schedule            plan, trainer, learning rates

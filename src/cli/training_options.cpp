@@ -60,8 +60,9 @@ void add_example_options(Command& c, TrainingRun& run) {
 void TrainingOptions::add_to(Command& c, bool needs_out) {
   c.add_option("--model", run.model, "preset, config.json or model folder")->capture_default_str();
   c.add_option("--recipe", recipe, "TOML file of these options as keys (or just FILE.toml); those typed win");
-  c.add_option("--data", run.data,
-               "texts: file, folder, token shards; prompts, chats: .jsonl; pairs: .tsv, .jsonl, task:dates");
+  c.add_option(
+      "--data", run.data,
+      "texts: file, folder, shards; prompts or chats: .jsonl; pairs: .tsv, .jsonl, task:dates, task:sums");
   c.add_option("--out", run.out, "folder for the model and its checkpoints")->required(needs_out);
   c.add_option("--tokenizer", run.tokenizer,
                "byte, char, or a tokenizer.json (default: the model folder's, else byte)");
@@ -109,9 +110,8 @@ void TrainingOptions::add_to(Command& c, bool needs_out) {
   c.add_option("--dropout", dropout, "everywhere that the model has it (default: the config's)");
   c.add_option("--label-smoothing", label_smoothing,
                "share of each label that is spread over all (default: the model's, mostly 0)");
-  c.add_option(
-       "--lora-rank", lora_rank,
-       "train an adapter of this rank beside a frozen model (0: the model itself); --out is then PEFT's")
+  c.add_option("--lora-rank", lora_rank,
+               "train an adapter of this rank, which --out then holds, beside a frozen model (0: none)")
       ->capture_default_str();
   c.add_option("--lora-alpha", lora_alpha,
                "an adapter's part is multiplied by alpha / rank (default: twice the rank)");

@@ -62,23 +62,10 @@ double as_written(double value) {
   return std::strtod(text, nullptr);
 }
 
-// Llama 3's stretching as its converter has it: a divisor for each pair. The numbers that it was made of are
-// not in the file; all models have low_freq_factor 1, high_freq_factor 4 and 8192 positions, and are checked
-// against that.
-Json llama3_scaling(const GgufFile& file, const GgufTensor& tensor, double theta, std::int64_t head_dim) {
-  const auto bytes = file.bytes(tensor);
-  std::vector<float> factors(bytes.size() / sizeof(float));
-  std::memcpy(factors.data(), bytes.data(), factors.size() * sizeof(float));
+// A divisor for each pair's frequency. Llama 3's stretching is written as such by its converter, without the
+// numbers that it was made of: all models have low_freq_factor 1, high_freq_factor 4 and 8192 positions.
+bool are_llama3s(const std::vector<float>& factors, double theta, std::int64_t head_dim) {
   constexpr double original = 8192, low = 1, high = 4;
-  const auto refuse = [&](const std::string& found) {
-    throw Error(ErrorKind::input,
-                {.what = "the rotation is scaled in a way that is not known",
-                 .where = file.path() + ", tensor " + std::string(factors_tensor),
-                 .expected = "Llama 3's: low_freq_factor 1, high_freq_factor 4, 8192 positions",
-                 .found = found});
-  };
-  if (tensor.type.dtype != DType::f32 || static_cast<std::int64_t>(factors.size()) != head_dim / 2)
-    refuse(std::to_string(factors.size()) + " factors of " + std::string(tensor.type.name));
   const double by = static_cast<double>(factors.back());
   for (std::size_t i = 0; i < factors.size(); ++i) {
     const double wavelength =
@@ -87,19 +74,41 @@ Json llama3_scaling(const GgufFile& file, const GgufTensor& tensor, double theta
     const double expected = wavelength < original / high  ? 1
                             : wavelength > original / low ? by
                                                           : 1 / ((1 - smooth) / by + smooth);
-    if (std::abs(static_cast<double>(factors[i]) - expected) > 1e-3 * expected)
-      refuse("factor " + std::to_string(factors[i]) + " of pair " + std::to_string(i));
+    if (std::abs(static_cast<double>(factors[i]) - expected) > 1e-3 * expected) return false;
   }
-  return {{"rope_type", "llama3"},
-          {"factor", as_written(by)},
-          {"low_freq_factor", low},
-          {"high_freq_factor", high},
-          {"original_max_position_embeddings", static_cast<std::int64_t>(original)}};
+  return true;
+}
+
+// Any others are longrope's, for short and long texts alike.
+Json given_scaling(const GgufFile& file, const GgufTensor& tensor, const Keys& keys, double theta,
+                   std::int64_t head_dim) {
+  const auto bytes = file.bytes(tensor);
+  std::vector<float> factors(bytes.size() / sizeof(float));
+  std::memcpy(factors.data(), bytes.data(), factors.size() * sizeof(float));
+  if (tensor.type.dtype != DType::f32 || static_cast<std::int64_t>(factors.size()) != head_dim / 2)
+    throw Error(ErrorKind::input,
+                {.what = "not a factor for each pair of a head",
+                 .where = file.path() + ", tensor " + std::string(factors_tensor),
+                 .expected = std::to_string(head_dim / 2) + " of F32",
+                 .found = std::to_string(factors.size()) + " of " + std::string(tensor.type.name)});
+  if (are_llama3s(factors, theta, head_dim))
+    return {{"rope_type", "llama3"},
+            {"factor", as_written(static_cast<double>(factors.back()))},
+            {"low_freq_factor", 1.0},
+            {"high_freq_factor", 4.0},
+            {"original_max_position_embeddings", 8192}};
+  Json all = Json::array();
+  for (const float f : factors) all.push_back(as_written(static_cast<double>(f)));
+  return {{"rope_type", "longrope"},
+          {"short_factor", all},
+          {"long_factor", all},
+          {"attention_factor", 1.0},
+          {"original_max_position_embeddings", keys.integer("context_length")}};
 }
 
 Json scaling(const GgufFile& file, const Keys& keys, double theta, std::int64_t head_dim) {
   if (const GgufTensor* factors = file.find(factors_tensor))
-    return llama3_scaling(file, *factors, theta, head_dim);
+    return given_scaling(file, *factors, keys, theta, head_dim);
   const std::string_view type = keys.text("rope.scaling.type", "none");
   if (type == "none" || type.empty()) return nullptr;
   if (type != "linear" && type != "yarn")

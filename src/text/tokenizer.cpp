@@ -21,7 +21,10 @@ void refuse_invalid_utf8(const std::string& where, std::size_t offset) {
 
 void mark_specials(Tokenizer::Impl& t) {
   t.special.assign(t.tokens.size(), false);
-  for (const AddedToken& a : t.added.all()) t.special[static_cast<std::size_t>(a.id)] = a.special;
+  // One that a normalizer renames is found by that name, and no longer known as special by it: so it is
+  // elsewhere.
+  for (const AddedToken& a : t.added.all())
+    t.special[static_cast<std::size_t>(a.id)] = a.special && a.text == a.content;
 }
 
 Tokenizer make_byte_tokenizer(std::vector<std::string> notes) {

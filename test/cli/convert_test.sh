@@ -3,7 +3,7 @@
 # usage: convert_test.sh HONE DATA
 data=$(realpath "$2")
 . "$(dirname "$0")/common.sh"
-llama=$data/models/llama
+llama=$data/gguf/llama
 
 # exits CODE WORDS COMMAND...: with that code, one message that has the words, and nothing new in the folder
 exits() {

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "file/format.hpp"
 #include "file/gguf_writer.hpp"
 #include "hone/convert.hpp"
 #include "hone/eval.hpp"
@@ -19,7 +20,11 @@
 namespace hone {
 namespace {
 
-std::string golden(const std::string& name) { return HONE_TEST_DATA "/models/" + name; }
+// Of what a GGUF file can say; test/data/models has some of what it cannot.
+std::string golden(const std::string& name) {
+  const std::string plain = HONE_TEST_DATA "/gguf/" + name;
+  return is_folder(plain) ? plain : HONE_TEST_DATA "/models/" + name;
+}
 
 std::vector<float> logits(const Model& model, const GenerateOptions& options = {}, std::int64_t tokens = 9) {
   Generator generator(GeneratePlan(model, options));

@@ -31,6 +31,15 @@ Case middle(const char* name, const std::function<Tensor(Tensor)>& piece) {
           language_model([piece](Builder& b, Tensor tokens) { return head(b, piece(embedded(b, tokens))); })};
 }
 
+// Its examples are told by the positions that come with the batch.
+Case packed() {
+  return middle("packed_attention", [](Tensor x) {
+    x.builder()->options.sizes[packed_size] = 1;
+    const auto parts = split(linear(x, "qkv", 3 * C), {C, C, C});
+    return attention(parts[0], parts[1], parts[2], {.heads = 2});
+  });
+}
+
 std::vector<Case> architectures() {
   std::vector<Case> all;
   all.push_back(middle("embedding", [](Tensor x) { return x; }));
@@ -102,11 +111,7 @@ std::vector<Case> architectures() {
     const auto parts = split(linear(x, "qkv", 3 * C), {C, C, C});
     return attention(rotate(parts[0], {}), rotate(parts[1], {.theta = 10}), parts[2], {});
   }));
-  all.push_back(middle("packed_attention", [](Tensor x) {
-    x.builder()->options.sizes[packed_size] = 1;
-    const auto parts = split(linear(x, "qkv", 3 * C), {C, C, C});
-    return attention(parts[0], parts[1], parts[2], {.heads = 2});
-  }));
+  all.push_back(packed());
   all.push_back({"tied_head", language_model([](Builder& b, Tensor tokens) {
                    const auto table = b.parameter("table", {V, C});
                    return linear(layer_norm(embedding(tokens, table), "norm"), table);
