@@ -121,9 +121,8 @@ void TrainingOptions::add_to(Command& c, bool needs_out) {
   c.add_option("--dropout", dropout, "everywhere that the model has it (default: the config's)");
   c.add_option("--label-smoothing", label_smoothing,
                "share of each label that is spread over all (default: the model's, mostly 0)");
-  c.add_option(
-       "--lora-rank", lora_rank,
-       "train an adapter of this rank, which --out then holds, beside a frozen model (0: none)")
+  c.add_option("--lora-rank", lora_rank,
+               "train an adapter of this rank, which --out then holds, beside a frozen model (0: none)")
       ->capture_default_str();
   c.add_option("--lora-alpha", lora_alpha,
                "an adapter's part is multiplied by alpha / rank (default: twice the rank)");

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <set>
 
+#include "op/builder_state.hpp"
 #include "op/gradient_context.hpp"
 #include "program_run.hpp"
 
@@ -28,6 +29,15 @@ Tensor head(Builder& b, Tensor x) { return linear(x, b.parameter("head", {V, x.w
 Case middle(const char* name, const std::function<Tensor(Tensor)>& piece) {
   return {name,
           language_model([piece](Builder& b, Tensor tokens) { return head(b, piece(embedded(b, tokens))); })};
+}
+
+// Its examples are told by the positions that come with the batch.
+Case packed() {
+  return middle("packed_attention", [](Tensor x) {
+    x.builder()->options.sizes[packed_size] = 1;
+    const auto parts = split(linear(x, "qkv", 3 * C), {C, C, C});
+    return attention(parts[0], parts[1], parts[2], {.heads = 2});
+  });
 }
 
 std::vector<Case> architectures() {
@@ -101,6 +111,7 @@ std::vector<Case> architectures() {
     const auto parts = split(linear(x, "qkv", 3 * C), {C, C, C});
     return attention(rotate(parts[0], {}), rotate(parts[1], {.theta = 10}), parts[2], {});
   }));
+  all.push_back(packed());
   all.push_back({"tied_head", language_model([](Builder& b, Tensor tokens) {
                    const auto table = b.parameter("table", {V, C});
                    return linear(layer_norm(embedding(tokens, table), "norm"), table);

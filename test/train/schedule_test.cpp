@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "temporary_folder.hpp"
 #include "train/run_schedule.hpp"
 
 namespace hone {
