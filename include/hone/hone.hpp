@@ -41,8 +41,8 @@
 #pragma once
 #include "hone/bench.hpp"
 #include "hone/builder.hpp"
-#include "hone/convert.hpp"
 #include "hone/chat.hpp"
+#include "hone/convert.hpp"
 #include "hone/error.hpp"
 #include "hone/eval.hpp"
 #include "hone/examples.hpp"

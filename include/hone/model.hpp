@@ -94,8 +94,9 @@ HONE_API Model from_config(const std::string& path, const ModelOptions& options 
 // the field's tools give them (doc/formats.md). Error(input) for one that is missing or of another shape, and
 // for tensors of the model's own part that it has no place for: more layers than config.json says, an adapter
 // that is not merged. Of the options `dropout` overrides config.json; sizes must be the folder's own.
-// Or a GGUF file of a family that hone has (llama, qwen2, qwen3, gemma3): its metadata are the config, and its
-// weights stay where they lie, in the file's own types. Error(input) for types and keys that are not known.
+// Or a GGUF file of a family that hone has (llama, qwen2, qwen3, gemma3): its metadata are the config, and
+// its weights stay where they lie, in the file's own types. Error(input) for types and keys that are not
+// known.
 HONE_API Model open(const std::string& path, const ModelOptions& options = {});
 // The same for a folder that a model with this architecture of one's own was saved to. Error(input) for one
 // of another architecture, by its weights or by the program that config.json keeps (doc/formats.md).

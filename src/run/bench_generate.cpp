@@ -55,8 +55,7 @@ GenerateBench bench_generate(const Model& model, const GenerateOptions& options,
   const ExecOptions& exec = job.options();
   result.token_bytes = product_weight_bytes(job.programs()[plan.impl().chunk_tokens.size() - 1]);
   result.limit_gb_s = this_machine(exec.threads, exec.isa).read_gb_s;
-  result.share_of_limit =
-      result.token_bytes * result.decode_tokens_per_s.median / (result.limit_gb_s * 1e9);
+  result.share_of_limit = result.token_bytes * result.decode_tokens_per_s.median / (result.limit_gb_s * 1e9);
   result.peak_bytes = plan.forecast().peak_bytes;
   generator.profile(true);
   for (int i = 0; i < tokens; ++i) generator.append(one);

@@ -149,14 +149,15 @@ std::shared_ptr<TrainPlan::Impl> make_plan(const Model& model, const TrainPlanOp
       spec.dtype = held->second.tensor.type.dtype;
   // A save turns a weight, and the C library may keep a second buffer: 25 MiB where the largest has 16. It
   // writes two files.
+  // What an adapter leaves as it is is only read.
   std::vector<ParameterSpec> saved = impl->specs;
   if (model.impl().adapter) std::erase_if(saved, [](const ParameterSpec& spec) { return !spec.trained; });
   const std::int64_t saving_bytes =
-      2 * (largest_turned_bytes(saved) + static_cast<std::int64_t>(direct_write_bytes));
-  impl->forecast =
-      forecast_memory(impl->job, saving_bytes + batch_bytes(*impl),
-                      {.held = options.text_bytes, .reading = options.reading_bytes},
-                      &model.impl().store, impl->frozen.names);
+      std::max(2 * largest_turned_bytes(saved), largest_turned_bytes(impl->specs)) +
+      2 * static_cast<std::int64_t>(direct_write_bytes);
+  impl->forecast = forecast_memory(impl->job, saving_bytes + batch_bytes(*impl),
+                                   {.held = options.text_bytes, .reading = options.reading_bytes},
+                                   &model.impl().store, impl->frozen.names);
   impl->step_flops = hone::step_flops(*impl);
   impl->terms = terms_of(impl->job.programs()[impl->micro[0].train]);
   impl->optimizer = &optimizer_record(options.optimizer);

@@ -40,7 +40,7 @@ refused 4 "found 10 MiB" --memory 10MB
 # what is recommended runs as it stands, wherever it is planned
 mkdir "my texts"
 cp text.txt "my texts/it's.txt"
-"$hone" plan $run --data "my texts/it's.txt" --steps 1 --warmup 0 --json >planned 2>err || fail "plan: $(cat err)"
+"$hone" plan --model config.json --data "my texts/it's.txt" --batch 8 --seq 256 --threads 2 --steps 1 --warmup 0 --json >planned 2>err || fail "plan: $(cat err)"
 grep -q '"options":"--memory [0-9]*MiB"' planned || fail "no choice says its budget: $(cat planned)"
 sed 's/.*"recommended":"\(.*\)".*/\1/; s/\\"/"/g; s/\\\\/\\/g' planned >command
 (set -- && hone() { "$hone" "$@"; } && . ./command) >lines 2>err || fail "recommended was $(cat command): $(cat err)"

@@ -110,7 +110,7 @@ TEST(Documents, ALineAtFaultIsNamedAndNothingIsLeft) {
   };
   refused(lines() + "{\"text\": \"open\n", "a.jsonl, line 101, column 15: not valid JSON");
   refused(lines() + "\n[1]\n", "a.jsonl, line 102: the line is no JSON object");
-  refused("{\"texts\": \"a\"}\n", "a.jsonl, line 1: \"text\" is missing (--field");
+  refused("{\"texts\": \"a\"}\n", "a.jsonl, line 1: \"text\" is missing (hone data build --field");
   refused("{\"text\": 3}\n", "a.jsonl, line 1: \"text\" is not a text");
   refused("{\"text\": \"a\"}\n{\"text\": \"at?\"}", "'?' U+003F is not in the tokenizer's vocabulary");
   refused("{\"text\": \"a\"}\n{\"text\": \"at?\"}", "a.jsonl, line 2, byte 2");

@@ -105,11 +105,9 @@ TEST_F(PairFiles, WhatIsTooLongIsRefusedDroppedOrCut) {
   EXPECT_EQ(last.labels, (Ids{'1', '9'})) << "a target that was cut has no end to learn";
   EXPECT_EQ(cut.with_lengths(0, 0).source_seq(), 8);
   const auto unparted = [](const std::string& file, const PairOptions& options) {
-    const Pairs pairs(file, options);
-    error_of(ErrorKind::input, [&] { pairs.batch(0, 1); });
-    return error_of(ErrorKind::input, [&] { pairs.require_both_parts(); });
+    return error_of(ErrorKind::input, [&] { Pairs(file, options).require_both_parts(); });
   };
-  EXPECT_NE(unparted(path, {.source_seq = 1, .too_long = TooLong::drop}).find("no pair is left to train on"),
+  EXPECT_NE(unparted(path, {.source_seq = 1, .too_long = TooLong::drop}).find("no pair is left to hold out"),
             std::string::npos);
   const std::string one = file("one.tsv", "a\tb\n");
   EXPECT_NE(unparted(one, {}).find("2 pairs or more"), std::string::npos);

@@ -182,8 +182,8 @@ INSTANTIATE_TEST_SUITE_P(Each, Gradients, testing::ValuesIn(architectures()),
                          [](const auto& each) { return std::string(each.param.name); });
 
 TEST(GradientTable, EveryOpWithAGradientIsTried) {
-  // Autocast's, in every narrow program above; and attention's of packed rows, which are compared with rows of
-  // their own (train/packing_test.cpp).
+  // Autocast's, in every narrow program above; and attention's of packed rows, which are compared with rows
+  // of their own (train/packing_test.cpp).
   std::set<const OpRecord*> tried{&op::cast, &op::packed_attention};
   for (const Case& a : architectures())
     for (const Node& node : forward_and_loss(a.write, B, T).nodes) tried.insert(node.op);

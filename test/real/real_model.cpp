@@ -1,7 +1,7 @@
 // A real model beside what llama.cpp computed of it: greedy texts, and the perplexity of a text.
 //   real_model MODEL.gguf FACTS.json TEXT
-// FACTS are recorded (tools/gguf/real_facts.py), so that nothing else is needed. Where llama.cpp's best logit was
-// less than `tie` ahead of the second, either may be right: what follows such a place is not compared.
+// FACTS are recorded (tools/gguf/real_facts.py), so that nothing else is needed. Where llama.cpp's best logit
+// was less than `tie` ahead of the second, either may be right: what follows such a place is not compared.
 #include <cmath>
 #include <cstdio>
 #include <fstream>
@@ -65,9 +65,10 @@ bool prompts_have_their_ids(const hone::Tokenizer& tokenizer, const nlohmann::js
 bool perplexity_agrees(const hone::Model& model, const hone::Tokenizer& tokenizer, const char* path,
                        const nlohmann::json& facts) {
   const hone::Text text(path, tokenizer);
-  const auto report = hone::evaluate(model, text, {.seq = facts.at("window").get<std::int64_t>(),
-                                                   .max_tokens = facts.at("predicted").get<std::int64_t>(),
-                                                   .held_out_only = false});
+  const auto report = hone::evaluate(model, text,
+                                     {.seq = facts.at("window").get<std::int64_t>(),
+                                      .max_tokens = facts.at("predicted").get<std::int64_t>(),
+                                      .held_out_only = false});
   const double expected = facts.at("perplexity").get<double>();
   std::printf("perplexity %.4f, llama.cpp %.4f, of %ld tokens\n", report.perplexity, expected,
               static_cast<long>(report.tokens));

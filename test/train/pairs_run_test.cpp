@@ -121,6 +121,7 @@ TEST_F(PairsRun, ACharacterThatTheRunsOwnTokenizerLacksSaysWhoseItIs) {
 }
 
 TEST_F(PairsRun, AccumulatedPartsDivideAsTheWholeStepDoes) {
+  std::ofstream(data_, std::ios::app) << "one\ta target that is longer than the others\n";
   TrainingRun r = run("a");
   const TrainPlan made = plan_of(r);
   TrainPlanOptions options = made.options();
