@@ -226,7 +226,7 @@ void add_demo(Command& app) {
   o->training.precision = "bf16";
   o->training.lr = 4e-3;
   o->training.min_lr = 2e-4;
-  o->training.add_to(*c, false);
+  o->training.add_to(*c);
   c->show_default("--model", "micro, or mini where there is time for it");
   c->show_default("--steps", "as many as take 3 to 4 minutes here");
   c->show_default("--eval-every", "a quarter of the steps");

@@ -123,7 +123,7 @@ void add_plan(Command& app) {
   auto* options = new_kept<TrainingOptions>();
   auto* json = new_kept<bool>();
   auto* programs = new_kept<bool>();
-  options->add_to(*c, false);
+  options->add_to(*c);
   c->add_flag("--json", *json, "one JSON object on stdout");
   c->add_flag("--print-programs", *programs, "the programs, one line a node");
   c->callback([=] {

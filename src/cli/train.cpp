@@ -41,13 +41,15 @@ void add_train(Command& app) {
                          "  hone train recipe.toml --lr 3e-4        (a recipe holds these options as keys)");
   auto* options = new_kept<TrainingOptions>();
   auto* json = new_kept<bool>();
-  options->add_to(*c, true);
+  options->add_to(*c);
   c->add_flag("--json", *json, "one JSON object a line on stdout");
   auto* examples = new_kept<std::int64_t>();
   c->add_option("--show-examples", *examples,
                 "of prompts and chats: print so many, with what is learned in [[ ]], and train nothing");
   c->callback([=] {
     if (c->given("--show-examples")) return show(show_examples(options->finished(), *examples));
+    if (options->finished().out.empty())
+      throw Error(ErrorKind::usage, {.what = "--out is required", .hint = "see hone train --help"});
     TrainingSession session(options->finished(), *json);
     session.run();
   });

@@ -26,7 +26,7 @@ struct TrainingOptions {
   bool lora_rslora = false;
   std::uint64_t seed = 0;
 
-  void add_to(Command& command, bool needs_out);
+  void add_to(Command& command);
   void add_running_to(Command& command);  // of them: where it runs, and what stays of it
   std::optional<LoraOptions> lora() const;
   TrainingRun finished() const;  // with what was typed turned into what the library takes

@@ -111,7 +111,7 @@ std::optional<std::string> tokenizer_of_out(const TrainingRun& run) {
 
 std::string tokenizer_of(const TrainingRun& run) {
   if (auto own = tokenizer_of_out(run)) return *own;
-  const bool from_model = run.tokenizer.empty() && is_file(run.model + "/tokenizer.json");
+  const bool from_model = run.tokenizer.empty() && Tokenizer::of_model(run.model).has_value();
   return from_model ? run.model : run.tokenizer;
 }
 
