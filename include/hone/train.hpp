@@ -87,7 +87,7 @@ class HONE_API TrainPlan {
   // Error(usage) for options that contradict the model, one another or this CPU, and for a name in `keep`
   // that the model lacks; Error(budget) where nothing fits in memory_bytes, with what each choice needs.
   // Takes no memory but its own few kilobytes.
-  TrainPlan(Model model, TrainPlanOptions options);
+  TrainPlan(const Model& model, TrainPlanOptions options);
   TrainPlan(const TrainPlan&) = default;  // a move copies
   TrainPlan(TrainPlan&& other) noexcept { impl_ = other.impl_; }
   TrainPlan& operator=(const TrainPlan&) = default;

@@ -57,6 +57,8 @@ GenerateBench bench_generate(const Model& model, const GenerateOptions& options,
   result.limit_gb_s = this_machine(exec.threads, exec.isa).read_gb_s;
   result.share_of_limit = result.token_bytes * result.decode_tokens_per_s.median / (result.limit_gb_s * 1e9);
   result.peak_bytes = plan.forecast().peak_bytes;
+  generator.reset();
+  generator.append(prompt);
   generator.profile(true);
   for (int i = 0; i < tokens; ++i) generator.append(one);
   for (const auto& [op, ms] : generator.profile_ms()) result.op_ms[op] = ms / tokens;

@@ -164,7 +164,7 @@ std::shared_ptr<TrainPlan::Impl> make_plan(const Model& model, const TrainPlanOp
   return impl;
 }
 
-TrainPlan::TrainPlan(Model model, TrainPlanOptions options) {
+TrainPlan::TrainPlan(const Model& model, TrainPlanOptions options) {
   const FloatModeGuard guard;
   const bool chosen = options.micro_batch != 0;
   options = decided(model, std::move(options));

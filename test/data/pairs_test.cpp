@@ -16,7 +16,7 @@ using Ids = std::vector<std::int32_t>;
 class PairFiles : public testing::Test {
  protected:
   std::string file(const std::string& name, const std::string& text) const {
-    const std::string path = folder_.path() + "/" + name;
+    std::string path = folder_.path() + "/" + name;
     std::ofstream(path, std::ios::binary) << text;
     return path;
   }

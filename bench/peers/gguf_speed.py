@@ -3,7 +3,7 @@
 of a prompt and of the tokens behind it.
 
     pip install llama-cpp-python
-    python3 bench/peers/llama_cpp.py MODEL.gguf [--rounds 5] [--prompt-tokens 128] [--tokens 64] [--isa avx2]
+    python3 bench/peers/gguf_speed.py MODEL.gguf [--rounds 5] [--prompt-tokens 128] [--tokens 64] [--isa avx2]
 
 --isa is hone's; llama-cpp-python has the instruction sets that it was compiled for, which it prints: for AVX2 beside
 AVX2 install one compiled with CMAKE_ARGS="-DGGML_NATIVE=OFF -DGGML_AVX2=ON -DGGML_FMA=ON -DGGML_F16C=ON" elsewhere
