@@ -266,8 +266,8 @@ std::int64_t Examples::memory_bytes() const {
   const auto bytes = [](std::size_t count, std::size_t each) {
     return static_cast<std::int64_t>(count * each);
   };
-  return impl_->ids->memory_bytes() + bytes(impl_->learned->capacity() / 8, 1) +
-         bytes(impl_->places->capacity(), sizeof(Impl::Place)) +
+  return vocabulary_bytes(impl_->tokenizer.vocab_size()) + impl_->ids->memory_bytes() +
+         bytes(impl_->learned->capacity() / 8, 1) + bytes(impl_->places->capacity(), sizeof(Impl::Place)) +
          bytes(impl_->taken.capacity(), sizeof(std::int64_t));
 }
 

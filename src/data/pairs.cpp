@@ -11,6 +11,7 @@
 #include "data/held_pairs.hpp"
 #include "data/pair_file.hpp"
 #include "data/pair_tasks.hpp"
+#include "data/tokens.hpp"
 #include "data/windows.hpp"
 #include "hone/nearest.hpp"
 #include "text/tokenizer_impl.hpp"
@@ -298,7 +299,7 @@ std::int64_t Pairs::held_out_pairs() const {
 std::string Pairs::digest() const { return impl_->held ? impl_->held->digest() : impl_->path; }
 std::int64_t Pairs::memory_bytes() const {
   const auto numbers = static_cast<std::int64_t>(impl_->taken.capacity() * sizeof impl_->taken[0]);
-  return impl_->held ? impl_->held->memory_bytes() + numbers : 0;
+  return vocabulary_bytes(vocab_size()) + (impl_->held ? impl_->held->memory_bytes() + numbers : 0);
 }
 
 namespace {

@@ -222,9 +222,8 @@ std::int64_t Text::held_out_tokens() const {
 }
 std::int64_t Text::held_out_bytes() const { return impl_->held_out_bytes; }
 std::int64_t Text::memory_bytes() const {
-  // A token of a vocabulary, its bytes and its rank in tables: 4.4 MiB for 15,000.
-  const std::int64_t vocabulary = 320 * std::max<std::int64_t>(0, vocab_size() - 256);
-  return impl_->train.memory_bytes() + impl_->held_out.memory_bytes() + impl_->shard_bytes + vocabulary;
+  return impl_->train.memory_bytes() + impl_->held_out.memory_bytes() + impl_->shard_bytes +
+         vocabulary_bytes(vocab_size());
 }
 std::int64_t Text::reading_bytes() const { return static_cast<std::int64_t>(impl_->reading_bytes); }
 std::int64_t Text::all_tokens() const { return train_tokens() + held_out_tokens(); }
