@@ -15,15 +15,6 @@ namespace {
 using jinja::Value;
 using Spans = std::vector<std::pair<std::size_t, std::size_t>>;
 
-[[noreturn]] void refuse(const std::string& where, std::string what, std::string expected = {},
-                         std::string found = {}, std::string hint = {}) {
-  throw Error(ErrorKind::input, {.what = std::move(what),
-                                 .where = where,
-                                 .expected = std::move(expected),
-                                 .found = std::move(found),
-                                 .hint = std::move(hint)});
-}
-
 // One conversation, with which of its messages are learned.
 class Conversation {
  public:
@@ -50,8 +41,8 @@ class Conversation {
   std::string role(std::size_t i) const {
     const Value* role = messages_[i].dict() ? messages_[i].dict()->find("role") : nullptr;
     if (!role || !role->string())
-      refuse(where_, fmt::format("message {} has no \"role\"", i + 1),
-             R"({"role": "user", "content": ".."})");
+      refuse_line(where_, fmt::format("message {} has no \"role\"", i + 1),
+                  R"({"role": "user", "content": ".."})");
     return *role->string();
   }
 
@@ -79,9 +70,9 @@ class Conversation {
     const std::string_view left = jinja::stripped(std::string_view(with).substr(common));
     if (!text_.starts_with(before) || common < before.size() || left.size() > 32 ||
         (!left.empty() && left.find_first_of(" \n") != left.npos))
-      refuse(where_, fmt::format("the chat template writes message {} otherwise when others follow", i + 1),
-             {}, {},
-             "mark what the assistant writes by {% generation %} in the template, or use --train-on-prompt");
+      refuse_line(
+          where_, fmt::format("the chat template writes message {} otherwise when others follow", i + 1), {},
+          {}, "mark what the assistant writes by {% generation %} in the template, or use --train-on-prompt");
     const std::string_view added = std::string_view(text_).substr(before.size(), common - before.size());
     return {before.size(), before.size() + ends_turn(added)};
   }
@@ -107,7 +98,7 @@ class Reader {
 
   ExampleText example(std::string_view line, const std::string& where) const {
     const Value object = parsed(line, where);
-    if (!object.dict()) refuse(where, "the line is no JSON object", {}, object.type());
+    if (!object.dict()) refuse_line(where, "the line is no JSON object", {}, object.type());
     const auto find = [&](const char* key) { return object.dict()->find(key); };
     const Value *messages = find("messages"), *prompt = find("prompt"), *completion = find("completion");
     if (messages) return conversation(object, items(*messages, "messages", where), 0, line.size(), where);
@@ -123,8 +114,8 @@ class Reader {
       const std::string t = text(*whole, "text", where);
       return {.text = t, .learned = {{0, t.size()}}};
     }
-    refuse(where, "the line is no example", R"("messages", "prompt" and "completion", or "text")",
-           keys_of(object));
+    refuse_line(where, "the line is no example", R"("messages", "prompt" and "completion", or "text")",
+                keys_of(object));
   }
 
  private:
@@ -147,14 +138,14 @@ class Reader {
   }
 
   static std::string text(const Value& v, const char* key, const std::string& where) {
-    if (!v.string()) refuse(where, fmt::format("\"{}\" is not a string", key), {}, v.type());
+    if (!v.string()) refuse_line(where, fmt::format("\"{}\" is not a string", key), {}, v.type());
     return *v.string();
   }
 
   static std::vector<Value> items(const Value& v, const char* key, const std::string& where) {
     if (!v.list() || v.list()->items.empty())
-      refuse(where, fmt::format("\"{}\" is not a list of messages", key), {},
-             v.list() ? "an empty one" : v.type());
+      refuse_line(where, fmt::format("\"{}\" is not a list of messages", key), {},
+                  v.list() ? "an empty one" : v.type());
     return v.list()->items;
   }
 
@@ -167,8 +158,8 @@ class Reader {
   ExampleText conversation(const Value& object, std::vector<Value> messages, std::size_t first,
                            std::size_t bytes, const std::string& where) const {
     if (!chat_)
-      refuse(where, "messages need a chat template, and the model has none", {}, {},
-             "--chat-template FILE names one");
+      refuse_line(where, "messages need a chat template, and the model has none", {}, {},
+                  "--chat-template FILE names one");
     const Value* tools = object.dict()->find("tools");
     jinja::Work work(where, {}, 64 * bytes + 4096);
     const std::string json = tools && tools->truth() ? jinja::to_json(*tools, {}, work) : "";

@@ -79,9 +79,18 @@ std::string reason(std::string complaint) {
 
 }  // namespace
 
+void refuse_line(const std::string& where, std::string what, std::string expected, std::string found,
+                 std::string hint) {
+  throw Error(ErrorKind::input, {.what = std::move(what),
+                                 .where = where,
+                                 .expected = std::move(expected),
+                                 .found = std::move(found),
+                                 .hint = std::move(hint)});
+}
+
 std::string json_line_text(std::string_view line, const std::string& field, const std::string& where) {
-  const auto refuse = [&](std::string what, const char* hint = "", std::string place = "") {
-    throw Error(ErrorKind::input, {.what = std::move(what), .where = where + place, .hint = hint});
+  const auto refuse = [&](std::string what, const char* hint = "", const std::string& place = {}) {
+    refuse_line(where + place, std::move(what), {}, {}, hint);
   };
   MemberReader reader(field);
   json::sax_parse(line, &reader);

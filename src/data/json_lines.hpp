@@ -12,6 +12,10 @@ namespace hone {
 // member or has it twice, or where it is no text.
 std::string json_line_text(std::string_view line, const std::string& field, const std::string& where);
 
+// Error(input): what is wrong with a line of a file of samples, which `where` names.
+[[noreturn]] void refuse_line(const std::string& where, std::string what, std::string expected = {},
+                              std::string found = {}, std::string hint = {});
+
 // Line after line of a stream; one is held at a time.
 class LineReader {
  public:

@@ -18,15 +18,6 @@ namespace {
 
 using nlohmann::json;
 
-[[noreturn]] void refuse(const std::string& where, std::string what, std::string expected = {},
-                         std::string found = {}, std::string hint = {}) {
-  throw Error(ErrorKind::input, {.what = std::move(what),
-                                 .where = where,
-                                 .expected = std::move(expected),
-                                 .found = std::move(found),
-                                 .hint = std::move(hint)});
-}
-
 // Of Unicode's white space alone, so of U+3000 too.
 bool is_blank(std::string_view text) {
   const UnicodeTable& table = UnicodeTable::get();
@@ -46,16 +37,18 @@ std::string shown(std::string_view text) {
 void read_columns(const PairText& line, const std::string& where,
                   const std::function<void(const PairText&)>& visit) {
   const std::string_view text = line.source;
-  if (!valid_utf8(text)) refuse(where, "the line is not UTF-8");
+  if (!valid_utf8(text)) refuse_line(where, "the line is not UTF-8");
   const auto tab = text.find('\t');
   if (tab == std::string_view::npos)
-    refuse(where, "a pair lacks its target", "SOURCE, a TAB, TARGET", shown(text));
+    refuse_line(where, "a pair lacks its target", "SOURCE, a TAB, TARGET", shown(text));
   const PairText pair{text.substr(0, tab), text.substr(tab + 1), line.line};
   if (pair.target.find('\t') != std::string_view::npos)
-    refuse(where, "the line has a third column", "SOURCE, a TAB, TARGET", shown(text),
-           "neither half may hold a TAB; JSON lines may");
-  if (is_blank(pair.source)) refuse(where, "a pair lacks its source", "SOURCE, a TAB, TARGET", shown(text));
-  if (is_blank(pair.target)) refuse(where, "a pair lacks its target", "SOURCE, a TAB, TARGET", shown(text));
+    refuse_line(where, "the line has a third column", "SOURCE, a TAB, TARGET", shown(text),
+                "neither half may hold a TAB; JSON lines may");
+  if (is_blank(pair.source))
+    refuse_line(where, "a pair lacks its source", "SOURCE, a TAB, TARGET", shown(text));
+  if (is_blank(pair.target))
+    refuse_line(where, "a pair lacks its target", "SOURCE, a TAB, TARGET", shown(text));
   visit(pair);
 }
 
@@ -76,20 +69,21 @@ PairFields fields_of(const json& object, const PairFields& given, const std::str
   if (!given.source.empty() && !given.target.empty()) return given;
   for (const auto& [source, target] : {std::pair{"source", "target"}, {"src", "tgt"}, {"input", "output"}})
     if (object.contains(source) || object.contains(target)) return {source, target};
-  refuse(where, "the line has no source and target that hone knows",
-         "source and target, src and tgt, or input and output", keys_of(object),
-         "--source-field and --target-field name them");
+  refuse_line(where, "the line has no source and target that hone knows",
+              "source and target, src and tgt, or input and output", keys_of(object),
+              "--source-field and --target-field name them");
 }
 
 std::string half_of(const json& object, const std::string& field, const char* half,
                     const std::string& where) {
   const auto found = object.find(field);
   if (found == object.end())
-    refuse(where, std::string("a pair lacks its ") + half, "\"" + field + "\"", keys_of(object));
+    refuse_line(where, std::string("a pair lacks its ") + half, "\"" + field + "\"", keys_of(object));
   if (!found->is_string())
-    refuse(where, "\"" + field + "\" is not a string", {}, std::string(found->type_name()));
+    refuse_line(where, "\"" + field + "\" is not a string", {}, std::string(found->type_name()));
   auto text = found->get<std::string>();
-  if (is_blank(text)) refuse(where, std::string("a pair lacks its ") + half, "a text in \"" + field + "\"");
+  if (is_blank(text))
+    refuse_line(where, std::string("a pair lacks its ") + half, "a text in \"" + field + "\"");
   return text;
 }
 
@@ -107,7 +101,8 @@ json parsed_line(std::string_view text, const std::string& where) {
 void read_object(const PairText& line, const PairFields& given, const std::string& where,
                  const std::function<void(const PairText&)>& visit) {
   const json object = parsed_line(line.source, where);
-  if (!object.is_object()) refuse(where, "the line is no JSON object", {}, std::string(object.type_name()));
+  if (!object.is_object())
+    refuse_line(where, "the line is no JSON object", {}, std::string(object.type_name()));
   const json& holder = holder_of(object);
   const PairFields fields = fields_of(holder, given, where);
   const std::string source = half_of(holder, fields.source, "source", where),
@@ -135,8 +130,8 @@ void read_pairs(const std::string& path, const PairFields& fields,
     if (lines.number() == 1) {
       line.remove_prefix(mark_bytes_of(line));
       if (const std::string_view format = packed_format(line); !format.empty())
-        refuse(path, "not a file of pairs", "lines of text, packed by gzip or Zstandard or not",
-               std::string(format));
+        refuse_line(path, "not a file of pairs", "lines of text, packed by gzip or Zstandard or not",
+                    std::string(format));
     }
     if (line.ends_with('\r')) line.remove_suffix(1);
     if (line.empty()) continue;

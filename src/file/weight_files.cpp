@@ -71,7 +71,7 @@ constexpr Stranger strangers[] = {
     {".ckpt", convert_pickle},
     {"tf_model.h5", "it holds TensorFlow's weights: load it with from_tf=True and save it as safetensors"},
     {"flax_model.msgpack", "it holds Flax's weights: load it with from_flax=True and save it as safetensors"},
-    {".gguf", "hone opens safetensors; take the model's safetensors instead"},
+    {".gguf", "name that file itself as the model"},
     {".safetensors", "the weights must be called model.safetensors; rename the file if these are they"},
 };
 

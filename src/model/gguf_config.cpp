@@ -2,12 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <nlohmann/json.hpp>
 #include <numbers>
 
+#include "base/number.hpp"
 #include "hone/error.hpp"
 
 namespace hone {
@@ -50,17 +49,8 @@ class Keys {
   std::string prefix_;
 };
 
-// f32 as the shortest decimal that reads back to it: 1e-05, not 9.999999747378752e-06.
-double as_written(double value) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.9g", value);
-  for (int digits = 6; digits < 9; ++digits) {
-    char shorter[32];
-    std::snprintf(shorter, sizeof shorter, "%.*g", digits, value);
-    if (std::strtof(shorter, nullptr) == static_cast<float>(value)) return std::strtod(shorter, nullptr);
-  }
-  return std::strtod(text, nullptr);
-}
+// GGUF's numbers are f32: 1e-05, not 9.999999747378752e-06.
+double as_decimal(double value) { return as_written(static_cast<float>(value)); }
 
 // A divisor for each pair's frequency. Llama 3's stretching is written as such by its converter, without the
 // numbers that it was made of: all models have low_freq_factor 1, high_freq_factor 4 and 8192 positions.
@@ -93,12 +83,12 @@ Json given_scaling(const GgufFile& file, const GgufTensor& tensor, const Keys& k
                  .found = std::to_string(factors.size()) + " of " + std::string(tensor.type.name)});
   if (are_llama3s(factors, theta, head_dim))
     return {{"rope_type", "llama3"},
-            {"factor", as_written(static_cast<double>(factors.back()))},
+            {"factor", as_written(factors.back())},
             {"low_freq_factor", 1.0},
             {"high_freq_factor", 4.0},
             {"original_max_position_embeddings", 8192}};
   Json all = Json::array();
-  for (const float f : factors) all.push_back(as_written(static_cast<double>(f)));
+  for (const float f : factors) all.push_back(as_written(f));
   return {{"rope_type", "longrope"},
           {"short_factor", all},
           {"long_factor", all},
@@ -114,7 +104,7 @@ Json scaling(const GgufFile& file, const Keys& keys, double theta, std::int64_t 
   if (type != "linear" && type != "yarn")
     keys.refuse("rope.scaling.type", "the rotation is scaled in a way that is not known", "linear or yarn",
                 std::string(type));
-  Json scaling{{"rope_type", type}, {"factor", as_written(keys.number("rope.scaling.factor"))}};
+  Json scaling{{"rope_type", type}, {"factor", as_decimal(keys.number("rope.scaling.factor"))}};
   if (keys.has("rope.scaling.original_context_length"))
     scaling["original_max_position_embeddings"] = keys.integer("rope.scaling.original_context_length");
   return scaling;
@@ -154,9 +144,9 @@ void add_gemma3(Json& config, const Keys& keys, std::int64_t head_dim) {
           ? keys.integer("embedding_length") / keys.integer("attention.head_count")
           : head_dim;
   const std::int64_t window = keys.integer("attention.sliding_window", 0);
-  config["rope_local_base_freq"] = as_written(keys.number("rope.freq_base_swa", 1e4));
+  config["rope_local_base_freq"] = as_decimal(keys.number("rope.freq_base_swa", 1e4));
   if (keys.has("final_logit_softcapping"))
-    config["final_logit_softcapping"] = as_written(keys.number("final_logit_softcapping"));
+    config["final_logit_softcapping"] = as_decimal(keys.number("final_logit_softcapping"));
   config["sliding_window"] = window > 0 ? Json(window) : Json(nullptr);
   Json types = Json::array();
   for (const bool slides : sliding_layers(keys, window))
@@ -202,8 +192,8 @@ nlohmann::json config_of_gguf(const GgufFile& file) {
               {"num_key_value_heads", keys.integer("attention.head_count_kv", heads)},
               {"head_dim", head_dim},
               {"max_position_embeddings", keys.integer("context_length")},
-              {"rms_norm_eps", as_written(keys.number("attention.layer_norm_rms_epsilon"))},
-              {"rope_theta", as_written(theta)},
+              {"rms_norm_eps", as_decimal(keys.number("attention.layer_norm_rms_epsilon"))},
+              {"rope_theta", as_decimal(theta)},
               {"tie_word_embeddings", file.find("output.weight") == nullptr}};
   if (const Json scaled = scaling(file, keys, theta, head_dim); !scaled.is_null())
     config["rope_scaling"] = scaled;

@@ -90,10 +90,6 @@ void gradient(GradientContext& g) {
 
 constexpr InputRecord inputs[] = {{"x"}};
 constexpr InputRecord gradient_inputs[] = {{"dy"}, {"x"}};
-constexpr Variant variants[] = {{"flat", "cpu", nullptr, nullptr, run},
-                                {"rows", "cpu", all_even_rows, nullptr, by_rows<run>}};
-constexpr Variant gradient_variants[] = {{"flat", "cpu", nullptr, nullptr, run_gradient},
-                                         {"rows", "cpu", all_even_rows, nullptr, by_rows<run_gradient>}};
 
 }  // namespace
 
@@ -104,7 +100,7 @@ const OpRecord activation{.name = "activation",
                           .gradient = gradient,
                           .alias = first_input,
                           .reference = reference,
-                          .variants = variants,
+                          .variants = elementwise_variants<run>,
                           .autocast = Autocast::follow};
 const OpRecord activation_gradient{.name = "activation_gradient",
                                    .inputs = gradient_inputs,
@@ -112,6 +108,6 @@ const OpRecord activation_gradient{.name = "activation_gradient",
                                    .cost = streaming_cost,
                                    .alias = first_input,
                                    .reference = reference_gradient,
-                                   .variants = gradient_variants};
+                                   .variants = elementwise_variants<run_gradient>};
 
 }  // namespace hone::op

@@ -62,10 +62,6 @@ void set_type(Attributes& a, DType dtype) { a = TypeAttributes{dtype}; }
 constexpr InputRecord add_inputs[] = {{"a"}, {"b"}};
 constexpr InputRecord cast_inputs[] = {{"x"}};
 constexpr InputRecord accumulate_inputs[] = {{"sum"}, {"more"}};
-constexpr Variant add_variants[] = {{"flat", "cpu", nullptr, nullptr, run_add},
-                                    {"rows", "cpu", all_even_rows, nullptr, by_rows<run_add>}};
-constexpr Variant cast_variants[] = {{"flat", "cpu", nullptr, nullptr, run_cast},
-                                     {"rows", "cpu", all_even_rows, nullptr, by_rows<run_cast>}};
 
 }  // namespace
 
@@ -76,7 +72,7 @@ const OpRecord add{.name = "add",
                    .gradient = gradient_add,
                    .alias = first_input,
                    .reference = reference_add,
-                   .variants = add_variants,
+                   .variants = elementwise_variants<run_add>,
                    .autocast = Autocast::any,
                    .set_type = set_type};
 const OpRecord cast{.name = "cast",
@@ -85,13 +81,13 @@ const OpRecord cast{.name = "cast",
                     .cost = streaming_cost,
                     .gradient = gradient_cast,
                     .reference = reference_cast,
-                    .variants = cast_variants,
+                    .variants = elementwise_variants<run_cast>,
                     .set_type = set_type};
 const OpRecord accumulate{.name = "accumulate",
                           .inputs = accumulate_inputs,
                           .infer = infer_accumulate,
                           .cost = streaming_cost,
                           .reference = reference_add,
-                          .variants = add_variants};
+                          .variants = elementwise_variants<run_add>};
 
 }  // namespace hone::op

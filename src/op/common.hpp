@@ -40,6 +40,11 @@ void by_rows(const Call& c) {
 }
 bool all_even_rows(const Call& c);
 
+// Of an op whose kernel goes element by element: all at once, or row by row where rows have gaps.
+template <void (*run)(const Call&)>
+inline constexpr Variant elementwise_variants[] = {{"flat", "cpu", nullptr, nullptr, run},
+                                                   {"rows", "cpu", all_even_rows, nullptr, by_rows<run>}};
+
 kernel::Element element(DType dtype);
 inline kernel::In in(const Operand& o) { return {o.data, element(o.type.dtype)}; }
 inline kernel::Out out(const Operand& o) { return {o.data, element(o.type.dtype)}; }

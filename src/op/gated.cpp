@@ -73,10 +73,6 @@ int alias_gradient(const Node&, int output) { return output; }
 
 constexpr InputRecord inputs[] = {{"gate"}, {"x"}};
 constexpr InputRecord gradient_inputs[] = {{"dy"}, {"gate"}, {"x"}};
-constexpr Variant variants[] = {{"flat", "cpu", nullptr, nullptr, run},
-                                {"rows", "cpu", all_even_rows, nullptr, by_rows<run>}};
-constexpr Variant gradient_variants[] = {{"flat", "cpu", nullptr, nullptr, run_gradient},
-                                         {"rows", "cpu", all_even_rows, nullptr, by_rows<run_gradient>}};
 
 }  // namespace
 
@@ -87,7 +83,7 @@ const OpRecord gated{.name = "gated",
                      .gradient = gradient,
                      .alias = first_input,
                      .reference = reference,
-                     .variants = variants,
+                     .variants = elementwise_variants<run>,
                      .autocast = Autocast::follow,
                      .activation_inputs = 2};
 const OpRecord gated_gradient{.name = "gated_gradient",
@@ -96,6 +92,6 @@ const OpRecord gated_gradient{.name = "gated_gradient",
                               .cost = streaming_cost,
                               .alias = alias_gradient,
                               .reference = reference_gradient,
-                              .variants = gradient_variants};
+                              .variants = elementwise_variants<run_gradient>};
 
 }  // namespace hone::op

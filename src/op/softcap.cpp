@@ -55,10 +55,6 @@ void gradient(GradientContext& g) {
 
 constexpr InputRecord inputs[] = {{"x"}};
 constexpr InputRecord gradient_inputs[] = {{"dy"}, {"y"}};
-constexpr Variant variants[] = {{"flat", "cpu", nullptr, nullptr, run},
-                                {"rows", "cpu", all_even_rows, nullptr, by_rows<run>}};
-constexpr Variant gradient_variants[] = {{"flat", "cpu", nullptr, nullptr, run_gradient},
-                                         {"rows", "cpu", all_even_rows, nullptr, by_rows<run_gradient>}};
 
 }  // namespace
 
@@ -69,7 +65,7 @@ const OpRecord softcap{.name = "softcap",
                        .gradient = gradient,
                        .alias = first_input,
                        .reference = reference,
-                       .variants = variants,
+                       .variants = elementwise_variants<run>,
                        .autocast = Autocast::follow};
 const OpRecord softcap_gradient{.name = "softcap_gradient",
                                 .inputs = gradient_inputs,
@@ -77,6 +73,6 @@ const OpRecord softcap_gradient{.name = "softcap_gradient",
                                 .cost = streaming_cost,
                                 .alias = first_input,
                                 .reference = reference_gradient,
-                                .variants = gradient_variants};
+                                .variants = elementwise_variants<run_gradient>};
 
 }  // namespace hone::op

@@ -6,10 +6,9 @@
 
 #include "base/utf8.hpp"
 #include "file/atomic.hpp"
-#include "file/gguf.hpp"
-#include "file/mapped.hpp"
 #include "text/tokenizer_impl.hpp"
 #include "text/unicode.hpp"
+#include "text/vocabulary_folder.hpp"
 
 namespace hone {
 void refuse_invalid_utf8(const std::string& where, std::size_t offset) {
@@ -93,10 +92,7 @@ Tokenizer Tokenizer::chars(std::string_view text) {
 }
 
 std::optional<Tokenizer> Tokenizer::of_model(const std::string& folder) {
-  if (is_gguf(folder)) return open(folder);
-  for (const char* name : {"tokenizer.json", "vocab.json", "vocab.txt"})
-    if (is_file(folder + "/" + name)) return open(folder);
-  return std::nullopt;
+  return has_tokenizer(folder) ? std::optional(open(folder)) : std::nullopt;
 }
 
 bool Tokenizer::operator==(const Tokenizer& other) const {

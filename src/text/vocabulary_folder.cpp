@@ -1,11 +1,13 @@
 #include "text/vocabulary_folder.hpp"
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <utility>
 #include <vector>
 
+#include "file/gguf.hpp"
 #include "file/json.hpp"
 #include "file/mapped.hpp"
 #include "text/json_place.hpp"
@@ -220,6 +222,12 @@ std::string word_piece(const std::string& folder, const Settings& settings) {
 }
 
 }  // namespace
+
+bool has_tokenizer(const std::string& model) {
+  if (is_gguf(model)) return true;
+  return std::ranges::any_of(std::array{"tokenizer.json", "vocab.json", "vocab.txt"},
+                             [&](const char* name) { return is_file(model + "/" + name); });
+}
 
 std::optional<std::string> tokenizer_json_of_folder(const std::string& folder) {
   if (is_file(folder + "/vocab.json") && is_file(folder + "/merges.txt"))

@@ -148,8 +148,7 @@ std::shared_ptr<TrainPlan::Impl> make_plan(const Model& model, const TrainPlanOp
     if (const auto held = impl->job.shared().find(spec.name); held != impl->job.shared().end())
       spec.dtype = held->second.tensor.type.dtype;
   // A save turns a weight, and the C library may keep a second buffer: 25 MiB where the largest has 16. It
-  // writes two files.
-  // What an adapter leaves as it is is only read.
+  // writes two files. What an adapter leaves as it is is only read.
   std::vector<ParameterSpec> saved = impl->specs;
   if (model.impl().adapter) std::erase_if(saved, [](const ParameterSpec& spec) { return !spec.trained; });
   const std::int64_t saving_bytes =

@@ -6,8 +6,8 @@
 
 #include "data/pair_tasks.hpp"
 #include "data/text_files.hpp"
-#include "file/mapped.hpp"
 #include "text/tokenizer_impl.hpp"
+#include "text/vocabulary_folder.hpp"
 #include "train/run_files.hpp"
 
 namespace hone {
@@ -111,7 +111,7 @@ std::optional<std::string> tokenizer_of_out(const TrainingRun& run) {
 
 std::string tokenizer_of(const TrainingRun& run) {
   if (auto own = tokenizer_of_out(run)) return *own;
-  const bool from_model = run.tokenizer.empty() && Tokenizer::of_model(run.model).has_value();
+  const bool from_model = run.tokenizer.empty() && has_tokenizer(run.model);
   return from_model ? run.model : run.tokenizer;
 }
 

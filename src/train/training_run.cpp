@@ -10,6 +10,7 @@
 #include "base/float_mode.hpp"
 #include "base/number.hpp"
 #include "file/atomic.hpp"
+#include "file/gguf.hpp"
 #include "file/mapped.hpp"
 #include "hone/machine.hpp"
 #include "machine/memory.hpp"
@@ -361,7 +362,7 @@ RunSummary train(const TrainingRun& run) {
   check(run);
   if (run.out.empty())
     throw Error(ErrorKind::usage, {.what = "no folder to write the model to", .hint = "--out takes it"});
-  if (run.lora && !is_folder(run.model) && !run.model.ends_with(".gguf"))
+  if (run.lora && !is_folder(run.model) && !is_gguf(run.model))
     throw Error(ErrorKind::usage, {.what = "an adapter needs a model that has been trained",
                                    .where = "model",
                                    .expected = "a model folder",

@@ -38,15 +38,6 @@ cp t.jinja c/chat_template.jinja
 "$hone" train --model c --data c.jsonl --out tuned --batch 4 --steps 2 --warmup 0 >/dev/null 2>err || fail "tuned: $(cat err)"
 echo "number 3?" | "$hone" run tuned -n 3 >out 2>err || fail "the tuned model does not chat: $(cat err)"
 
-expect() {
-  code=$1 pattern=$2
-  shift 2
-  status=0
-  "$hone" "$@" >out 2>err || status=$?
-  [ $status = "$code" ] || fail "$*: exit code $status, not $code: $(cat err)"
-  grep -q -- "$pattern" err || fail "$*: said '$(cat err)', not '$pattern'"
-  [ ! -e new ] || fail "$* left a folder"
-}
 new="train $run --out new"
 expect 3 "c.jsonl, line 1: messages need a chat template" $new --data c.jsonl
 printf '{"prompt":"a","completion":"b"}\n{"prompt":"a"\n' >broken.jsonl

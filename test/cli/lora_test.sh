@@ -34,16 +34,6 @@ grep -q '"frozen weights":' plan || fail "plan: $(cat plan)"
 "$hone" train --model whole --data text.txt --out further --steps 2 --batch 4 --seq 32 --json >lines 2>err || fail "further: $(cat err)"
 [ -f further/adapter_model.safetensors ] || fail "no adapter"
 
-# expect CODE PATTERN ARGUMENTS...: ends so, says so, and makes no folder
-expect() {
-  code=$1 pattern=$2
-  shift 2
-  status=0
-  "$hone" "$@" >out 2>err || status=$?
-  [ $status = "$code" ] || fail "$*: exit code $status, not $code: $(cat err)"
-  grep -q -- "$pattern" err || fail "$*: said '$(cat err)', not '$pattern'"
-  [ ! -e new ] || fail "$* left a folder"
-}
 new="train --model base --data text.txt --batch 4 --seq 32 --steps 1 --out new"
 expect 2 "c_attn, c_fc, c_proj" $new --lora-rank 4 --lora-targets q_proj
 expect 2 "options of an adapter, and no rank" $new --lora-alpha 4

@@ -27,16 +27,6 @@ grep -q 'of 1 pairs' report || fail "eval of one pair said $(cat report)"
 grep -q "note: .*pairs.tsv is read as a text, tabs and all.*transformer-tiny" err || fail "pairs as a text: $(cat err)"
 "$hone" plan --model transformer-tiny --data task:dates >/dev/null 2>err || fail "plan: $(cat err)"
 
-# expect CODE PATTERN ARGUMENTS...: ends so, says so, and makes no folder
-expect() {
-  code=$1 pattern=$2
-  shift 2
-  status=0
-  "$hone" "$@" >out 2>err || status=$?
-  [ $status = "$code" ] || fail "$*: exit code $status, not $code: $(cat err)"
-  grep -q -- "$pattern" err || fail "$*: said '$(cat err)', not '$pattern'"
-  [ ! -e new ] || fail "$* left a folder"
-}
 new="train --model transformer-tiny --batch 2 --steps 1 --out new"
 printf 'a\tb\nlonely\nc\td\n' >half.tsv
 expect 3 "half.tsv, line 2: a pair lacks its target" $new --data half.tsv
