@@ -208,7 +208,7 @@ class Renderer {
       else
         more.push_back(given.positional[i]);
     for (const auto& [name, value] : given.named) {
-      const auto takes = [&](const auto& p) { return p.first == name; };
+      const auto takes = [&name = name](const auto& p) { return p.first == name; };
       if (name == "caller" || std::any_of(parameters.begin(), parameters.end(), takes))
         inner->set(name, value);
       else

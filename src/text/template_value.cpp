@@ -81,8 +81,9 @@ bool equal_lists(const List& a, const List& b, Work& work) {
 bool equal_dicts(const Dict& a, const Dict& b, Work& work) {
   if (a.items.size() != b.items.size()) return false;
   for (const auto& [key, value] : a.items) {
-    const auto same = std::find_if(b.items.begin(), b.items.end(),
-                                   [&](const auto& item) { return equal(item.first, key, work); });
+    const auto same = std::find_if(b.items.begin(), b.items.end(), [&, &key = key](const auto& item) {
+      return equal(item.first, key, work);
+    });
     if (same == b.items.end() || !equal(value, same->second, work)) return false;
   }
   return true;

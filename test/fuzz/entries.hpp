@@ -87,7 +87,8 @@ inline bool gguf(Bytes file) {
     require(bytes <= file.size());
     const MemoryFile memory(text_of(file));
     const GgufFile opened(memory.path());
-    for (const auto& [key, entry] : opened.metadata()) {
+    for (const auto& item : opened.metadata()) {
+      const auto& key = item.first;
       passes([&] { opened.texts(key); });
       passes([&] { opened.integers(key); });
       passes([&] { opened.numbers(key); });
