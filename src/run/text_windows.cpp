@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/types.hpp"
+#include "ir/type.hpp"
 #include "kernel/cross_entropy.hpp"
 
 namespace hone {
