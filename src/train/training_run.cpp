@@ -12,10 +12,11 @@
 #include "file/atomic.hpp"
 #include "file/gguf.hpp"
 #include "file/mapped.hpp"
+#include "hone/convert.hpp"
 #include "hone/machine.hpp"
 #include "machine/memory.hpp"
+#include "model/companions.hpp"
 #include "model/vocabulary.hpp"
-#include "text/chat_messages.hpp"
 #include "train/run_files.hpp"
 #include "train/run_schedule.hpp"
 #include "train/step_options.hpp"
@@ -32,7 +33,7 @@ double seconds_since(Clock::time_point start) {
 // Whoever names another one may mean it: a vocabulary is exchanged that way.
 void note_another_tokenizer(const TrainingRun& run, const Tokenizer& used) {
   if (!run.on_message) return;
-  if (const auto own = Tokenizer::of_model(run.model); own && *own != used)
+  if (const auto own = readable_tokenizer(run.model); own && *own != used)
     run.on_message("note: the tokenizer is another one than " + run.model +
                    " was trained with: its weights know these ids by other meanings");
 }
@@ -271,13 +272,20 @@ class Run {
     if (!summary_.stopped) {
       trainer_.save(options_.out, options_.saving);
       tokenizer_.save(options_.out);
-      copy_chat_files(options_.model, options_.out);
+      copy_companions();
     }
     summary_.steps = trainer_.steps();
     summary_.skipped_steps = trainer_.skipped_steps();
     summary_.weights_hash = trainer_.weights_hash();
     summary_.peak_bytes = peak_rss_bytes();
     summary_.forecast_bytes = trainer_.plan().peak_bytes();
+  }
+
+  // Of the model that the run began with, which may have got another tokenizer.
+  void copy_companions() const {
+    const auto own = readable_tokenizer(options_.model);
+    own && *own == tokenizer_ ? copy_tokenizer(options_.model, options_.out)
+                              : copy_chat_files(options_.model, options_.out);
   }
 
   const TrainingRun& options_;
