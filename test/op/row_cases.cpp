@@ -94,7 +94,7 @@ void add_norms(DType dtype, bool centred, std::vector<OpCase>& cases) {
 }
 
 void add_embeddings(std::vector<OpCase>& cases) {
-  for (auto blocks = static_cast<int>(DType::q8_0); blocks <= static_cast<int>(DType::q6_k); ++blocks)
+  for (auto blocks = static_cast<int>(DType::q8_0); blocks < static_cast<int>(dtype_count); ++blocks)
     cases.push_back({&op::embedding,
                      {{{{2, 3}, DType::i32}, ids(5)}, {{{5, 512}, static_cast<DType>(blocks)}}},
                      NoAttributes{}});
