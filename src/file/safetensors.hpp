@@ -53,6 +53,7 @@ class SafetensorsFile {
   explicit SafetensorsFile(const std::string& path);
 
   const std::string& path() const { return file_.path(); }
+  bool is_packed() const { return packed_.has_value(); }  // then entries' offsets are not the file's
   const std::vector<SafetensorsEntry>& entries() const { return index_.entries; }
   const std::map<std::string, std::string>& metadata() const { return index_.metadata; }
   const SafetensorsEntry* find(std::string_view name) const;  // null if there is none

@@ -125,6 +125,27 @@ struct LinearAttributes {
   }
 };
 extern const OpRecord linear;
+// The same of a quantized weight, in whole numbers (kernel/coded_product.hpp):
+// (x[..,K]) -> codes u8[..,K], which are signed, scales f32[..,K/16], sums i32[..,K/32]
+extern const OpRecord code_rows;
+extern const OpRecord pack_panels;  // (w[N,K] in blocks) -> u8[panels,bytes], all panels of 16 rows
+// (codes, scales, sums, panels[, bias f32[N]][, residual f32[..,N]]) -> as linear
+struct CodedLinearInputs {
+  enum : std::size_t { codes, scales, sums, panels, bias, residual };
+};
+struct CodedLinearAttributes {
+  Activation activation = Activation::none;
+  DType dtype = DType::f32;
+  DType weight = DType::q8_0;  // what the panels were made of
+  std::int64_t columns = 0;    // N, of the whole weight
+  RowRange rows{};             // as in LinearAttributes; the first begins a panel
+  template <class V>
+  void fields(V&& v) const {
+    v.operand("bias"), v.operand("residual"), v("activation", static_cast<std::int32_t>(activation));
+    v("dtype", name(dtype)), v("weight", name(weight)), v("columns", columns), print_rows(rows, v);
+  }
+};
+extern const OpRecord coded_linear;
 // (dy[..,N], w[N,K][, pre[..,K]]) -> dx[..,K] of dy's type; with activation times activation'(pre)
 struct LinearInputGradientInputs {
   enum : std::size_t { dy, weight, pre };

@@ -32,13 +32,17 @@ class HeldWeight {
   std::span<std::byte> bytes_;
 };
 
-// A weight as it lies in a mapped file, in file layout, of any type that programs compute with.
+// A weight as it lies in a mapped file or was made, of any type that programs compute with. In file layout;
+// blocks have programs' layout in files too.
 struct StoredWeight {
   TensorType type;
   std::span<const std::byte> bytes{};
-  bool mapped = true;  // else made of what the file has, and held
+  std::shared_ptr<const void> owner{};  // of the bytes
+  bool mapped = true;                   // else made of what a file has, and held
   float add = 0;  // to each value, of what is read in f32: a norm's file may have one more than its weight
 };
+// One that was made, of these bytes.
+StoredWeight made_weight(const TensorType& type, std::vector<std::byte> bytes);
 
 // Room for one weight at a time, turned to a file's layout; pages of its own, for the same reason.
 class TurnedWeight {
@@ -60,10 +64,10 @@ class WeightStore {
   // another shape, or of a type that is not read.
   static WeightStore mapped(std::shared_ptr<const WeightFiles> files, NamedTensors tensors,
                             const std::vector<ParameterSpec>& parameters);
-  // Weights where they lie in a mapped file, and beside them some that were made of it, all as long as
-  // `owner` lives. `path` is for messages; `beside_bytes`: what of the file is no weight.
-  static WeightStore stored(std::shared_ptr<const void> owner, std::map<std::string, StoredWeight> weights,
-                            const std::string& path, std::int64_t beside_bytes);
+  // This store with these weights in the place of its own, or beside them. `path`, of the file that they lie
+  // in, is for messages; `beside_bytes`: what of it is mapped and no weight.
+  WeightStore with_stored(std::map<std::string, StoredWeight> weights, const std::string& path = {},
+                          std::int64_t beside_bytes = 0) const;
   // Values in file layout, by name.
   static WeightStore snapshot(std::map<std::string, std::vector<std::byte>> values);
   // This store with further weights, f32 in file layout: an adapter's. What it had is shared.
@@ -72,7 +76,8 @@ class WeightStore {
   // The values of a parameter in f32, as files keep it ([in,out] where the spec says transposed). What the
   // store has no values for begins with its initial ones.
   void read_file_layout(const ParameterSpec& spec, std::span<float> values) const;
-  // The bytes of its own type, as programs keep it ([out,in]).
+  // The bytes of its own type, as files keep it; and as programs do ([out,in]).
+  void read_as_filed(const ParameterSpec& spec, std::span<std::byte> values) const;
   void read(const ParameterSpec& spec, std::span<std::byte> values) const;
   // The same in memory, or what is derived from it: made once for each encoding, and the same for all who
   // hold it at a time, on any thread and through any copy of this store. `encoding` names what `make` does;
@@ -83,6 +88,8 @@ class WeightStore {
                                          std::int64_t bytes, const Make& make) const;
   // The types in which files have weights, of those that have another than f32.
   std::map<std::string, DType> stored_types() const;
+  // What of a mapped weight is in memory may go: whoever reads it again has it read anew.
+  void drop(const ParameterSpec& spec) const;
   // Is this weight, in this type, computed from where it lies? What of the file is mapped beside weights.
   bool is_mapped(const ParameterSpec& spec) const;
   std::int64_t mapped_beside_bytes() const { return beside_bytes_; }
@@ -99,8 +106,7 @@ class WeightStore {
   std::uint64_t seed_ = 0;
   std::shared_ptr<const WeightFiles> files_;
   NamedTensors tensors_;  // in files_
-  std::map<std::string, StoredWeight> stored_;
-  std::shared_ptr<const void> owner_;  // of their bytes
+  std::map<std::string, StoredWeight> stored_;  // before tensors_ and snapshot_
   std::string path_;
   std::int64_t beside_bytes_ = 0;
   std::shared_ptr<const std::map<std::string, std::vector<std::byte>>> snapshot_;
@@ -119,7 +125,9 @@ class WeightStore {
 // not.
 void require_range(const std::string& weight, DType dtype, std::span<const std::byte> derived);
 
-// The shape that files keep: swapped where the spec says transposed.
+// Do files keep it as [in,out]? Blocks are rows of programs' layout wherever they are.
+bool is_turned(const ParameterSpec& spec);
+// The shape that files keep: swapped where it is turned.
 Shape file_shape(const ParameterSpec& spec);
 // From programs' layout to files', and back, in the weight's own type.
 void to_file_layout(const ParameterSpec& spec, std::span<const std::byte> from, std::span<std::byte> to);
@@ -128,7 +136,11 @@ void from_file_layout(const ParameterSpec& spec, std::span<const std::byte> from
 // Hands out a parameter's bytes, of its own type and in file layout; the span is valid until the next call.
 using WeightReader = std::function<std::span<const std::byte>(const ParameterSpec&)>;
 
-// model.safetensors, tensors by name, each in its own type. What was written appears at commit().
+// f32 in file layout, of a weight's bytes of the spec's type as a WeightReader gives them.
+void widen_as_filed(const ParameterSpec& spec, std::span<const std::byte> bytes, std::span<float> values);
+
+// model.safetensors, each tensor in its own type; blocks are U8[rows, bytes of a row], behind all others. What
+// was written appears at commit().
 SafetensorsWriter written_weights(const std::string& path, std::vector<ParameterSpec> parameters,
                                   const WeightReader& read, const SafetensorsWriting& writing = {});
 // What that file has, by its header.

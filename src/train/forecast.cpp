@@ -58,6 +58,8 @@ std::vector<std::pair<std::string, std::int64_t>> breakdown(const JobPlan& job, 
         : t.role == Role::constant    ? "constants"
         : t.type.dtype == DType::f16 && t.purpose == Purpose::derived
             ? "fp16 weights"
+        : t.type.dtype == DType::u8 && t.purpose == Purpose::derived
+            ? "quantized weights"
             : purposes[static_cast<std::size_t>(t.purpose)],
         t.type.bytes());
   }
@@ -108,7 +110,7 @@ double step_ms(const TrainPlan::Impl& plan, const std::function<double(const Pro
 std::int64_t largest_turned_bytes(const std::vector<ParameterSpec>& specs) {
   std::int64_t largest = 0;
   for (const ParameterSpec& spec : specs)
-    if (spec.transposed) largest = std::max(largest, size_bytes(spec.dtype) * spec.shape.elements());
+    if (is_turned(spec)) largest = std::max(largest, size_bytes(spec.dtype) * spec.shape.elements());
   return largest;
 }
 
