@@ -20,14 +20,16 @@ TEST(Mask, TheSmallestGo) {
   const std::vector<float> scores{5, 1, 4, 2, 3, 6};
   EXPECT_EQ(kept(scores, 2, 3, pattern_named("unstructured"), 0.5), (Mask{1, 0, 1, 0, 0, 1}));
   EXPECT_EQ(kept(scores, 2, 3, pattern_named("unstructured"), 0), Mask(6, 1));
-  EXPECT_EQ(kept(std::vector<float>(6, 1), 2, 3, pattern_named("unstructured"), 0.5), (Mask{0, 0, 0, 1, 1, 1}));
+  EXPECT_EQ(kept(std::vector<float>(6, 1), 2, 3, pattern_named("unstructured"), 0.5),
+            (Mask{0, 0, 0, 1, 1, 1}));
 }
 
 TEST(Mask, TwoOfEachFourInputs) {
   const std::vector<float> scores{4, 3, 2, 1, 9, 0, 8,  //
                                   1, 2, 3, 4, 5, 7, 6};
-  EXPECT_EQ(kept(scores, 2, 7, pattern_named("2:4"), 0.5), (Mask{1, 1, 0, 0, 1, 0, 1,  // of the last three one
-                                                                 0, 0, 1, 1, 0, 1, 1}));
+  EXPECT_EQ(kept(scores, 2, 7, pattern_named("2:4"), 0.5),
+            (Mask{1, 1, 0, 0, 1, 0, 1,  // of the last three one
+                  0, 0, 1, 1, 0, 1, 1}));
 }
 
 TEST(Mask, BlocksOfOutputs) {
@@ -98,7 +100,9 @@ TEST(Prune, SaysWhichRowsItEmptied) {
 
 TEST(Prune, BadInput) {
   const Model model = TinyGpt2{}.model();
-  const auto said = [&](const PruneOptions& o) { return error_of(ErrorKind::usage, [&] { prune(model, o); }); };
+  const auto said = [&](const PruneOptions& o) {
+    return error_of(ErrorKind::usage, [&] { prune(model, o); });
+  };
   EXPECT_NE(said({.method = "magnitud"}).find("did you mean 'magnitude'"), std::string::npos);
   EXPECT_NE(said({.pattern = "2:5"}).find("did you mean '2:4'"), std::string::npos);
   EXPECT_NE(said({.sparsity = 1}).find("sparsity < 1"), std::string::npos);
