@@ -44,11 +44,19 @@ BlockTypes take_block_types(nlohmann::json& config, const std::string& where) {
   return types;
 }
 
-void add_block_types(nlohmann::ordered_json& config, const BlockTypes& types) {
+namespace {
+
+template <class Json>
+void add_types(Json& config, const BlockTypes& types) {
   if (types.empty()) return;
-  nlohmann::ordered_json weights = nlohmann::ordered_json::object();
+  Json weights = Json::object();
   for (const auto& [weight, dtype] : types) weights[weight] = std::string(name(dtype));
   config[quantization_key] = {{method_key, method}, {weights_key, std::move(weights)}};
 }
+
+}  // namespace
+
+void add_block_types(nlohmann::json& config, const BlockTypes& types) { add_types(config, types); }
+void add_block_types(nlohmann::ordered_json& config, const BlockTypes& types) { add_types(config, types); }
 
 }  // namespace hone

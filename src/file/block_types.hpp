@@ -20,6 +20,7 @@ using BlockTypes = std::map<std::string, DType>;  // by the weight's name
 // tool is left to who refuses such keys.
 BlockTypes take_block_types(nlohmann::json& config, const std::string& where);
 // Says them in a config; nothing where there are none.
+void add_block_types(nlohmann::json& config, const BlockTypes& types);
 void add_block_types(nlohmann::ordered_json& config, const BlockTypes& types);
 
 }  // namespace hone

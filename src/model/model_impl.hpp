@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "file/block_types.hpp"
 #include "hone/convert.hpp"
 #include "hone/model.hpp"
 #include "op/builder_state.hpp"
@@ -72,6 +73,7 @@ inline constexpr const char* architecture_key = "architecture";
 // store has it.
 std::vector<ParameterSpec> kept_weights(const Model& model);
 bool has_blocks(const Model& model);  // is one of its weights in blocks?
+BlockTypes block_types_of(const std::vector<ParameterSpec>& weights);
 // config.json as it stands beside weights of these types, or an adapter's config.
 std::string saved_config(const Model& model, const std::vector<ParameterSpec>& kept);
 // A folder of the model: of `kept`, its weights in the types in which `read` gives them, those that are
@@ -79,9 +81,12 @@ std::string saved_config(const Model& model, const std::vector<ParameterSpec>& k
 void save_folder(const Model& model, const std::string& folder, const std::vector<ParameterSpec>& kept,
                  const WeightReader& read, const SaveOptions& options);
 
-// The model to `to`, a GGUF file or a folder by its name, with the tokenizer of `from`; weights that are in
-// blocks keep their codes. Error(usage) for a type that the file cannot have.
+// The model to `to`, a GGUF file or a folder by its name, with the tokenizer of `from`; in a folder weights
+// keep the types that they have, in a GGUF file those that are in blocks keep their codes. Error(usage) for a
+// type that the file cannot have.
 ConvertReport write_model(const Model& model, const std::string& from, const std::string& to);
+// Error(usage) where a model, or a file, would be replaced.
+void require_no_model(const std::string& to);
 
 // The same model with other weights.
 Model with_weights(const Model& model, WeightStore store);

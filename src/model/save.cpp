@@ -36,6 +36,13 @@ bool has_blocks(const Model& model) {
                              [](const auto& type) { return is_blocks(type.second); });
 }
 
+BlockTypes block_types_of(const std::vector<ParameterSpec>& weights) {
+  BlockTypes types;
+  for (const ParameterSpec& spec : weights)
+    if (is_blocks(spec.dtype)) types[spec.name] = spec.dtype;
+  return types;
+}
+
 std::vector<ParameterSpec> kept_weights(const Model& model) {
   std::vector<ParameterSpec> specs = model.impl().specs;
   if (!has_blocks(model)) return specs;
@@ -65,9 +72,7 @@ std::string saved_config(const Model& model, const std::vector<ParameterSpec>& k
   if (model.impl().adapter) return model.impl().adapter->config;
   auto config = nlohmann::ordered_json::parse(model.config_json());
   const auto before = config;
-  BlockTypes types;
-  for (const ParameterSpec& spec : kept)
-    if (is_blocks(spec.dtype)) types[spec.name] = spec.dtype;
+  const BlockTypes types = block_types_of(kept);
   if (types.empty()) say_f32(config);
   add_block_types(config, types);
   return config == before ? model.config_json() : config.dump(2) + "\n";

@@ -43,6 +43,7 @@ std::span<const OpRecord* const> table() {
       &cross_entropy,
       &cross_entropy_gradient,
       &hit,
+      &simulate,
       &gradient_norm,
       &squares,
       &norm_of_squares,
