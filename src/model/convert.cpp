@@ -199,9 +199,9 @@ namespace {
 // The types of a model's weights in a folder: their own where they are floating, else f32.
 std::vector<ParameterSpec> kept_types(const Model& model) {
   std::vector<ParameterSpec> specs = model.impl().specs;
-  const auto types = model.impl().store.stored_types();
+  const auto stored = model.impl().store.stored_types();
   for (ParameterSpec& spec : specs)
-    if (const auto type = types.find(spec.name); type != types.end() && is_floating(type->second))
+    if (const auto type = stored.find(spec.name); type != stored.end() && is_floating(type->second))
       spec.dtype = type->second;
   return specs;
 }

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "base/types.hpp"
+#include "ir/type.hpp"
 #include "kernel/cross_entropy.hpp"
 
 namespace hone {
