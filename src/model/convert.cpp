@@ -179,10 +179,16 @@ void write_tokenizer_files(const std::string& gguf, const std::string& to) {
   write_file(to + "/tokenizer_config.json", own.dump(2) + "\n");
 }
 
-constexpr const char* beside_the_weights[] = {
-    "tokenizer.json",      "tokenizer_config.json", "special_tokens_map.json", "vocab.json",
-    "merges.txt",          "vocab.txt",             "added_tokens.json",       "tokenizer.model",
-    "chat_template.jinja", "generation_config.json"};
+constexpr const char* beside_the_weights[] = {"tokenizer.json",
+                                              "tokenizer_config.json",
+                                              "special_tokens_map.json",
+                                              "vocab.json",
+                                              "merges.txt",
+                                              "vocab.txt",
+                                              "added_tokens.json",
+                                              "tokenizer.model",
+                                              "chat_template.jinja",
+                                              "generation_config.json"};
 
 }  // namespace
 

@@ -102,7 +102,7 @@ class WeightStore {
 
   std::uint64_t seed_ = 0;
   std::shared_ptr<const WeightFiles> files_;
-  NamedTensors tensors_;  // in files_
+  NamedTensors tensors_;                        // in files_
   std::map<std::string, StoredWeight> stored_;  // before tensors_ and snapshot_
   std::string path_;
   std::int64_t beside_bytes_ = 0;
