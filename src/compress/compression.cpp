@@ -120,11 +120,7 @@ Compression::~Compression() = default;
 const Model& Compression::model() const { return impl_->model; }
 const std::vector<std::string>& Compression::notes() const { return impl_->notes; }
 
-const Text& Compression::text(const std::string& method) const {
-  if (impl_->learned) return *impl_->learned;
-  throw Error(ErrorKind::usage,
-              {.what = method + " learns from a text", .where = "data", .expected = "a file or folder"});
-}
+const Text* Compression::text() const { return impl_->learned ? &*impl_->learned : nullptr; }
 
 CompressReport Compression::finish(const Model& after) const {
   CompressReport report{.quality = impl_->quality_of(after)};

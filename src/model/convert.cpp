@@ -195,9 +195,9 @@ namespace {
 // A model's weights in their own types.
 std::vector<ParameterSpec> kept_types(const Model& model) {
   std::vector<ParameterSpec> specs = model.impl().specs;
-  const auto types = model.impl().store.stored_types();
+  const auto stored = model.impl().store.stored_types();
   for (ParameterSpec& spec : specs)
-    if (const auto type = types.find(spec.name); type != types.end()) spec.dtype = type->second;
+    if (const auto type = stored.find(spec.name); type != stored.end()) spec.dtype = type->second;
   return specs;
 }
 
