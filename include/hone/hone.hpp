@@ -43,6 +43,7 @@
 #include "hone/builder.hpp"
 #include "hone/chat.hpp"
 #include "hone/convert.hpp"
+#include "hone/distill.hpp"
 #include "hone/error.hpp"
 #include "hone/eval.hpp"
 #include "hone/examples.hpp"

@@ -155,7 +155,9 @@ std::shared_ptr<TrainPlan::Impl> make_plan(const Model& model, const TrainPlanOp
       std::max(2 * largest_turned_bytes(saved), largest_turned_bytes(impl->specs)) +
       2 * static_cast<std::int64_t>(direct_write_bytes);
   impl->forecast = forecast_memory(impl->job, saving_bytes + batch_bytes(*impl),
-                                   {.held = options.text_bytes, .reading = options.reading_bytes},
+                                   {.held = options.text_bytes,
+                                    .reading = options.reading_bytes,
+                                    .teacher = options.teacher_bytes},
                                    &model.impl().store, impl->frozen.names);
   impl->step_flops = hone::step_flops(*impl);
   impl->terms = terms_of(impl->job.programs()[impl->micro[0].train]);

@@ -1,0 +1,87 @@
+#include "train/teaching.hpp"
+
+#include <fmt/format.h>
+
+#include "train/soft_labels.hpp"
+
+namespace hone {
+namespace {
+
+[[noreturn]] void refuse_vocabulary(const std::string& where, const std::string& expected,
+                                    const std::string& found) {
+  throw Error(ErrorKind::input, {.what = "the teacher has another vocabulary",
+                                 .where = where,
+                                 .expected = expected,
+                                 .found = found,
+                                 .hint = "a student learns from a teacher by the same ids: use its tokenizer"});
+}
+
+}  // namespace
+
+Model open_teacher(const TrainingRun& run, const Tokenizer& tokenizer) {
+  const std::string& where = run.distill->teacher;
+  const auto own = Tokenizer::of_model(where);
+  if (own && *own != tokenizer)
+    refuse_vocabulary(where, fmt::format("the run's tokenizer, of {} ids", tokenizer.vocab_size()),
+                      fmt::format("its own, of {}", own->vocab_size()));
+  Model teacher = open(where);
+  if (teacher.vocab_size() < tokenizer.vocab_size())
+    refuse_vocabulary(where, fmt::format("{} ids, the tokenizer's, or more", tokenizer.vocab_size()),
+                      std::to_string(teacher.vocab_size()));
+  return teacher;
+}
+
+void require_same_ids(const Model& teacher, const Model& student, const std::string& where) {
+  if (teacher.vocab_size() != student.vocab_size())
+    refuse_vocabulary(where, fmt::format("{} ids, as the student has", student.vocab_size()),
+                      std::to_string(teacher.vocab_size()));
+}
+
+void check_teaching(const TrainingRun& run) {
+  check_distill_loss(run.distill->loss);
+  const auto refuse = [](const char* what, const char* where) {
+    throw Error(ErrorKind::usage, {.what = what, .where = where, .hint = "leave it out"});
+  };
+  if (run.label_smoothing)
+    refuse("a teacher says how likely other ids are: labels are not smoothed besides", "label-smoothing");
+  if (run.lora && run.distill->layers > 0)
+    refuse("an adapter needs a model in a folder, and the student is made of the teacher's layers", "lora-rank");
+}
+
+std::vector<std::string> teaching_notes(const TrainingRun& run) {
+  const DistillOptions& o = *run.distill;
+  const Model teacher = open(o.teacher);
+  std::vector<std::string> notes = teacher.notes();
+  if (o.layers == 0) return notes;
+  std::string map;
+  for (const std::int64_t layer : student_layers(teacher, o.layers))
+    map += (map.empty() ? "" : ", ") + std::to_string(layer);
+  notes.push_back(fmt::format("the student's layers 0 to {} begin as the teacher's {}", o.layers - 1, map));
+  return notes;
+}
+
+TeacherOptions teacher_options(const TrainingRun& run, const TrainPlanOptions& plan) {
+  return {.batch = plan.batch,
+          .seq = plan.seq,
+          .loss = run.distill->loss,
+          .precision = plan.precision,
+          .threads = plan.threads,
+          .isa = plan.isa,
+          .sizes = plan.sizes};
+}
+
+SampleSet taught(SampleSet samples, const TrainingRun& run, const TrainPlan& plan, const Model& teacher) {
+  struct Held {
+    HeldSamples own;
+    SoftLabels soft;
+  };
+  const auto knows = std::make_shared<Teacher>(teacher, teacher_options(run, plan.options()));
+  samples.batch = [plain = std::move(samples.batch), knows](std::int64_t n) -> HeldSamples {
+    const auto held = std::make_shared<Held>(Held{plain(n), {}});
+    held->soft = knows->soft_labels(held->own.samples);
+    return {held->soft.beside(held->own.samples), held};
+  };
+  return samples;
+}
+
+}  // namespace hone
