@@ -209,8 +209,8 @@ HONE_API Tensor cross_entropy(Tensor logits, Tensor labels, CrossEntropyOptions 
 // The same against a teacher's distribution besides (Hinton et al., 2015): (1 - share) of that loss, and of
 // temperature^2 KL(teacher || softmax(logits / temperature)) the share. Of the teacher some ids [..,k] are
 // known one by one, each once, and in masses [..,k+1] its probabilities at that temperature: of each, then of
-// all other ids together, so that the divergence is one over k + 1 classes. They add up to 1. 0 where the
-// label is -100. What evaluates has the plain loss, and does not read the teacher's inputs.
+// all other ids together, so that the divergence is one over k + 1 classes; they are divided by their sum. 0
+// where the label is -100. What evaluates has the plain loss, and does not read the teacher's inputs.
 struct SoftCrossEntropyOptions {
   float share = 0.5f;      // 0 to 1
   float temperature = 2;  // above 0

@@ -48,7 +48,7 @@ HONE_API Objective distillation(const DistillLoss& loss);
 struct SoftLabels {
   std::int64_t count = 0;               // samples
   std::vector<std::int32_t> ids{};      // the likeliest, ascending
-  std::vector<float> masses{};          // their probabilities at the loss's temperature, then that of all others
+  std::vector<float> masses{};          // their probabilities at the loss's temperature, then that of all others, in f16's precision
   Samples beside(Samples batch) const;  // the batch with these; they must outlive it
 };
 

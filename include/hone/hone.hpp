@@ -31,6 +31,7 @@
 // - eval, verify               how well a model predicts; its numbers against a reference
 // - forecast, machine, bench   what a run will need; what this machine can do; what was reached
 // - report, inspect, convert   tables, plots, progress; what a file of weights holds; other formats
+// - distill, pack             small models of large ones; the same model in fewer bytes
 // - error, version, precision, nearest
 //
 // Values (Model, Text, Tokenizer, plans) are cheap to copy and may be shared by threads; a Trainer and a
@@ -54,6 +55,7 @@
 #include "hone/machine.hpp"
 #include "hone/model.hpp"
 #include "hone/nearest.hpp"
+#include "hone/pack.hpp"
 #include "hone/pairs.hpp"
 #include "hone/plan_choices.hpp"
 #include "hone/precision.hpp"

@@ -115,6 +115,7 @@ void add_tokenizer(Command& app);
 void add_data(Command& app);
 void add_convert(Command& app);
 void add_distill(Command& app);
+void add_pack(Command& app);
 void add_help(Command& app);
 
 // Storage for what the parser writes to, as long as the program runs.

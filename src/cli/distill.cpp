@@ -30,6 +30,8 @@ void DistillArguments::add_to(Command& c) {
   c.add_option("--top-k", distill.loss.top_k,
                "likeliest tokens of the teacher that are known one by one; all others by their sum")
       ->capture_default_str();
+  c.add_option("--teacher-cache", distill.cache,
+               "folder that keeps what the teacher says: computed first, without the student in memory");
   c.add_flag("--json", json, "one JSON object a line on stdout");
   training.add_rest_to(c);
 }

@@ -26,6 +26,12 @@ void each_row(std::int64_t rows, std::int64_t V, ThreadPool& pool, const Row& ro
 KnownClasses known_of(const SoftTargets& t, std::int64_t r) { return {t.ids + r * t.known, t.known}; }
 const float* masses_of(const SoftTargets& t, std::int64_t r) { return t.masses + r * (t.known + 1); }
 
+double sum_of_masses(const SoftTargets& t, std::int64_t r) {
+  double sum = 0;
+  for (std::int64_t i = 0; i <= t.known; ++i) sum += static_cast<double>(masses_of(t, r)[i]);
+  return sum;
+}
+
 // p log(p / q), by the logarithm of q.
 double term(double p, double log_q) { return p > 0 ? p * (std::log(p) - log_q) : 0; }
 
@@ -40,11 +46,11 @@ void run(const SoftLoss& a, Isa isa, ThreadPool& pool) {
     const SoftSums s = f.sums(t.logits, r * t.stride, t.V, known_of(t, r), inverse);
     const double lse = static_cast<double>(s.max) + std::log(s.known + s.others);
     const float* masses = masses_of(t, r);
-    const auto rest = static_cast<double>(masses[t.known]);
+    const double sum = sum_of_masses(t, r), rest = static_cast<double>(masses[t.known]) / sum;
     double divergence = 0;
     for (std::int64_t i = 0; i < t.known; ++i) {
       const float y = f.logit(t.logits, r * t.stride + t.ids[r * t.known + i], inverse);
-      divergence += term(static_cast<double>(masses[i]), static_cast<double>(y) - lse);
+      divergence += term(static_cast<double>(masses[i]) / sum, static_cast<double>(y) - lse);
     }
     if (t.known < t.V) divergence += term(rest, std::log(s.others / (s.known + s.others)));
     const double ratio = s.others > 0 ? rest * (s.known + s.others) / s.others : 0;
@@ -67,6 +73,7 @@ void run(const SoftLossGradient& a, Isa isa, ThreadPool& pool) {
     f.gradient(t.logits, a.d_logits, r * t.stride, t.V,
                {.known = known_of(t, r),
                 .masses = masses_of(t, r),
+                .mass_unit = static_cast<float>(1 / sum_of_masses(t, r)),
                 .label = t.labels[r],
                 .inverse_temperature = 1 / t.temperature,
                 .lse = a.lse[r],

@@ -10,7 +10,8 @@
 namespace hone::kernel {
 
 // Of the V classes `known` are known one by one, each once and in any order; p are their masses and r that of
-// all others together, adding up to 1. With y = logits / temperature, q = softmax(y), Q the sum of q over the
+// all others together, each divided by the sum of
+// all. With y = logits / temperature, q = softmax(y), Q the sum of q over the
 // others:
 //   divergence = sum of p log(p / q) over the known classes + r log(r / Q)
 struct SoftTargets {

@@ -88,7 +88,11 @@ struct Row {
   double logit(std::int64_t v) const { return get(call.in[In::logits], r * V + v); }
   std::int64_t label() const { return static_cast<std::int64_t>(get(call.in[In::labels], r)); }
   std::int64_t id(std::int64_t i) const { return static_cast<std::int64_t>(get(call.in[In::ids], r * k + i)); }
-  double mass(std::int64_t i) const { return get(call.in[In::masses], r * (k + 1) + i); }
+  double mass(std::int64_t i) const {
+    double sum = 0;
+    for (std::int64_t each = 0; each <= k; ++each) sum += get(call.in[In::masses], r * (k + 1) + each);
+    return get(call.in[In::masses], r * (k + 1) + i) / sum;
+  }
   double log_sum(double temperature) const {
     double largest = logit(0), sum = 0;
     for (std::int64_t v = 1; v < V; ++v) largest = std::max(largest, logit(v));

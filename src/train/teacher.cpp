@@ -46,17 +46,6 @@ JobPlan planned(const Program& whole, const TeacherOptions& o) {
   return JobPlan({std::move(p)}, exec_options(o.threads, o.isa), weights);
 }
 
-// What shards keep of a mass is an f16, so that is all that any run sees: wherever it comes from, a step has
-// the same bits. They add up to 1 again.
-void round_masses(std::span<float> row) {
-  double sum = 0;
-  for (float& mass : row) {
-    mass = to_f32(to_f16(mass));
-    sum += static_cast<double>(mass);
-  }
-  for (float& mass : row) mass = static_cast<float>(static_cast<double>(mass) / sum);
-}
-
 }  // namespace
 
 struct Teacher::Impl {
@@ -73,7 +62,6 @@ struct Teacher::Impl {
 
   const Program& program() const { return job.programs()[0]; }
   std::int64_t at_once() const { return program()[program().output(teacher_ids)].type.shape[0]; }
-  std::int64_t known() const { return program()[program().output(teacher_ids)].type.shape.last(); }
 
   void add(const Samples& some, SoftLabels& to) {
     feed(executor, 0, some, {});
@@ -102,14 +90,14 @@ SoftLabels Teacher::soft_labels(const Samples& samples) {
   SoftLabels made{.count = samples.count()};
   for (std::int64_t first = 0; first < samples.count(); first += impl_->at_once())
     impl_->add(samples.rows(first, std::min(impl_->at_once(), samples.count() - first)), made);
-  const auto row = static_cast<std::size_t>(impl_->known() + 1);
-  for (std::size_t first = 0; first < made.masses.size(); first += row) {
-    const auto masses = std::span(made.masses).subspan(first, row);
-    round_masses(masses);
-    if (!std::isfinite(masses[0]))
+  for (float& mass : made.masses) {
+    if (!std::isfinite(mass))
       throw Error(ErrorKind::input, {.what = "the teacher's logits are not finite",
                                      .where = "Teacher",
                                      .hint = "the weights are damaged, or the model diverged in training"});
+    // What shards keep is an f16, so that is all that any run sees: wherever it comes from, a step has the same
+    // bits. The loss divides by the sum.
+    mass = to_f32(to_f16(mass));
   }
   return made;
 }

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
+#include "train/soft_label_shards.hpp"
 #include "train/soft_labels.hpp"
 
 namespace hone {
@@ -70,15 +73,68 @@ TeacherOptions teacher_options(const TrainingRun& run, const TrainPlanOptions& p
           .sizes = plan.sizes};
 }
 
-SampleSet taught(SampleSet samples, const TrainingRun& run, const TrainPlan& plan, const Model& teacher) {
+void add_teacher(TrainPlanOptions& plan, const TrainingRun& run, const Model& teacher) {
+  const std::int64_t bytes = Teacher::memory_bytes(teacher, teacher_options(run, plan));
+  if (run.distill->cache.empty())
+    plan.teacher_bytes = bytes;
+  else
+    plan.reading_bytes = std::max(plan.reading_bytes, bytes);
+}
+
+namespace {
+
+using Teaches = std::function<SoftLabels(std::int64_t step, const Samples& batch)>;
+
+Teaches by_teacher(const TrainingRun& run, const TrainPlan& plan, const Model& teacher) {
+  const auto knows = std::make_shared<Teacher>(teacher, teacher_options(run, plan.options()));
+  return [knows](std::int64_t, const Samples& batch) { return knows->soft_labels(batch); };
+}
+
+// All that soft labels of a step follow from.
+std::string identity_of(const TrainingData& data, const TrainingRun& run, const TrainPlan& plan,
+                        const Model& teacher) {
+  const TrainPlanOptions& o = plan.options();
+  std::string sizes;
+  for (const auto& [size, length] : o.sizes) sizes += fmt::format(", {} {}", size, length);
+  return fmt::format("teacher {}, {} {}, seed {}, batch {} x {}{}, temperature {}, {} of {} ids, {}",
+                     teacher.weights_hash(), data.kind, data.identity(plan), o.seed, o.batch, o.seq, sizes,
+                     run.distill->loss.temperature, known_ids(run.distill->loss, teacher.vocab_size()),
+                     teacher.vocab_size(), name(o.precision));
+}
+
+Teaches by_shards(const TrainingData& data, const TrainingRun& run, const TrainPlan& plan,
+                  const Model& teacher, const SampleSet& samples) {
+  const auto say = [&](const std::string& text) {
+    if (run.on_message) run.on_message(text);
+  };
+  const auto shards = std::make_shared<SoftLabelShards>(
+      run.distill->cache, SoftLabelShape{.identity = identity_of(data, run, plan, teacher),
+                                         .count = plan.batch(),
+                                         .positions = plan.seq(),
+                                         .known = known_ids(run.distill->loss, teacher.vocab_size())});
+  if (const std::int64_t missing = shards->missing(run.steps)) {
+    say(fmt::format("the teacher computes the soft labels of {} steps into {}", missing, run.distill->cache));
+    const Teaches teaches = by_teacher(run, plan, teacher);
+    const auto make = [&](std::int64_t step) { return teaches(step, samples.batch(step).samples); };
+    shards->fill(run.steps, make, run.stop);
+  }
+  return [shards](std::int64_t step, const Samples&) { return shards->read(step); };
+}
+
+}  // namespace
+
+SampleSet taught(const TrainingData& data, const TrainingRun& run, const TrainPlan& plan,
+                 const Model& teacher) {
   struct Held {
     HeldSamples own;
     SoftLabels soft;
   };
-  const auto knows = std::make_shared<Teacher>(teacher, teacher_options(run, plan.options()));
-  samples.batch = [plain = std::move(samples.batch), knows](std::int64_t n) -> HeldSamples {
+  SampleSet samples = data.samples(plan);
+  const Teaches teaches = run.distill->cache.empty() ? by_teacher(run, plan, teacher)
+                                                     : by_shards(data, run, plan, teacher, samples);
+  samples.batch = [plain = samples.batch, teaches](std::int64_t n) -> HeldSamples {
     const auto held = std::make_shared<Held>(Held{plain(n), {}});
-    held->soft = knows->soft_labels(held->own.samples);
+    held->soft = teaches(n, held->own.samples);
     return {held->soft.beside(held->own.samples), held};
   };
   return samples;

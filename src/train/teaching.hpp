@@ -15,6 +15,10 @@ std::vector<std::string> teaching_notes(const TrainingRun& run);
 
 TeacherOptions teacher_options(const TrainingRun& run, const TrainPlanOptions& plan);
 // The same samples with soft labels beside those of a step; an evaluation needs none.
-SampleSet taught(SampleSet samples, const TrainingRun& run, const TrainPlan& plan, const Model& teacher);
+// Where a folder keeps them, it is filled first, and the teacher is gone then.
+SampleSet taught(const TrainingData& data, const TrainingRun& run, const TrainPlan& plan,
+                 const Model& teacher);
+// What of a plan's memory is the teacher's.
+void add_teacher(TrainPlanOptions& plan, const TrainingRun& run, const Model& teacher);
 
 }  // namespace hone

@@ -321,7 +321,7 @@ TrainPlan plan_for(const TrainingRun& run, const TrainingData& data, const std::
   options.text_bytes = data.memory_bytes;
   options.reading_bytes = data.reading_bytes;
   options.hits = data.counts_hits;
-  if (teacher) options.teacher_bytes = Teacher::memory_bytes(*teacher, teacher_options(run, options));
+  if (teacher) add_teacher(options, run, *teacher);
   return TrainPlan(model, std::move(options));
 }
 
@@ -389,8 +389,7 @@ RunSummary train(const TrainingRun& run) {
   check_out(run, data.tokenizer);
   const std::optional<Model> teacher = teacher_of(run, data.tokenizer);
   const TrainPlan plan = plan_for(run, data, teacher);
-  SampleSet samples = data.samples(plan);
-  if (teacher) samples = taught(std::move(samples), run, plan, *teacher);
+  SampleSet samples = teacher ? taught(data, run, plan, *teacher) : data.samples(plan);
   if (run.stop.stop_requested()) return {.stopped = true};
   const FolderLock lock(run.out);
   return Run(run, data, std::move(samples), plan).go();

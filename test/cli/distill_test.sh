@@ -22,6 +22,12 @@ rm -r parts/checkpoints/step-00000008 parts/model.safetensors
 grep -q "resumed from" err || fail "no resume: $(cat err)"
 [ "$(hash_of <lines)" = "$hash" ] || fail "resumed, other weights"
 
+"$hone" distill teacher cached --student layers=1 $how --steps 8 --teacher-cache soft --json >lines 2>err || fail "cache: $(cat err)"
+[ "$(hash_of <lines)" = "$hash" ] || fail "by kept soft labels, other weights"
+"$hone" distill teacher again --student layers=1 $how --steps 8 --teacher-cache soft --json >lines 2>err || fail "cache: $(cat err)"
+[ "$(hash_of <lines)" = "$hash" ] || fail "by soft labels that were there, other weights"
+! grep -q "computes the soft labels" err || fail "computed again: $(cat err)"
+
 expect 2 "layers=N" distill teacher new --student layers=x $how
 expect 2 "1 to 2" distill teacher new --student layers=3 $how
 expect 2 "--student" distill teacher new $how

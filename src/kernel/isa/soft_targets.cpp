@@ -78,7 +78,7 @@ void gradient(In logits, Out d, std::int64_t first, std::int64_t V, const SoftGr
       });
       known_in(g.known, at, n, [&](std::int64_t i, std::int64_t which) {
         const F v = load_first(from + i, 1);
-        store_first(made + i, hard(v) + splat(g.soft) * (soft(v) - splat(g.masses[which])), 1);
+        store_first(made + i, hard(v) + splat(g.soft) * (soft(v) - splat(g.masses[which] * g.mass_unit)), 1);
       });
       if (g.label >= at && g.label < at + n) made[g.label - at] -= g.hard;
       each(n, [&](std::int64_t i, auto part) { put(to + at + i, get(made + i, part), part); });

@@ -22,6 +22,7 @@ struct SoftSums {
 struct SoftGradient {
   KnownClasses known;
   const float* masses;  // of the known classes
+  float mass_unit;      // that they are multiplied by
   std::int64_t label;
   float inverse_temperature, lse, soft_lse;
   float hard, soft, soft_others;  // factors of the three terms
