@@ -31,4 +31,8 @@ struct ConvertReport {
 HONE_API ConvertReport convert(const std::string& from, const std::string& to,
                                const ConvertOptions& options = {});
 
+// What goes with a model's weights: tokenizer, template of chats, settings of generation. `from` is a folder
+// or a GGUF file, `to` a folder; files that are there already stay.
+HONE_API void copy_tokenizer(const std::string& from, const std::string& to);
+
 }  // namespace hone

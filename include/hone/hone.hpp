@@ -28,7 +28,8 @@
 // - train, schedule            plan, trainer, learning rates
 // - training_run               a whole run, as `hone train` does it
 // - generate, chat             text from a model; its template for chats
-// - eval, verify               how well a model predicts; its numbers against a reference
+// - eval, verify, compare      how well a model predicts; its numbers against a reference, or another model's
+// - compress, prune            smaller models, and what they cost
 // - forecast, machine, bench   what a run will need; what this machine can do; what was reached
 // - report, inspect, convert   tables, plots, progress; what a file of weights holds; other formats
 // - distill, pack             small models of large ones; the same model in fewer bytes
@@ -43,6 +44,8 @@
 #include "hone/bench.hpp"
 #include "hone/builder.hpp"
 #include "hone/chat.hpp"
+#include "hone/compare.hpp"
+#include "hone/compress.hpp"
 #include "hone/convert.hpp"
 #include "hone/distill.hpp"
 #include "hone/error.hpp"
@@ -59,6 +62,7 @@
 #include "hone/pairs.hpp"
 #include "hone/plan_choices.hpp"
 #include "hone/precision.hpp"
+#include "hone/prune.hpp"
 #include "hone/report.hpp"
 #include "hone/schedule.hpp"
 #include "hone/shards.hpp"

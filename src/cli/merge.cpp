@@ -1,11 +1,10 @@
-#include <array>
-#include <filesystem>
 #include <optional>
 
 #include "cli/adapter.hpp"
 #include "cli/command.hpp"
 #include "cli/json_line.hpp"
 #include "cli/terminal.hpp"
+#include "hone/convert.hpp"
 #include "hone/error.hpp"
 #include "hone/lora.hpp"
 
@@ -17,31 +16,11 @@ struct Options {
   bool json = false;
 };
 
-// What belongs to a model's text and not to its weights.
-constexpr std::array beside_the_weights{
-    "tokenizer.json",     "tokenizer_config.json", "special_tokens_map.json", "vocab.json",
-    "merges.txt",         "added_tokens.json",     "tokenizer.model",         "generation_config.json",
-    "chat_template.jinja"};
-
-void copy_what_goes_with(const Options& o) {
-  for (const char* name : beside_the_weights) {
-    const std::filesystem::path to = std::filesystem::path(o.out) / name;
-    for (const std::string& from : {o.adapter, o.model}) {
-      std::error_code failed;
-      const std::filesystem::path file = std::filesystem::path(from) / name;
-      if (!std::filesystem::is_regular_file(file, failed) || std::filesystem::exists(to, failed)) continue;
-      std::filesystem::copy_file(file, to, failed);
-      if (failed)
-        throw Error(ErrorKind::failed, {.what = "cannot copy: " + failed.message(), .where = to.string()});
-    }
-  }
-}
-
 void run(const Options& o) {
   const Model model = open_model(o.model, o.adapter);
   const auto dtype = o.dtype == "keep" ? std::nullopt : std::optional(precision_from_name(o.dtype));
   merge(model, o.out, dtype);
-  copy_what_goes_with(o);
+  for (const std::string& from : {o.adapter, o.model}) copy_tokenizer(from, o.out);
   const std::string hash = open(o.out).weights_hash();
   print(o.json ? JsonLine().add("out", o.out).add("weights_hash", hash).text() : hash);
 }

@@ -6,6 +6,8 @@
 #include <nlohmann/json.hpp>
 
 #include "file/gguf_writer.hpp"
+#include "file/mapped.hpp"
+#include "file/weight_files.hpp"
 #include "hone/nearest.hpp"
 #include "ir/values.hpp"
 #include "kernel/quantize.hpp"
@@ -167,49 +169,101 @@ ConvertReport to_gguf(const Model& model, const std::string& from, const std::st
   return report;
 }
 
-// The tokenizer and what goes with it.
-void copy_tokenizer(const std::string& from, const std::string& to) {
-  if (is_gguf(from)) {
-    const GgufFile file(from);
-    if (!file.has("tokenizer.ggml.tokens")) return;
-    write_file(to + "/tokenizer.json", tokenizer_json_of(file));
-    Json own = Json::object();
-    if (file.has("tokenizer.chat_template")) own["chat_template"] = file.text("tokenizer.chat_template");
-    write_file(to + "/tokenizer_config.json", own.dump(2) + "\n");
-    return;
-  }
-  for (const char* name :
-       {"tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "generation_config.json"})
-    if (const std::string file = from + "/" + name; is_file(file))
-      write_file(to + "/" + name, read_file(file));
+// A GGUF file's tokenizer, as a folder has it.
+void write_tokenizer_files(const std::string& gguf, const std::string& to) {
+  const GgufFile file(gguf);
+  if (!file.has("tokenizer.ggml.tokens")) return;
+  write_file(to + "/tokenizer.json", tokenizer_json_of(file));
+  Json own = Json::object();
+  if (file.has("tokenizer.chat_template")) own["chat_template"] = file.text("tokenizer.chat_template");
+  write_file(to + "/tokenizer_config.json", own.dump(2) + "\n");
 }
 
-ConvertReport to_folder(const Model& model, const std::string& from, const std::string& to, DType dtype) {
+constexpr const char* beside_the_weights[] = {"tokenizer.json",
+                                              "tokenizer_config.json",
+                                              "special_tokens_map.json",
+                                              "vocab.json",
+                                              "merges.txt",
+                                              "vocab.txt",
+                                              "added_tokens.json",
+                                              "tokenizer.model",
+                                              "chat_template.jinja",
+                                              "generation_config.json"};
+
+}  // namespace
+
+void copy_tokenizer(const std::string& from, const std::string& to) {
+  if (is_gguf(from)) return write_tokenizer_files(from, to);
+  for (const char* name : beside_the_weights) {
+    const std::string file = from + "/" + name, there = to + "/" + name;
+    if (is_file(file) && !is_file(there)) write_file(there, read_file(file));
+  }
+}
+
+namespace {
+
+// The types of a model's weights in a folder: their own where they are floating, else f32.
+std::vector<ParameterSpec> kept_types(const Model& model) {
+  std::vector<ParameterSpec> specs = model.impl().specs;
+  const auto types = model.impl().store.stored_types();
+  for (ParameterSpec& spec : specs)
+    if (const auto type = types.find(spec.name); type != types.end() && is_floating(type->second))
+      spec.dtype = type->second;
+  return specs;
+}
+
+// What config.json calls the type that most of the bytes are in.
+const char* config_type(const std::vector<ParameterSpec>& specs) {
+  std::map<DType, std::int64_t> bytes;
+  for (const ParameterSpec& spec : specs) bytes[spec.dtype] += row_bytes(spec.dtype, spec.shape.elements());
+  const DType most = std::ranges::max_element(bytes, {}, [](const auto& b) { return b.second; })->first;
+  return most == DType::f32 ? "float32" : most == DType::f16 ? "float16" : "bfloat16";
+}
+
+// `specs`: the model's weights, in the types that they get.
+ConvertReport to_folder(const Model& model, const std::string& from, const std::string& to,
+                        const std::vector<ParameterSpec>& specs) {
   ConvertReport report;
   make_folders(to);
-  std::vector<ParameterSpec> specs = model.impl().specs;
-  for (ParameterSpec& spec : specs) {
-    spec.dtype = dtype;
+  for (const ParameterSpec& spec : specs) {
     ++report.tensors;
-    report.bytes += row_bytes(dtype, spec.shape.elements());
+    report.bytes += row_bytes(spec.dtype, spec.shape.elements());
   }
   std::vector<float> wide;
   std::vector<std::byte> narrowed;
   const WeightReader read = [&](const ParameterSpec& spec) -> std::span<const std::byte> {
     wide.resize(static_cast<std::size_t>(spec.shape.elements()));
-    model.impl().store.read_file_layout(spec, wide);
-    narrowed = encoded(wide, dtype);
+    model.impl().store.read_file_layout(*model.impl().find(spec.name), wide);
+    narrowed = encoded(wide, spec.dtype);
     return narrowed;
   };
   save_weights(to, specs, read, SaveOptions{}.max_shard_bytes);
   Json config = Json::parse(model.config_json());
-  config["dtype"] = dtype == DType::f32 ? "float32" : dtype == DType::f16 ? "float16" : "bfloat16";
+  config.erase("torch_dtype");  // the key's old name
+  config["dtype"] = config_type(specs);
   copy_tokenizer(from, to);
   write_file(to + "/config.json", config.dump(2) + "\n");
   return report;
 }
 
 }  // namespace
+
+void require_no_model(const std::string& to) {
+  const std::string found = is_folder(to) ? model_file_in(to) : is_file(to) ? "a file" : "";
+  if (found.empty()) return;
+  throw Error(ErrorKind::usage,
+              {.what = is_folder(to) ? "the folder holds a model, which would be replaced"
+                                     : "there is a file of that name, which would be replaced",
+               .where = to,
+               .expected = "no folder or file, or a folder without a model",
+               .found = found});
+}
+
+ConvertReport write_model(const Model& model, const std::string& from, const std::string& to) {
+  if (is_gguf_name(to)) return to_gguf(model, from, to, chosen("", true));
+  const MadeFolders made(to);
+  return to_folder(model, from, to, kept_types(model));
+}
 
 ConvertReport convert(const std::string& from, const std::string& to, const ConvertOptions& options) {
   const bool gguf = is_gguf_name(to);
@@ -220,7 +274,9 @@ ConvertReport convert(const std::string& from, const std::string& to, const Conv
                                    .where = from,
                                    .hint = "name OUT.gguf, or see hone merge"});
   if (model.impl().adapter) return adapter_to_gguf(model, to);
-  ConvertReport report = gguf ? to_gguf(model, from, to, type) : to_folder(model, from, to, type.dtype);
+  std::vector<ParameterSpec> specs = model.impl().specs;
+  for (ParameterSpec& spec : specs) spec.dtype = type.dtype;
+  ConvertReport report = gguf ? to_gguf(model, from, to, type) : to_folder(model, from, to, specs);
   report.notes.insert(report.notes.begin(), model.notes().begin(), model.notes().end());
   return report;
 }

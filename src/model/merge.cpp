@@ -4,7 +4,6 @@
 #include <span>
 
 #include "file/atomic.hpp"
-#include "file/weight_files.hpp"
 #include "hone/lora.hpp"
 #include "ir/values.hpp"
 #include "model/model_impl.hpp"
@@ -103,11 +102,7 @@ std::string config_for(const Model& model, const std::optional<DType>& type) {
 void merge(const Model& model, const std::string& folder, std::optional<Precision> dtype) {
   if (!model.impl().adapter)
     throw Error(ErrorKind::usage, {.what = "the model has no adapter to merge", .where = folder});
-  if (const std::string found = model_file_in(folder); !found.empty())
-    throw Error(ErrorKind::usage, {.what = "the folder holds a model, which would be replaced",
-                                   .where = folder,
-                                   .expected = "no folder, or one without a model",
-                                   .found = found});
+  require_no_model(folder);
   Merging merging(model);
   const auto type = dtype ? std::optional(dtype_of(*dtype)) : std::nullopt;
   const MadeFolders made(folder);

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "hone/convert.hpp"
 #include "hone/model.hpp"
 #include "op/builder_state.hpp"
 #include "pass/lora.hpp"
@@ -75,6 +76,12 @@ std::string saved_config(const Model& model);
 // saved.
 void save_folder(const Model& model, const std::string& folder, const std::vector<ParameterSpec>& kept,
                  const WeightReader& read, const SaveOptions& options);
+
+// The model to `to`, a GGUF file or a folder by its name, with the tokenizer of `from`; in a folder weights
+// keep the types that they have.
+ConvertReport write_model(const Model& model, const std::string& from, const std::string& to);
+// Error(usage) where a model, or a file, would be replaced.
+void require_no_model(const std::string& to);
 
 // The same model with other weights.
 Model with_weights(const Model& model, WeightStore store);

@@ -48,10 +48,11 @@ std::span<const std::byte> in_halves(Owner& owner, const GgufTensor& t, std::int
   return to;
 }
 
-StoredWeight stored(Owner& owner, const GgufFamily& family, const GgufTensor& t, const ParameterSpec& spec,
-                    std::int64_t head_dim) {
+StoredWeight stored(const std::shared_ptr<Owner>& all, const GgufFamily& family, const GgufTensor& t,
+                    const ParameterSpec& spec, std::int64_t head_dim) {
+  Owner& owner = *all;
   require_fit(owner.file, t, spec);
-  StoredWeight weight{.type = {spec.shape, *t.type.dtype}};
+  StoredWeight weight{.type = {spec.shape, *t.type.dtype}, .owner = all};
   weight.mapped = permuted(family, t.name) == Permuted::no || t.shape.front() % head_dim != 0;
   weight.bytes = weight.mapped ? owner.file.bytes(t) : in_halves(owner, t, head_dim);
   if (is_norm(t.name)) weight.add = -family.norm_offset;
@@ -93,12 +94,12 @@ Model open_gguf(const std::string& path, const ModelOptions& options) {
   std::int64_t beside = static_cast<std::int64_t>(file.size());
   for (const ParameterSpec& spec : model.impl().specs) {
     const GgufTensor& t = file.at(gguf_name(family, spec.name).value_or(spec.name));
-    weights[spec.name] = stored(*owner, family, t, spec, config["head_dim"].get<std::int64_t>());
+    weights[spec.name] = stored(owner, family, t, spec, config["head_dim"].get<std::int64_t>());
     beside -= static_cast<std::int64_t>(t.bytes);
   }
   require_no_surplus(file, family, model.impl());
   auto impl = std::make_shared<Model::Impl>(model.impl());
-  impl->store = WeightStore::stored(owner, std::move(weights), path, beside);
+  impl->store = WeightStore().with_stored(std::move(weights), path, beside);
   return Model(std::move(impl));
 }
 

@@ -42,6 +42,21 @@ struct AddRowsInputs {
 };
 extern const OpRecord add_rows;
 
+// (w f32[N,K], scales f32[N,G], minima f32[N,G]) -> what w is once it is rounded: scale * code + minimum of
+// each group of a row, the code from 0 to levels - 1 that is nearest. Made of a weight in phase prepare;
+// gradients pass through to the weight as if it were not there (Bengio et al., arXiv 1308.3432).
+struct SimulateInputs {
+  enum : std::size_t { w, scales, minima };
+};
+struct SimulateAttributes {
+  std::int64_t group = 64, levels = 16;
+  template <class V>
+  void fields(V&& v) const {
+    v("group", group), v("levels", levels);
+  }
+};
+extern const OpRecord simulate;
+
 // (x[B,T,..], kept[batch,T,..] of x's type, step) -> next kept, with the micro-batch's x at its place in the
 // step; x may be some of the micro-batch's rows, those from `first` on
 struct KeepInputs {

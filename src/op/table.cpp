@@ -43,6 +43,7 @@ std::span<const OpRecord* const> table() {
       &soft_cross_entropy_gradient,
       &likeliest,
       &hit,
+      &simulate,
       &gradient_norm,
       &squares,
       &norm_of_squares,

@@ -6,12 +6,11 @@
 #include <numbers>
 
 #include "base/float_mode.hpp"
-#include "base/types.hpp"
 #include "exec/feed.hpp"
-#include "kernel/cross_entropy.hpp"
 #include "model/model_weights.hpp"
 #include "model/vocabulary.hpp"
 #include "pass/passes.hpp"
+#include "run/text_windows.hpp"
 #include "train/hits.hpp"
 #include "train/step_program.hpp"
 #include "train/training_data.hpp"
@@ -19,98 +18,7 @@
 namespace hone {
 namespace {
 
-// Logits that do not go by chunks (pass/chunk_loss.cpp) exist whole; they are kept below this.
-constexpr std::int64_t most_logits_bytes = std::int64_t{128} << 20;
 constexpr std::int64_t micro_batch_positions = 2048;  // as in training: more gain nothing
-
-std::int64_t largest_positions(const Model& model) {
-  return std::max<std::int64_t>(1, most_logits_bytes / (model.vocab_size() * size_bytes(DType::f32)));
-}
-
-void check_max_tokens(const EvalOptions& o) {
-  if (o.max_tokens < 0)
-    throw Error(ErrorKind::usage, {.what = "the number of tokens is out of range",
-                                   .where = "max_tokens",
-                                   .expected = "0 (all) or more",
-                                   .found = std::to_string(o.max_tokens)});
-}
-
-// What is evaluated of a text: so many tokens, each predicted from those before it, the first from
-// ids(first).
-struct Part {
-  std::int64_t first, predicted;
-};
-
-Part part_of(const Text& text, const EvalOptions& o) {
-  check_max_tokens(o);
-  const std::int64_t tokens = o.held_out_only ? text.held_out_tokens() : text.all_tokens();
-  if (tokens < 2)
-    throw Error(ErrorKind::input, {.what = "the text has no token that follows another",
-                                   .where = text.path() + (o.held_out_only ? ", held-out part" : ""),
-                                   .expected = "2 tokens or more",
-                                   .found = std::to_string(tokens)});
-  const std::int64_t most = o.max_tokens > 0 ? o.max_tokens : tokens;
-  return {text.all_tokens() - tokens, std::min(most, tokens - 1)};
-}
-
-std::int64_t decided_seq(const Model& model, const Part& part, std::int64_t wanted) {
-  if (wanted != 0) {
-    if (wanted < 0 || wanted > model.context())
-      throw Error(ErrorKind::usage, {.what = "it does not fit the model's context",
-                                     .where = "seq",
-                                     .expected = "1 to " + std::to_string(model.context()),
-                                     .found = std::to_string(wanted)});
-    return wanted;
-  }
-  std::int64_t seq = 1024;
-  while (seq > 256 && seq > largest_positions(model)) seq /= 2;
-  return std::min({seq, model.context(), part.predicted});
-}
-
-// Of a part, tokens [first, first + inputs) are read; what follows each of them is predicted, but for the
-// first `known` of those, which an earlier window has predicted.
-struct Window {
-  std::int64_t first, inputs, known;
-};
-
-// Without a stride windows read `seq` tokens each, one after the other, and predict what follows every one.
-// With one they are `seq` tokens of text each, predicted ones too, and begin `stride` tokens apart; what two
-// of them share is predicted by the first. (Hugging Face, "Perplexity of fixed-length models".)
-class Windows {
- public:
-  Windows(const Part& part, std::int64_t seq, std::int64_t stride)
-      : predicted_(part.predicted), seq_(seq), stride_(stride) {}
-
-  std::int64_t count() const {
-    if (!stride_) return (predicted_ + seq_ - 1) / seq_;
-    return 1 + std::max<std::int64_t>(0, (predicted_ + 1 - seq_ + stride_ - 1) / stride_);
-  }
-  Window operator[](std::int64_t w) const {
-    if (!stride_) return {w * seq_, std::min(seq_, predicted_ - w * seq_), 0};
-    const std::int64_t first = w * stride_, inputs = std::min(seq_ - 1, predicted_ - first);
-    return {first, inputs, w == 0 ? 0 : std::max<std::int64_t>(0, seq_ - stride_ - 1)};
-  }
-
- private:
-  std::int64_t predicted_, seq_, stride_;
-};
-
-// Windows [first, first + count) as samples of `seq` positions. What a window lacks is filled up behind it,
-// where nothing that counts can see it.
-Batch batch_of(const Text& text, const Part& part, const Windows& windows, std::int64_t first,
-               std::int64_t count, std::int64_t seq) {
-  Batch batch{.batch = count, .seq = seq};
-  for (std::int64_t w = 0; w < count; ++w) {
-    const Window window = windows[first + w];
-    const std::vector<std::int32_t> ids = text.ids(part.first + window.first, window.inputs + 1);
-    batch.ids.insert(batch.ids.end(), ids.begin(), ids.end() - 1);
-    batch.labels.insert(batch.labels.end(), static_cast<std::size_t>(window.known), kernel::ignored_label);
-    batch.labels.insert(batch.labels.end(), ids.begin() + 1 + window.known, ids.end());
-    batch.ids.resize(static_cast<std::size_t>((w + 1) * seq), 0);
-    batch.labels.resize(static_cast<std::size_t>((w + 1) * seq), kernel::ignored_label);
-  }
-  return batch;
-}
 
 void check_stride(const EvalOptions& o, std::int64_t seq) {
   if (o.stride == 0 || (o.stride > 0 && o.stride <= seq && seq > 1)) return;
@@ -215,14 +123,14 @@ EvalReport evaluate(const Model& model, const Text& text, const EvalOptions& o) 
   const FloatModeGuard guard;
   require_language_model(model);
   require_vocabulary(model, text.tokenizer(), text.path());
-  const Part part = part_of(text, o);
+  const TextPart part = part_of(text, o.held_out_only, o.max_tokens);
   const std::int64_t seq = decided_seq(model, part, o.seq);
   check_stride(o, seq);
-  const Windows windows(part, seq, o.stride);
+  const TextWindows windows(part, seq, o.stride);
   const std::int64_t all = windows.count();
   Evaluation evaluation(model, o, all, {.seq = seq});
   add_all(evaluation, o, all, [&](std::int64_t first, std::int64_t count) {
-    return batch_of(text, part, windows, first, count, seq);
+    return batch_of(text, part, windows, first, count);
   });
   const double bytes_per_token =
       o.held_out_only
@@ -236,7 +144,7 @@ EvalReport evaluate(const Model& model, const Text& text, const EvalOptions& o) 
 
 EvalReport evaluate(const Model& model, const Pairs& given, const EvalOptions& o) {
   const FloatModeGuard guard;
-  check_max_tokens(o);
+  check_max_tokens(o.max_tokens);
   check_pairs(model, given.tokenizer(), given.path());
   require_vocabulary(model, given.tokenizer(), given.path());
   const Pairs pairs = within_context(given, model);

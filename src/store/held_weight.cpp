@@ -5,14 +5,21 @@
 
 namespace hone {
 
-WeightStore WeightStore::stored(std::shared_ptr<const void> owner,
-                                std::map<std::string, StoredWeight> weights, const std::string& path,
-                                std::int64_t beside_bytes) {
-  WeightStore store;
-  store.owner_ = std::move(owner);
-  store.stored_ = std::move(weights);
-  store.path_ = path;
-  store.beside_bytes_ = beside_bytes;
+StoredWeight made_weight(const TensorType& type, std::vector<std::byte> bytes) {
+  auto owner = std::make_shared<const std::vector<std::byte>>(std::move(bytes));
+  return {.type = type, .bytes = *owner, .owner = owner, .mapped = false};
+}
+
+WeightStore WeightStore::with_stored(std::map<std::string, StoredWeight> weights, const std::string& path,
+                                     std::int64_t beside_bytes) const {
+  WeightStore store = *this;
+  store.held_ = std::make_shared<Held>();  // what is held of this one's weights is not of these
+  for (auto& [name, weight] : weights) {
+    store.tensors_.erase(name);
+    store.stored_[name] = std::move(weight);
+  }
+  if (!path.empty()) store.path_ = path;
+  store.beside_bytes_ += beside_bytes;
   return store;
 }
 
@@ -41,7 +48,7 @@ bool WeightStore::is_mapped(const ParameterSpec& spec) const {
 
 std::shared_ptr<const HeldWeight> WeightStore::hold(const ParameterSpec& spec) const {
   if (const auto found = stored_.find(spec.name); found != stored_.end() && is_as_stored(found->second, spec))
-    return std::make_shared<const HeldWeight>(found->second.bytes, owner_);
+    return std::make_shared<const HeldWeight>(found->second.bytes, found->second.owner);
   return hold(spec.name, spec.dtype == DType::f32 ? "" : std::string(name(spec.dtype)),
               row_bytes(spec.dtype, spec.shape.elements()),
               [&](const HeldWeight& made) { read(spec, made.bytes()); });

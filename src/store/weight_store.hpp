@@ -32,13 +32,17 @@ class HeldWeight {
   std::span<std::byte> bytes_;
 };
 
-// A weight as it lies in a mapped file, in file layout, of any type that programs compute with.
+// A weight as it lies in a mapped file or was made, of any type that programs compute with. In file layout.
 struct StoredWeight {
   TensorType type;
   std::span<const std::byte> bytes{};
-  bool mapped = true;  // else made of what the file has, and held
+  std::shared_ptr<const void> owner{};  // of the bytes
+  bool mapped = true;                   // else made of what a file has, and held
   float add = 0;  // to each value, of what is read in f32: a norm's file may have one more than its weight
 };
+
+// One that was made, of these bytes.
+StoredWeight made_weight(const TensorType& type, std::vector<std::byte> bytes);
 
 // Room for one weight at a time, turned to a file's layout; pages of its own, for the same reason.
 class TurnedWeight {
@@ -60,10 +64,10 @@ class WeightStore {
   // another shape, or of a type that is not read.
   static WeightStore mapped(std::shared_ptr<const WeightFiles> files, NamedTensors tensors,
                             const std::vector<ParameterSpec>& parameters);
-  // Weights where they lie in a mapped file, and beside them some that were made of it, all as long as
-  // `owner` lives. `path` is for messages; `beside_bytes`: what of the file is no weight.
-  static WeightStore stored(std::shared_ptr<const void> owner, std::map<std::string, StoredWeight> weights,
-                            const std::string& path, std::int64_t beside_bytes);
+  // This store with these weights in the place of its own, or beside them. `path`, of the file that they lie
+  // in, is for messages; `beside_bytes`: what of it is mapped and no weight.
+  WeightStore with_stored(std::map<std::string, StoredWeight> weights, const std::string& path = {},
+                          std::int64_t beside_bytes = 0) const;
   // Values in file layout, by name.
   static WeightStore snapshot(std::map<std::string, std::vector<std::byte>> values);
   // This store with further weights, f32 in file layout: an adapter's. What it had is shared.
@@ -101,9 +105,8 @@ class WeightStore {
 
   std::uint64_t seed_ = 0;
   std::shared_ptr<const WeightFiles> files_;
-  NamedTensors tensors_;  // in files_
-  std::map<std::string, StoredWeight> stored_;
-  std::shared_ptr<const void> owner_;  // of their bytes
+  NamedTensors tensors_;                        // in files_
+  std::map<std::string, StoredWeight> stored_;  // before tensors_ and snapshot_
   std::string path_;
   std::int64_t beside_bytes_ = 0;
   std::shared_ptr<const std::map<std::string, std::vector<std::byte>>> snapshot_;

@@ -40,6 +40,12 @@ void add_flat(DType dtype, std::vector<OpCase>& cases) {
     if (dtype == DType::f32) {
       cases.push_back({&op::accumulate, {sum(s), x}, NoAttributes{}});
       cases.push_back({&op::scale, {x}, op::ScaleAttributes{-1.5f}});
+      const Shape rows{s[0] * s[1], s[2]}, groups{rows[0], (s[2] + 15) / 16};
+      cases.push_back({&op::simulate,
+                       {{{rows, dtype}, normals(2)},
+                        {{groups, dtype}, given({0.5, 0.25, 0})},
+                        {{groups, dtype}, given({-1, -2})}},
+                       op::SimulateAttributes{.group = 16, .levels = 8}});
       const Input positions{{{s[0], s[1]}, DType::i32}, ids(1000)};
       const Input frequencies{op::f32({s[2]}), given({1, 0.3, 0.01, 1e-4})};
       cases.push_back({&op::sinusoids, {positions, frequencies}, NoAttributes{}});

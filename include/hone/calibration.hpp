@@ -1,0 +1,23 @@
+// The sample of text that a compression learns from.
+//
+//   const hone::CalibrationOptions sample{.windows = 128, .seq = 1024};
+//   std::printf("%ld tokens\n", long(sample.windows * sample.seq));
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "hone/error.hpp"
+
+namespace hone {
+
+struct CalibrationOptions {
+  // So many windows of so many tokens, spread evenly over the text's training part; fewer where it is short.
+  std::int64_t windows = 64;
+  std::int64_t seq = 512;  // at most the model's context
+  int threads = 0;         // 0: all cores
+  std::string isa{};       // of instruction_sets(); empty: the best that this CPU has
+  std::function<void(std::int64_t done, std::int64_t all)> progress{};  // parts of the model
+};
+
+}  // namespace hone

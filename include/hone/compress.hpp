@@ -1,0 +1,67 @@
+// What all ways to make a model smaller share: where it comes from and goes to, what it has cost, and the
+// contract that no ruined model is written.
+//
+//   hone::Compression work("model", "smaller", {.eval_data = "valid.txt", .max_loss_increase = 0.03});
+//   const hone::Model pruned = hone::prune(work.model(), {.sparsity = 0.5});
+//   const hone::CompressReport r = work.finish(pruned);   // Error(quality) beyond 3 %, and nothing is
+//   written std::printf("%ld bytes, perplexity %.2f\n", long(r.bytes), r.quality->after.perplexity);
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "hone/compare.hpp"
+#include "hone/model.hpp"
+#include "hone/text.hpp"
+
+namespace hone {
+
+struct CompressOptions {
+  std::string data{};       // a text that the method learns from
+  std::string eval_data{};  // one that both models are measured on; none: the held-out tenth of `data`
+  std::string tokenizer{};  // of both; none: the model's own
+  std::int64_t max_eval_tokens = 16384;  // predict so many and no more; 0: the whole text
+  // How much the loss may rise, as a share of what it was: 0.03 is 3 %.
+  std::optional<double> max_loss_increase{};
+  int threads = 0;    // 0: all cores; changes no number
+  std::string isa{};  // of instruction_sets(); empty: the best that this CPU has
+  std::function<void(std::int64_t done, std::int64_t all)> progress{};  // of the comparison, in windows
+};
+
+struct CompressReport {
+  std::int64_t bytes = 0;                  // of all weights as they were written
+  double bits_a_weight = 0;                // all told: 8 bytes / parameters of the written model
+  std::optional<CompareReport> quality{};  // none: no text was given
+  double seconds = 0;                      // from opening to written
+  std::int64_t peak_bytes = 0;             // most memory that the process has had
+  std::vector<std::string> notes{};        // for a person, a line each
+
+  double loss_increase() const;  // share of the loss before; NaN where no text was given
+};
+
+// One model on its way to a smaller one. Opens IN, and looks at once at what would be in vain at the end.
+class HONE_API Compression {
+ public:
+  // `in` and `out` are folders or, where the name ends in .gguf, files. Error(usage): both are the same,
+  // `out` holds a model, a limit without a text to measure by. Error(input): `in` is an adapter.
+  Compression(const std::string& in, const std::string& out, const CompressOptions& options = {});
+  Compression(Compression&&) noexcept;
+  ~Compression();
+
+  const Model& model() const;                     // `in`
+  const std::vector<std::string>& notes() const;  // of the model and the texts
+  // The text to learn from. Error(usage) where there is none: `method` needs it.
+  const Text& text(const std::string& method) const;
+  // Compares, and writes `after` with what goes with `in`. Error(quality) where the loss rose more than it
+  // may, or is not finite; then nothing is written.
+  CompressReport finish(const Model& after) const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<const Impl> impl_;
+};
+
+}  // namespace hone

@@ -1,0 +1,118 @@
+#include "cli/compress_options.hpp"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <cmath>
+#include <limits>
+
+#include "cli/json_line.hpp"
+#include "cli/terminal.hpp"
+
+namespace hone::cli {
+namespace {
+
+constexpr double none = std::numeric_limits<double>::quiet_NaN();
+
+std::string json_of(const CompressReport& r) {
+  const CompareReport* q = r.quality ? &*r.quality : nullptr;
+  JsonLine line;
+  line.add("bytes", r.bytes)
+      .add("bits_a_weight", r.bits_a_weight)
+      .add("perplexity_before", q ? q->before.perplexity : none)
+      .add("perplexity_after", q ? q->after.perplexity : none)
+      .add("kl", q ? q->kl : none)
+      .add("flipped", q ? q->flipped : none)
+      .add("seconds", r.seconds)
+      .add("peak_bytes", r.peak_bytes);
+  if (!q) return line.text();
+  const auto interval = [&](const char* key, const Predicted& p) {
+    line.add(key, JsonLine().add("low", p.low).add("high", p.high));
+  };
+  interval("interval_before", q->before);
+  interval("interval_after", q->after);
+  return line.add("loss_increase", r.loss_increase()).add("tokens", q->tokens).add("seq", q->seq).text();
+}
+
+std::string perplexity(const Predicted& p) {
+  if (!std::isfinite(p.low)) return fmt::format("{:.3f}", p.perplexity);
+  return fmt::format("{:.3f} ({:.3f} to {:.3f})", p.perplexity, p.low, p.high);
+}
+
+std::string table_of(const std::string& out, const CompressReport& r) {
+  std::string text;
+  const auto row = [&](const char* what, const std::string& value) {
+    text += fmt::format("{:<18}{}\n", what, value);
+  };
+  row("written", out);
+  row("weights",
+      fmt::format("{}, {:.2f} bits a weight", human_bytes(static_cast<double>(r.bytes)), r.bits_a_weight));
+  if (r.quality) {
+    const CompareReport& q = *r.quality;
+    row("perplexity before", perplexity(q.before));
+    row("perplexity after", perplexity(q.after));
+    row("loss", fmt::format("{:.4f} to {:.4f} nats a token, {:+.2f} %", q.before.loss, q.after.loss,
+                            100 * r.loss_increase()));
+    row("KL", fmt::format("{:.4f} nats a token", q.kl));
+    row("flipped", fmt::format("{:.2f} % of the top tokens", 100 * q.flipped));
+    row("measured on",
+        fmt::format("{} tokens in windows of {}; in brackets 95 % confidence", q.tokens, q.seq));
+  }
+  row("took", fmt::format("{:.1f} s, at most {} of memory", r.seconds,
+                          human_bytes(static_cast<double>(r.peak_bytes))));
+  return text;
+}
+
+}  // namespace
+
+double share_from_text(const std::string& text, const std::string& option) {
+  double number = 0;
+  const char* const last = text.data() + text.size();
+  const auto [end, error] = std::from_chars(text.data(), last, number);
+  const std::string_view rest(end, static_cast<std::size_t>(last - end));
+  const bool in_percent = rest == "%" || rest == " %";
+  if (error == std::errc() && std::isfinite(number) && (rest.empty() || in_percent))
+    return in_percent ? number / 100 : number;
+  throw Error(ErrorKind::usage,
+              {.what = "not a share", .where = option, .expected = "3% or 0.03", .found = "'" + text + "'"});
+}
+
+void CompressArguments::add_to(Command& c, const std::string& learns) {
+  c.add_option("in", in, "model folder or GGUF file; it is never changed")->required();
+  c.add_option("out", out, "what to write: a GGUF file where the name ends in .gguf, else a folder")
+      ->required();
+  c.add_option("--data", options.data,
+               learns.empty()
+                   ? "text whose last tenth measures the quality, where --eval-data is not given"
+                   : "text: " + learns + "; its last tenth measures the quality without --eval-data");
+  c.add_option("--eval-data", options.eval_data,
+               "text that both models are measured on (none: nothing is measured)");
+  c.add_option("--tokenizer", options.tokenizer, "byte, char or a tokenizer.json, for a model that has none");
+  c.add_option("--max-eval-tokens", options.max_eval_tokens,
+               "measure on so many tokens and no more (0: the whole text)")
+      ->capture_default_str();
+  c.add_option("--max-loss-increase", max_loss_increase,
+               "write nothing, and end with 5, where the loss rises by more: 3% or 0.03 of what it was");
+  c.add_option("--threads", options.threads, "0: all cores; changes no number")->capture_default_str();
+  add_isa(c, options.isa);
+  c.add_flag("--json", json, "one JSON object on stdout");
+}
+
+Compression CompressArguments::open() const {
+  CompressOptions o = options;
+  if (!max_loss_increase.empty())
+    o.max_loss_increase = share_from_text(max_loss_increase, "--max-loss-increase");
+  Compression compression(in, out, o);
+  print_notes(compression.notes());
+  return compression;
+}
+
+void CompressArguments::print(const CompressReport& report) const {
+  print_notes(report.notes);
+  if (json)
+    cli::print(json_of(report));
+  else
+    print_text(table_of(out, report));
+}
+
+}  // namespace hone::cli

@@ -1,0 +1,24 @@
+// IN OUT and the options that all commands have which make a model smaller, and their report.
+#pragma once
+#include <string>
+
+#include "cli/command.hpp"
+#include "hone/compress.hpp"
+
+namespace hone::cli {
+
+struct CompressArguments {
+  std::string in, out, max_loss_increase;
+  CompressOptions options;
+  bool json = false;
+
+  // `learns`: what the method takes from --data, for the help; empty: nothing.
+  void add_to(Command& command, const std::string& learns);
+  Compression open() const;  // says what is worth knowing of the model and the texts
+  void print(const CompressReport& report) const;
+};
+
+// "3%" or "0.03": 0.03. Error(usage), said of `option`, for what is no number of either kind.
+double share_from_text(const std::string& text, const std::string& option);
+
+}  // namespace hone::cli

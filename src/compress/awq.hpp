@@ -1,0 +1,36 @@
+// Channels that matter are rounded finer: each input channel of a product is multiplied by s before rounding,
+// and what makes that channel divides it by s.
+//
+//   for (const ScaledInput& in : scaled_inputs(layer, weights, grid, isa, pool)) divide(in.maker, in.scales);
+//
+// Lin, Tang, Tang, Yang, Chen, Wang, Xiao, Dang, Gan and Han, "AWQ", arXiv 2306.00978: s is the mean size of
+// the channel's input to the power a, a chosen for the least error of the products' results. Folded without a
+// change of the model: into a norm's weight in front, or into the rows of the product whose result is gated.
+#pragma once
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "compress/calibrate.hpp"
+#include "compress/grid.hpp"
+#include "machine/isa.hpp"
+
+namespace hone {
+
+// What makes the input of some products, where it can be divided channel by channel.
+struct InputMaker {
+  std::vector<std::string> divided{};   // weights: a norm's (and its bias), or the product that is gated
+  float offset = 0;                     // a norm multiplies by offset + weight
+  std::vector<std::string> products{};  // weights that read it, all of them
+};
+std::vector<InputMaker> input_makers(const LayerMoments& layer);
+
+// The scales with the least error, [K]; `weights` are the products', [out,K] each.
+std::vector<float> channel_scales(const Moments& moments, std::span<const std::span<const float>> weights,
+                                  const Grid& grid, Isa isa, ThreadPool& pool);
+
+// The moments of an input that is divided by those scales.
+Moments divided(const Moments& moments, std::span<const float> scales);
+
+}  // namespace hone

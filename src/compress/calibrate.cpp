@@ -1,0 +1,231 @@
+#include "compress/calibrate.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "base/float_mode.hpp"
+#include "compress/segments.hpp"
+#include "exec/feed.hpp"
+#include "ir/op_record.hpp"
+#include "model/model_impl.hpp"
+#include "model/model_weights.hpp"
+#include "model/vocabulary.hpp"
+#include "op/common.hpp"
+#include "op/ops.hpp"
+#include "pass/pipeline.hpp"
+
+namespace hone {
+namespace {
+
+constexpr std::int64_t together_positions = 2048;  // of a micro-batch
+
+// The state that holds the moments of what `weight` multiplies.
+std::string moments_name(const std::string& weight) { return "moments." + weight; }
+
+bool is_product(const Program& p, const Node& node) {
+  return node.op == &op::linear && p[p.root(node.inputs[op::LinearInputs::weight])].role == Role::parameter;
+}
+const std::string& weight_of(const Program& p, const Node& node) {
+  return p[p.root(node.inputs[op::LinearInputs::weight])].name;
+}
+
+// A layer's program with nodes that add up the moments of its products' inputs: x^T x is the gradient of a
+// weight whose y has the gradient x. `shared`: by weight, the first weight of the same input.
+void add_moments(Program& p, std::map<std::string, std::string>& shared) {
+  std::map<std::int32_t, std::string> by_input;
+  const std::size_t nodes = p.nodes.size();
+  for (std::size_t n = 0; n < nodes; ++n) {
+    if (!is_product(p, p.nodes[n])) continue;
+    const TensorId x = p.nodes[n].inputs[op::LinearInputs::x];
+    const std::string weight = weight_of(p, p.nodes[n]);
+    const auto [first, is_new] = by_input.emplace(x.value, weight);
+    if (!shared.emplace(weight, first->second).second || !is_new) continue;
+    const std::int64_t width = p[x].type.shape.last();
+    TensorDef state{.name = moments_name(weight),
+                    .type = {{width, width}, DType::f32},
+                    .role = Role::state,
+                    .lifetime = Lifetime::run,
+                    .purpose = Purpose::kept,
+                    .of = weight};
+    const TensorId sum = p.add(std::move(state)), step = op::step_input(p);
+    Node add{.op = &op::linear_weight_gradient,
+             .name = moments_name(weight),
+             .inputs = {x, x, sum, step},
+             .outputs = {add_version(p, sum)},
+             .attributes = op::SumAttributes{}};
+    p.nodes.push_back(std::move(add));
+  }
+}
+
+// A program's weights, from the model or changed ones, in memory that lives as long as this.
+struct LayerWeights {
+  LayerWeights(const Model& model, const Program& program, const NewWeights& changed) {
+    for (const ParameterSpec& spec : program.parameters()) {
+      const auto other = changed.find(spec.name);
+      weights.push_back(other == changed.end() ? model.impl().store.hold(spec) : held(other->second));
+      tensors[spec.name] = weights.back()->bytes();
+      names.insert(spec.name);
+    }
+  }
+  static std::shared_ptr<const HeldWeight> held(std::span<const float> values) {
+    auto own = std::make_shared<HeldWeight>(static_cast<std::int64_t>(values.size_bytes()));
+    std::ranges::copy(std::as_bytes(values), own->bytes().begin());
+    return own;
+  }
+  std::vector<std::shared_ptr<const HeldWeight>> weights;
+  HeldTensors tensors;
+  std::set<std::string> names;
+};
+
+// The windows of the sample, and what stands between two parts of the model, of all of them.
+class Sample {
+ public:
+  Sample(const Model& model, const Text& text, const CalibrationOptions& o) {
+    seq_ = std::min(o.seq, model.context());
+    const std::int64_t tokens = text.train_tokens();
+    if (o.windows < 1 || seq_ < 1)
+      throw Error(ErrorKind::usage,
+                  {.what = "the sample is empty", .expected = "1 window of 1 token or more"});
+    if (tokens < seq_)
+      throw Error(ErrorKind::input, {.what = "the text is shorter than one window of the sample",
+                                     .where = text.path(),
+                                     .expected = std::to_string(seq_) + " tokens in its training part",
+                                     .found = std::to_string(tokens),
+                                     .hint = "a longer text, or a shorter window"});
+    windows_ = std::min(o.windows, tokens / seq_);
+    together_ = std::max<std::int64_t>(1, std::min(windows_, together_positions / seq_));
+    while (windows_ % together_ != 0) --together_;
+    const std::int64_t room = tokens - seq_;
+    for (std::int64_t w = 0; w < windows_; ++w) {
+      const std::int64_t first = windows_ > 1 ? room * w / (windows_ - 1) : 0;
+      const std::vector<std::int32_t> ids = text.ids(first, seq_);
+      ids_.insert(ids_.end(), ids.begin(), ids.end());
+    }
+  }
+
+  std::int64_t seq() const { return seq_; }
+  std::int64_t together() const { return together_; }
+  std::int64_t positions() const { return windows_ * seq_; }
+
+  // Runs a part of the model over the sample; what it leaves for others stays here.
+  void run(Executor& executor) {
+    const Program& p = executor.plan().programs()[0];
+    std::map<std::string, std::vector<float>> made;
+    for (std::int64_t at = 0; at < windows_; at += together_) {
+      feed(executor, 0, inputs(p, at), {.step = {.micro = static_cast<std::int32_t>(at / together_)}});
+      executor.run(0);
+      for (const Output& output : p.outputs) {
+        const auto part = executor.output_view<float>(0, output.name);
+        std::vector<float>& all = made[output.name];
+        all.insert(all.end(), part.begin(), part.end());
+      }
+    }
+    for (auto& [name, values] : made) between_[name] = std::move(values);
+  }
+  // What no later part reads goes.
+  void keep_only(const std::set<std::string>& names) {
+    std::erase_if(between_, [&](const auto& b) { return !names.contains(b.first); });
+  }
+
+ private:
+  Samples inputs(const Program& p, std::int64_t at) const {
+    Samples samples(together_);
+    for (const TensorId id : p.inputs()) {
+      const std::string name = p[id].name.substr(1);
+      if (name == "tokens") {
+        samples.set(name, std::span(ids_).subspan(static_cast<std::size_t>(at * seq_),
+                                                  static_cast<std::size_t>(together_ * seq_)));
+      } else if (const auto found = between_.find(name); found != between_.end()) {
+        const std::size_t each = found->second.size() / static_cast<std::size_t>(windows_);
+        samples.set(name, std::span(found->second)
+                              .subspan(static_cast<std::size_t>(at) * each,
+                                       static_cast<std::size_t>(together_) * each));
+      }
+    }
+    return samples;
+  }
+
+  std::int64_t seq_ = 0, windows_ = 0, together_ = 1;
+  std::vector<std::int32_t> ids_;
+  std::map<std::string, std::vector<float>> between_;
+};
+
+Program forward_program(const Model& model, const Sample& sample) {
+  Forward forward = model.impl().write({.batch = sample.together(), .seq = sample.seq()});
+  run_pipeline(forward.program, {.use = PipelineOptions::Use::evaluate});
+  return std::move(forward.program);
+}
+
+// The moments that a run has added up, by all weights that multiply the same input.
+std::map<std::string, std::shared_ptr<const Moments>> moments_of(
+    Executor& executor, const std::map<std::string, std::string>& shared, std::int64_t positions) {
+  std::map<std::string, std::shared_ptr<const Moments>> all;
+  std::map<std::string, std::shared_ptr<const Moments>> by_first;
+  for (const auto& [weight, first] : shared) {
+    auto& made = by_first[first];
+    if (!made) {
+      const auto sum = executor.view<float>(moments_name(first));
+      made = std::make_shared<Moments>(
+          Moments{.width = static_cast<std::int64_t>(std::lround(std::sqrt(static_cast<double>(sum.size())))),
+                  .positions = positions,
+                  .sum = {sum.begin(), sum.end()}});
+    }
+    all[weight] = made;
+  }
+  return all;
+}
+
+void require_finite(const LayerMoments& layer) {
+  for (const auto& [weight, moments] : layer.inputs)
+    for (std::int64_t i = 0; i < moments->width; ++i)
+      if (!std::isfinite(moments->at(i, i)))
+        throw Error(ErrorKind::input, {.what = "the model's activations are not finite",
+                                       .where = "what " + weight + " multiplies",
+                                       .hint = "the weights are damaged, or the model diverged in training"});
+}
+
+std::set<std::string> needed_from(const std::vector<Segment>& segments, std::size_t first) {
+  std::set<std::string> names;
+  for (std::size_t s = first; s < segments.size(); ++s)
+    for (const TensorId id : segments[s].program.inputs())
+      names.insert(segments[s].program[id].name.substr(1));
+  return names;
+}
+
+}  // namespace
+
+void calibrate(const Model& model, const Text& text, const CalibrationOptions& o,
+               const std::function<NewWeights(const LayerMoments&)>& visit) {
+  const FloatModeGuard guard;
+  require_language_model(model);
+  require_vocabulary(model, text.tokenizer(), text.path());
+  Sample sample(model, text, o);
+  const ExecOptions options = exec_options(o.threads, o.isa);
+  const std::vector<Segment> segments = segments_of(forward_program(model, sample));
+  for (std::size_t s = 0; s < segments.size(); ++s) {
+    Program plain = segments[s].program, measured = plain;
+    std::map<std::string, std::string> shared;
+    add_moments(measured, shared);
+    remove_dead(measured), remove_dead(plain);
+    verify(measured);
+    LayerMoments layer{.name = segments[s].name, .program = &segments[s].program};
+    {
+      const LayerWeights weights(model, measured, {});
+      Executor executor(JobPlan({measured}, options, weights.names), weights.tensors);
+      sample.run(executor);
+      layer.inputs = moments_of(executor, shared, sample.positions());
+    }
+    require_finite(layer);
+    const NewWeights changed = layer.inputs.empty() ? NewWeights{} : visit(layer);
+    if (!changed.empty() && !plain.outputs.empty()) {
+      const LayerWeights weights(model, plain, changed);
+      Executor executor(JobPlan({plain}, options, weights.names), weights.tensors);
+      sample.run(executor);
+    }
+    sample.keep_only(needed_from(segments, s + 1));
+    if (o.progress) o.progress(static_cast<std::int64_t>(s) + 1, static_cast<std::int64_t>(segments.size()));
+  }
+}
+
+}  // namespace hone

@@ -1,0 +1,131 @@
+#include "compress/grid.hpp"
+
+#include <algorithm>
+#include <limits>
+
+#include "base/types.hpp"
+
+namespace hone {
+namespace {
+
+float as_f16(float x) { return to_f32(to_f16(x)); }
+
+Line from_range(float low, float high, const Grid& grid) {
+  const auto steps = static_cast<float>(grid.levels() - 1);
+  if (grid.symmetric) {
+    // Codes reach from -2^(b-1) to 2^(b-1)-1 scales: the side that is larger decides, and a negative scale
+    // turns the grid where that is the upper one (as ggml's Q4_0 does).
+    const float half = static_cast<float>(grid.levels() / 2), most = -low > high ? low : high;
+    const float scale = as_f16(most / -half);
+    return {scale, -half * scale};
+  }
+  low = std::min(low, 0.0f), high = std::max(high, 0.0f);
+  return {as_f16((high - low) / steps), as_f16(low)};
+}
+
+double error_of(const Line& line, std::span<const float> group, std::span<const float> importance,
+                std::int64_t levels) {
+  double sum = 0;
+  for (std::size_t i = 0; i < group.size(); ++i) {
+    const double d = group[i] - line.value(line.code(group[i], levels));
+    sum += (importance.empty() ? 1 : importance[i]) * d * d;
+  }
+  return sum;
+}
+
+// Scale and minimum of the least weighted square for the codes that the line gives.
+Line fitted(const Line& line, std::span<const float> group, std::span<const float> importance,
+            const Grid& grid) {
+  double n = 0, c1 = 0, c2 = 0, w1 = 0, wc = 0;
+  for (std::size_t i = 0; i < group.size(); ++i) {
+    const double h = importance.empty() ? 1 : importance[i], w = group[i];
+    const double c = line.code(group[i], grid.levels()) - (grid.symmetric ? grid.levels() / 2 : 0);
+    n += h, c1 += h * c, c2 += h * c * c, w1 += h * w, wc += h * w * c;
+  }
+  if (grid.symmetric) {
+    if (c2 <= 0) return line;
+    const float scale = as_f16(static_cast<float>(wc / c2));
+    return {scale, -static_cast<float>(grid.levels() / 2) * scale};
+  }
+  const double determinant = n * c2 - c1 * c1;
+  if (determinant <= 1e-12 * n * c2) return line;
+  const double scale = (n * wc - c1 * w1) / determinant;
+  return {as_f16(static_cast<float>(scale)), as_f16(static_cast<float>((w1 - scale * c1) / n))};
+}
+
+}  // namespace
+
+std::vector<float> CodedMatrix::values() const {
+  std::vector<float> all(codes.size());
+  for (std::int64_t r = 0; r < rows; ++r)
+    for (std::int64_t c = 0; c < columns; ++c) {
+      const auto at = static_cast<std::size_t>(r * columns + c);
+      const auto g = static_cast<std::size_t>(r * groups() + c / grid.group);
+      all[at] = Line{scales[g], minima[g]}.value(codes[at]);
+    }
+  return all;
+}
+
+Line whole_range(std::span<const float> group, const Grid& grid) {
+  const auto [low, high] = std::ranges::minmax_element(group);
+  return from_range(*low, *high, grid);
+}
+
+Line best_line(std::span<const float> group, std::span<const float> importance, const Grid& grid) {
+  const auto [low, high] = std::ranges::minmax_element(group);
+  Line best = from_range(*low, *high, grid);
+  double least = error_of(best, group, importance, grid.levels());
+  const auto take = [&](const Line& line) {
+    const double error = error_of(line, group, importance, grid.levels());
+    if (error < least) least = error, best = line;
+  };
+  constexpr int cuts = 12;
+  for (int i = 0; i < cuts; ++i) {
+    const float share = 1 - 0.05f * static_cast<float>(i);
+    Line line = from_range(*low * share, *high * share, grid);
+    for (int again = 0; again < 2; ++again) take(line), line = fitted(line, group, importance, grid);
+    take(line);
+  }
+  return best;
+}
+
+CodedMatrix lines_of(std::span<const float> w, std::int64_t rows, std::int64_t columns, const Grid& grid,
+                     LineSearch search, ThreadPool& pool, std::span<const float> importance) {
+  CodedMatrix q{.rows = rows, .columns = columns, .grid = grid};
+  q.codes.resize(w.size());
+  q.scales.resize(static_cast<std::size_t>(rows * q.groups()));
+  q.minima.resize(q.scales.size());
+  pool.run(rows, [&](std::int64_t r, int) {
+    for (std::int64_t g = 0; g < q.groups(); ++g) {
+      const std::int64_t first = g * grid.group;
+      const auto count = static_cast<std::size_t>(std::min(grid.group, columns - first));
+      const auto group = w.subspan(static_cast<std::size_t>(r * columns + first), count);
+      const auto weight =
+          importance.empty() ? importance : importance.subspan(static_cast<std::size_t>(first), count);
+      const Line line =
+          search == LineSearch::whole_range ? whole_range(group, grid) : best_line(group, weight, grid);
+      const auto at = static_cast<std::size_t>(r * q.groups() + g);
+      q.scales[at] = line.scale, q.minima[at] = line.minimum;
+    }
+  });
+  return q;
+}
+
+void round_to_lines(std::span<const float> w, CodedMatrix& q, ThreadPool& pool) {
+  pool.run(q.rows, [&](std::int64_t r, int) {
+    for (std::int64_t c = 0; c < q.columns; ++c) {
+      const auto at = static_cast<std::size_t>(r * q.columns + c);
+      const auto g = static_cast<std::size_t>(r * q.groups() + c / q.grid.group);
+      q.codes[at] = Line{q.scales[g], q.minima[g]}.code(w[at], q.grid.levels());
+    }
+  });
+}
+
+CodedMatrix round_to_nearest(std::span<const float> w, std::int64_t rows, std::int64_t columns,
+                             const Grid& grid, ThreadPool& pool) {
+  CodedMatrix q = lines_of(w, rows, columns, grid, LineSearch::whole_range, pool);
+  round_to_lines(w, q, pool);
+  return q;
+}
+
+}  // namespace hone

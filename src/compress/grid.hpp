@@ -1,0 +1,64 @@
+// Rounding of weights to a grid of whole-number codes, by groups of a row: w is about scale * code + minimum.
+//
+//   const Grid grid{.bits = 3, .group = 64};
+//   CodedMatrix q = round_to_nearest(w, rows, columns, grid, pool);  // w [rows,columns]
+//   std::vector<float> back = q.values();                           // what the codes stand for
+//
+// Scales and minima are numbers of f16, as files keep them, so that what is weighed here is what is computed
+// with later.
+#pragma once
+#include <algorithm>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "base/thread_pool.hpp"
+
+namespace hone {
+
+struct Grid {
+  int bits = 4;
+  std::int64_t group = 64;  // elements of a row that share a scale; a row's last group may be shorter
+  // Codes around zero: the minimum is -2^(bits-1) scales, so zero is a code. Else it is a number of its own.
+  bool symmetric = false;
+  std::int64_t levels() const { return std::int64_t{1} << bits; }
+};
+
+struct CodedMatrix {
+  std::int64_t rows = 0, columns = 0;
+  Grid grid{};
+  std::vector<std::uint8_t> codes{};      // [rows,columns]
+  std::vector<float> scales{}, minima{};  // [rows,groups()]
+  std::int64_t groups() const { return (columns + grid.group - 1) / grid.group; }
+  std::vector<float> values() const;  // [rows,columns]
+};
+
+// A group's line: what code a value gets, and what the code stands for.
+struct Line {
+  float scale = 0, minimum = 0;
+  // The nearest; of two, the even one. Adding 1.5 2^23 and taking it off rounds to a whole number.
+  std::uint8_t code(float w, std::int64_t levels) const {
+    if (scale == 0) return 0;
+    constexpr float whole = 12582912.0f;
+    const float at = std::clamp((w - minimum) / scale, 0.0f, static_cast<float>(levels - 1));
+    return static_cast<std::uint8_t>((at + whole) - whole);
+  }
+  float value(std::uint8_t code) const { return scale * static_cast<float>(code) + minimum; }
+};
+
+// The line from the smallest to the largest value of a group: round-to-nearest, as the field has it.
+Line whole_range(std::span<const float> group, const Grid& grid);
+// The line with the least error, each value's square weighed by `importance` (none: all alike): ranges that
+// are cut at both ends are tried, and scale and minimum fitted to the codes by least squares.
+Line best_line(std::span<const float> group, std::span<const float> importance, const Grid& grid);
+
+// One line a group, from each group alone.
+enum class LineSearch : std::uint8_t { whole_range, least_error };
+CodedMatrix lines_of(std::span<const float> w, std::int64_t rows, std::int64_t columns, const Grid& grid,
+                     LineSearch search, ThreadPool& pool, std::span<const float> importance = {});
+// The same with each weight at its nearest code.
+void round_to_lines(std::span<const float> w, CodedMatrix& q, ThreadPool& pool);
+CodedMatrix round_to_nearest(std::span<const float> w, std::int64_t rows, std::int64_t columns,
+                             const Grid& grid, ThreadPool& pool);
+
+}  // namespace hone

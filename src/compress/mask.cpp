@@ -1,0 +1,100 @@
+#include "compress/mask.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <numeric>
+
+#include "hone/error.hpp"
+#include "hone/nearest.hpp"
+
+namespace hone {
+namespace {
+
+constexpr std::array all_patterns{Pattern{"unstructured"}, Pattern{"2:4", 1, 4}, Pattern{"4x1", 4},
+                                  Pattern{"16x1", 16}};
+
+// The `count` places whose scores are least; of equal ones the first.
+std::vector<std::int64_t> least(std::span<const float> scores, std::int64_t count) {
+  std::vector<std::int64_t> places(scores.size());
+  std::iota(places.begin(), places.end(), std::int64_t{0});
+  const auto before = [&](std::int64_t a, std::int64_t b) {
+    const float x = scores[static_cast<std::size_t>(a)], y = scores[static_cast<std::size_t>(b)];
+    return x != y ? x < y : a < b;
+  };
+  if (count < std::ssize(places))
+    std::nth_element(places.begin(), places.begin() + count, places.end(), before);
+  places.resize(static_cast<std::size_t>(count));
+  return places;
+}
+
+// Mean scores of blocks [ceil(rows / height), columns].
+std::vector<float> block_scores(std::span<const float> scores, std::int64_t rows, std::int64_t columns,
+                                std::int64_t height) {
+  const std::int64_t blocks = (rows + height - 1) / height;
+  std::vector<float> means(static_cast<std::size_t>(blocks * columns));
+  for (std::int64_t b = 0; b < blocks; ++b) {
+    const std::int64_t last = std::min(rows, (b + 1) * height);
+    for (std::int64_t c = 0; c < columns; ++c) {
+      double sum = 0;
+      for (std::int64_t r = b * height; r < last; ++r)
+        sum += static_cast<double>(scores[static_cast<std::size_t>(r * columns + c)]);
+      means[static_cast<std::size_t>(b * columns + c)] =
+          static_cast<float>(sum / static_cast<double>(last - b * height));
+    }
+  }
+  return means;
+}
+
+void drop_blocks(std::vector<std::uint8_t>& mask, std::span<const float> scores, std::int64_t rows,
+                 std::int64_t columns, std::int64_t height, double sparsity) {
+  const std::vector<float> means =
+      height > 1 ? block_scores(scores, rows, columns, height) : std::vector<float>();
+  const std::span<const float> of = height > 1 ? std::span<const float>(means) : scores;
+  const auto count = static_cast<std::int64_t>(std::llround(sparsity * static_cast<double>(of.size())));
+  for (const std::int64_t place : least(of, count)) {
+    const std::int64_t block = place / columns, column = place % columns;
+    for (std::int64_t r = block * height; r < std::min(rows, (block + 1) * height); ++r)
+      mask[static_cast<std::size_t>(r * columns + column)] = 0;
+  }
+}
+
+// What is left of a row behind its last whole group loses half too, rounded down.
+void drop_halves(std::vector<std::uint8_t>& mask, std::span<const float> scores, std::int64_t columns,
+                 std::int64_t group) {
+  for (std::size_t row = 0; row < scores.size(); row += static_cast<std::size_t>(columns))
+    for (std::int64_t c = 0; c < columns; c += group) {
+      const std::int64_t width = std::min(group, columns - c);
+      const std::size_t first = row + static_cast<std::size_t>(c);
+      for (const std::int64_t place :
+           least(scores.subspan(first, static_cast<std::size_t>(width)), width / 2))
+        mask[first + static_cast<std::size_t>(place)] = 0;
+    }
+}
+
+}  // namespace
+
+std::span<const Pattern> patterns() { return all_patterns; }
+
+const Pattern& pattern_named(const std::string& name) {
+  std::vector<std::string> names;
+  for (const Pattern& p : all_patterns) {
+    if (name == p.name) return p;
+    names.emplace_back(p.name);
+  }
+  throw Error(ErrorKind::usage, {.what = "no pattern '" + name + "'",
+                                 .where = "pattern",
+                                 .hint = "did you mean '" + nearest(name, names) + "'?"});
+}
+
+std::vector<std::uint8_t> kept(std::span<const float> scores, std::int64_t rows, std::int64_t columns,
+                               const Pattern& pattern, double sparsity) {
+  std::vector<std::uint8_t> mask(scores.size(), 1);
+  if (pattern.of > 0)
+    drop_halves(mask, scores, columns, pattern.of);
+  else
+    drop_blocks(mask, scores, rows, columns, pattern.rows, sparsity);
+  return mask;
+}
+
+}  // namespace hone

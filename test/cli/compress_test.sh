@@ -1,0 +1,33 @@
+# compress_test.sh HONE: making models smaller from outside: what is written, said and refused.
+. "$(dirname "$0")/common.sh"
+
+"$hone" train --model tiny --data text.txt --out base --steps 12 --batch 4 --seq 32 --warmup 2 --lr 5e-3 2>err || fail "base: $(cat err)"
+"$hone" hash base >base.hash
+
+keys='^{"bytes":[0-9]*,"bits_a_weight":32,"perplexity_before":[0-9.]*,"perplexity_after":[0-9.]*,"kl":[0-9.e-]*,"flipped":[0-9.e-]*,"seconds":[0-9.e-]*,"peak_bytes":[0-9]*[,}]'
+"$hone" prune base half --sparsity 0.5 --eval-data text.txt --max-eval-tokens 2000 --json >line 2>err || fail "prune: $(cat err)"
+grep -Eq "$keys" line || fail "keys: $(cat line)"
+"$hone" eval half --data text.txt --max-tokens 100 >/dev/null || fail "the model does not open"
+[ -f half/tokenizer.json ] || fail "no tokenizer beside it"
+[ "$("$hone" hash base)" = "$(cat base.hash)" ] || fail "the source changed"
+[ "$("$hone" hash half)" != "$(cat base.hash)" ] || fail "nothing was pruned"
+
+# without a text nothing is known of the quality, and it says so
+"$hone" prune base unmeasured --pattern 2:4 --json >line 2>err || fail "prune: $(cat err)"
+grep -q '"perplexity_before":null,"perplexity_after":null,"kl":null,"flipped":null' line || fail "keys: $(cat line)"
+grep -q "note: no text was given" err || fail "said $(cat err)"
+"$hone" prune base table --pattern 16x1 --sparsity 0.25 --data text.txt >out 2>err || fail "prune: $(cat err)"
+grep -q "perplexity after" out || fail "table: $(cat out)"
+
+expect 5 "the loss rises more than it may" prune base new --sparsity 0.95 --eval-data text.txt --max-loss-increase 1%
+expect 5 "expected at most 0.5 %" prune base new --sparsity 0.95 --eval-data text.txt --max-loss-increase 0.005
+expect 2 "needs a text" prune base new --max-loss-increase 3%
+expect 2 "expected 3% or 0.03" prune base new --eval-data text.txt --max-loss-increase much
+expect 2 "did you mean '2:4'" prune base new --pattern 2:3
+expect 2 "--sparsity" prune base new --sparsity 1
+expect 2 "never changed" prune base base
+expect 2 "holds a model" prune base half
+expect 3 "no such file" prune nowhere new
+expect 3 "" prune base new --eval-data nowhere.txt
+[ "$("$hone" hash base)" = "$(cat base.hash)" ] || fail "the source changed"
+echo "compression is as it should be"
