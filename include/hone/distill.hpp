@@ -10,7 +10,7 @@
 //
 //   const hone::Model teacher = hone::open("out/book"), student = hone::student_of(teacher, {.layers = 4});
 //   const hone::DistillLoss loss{.temperature = 2, .alpha = 0.5f, .top_k = 32};
-//   hone::Trainer trainer({student, {.batch = 8, .seq = 256, .objective = hone::distillation(loss)}});
+//   hone::Trainer trainer(hone::TrainPlan(student, {.batch = 8, .objective = hone::distillation(loss)}));
 //   hone::Teacher knows(teacher, {.batch = 8, .seq = 256, .loss = loss});
 //   const hone::Batch batch = text.batch(0, 8, 256);
 //   const hone::SoftLabels soft = knows.soft_labels(batch.samples());

@@ -51,6 +51,7 @@
 #include "hone/error.hpp"
 #include "hone/eval.hpp"
 #include "hone/examples.hpp"
+#include "hone/factorize.hpp"
 #include "hone/forecast.hpp"
 #include "hone/generate.hpp"
 #include "hone/inspect.hpp"

@@ -13,6 +13,7 @@
 #include "kernel/quantize.hpp"
 #include "model/adapter.hpp"
 #include "model/gguf_metadata.hpp"
+#include "model/low_rank.hpp"
 #include "model/model_impl.hpp"
 #include "store/save_weights.hpp"
 #include "text/gguf_tokenizer.hpp"
@@ -260,7 +261,7 @@ void require_no_model(const std::string& to) {
 }
 
 ConvertReport write_model(const Model& model, const std::string& from, const std::string& to) {
-  if (is_gguf_name(to)) return to_gguf(model, from, to, chosen("", true));
+  if (is_gguf_name(to)) return to_gguf(multiplied_out(model), from, to, chosen("", true));
   const MadeFolders made(to);
   return to_folder(model, from, to, kept_types(model));
 }
@@ -268,7 +269,7 @@ ConvertReport write_model(const Model& model, const std::string& from, const std
 ConvertReport convert(const std::string& from, const std::string& to, const ConvertOptions& options) {
   const bool gguf = is_gguf_name(to);
   const TypeChoice& type = chosen(options.type, gguf);
-  const Model model = open(from);
+  const Model model = multiplied_out(open(from));
   if (model.impl().adapter && !gguf)
     throw Error(ErrorKind::usage, {.what = "an adapter becomes a GGUF file, or one model with its base",
                                    .where = from,
