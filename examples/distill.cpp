@@ -1,5 +1,5 @@
-// Distils a student of fewer layers, and compares it with the same one trained alone: distill [TEACHER TEXT [OUT]].
-// Without arguments the teacher is a small model that learned to count.
+// Distils a student of fewer layers, and compares it with the same one trained alone: distill [TEACHER TEXT
+// [OUT]]. Without arguments the teacher is a small model that learned to count.
 #include <hone/hone.hpp>
 
 #include <cstdio>
@@ -39,8 +39,7 @@ double learned(hone::Trainer& student, const hone::Text& text, hone::Teacher* te
 
 int main(int argc, char** argv) try {
   const bool given = argc > 2;
-  const hone::Text text =
-      given ? hone::Text(argv[2], {.tokenizer = argv[1]}) : hone::Text::of(counting());
+  const hone::Text text = given ? hone::Text(argv[2], {.tokenizer = argv[1]}) : hone::Text::of(counting());
   const hone::Model large = given ? hone::open(argv[1]) : counter(text);
   const hone::Model small = hone::student_of(large, {.layers = 1});  // begins as the first of its layers
   const hone::DistillLoss loss{.temperature = 2, .alpha = 0.7f, .top_k = 16};

@@ -212,7 +212,7 @@ HONE_API Tensor cross_entropy(Tensor logits, Tensor labels, CrossEntropyOptions 
 // all other ids together, so that the divergence is one over k + 1 classes; they are divided by their sum. 0
 // where the label is -100. What evaluates has the plain loss, and does not read the teacher's inputs.
 struct SoftCrossEntropyOptions {
-  float share = 0.5f;      // 0 to 1
+  float share = 0.5f;     // 0 to 1
   float temperature = 2;  // above 0
 };
 HONE_API Tensor soft_cross_entropy(Tensor logits, Tensor labels, Tensor ids, Tensor masses,

@@ -3,8 +3,8 @@
 //
 //   hone::TrainingRun run;
 //   run.data = "book.txt"; run.out = "out/small"; run.steps = 500;
-//   run.distill = {.teacher = "out/book", .layers = 4};        // 4 of the teacher's layers begin as the student
-//   hone::train(run);
+//   run.distill = {.teacher = "out/book", .layers = 4};        // 4 of the teacher's layers begin as the
+//   student hone::train(run);
 //
 // Or in a loop of one's own:
 //
@@ -16,8 +16,8 @@
 //   const hone::SoftLabels soft = knows.soft_labels(batch.samples());
 //   trainer.step(soft.beside(batch.samples()), {.lr = 1e-3f});
 //
-// Of the teacher's distribution the likeliest ids are kept, and the mass of all others together. Steps have the
-// same bits whether the teacher computes them on the way or a folder has kept them.
+// Of the teacher's distribution the likeliest ids are kept, and the mass of all others together. Steps have
+// the same bits whether the teacher computes them on the way or a folder has kept them.
 #pragma once
 #include <cstdint>
 #include <map>
@@ -34,21 +34,22 @@
 namespace hone {
 
 struct DistillLoss {
-  float temperature = 2;   // logits of both are divided by it; its part of the loss is times its square
-  float alpha = 0.5f;      // the teacher's share of the loss; the labels have the rest
+  float temperature = 2;    // logits of both are divided by it; its part of the loss is times its square
+  float alpha = 0.5f;       // the teacher's share of the loss; the labels have the rest
   std::int64_t top_k = 32;  // ids of the teacher that are known one by one; at most the vocabulary
 };
 
 // The objective of a language model that learns from a teacher: inputs "labels" [B,T], "teacher_ids" [B,T,k],
-// "teacher_masses" [B,T,k+1]; the term "loss". An evaluation has the next token's plain loss. Error(usage) for
-// numbers that are out of range.
+// "teacher_masses" [B,T,k+1]; the term "loss". An evaluation has the next token's plain loss. Error(usage)
+// for numbers that are out of range.
 HONE_API Objective distillation(const DistillLoss& loss);
 
 // What a teacher makes of some samples, a row for each of their positions.
 struct SoftLabels {
-  std::int64_t count = 0;               // samples
-  std::vector<std::int32_t> ids{};      // the likeliest, ascending
-  std::vector<float> masses{};          // their probabilities at the loss's temperature, then that of all others, in f16's precision
+  std::int64_t count = 0;           // samples
+  std::vector<std::int32_t> ids{};  // the likeliest, ascending
+  std::vector<float>
+      masses{};  // their probabilities at the loss's temperature, then that of all others, in f16's precision
   Samples beside(Samples batch) const;  // the batch with these; they must outlive it
 };
 
@@ -70,8 +71,8 @@ class HONE_API Teacher {
   Teacher(Teacher&&) noexcept;
   Teacher& operator=(Teacher&&) noexcept;
 
-  // Any number of samples, by the names of the network's inputs; more than those are passed over. Error(input)
-  // where the teacher's logits are not finite.
+  // Any number of samples, by the names of the network's inputs; more than those are passed over.
+  // Error(input) where the teacher's logits are not finite.
   SoftLabels soft_labels(const Samples& samples);
 
   // What such a teacher takes beside a process that is there.
@@ -87,8 +88,8 @@ struct StudentOptions {
   std::int64_t layers = 0;         // 1 to the teacher's
   std::optional<float> dropout{};  // as ModelOptions has it
 };
-// A student of the teacher's own layers, spread evenly with the first and the last among them; all else is the
-// teacher's. Error(usage) where the teacher has not so many, or no layers by number.
+// A student of the teacher's own layers, spread evenly with the first and the last among them; all else is
+// the teacher's. Error(usage) where the teacher has not so many, or no layers by number.
 HONE_API Model student_of(const Model& teacher, const StudentOptions& options);
 // Which of the teacher's layers each of the student's is: {0, 2, 3, 5} for 4 of 6. The same errors.
 HONE_API std::vector<std::int64_t> student_layers(const Model& teacher, std::int64_t layers);

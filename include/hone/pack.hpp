@@ -5,9 +5,9 @@
 //   const hone::Model model = hone::open("out/packed");        // like any folder
 //   hone::unpack("out/packed", "out/again");                   // plain safetensors, for other tools
 //
-// Exponents of weights repeat, and are coded by Huffman; the rest is kept as it is. bf16 becomes some two thirds,
-// f32 five sixths (doc/formats.md). What a file holds stays packed on disk, and is unpacked by all threads as it
-// is read; every 256 KiB have a checksum. Any type of tensor is taken, and adapters too.
+// Exponents of weights repeat, and are coded by Huffman; the rest is kept as it is. bf16 becomes some two
+// thirds, f32 five sixths (doc/formats.md). What a file holds stays packed on disk, and is unpacked by all
+// threads as it is read; every 256 KiB have a checksum. Any type of tensor is taken, and adapters too.
 #pragma once
 #include <cstdint>
 #include <string>

@@ -32,13 +32,15 @@ void run(const Options& o) {
 void add_factorize(Command& app) {
   auto* c = app.add_subcommand(
       "factorize", "weights of products as two factors of low rank each",
-      "  hone factorize SmolLM2-135M out/low --keep 0.8 --method whitened --data train.txt --eval-data valid.txt\n"
+      "  hone factorize SmolLM2-135M out/low --keep 0.8 --method whitened --data train.txt --eval-data "
+      "valid.txt\n"
       "  hone factorize out/book out/low --keep 0.9 --eval-data valid.txt --max-loss-increase 10% --json");
   auto* o = new_kept<Options>();
   o->compress.add_to(*c, "whitened weighs errors by what products read of it");
   c->add_option("--method", o->factorize.method, fmt::format("{}", fmt::join(factorize_methods(), ", ")))
       ->capture_default_str();
-  c->add_option("--keep", o->factorize.keep, "share of the products' numbers that stays")->capture_default_str();
+  c->add_option("--keep", o->factorize.keep, "share of the products' numbers that stays")
+      ->capture_default_str();
   c->callback([=] { run(*o); });
 }
 

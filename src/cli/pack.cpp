@@ -20,9 +20,10 @@ void run(const Options& o) {
     packed = o.unpack ? unpack(o.compress.in, o.compress.out) : pack(o.compress.in, o.compress.out);
     return packed.bytes;
   });
-  report.notes = {fmt::format("{:.1f} % of the bytes that the weights' files had: {} of {}",
-                              100 * static_cast<double>(packed.bytes) / static_cast<double>(packed.bytes_before),
-                              packed.bytes, packed.bytes_before)};
+  report.notes = {
+      fmt::format("{:.1f} % of the bytes that the weights' files had: {} of {}",
+                  100 * static_cast<double>(packed.bytes) / static_cast<double>(packed.bytes_before),
+                  packed.bytes, packed.bytes_before)};
   o.compress.print(report);
 }
 

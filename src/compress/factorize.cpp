@@ -24,8 +24,9 @@ void check(const Model& model, const FactorizeOptions& o, const Text* text) {
                                    .where = "method",
                                    .hint = "did you mean '" + nearest(o.method, methods) + "'?"});
   if (!(o.keep > 0 && o.keep <= 1))
-    throw Error(ErrorKind::usage,
-                {.what = "impossible value", .where = "keep", .expected = "0 < keep <= 1", .found = to_text(o.keep)});
+    throw Error(
+        ErrorKind::usage,
+        {.what = "impossible value", .where = "keep", .expected = "0 < keep <= 1", .found = to_text(o.keep)});
   if (o.method == whitened && !text)
     throw Error(ErrorKind::usage,
                 {.what = "whitened learns from a text", .where = "data", .expected = "a file or folder"});
@@ -50,10 +51,11 @@ std::vector<double> read_weight(const Model& model, const ParameterSpec& spec) {
   const Model::Impl& impl = model.impl();
   const auto types = impl.store.stored_types();
   if (const auto type = types.find(spec.name); type != types.end() && is_blocks(type->second))
-    throw Error(ErrorKind::input, {.what = "the model is quantized, and its codes have no factors",
-                                   .where = "weight " + spec.name,
-                                   .found = std::string(name(type->second)),
-                                   .hint = "factorize the model that it was made of, and quantize the result"});
+    throw Error(ErrorKind::input,
+                {.what = "the model is quantized, and its codes have no factors",
+                 .where = "weight " + spec.name,
+                 .found = std::string(name(type->second)),
+                 .hint = "factorize the model that it was made of, and quantize the result"});
   ParameterSpec wide = spec;
   wide.dtype = DType::f32;
   std::vector<float> values(static_cast<std::size_t>(spec.shape.elements()));
@@ -137,7 +139,8 @@ std::vector<Product> all_decomposed(const Model& model, const FactorizeOptions& 
   return products;
 }
 
-// The ranks of all products within `keep` of their numbers. One that takes each rank that is worth it stays whole.
+// The ranks of all products within `keep` of their numbers. One that takes each rank that is worth it stays
+// whole.
 std::vector<std::int64_t> ranks_within(const std::vector<Product>& products, double keep) {
   struct Rank {
     double value;  // by number
@@ -159,11 +162,12 @@ std::vector<std::int64_t> ranks_within(const std::vector<Product>& products, dou
   };
   for (std::size_t i = 0; i < products.size(); ++i) give(i);  // each has one
   if (left < 0)
-    throw Error(ErrorKind::input, {.what = "so few numbers leave no rank to some product",
-                                   .where = "keep",
-                                   .expected = to_text(keep - static_cast<double>(left) / static_cast<double>(all)) +
-                                               " or more",
-                                   .found = to_text(keep)});
+    throw Error(
+        ErrorKind::input,
+        {.what = "so few numbers leave no rank to some product",
+         .where = "keep",
+         .expected = to_text(keep - static_cast<double>(left) / static_cast<double>(all)) + " or more",
+         .found = to_text(keep)});
   std::vector<std::int64_t> seen(products.size(), 0);
   for (const Rank& rank : order) {
     const Product& p = products[rank.product];
@@ -212,8 +216,8 @@ Factorized factorize(const Model& model, const FactorizeOptions& o, const Text* 
     const DType dtype = type == types.end() ? DType::f32 : type->second;
     done.ranks[p.module] = r;
     made[low_rank_u_name(p.module)] = stored(first_columns(p.u, p.most(), r), {p.rows, r}, dtype);
-    made[low_rank_v_name(p.module)] = stored(
-        std::span(p.v).first(static_cast<std::size_t>(r * p.columns)), {r, p.columns}, dtype);
+    made[low_rank_v_name(p.module)] =
+        stored(std::span(p.v).first(static_cast<std::size_t>(r * p.columns)), {r, p.columns}, dtype);
   }
   if (all > 0) done.kept = static_cast<double>(kept) / static_cast<double>(all);
   const Model factored = with_ranks(model, done.ranks, "factorize");

@@ -45,8 +45,8 @@ std::array<int, 256> depths_of(const std::array<std::uint64_t, 256>& counts) {
   return depths;
 }
 
-// Lengths of at most `longest` bits. Those that are longer become so long, and as long as the code has too many
-// words then, one of the longest shorter ones gets longer and makes room beside it.
+// Lengths of at most `longest` bits. Those that are longer become so long, and as long as the code has too
+// many words then, one of the longest shorter ones gets longer and makes room beside it.
 Lengths lengths_of(const std::array<std::uint64_t, 256>& counts) {
   const std::array<int, 256> depths = depths_of(counts);
   std::array<std::uint32_t, longest + 1> of_length{};

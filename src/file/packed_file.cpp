@@ -82,8 +82,8 @@ PackedFile::PackedFile(const OffsetFile& file) : file_(file) {
       throw Error(ErrorKind::input, {.what = "the packed file is damaged or cut short",
                                      .where = file.path() + ", byte " + std::to_string(at)});
     at += header_bytes;
-    blocks_.push_back({size_, at, header.sum, header.bytes, header.packed_bytes,
-                       static_cast<Elements>(header.elements)});
+    blocks_.push_back(
+        {size_, at, header.sum, header.bytes, header.packed_bytes, static_cast<Elements>(header.elements)});
     at += header.packed_bytes;
     size_ += header.bytes;
   }
@@ -96,13 +96,16 @@ struct PackedFile::Room {
 void PackedFile::unpack(const Block& b, std::span<std::byte> out, Room& room) const {
   room.packed.resize(b.packed_bytes);
   file_.read(b.at, room.packed);
-  if (unpack_planes(room.packed, b.elements, out, room.planes) && XXH3_64bits(out.data(), out.size()) == b.sum)
+  if (unpack_planes(room.packed, b.elements, out, room.planes) &&
+      XXH3_64bits(out.data(), out.size()) == b.sum)
     return;
-  throw Error(ErrorKind::input, {.what = "the packed file is damaged: a block's bytes are not those of its sum",
-                                 .where = file_.path() + ", byte " + std::to_string(b.at)});
+  throw Error(ErrorKind::input,
+              {.what = "the packed file is damaged: a block's bytes are not those of its sum",
+               .where = file_.path() + ", byte " + std::to_string(b.at)});
 }
 
-void PackedFile::read_block(const Block& b, std::uint64_t offset, std::span<std::byte> out, Room& room) const {
+void PackedFile::read_block(const Block& b, std::uint64_t offset, std::span<std::byte> out,
+                            Room& room) const {
   const std::uint64_t from = std::max(offset, b.first), to = std::min(offset + out.size(), b.first + b.bytes);
   const auto part = out.subspan(from - offset, to - from);
   if (part.size() == b.bytes) return unpack(b, part, room);

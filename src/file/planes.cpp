@@ -32,8 +32,8 @@ struct Single {
   using Word = std::uint32_t;
   static std::array<std::uint8_t, planes> split(Word x) {
     return {static_cast<std::uint8_t>(x >> 23),
-            static_cast<std::uint8_t>((x >> 24 & 0x80) | (x >> 16 & 0x7f)),
-            static_cast<std::uint8_t>(x >> 8), static_cast<std::uint8_t>(x)};
+            static_cast<std::uint8_t>((x >> 24 & 0x80) | (x >> 16 & 0x7f)), static_cast<std::uint8_t>(x >> 8),
+            static_cast<std::uint8_t>(x)};
   }
   static Word join(const Planes& p, std::size_t i) {
     return (Word{p[1][i]} & 0x80) << 24 | Word{p[0][i]} << 23 | (Word{p[1][i]} & 0x7f) << 16 |
@@ -53,7 +53,8 @@ struct Whole {
   }
   static Word join(const Planes& p, std::size_t i) {
     Word x = 0;
-    for (std::size_t plane = 0; plane < planes; ++plane) x = static_cast<Word>(Word(x << 7 << 1) | p[plane][i]);
+    for (std::size_t plane = 0; plane < planes; ++plane)
+      x = static_cast<Word>(Word(x << 7 << 1) | p[plane][i]);
     return x;
   }
 };
@@ -89,8 +90,11 @@ struct Record {
 template <class Type>
 constexpr Record record{sizeof(typename Type::Word), split_all<Type>, join_all<Type>};
 
-constexpr Record records[] = {record<Whole<std::uint8_t>>,  record<Half>, record<Single>,
-                              record<Whole<std::uint16_t>>, record<Whole<std::uint32_t>>,
+constexpr Record records[] = {record<Whole<std::uint8_t>>,
+                              record<Half>,
+                              record<Single>,
+                              record<Whole<std::uint16_t>>,
+                              record<Whole<std::uint32_t>>,
                               record<Whole<std::uint64_t>>};
 
 const Record& record_of(Elements elements) { return records[static_cast<std::size_t>(elements)]; }
@@ -116,8 +120,8 @@ void put_plane(std::span<const std::byte> plane, std::vector<std::byte>& out) {
   std::memcpy(out.data() + head + 1, &size, sizeof size);
 }
 
-// The plane that `packed` begins with, of so many bytes, made in `room` where it is not there as it is; null for
-// none. Goes on behind it.
+// The plane that `packed` begins with, of so many bytes, made in `room` where it is not there as it is; null
+// for none. Goes on behind it.
 const std::byte* take_plane(std::span<const std::byte>& packed, std::span<std::byte> room) {
   if (packed.size() < head_bytes) return nullptr;
   std::uint32_t size;
@@ -141,9 +145,10 @@ bool is_elements(std::uint8_t number) { return number < std::size(records); }
 
 Elements elements_of(std::string_view dtype) {
   constexpr std::pair<std::string_view, Elements> known[] = {
-      {"F32", Elements::single}, {"BF16", Elements::half},  {"F16", Elements::half},   {"I16", Elements::pairs},
-      {"U16", Elements::pairs},  {"I32", Elements::fours},  {"U32", Elements::fours},  {"F64", Elements::eights},
-      {"I64", Elements::eights}, {"U64", Elements::eights}, {"C64", Elements::single}};
+      {"F32", Elements::single}, {"BF16", Elements::half},  {"F16", Elements::half},
+      {"I16", Elements::pairs},  {"U16", Elements::pairs},  {"I32", Elements::fours},
+      {"U32", Elements::fours},  {"F64", Elements::eights}, {"I64", Elements::eights},
+      {"U64", Elements::eights}, {"C64", Elements::single}};
   for (const auto& [name, elements] : known)
     if (name == dtype) return elements;
   return Elements::bytes;

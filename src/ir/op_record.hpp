@@ -141,8 +141,8 @@ struct OpRecord {
   void (*continue_sums)(Attributes&) = nullptr;
   bool bf16_sums = false;  // takes such a sum in bf16 too, rounded behind each addition
   bool loss = false;       // its first output is a loss; `gradient` begins there
-  // Its first input is logits, and each row of what it makes follows from that row of its inputs alone, but for
-  // scalars: it may be computed by chunks of rows, right behind the product that makes them.
+  // Its first input is logits, and each row of what it makes follows from that row of its inputs alone, but
+  // for scalars: it may be computed by chunks of rows, right behind the product that makes them.
   bool of_logits = false;
   Fusion fusion{};
   std::optional<Remake> (*remake)(const Node&) = nullptr;  // for recomputation; null: there is none

@@ -56,10 +56,10 @@ void run(const SoftLoss& a, Isa isa, ThreadPool& pool) {
     const double ratio = s.others > 0 ? rest * (s.known + s.others) / s.others : 0;
     a.soft_lse[r] = static_cast<float>(lse);
     a.others[r] = static_cast<float>(std::min(ratio, largest_ratio));
-    a.loss[r] = t.labels[r] == ignored_label
-                    ? 0.0f
-                    : static_cast<float>((1 - share) * static_cast<double>(a.loss[r]) +
-                                         share * T * T * divergence);
+    a.loss[r] =
+        t.labels[r] == ignored_label
+            ? 0.0f
+            : static_cast<float>((1 - share) * static_cast<double>(a.loss[r]) + share * T * T * divergence);
   });
 }
 
@@ -68,8 +68,7 @@ void run(const SoftLossGradient& a, Isa isa, ThreadPool& pool) {
   const SoftTargetsTable& f = soft_targets_table_of(isa);
   const float hard = *a.scale * (1 - t.share), soft = *a.scale * (t.share * t.temperature);
   each_row(t.rows, t.V, pool, [&](std::int64_t r) {
-    if (t.labels[r] == ignored_label)
-      return cross_entropy_table_of(isa).zero(a.d_logits, r * t.stride, t.V);
+    if (t.labels[r] == ignored_label) return cross_entropy_table_of(isa).zero(a.d_logits, r * t.stride, t.V);
     f.gradient(t.logits, a.d_logits, r * t.stride, t.V,
                {.known = known_of(t, r),
                 .masses = masses_of(t, r),

@@ -24,8 +24,8 @@ struct SoftTargets {
   float share = 0, temperature = 1;
 };
 
-// loss[r] = (1 - share) loss[r] + share temperature^2 divergence, 0 where the label is ignored; on entry it is
-// the cross-entropy. soft_lse = log of the sum of e^y; others = r / Q, 0 where there are none.
+// loss[r] = (1 - share) loss[r] + share temperature^2 divergence, 0 where the label is ignored; on entry it
+// is the cross-entropy. soft_lse = log of the sum of e^y; others = r / Q, 0 where there are none.
 struct SoftLoss {
   SoftTargets targets;
   float* loss = nullptr;      // [rows], read and written
@@ -45,9 +45,9 @@ struct SoftLossGradient {
 void run(const SoftLoss&, Isa, ThreadPool&);
 void run(const SoftLossGradient&, Isa, ThreadPool&);
 
-// The `known` likeliest classes of each row by softmax(logits / temperature), ascending, and their masses with
-// that of all others behind. Of equal logits the lower class is likelier. A NaN makes all masses of its row
-// NaN.
+// The `known` likeliest classes of each row by softmax(logits / temperature), ascending, and their masses
+// with that of all others behind. Of equal logits the lower class is likelier. A NaN makes all masses of its
+// row NaN.
 struct LikeliestClasses {
   std::int64_t rows = 0, V = 0, known = 0;
   In logits;

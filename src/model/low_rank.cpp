@@ -44,10 +44,11 @@ Model with_ranks(const Model& model, const Ranks& ranks, const std::string& wher
                                      .found = name});
     const std::int64_t most = std::min(module->in, module->out);
     if (rank < 1 || rank > most)
-      throw Error(ErrorKind::input, {.what = "impossible rank of a product",
-                                     .where = where + ", " + low_rank_key + ", " + name,
-                                     .expected = "1 to " + std::to_string(most) + ", the weight's smaller side",
-                                     .found = std::to_string(rank)});
+      throw Error(ErrorKind::input,
+                  {.what = "impossible rank of a product",
+                   .where = where + ", " + low_rank_key + ", " + name,
+                   .expected = "1 to " + std::to_string(most) + ", the weight's smaller side",
+                   .found = std::to_string(rank)});
   }
   const Model made = with_pass(model, [ranks](Program& p, const BuildOptions&) { factorize(p, ranks); });
   auto impl = std::make_shared<Model::Impl>(made.impl());

@@ -296,8 +296,9 @@ struct CrossEntropyGradientInputs {
 };
 extern const OpRecord cross_entropy_gradient;  // -> d logits
 
-// (logits[..,V], labels i32[..], ids i32[..,k], masses f32[..,k+1], scale f32[1]) -> loss f32[..], lse f32[..],
-// soft_lse f32[..], others f32[..]: kernel/soft_targets.hpp; its gradient is of scale * the sum of the losses
+// (logits[..,V], labels i32[..], ids i32[..,k], masses f32[..,k+1], scale f32[1]) -> loss f32[..], lse
+// f32[..], soft_lse f32[..], others f32[..]: kernel/soft_targets.hpp; its gradient is of scale * the sum of
+// the losses
 struct SoftCrossEntropyAttributes {
   float share = 0.5f, temperature = 1;
   template <class V>

@@ -87,7 +87,9 @@ struct Row {
   std::int64_t r, V, k;
   double logit(std::int64_t v) const { return get(call.in[In::logits], r * V + v); }
   std::int64_t label() const { return static_cast<std::int64_t>(get(call.in[In::labels], r)); }
-  std::int64_t id(std::int64_t i) const { return static_cast<std::int64_t>(get(call.in[In::ids], r * k + i)); }
+  std::int64_t id(std::int64_t i) const {
+    return static_cast<std::int64_t>(get(call.in[In::ids], r * k + i));
+  }
   double mass(std::int64_t i) const {
     double sum = 0;
     for (std::int64_t each = 0; each <= k; ++each) sum += get(call.in[In::masses], r * (k + 1) + each);
@@ -143,8 +145,7 @@ void reference_gradient(const Call& c) {
       const double q = std::exp(row.logit(v) / T - get(c.in[GradientIn::soft_lse], r));
       const std::int64_t at = row.place(v);
       const double p = at < row.k ? row.mass(at) : q * get(c.in[GradientIn::others], r);
-      const double hard =
-          std::exp(row.logit(v) - get(c.in[GradientIn::lse], r)) - (v == row.label() ? 1 : 0);
+      const double hard = std::exp(row.logit(v) - get(c.in[GradientIn::lse], r)) - (v == row.label() ? 1 : 0);
       const bool ignored = row.label() == kernel::ignored_label;
       set(c.out[0], r * row.V + v, ignored ? 0 : scale * ((1 - share) * hard + share * T * (q - p)));
     }

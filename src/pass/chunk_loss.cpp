@@ -14,9 +14,9 @@ using Product = op::LinearInputs;
 using InputGradient = op::LinearInputGradientInputs;
 using Keep = op::KeepInputs;
 
-// The nodes that touch the logits of one loss, or of what else is of logits. Backward's are missing in a program that only evaluates;
-// `keep` is there where the caller asked for the logits, `hit` where it asked what they predict, `cap` where
-// the model limits them softly.
+// The nodes that touch the logits of one loss, or of what else is of logits. Backward's are missing in a
+// program that only evaluates; `keep` is there where the caller asked for the logits, `hit` where it asked
+// what they predict, `cap` where the model limits them softly.
 struct Head {
   std::size_t product, loss;
   std::optional<std::size_t> cap, keep, hit, loss_gradient, cap_gradient, input_gradient;
@@ -166,8 +166,8 @@ class Chunker {
       kept_ = write(node, {logits, kept_, node.inputs[Keep::step]}, op::KeepAttributes{.first = first});
     }
     pieces_ = {{loss.inputs[0].value, logits}};
-    const auto made = edit_.insert_like(head_.loss, loss, inputs_of(loss, first, sequences, positions),
-                                        loss.attributes);
+    const auto made =
+        edit_.insert_like(head_.loss, loss, inputs_of(loss, first, sequences, positions), loss.attributes);
     for (std::size_t i = 0; i < made.size(); ++i) {
       pieces_[loss.outputs[i].value] = made[i];
       if (wanted_whole(loss.outputs[i])) put(made[i], loss.outputs[i], first);
@@ -182,8 +182,8 @@ class Chunker {
   void write_gradients(TensorId logits, TensorId x, std::int64_t first, std::int64_t sequences,
                        std::int64_t positions) {
     const Node loss_gradient = edit_[*head_.loss_gradient];
-    TensorId d_logits = write(loss_gradient, inputs_of(loss_gradient, first, sequences, positions),
-                              loss_gradient.attributes);
+    TensorId d_logits =
+        write(loss_gradient, inputs_of(loss_gradient, first, sequences, positions), loss_gradient.attributes);
     if (head_.cap_gradient) {
       const Node node = edit_[*head_.cap_gradient];
       d_logits = write(node, {d_logits, logits}, node.attributes);

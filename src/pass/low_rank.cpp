@@ -42,7 +42,8 @@ void factorize(Program& p, const Ranks& ranks) {
     const ParameterSpec spec = *p[whole].parameter;
     Factors& f = factors[module];
     if (!f.v)
-      f = {whole, add_parameter(p, factor_spec(spec, low_rank_v_name(module), {rank->second, spec.shape[1]}))};
+      f = {whole,
+           add_parameter(p, factor_spec(spec, low_rank_v_name(module), {rank->second, spec.shape[1]}))};
     const std::string name = edit[n].name + ".v", scope = edit[n].scope;
     const TensorId low =
         edit.insert(n, op::linear, {edit[n].inputs[In::x], f.v}, op::LinearAttributes{}, name)[0];
@@ -51,8 +52,7 @@ void factorize(Program& p, const Ranks& ranks) {
   }
   for (const auto& [module, f] : factors) {
     const ParameterSpec spec = *p[f.whole].parameter;
-    become(p[f.whole],
-           factor_spec(spec, low_rank_u_name(module), {spec.shape[0], ranks.at(module)}));
+    become(p[f.whole], factor_spec(spec, low_rank_u_name(module), {spec.shape[0], ranks.at(module)}));
   }
   edit.finish();
 }

@@ -1,5 +1,5 @@
-// Products of low rank: where the model multiplies by W [N,K], it multiplies by V [r,K] and then by U [N,r], in
-// fewer numbers and operations where r (N + K) < N K.
+// Products of low rank: where the model multiplies by W [N,K], it multiplies by V [r,K] and then by U [N,r],
+// in fewer numbers and operations where r (N + K) < N K.
 #pragma once
 #include <map>
 #include <string>

@@ -120,7 +120,8 @@ SoftLabels SoftLabelShards::read(std::int64_t step) {
     if (!is_file(path)) refuse_damaged(path, "missing");
     const Checksums checksums = read_checksums(folder_);
     const auto known = checksums.find(path.substr(folder_.size() + 1));
-    if (known == checksums.end() || hash_file(path) != known->second) refuse_damaged(path, "altered or damaged");
+    if (known == checksums.end() || hash_file(path) != known->second)
+      refuse_damaged(path, "altered or damaged");
     file_ = std::make_unique<SafetensorsFile>(path);
     current_ = shard;
   }

@@ -1,5 +1,5 @@
-// Soft labels of a run's steps, kept in a folder: packed safetensors files, each with those of some steps, and
-// the digests of all in `checksums`. Masses are f16, as a teacher makes them, so nothing is lost.
+// Soft labels of a run's steps, kept in a folder: packed safetensors files, each with those of some steps,
+// and the digests of all in `checksums`. Masses are f16, as a teacher makes them, so nothing is lost.
 //
 //   SoftLabelShards shards("cache", {.identity = "...", .count = 32, .positions = 256, .known = 32});
 //   shards.fill(1000, [&](std::int64_t step) { return teacher.soft_labels(batch(step)); }, {});
@@ -17,7 +17,7 @@
 namespace hone {
 
 struct SoftLabelShape {
-  std::string identity{};  // of whatever decides what is in them
+  std::string identity{};                            // of whatever decides what is in them
   std::int64_t count = 1, positions = 1, known = 1;  // samples a step, positions of each, ids of each
 };
 

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "hone/distill.hpp"
+#include "model/low_rank.hpp"
 #include "model/model_impl.hpp"
 
 namespace hone {
@@ -44,7 +45,8 @@ std::string teachers_name(const std::string& name, const std::vector<std::int64_
   for (std::size_t at = 0; at < name.size();) {
     const std::size_t end = std::min(name.find('.', at), name.size());
     const std::string part = name.substr(at, end - at);
-    const bool number = !part.empty() && std::ranges::all_of(part, [](char c) { return c >= '0' && c <= '9'; });
+    const bool number =
+        !part.empty() && std::ranges::all_of(part, [](char c) { return c >= '0' && c <= '9'; });
     if (number)
       return name.substr(0, at) + std::to_string(from[static_cast<std::size_t>(std::stoul(part))]) +
              name.substr(end);
@@ -66,10 +68,11 @@ std::vector<std::int64_t> student_layers(const Model& teacher, std::int64_t laye
 }
 
 Model student_of(const Model& teacher, const StudentOptions& options) {
-  const Model::Impl& whole = teacher.impl();
-  if (whole.adapter) refuse("a model without an adapter", "one that has an adapter");
+  if (teacher.impl().adapter) refuse("a model without an adapter", "one that has an adapter");
+  const Model dense = multiplied_out(teacher);
+  const Model::Impl& whole = dense.impl();
   if (!whole.family_names) refuse("a model of a family", "an architecture of one's own");
-  nlohmann::json config = nlohmann::json::parse(teacher.config_json());
+  nlohmann::json config = nlohmann::json::parse(dense.config_json());
   const std::vector<std::int64_t> from = student_layers(teacher, options.layers);
   keep_kinds(config, teacher, from);
   config[layer_key(config, teacher)] = options.layers;

@@ -95,8 +95,8 @@ SoftLabels Teacher::soft_labels(const Samples& samples) {
       throw Error(ErrorKind::input, {.what = "the teacher's logits are not finite",
                                      .where = "Teacher",
                                      .hint = "the weights are damaged, or the model diverged in training"});
-    // What shards keep is an f16, so that is all that any run sees: wherever it comes from, a step has the same
-    // bits. The loss divides by the sum.
+    // What shards keep is an f16, so that is all that any run sees: wherever it comes from, a step has the
+    // same bits. The loss divides by the sum.
     mass = to_f32(to_f16(mass));
   }
   return made;

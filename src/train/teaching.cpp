@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "file/mapped.hpp"
 #include "train/soft_label_shards.hpp"
 #include "train/soft_labels.hpp"
 
@@ -12,11 +13,12 @@ namespace {
 
 [[noreturn]] void refuse_vocabulary(const std::string& where, const std::string& expected,
                                     const std::string& found) {
-  throw Error(ErrorKind::input, {.what = "the teacher has another vocabulary",
-                                 .where = where,
-                                 .expected = expected,
-                                 .found = found,
-                                 .hint = "a student learns from a teacher by the same ids: use its tokenizer"});
+  throw Error(ErrorKind::input,
+              {.what = "the teacher has another vocabulary",
+               .where = where,
+               .expected = expected,
+               .found = found,
+               .hint = "a student learns from a teacher by the same ids: use its tokenizer"});
 }
 
 }  // namespace
@@ -42,13 +44,18 @@ void require_same_ids(const Model& teacher, const Model& student, const std::str
 
 void check_teaching(const TrainingRun& run) {
   check_distill_loss(run.distill->loss);
+  const std::string& teacher = run.distill->teacher;
+  if (!is_folder(teacher) && !is_file(teacher))
+    throw Error(ErrorKind::input,
+                {.what = "no such teacher", .where = teacher, .expected = "a model folder or GGUF file"});
   const auto refuse = [](const char* what, const char* where) {
     throw Error(ErrorKind::usage, {.what = what, .where = where, .hint = "leave it out"});
   };
   if (run.label_smoothing)
     refuse("a teacher says how likely other ids are: labels are not smoothed besides", "label-smoothing");
   if (run.lora && run.distill->layers > 0)
-    refuse("an adapter needs a model in a folder, and the student is made of the teacher's layers", "lora-rank");
+    refuse("an adapter needs a model in a folder, and the student is made of the teacher's layers",
+           "lora-rank");
 }
 
 std::vector<std::string> teaching_notes(const TrainingRun& run) {

@@ -27,8 +27,10 @@ class Pack : public testing::Test {
 TEST_F(Pack, IsTheSameModelInFewerBytes) {
   for (const char* type : {"f32", "bf16"}) {
     const PackReport r = pack(at(type), at("packed"));
-    EXPECT_LT(r.bytes, r.bytes_before * (type[0] == 'f' ? 90 : 75) / 100) << type;  // small weights, many headers
-    EXPECT_EQ(static_cast<std::uint64_t>(r.bytes), std::filesystem::file_size(at("packed/model.safetensors.packed")));
+    EXPECT_LT(r.bytes, r.bytes_before * (type[0] == 'f' ? 90 : 75) / 100)
+        << type;  // small weights, many headers
+    EXPECT_EQ(static_cast<std::uint64_t>(r.bytes),
+              std::filesystem::file_size(at("packed/model.safetensors.packed")));
     EXPECT_EQ(open(at("packed")).weights_hash(), open(at(type)).weights_hash());
     EXPECT_FALSE(std::filesystem::exists(at("packed/checkpoints")));
     unpack(at("packed"), at("again"));

@@ -10,7 +10,8 @@ namespace {
 // Byte b some 2^(b / 8) times: codes that would be longer than the longest.
 std::vector<std::byte> skewed() {
   std::vector<std::byte> bytes;
-  for (int b = 0; b < 256; ++b) bytes.insert(bytes.end(), std::size_t{1} << (b / 16), static_cast<std::byte>(b));
+  for (int b = 0; b < 256; ++b)
+    bytes.insert(bytes.end(), std::size_t{1} << (b / 16), static_cast<std::byte>(b));
   return bytes;
 }
 

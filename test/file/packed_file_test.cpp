@@ -16,7 +16,8 @@ std::string packed(std::string_view bytes, std::size_t at_once) {
   std::vector<std::byte> out;
   const auto all = std::as_bytes(std::span(bytes));
   for (std::size_t at = 0; at < all.size(); at += at_once)
-    packer.add(all.subspan(at, std::min(at_once, all.size() - at)), all.size() % 4 ? Elements::bytes : Elements::single, out);
+    packer.add(all.subspan(at, std::min(at_once, all.size() - at)),
+               all.size() % 4 ? Elements::bytes : Elements::single, out);
   packer.finish(out);
   return {reinterpret_cast<const char*>(out.data()), out.size()};
 }

@@ -66,9 +66,7 @@ void gradient(In logits, Out d, std::int64_t first, std::int64_t V, const SoftGr
     x += first;
     alignas(64) float from[softmax_chunk], made[softmax_chunk];  // d may be the logits
     const auto hard = [&](F v) { return splat(g.hard) * exp_or_zero(v - splat(g.lse)); };
-    const auto soft = [&](F v) {
-      return exp_or_zero(v * splat(g.inverse_temperature) - splat(g.soft_lse));
-    };
+    const auto soft = [&](F v) { return exp_or_zero(v * splat(g.inverse_temperature) - splat(g.soft_lse)); };
     for (std::int64_t at = 0; at < V; at += softmax_chunk) {
       const std::int64_t n = V - at < softmax_chunk ? V - at : softmax_chunk;
       each(n, [&](std::int64_t i, auto part) {
