@@ -3,8 +3,8 @@
 //
 //   hone::TrainingRun run;
 //   run.data = "book.txt"; run.out = "out/small"; run.steps = 500;
-//   run.distill = {.teacher = "out/book", .layers = 4};        // 4 of the teacher's layers begin as the
-//   student hone::train(run);
+//   run.distill = {.teacher = "out/book", .layers = 4};   // four layers of the teacher
+//   hone::train(run);
 //
 // Or in a loop of one's own:
 //
@@ -48,8 +48,8 @@ HONE_API Objective distillation(const DistillLoss& loss);
 struct SoftLabels {
   std::int64_t count = 0;           // samples
   std::vector<std::int32_t> ids{};  // the likeliest, ascending
-  std::vector<float>
-      masses{};  // their probabilities at the loss's temperature, then that of all others, in f16's precision
+  // Their probabilities at the loss's temperature, then that of all others; in f16's precision.
+  std::vector<float> masses{};
   Samples beside(Samples batch) const;  // the batch with these; they must outlive it
 };
 
