@@ -2,9 +2,8 @@
 // fewer.
 //
 //   const hone::Model model = hone::open("model");
-//   const hone::Factorized f = hone::factorize(model, {.keep = 0.8}, &text);   // by what the text makes
-//   products read f.model.save("smaller");                                                  // two tensors a
-//   weight
+//   const hone::Factorized f = hone::factorize(model, {.method = "whitened", .keep = 0.8}, &text);
+//   f.model.save("smaller");   // two tensors a weight
 //
 // W [N,K] becomes U [N,r] V [r,K]. `svd` keeps what W has most of (Eckart and Young, 1936); `whitened` what
 // its results have most of on a text: with the second moments H = L L^T of the product's inputs, the r
