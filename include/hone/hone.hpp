@@ -32,6 +32,7 @@
 // - compress, prune            smaller models, and what they cost
 // - forecast, machine, bench   what a run will need; what this machine can do; what was reached
 // - report, inspect, convert   tables, plots, progress; what a file of weights holds; other formats
+// - distill, pack             small models of large ones; the same model in fewer bytes
 // - error, version, precision, nearest
 //
 // Values (Model, Text, Tokenizer, plans) are cheap to copy and may be shared by threads; a Trainer and a
@@ -46,9 +47,11 @@
 #include "hone/compare.hpp"
 #include "hone/compress.hpp"
 #include "hone/convert.hpp"
+#include "hone/distill.hpp"
 #include "hone/error.hpp"
 #include "hone/eval.hpp"
 #include "hone/examples.hpp"
+#include "hone/factorize.hpp"
 #include "hone/forecast.hpp"
 #include "hone/generate.hpp"
 #include "hone/inspect.hpp"
@@ -56,6 +59,7 @@
 #include "hone/machine.hpp"
 #include "hone/model.hpp"
 #include "hone/nearest.hpp"
+#include "hone/pack.hpp"
 #include "hone/pairs.hpp"
 #include "hone/plan_choices.hpp"
 #include "hone/precision.hpp"

@@ -114,6 +114,9 @@ void add_doctor(Command& app);
 void add_tokenizer(Command& app);
 void add_data(Command& app);
 void add_convert(Command& app);
+void add_distill(Command& app);
+void add_pack(Command& app);
+void add_factorize(Command& app);
 void add_prune(Command& app);
 void add_help(Command& app);
 
