@@ -29,7 +29,7 @@
 // - training_run               a whole run, as `hone train` does it
 // - generate, chat             text from a model; its template for chats
 // - eval, verify, compare      how well a model predicts; its numbers against a reference, or another model's
-// - compress, prune            smaller models, and what they cost
+// - compress, prune, quantize  smaller models, and what they cost
 // - forecast, machine, bench   what a run will need; what this machine can do; what was reached
 // - report, inspect, convert   tables, plots, progress; what a file of weights holds; other formats
 // - distill, pack             small models of large ones; the same model in fewer bytes
@@ -64,6 +64,7 @@
 #include "hone/plan_choices.hpp"
 #include "hone/precision.hpp"
 #include "hone/prune.hpp"
+#include "hone/quantize.hpp"
 #include "hone/report.hpp"
 #include "hone/schedule.hpp"
 #include "hone/shards.hpp"

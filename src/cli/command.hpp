@@ -118,6 +118,7 @@ void add_distill(Command& app);
 void add_pack(Command& app);
 void add_factorize(Command& app);
 void add_prune(Command& app);
+void add_quantize(Command& app);
 void add_help(Command& app);
 
 // Storage for what the parser writes to, as long as the program runs.

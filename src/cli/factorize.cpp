@@ -20,8 +20,7 @@ void run(const Options& o) {
   FactorizeOptions options = o.factorize;
   options.calibration.threads = o.compress.options.threads;
   options.calibration.isa = o.compress.options.isa;
-  const Text* text = o.compress.options.data.empty() ? nullptr : &compression.text("factorize");
-  const Factorized made = factorize(compression.model(), options, text);
+  const Factorized made = factorize(compression.model(), options, compression.text());
   print_notes({fmt::format("{} products have two factors; {:.1f} % of the products' numbers stay",
                            made.ranks.size(), 100 * made.kept)});
   o.compress.print(compression.finish(made.model));
