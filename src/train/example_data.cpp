@@ -48,8 +48,8 @@ std::string identity_of(const Examples& examples, bool packed) {
 
 std::optional<ChatTemplate> template_of(const TrainingRun& run) {
   if (!run.chat_template.empty())
-    return ChatTemplate::open(run.chat_template, special_token_names(run.model));
-  return ChatTemplate::of_model(run.model);
+    return ChatTemplate::open(run.chat_template, special_token_names(base_of(run)));
+  return ChatTemplate::of_model(base_of(run));
 }
 
 Tokenizer tokenizer_for(const TrainingRun& run) {
@@ -80,7 +80,7 @@ Examples open_examples(const TrainingRun& run) {
           {.chat = template_of(run),
            .too_long = run.too_long,
            .train_on_prompt = run.train_on_prompt,
-           .end = end_of_text(run.model, tokenizer),
+           .end = end_of_text(base_of(run), tokenizer),
            .packed = run.packing,
            .seed = run.plan.seed}};
 }

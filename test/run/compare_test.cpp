@@ -19,8 +19,8 @@ using Table = std::vector<float>;  // [token,next]: the logits of what follows a
 Model by_table(const Table& table) {
   const Model model(
       [](Builder& b, Tensor tokens) {
-        return linear(embedding(tokens, b.parameter("eye", {vocabulary, vocabulary}, {})), "table", vocabulary,
-                      {.bias = false});
+        return linear(embedding(tokens, b.parameter("eye", {vocabulary, vocabulary}, {})), "table",
+                      vocabulary, {.bias = false});
       },
       {.vocab_size = vocabulary, .context = 8});
   std::map<std::string, StoredWeight> made;
@@ -54,7 +54,8 @@ TEST(Compare, NumbersByHand) {
   double before = 0, after = 0, kl = 0;
   std::vector<double> sums(3);
   for (std::size_t i = 0; i < 7; ++i) {
-    const auto token = static_cast<std::size_t>(text[i] - 'a'), next = static_cast<std::size_t>(text[i + 1] - 'a');
+    const auto token = static_cast<std::size_t>(text[i] - 'a'),
+               next = static_cast<std::size_t>(text[i + 1] - 'a');
     before -= log_p(first, token, next);
     after -= log_p(second, token, next);
     sums[i / 3] -= log_p(first, token, next);
@@ -111,14 +112,17 @@ TEST(Compare, AModelWithItselfIsItsEvaluation) {
 }
 
 TEST(Compare, AnyThreadsTheSameNumbers) {
-  const Model before = open(HONE_TEST_DATA "/models/llama"), after = from_config(
-      HONE_TEST_DATA "/models/llama/config.json");
+  const Model before = open(HONE_TEST_DATA "/models/llama"),
+              after = from_config(HONE_TEST_DATA "/models/llama/config.json");
   const Text text = Text::of(some_text(), Tokenizer::chars(some_text()));
   const CompareReport one = compare(before, after, text, {.threads = 1}),
                       three = compare(before, after, text, {.threads = 3});
   EXPECT_GT(one.kl, 0);
-  for (const auto& [a, b] : {std::pair{one.before.loss, three.before.loss}, {one.after.loss, three.after.loss},
-                             {one.after.low, three.after.low}, {one.kl, three.kl}, {one.flipped, three.flipped}})
+  for (const auto& [a, b] : {std::pair{one.before.loss, three.before.loss},
+                             {one.after.loss, three.after.loss},
+                             {one.after.low, three.after.low},
+                             {one.kl, three.kl},
+                             {one.flipped, three.flipped}})
     EXPECT_EQ(a, b);
 }
 
@@ -130,9 +134,10 @@ TEST(Compare, BadInput) {
   EXPECT_NE(error_of(ErrorKind::input, [&] { compare(by_table(infinite), by_table(first), text); })
                 .find("not finite"),
             std::string::npos);
-  EXPECT_NE(error_of(ErrorKind::input, [&] { compare(open(HONE_TEST_DATA "/models/gpt2"), by_table(first), text); })
-                .find("different vocabularies"),
-            std::string::npos);
+  EXPECT_NE(
+      error_of(ErrorKind::input, [&] { compare(open(HONE_TEST_DATA "/models/gpt2"), by_table(first), text); })
+          .find("different vocabularies"),
+      std::string::npos);
   EXPECT_NE(error_of(ErrorKind::input, [&] { compare(by_table(first), by_table(first), letters("a")); })
                 .find("no token that follows"),
             std::string::npos);
