@@ -110,7 +110,8 @@ void Examples::Impl::read_file() {
 
 bool Examples::Impl::learns_within(std::int64_t i, std::int64_t seq) const {
   const auto first = learned->begin() + place(i).begin;  // the first token follows nothing
-  return std::find(first + 1, first + std::min(tokens(i), seq + 1), true) != first + std::min(tokens(i), seq + 1);
+  return std::find(first + 1, first + std::min(tokens(i), seq + 1), true) !=
+         first + std::min(tokens(i), seq + 1);
 }
 
 void Examples::Impl::choose() {
@@ -144,7 +145,8 @@ void Examples::Impl::choose() {
     notes.push_back(fmt::format("{}: {} of {} examples have more than {} tokens: {}", path, longer, size(),
                                 options.seq + 1, options.too_long == TooLong::drop ? "left out" : "cut"));
   if (without > 0 && options.too_long == TooLong::cut)
-    notes.push_back(fmt::format("{}: of {} of these nothing that is learned was left: left out", path, without));
+    notes.push_back(
+        fmt::format("{}: of {} of these nothing that is learned was left: left out", path, without));
   if (train == 0 || train == std::ssize(taken))
     throw Error(ErrorKind::input,
                 {.what = "no example is left to " + std::string(train == 0 ? "train on" : "hold out"),

@@ -29,8 +29,8 @@ std::string value_of(const char* path, const std::string& key) {
 
 }  // namespace
 
-// The kernel's high-water mark of this program's memory. rusage has one that outlives exec: whoever is started by
-// a large process would begin with that one's.
+// The kernel's high-water mark of this program's memory. rusage has one that outlives exec: whoever is
+// started by a large process would begin with that one's.
 std::int64_t peak_rss_bytes() {
   const std::string kilobytes = value_of("/proc/self/status", "VmHWM");  // "1234 kB"
   if (!kilobytes.empty()) return std::stoll(kilobytes) * 1024;

@@ -125,8 +125,9 @@ bool is_of_base(const SafetensorsFile& file, const SafetensorsEntry& entry, cons
     file.read(entry, found);
   }
   if (expected != found)
-    refuse(file.path() + ", tensor " + entry.name, "the adapter was trained beside another weight than the base has",
-           name + " of the base", "other values",
+    refuse(file.path() + ", tensor " + entry.name,
+           "the adapter was trained beside another weight than the base has", name + " of the base",
+           "other values",
            "take the base that it was trained on; merge_and_unload() of peft makes one model of both");
   return true;
 }
@@ -175,7 +176,11 @@ void require_shape(const SafetensorsFile& file, const SafetensorsEntry* entry, c
 class Reading {
  public:
   Reading(const Model& base, const std::string& folder, std::optional<float> other_dropout = {})
-      : base_(base), other_dropout_(other_dropout), where_(folder + "/" + config_file), config_(read_json(where_)), file_(open(folder)) {}
+      : base_(base),
+        other_dropout_(other_dropout),
+        where_(folder + "/" + config_file),
+        config_(read_json(where_)),
+        file_(open(folder)) {}
 
   Model run() {
     refuse_other_kinds(config_, where_);
@@ -263,8 +268,9 @@ bool is_adapter(const std::string& folder) {
 
 Model with_adapter(const Model& base, const std::string& folder) {
   if (is_gguf(folder))
-    refuse(folder, "adapters are not read from GGUF files", "a folder with " + std::string(config_file) + " and " + weights_file,
-           "a GGUF file", "take the adapter in PEFT's format");
+    refuse(folder, "adapters are not read from GGUF files",
+           "a folder with " + std::string(config_file) + " and " + weights_file, "a GGUF file",
+           "take the adapter in PEFT's format");
   if (!is_file(folder + "/" + config_file))
     refuse(folder, "not an adapter", std::string(config_file) + " and " + weights_file,
            is_folder(folder) ? "neither" : "no such folder");

@@ -116,15 +116,16 @@ void add_yarn(Json& scaling, const Keys& keys, double by) {
 Json scaling(const GgufFile& file, const Keys& keys, double theta, std::int64_t head_dim) {
   const std::string_view type = keys.text("rope.scaling.type", "linear");
   if (type != "none" && type != "linear" && type != "yarn")
-    keys.refuse("rope.scaling.type", "the rotation is scaled in a way that is not known", "none, linear or yarn",
-                std::string(type));
+    keys.refuse("rope.scaling.type", "the rotation is scaled in a way that is not known",
+                "none, linear or yarn", std::string(type));
   const char* factor = keys.has("rope.scaling.factor") ? "rope.scaling.factor" : "rope.scale_linear";
   const double given = type == "none" ? 1 : keys.number(factor, 0), by = given == 0 ? 1 : given;
   const GgufTensor* factors = file.find(factors_tensor);
   if (factors && by != 1)
     keys.refuse(factor, "the rotation is scaled in two ways", std::string("1 beside ") + factors_tensor,
                 to_text(by));
-  if (const double more = keys.number("rope.scaling.attn_factor", 1); (factors || type != "yarn") && more != 1)
+  if (const double more = keys.number("rope.scaling.attn_factor", 1);
+      (factors || type != "yarn") && more != 1)
     keys.refuse("rope.scaling.attn_factor", "what is rotated is scaled without YaRN", "1", to_text(more));
   if (factors) return given_scaling(file, *factors, keys, theta, head_dim);
   if (by == 1 && type != "yarn") return nullptr;
@@ -134,14 +135,29 @@ Json scaling(const GgufFile& file, const Keys& keys, double theta, std::int64_t 
 }
 
 // What is read here, and what changes nothing that hone computes.
-constexpr std::string_view known_keys[] = {
-    "block_count", "context_length", "embedding_length", "feed_forward_length", "vocab_size",
-    "attention.head_count", "attention.head_count_kv", "attention.key_length", "attention.value_length",
-    "attention.layer_norm_rms_epsilon", "attention.causal", "expert_count", "expert_used_count",
-    "rope.dimension_count", "rope.freq_base", "rope.scale_linear", "rope.scaling.type", "rope.scaling.factor",
-    "rope.scaling.original_context_length", "rope.scaling.attn_factor", "rope.scaling.finetuned"};
+constexpr std::string_view known_keys[] = {"block_count",
+                                           "context_length",
+                                           "embedding_length",
+                                           "feed_forward_length",
+                                           "vocab_size",
+                                           "attention.head_count",
+                                           "attention.head_count_kv",
+                                           "attention.key_length",
+                                           "attention.value_length",
+                                           "attention.layer_norm_rms_epsilon",
+                                           "attention.causal",
+                                           "expert_count",
+                                           "expert_used_count",
+                                           "rope.dimension_count",
+                                           "rope.freq_base",
+                                           "rope.scale_linear",
+                                           "rope.scaling.type",
+                                           "rope.scaling.factor",
+                                           "rope.scaling.original_context_length",
+                                           "rope.scaling.attn_factor",
+                                           "rope.scaling.finetuned"};
 constexpr std::string_view gemma3_keys[] = {"attention.sliding_window", "attention.sliding_window_pattern",
-                                            "rope.freq_base_swa", "final_logit_softcapping",
+                                            "rope.freq_base_swa",       "final_logit_softcapping",
                                             "attention.key_length_swa", "attention.value_length_swa",
                                             "rope.dimension_count_swa"};
 
@@ -166,7 +182,9 @@ void require_plain(const Keys& keys, std::int64_t head_dim, bool windows) {
     keys.refuse("attention.causal", "a language model looks back", "true", "false");
   if (const auto experts = keys.integer("expert_count", 0); experts > 0)
     keys.refuse("expert_count", "a mixture of experts is not supported", "none", std::to_string(experts));
-  const auto counts = [windows](const char* key) { return windows || !std::string_view(key).ends_with("_swa"); };
+  const auto counts = [windows](const char* key) {
+    return windows || !std::string_view(key).ends_with("_swa");
+  };
   for (const char* key : {"rope.dimension_count", "rope.dimension_count_swa"})
     if (const auto rotated = keys.integer(key, head_dim); counts(key) && rotated != head_dim)
       keys.refuse(key, "a rotation of a part of each head is not supported", std::to_string(head_dim),

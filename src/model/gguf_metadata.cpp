@@ -50,7 +50,8 @@ class Keys {
 // llama.cpp's YaRN is Transformers' one with its usual bounds, cut to whole pairs (ggml.c,
 // ggml_rope_yarn_corr_dims; keys of bounds are read for other families only), and has 0.1 ln(scale) + 1, by
 // which what is rotated is multiplied, times one factor of the file (llama-context.cpp).
-void write_yarn(const Keys& keys, const Json& rope, double scale, const Decoder& d, const RopeContext& context) {
+void write_yarn(const Keys& keys, const Json& rope, double scale, const Decoder& d,
+                const RopeContext& context) {
   const Rope& made = d.ropes.front();
   const double usual = scale <= 1 ? 1 : 0.1 * std::log(scale) + 1;
   const double more = static_cast<double>(made.factor) / usual;
@@ -62,7 +63,8 @@ void write_yarn(const Keys& keys, const Json& rope, double scale, const Decoder&
   Json usual_bounds = rope;
   for (const char* key : {"beta_fast", "beta_slow", "truncate"}) usual_bounds.erase(key);
   if (make_rope(usual_bounds, context).frequencies != made.frequencies)
-    refuse(context.where, "rope_parameters of yarn", "beta_fast 32, beta_slow 1 and truncate true", rope.dump());
+    refuse(context.where, "rope_parameters of yarn", "beta_fast 32, beta_slow 1 and truncate true",
+           rope.dump());
 }
 
 void write_rotation(const Keys& keys, const Json& config, const Decoder& d, const std::string& where) {
@@ -71,7 +73,8 @@ void write_rotation(const Keys& keys, const Json& config, const Decoder& d, cons
   const std::string type = rope.at("rope_type").get<std::string>();
   if (type == "default" || !rotation_factors(config).empty()) return;
   if (type != "linear" && type != "yarn") refuse(where, "rope_type", "default, linear, yarn or llama3", type);
-  const Json given = rope.value("original_max_position_embeddings", Json()), by = rope.value("factor", Json());
+  const Json given = rope.value("original_max_position_embeddings", Json()),
+             by = rope.value("factor", Json());
   const std::int64_t original = given.is_number() ? given.get<std::int64_t>() : d.context;
   const double scale =
       by.is_number() ? by.get<double>() : static_cast<double>(d.context) / static_cast<double>(original);
@@ -111,7 +114,8 @@ void write_gemma3(const Keys& keys, const Json& config, const Decoder& d, const 
 }
 
 // What llama.cpp computes is its family's, whatever a file says.
-void require_family(const GgufFamily& family, const Json& config, const Decoder& d, const std::string& where) {
+void require_family(const GgufFamily& family, const Json& config, const Decoder& d,
+                    const std::string& where) {
   const bool gemma3 = is_gemma3(config);
   const char* activation = gemma3 ? "hidden_activation" : "hidden_act";
   if (d.activation != gate_function(family.activation))

@@ -82,12 +82,12 @@ Model open_gguf(const std::string& path, const ModelOptions& options) {
   auto owner = std::make_shared<Owner>(Owner{GgufFile(path)});
   const GgufFile& file = owner->file;
   if (const auto type = file.text("general.type", "model"); type != "model")
-    throw Error(ErrorKind::input, {.what = type == "adapter" ? "this is a LoRA adapter, and no model"
-                                                             : "this is no model",
-                                   .where = path + ", key general.type",
-                                   .expected = "model",
-                                   .found = std::string(type),
-                                   .hint = type == "adapter" ? "MODEL --adapter DIR takes one in PEFT's format" : ""});
+    throw Error(ErrorKind::input,
+                {.what = type == "adapter" ? "this is a LoRA adapter, and no model" : "this is no model",
+                 .where = path + ", key general.type",
+                 .expected = "model",
+                 .found = std::string(type),
+                 .hint = type == "adapter" ? "MODEL --adapter DIR takes one in PEFT's format" : ""});
   if (file.integer("split.count", 1) > 1)
     throw Error(ErrorKind::input, {.what = "the model is split into several files",
                                    .where = path,

@@ -53,7 +53,11 @@ Json pre_tokenizer(const GgufFile& file) {
   return sequence("pretokenizers", {split_by(qwen_words(llama3 ? "{1,3}" : "")), byte_level(false)});
 }
 
-enum TokenType : std::int64_t { control = 3, user_defined = 4, unused = 5 };  // llama.h, enum llama_token_type
+enum TokenType : std::int64_t {
+  control = 3,
+  user_defined = 4,
+  unused = 5
+};  // llama.h, enum llama_token_type
 
 struct Vocabulary {
   std::vector<std::string_view> tokens;

@@ -41,7 +41,9 @@ class StrFormat {
 
   const Value& named(std::string_view name) {
     if (name.find_first_not_of("0123456789") == std::string_view::npos) {
-      const std::size_t place = name.empty() ? next_++ : name.size() > 4 ? given_.positional.size() : std::stoul(std::string(name));
+      const std::size_t place = name.empty()      ? next_++
+                                : name.size() > 4 ? given_.positional.size()
+                                                  : std::stoul(std::string(name));
       if (place >= given_.positional.size()) r_.work.fail("format() has too few values");
       return given_.positional[place];
     }
@@ -55,7 +57,8 @@ class StrFormat {
     if (spec.empty()) return to_string(value, r_.work);
     const std::string_view width = spec.substr(0, spec.find_first_not_of("0123456789."));
     const std::string_view kind = spec.substr(width.size());
-    const bool known = kind.empty() || (kind.size() == 1 && std::string_view("dfeEgGxXos").find(kind[0]) != kind.npos);
+    const bool known =
+        kind.empty() || (kind.size() == 1 && std::string_view("dfeEgGxXos").find(kind[0]) != kind.npos);
     const bool plain = kind.empty() && width.find('.') == std::string_view::npos;
     if (!known || (kind.empty() && value.is_number() && !plain))
       r_.work.fail("format() does not know ':" + std::string(spec) + "'");

@@ -138,7 +138,7 @@ std::string mapped(std::string_view s, const Map& map) {
 // Two letters where Unicode has no single one (SpecialCasing.txt): ligatures and the sharp s.
 std::string upper(std::string_view s) {
   constexpr std::pair<std::string_view, std::string_view> longer[] = {
-      {"\u00DF", "SS"}, {"\uFB00", "FF"}, {"\uFB01", "FI"}, {"\uFB02", "FL"},
+      {"\u00DF", "SS"},  {"\uFB00", "FF"},  {"\uFB01", "FI"}, {"\uFB02", "FL"},
       {"\uFB03", "FFI"}, {"\uFB04", "FFL"}, {"\uFB05", "ST"}, {"\uFB06", "ST"}};
   std::string text = mapped(s, to_upper);
   for (const auto& [letter, letters] : longer)

@@ -79,8 +79,8 @@ class Settings {
     for (const std::string& name : names) {
       const auto it = vocabulary.find(name);
       const bool known = it != vocabulary.end() && it->is_number_integer();
-      const bool described_already =
-          std::any_of(by_id.begin(), by_id.end(), [&](const auto& one) { return one.second["content"] == name; });
+      const bool described_already = std::any_of(
+          by_id.begin(), by_id.end(), [&](const auto& one) { return one.second["content"] == name; });
       if (name.empty() || (!known && described_already)) continue;
       const auto next = std::max(static_cast<std::int64_t>(vocabulary.size()),
                                  by_id.empty() ? 0 : by_id.rbegin()->first + 1);
@@ -122,7 +122,8 @@ Json byte_level(bool prefix, bool regex) {
 
 // The vocabulary with the tokens that were added to it.
 nlohmann::json with_added(nlohmann::json vocabulary, const Json& added) {
-  for (const Json& token : added) vocabulary.emplace(token["content"].get<std::string>(), token["id"].get<std::int64_t>());
+  for (const Json& token : added)
+    vocabulary.emplace(token["content"].get<std::string>(), token["id"].get<std::int64_t>());
   return vocabulary;
 }
 
@@ -137,9 +138,9 @@ constexpr SpecialNames gpt2_names{end_of_text, end_of_text, end_of_text, "", "",
     bert_names{"", "", "[UNK]", "[SEP]", "[PAD]", "[CLS]", "[MASK]"};
 
 std::vector<std::string> special_tokens(const Settings& s, const SpecialNames& n) {
-  return {s.token("bos_token", n.begin),       s.token("eos_token", n.end),
-          s.token("unk_token", n.unknown),     s.token("sep_token", n.separator),
-          s.token("pad_token", n.padding),     s.token("cls_token", n.class_token),
+  return {s.token("bos_token", n.begin),   s.token("eos_token", n.end),
+          s.token("unk_token", n.unknown), s.token("sep_token", n.separator),
+          s.token("pad_token", n.padding), s.token("cls_token", n.class_token),
           s.token("mask_token", n.mask)};
 }
 
@@ -238,9 +239,8 @@ std::string word_piece(const std::string& folder, const Settings& settings) {
                         {"strip_accents", strip.is_null() ? Json(nullptr) : Json(strip.flag_or(false))},
                         {"lowercase", lower}};
   file["pre_tokenizer"] = {{"type", "BertPreTokenizer"}};
-  file["post_processor"] = {{"type", "BertProcessing"},
-                            {"sep", named_id(known, sep, where)},
-                            {"cls", named_id(known, cls, where)}};
+  file["post_processor"] = {
+      {"type", "BertProcessing"}, {"sep", named_id(known, sep, where)}, {"cls", named_id(known, cls, where)}};
   file["decoder"] = {{"type", "WordPiece"}, {"prefix", "##"}, {"cleanup", true}};
   file["model"] = {{"type", "WordPiece"},
                    {"unk_token", unknown},

@@ -291,7 +291,7 @@ class Run {
   void copy_companions() const {
     const std::string base = base_of(options_);
     const auto own = readable_tokenizer(base);
-    own && *own == tokenizer_ ? copy_tokenizer(base, options_.out) : copy_chat_files(base, options_.out);
+    own&&* own == tokenizer_ ? copy_tokenizer(base, options_.out) : copy_chat_files(base, options_.out);
   }
 
   const TrainingRun& options_;

@@ -168,7 +168,10 @@ TEST(Examples, ThatAreTooLongAreRefusedOrDroppedOrCut) {
 TEST(Examples, OfWhichCuttingLeavesNothingToLearnAreLeftOut) {
   std::string lines;
   for (int i = 0; i < 20; ++i)
-    lines += i % 5 == 0 ? R"({"prompt": "a long prompt", "completion": "x"})" "\n" : R"({"prompt": "a", "completion": "xyz"})" "\n";
+    lines += i % 5 == 0 ? R"({"prompt": "a long prompt", "completion": "x"})"
+                          "\n"
+                        : R"({"prompt": "a", "completion": "xyz"})"
+                          "\n";
   const File file(lines);
   const Examples cut = file.examples({.seq = 3, .too_long = TooLong::cut, .end = 'E'});
   EXPECT_EQ(cut.train_examples() + cut.held_out_examples(), 16);
@@ -178,7 +181,10 @@ TEST(Examples, OfWhichCuttingLeavesNothingToLearnAreLeftOut) {
   EXPECT_EQ(file.examples({.seq = 13, .too_long = TooLong::cut, .end = 'E'}).all(0, 1).labels.back(), 'x');
   EXPECT_EQ(file.examples({.end = 'E'}).all(1, 1).labels[3], 'E');
   error_of(ErrorKind::input, [&] {
-    File(R"({"prompt": "a long prompt", "completion": "x"})" "\n" R"({"prompt": "another one", "completion": "x"})" "\n")
+    File(R"({"prompt": "a long prompt", "completion": "x"})"
+         "\n"
+         R"({"prompt": "another one", "completion": "x"})"
+         "\n")
         .examples({.seq = 3, .too_long = TooLong::cut});
   });
 }

@@ -150,7 +150,8 @@ TEST_F(AdapterFiles, OfAnotherModelAreRefused) {
   expect_in("knows", refused_tensors({{"transformer.h.0.attn.c_attn.weight", "F32", {2, 2}}}));
 }
 
-// PEFT saves the base's tables and heads too where an adapter stands beside one: copies, or else another base's.
+// PEFT saves the base's tables and heads too where an adapter stands beside one: copies, or else another
+// base's.
 TEST_F(AdapterFiles, CopiesOfTheBasesWeightsArePassedOver) {
   const std::string base = HONE_TEST_DATA "/models/llama";
   const Model model = with_lora(open(base), {.rank = 2, .targets = {"lm_head", "q_proj"}, .base = base});

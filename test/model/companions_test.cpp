@@ -33,7 +33,8 @@ class ChatFolder : public testing::Test {
         {.vocab_size = 270, .special_tokens = {"<|endoftext|>", "<|im_start|>", "<|im_end|>"}});
     ids_ = tokenizer.vocab_size();
     const std::string config = folder_.write(
-        "config.json", R"({"model_type": "llama", "vocab_size": 280, "hidden_size": 32, "intermediate_size": 32,
+        "config.json",
+        R"({"model_type": "llama", "vocab_size": 280, "hidden_size": 32, "intermediate_size": 32,
           "num_hidden_layers": 1, "num_attention_heads": 2, "num_key_value_heads": 2, "head_dim": 16,
           "max_position_embeddings": 64, "bos_token_id": 1, "eos_token_id": 2, "initializer_range": 0.3,
           "tie_word_embeddings": true})");
@@ -60,7 +61,8 @@ class ChatFolder : public testing::Test {
     EXPECT_EQ(end_token_ids(folder).front(), 2);
     ASSERT_TRUE(Tokenizer::of_model(folder));
     EXPECT_EQ(Tokenizer::open(folder).vocab_size(), ids_);
-    EXPECT_EQ(Tokenizer::open(folder).encode("says it<|im_end|>"), Tokenizer::open(model_).encode("says it<|im_end|>"));
+    EXPECT_EQ(Tokenizer::open(folder).encode("says it<|im_end|>"),
+              Tokenizer::open(model_).encode("says it<|im_end|>"));
   }
 
   TrainingRun run(const std::string& model) const {
@@ -139,7 +141,8 @@ TEST_F(ChatFolder, AnotherTokenizerHelpsWhereTheModelsIsNotRead) {
   options.tokenizer = model_ + "/tokenizer.json";
   train(options);
   expect_companions(options.out);
-  expect_in("not known by this name", error_of(ErrorKind::input, [&] { convert(strange, folder_.file("new")); }));
+  expect_in("not known by this name",
+            error_of(ErrorKind::input, [&] { convert(strange, folder_.file("new")); }));
   EXPECT_FALSE(is_folder(folder_.file("new")));
 }
 
@@ -156,8 +159,13 @@ TEST_F(ChatFolder, TokensWithoutARowAreRefusedInGguf) {
   const Json own = Json::parse(read_whole(model_ + "/tokenizer.json"));
   const auto with_token = [&](std::int64_t id, bool special) {
     Json file = own;
-    file["added_tokens"].push_back({{"id", id}, {"content", "<more>"}, {"special", special}, {"single_word", false},
-                                    {"lstrip", false}, {"rstrip", false}, {"normalized", false}});
+    file["added_tokens"].push_back({{"id", id},
+                                    {"content", "<more>"},
+                                    {"special", special},
+                                    {"single_word", false},
+                                    {"lstrip", false},
+                                    {"rstrip", false},
+                                    {"normalized", false}});
     write(model_ + "/tokenizer.json", file);
     return folder_.file("tokens.gguf");
   };

@@ -19,7 +19,8 @@ inline std::string golden(const std::string& name) {
   return is_folder(plain) ? plain : HONE_TEST_DATA "/models/" + name;
 }
 
-inline std::vector<float> logits(const Model& model, const GenerateOptions& options = {}, std::int64_t tokens = 9) {
+inline std::vector<float> logits(const Model& model, const GenerateOptions& options = {},
+                                 std::int64_t tokens = 9) {
   Generator generator(GeneratePlan(model, options));
   std::vector<std::int32_t> ids;
   for (std::int64_t i = 0; i < tokens; ++i)
@@ -40,8 +41,8 @@ inline double difference(const std::vector<float>& a, const std::vector<float>& 
 
 // The same file without, or with another, of its keys and tensors.
 inline std::string changed(const TemporaryFolder& folder, const std::string& from,
-                    const std::function<bool(GgufWriter&, const std::string&)>& key,
-                    const std::function<std::string(const GgufTensor&)>& name) {
+                           const std::function<bool(GgufWriter&, const std::string&)>& key,
+                           const std::function<std::string(const GgufTensor&)>& name) {
   const GgufFile file(from);
   const std::string to = folder.file("changed.gguf");
   GgufWriter out(to);

@@ -54,11 +54,15 @@ TEST(GgufMetadata, WhatIsSaidOfTheRotationIsWritten) {
         rope({{"mscale", 1.0}, {"mscale_all_dim", 1.0}}), rope({{"mscale", 0.7}, {"mscale_all_dim", 0.3}}),
         rope({{"mscale", 0.7}}), rope({{"factor", nullptr}}), rope({{"beta_fast", 32}, {"truncate", true}}),
         rope({{"original_max_position_embeddings", nullptr}}),
-        Json{{"rope_parameters", nullptr}, {"rope_theta", 500.0}, {"rope_scaling", {{"type", "yarn"}, {"factor", 3.0}}},
+        Json{{"rope_parameters", nullptr},
+             {"rope_theta", 500.0},
+             {"rope_scaling", {{"type", "yarn"}, {"factor", 3.0}}},
              {"original_max_position_embeddings", 16}},
         rope({{"rope_type", "linear"}, {"factor", 2.5}}), rope({{"rope_type", "default"}}),
         rope({{"rope_type", "llama3"}, {"factor", 8.0}, {"low_freq_factor", 1.0}, {"high_freq_factor", 4.0}}),
-        rope({{"rope_type", "longrope"}, {"attention_factor", 1.0}, {"short_factor", {1.0, 1.5, 2.0, 4.0}},
+        rope({{"rope_type", "longrope"},
+              {"attention_factor", 1.0},
+              {"short_factor", {1.0, 1.5, 2.0, 4.0}},
               {"long_factor", {1.0, 1.5, 2.0, 4.0}}})})
     expect_same_numbers(folder, "llama_yarn", changes);
 }
@@ -86,11 +90,15 @@ TEST(GgufMetadata, WhatLlamaCppDoesNotComputeIsRefused) {
   expect_same_numbers(folder, "llama", {{"hidden_act", "swish"}});
   for (const auto& [family, config] :
        {std::pair{"qwen3", R"("num_key_value_heads": 2, "head_dim": 8, "attention_bias": true)"},
-        {"gemma3_text", R"("num_key_value_heads": 2, "head_dim": 8, "query_pre_attn_scalar": 8, "attention_bias": true)"},
+        {"gemma3_text",
+         R"("num_key_value_heads": 2, "head_dim": 8, "query_pre_attn_scalar": 8, "attention_bias": true)"},
         {"mistral", R"("num_key_value_heads": 2, "sliding_window": 8)"}}) {
-    const std::string path = folder.write("config.json", std::string(R"({"model_type": ")") + family +
-        R"(", "vocab_size": 32, "hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 2,
-           "num_attention_heads": 4, "max_position_embeddings": 32, )" + config + "}");
+    const std::string path = folder.write(
+        "config.json",
+        std::string(R"({"model_type": ")") + family +
+            R"(", "vocab_size": 32, "hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 2,
+           "num_attention_heads": 4, "max_position_embeddings": 32, )" +
+            config + "}");
     const std::string from = folder.file(family), file = folder.file("refused.gguf");
     from_config(path).save(from);
     expect_in(std::string(family) == "mistral" ? "sliding_window" : "attention_bias",
@@ -110,7 +118,8 @@ TEST(GgufMetadata, HabitsOfFamiliesAreWritten) {
   EXPECT_EQ(file.integer("qwen3.attention.key_length"), 128);
   EXPECT_EQ(file.integer("qwen3.context_length"), 32768);
   EXPECT_LT(difference(logits(open(folder.file("m.gguf")), {.context = 64}),
-                       logits(open(folder.file("model")), {.context = 64})), 2e-6);
+                       logits(open(folder.file("model")), {.context = 64})),
+            2e-6);
 }
 
 TEST(GgufMetadata, MistralWithoutAWindowIsLlama) {
@@ -143,13 +152,17 @@ TEST_F(ForeignKeys, OfTheRotationAreRead) {
   };
   const double usual = 0.1 * std::log(4.0) + 1;
   EXPECT_LT(difference(logits_of(with("llama_yarn", "llama.rope.scaling.attn_factor", 1.5f)),
-                       yarn({{"attention_factor", 1.5 * usual}})), 1e-5);
+                       yarn({{"attention_factor", 1.5 * usual}})),
+            1e-5);
   EXPECT_LT(difference(logits_of(with("llama_yarn", "llama.rope.scaling.type", "none")),
-                       yarn({{"rope_type", "default"}})), 1e-5);
+                       yarn({{"rope_type", "default"}})),
+            1e-5);
   EXPECT_LT(difference(logits_of(with("qwen2", "qwen2.rope.scale_linear", 2.0f)),
-                       logits_of(with("qwen2", "qwen2.rope.scaling.factor", 2.0f))), 1e-9);
+                       logits_of(with("qwen2", "qwen2.rope.scaling.factor", 2.0f))),
+            1e-9);
   EXPECT_GT(difference(logits_of(with("qwen2", "qwen2.rope.scale_linear", 2.0f)),
-                       logits(open(golden("qwen2")), {}, 60)), 1e-3);
+                       logits(open(golden("qwen2")), {}, 60)),
+            1e-3);
 }
 
 TEST_F(ForeignKeys, ThatChangeNumbersAreRefused) {

@@ -8,6 +8,7 @@
 
 #include "file/format.hpp"
 #include "file/gguf_writer.hpp"
+#include "gguf_files.hpp"
 #include "hone/convert.hpp"
 #include "hone/eval.hpp"
 #include "hone/generate.hpp"
@@ -15,7 +16,6 @@
 #include "machine/isa.hpp"
 #include "model/gguf_family.hpp"
 #include "model/model_impl.hpp"
-#include "gguf_files.hpp"
 
 namespace hone {
 namespace {

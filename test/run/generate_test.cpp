@@ -12,7 +12,6 @@
 #include "../temporary_folder.hpp"
 #include "base/random.hpp"
 #include "base/utf8.hpp"
-#include "hone/lora.hpp"
 #include "hone/train.hpp"
 #include "machine/isa.hpp"
 #include "model/model_impl.hpp"
@@ -233,24 +232,6 @@ TEST(Generator, KeysThatNoProductMadeAreCachedInTheProgramsType) {
   const Model model(plain_attention, {.vocab_size = 40, .context = 32});
   EXPECT_LT(difference(model, {.precision = Precision::f32, .threads = 1}, some_ids(20, 40)), 1e-5);
   EXPECT_LT(difference(model, {.precision = Precision::bf16, .threads = 1}, some_ids(20, 40)), 2e-2);
-}
-
-// Logits that no plain product alone makes, behind prompts that end with a chunk of many tokens.
-TEST(Generator, TheHeadMayBeMoreThanAProduct) {
-  const Model base = open(HONE_TEST_DATA "/models/llama");
-  const Model adapted = with_lora(base, {.rank = 2, .targets = {"lm_head", "q_proj"}});
-  const Model two_heads(
-      [](Builder& b, Tensor tokens) {
-        const auto x = embedding(tokens, b.parameter("wte", {32, 16}, {.init = normal(0.5f)}));
-        return gelu(linear(x, "head", 32)) + linear(x, "other", 32);
-      },
-      {.vocab_size = 32, .context = 80});
-  for (const std::int64_t length : {1, 7, 8, 24, 62}) {
-    EXPECT_LT(difference(two_heads, {}, some_ids(length, 32)), 1e-5) << length;
-    EXPECT_LT(difference(adapted, {}, some_ids(length, base.vocab_size())), 1e-5) << length;
-    Generator generator(GeneratePlan(adapted, {.precision = Precision::bf16}));
-    EXPECT_FALSE(tokens_of(generator.generate(some_ids(length, base.vocab_size()), {.max_tokens = 2})).empty());
-  }
 }
 
 TEST(Generator, DrawsNoIdBeyondTheVocabulary) {  // the head above has 48 rows, its table 40
