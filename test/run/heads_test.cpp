@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "hone/builder.hpp"
 #include "hone/generate.hpp"
 #include "hone/lora.hpp"
 #include "run/logits.hpp"
