@@ -13,12 +13,12 @@ struct Known {
   Element type;
   CodeFormat format;
 };
-constexpr Known known[] = {{Element::q8_0, {8, 32, false, 128}},   {Element::q4_0, {4, 32, false, 8}},
-                           {Element::q4_1, {4, 32, true, 0}},      {Element::q2_g32, {2, 32, true, 0}},
-                           {Element::q2_g64, {2, 64, true, 0}},    {Element::q2_g128, {2, 128, true, 0}},
-                           {Element::q3_g32, {3, 32, true, 0}},    {Element::q3_g64, {3, 64, true, 0}},
-                           {Element::q3_g128, {3, 128, true, 0}},  {Element::q4_g64, {4, 64, true, 0}},
-                           {Element::q4_g128, {4, 128, true, 0}},  {Element::q8_g64, {8, 64, false, 128}},
+constexpr Known known[] = {{Element::q8_0, {8, 32, false, 128}},    {Element::q4_0, {4, 32, false, 8}},
+                           {Element::q4_1, {4, 32, true, 0}},       {Element::q2_g32, {2, 32, true, 0}},
+                           {Element::q2_g64, {2, 64, true, 0}},     {Element::q2_g128, {2, 128, true, 0}},
+                           {Element::q3_g32, {3, 32, true, 0}},     {Element::q3_g64, {3, 64, true, 0}},
+                           {Element::q3_g128, {3, 128, true, 0}},   {Element::q4_g64, {4, 64, true, 0}},
+                           {Element::q4_g128, {4, 128, true, 0}},   {Element::q8_g64, {8, 64, false, 128}},
                            {Element::q8_g128, {8, 128, false, 128}}};
 
 void put_f16(std::byte* to, float x) {
@@ -38,7 +38,8 @@ struct Places {
 
   explicit Places(const CodeFormat& f)
       : codes_at(f.has_minimum ? 4 : 2),
-        code_bytes(static_cast<std::size_t>(f.group) * static_cast<std::size_t>(f.bits == 3 ? 2 : f.bits) / 8),
+        code_bytes(static_cast<std::size_t>(f.group) * static_cast<std::size_t>(f.bits == 3 ? 2 : f.bits) /
+                   8),
         third_bits_at(codes_at + code_bytes),
         bits(f.bits == 3 ? 2 : f.bits) {}
   // Code i's byte, and its lowest bit there: as kernel/isa/block_formats.hpp reads them.

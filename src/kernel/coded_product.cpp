@@ -97,7 +97,8 @@ constexpr std::int64_t task_bytes = 128 * 1024, tasks_per_thread = 4, rows_at_on
 std::int64_t task_panels(const CodedProduct& p, int threads) {
   const std::int64_t panels = panel_count(p.product.N), bytes = shape_of(p.type, p.a.K).bytes();
   if (p.product.M > 4) return panels_at_once;
-  return std::max<std::int64_t>(1, std::min(task_bytes / bytes, divide_up(panels, tasks_per_thread * threads)));
+  return std::max<std::int64_t>(1,
+                                std::min(task_bytes / bytes, divide_up(panels, tasks_per_thread * threads)));
 }
 std::int64_t thread_scratch_bytes(std::int64_t K) {
   return round_up(panels_at_once * expanded_panel_bytes(K), 64);

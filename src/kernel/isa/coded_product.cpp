@@ -38,7 +38,8 @@ constexpr std::int64_t most_direct_rows = 4, direct_panels = 4;
 // --- a few rows --------------------------------------------------------------------------------------------
 
 template <int bits, bool minimum, int rows>
-HONE_INLINE void direct_panel(const PanelProduct& p, const TileRows& x, const std::uint8_t* panel, float* out) {
+HONE_INLINE void direct_panel(const PanelProduct& p, const TileRows& x, const std::uint8_t* panel,
+                              float* out) {
   E sum[rows][parts_of_panel] = {};
   for (std::int64_t g = 0, u = 0; g < p.shape.groups; ++g, panel += p.shape.group_bytes()) {
     const std::uint8_t* at = panel + (minimum ? 64 : 32);
@@ -53,13 +54,13 @@ HONE_INLINE void direct_panel(const PanelProduct& p, const TileRows& x, const st
       if constexpr (bits > 2) __builtin_prefetch(at + 1152), __builtin_prefetch(at + 1216);
       add_unit<bits != 8, minimum, rows, parts_of_panel>(
           x, u, p.shape.zero,
-          [&]<int j>(int v) __attribute__((always_inline)) { return packed_codes<bits, j>(at + 4 * columns * v); },
+          [&]<int j>(int v)
+              __attribute__((always_inline)) { return packed_codes<bits, j>(at + 4 * columns * v); },
           [&](int v) __attribute__((always_inline)) { return scale[v]; },
           [&](int v) __attribute__((always_inline)) { return least[v]; }, sum);
     }
   }
-  for (int r = 0; r < rows; ++r)
-    std::memcpy(out + r * direct_panels * panel_rows, sum[r], sizeof sum[r]);
+  for (int r = 0; r < rows; ++r) std::memcpy(out + r * direct_panels * panel_rows, sum[r], sizeof sum[r]);
 }
 
 template <int rows>
@@ -70,7 +71,8 @@ void multiply_direct(const PanelProduct& p, std::int64_t first, std::int64_t cou
       alignas(64) float tile[rows * direct_panels * panel_rows] = {};
       const std::int64_t panels = smaller(direct_panels, count - c), column = (first + c) * panel_rows;
       for (std::int64_t i = 0; i < panels; ++i)
-        direct_panel<bits, minimum, rows>(p, x, p.panels + (first + c + i) * p.shape.bytes(), tile + i * panel_rows);
+        direct_panel<bits, minimum, rows>(p, x, p.panels + (first + c + i) * p.shape.bytes(),
+                                          tile + i * panel_rows);
       finish_tile(p.product, {row, column, rows, smaller(panels * panel_rows, p.product.N - column)}, tile,
                   direct_panels * panel_rows);
     }
@@ -114,8 +116,8 @@ constexpr int tile_vectors = 2;
 constexpr std::int64_t rows_of_tile = 4, tile_stride = panels_at_once * panel_rows;
 
 template <bool narrow, bool minimum, int rows, int vectors>
-HONE_INLINE void expanded_tile(const PanelProduct& p, const TileRows& x, const Expanded& w, std::int64_t count,
-                               std::int64_t first_vector, float* out) {
+HONE_INLINE void expanded_tile(const PanelProduct& p, const TileRows& x, const Expanded& w,
+                               std::int64_t count, std::int64_t first_vector, float* out) {
   E sum[rows][vectors] = {};
   const std::uint8_t* codes = w.codes + first_vector * 4 * columns;
   for (std::int64_t u = 0; u < p.a.K / unit; ++u, codes += steps * count * 64) {
@@ -125,9 +127,8 @@ HONE_INLINE void expanded_tile(const PanelProduct& p, const TileRows& x, const E
     };
     add_unit<narrow, minimum, rows, vectors>(
         x, u, p.shape.zero,
-        [&]<int j>(int v) __attribute__((always_inline)) {
-          return load_as<B>(codes + j * count * 64 + v * 4 * columns);
-        },
+        [&]<int j>(int v)
+            __attribute__((always_inline)) { return load_as<B>(codes + j * count * 64 + v * 4 * columns); },
         [&](int v) __attribute__((always_inline)) { return load_as<E>(scales(v)); },
         [&](int v) __attribute__((always_inline)) { return load_as<E>(scales(v) + 16); }, sum);
   }

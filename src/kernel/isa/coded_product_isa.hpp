@@ -1,5 +1,5 @@
-// What kernel/coded_product.cpp hands to the loops of coded_product.cpp, which are compiled once per instruction
-// set.
+// What kernel/coded_product.cpp hands to the loops of coded_product.cpp, which are compiled once per
+// instruction set.
 #pragma once
 #include <cstdint>
 
@@ -10,10 +10,10 @@ namespace hone::kernel {
 
 // Rows of activations as whole numbers of eight bits, by units of 32: x is about scale * code.
 struct RowCodes {
-  std::int64_t K = 0;             // of a row, a multiple of 32
-  std::int8_t* codes = nullptr;   // [rows][K], from -127 to 127
-  float* scales = nullptr;        // [rows][K / 32][2]: scale, and scale times the sum of the unit's codes
-  std::int32_t* sums = nullptr;   // [rows][K / 32]: of the unit's codes
+  std::int64_t K = 0;            // of a row, a multiple of 32
+  std::int8_t* codes = nullptr;  // [rows][K], from -127 to 127
+  float* scales = nullptr;       // [rows][K / 32][2]: scale, and scale times the sum of the unit's codes
+  std::int32_t* sums = nullptr;  // [rows][K / 32]: of the unit's codes
 };
 
 // How a panel, 16 rows of a weight, lies in memory: group by group
@@ -27,9 +27,7 @@ struct PanelShape {
   std::int64_t groups = 0, group_units = 1;
 
   constexpr std::int64_t unit_bytes() const { return 64 * bits; }
-  constexpr std::int64_t group_bytes() const {
-    return (has_minimum ? 64 : 32) + group_units * unit_bytes();
-  }
+  constexpr std::int64_t group_bytes() const { return (has_minimum ? 64 : 32) + group_units * unit_bytes(); }
   constexpr std::int64_t bytes() const { return groups * group_bytes(); }
 };
 constexpr std::int64_t panel_rows = 16;

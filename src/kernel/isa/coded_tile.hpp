@@ -1,8 +1,8 @@
 // A tile of products of coded rows with panels (kernel/coded_product.hpp): some rows by some columns.
 //
 // Codes of a unit of 32 multiply and add up in whole numbers, exactly, so in whatever way a build does it; to
-// the sum in f32 a unit adds fma(sum of codes, scales' product, .) and then fma(minimum, sum of x, .), units in
-// order. So a result has the same bits for any number of rows, and on every vector instruction set.
+// the sum in f32 a unit adds fma(sum of codes, scales' product, .) and then fma(minimum, sum of x, .), units
+// in order. So a result has the same bits for any number of rows, and on every vector instruction set.
 #pragma once
 #include "kernel/isa/coded_product_isa.hpp"
 #include "kernel/isa/simd.hpp"
