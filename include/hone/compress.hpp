@@ -53,11 +53,12 @@ class HONE_API Compression {
 
   const Model& model() const;                     // `in`
   const std::vector<std::string>& notes() const;  // of the model and the texts
-  // The text to learn from. Error(usage) where there is none: `method` needs it.
-  const Text& text(const std::string& method) const;
+  const Text* text() const;                       // to learn from, options.data; null: none
   // Compares, and writes `after` with what goes with `in`. Error(quality) where the loss rose more than it
   // may, or is not finite; then nothing is written.
   CompressReport finish(const Model& after) const;
+  // The same where OUT is written in another way: `write` does it, and returns the bytes of all weights.
+  CompressReport finish(const Model& after, const std::function<std::int64_t()>& write) const;
 
  private:
   struct Impl;

@@ -1,27 +1,33 @@
-// Weights of a model set to zero, those that matter least.
+// Weights of a model set to zero, those that matter least; or whole parts of it taken out.
 //
 //   const hone::Model model = hone::open("model");
-//   const hone::Pruned pruned = hone::prune(model, {.sparsity = 0.5, .pattern = "2:4"});
+//   const hone::Text text("valid.txt", {.tokenizer = "model"});
+//   const hone::Pruned pruned = hone::prune(model, text, {.method = "sparsegpt", .pattern = "2:4"});
 //   pruned.model.save("sparse");
 //   std::printf("%.1f %% of its products' weights are zero\n", 100 * pruned.sparsity);
 //
-// Pruned are the matrices of products: not the table of tokens, nor the head, nor norms and biases, as the
-// field's papers have it. Every matrix loses the same share.
+// Weights are those of products' matrices: not the table of tokens, nor the head, nor norms and biases, as
+// the field's papers have it. Every matrix loses the same share. Of parts each layer loses the same number,
+// and what stays is a smaller dense model of the same family.
 #pragma once
 #include <cstdint>
 #include <string>
 #include <vector>
 
+#include "hone/calibration.hpp"
 #include "hone/model.hpp"
+#include "hone/text.hpp"
 
 namespace hone {
 
 struct PruneOptions {
   std::string method = "magnitude";  // of prune_methods()
-  double sparsity = 0.5;             // the share of each matrix that becomes zero: 0 <= sparsity < 1
+  double sparsity = 0.5;  // the share of each matrix, or of the parts, that goes: 0 <= sparsity < 1
   // unstructured; 2:4, of each four inputs of an output two are zero; 4x1 and 16x1, so many outputs of one
-  // input together.
+  // input together. Parts, of which no method is asked: heads (keys and values with the queries that share
+  // them), channels of the feed-forward, layers.
   std::string pattern = "unstructured";
+  CalibrationOptions sample{};  // of the text, for what learns from one; threads and isa for all
 };
 
 HONE_API std::vector<std::string> prune_methods();
@@ -29,12 +35,15 @@ HONE_API std::vector<std::string> prune_patterns();
 
 struct Pruned {
   Model model;                       // weights in the types that the model's files have them in
-  double sparsity = 0;               // of the pruned matrices, as it came out
-  std::vector<std::string> notes{};  // for a person: rows that have no weight left
+  double sparsity = 0;               // of the pruned matrices, or of the parts, as it came out
+  std::vector<std::string> notes{};  // for a person: rows that have no weight left, parts that went
 };
 
-// Error(usage) for a method, pattern or sparsity that there is not; 2:4 is half. Error(input) for weights in
-// blocks: a model is pruned before it is quantized.
+// Error(usage) for a method, pattern or sparsity that there is not, and for what learns from a text and has
+// none: wanda, sparsegpt, layers; 2:4 is half. Error(input) for weights in blocks: a model is pruned before
+// it is quantized.
 HONE_API Pruned prune(const Model& model, const PruneOptions& options);
+// Heads and channels are measured on the text too, and what stays makes good what goes.
+HONE_API Pruned prune(const Model& model, const Text& text, const PruneOptions& options);
 
 }  // namespace hone

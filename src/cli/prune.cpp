@@ -14,31 +14,39 @@ struct Options {
   PruneOptions prune;
 };
 
-void run(const Options& o) {
+void run(Options o) {
+  o.prune.sample.threads = o.compress.options.threads;
+  o.prune.sample.isa = o.compress.options.isa;
   const Compression compression = o.compress.open();
-  const Pruned pruned = prune(compression.model(), o.prune);
+  const Text* const text = compression.text();
+  const Pruned pruned =
+      text ? prune(compression.model(), *text, o.prune) : prune(compression.model(), o.prune);
   print_notes(pruned.notes);
-  const CompressReport report = compression.finish(pruned.model);
-  o.compress.print(report);
+  o.compress.print(compression.finish(pruned.model));
 }
 
 }  // namespace
 
 void add_prune(Command& app) {
-  auto* c = app.add_subcommand("prune", "weights that matter least to zero, in all products but the head",
-                               "  hone prune SmolLM2-135M out/half --sparsity 0.5 --eval-data valid.txt\n"
-                               "  hone prune SmolLM2-135M out/half --pattern 2:4 --eval-data valid.txt "
-                               "--max-loss-increase 10% --json");
+  auto* c = app.add_subcommand(
+      "prune", "weights that matter least to zero, in all products but the head; or whole parts out",
+      "  hone prune SmolLM2-135M out/half --sparsity 0.5 --eval-data valid.txt\n"
+      "  hone prune SmolLM2-135M out/half --method sparsegpt --pattern 2:4 --data train.txt\n"
+      "  hone prune SmolLM2-135M out/small --pattern layers --sparsity 0.2 --data train.txt "
+      "--max-loss-increase 10%");
   auto* o = new_kept<Options>();
-  o->compress.add_to(*c, "");
-  c->add_option("--method", o->prune.method, fmt::format("{}", fmt::join(prune_methods(), ", ")))
+  o->compress.add_to(*c, "what wanda, sparsegpt, heads, channels and layers measure on");
+  c->add_option("--method", o->prune.method, fmt::format("of weights: {}", fmt::join(prune_methods(), ", ")))
       ->capture_default_str();
-  c->add_option("--sparsity", o->prune.sparsity, "share of each matrix that becomes zero")
+  c->add_option("--sparsity", o->prune.sparsity, "share of each matrix, or of the parts, that goes")
       ->capture_default_str();
-  c->add_option(
-       "--pattern", o->prune.pattern,
-       "unstructured; 2:4, two of each four inputs; 4x1, 16x1: so many outputs of one input together")
+  c->add_option("--pattern", o->prune.pattern,
+                "of weights: unstructured; 2:4, two of each four inputs; 4x1, 16x1, so many outputs of one "
+                "input; of parts, which leaves a smaller model: heads, channels, layers")
       ->capture_default_str();
+  c->add_option("--windows", o->prune.sample.windows, "of --data that are learned from")
+      ->capture_default_str();
+  c->add_option("--seq", o->prune.sample.seq, "tokens each of these has")->capture_default_str();
   c->callback([=] { run(*o); });
 }
 

@@ -4,54 +4,35 @@
 #include <numeric>
 
 #include "base/arena.hpp"
+#include "compress/column_errors.hpp"
 #include "compress/linear_algebra.hpp"
 #include "kernel/gemm.hpp"
 
 namespace hone {
 namespace {
 
-constexpr std::int64_t block_columns = 128;  // between two products that take errors off all columns behind
 constexpr std::int64_t task_rows = 16;
-
-// rest[rows,columns] -= error[rows,block] factor[block,columns], rows and columns in matrices of other
-// widths.
-void take_off(float* rest, std::int64_t rest_stride, const float* error, const float* factor,
-              std::int64_t factor_stride, std::int64_t rows, std::int64_t block, std::int64_t columns,
-              Isa isa, ThreadPool& pool) {
-  const kernel::Gemm product{.M = rows,
-                             .N = columns,
-                             .K = block,
-                             .a = {error},
-                             .a_stride = block_columns,
-                             .b = {factor},
-                             .b_stride = factor_stride,
-                             .c = {rest},
-                             .c_stride = rest_stride,
-                             .residual = rest};
-  const Arena scratch(static_cast<std::size_t>(kernel::scratch_bytes(product, isa, pool.threads())) + 1);
-  kernel::run(product, isa, pool, scratch.data());
-}
 
 class Rounding {
  public:
   Rounding(std::span<const float> w, CodedMatrix& q, const ColumnOrder& order)
       : q_(q), order_(order), columns_(q.columns) {
-    ordered_.resize(w.size()), errors_.resize(static_cast<std::size_t>(q.rows * block_columns));
+    ordered_.resize(w.size()), errors_.resize(static_cast<std::size_t>(q.rows * error_columns));
     for (std::int64_t r = 0; r < q.rows; ++r)
       for (std::int64_t i = 0; i < columns_; ++i)
         at(r, i) = w[index(r, order.column[static_cast<std::size_t>(i)])];
   }
 
   void run(Isa isa, ThreadPool& pool) {
-    for (std::int64_t first = 0; first < columns_; first += block_columns) {
-      const std::int64_t count = std::min(block_columns, columns_ - first), behind = first + count;
+    for (std::int64_t first = 0; first < columns_; first += error_columns) {
+      const std::int64_t count = std::min(error_columns, columns_ - first), behind = first + count;
       pool.run((q_.rows + task_rows - 1) / task_rows, [&](std::int64_t task, int) {
         for (std::int64_t r = task * task_rows; r < std::min(q_.rows, (task + 1) * task_rows); ++r)
           round_row(r, first, count);
       });
       if (behind < columns_)
-        take_off(&at(0, behind), columns_, errors_.data(), factor(first) + behind, columns_, q_.rows, count,
-                 columns_ - behind, isa, pool);
+        add_errors(&at(0, behind), columns_, errors_.data(), factor(first) + behind, columns_, q_.rows, count,
+                   columns_ - behind, isa, pool);
     }
   }
 
@@ -65,7 +46,7 @@ class Rounding {
   // Columns [first, first + count) of a row, each error taken off those behind it in the block. Kept
   // negative, for the product that takes them off the rest.
   void round_row(std::int64_t r, std::int64_t first, std::int64_t count) {
-    float* error = errors_.data() + r * block_columns;
+    float* error = errors_.data() + r * error_columns;
     for (std::int64_t i = first; i < first + count; ++i) {
       const std::int64_t c = order_.column[static_cast<std::size_t>(i)];
       const auto g = static_cast<std::size_t>(r * q_.groups() + c / q_.grid.group);

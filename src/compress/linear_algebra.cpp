@@ -3,6 +3,8 @@
 #include <Eigen/Cholesky>
 #include <Eigen/SVD>
 
+#include "hone/error.hpp"
+
 namespace hone {
 namespace {
 
@@ -29,6 +31,13 @@ std::optional<std::vector<double>> cholesky(std::span<const double> h, std::int6
   if (factor.info() != Eigen::Success) return {};
   const Matrix lower = factor.matrixL();
   return values_of(lower);
+}
+
+std::vector<double> solve_positive(std::span<const double> h, std::span<const double> b, std::int64_t n) {
+  const Eigen::LLT<Matrix> factor(View(h.data(), n, n));
+  if (factor.info() != Eigen::Success)
+    throw Error(ErrorKind::input, {.what = "the moments of a product's input have no inverse"});
+  return values_of(Matrix(factor.solve(View(b.data(), n, static_cast<Eigen::Index>(b.size()) / n))));
 }
 
 Svd svd(std::span<const double> m, std::int64_t rows, std::int64_t columns) {

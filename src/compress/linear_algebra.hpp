@@ -18,6 +18,9 @@ std::optional<std::vector<double>> inverse_factor(std::span<const double> h, std
 // The lower triangular L [n,n] of H = L L^T; none where H is not positive definite.
 std::optional<std::vector<double>> cholesky(std::span<const double> h, std::int64_t n);
 
+// X of H X = B, H [n,n] positive definite (as symmetric), B [n,columns]; Error(input) where H is not.
+std::vector<double> solve_positive(std::span<const double> h, std::span<const double> b, std::int64_t n);
+
 // M [rows,columns] = U diag(s) V^T, s falling; U [rows,k], V [columns,k], k the smaller of both.
 struct Svd {
   std::int64_t rows = 0, columns = 0, rank = 0;

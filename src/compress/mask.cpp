@@ -5,9 +5,6 @@
 #include <cmath>
 #include <numeric>
 
-#include "hone/error.hpp"
-#include "hone/nearest.hpp"
-
 namespace hone {
 namespace {
 
@@ -66,25 +63,26 @@ void drop_halves(std::vector<std::uint8_t>& mask, std::span<const float> scores,
     for (std::int64_t c = 0; c < columns; c += group) {
       const std::int64_t width = std::min(group, columns - c);
       const std::size_t first = row + static_cast<std::size_t>(c);
-      for (const std::int64_t place :
-           least(scores.subspan(first, static_cast<std::size_t>(width)), width / 2))
-        mask[first + static_cast<std::size_t>(place)] = 0;
+      drop_half(scores.subspan(first, static_cast<std::size_t>(width)), std::span(mask).subspan(first));
     }
 }
 
 }  // namespace
 
+void drop_half(std::span<const float> scores, std::span<std::uint8_t> mask) {
+  for (std::size_t i = 0; i < scores.size(); ++i) {
+    std::size_t before = 0;  // that go sooner
+    for (std::size_t j = 0; j < scores.size(); ++j)
+      before += scores[j] < scores[i] || (scores[j] == scores[i] && j < i);
+    if (before < scores.size() / 2) mask[i] = 0;
+  }
+}
+
 std::span<const Pattern> patterns() { return all_patterns; }
 
-const Pattern& pattern_named(const std::string& name) {
-  std::vector<std::string> names;
-  for (const Pattern& p : all_patterns) {
-    if (name == p.name) return p;
-    names.emplace_back(p.name);
-  }
-  throw Error(ErrorKind::usage, {.what = "no pattern '" + name + "'",
-                                 .where = "pattern",
-                                 .hint = "did you mean '" + nearest(name, names) + "'?"});
+const Pattern* find_pattern(const std::string& name) {
+  const auto found = std::ranges::find_if(all_patterns, [&](const Pattern& p) { return name == p.name; });
+  return found == all_patterns.end() ? nullptr : &*found;
 }
 
 std::vector<std::uint8_t> kept(std::span<const float> scores, std::int64_t rows, std::int64_t columns,

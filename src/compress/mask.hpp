@@ -9,11 +9,19 @@ namespace hone {
 
 // What goes together: `rows` outputs of one input; or of each `of` inputs of an output exactly half.
 struct Pattern {
-  const char* name;
+  const char* name = "unstructured";
   std::int64_t rows = 1, of = 0;
 };
+// How much of a matrix goes, in which shape.
+struct Sparsity {
+  Pattern pattern{};
+  double share = 0;
+};
 std::span<const Pattern> patterns();
-const Pattern& pattern_named(const std::string& name);  // Error(usage) that names the nearest
+const Pattern* find_pattern(const std::string& name);  // null where there is none
+
+// 0 where the lesser half of the scores is, rounded down; of a few.
+void drop_half(std::span<const float> scores, std::span<std::uint8_t> mask);
 
 // Scores are [rows,columns], of rows as outputs. 1 stands where an element is kept. A block matters by the
 // mean of its elements (the last rows may be a smaller one); of equal scores the first go first.

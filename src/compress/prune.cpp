@@ -2,10 +2,16 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <map>
+#include <set>
 
 #include "base/number.hpp"
+#include "compress/calibrate.hpp"
 #include "compress/mask.hpp"
+#include "compress/prune_parts.hpp"
+#include "compress/sparsegpt.hpp"
+#include "exec/job.hpp"
 #include "hone/nearest.hpp"
 #include "ir/values.hpp"
 #include "model/adapter.hpp"
@@ -13,39 +19,164 @@
 namespace hone {
 namespace {
 
-constexpr const char* magnitude = "magnitude";
+// What a method works on: a product's weight [out,in], and for one that learns the moments of its input.
+struct Matrix {
+  std::span<float> weight;
+  std::int64_t rows, columns;
+  const Moments* moments = nullptr;
+};
+struct Method {
+  const char* name;
+  bool learns;
+  // Sets what goes to zero, and may change what stays.
+  void (*run)(const Matrix& m, const Sparsity& wanted, Isa isa, ThreadPool& pool);
+};
 
-void check(const PruneOptions& o) {
-  const auto methods = prune_methods();
-  if (std::ranges::find(methods, o.method) == methods.end())
-    throw Error(ErrorKind::usage, {.what = "no method '" + o.method + "'",
-                                   .where = "method",
-                                   .hint = "did you mean '" + nearest(o.method, methods) + "'?"});
-  const bool half = pattern_named(o.pattern).of > 0;
-  if (!(o.sparsity >= 0 && o.sparsity < 1) || (half && o.sparsity != 0.5))
-    throw Error(ErrorKind::usage,
-                {.what = "impossible value",
-                 .where = "sparsity",
-                 .expected = half ? "0.5: of each four weights two are zero" : "0 <= sparsity < 1",
-                 .found = to_text(o.sparsity)});
+void drop(std::span<float> weight, std::span<const std::uint8_t> mask) {
+  for (std::size_t i = 0; i < weight.size(); ++i)
+    if (!mask[i]) weight[i] = 0;
 }
 
-// Each matrix by itself: how much an element matters is its own size (Han et al., 2015).
-std::vector<float> magnitudes(std::span<const float> weight) {
-  std::vector<float> scores(weight.size());
-  std::ranges::transform(weight, scores.begin(), [](float w) { return std::abs(w); });
-  return scores;
+// How much an element matters is its own size, in the whole matrix (Han, Pool, Tran and Dally, 2015).
+void magnitude(const Matrix& m, const Sparsity& wanted, Isa, ThreadPool&) {
+  std::vector<float> scores(m.weight.size());
+  std::ranges::transform(m.weight, scores.begin(), [](float w) { return std::abs(w); });
+  drop(m.weight, kept(scores, m.rows, m.columns, wanted.pattern, wanted.share));
+}
+
+// Its size times the norm of what it multiplies, compared within an output, or within those of a block (Sun,
+// Liu, Bair and Kolter, "Wanda", arXiv 2306.11695).
+void wanda(const Matrix& m, const Sparsity& wanted, Isa, ThreadPool& pool) {
+  std::vector<float> norms(static_cast<std::size_t>(m.columns));
+  for (std::int64_t c = 0; c < m.columns; ++c)
+    norms[static_cast<std::size_t>(c)] = std::sqrt(m.moments->at(c, c));
+  const std::int64_t together = wanted.pattern.rows;
+  pool.run((m.rows + together - 1) / together, [&](std::int64_t task, int) {
+    const std::int64_t rows = std::min(together, m.rows - task * together);
+    const auto part = m.weight.subspan(static_cast<std::size_t>(task * together * m.columns),
+                                       static_cast<std::size_t>(rows * m.columns));
+    std::vector<float> scores(part.size());
+    for (std::size_t i = 0; i < part.size(); ++i) scores[i] = std::abs(part[i]) * norms[i % norms.size()];
+    drop(part, kept(scores, rows, m.columns, wanted.pattern, wanted.share));
+  });
+}
+
+void by_sparsegpt(const Matrix& m, const Sparsity& wanted, Isa isa, ThreadPool& pool) {
+  sparsegpt(m.weight, m.rows, *m.moments, wanted, isa, pool);
+}
+
+constexpr Method methods[] = {
+    {"magnitude", false, magnitude}, {"wanda", true, wanda}, {"sparsegpt", true, by_sparsegpt}};
+
+const Method& method_named(const std::string& name) {
+  for (const Method& m : methods)
+    if (name == m.name) return m;
+  throw Error(ErrorKind::usage, {.what = "no method '" + name + "'",
+                                 .where = "method",
+                                 .hint = "did you mean '" + nearest(name, prune_methods()) + "'?"});
+}
+
+Sparsity wanted_of(const PruneOptions& o) {
+  const Pattern* const pattern = find_pattern(o.pattern);
+  if (!pattern)
+    throw Error(ErrorKind::usage, {.what = "no pattern '" + o.pattern + "'",
+                                   .where = "pattern",
+                                   .hint = "did you mean '" + nearest(o.pattern, prune_patterns()) + "'?"});
+  const Sparsity wanted{*pattern, o.sparsity};
+  const bool half = wanted.pattern.of > 0;
+  if (o.sparsity >= 0 && o.sparsity < 1 && (!half || o.sparsity == 0.5)) return wanted;
+  throw Error(ErrorKind::usage,
+              {.what = "impossible value",
+               .where = "sparsity",
+               .expected = half ? "0.5: of each four weights two are zero" : "0 <= sparsity < 1",
+               .found = to_text(o.sparsity)});
 }
 
 class Pruning {
  public:
-  Pruning(const Model& model, const PruneOptions& options)
-      : model_(model.impl()), options_(options), types_(model_.store.stored_types()) {}
-
-  Pruned run(const Model& model) {
+  Pruning(const Model& model, const PruneOptions& o)
+      : model_(model),
+        impl_(model.impl()),
+        method_(method_named(o.method)),
+        wanted_(wanted_of(o)),
+        types_(impl_.store.stored_types()),
+        exec_(exec_options(o.sample.threads, o.sample.isa)),
+        pool_(exec_.threads) {
     for (const LinearModule& module : modules_of(model))
-      if (!module.head) prune(model_.spec(module.name + ".weight"));
-    Pruned done{with_weights(model, model_.store.with_stored(std::move(made_)))};
+      if (!module.head) weights_.push_back(module.name + ".weight");
+    for (const std::string& name : weights_) require_no_blocks(name);
+  }
+
+  const Method& method() const { return method_; }
+
+  Pruned by_itself() {
+    for (const std::string& name : weights_) prune(name, nullptr);
+    return finished();
+  }
+
+  // Layer by layer, each on what those before it, pruned, make of the sample.
+  Pruned on(const Text& text, const CalibrationOptions& sample) {
+    const std::set<std::string> mine(weights_.begin(), weights_.end());
+    calibrate(model_, text, sample, [&](const LayerMoments& layer) {
+      NewWeights changed;
+      for (const auto& [name, moments] : layer.inputs)
+        if (mine.contains(name)) changed[name] = prune(name, moments.get());
+      return changed;
+    });
+    return finished();
+  }
+
+ private:
+  DType type_of(const std::string& name) const {
+    const auto found = types_.find(name);
+    return found == types_.end() ? DType::f32 : found->second;
+  }
+
+  void require_no_blocks(const std::string& weight) const {
+    if (!is_blocks(type_of(weight))) return;
+    throw Error(ErrorKind::input, {.what = "the model is quantized, and zeros are no values of its codes",
+                                   .where = "weight " + weight,
+                                   .found = std::string(name(type_of(weight))),
+                                   .hint = "prune the model that it was made of, and quantize the result"});
+  }
+
+  // [out,in], as it will be read again.
+  std::vector<float> prune(const std::string& name, const Moments* moments) {
+    ParameterSpec spec = impl_.spec(name);
+    spec.dtype = DType::f32;
+    std::vector<float> weight(static_cast<std::size_t>(spec.shape.elements()));
+    impl_.store.read(spec, std::as_writable_bytes(std::span(weight)));
+    impl_.store.require_finite(spec, weight);
+    method_.run({weight, spec.shape[0], spec.shape[1], moments}, wanted_, exec_.isa, pool_);
+    write(spec, weight);
+    count(spec, weight);
+    return weight;
+  }
+
+  // In the type that the model's file has it in; `weight` becomes what that type holds.
+  void write(const ParameterSpec& spec, std::span<float> weight) {
+    const TensorType type{spec.shape, type_of(spec.name)};
+    std::vector<float> turned(weight.size());
+    to_file_layout(spec, std::as_bytes(weight), std::as_writable_bytes(std::span(turned)));
+    std::vector<std::byte> bytes(static_cast<std::size_t>(type.bytes()));
+    narrow(turned, type.dtype, bytes);
+    widen(bytes, type.dtype, turned);
+    from_file_layout(spec, std::as_bytes(std::span(turned)), std::as_writable_bytes(weight));
+    made_[spec.name] = made_weight(type, std::move(bytes));
+  }
+
+  void count(const ParameterSpec& spec, std::span<const float> weight) {
+    const auto columns = static_cast<std::size_t>(spec.shape[1]);
+    for (std::size_t row = 0; row < weight.size(); row += columns) {
+      const auto zeros = std::ranges::count(weight.subspan(row, columns), 0.0f);
+      zeros_ += zeros;
+      if (zeros == spec.shape[1] && empty_rows_++ == 0) first_empty_ = spec.name;
+    }
+    all_ += std::ssize(weight);
+  }
+
+  Pruned finished() {
+    Pruned done{with_weights(model_, impl_.store.with_stored(std::move(made_)))};
     if (all_ > 0) done.sparsity = static_cast<double>(zeros_) / static_cast<double>(all_);
     if (empty_rows_ > 0)
       done.notes.push_back(
@@ -55,70 +186,70 @@ class Pruning {
     return done;
   }
 
- private:
-  void prune(const ParameterSpec& spec) {
-    std::vector<float> weight(static_cast<std::size_t>(spec.shape.elements()));  // [out,in]
-    ParameterSpec wide = spec;
-    wide.dtype = DType::f32;
-    model_.store.read(wide, std::as_writable_bytes(std::span(weight)));
-    model_.store.require_finite(spec, weight);
-    const std::vector<std::uint8_t> mask = kept(magnitudes(weight), spec.shape[0], spec.shape[1],
-                                                pattern_named(options_.pattern), options_.sparsity);
-    for (std::size_t i = 0; i < weight.size(); ++i)
-      if (!mask[i]) weight[i] = 0;
-    count(spec, weight);
-    write(wide, weight);
-  }
-
-  void count(const ParameterSpec& spec, std::span<const float> weight) {
-    const auto columns = static_cast<std::size_t>(spec.shape[1]);
-    for (std::size_t row = 0; row < weight.size(); row += columns) {
-      const auto zeros = std::ranges::count(weight.subspan(row, columns), 0.0f);
-      zeros_ += zeros;
-      if (zeros < std::ssize(weight.subspan(row, columns))) continue;
-      if (empty_rows_++ == 0) first_empty_ = spec.name;
-    }
-    all_ += std::ssize(weight);
-  }
-
-  // In the type that the model's file has it in: all that was kept is a value of it.
-  void write(const ParameterSpec& wide, std::span<const float> weight) {
-    const auto stored = types_.find(wide.name);
-    const DType dtype = stored == types_.end() ? DType::f32 : stored->second;
-    if (is_blocks(dtype))
-      throw Error(ErrorKind::input, {.what = "the model is quantized, and zeros are no values of its codes",
-                                     .where = "weight " + wide.name,
-                                     .found = std::string(name(dtype)),
-                                     .hint = "prune the model that it was made of, and quantize the result"});
-    std::vector<float> turned(weight.size());
-    to_file_layout(wide, std::as_bytes(weight), std::as_writable_bytes(std::span(turned)));
-    const TensorType type{wide.shape, dtype};
-    std::vector<std::byte> bytes(static_cast<std::size_t>(type.bytes()));
-    narrow(turned, dtype, bytes);
-    made_[wide.name] = made_weight(type, std::move(bytes));
-  }
-
-  const Model::Impl& model_;
-  const PruneOptions& options_;
+  const Model& model_;
+  const Model::Impl& impl_;
+  const Method& method_;
+  Sparsity wanted_;
   std::map<std::string, DType> types_;
+  ExecOptions exec_;
+  ThreadPool pool_;
+  std::vector<std::string> weights_;
   std::map<std::string, StoredWeight> made_;
   std::int64_t zeros_ = 0, all_ = 0, empty_rows_ = 0;
   std::string first_empty_;
 };
 
+// Patterns that leave a smaller dense model.
+struct Parts {
+  const char* name;
+  bool learns;  // else may
+  Pruned (*run)(const Model& model, const Text* text, const PruneOptions& options);
+};
+constexpr Parts parts[] = {
+    {"heads", false,
+     [](auto& model, auto* text, auto& o) { return prune_units(model, text, Unit::heads, o); }},
+    {"channels", false,
+     [](auto& model, auto* text, auto& o) { return prune_units(model, text, Unit::channels, o); }},
+    {"layers", true, [](auto& model, auto* text, auto& o) { return prune_layers(model, *text, o); }}};
+
+void require_text(const Text* text, const std::string& who) {
+  if (!text)
+    throw Error(ErrorKind::usage, {.what = who + " learns from a text",
+                                   .where = "data",
+                                   .expected = "a file or folder",
+                                   .found = "none"});
+}
+
+Pruned pruned(const Model& model, const Text* text, const PruneOptions& o) {
+  for (const Parts& p : parts) {
+    if (o.pattern != p.name) continue;
+    if (p.learns) require_text(text, "pruning of " + o.pattern);
+    return p.run(model, text, o);
+  }
+  Pruning pruning(model, o);
+  if (!pruning.method().learns) return pruning.by_itself();
+  require_text(text, o.method);
+  return pruning.on(*text, o.sample);
+}
+
 }  // namespace
 
-std::vector<std::string> prune_methods() { return {magnitude}; }
+std::vector<std::string> prune_methods() {
+  std::vector<std::string> names;
+  for (const Method& m : methods) names.emplace_back(m.name);
+  return names;
+}
 
 std::vector<std::string> prune_patterns() {
   std::vector<std::string> names;
   for (const Pattern& p : patterns()) names.emplace_back(p.name);
+  for (const Parts& p : parts) names.emplace_back(p.name);
   return names;
 }
 
-Pruned prune(const Model& model, const PruneOptions& options) {
-  check(options);
-  return Pruning(model, options).run(model);
+Pruned prune(const Model& model, const PruneOptions& options) { return pruned(model, nullptr, options); }
+Pruned prune(const Model& model, const Text& text, const PruneOptions& options) {
+  return pruned(model, &text, options);
 }
 
 }  // namespace hone

@@ -14,6 +14,7 @@
 #include "model/adapter.hpp"
 #include "model/gguf_metadata.hpp"
 #include "model/gguf_weights.hpp"
+#include "model/low_rank.hpp"
 #include "model/model_impl.hpp"
 #include "store/save_weights.hpp"
 #include "text/gguf_tokenizer.hpp"
@@ -259,7 +260,7 @@ void require_no_model(const std::string& to) {
 
 ConvertReport write_model(const Model& model, const std::string& from, const std::string& to) {
   if (is_gguf_name(to))
-    return to_gguf(model, from, to, has_blocks(model) ? std::nullopt : std::optional(DType::f16));
+    return to_gguf(multiplied_out(model), from, to, has_blocks(model) ? std::nullopt : std::optional(DType::f16));
   const MadeFolders made(to);
   return to_folder(model, from, to, kept_types(model));
 }
@@ -267,7 +268,7 @@ ConvertReport write_model(const Model& model, const std::string& from, const std
 ConvertReport convert(const std::string& from, const std::string& to, const ConvertOptions& options) {
   const bool gguf = is_gguf_name(to);
   const TypeChoice& type = chosen(options.type, gguf);
-  const Model model = open(from);
+  const Model model = multiplied_out(open(from));
   if (model.impl().adapter && !gguf)
     throw Error(ErrorKind::usage, {.what = "an adapter becomes a GGUF file, or one model with its base",
                                    .where = from,

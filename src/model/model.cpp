@@ -14,6 +14,7 @@
 #include "hone/nearest.hpp"
 #include "hone/version.hpp"
 #include "model/families.hpp"
+#include "model/low_rank.hpp"
 #include "model/model_impl.hpp"
 #include "op/inputs.hpp"
 #include "op/ops.hpp"
@@ -139,8 +140,9 @@ void add_sequence_tokens(nlohmann::json& config, const SequenceTokens& tokens) {
     if (tokens.*member && !(own.*member)) config[key] = *(tokens.*member);
 }
 
-Model from_json(nlohmann::json config, const ModelOptions& options, const std::string& where) {
-  const FloatModeGuard guard;
+namespace {
+
+Model of_family(nlohmann::json config, const ModelOptions& options, const std::string& where) {
   const Family& family = family_of(config, where);
   if (!config.contains("vocab_size") && options.tokenizer_size) config["vocab_size"] = options.tokenizer_size;
   add_sequence_tokens(config, options.sequence_tokens);
@@ -158,6 +160,14 @@ Model from_json(nlohmann::json config, const ModelOptions& options, const std::s
   fill_specs(*impl);
   impl->store = WeightStore::fresh(options.seed);
   return Model(std::move(impl));
+}
+
+}  // namespace
+
+Model from_json(nlohmann::json config, const ModelOptions& options, const std::string& where) {
+  const FloatModeGuard guard;
+  const Ranks ranks = take_ranks(config, where);
+  return with_ranks(of_family(std::move(config), options, where), ranks, where);
 }
 
 namespace {

@@ -317,6 +317,36 @@ struct CrossEntropyGradientInputs {
 };
 extern const OpRecord cross_entropy_gradient;  // -> d logits
 
+// (logits[..,V], labels i32[..], ids i32[..,k], masses f32[..,k+1], scale f32[1]) -> loss f32[..], lse
+// f32[..], soft_lse f32[..], others f32[..]: kernel/soft_targets.hpp; its gradient is of scale * the sum of
+// the losses
+struct SoftCrossEntropyAttributes {
+  float share = 0.5f, temperature = 1;
+  template <class V>
+  void fields(V&& v) const {
+    v("share", share), v("temperature", temperature);
+  }
+};
+struct SoftCrossEntropyInputs {
+  enum : std::size_t { logits, labels, ids, masses, scale };
+};
+extern const OpRecord soft_cross_entropy;
+struct SoftCrossEntropyGradientInputs {
+  enum : std::size_t { logits, labels, ids, masses, lse, soft_lse, others, scale };
+};
+extern const OpRecord soft_cross_entropy_gradient;  // -> d logits
+// (logits[..,V]) -> ids i32[..,count] of the likeliest classes, ascending; masses f32[..,count+1] of each of
+// them, then of all others, by softmax(logits / temperature)
+struct LikeliestAttributes {
+  std::int64_t count = 1;
+  float temperature = 1;
+  template <class V>
+  void fields(V&& v) const {
+    v("count", count), v("temperature", temperature);
+  }
+};
+extern const OpRecord likeliest;
+
 // (logits[..,V], labels i32[..]) -> f32[..]: 1 where the label has the first of the largest logits; 0 else,
 // and where it is ignored
 struct HitInputs {

@@ -4,7 +4,6 @@
 #include <string>
 #include <vector>
 
-#include "base/types.hpp"
 #include "ir/type.hpp"
 #include "kernel/cross_entropy.hpp"
 

@@ -54,6 +54,24 @@ WeightStore WeightStore::with(std::map<std::string, std::vector<std::byte>> valu
   return store;
 }
 
+WeightStore WeightStore::renamed(const std::map<std::string, std::string>& names) const {
+  WeightStore store = *this;
+  store.held_ = std::make_shared<Held>();
+  store.tensors_.clear(), store.stored_.clear(), store.snapshot_.reset();
+  std::map<std::string, std::vector<std::byte>> values, more;
+  for (const auto& [name, own] : names) {
+    if (more_ && more_->values.contains(own)) more[name] = more_->values.at(own);
+    if (const auto file = tensors_.find(own); file != tensors_.end())
+      store.tensors_.insert({name, file->second});
+    if (const auto stored = stored_.find(own); stored != stored_.end()) store.stored_[name] = stored->second;
+    if (snapshot_ && snapshot_->contains(own)) values[name] = snapshot_->at(own);
+  }
+  if (snapshot_)
+    store.snapshot_ =
+        std::make_shared<const std::map<std::string, std::vector<std::byte>>>(std::move(values));
+  return more_ ? store.with(std::move(more)) : store;
+}
+
 WeightStore WeightStore::mapped(std::shared_ptr<const WeightFiles> files, NamedTensors tensors,
                                 const std::vector<ParameterSpec>& parameters) {
   std::vector<std::string> missing;

@@ -72,6 +72,9 @@ class WeightStore {
   static WeightStore snapshot(std::map<std::string, std::vector<std::byte>> values);
   // This store with further weights, f32 in file layout: an adapter's. What it had is shared.
   WeightStore with(std::map<std::string, std::vector<std::byte>> values) const;
+  // The weights of this store under other names: NAME is what names.at(NAME) is here. What a mapped file has
+  // stays there.
+  WeightStore renamed(const std::map<std::string, std::string>& names) const;
 
   // The values of a parameter in f32, as files keep it ([in,out] where the spec says transposed). What the
   // store has no values for begins with its initial ones.

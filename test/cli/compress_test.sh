@@ -1,11 +1,11 @@
 # compress_test.sh HONE: making models smaller from outside: what is written, said and refused.
 . "$(dirname "$0")/common.sh"
 
-"$hone" train --model tiny --data text.txt --out base --steps 12 --batch 4 --seq 32 --warmup 2 --lr 5e-3 2>err || fail "base: $(cat err)"
+"$hone" train --model tiny --data text.txt --out base --steps 50 --batch 4 --seq 32 --warmup 2 --lr 5e-3 2>err || fail "base: $(cat err)"
 "$hone" hash base >base.hash
 
 keys='^{"bytes":[0-9]*,"bits_a_weight":32,"perplexity_before":[0-9.]*,"perplexity_after":[0-9.]*,"kl":[0-9.e-]*,"flipped":[0-9.e-]*,"seconds":[0-9.e-]*,"peak_bytes":[0-9]*[,}]'
-"$hone" prune base half --sparsity 0.5 --eval-data text.txt --max-eval-tokens 2000 --json >line 2>err || fail "prune: $(cat err)"
+"$hone" prune base half --sparsity 0.5 --eval-data text.txt --max-eval-tokens 1000 --json >line 2>err || fail "prune: $(cat err)"
 grep -Eq "$keys" line || fail "keys: $(cat line)"
 "$hone" eval half --data text.txt --max-tokens 100 >/dev/null || fail "the model does not open"
 [ -f half/tokenizer.json ] || fail "no tokenizer beside it"
@@ -19,15 +19,50 @@ grep -q "note: no text was given" err || fail "said $(cat err)"
 "$hone" prune base table --pattern 16x1 --sparsity 0.25 --data text.txt >out 2>err || fail "prune: $(cat err)"
 grep -q "perplexity after" out || fail "table: $(cat out)"
 
-expect 5 "the loss rises more than it may" prune base new --sparsity 0.95 --eval-data text.txt --max-loss-increase 1%
-expect 5 "expected at most 0.5 %" prune base new --sparsity 0.95 --eval-data text.txt --max-loss-increase 0.005
+
+# methods that learn from --data, and parts that leave a smaller model
+for method in wanda sparsegpt; do
+  "$hone" prune base $method --method $method --data text.txt --windows 4 --max-eval-tokens 500 --json >line 2>err || fail "$method: $(cat err)"
+  [ "$("$hone" hash $method)" != "$("$hone" hash half)" ] || fail "$method is magnitude"
+done
+for pattern in channels layers; do
+  "$hone" prune base $pattern --pattern $pattern --data text.txt --windows 4 --max-eval-tokens 500 >out 2>err || fail "$pattern: $(cat err)"
+  grep -q " went" err || fail "$pattern: said $(cat err)"
+  "$hone" eval $pattern --data text.txt --max-tokens 100 >/dev/null || fail "$pattern does not open"
+done
+grep -q '"n_inner": 256' channels/config.json || fail "channels: $(cat channels/config.json)"
+grep -q '"n_layer": 1' layers/config.json || fail "layers: $(cat layers/config.json)"
+
+expect 5 "the loss rises more than it may" prune base new --sparsity 0.97 --eval-data text.txt --max-eval-tokens 1000 --max-loss-increase 1%
+expect 5 "expected at most 0.5 %" prune base new --sparsity 0.97 --eval-data text.txt --max-eval-tokens 1000 --max-loss-increase 0.005
 expect 2 "needs a text" prune base new --max-loss-increase 3%
 expect 2 "expected 3% or 0.03" prune base new --eval-data text.txt --max-loss-increase much
 expect 2 "did you mean '2:4'" prune base new --pattern 2:3
+expect 2 "wanda learns from a text" prune base new --method wanda
+expect 2 "did you mean 'sparsegpt'" prune base new --method sparsgpt
+expect 3 "cannot say fewer heads" prune base new --pattern heads
+expect 2 "none would go" prune base new --pattern layers --sparsity 0.1 --data text.txt
 expect 2 "--sparsity" prune base new --sparsity 1
 expect 2 "never changed" prune base base
 expect 2 "holds a model" prune base half
 expect 3 "no such file" prune nowhere new
 expect 3 "" prune base new --eval-data nowhere.txt
+# factors: a folder that every command opens, and its plain twin
+for method in svd whitened; do
+  "$hone" factorize base low-$method --method $method --keep 0.7 --data text.txt --max-eval-tokens 2000 --json >line 2>err ||
+    fail "factorize: $(cat err)"
+  grep -Eq "$keys" line || fail "keys: $(cat line)"
+  grep -q '"low_rank": {' low-$method/config.json || fail "config: $(cat low-$method/config.json)"
+  "$hone" generate low-$method --prompt line -n 4 >/dev/null 2>err || fail "generate: $(cat err)"
+done
+"$hone" convert low-svd plain >/dev/null 2>err || fail "convert: $(cat err)"
+! grep -q low_rank plain/config.json || fail "still of low rank: $(cat plain/config.json)"
+"$hone" eval plain --data text.txt --max-tokens 500 >/dev/null || fail "the plain model does not open"
+expect 2 "keep" factorize base new --keep 0
+expect 2 "learns from a text" factorize base new --method whitened
+expect 2 "did you mean" factorize base new --method svt
+expect 3 "already" factorize low-svd new
+expect 5 "rises more" factorize base new --keep 0.1 --eval-data text.txt --max-loss-increase 0%
+
 [ "$("$hone" hash base)" = "$(cat base.hash)" ] || fail "the source changed"
 echo "compression is as it should be"

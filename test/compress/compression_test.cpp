@@ -111,9 +111,6 @@ TEST_F(Compressions, AreRefusedBeforeTheWork) {
   refused(ErrorKind::input, in_, path("new"), {.eval_data = path("no.txt")});
   with_lora(open(in_), {.base = in_}).save(path("adapter"));
   EXPECT_NE(refused(ErrorKind::input, path("adapter"), path("new")).find("hone merge"), std::string::npos);
-  const Compression work(in_, path("new"));
-  EXPECT_NE(error_of(ErrorKind::usage, [&] { work.text("wanda"); }).find("wanda learns from a text"),
-            std::string::npos);
   EXPECT_FALSE(exists("new"));
 }
 

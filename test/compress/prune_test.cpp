@@ -18,16 +18,16 @@ using Mask = std::vector<std::uint8_t>;
 
 TEST(Mask, TheSmallestGo) {
   const std::vector<float> scores{5, 1, 4, 2, 3, 6};
-  EXPECT_EQ(kept(scores, 2, 3, pattern_named("unstructured"), 0.5), (Mask{1, 0, 1, 0, 0, 1}));
-  EXPECT_EQ(kept(scores, 2, 3, pattern_named("unstructured"), 0), Mask(6, 1));
-  EXPECT_EQ(kept(std::vector<float>(6, 1), 2, 3, pattern_named("unstructured"), 0.5),
+  EXPECT_EQ(kept(scores, 2, 3, *find_pattern("unstructured"), 0.5), (Mask{1, 0, 1, 0, 0, 1}));
+  EXPECT_EQ(kept(scores, 2, 3, *find_pattern("unstructured"), 0), Mask(6, 1));
+  EXPECT_EQ(kept(std::vector<float>(6, 1), 2, 3, *find_pattern("unstructured"), 0.5),
             (Mask{0, 0, 0, 1, 1, 1}));
 }
 
 TEST(Mask, TwoOfEachFourInputs) {
   const std::vector<float> scores{4, 3, 2, 1, 9, 0, 8,  //
                                   1, 2, 3, 4, 5, 7, 6};
-  EXPECT_EQ(kept(scores, 2, 7, pattern_named("2:4"), 0.5),
+  EXPECT_EQ(kept(scores, 2, 7, *find_pattern("2:4"), 0.5),
             (Mask{1, 1, 0, 0, 1, 0, 1,  // of the last three one
                   0, 0, 1, 1, 0, 1, 1}));
 }
@@ -35,8 +35,8 @@ TEST(Mask, TwoOfEachFourInputs) {
 TEST(Mask, BlocksOfOutputs) {
   // 5 outputs of 2 inputs: a block of four and one of one, for each input
   const std::vector<float> scores{1, 9, 1, 9, 1, 9, 9, 1, 2, 3};
-  EXPECT_EQ(kept(scores, 5, 2, pattern_named("4x1"), 0.25), (Mask{1, 1, 1, 1, 1, 1, 1, 1, 0, 1}));
-  EXPECT_EQ(kept(scores, 5, 2, pattern_named("4x1"), 0.75), (Mask{0, 1, 0, 1, 0, 1, 0, 1, 0, 0}));
+  EXPECT_EQ(kept(scores, 5, 2, *find_pattern("4x1"), 0.25), (Mask{1, 1, 1, 1, 1, 1, 1, 1, 0, 1}));
+  EXPECT_EQ(kept(scores, 5, 2, *find_pattern("4x1"), 0.75), (Mask{0, 1, 0, 1, 0, 1, 0, 1, 0, 0}));
 }
 
 std::vector<float> values(const Model& model, const std::string& name) {

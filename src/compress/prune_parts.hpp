@@ -1,0 +1,26 @@
+// Whole parts of a model taken out, which leaves a smaller dense model of the same family.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "hone/model.hpp"
+#include "hone/prune.hpp"
+#include "hone/text.hpp"
+
+namespace hone {
+
+// Layers, so many that `share` of them go: one after the other the one without which the loss on a text rises
+// least. (Men et al., "ShortGPT", arXiv 2403.03853, and Kim et al., "Shortened LLaMA", arXiv 2402.02834, drop
+// layers by such a measure, in one go.)
+Pruned prune_layers(const Model& model, const Text& text, const PruneOptions& options);
+
+// Channels of the feed-forward, or heads of attention (keys and values with the queries that share them), the
+// same number in each layer: those that add least to what the layer makes. With a text, sizes are those of
+// what the layer adds on it, and what stays makes good what goes, by least squares; without, of the weights.
+enum class Unit { channels, heads };
+Pruned prune_units(const Model& model, const Text* text, Unit unit, const PruneOptions& options);
+
+// How many of `all` go by that share: at least 1, and not all. Error(usage) that says which shares there are.
+std::int64_t removed(std::int64_t all, double share, const std::string& what);
+
+}  // namespace hone

@@ -1,0 +1,43 @@
+// A model of the same family made of parts of another one.
+//
+//   SmallerModel smaller(model);
+//   smaller.keep_units("model.layers.0.", parts.channels, {0, 2, 3}, 1);
+//   const Model made = smaller.finish(config, renamed);
+#pragma once
+#include <functional>
+#include <map>
+#include <nlohmann/json_fwd.hpp>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "compress/model_parts.hpp"
+#include "store/weight_store.hpp"
+
+namespace hone {
+
+class SmallerModel {
+ public:
+  explicit SmallerModel(const Model& model);
+
+  // Of a weight [out,in], or of a bias, the rows (outputs) that stay, each unit `width` of them.
+  void keep_rows(const std::string& module, std::span<const std::int64_t> units, std::int64_t width);
+  // The columns (inputs) that stay, of these values [out,in].
+  void keep_columns(const std::string& module, std::span<const float> weight,
+                    std::span<const std::int64_t> units, std::int64_t width);
+  std::vector<float> read(const std::string& weight) const;  // f32 as programs keep it
+
+  // The model that the config describes; `source` says which weight of the other one each of its weights is.
+  // What was not changed lies where it lay.
+  Model finish(const nlohmann::json& config, const std::function<std::string(const std::string&)>& source);
+
+ private:
+  void put(const ParameterSpec& spec, std::span<const float> values);
+  DType type_of(const std::string& weight) const;
+
+  const Model& model_;
+  std::map<std::string, DType> types_;
+  std::map<std::string, StoredWeight> made_;  // by their names in the other model
+};
+
+}  // namespace hone

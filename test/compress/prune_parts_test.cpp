@@ -1,0 +1,170 @@
+// Parts of a model that go whole, and what is left of it.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "hone/compress.hpp"
+#include "hone/eval.hpp"
+#include "hone/prune.hpp"
+#include "machine/isa.hpp"
+#include "model/model_impl.hpp"
+#include "run/logits.hpp"
+#include "temporary_folder.hpp"
+
+namespace hone {
+namespace {
+
+std::string some_text() {
+  std::string text;
+  for (int i = 0; text.size() < 3000; ++i) text += "line " + std::to_string(i * i) + " of a text\n";
+  return text;
+}
+Text text_for(const Model&) { return Text::of(some_text(), Tokenizer::chars(some_text())); }
+
+using Values = std::map<std::string, std::vector<float>>;  // in file layout
+
+// The model with some weights changed by hand.
+Model changed(const Model& model,
+              const std::function<void(const std::string&, std::vector<float>&)>& change) {
+  std::map<std::string, StoredWeight> made;
+  for (const ParameterSpec& spec : model.impl().specs) {
+    std::vector<float> values(static_cast<std::size_t>(spec.shape.elements()));
+    model.read(spec.name, values);
+    change(spec.name, values);
+    const auto bytes = std::as_bytes(std::span(values));
+    made[spec.name] = made_weight({spec.shape, DType::f32}, {bytes.begin(), bytes.end()});
+  }
+  return with_weights(model, model.impl().store.with_stored(std::move(made)));
+}
+
+Batch some_batch() {
+  Batch batch{2, 9, {}, {}};
+  for (int i = 0; i < 18; ++i) batch.ids.push_back(i * 5 % 60), batch.labels.push_back(i * 7 % 60);
+  return batch;
+}
+
+float largest_difference(const Model& a, const Model& b) {
+  const auto x = logits_of(a, some_batch(), 1, best_isa()), y = logits_of(b, some_batch(), 1, best_isa());
+  EXPECT_EQ(x.size(), y.size());
+  float most = 0;
+  for (std::size_t i = 0; i < x.size(); ++i) most = std::max(most, std::abs(x[i] - y[i]));
+  return most;
+}
+
+std::int64_t number(const Model& model, const char* key) {
+  return nlohmann::json::parse(model.config_json()).at(key).get<std::int64_t>();
+}
+
+// What goes is set to zero in the whole model: the smaller one computes the same.
+TEST(PruneParts, ChannelsThatDoNothingGoWithoutATrace) {
+  const std::pair<const char*, const char*> kinds[] = {{"gpt2", ".mlp.c_proj.weight"},
+                                                       {"llama", ".mlp.down_proj.weight"},
+                                                       {"gemma3_text", ".mlp.down_proj.weight"}};
+  for (const auto& [family, joins] : kinds) {
+    const Model whole = open(std::string(HONE_TEST_DATA "/models/") + family);
+    std::int64_t all = 0;
+    const Model model = changed(whole, [&, end = std::string(joins)](const std::string& name, auto& values) {
+      if (!name.ends_with(end)) return;
+      const ParameterSpec& spec = whole.impl().spec(name);
+      const Shape shape = file_shape(spec);
+      all = spec.shape[1];
+      for (std::size_t i = 0; i < values.size(); ++i) {
+        const auto columns = static_cast<std::size_t>(shape[1]);
+        const std::size_t channel = spec.transposed ? i / columns : i % columns;
+        if (channel % 4 == 1) values[i] = 0;
+      }
+    });
+    const auto gone = static_cast<double>(all / 4);
+    const Pruned by_weights =
+        prune(model, {.sparsity = gone / static_cast<double>(all), .pattern = "channels"});
+    const char* key = std::string(family) == "gpt2" ? "n_inner" : "intermediate_size";
+    EXPECT_EQ(number(by_weights.model, key), all - all / 4) << family;
+    EXPECT_LT(largest_difference(model, by_weights.model), 1e-5f) << family;
+    const Text text = text_for(model);
+    const Pruned by_text = prune(model, text,
+                                 {.sparsity = gone / static_cast<double>(all),
+                                  .pattern = "channels",
+                                  .sample = {.windows = 4, .seq = 32}});
+    EXPECT_LT(largest_difference(model, by_text.model), 1e-3f) << family;  // made good: by rounding alone
+  }
+}
+
+TEST(PruneParts, HeadsThatDoNothingGoWithoutATrace) {
+  const Model whole = open(HONE_TEST_DATA "/models/llama");  // 4 heads of 12, 2 of keys and values
+  const Model model = changed(whole, [](const std::string& name, auto& values) {
+    if (!name.ends_with("o_proj.weight")) return;
+    for (std::size_t i = 0; i < values.size(); ++i)
+      if (i % 48 < 24) values[i] = 0;  // the first two queries' heads, which share keys
+  });
+  const Pruned done = prune(model, {.sparsity = 0.5, .pattern = "heads"});
+  EXPECT_EQ(number(done.model, "num_attention_heads"), 2);
+  EXPECT_EQ(number(done.model, "num_key_value_heads"), 1);
+  EXPECT_EQ(number(done.model, "head_dim"), 12);
+  EXPECT_LT(largest_difference(model, done.model), 1e-5f);
+  EXPECT_EQ(done.sparsity, 0.5);
+}
+
+TEST(PruneParts, TheLayerThatDoesNothingGoesFirst) {
+  for (const char* family : {"gpt2", "llama", "gemma3_text"}) {
+    const Model whole = open(std::string(HONE_TEST_DATA "/models/") + family);
+    const Model model = changed(whole, [](const std::string& name, auto& values) {
+      if (name.find("s.0.") == std::string::npos && name.find("h.0.") == std::string::npos) return;
+      for (const char* end : {"o_proj.weight", "down_proj.weight", "c_proj.weight", "o_proj.bias",
+                              "down_proj.bias", "c_proj.bias"})
+        if (name.ends_with(end)) std::ranges::fill(values, 0.0f);
+    });
+    const std::int64_t layers =
+        number(model, std::string(family) == "gpt2" ? "n_layer" : "num_hidden_layers");
+    const Text text = text_for(model);
+    const Pruned done = prune(model, text,
+                              {.sparsity = 1.0 / static_cast<double>(layers),
+                               .pattern = "layers",
+                               .sample = {.windows = 4, .seq = 32}});
+    EXPECT_EQ(number(done.model, std::string(family) == "gpt2" ? "n_layer" : "num_hidden_layers"),
+              layers - 1);
+    EXPECT_LT(largest_difference(model, done.model), 1e-5f) << family;
+    ASSERT_EQ(done.notes.size(), 1u);
+    EXPECT_TRUE(done.notes[0].ends_with("in this order: 0")) << done.notes[0];
+  }
+}
+
+TEST(PruneParts, AreWrittenAndOpenedAgain) {
+  const TemporaryFolder folder;
+  const std::string text = folder.write("text.txt", some_text());
+  for (const char* pattern : {"heads", "channels", "layers"}) {
+    const std::string out = folder.file(pattern);
+    const Compression work(HONE_TEST_DATA "/models/qwen3", out, {.data = text, .tokenizer = "char"});
+    const Pruned done =
+        prune(work.model(), *work.text(), {.pattern = pattern, .sample = {.windows = 4, .seq = 32}});
+    const CompressReport r = work.finish(done.model);
+    EXPECT_EQ(open(out).weights_hash(), done.model.weights_hash()) << pattern;
+    EXPECT_LT(open(out).parameters(), work.model().parameters());
+    EXPECT_EQ(r.bytes, 4 * open(out).parameters());
+  }
+}
+
+TEST(PruneParts, BadInput) {
+  const Model gpt2 = open(HONE_TEST_DATA "/models/gpt2"), llama = open(HONE_TEST_DATA "/models/llama");
+  const auto said = [](ErrorKind kind, const Model& model, const PruneOptions& o) {
+    return error_of(kind, [&] { prune(model, o); });
+  };
+  EXPECT_NE(said(ErrorKind::usage, llama, {.pattern = "layers"}).find("learns from a text"),
+            std::string::npos);
+  EXPECT_NE(said(ErrorKind::usage, llama, {.method = "wanda"}).find("wanda learns from a text"),
+            std::string::npos);
+  EXPECT_NE(said(ErrorKind::usage, llama, {.sparsity = 0.1, .pattern = "heads"}).find("none would go"),
+            std::string::npos);
+  EXPECT_NE(said(ErrorKind::usage, llama, {.sparsity = 0.9, .pattern = "heads"}).find("none would stay"),
+            std::string::npos);
+  EXPECT_NE(said(ErrorKind::usage, llama, {.pattern = "chanels"}).find("did you mean 'channels'"),
+            std::string::npos);
+  EXPECT_NE(said(ErrorKind::input, gpt2, {.pattern = "heads"}).find("channels and layers can go"),
+            std::string::npos);
+  EXPECT_NE(said(ErrorKind::input, open(HONE_TEST_DATA "/gguf/quantized.gguf"), {.pattern = "channels"})
+                .find("quantized"),
+            std::string::npos);
+}
+
+}  // namespace
+}  // namespace hone
