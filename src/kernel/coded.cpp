@@ -65,12 +65,18 @@ void pack_block(const CodeFormat& f, const Places& at, const std::uint8_t* codes
     to[at.third_bits_at + i / 8] |= static_cast<std::byte>((codes[i] >> 2) << i % 8);
 }
 
+// Once for each weight that is laid out anew: so by runs of bytes, not by places.
 void unpack_block(const CodeFormat& f, const Places& at, const std::byte* from, std::uint8_t* codes) {
-  for (std::size_t i = 0; i < static_cast<std::size_t>(f.group); ++i) {
-    const int low = static_cast<int>(from[at.byte_of(i)]) >> at.bit_of(i) & ((1 << at.bits) - 1);
-    const int third = f.bits == 3 ? static_cast<int>(from[at.third_bits_at + i / 8]) >> i % 8 & 1 : 0;
-    codes[i] = turned(f, static_cast<std::uint8_t>(low | third << 2));
-  }
+  const std::byte* bytes = from + at.codes_at;
+  const int mask = (1 << at.bits) - 1;
+  std::uint8_t* code = codes;
+  for (int bit = 0; bit < 8; bit += at.bits)
+    for (std::size_t i = 0; i < at.code_bytes; ++i, ++code)
+      *code = turned(f, static_cast<std::uint8_t>(static_cast<int>(bytes[i]) >> bit & mask));
+  if (f.bits != 3) return;
+  for (std::size_t i = 0; i < static_cast<std::size_t>(f.group); ++i)
+    codes[i] = static_cast<std::uint8_t>(
+        codes[i] | (static_cast<int>(from[at.third_bits_at + i / 8]) >> i % 8 & 1) << 2);
 }
 
 }  // namespace

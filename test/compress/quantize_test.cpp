@@ -10,6 +10,7 @@
 #include "compress/coded_weights.hpp"
 #include "hone/compare.hpp"
 #include "hone/error.hpp"
+#include "hone/train.hpp"
 #include "model/model_impl.hpp"
 #include "temporary_folder.hpp"
 
@@ -25,31 +26,46 @@ std::string prose() {
 
 Model llama() { return preset("llama-tiny", {.vocab_size = 256, .seed = 5}); }
 Text text() { return Text::of(prose()); }
+// Methods that look at inputs need a model that has learnt something.
+const Model& trained() {
+  static const Model model = [] {
+    Trainer trainer(TrainPlan(llama(), {.batch = 8, .seq = 32}));
+    for (int n = 0; n < 120; ++n) trainer.step(text().batch(n, 8, 32), {.lr = 3e-3f, .clip = 1});
+    return trainer.model();
+  }();
+  return model;
+}
 QuantizeOptions with(const char* method, double bits) {
-  QuantizeOptions o{.method = method, .bits = bits, .sample = {.windows = 4, .seq = 32}};
-  o.refine = {.steps = 3, .batch = 2, .seq = 16};
-  return o;
+  return {.method = method, .bits = bits, .sample = {.windows = 16, .seq = 32}};
 }
 double kl(const Model& model, const Quantized& q) {
   return compare(model, q.model, text(), {.max_tokens = 512}).kl;
 }
 
 TEST(Quantize, MoreBitsAreNearerToTheModel) {
-  const Model model = llama();
+  const Model& model = trained();
   const Text sample = text();
-  for (const std::string& method : quantize_methods()) {
+  for (const std::string method : {"rtn", "gptq", "awq"}) {
     double before = 1e9;
     for (const double bits : {2.0, 4.0, 8.0}) {
       const double now = kl(model, quantize(model, &sample, with(method.c_str(), bits)));
       EXPECT_LT(now, before) << method << ", " << bits << " bits";
       before = now;
     }
-    EXPECT_LT(before, 1e-4) << method;
+    EXPECT_LT(before, 1e-3) << method;
   }
 }
 
+TEST(Quantize, RefinedCodesAreNearerThanThoseThatTheyBeganAs) {
+  const Model& model = trained();
+  const Text sample = text();
+  QuantizeOptions o = with("refined", 2);
+  o.refine = {.steps = 60, .batch = 8, .seq = 32, .lr = 1e-3f, .alpha = 1};
+  EXPECT_LT(kl(model, quantize(model, &sample, o)), 0.7 * kl(model, quantize(model, &sample, with("gptq", 2))));
+}
+
 TEST(Quantize, WhatLearnsFromATextIsNearer) {
-  const Model model = llama();
+  const Model& model = trained();
   const Text sample = text();
   const double nearest = kl(model, quantize(model, nullptr, with("rtn", 3)));
   for (const char* method : {"gptq", "awq"})

@@ -42,12 +42,16 @@ struct PanelProduct {
 struct PanelTable {
   // Rows from `first` on of x, of floating elements.
   void (*code_rows)(In x, std::int64_t stride, std::int64_t first, std::int64_t rows, const RowCodes& to);
-  // Columns of `count` panels from `first` on, of rows from `first_row` on. `scratch`: panel_scratch_bytes.
+  // Columns of `count` panels from `first` on, of at most panel_task_rows rows from `first_row` on.
+  // `scratch`: panel_scratch_bytes, for more than four rows.
   void (*multiply)(const PanelProduct&, std::int64_t first, std::int64_t count, std::int64_t first_row,
                    std::int64_t rows, void* scratch);
 };
-constexpr std::int64_t panels_at_once = 3;  // that are expanded together
-constexpr std::int64_t expanded_panel_bytes(std::int64_t K) { return panel_rows * K + K / 32 * 128; }
+constexpr std::int64_t panel_task_rows = 64;
+constexpr std::int64_t panels_at_once = 3, units_at_once = 8;  // that are expanded together; whole groups
+// Sums of the rows, scales and minima, codes.
+constexpr std::int64_t panel_scratch_bytes =
+    panels_at_once * panel_rows * (panel_task_rows * 4 + units_at_once * (8 + 32));
 
 HONE_BUILDS(PanelTable, panel_table);
 
