@@ -110,8 +110,12 @@ if(TARGET hone)
            COMMAND sh test/cli/pairs_test.sh $<TARGET_FILE:hone>)
   add_test(NAME program.lora WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}
            COMMAND sh test/cli/lora_test.sh $<TARGET_FILE:hone>)
+  add_test(NAME program.distill WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}
+           COMMAND sh test/cli/distill_test.sh $<TARGET_FILE:hone>)
   add_test(NAME program.compress WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}
            COMMAND sh test/cli/compress_test.sh $<TARGET_FILE:hone>)
+  add_test(NAME program.pack WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}
+           COMMAND sh test/cli/pack_test.sh $<TARGET_FILE:hone>)
   add_test(NAME program.convert WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}
            COMMAND sh test/cli/convert_test.sh $<TARGET_FILE:hone> test/data)
   add_test(NAME program.data WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}

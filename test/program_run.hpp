@@ -58,6 +58,8 @@ inline void fill(const std::string& name, const TensorType& type, std::int64_t v
       op::set(o, i, i == 0 ? 77 : 0);
     else if (name == input::loss_scale)
       op::set(o, i, static_cast<double>(loss_scale));
+    else if (name == "$masses")
+      op::set(o, i, 1.0 / static_cast<double>(type.shape.last()));
     else if (type.dtype == DType::i32)
       op::set(o, i, static_cast<double>(i % 5));
     else

@@ -206,6 +206,18 @@ struct CrossEntropyOptions {
 };
 HONE_API Tensor cross_entropy(Tensor logits, Tensor labels, CrossEntropyOptions = {});
 
+// The same against a teacher's distribution besides (Hinton et al., 2015): (1 - share) of that loss, and of
+// temperature^2 KL(teacher || softmax(logits / temperature)) the share. Of the teacher some ids [..,k] are
+// known one by one, each once, and in masses [..,k+1] its probabilities at that temperature: of each, then of
+// all other ids together, so that the divergence is one over k + 1 classes; they are divided by their sum. 0
+// where the label is -100. What evaluates has the plain loss, and does not read the teacher's inputs.
+struct SoftCrossEntropyOptions {
+  float share = 0.5f;     // 0 to 1
+  float temperature = 2;  // above 0
+};
+HONE_API Tensor soft_cross_entropy(Tensor logits, Tensor labels, Tensor ids, Tensor masses,
+                                   SoftCrossEntropyOptions = {});
+
 // What a network makes, by name. A language model's logits [B,T,V] are called "logits".
 using Outputs = std::map<std::string, Tensor, std::less<>>;
 // An architecture in general: declares its inputs by the builder.
@@ -218,7 +230,7 @@ HONE_API Network language_model(Architecture);
 // step.
 struct LossTerm {
   std::string name;
-  Tensor losses;  // of cross_entropy
+  Tensor losses;  // of cross_entropy or soft_cross_entropy
   float weight = 1;
 };
 // What a network is trained for, over its outputs and whatever inputs the objective declares; one term or

@@ -57,6 +57,8 @@ class HONE_API Compression {
   // Compares, and writes `after` with what goes with `in`. Error(quality) where the loss rose more than it
   // may, or is not finite; then nothing is written.
   CompressReport finish(const Model& after) const;
+  // The same where OUT is written in another way: `write` does it, and returns the bytes of all weights.
+  CompressReport finish(const Model& after, const std::function<std::int64_t()>& write) const;
 
  private:
   struct Impl;

@@ -29,9 +29,10 @@
 // - training_run               a whole run, as `hone train` does it
 // - generate, chat             text from a model; its template for chats
 // - eval, verify, compare      how well a model predicts; its numbers against a reference, or another model's
-// - compress, prune            smaller models, and what they cost
+// - compress, prune, quantize  smaller models, and what they cost
 // - forecast, machine, bench   what a run will need; what this machine can do; what was reached
 // - report, inspect, convert   tables, plots, progress; what a file of weights holds; other formats
+// - distill, pack             small models of large ones; the same model in fewer bytes
 // - error, version, precision, nearest
 //
 // Values (Model, Text, Tokenizer, plans) are cheap to copy and may be shared by threads; a Trainer and a
@@ -46,9 +47,11 @@
 #include "hone/compare.hpp"
 #include "hone/compress.hpp"
 #include "hone/convert.hpp"
+#include "hone/distill.hpp"
 #include "hone/error.hpp"
 #include "hone/eval.hpp"
 #include "hone/examples.hpp"
+#include "hone/factorize.hpp"
 #include "hone/forecast.hpp"
 #include "hone/generate.hpp"
 #include "hone/inspect.hpp"
@@ -56,10 +59,12 @@
 #include "hone/machine.hpp"
 #include "hone/model.hpp"
 #include "hone/nearest.hpp"
+#include "hone/pack.hpp"
 #include "hone/pairs.hpp"
 #include "hone/plan_choices.hpp"
 #include "hone/precision.hpp"
 #include "hone/prune.hpp"
+#include "hone/quantize.hpp"
 #include "hone/report.hpp"
 #include "hone/schedule.hpp"
 #include "hone/shards.hpp"

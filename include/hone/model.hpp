@@ -72,6 +72,8 @@ class HONE_API Model {
   // 32 hex digits of all f32 weights by name: the same for any file that holds the same numbers.
   std::string weights_hash() const;
   // config.json and model.safetensors, or shards and their index; the folder is made where it is missing.
+  // Weights are f32; of a model that has some in types of blocks (quantized ones) each keeps its type, and
+  // config.json says which (doc/formats.md).
   void save(const std::string& folder, const SaveOptions& options = {}) const;
 
   struct Impl;

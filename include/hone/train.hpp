@@ -60,7 +60,8 @@ struct TrainPlanOptions {
   std::vector<std::string> keep{};
   // Text::memory_bytes() and reading_bytes() of what it trains on: the forecast counts them too.
   std::int64_t text_bytes = 0, reading_bytes = 0;
-  Objective objective{};  // what it is trained for; none: the model's own
+  std::int64_t teacher_bytes = 0;  // Teacher::memory_bytes() of one that computes beside it
+  Objective objective{};           // what it is trained for; none: the model's own
   // What Builder::size says, else as ModelOptions has it: "source_seq", positions of a source, is one of
   // families that read one. Error(usage) for a name that neither the network nor the objective asks for.
   std::map<std::string, std::int64_t, std::less<>> sizes{};

@@ -20,6 +20,7 @@
 #include <string>
 #include <vector>
 
+#include "hone/distill.hpp"
 #include "hone/examples.hpp"
 #include "hone/lora.hpp"
 #include "hone/pairs.hpp"
@@ -101,6 +102,8 @@ struct TrainingRun {
   // An adapter is trained in place of the model, which must be a folder, and `out` becomes the adapter's.
   // seed and base are the run's own.
   std::optional<LoraOptions> lora{};
+  // It learns from a teacher besides; the tokenizer is the teacher's where none is named.
+  std::optional<DistillOptions> distill{};
 
   // Asked before each node of a step: the step under way is dropped, and the last complete one saved. Gone on
   // with, the run comes to the same bits.

@@ -114,7 +114,11 @@ void add_doctor(Command& app);
 void add_tokenizer(Command& app);
 void add_data(Command& app);
 void add_convert(Command& app);
+void add_distill(Command& app);
+void add_pack(Command& app);
+void add_factorize(Command& app);
 void add_prune(Command& app);
+void add_quantize(Command& app);
 void add_help(Command& app);
 
 // Storage for what the parser writes to, as long as the program runs.

@@ -73,11 +73,15 @@ void add_example_options(Command& c, TrainingRun& run) {
 
 void TrainingOptions::add_to(Command& c) {
   c.add_option("--model", run.model, "preset, config.json or model folder")->capture_default_str();
+  c.add_option("--out", run.out, "folder for the model and its checkpoints");
+  add_rest_to(c);
+}
+
+void TrainingOptions::add_rest_to(Command& c) {
   c.add_option("--recipe", recipe, "TOML file of these options as keys (or just FILE.toml); those typed win");
   c.add_option(
       "--data", run.data,
       "texts or shards; prompts or chats: .jsonl; pairs: .tsv, .jsonl, " + one_of(pair_task_names()));
-  c.add_option("--out", run.out, "folder for the model and its checkpoints");
   c.add_option("--tokenizer", run.tokenizer,
                "byte, char or a tokenizer.json (default: of the run in --out, of the model folder, byte)");
   c.add_option("--steps", run.steps, "updates of the weights")->capture_default_str();

@@ -27,6 +27,7 @@ struct TrainingOptions {
   std::uint64_t seed = 0;
 
   void add_to(Command& command);
+  void add_rest_to(Command& command);     // all but which model, and where to
   void add_running_to(Command& command);  // of them: where it runs, and what stays of it
   std::optional<LoraOptions> lora() const;
   TrainingRun finished() const;  // with what was typed turned into what the library takes

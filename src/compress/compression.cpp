@@ -123,14 +123,22 @@ const std::vector<std::string>& Compression::notes() const { return impl_->notes
 const Text* Compression::text() const { return impl_->learned ? &*impl_->learned : nullptr; }
 
 CompressReport Compression::finish(const Model& after) const {
+  ConvertReport written;
+  CompressReport report = finish(after, [&] {
+    written = write_model(after, impl_->in, impl_->out);
+    return written.bytes;
+  });
+  report.notes.insert(report.notes.end(), written.notes.begin(), written.notes.end());
+  return report;
+}
+
+CompressReport Compression::finish(const Model& after, const std::function<std::int64_t()>& write) const {
   CompressReport report{.quality = impl_->quality_of(after)};
   if (!report.quality)
     report.notes.emplace_back("no text was given to measure by, so nothing is known of the model's quality");
   impl_->require_quality(report);
-  const ConvertReport written = write_model(after, impl_->in, impl_->out);
-  report.notes.insert(report.notes.end(), written.notes.begin(), written.notes.end());
-  report.bytes = written.bytes;
-  report.bits_a_weight = 8 * static_cast<double>(written.bytes) / static_cast<double>(after.parameters());
+  report.bytes = write();
+  report.bits_a_weight = 8 * static_cast<double>(report.bytes) / static_cast<double>(after.parameters());
   report.seconds = std::chrono::duration<double>(Clock::now() - impl_->begun).count();
   report.peak_bytes = peak_rss_bytes();
   return report;

@@ -36,6 +36,9 @@ class MappedFile {
   std::size_t size_ = 0;
 };
 
+// The same for bytes of some mapped file, but not for pages that they share with others.
+void drop_whole_pages(std::span<const std::byte> mapped);
+
 // A file read in small pieces from all over: no memory stays behind, where a mapping would keep each page
 // touched.
 class OffsetFile {

@@ -198,7 +198,10 @@ std::vector<std::byte> read_head(std::uint64_t file_bytes, const ReadAt& read) {
 
 }  // namespace
 
-SafetensorsFile::SafetensorsFile(const std::string& path) : file_(path) {
+bool is_safetensors_file(const std::string& path) { return is_file(path) || is_file(path + packed_suffix); }
+
+SafetensorsFile::SafetensorsFile(const std::string& path)
+    : file_(!is_file(path) && is_file(path + packed_suffix) ? path + packed_suffix : path) {
   std::vector<std::byte> head = read_head(file_.size(), [this](auto at, auto to) { file_.read(at, to); });
   std::uint64_t bytes = file_.size();
   if (PackedFile::is_one(head)) {
@@ -253,14 +256,14 @@ SafetensorsWriter::SafetensorsWriter(const std::string& path, std::vector<Safete
   text.append((8 - text.size() % 8) % 8, ' ');  // the data start aligned to 8, and so to 64-bit elements
   std::array<std::byte, 8> length{};
   for (std::size_t i = 0; i < 8; ++i) length[i] = static_cast<std::byte>(text.size() >> (8 * i));
-  put(length);
-  put(std::as_bytes(std::span(text)));
+  put(length, Elements::bytes);
+  put(std::as_bytes(std::span(text)), Elements::bytes);
   next_tensor();
 }
 
-void SafetensorsWriter::put(std::span<const std::byte> bytes) {
+void SafetensorsWriter::put(std::span<const std::byte> bytes, Elements elements) {
   if (packer_) {
-    packer_->add(bytes, packed_);
+    packer_->add(bytes, elements, packed_);
     return put_packed();
   }
   digest_.add(bytes);
@@ -292,7 +295,7 @@ void SafetensorsWriter::next_tensor() {
 void SafetensorsWriter::write([[maybe_unused]] std::string_view name, std::span<const std::byte> bytes) {
   if (bytes.empty()) return;
   assert(current_ < specs_.size() && specs_[current_].name == name && bytes.size() <= left_);
-  put(bytes);
+  put(bytes, elements_of(specs_[current_].dtype));
   left_ -= bytes.size();
   if (left_ > 0) return;
   ++current_;

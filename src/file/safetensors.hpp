@@ -48,11 +48,17 @@ struct SafetensorsIndex {
 SafetensorsIndex parse_safetensors(std::span<const std::byte> head, std::uint64_t file_bytes,
                                    const std::string& where);
 
+// The file, or where there is none what stands packed in its place.
+inline constexpr const char* packed_suffix = ".packed";
+bool is_safetensors_file(const std::string& path);  // is one of them there?
+
 class SafetensorsFile {
  public:
+  // Also where only PATH.packed is there, or where the file is packed itself.
   explicit SafetensorsFile(const std::string& path);
 
   const std::string& path() const { return file_.path(); }
+  bool is_packed() const { return packed_.has_value(); }  // then entries' offsets are not the file's
   const std::vector<SafetensorsEntry>& entries() const { return index_.entries; }
   const std::map<std::string, std::string>& metadata() const { return index_.metadata; }
   const SafetensorsEntry* find(std::string_view name) const;  // null if there is none
@@ -63,7 +69,7 @@ class SafetensorsFile {
 
  private:
   OffsetFile file_;
-  mutable std::optional<PackedFile> packed_;  // of file_, where it is one
+  std::optional<PackedFile> packed_;  // of file_, where it is one
   SafetensorsIndex index_;
   std::map<std::string_view, std::size_t> by_name_;
 };
@@ -93,7 +99,7 @@ class SafetensorsWriter {
   void commit();
 
  private:
-  void put(std::span<const std::byte> bytes);
+  void put(std::span<const std::byte> bytes, Elements elements);
   void put_packed();
   void next_tensor();
 

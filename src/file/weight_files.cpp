@@ -41,7 +41,7 @@ std::string listed(const std::vector<std::string>& names) {
 void require_shards(const std::set<std::string>& names, const std::string& folder, const std::string& index) {
   std::vector<std::string> missing;
   for (const std::string& name : names)
-    if (!is_file(folder + "/" + name)) missing.push_back(name);
+    if (!is_safetensors_file(folder + "/" + name)) missing.push_back(name);
   if (!missing.empty())
     throw Error(ErrorKind::input, {.what = missing.size() == 1 ? "a shard is missing" : "shards are missing",
                                    .where = index,
@@ -96,7 +96,7 @@ std::vector<std::string> files_in(const std::string& folder) {
 
 std::string model_file_in(const std::string& folder) {
   for (const char* name : {"config.json", weight_file_name, weight_index_name})
-    if (is_file(folder + "/" + name)) return name;
+    if (is_safetensors_file(folder + "/" + name)) return name;
   return stranger_in(files_in(folder)).first;
 }
 
@@ -145,7 +145,7 @@ void require_as_saved(const std::string& folder) {
 }  // namespace
 
 WeightFiles::WeightFiles(const std::string& folder) : path_(folder + "/" + weight_file_name) {
-  const bool whole = is_file(path_);
+  const bool whole = is_safetensors_file(path_);
   if (whole) require_as_saved(folder);
   if (is_file(folder + "/" + weight_index_name)) {
     open_shards(folder);

@@ -141,6 +141,9 @@ struct OpRecord {
   void (*continue_sums)(Attributes&) = nullptr;
   bool bf16_sums = false;  // takes such a sum in bf16 too, rounded behind each addition
   bool loss = false;       // its first output is a loss; `gradient` begins there
+  // Its first input is logits, and each row of what it makes follows from that row of its inputs alone, but
+  // for scalars: it may be computed by chunks of rows, right behind the product that makes them.
+  bool of_logits = false;
   Fusion fusion{};
   std::optional<Remake> (*remake)(const Node&) = nullptr;  // for recomputation; null: there is none
   // Which rows of the weights that it trains a node uses; null: all. Nodes that use other rows of one weight

@@ -32,7 +32,17 @@ constexpr std::array<TypeInfo, dtype_count> types{{{"f32", 1, 4},
                                                    blocks("q3_k", Element::q3_k),
                                                    blocks("q4_k", Element::q4_k),
                                                    blocks("q5_k", Element::q5_k),
-                                                   blocks("q6_k", Element::q6_k)}};
+                                                   blocks("q6_k", Element::q6_k),
+                                                   blocks("q2_g32", Element::q2_g32),
+                                                   blocks("q2_g64", Element::q2_g64),
+                                                   blocks("q2_g128", Element::q2_g128),
+                                                   blocks("q3_g32", Element::q3_g32),
+                                                   blocks("q3_g64", Element::q3_g64),
+                                                   blocks("q3_g128", Element::q3_g128),
+                                                   blocks("q4_g64", Element::q4_g64),
+                                                   blocks("q4_g128", Element::q4_g128),
+                                                   blocks("q8_g64", Element::q8_g64),
+                                                   blocks("q8_g128", Element::q8_g128)}};
 
 const TypeInfo& info(DType dtype) { return types[static_cast<std::size_t>(dtype)]; }
 

@@ -11,8 +11,9 @@
 
 namespace hone {
 
-// The types behind u8 are ggml's blocks of quantized weights (kernel/blocks.hpp): so many elements of a row
-// in so many bytes. Only rows are divided into blocks, and what has such a type is only read.
+// The types behind u8 are blocks of quantized weights (kernel/blocks.hpp), ggml's and hone's own: so many
+// elements of a row in so many bytes. Only rows are divided into blocks, and what has such a type is only
+// read.
 enum class DType : std::uint8_t {
   f32,
   bf16,
@@ -28,9 +29,19 @@ enum class DType : std::uint8_t {
   q3_k,
   q4_k,
   q5_k,
-  q6_k
+  q6_k,
+  q2_g32,
+  q2_g64,
+  q2_g128,
+  q3_g32,
+  q3_g64,
+  q3_g128,
+  q4_g64,
+  q4_g128,
+  q8_g64,
+  q8_g128
 };
-inline constexpr std::size_t dtype_count = 15;
+inline constexpr std::size_t dtype_count = 25;
 
 std::int64_t size_bytes(DType dtype);                        // of an element; not of a type of blocks
 std::int64_t block_elements(DType dtype);                    // 1 of all others

@@ -4,8 +4,8 @@
 
 namespace hone::kernel {
 
-// The element types that kernels compute with, and behind them those of weights that are only read: ggml's
-// blocks (kernel/blocks.hpp).
+// The element types that kernels compute with, and behind them those of weights that are only read: blocks
+// (kernel/blocks.hpp), ggml's, then hone's own: codes of so many bits in groups of so many.
 enum class Element : std::uint8_t {
   f32,
   bf16,
@@ -19,10 +19,20 @@ enum class Element : std::uint8_t {
   q3_k,
   q4_k,
   q5_k,
-  q6_k
+  q6_k,
+  q2_g32,
+  q2_g64,
+  q2_g128,
+  q3_g32,
+  q3_g64,
+  q3_g128,
+  q4_g64,
+  q4_g128,
+  q8_g64,
+  q8_g128
 };
 constexpr int element_types = 3;  // that are computed with
-constexpr int block_types = 10;
+constexpr int block_types = 20;
 
 struct Packing {
   std::int64_t elements, bytes;  // of a block, or of one element
@@ -30,7 +40,9 @@ struct Packing {
 constexpr Packing packing(Element e) {
   constexpr Packing packings[] = {{1, 4},     {1, 2},     {1, 2},    {32, 34},  {32, 18},
                                   {32, 20},   {32, 22},   {32, 24},  {256, 84}, {256, 110},
-                                  {256, 144}, {256, 176}, {256, 210}};
+                                  {256, 144}, {256, 176}, {256, 210}, {32, 12},  {64, 20},
+{128, 36},  {32, 16},   {64, 28},   {128, 52},  {64, 36},
+{128, 68},  {64, 66},   {128, 130}};
   return packings[static_cast<int>(e)];
 }
 

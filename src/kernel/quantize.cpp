@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "base/types.hpp"
+#include "kernel/coded.hpp"
 
 namespace hone::kernel {
 namespace {
@@ -18,7 +19,6 @@ void put_f16(std::byte* to, float x) {
   const std::uint16_t bits = to_f16(x).bits;
   std::memcpy(to, &bits, sizeof bits);
 }
-float as_f16(float x) { return to_f32(to_f16(x)); }
 
 float farthest(Row x) {  // from zero, with its sign
   return *std::max_element(x.begin(), x.end(), [](float a, float b) { return std::abs(a) < std::abs(b); });
@@ -149,8 +149,8 @@ void q4_k(Row x, std::byte* to) {
       packed[j - 4] = static_cast<std::uint8_t>(packed[j - 4] | (scale >> 4) << 6);
       packed[j] = static_cast<std::uint8_t>(packed[j] | (minimum >> 4) << 6);
     }
-    const float d = as_f16(most_scale / 63) * static_cast<float>(scale),
-                least = as_f16(most_minimum / 63) * static_cast<float>(minimum);
+    const float d = as_packed(most_scale / 63) * static_cast<float>(scale),
+                least = as_packed(most_minimum / 63) * static_cast<float>(minimum);
     for (std::size_t i = 32 * j; i < 32 * (j + 1); ++i)
       codes[i] = static_cast<std::uint8_t>(d > 0 ? nearest_code((x[i] + least) / d, 0, 15) : 0);
   }
@@ -184,7 +184,7 @@ float fit_about_zero(Row x) {
 void q6_k(Row x, std::byte* to) {
   std::array<float, 16> fits{};
   for (std::size_t j = 0; j < 16; ++j) fits[j] = fit_about_zero(x.subspan(16 * j, 16));
-  const float far = farthest(fits), d = as_f16(far / -128);
+  const float far = farthest(fits), d = as_packed(far / -128);
   put_f16(to + 208, far / -128);
   std::array<std::uint8_t, 256> codes{};
   for (std::size_t j = 0; j < 16; ++j) {
@@ -204,6 +204,25 @@ void q6_k(Row x, std::byte* to) {
     }
 }
 
+// hone's own: between the least and the most of the group, or about zero; codes for scale and minimum as they
+// are kept.
+template <Element type>
+void one_group(Row x, std::byte* to) {
+  const CodeFormat f = code_format(type);
+  const auto [least, most] = std::minmax_element(x.begin(), x.end());
+  const auto top = static_cast<float>(f.codes() - 1);
+  const float minimum = f.has_minimum ? as_packed(*least) : 0,
+              scale = as_packed(f.has_minimum ? (*most - minimum) / top
+                                              : std::abs(farthest(x)) / static_cast<float>(f.zero - 1));
+  std::array<std::uint8_t, 128> codes{};
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const float steps = scale != 0 ? (x[i] - minimum) / scale : 0;
+    codes[i] = static_cast<std::uint8_t>(nearest_code(steps + static_cast<float>(f.zero), 0, f.codes() - 1));
+  }
+  pack_codes(type, std::span(codes).first(x.size()), {&scale, 1}, {&minimum, 1},
+             {to, static_cast<std::size_t>(packing(type).bytes)});
+}
+
 using Quantize = void (*)(Row, std::byte*);
 Quantize quantizer(Element type) {
   switch (type) {
@@ -219,6 +238,26 @@ Quantize quantizer(Element type) {
       return q4_k;
     case Element::q6_k:
       return q6_k;
+    case Element::q2_g32:
+      return one_group<Element::q2_g32>;
+    case Element::q2_g64:
+      return one_group<Element::q2_g64>;
+    case Element::q2_g128:
+      return one_group<Element::q2_g128>;
+    case Element::q3_g32:
+      return one_group<Element::q3_g32>;
+    case Element::q3_g64:
+      return one_group<Element::q3_g64>;
+    case Element::q3_g128:
+      return one_group<Element::q3_g128>;
+    case Element::q4_g64:
+      return one_group<Element::q4_g64>;
+    case Element::q4_g128:
+      return one_group<Element::q4_g128>;
+    case Element::q8_g64:
+      return one_group<Element::q8_g64>;
+    case Element::q8_g128:
+      return one_group<Element::q8_g128>;
     default:
       return nullptr;
   }

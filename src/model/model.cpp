@@ -6,7 +6,7 @@
 #include <sstream>
 
 #include "base/float_mode.hpp"
-#include "file/atomic.hpp"
+#include "file/block_types.hpp"
 #include "file/format.hpp"
 #include "file/gguf.hpp"
 #include "file/json.hpp"
@@ -14,6 +14,7 @@
 #include "hone/nearest.hpp"
 #include "hone/version.hpp"
 #include "model/families.hpp"
+#include "model/low_rank.hpp"
 #include "model/model_impl.hpp"
 #include "op/inputs.hpp"
 #include "op/ops.hpp"
@@ -139,8 +140,9 @@ void add_sequence_tokens(nlohmann::json& config, const SequenceTokens& tokens) {
     if (tokens.*member && !(own.*member)) config[key] = *(tokens.*member);
 }
 
-Model from_json(nlohmann::json config, const ModelOptions& options, const std::string& where) {
-  const FloatModeGuard guard;
+namespace {
+
+Model of_family(nlohmann::json config, const ModelOptions& options, const std::string& where) {
   const Family& family = family_of(config, where);
   if (!config.contains("vocab_size") && options.tokenizer_size) config["vocab_size"] = options.tokenizer_size;
   add_sequence_tokens(config, options.sequence_tokens);
@@ -158,6 +160,14 @@ Model from_json(nlohmann::json config, const ModelOptions& options, const std::s
   fill_specs(*impl);
   impl->store = WeightStore::fresh(options.seed);
   return Model(std::move(impl));
+}
+
+}  // namespace
+
+Model from_json(nlohmann::json config, const ModelOptions& options, const std::string& where) {
+  const FloatModeGuard guard;
+  const Ranks ranks = take_ranks(config, where);
+  return with_ranks(of_family(std::move(config), options, where), ranks, where);
 }
 
 namespace {
@@ -288,50 +298,6 @@ void Model::read(const std::string& name, std::span<float> values) const {
   impl_->store.read_file_layout(spec, values);
 }
 
-namespace {
-WeightReader reader_of(const Model::Impl& model, std::vector<float>& buffer) {
-  return [&model, &buffer](const ParameterSpec& spec) -> std::span<const std::byte> {
-    assert(spec.dtype == DType::f32);  // the only type in which weights are trained and saved so far
-    buffer.resize(static_cast<std::size_t>(spec.shape.elements()));
-    model.store.read_file_layout(spec, buffer);
-    return std::as_bytes(std::span(buffer));
-  };
-}
-}  // namespace
-
-std::string Model::weights_hash() const {
-  std::vector<float> buffer;
-  return hash_weights(impl_->specs, reader_of(*impl_, buffer));
-}
-
-void Model::save(const std::string& folder, const SaveOptions& options) const {
-  make_folders(folder);
-  std::vector<float> buffer;
-  save_folder(*this, folder, impl_->specs, reader_of(*impl_, buffer), options);
-}
-
-void save_folder(const Model& model, const std::string& folder, const std::vector<ParameterSpec>& kept,
-                 const WeightReader& read, const SaveOptions& options) {
-  const Model::Impl& impl = model.impl();
-  if (impl.adapter)
-    written_weights(folder + "/" + impl.weights_file(), impl.saved(kept), read).commit();
-  else
-    save_weights(folder, kept, read, options.max_shard_bytes);
-  write_file(folder + "/" + impl.config_file(), saved_config(model));
-}
-
-std::string saved_config(const Model& model) {
-  return model.impl().adapter ? model.impl().adapter->config : config_beside_f32(model);
-}
-
-std::string config_beside_f32(const Model& model) {
-  auto config = nlohmann::ordered_json::parse(model.config_json());
-  bool changed = false;
-  for (const char* key : {"dtype", "torch_dtype"})
-    if (config.contains(key) && config[key] != "float32") config[key] = "float32", changed = true;
-  return changed ? config.dump(2) + "\n" : model.config_json();
-}
-
 Model preset(const std::string& name, const ModelOptions& options) {
   std::vector<std::string> names;
   for (const Preset& p : presets()) {
@@ -346,7 +312,9 @@ Model preset(const std::string& name, const ModelOptions& options) {
 Model from_config(const std::string& path, const ModelOptions& options) {
   if (known_format(read_head(path)).name == safetensors_name)
     refuse_file(path, "a model folder, or a config.json");
-  return from_json(read_json(path), options, path);
+  auto config = read_json(path);
+  take_block_types(config, path);  // the weights are fresh ones
+  return from_json(std::move(config), options, path);
 }
 
 Model find_model(const std::string& what, const ModelOptions& options) {

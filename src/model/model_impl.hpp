@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "file/block_types.hpp"
 #include "hone/convert.hpp"
 #include "hone/model.hpp"
 #include "op/builder_state.hpp"
@@ -68,17 +69,21 @@ inline constexpr const char* architecture_key = "architecture";
 // Error(input) for a file that stands where a model does, with what it is and the folder that it may be of.
 [[noreturn]] void refuse_file(const std::string& path, const std::string& expected);
 
-// config.json as it stands beside weights in f32: Transformers reads them in the type that it names.
-std::string config_beside_f32(const Model& model);
-// That, or the adapter's config: what stands beside what is saved.
-std::string saved_config(const Model& model);
+// A model's weights in the types in which it is saved: f32, but of one that has weights in blocks each as its
+// store has it.
+std::vector<ParameterSpec> kept_weights(const Model& model);
+bool has_blocks(const Model& model);  // is one of its weights in blocks?
+BlockTypes block_types_of(const std::vector<ParameterSpec>& weights);
+// config.json as it stands beside weights of these types, or an adapter's config.
+std::string saved_config(const Model& model, const std::vector<ParameterSpec>& kept);
 // A folder of the model: of `kept`, its weights in the types in which `read` gives them, those that are
 // saved.
 void save_folder(const Model& model, const std::string& folder, const std::vector<ParameterSpec>& kept,
                  const WeightReader& read, const SaveOptions& options);
 
 // The model to `to`, a GGUF file or a folder by its name, with the tokenizer of `from`; in a folder weights
-// keep the types that they have.
+// keep the types that they have, in a GGUF file those that are in blocks keep their codes. Error(usage) for a
+// type that the file cannot have.
 ConvertReport write_model(const Model& model, const std::string& from, const std::string& to);
 // Error(usage) where a model, or a file, would be replaced.
 void require_no_model(const std::string& to);

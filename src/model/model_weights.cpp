@@ -105,6 +105,7 @@ void ModelWeights::derive(const Model& model, const Program& prepare, std::size_
       }
       Executor(JobPlan({program}, options, names), held).run(0);
       require_range(t.of, t.type.dtype, made.bytes());
+      for (const ParameterSpec& spec : program.parameters()) impl.store.drop(spec);
     };
     weights_.push_back(impl.store.hold(t.of, encoding_of(prepare, node, i), t.type.bytes(), make));
     tensors_[t.name] = weights_.back()->bytes();

@@ -171,25 +171,61 @@ Tensor permute(Tensor x, std::initializer_list<int> axes) {
   return {&b, add_view(b.program, {x.id()}, shape, strides, 0, of.name + ":permuted").value};
 }
 
-Tensor cross_entropy(Tensor logits, Tensor labels, CrossEntropyOptions options) {
-  BuilderState& b = state_of(logits, "cross_entropy");
-  const TensorId in = value_of(b, logits, "cross_entropy"), of = ids_of(b, labels, "cross_entropy");
+namespace {
+
+// Ids that each have a logit.
+void require_logits(const BuilderState& b, std::string_view function, TensorId logits, TensorId ids) {
+  const Shape& shape = b.program[logits].type.shape;
+  if (shape.rank() > 0 && b.program[ids].input.below <= shape.last()) return;
+  const std::string kind = b.program[ids].input.meaning == Meaning::labels ? "labels" : "ids";
+  fail(b, std::string(function), kind + " that have no logit",
+       kind + " below " + std::to_string(shape.rank() ? shape.last() : 0) + ", the width of the logits",
+       "below " + std::to_string(b.program[ids].input.below));
+}
+
+// What each loss is of: logits, labels, and the scale that the loop writes.
+struct LossInputs {
+  TensorId logits, labels, scale;
+};
+LossInputs loss_inputs(BuilderState& b, std::string_view function, Tensor logits, Tensor labels) {
+  const TensorId in = value_of(b, logits, function), of = ids_of(b, labels, function);
   if (b.program[of].input.meaning != Meaning::labels)
-    fail(b, "cross_entropy", "the labels are none", "an input of kind labels", text_of(b.program[of]));
-  if (const Shape& shape = b.program[in].type.shape;
-      shape.rank() == 0 || b.program[of].input.below > shape.last())
-    fail(b, "cross_entropy", "labels that have no logit",
-         "labels below " + std::to_string(shape.rank() ? shape.last() : 0) + ", the width of the logits",
-         "below " + std::to_string(b.program[of].input.below));
-  const float smoothing = options.label_smoothing;
-  if (!(smoothing >= 0 && smoothing < 1))
-    fail(b, "cross_entropy", "impossible label smoothing", "0 <= label_smoothing < 1", to_text(smoothing));
+    fail(b, std::string(function), "the labels are none", "an input of kind labels", text_of(b.program[of]));
+  require_logits(b, function, in, of);
   const std::string number = ++b.losses == 1 ? "" : "." + std::to_string(b.losses);
   const TensorId scale =
       b.input(input::loss_scale + number, op::f32({1}),
               {.meaning = Meaning::loss_scale, .once_a_step = true, .counts = b.program[of].name});
-  return add_node(b, op::cross_entropy, {in, of, scale},
+  return {in, of, scale};
+}
+
+}  // namespace
+
+Tensor cross_entropy(Tensor logits, Tensor labels, CrossEntropyOptions options) {
+  BuilderState& b = state_of(logits, "cross_entropy");
+  const float smoothing = options.label_smoothing;
+  if (!(smoothing >= 0 && smoothing < 1))
+    fail(b, "cross_entropy", "impossible label smoothing", "0 <= label_smoothing < 1", to_text(smoothing));
+  const LossInputs in = loss_inputs(b, "cross_entropy", logits, labels);
+  return add_node(b, op::cross_entropy, {in.logits, in.labels, in.scale},
                   op::CrossEntropyAttributes{b.options.training ? smoothing : 0}, b.new_name("loss"));
+}
+
+Tensor soft_cross_entropy(Tensor logits, Tensor labels, Tensor ids, Tensor masses,
+                          SoftCrossEntropyOptions options) {
+  constexpr const char* function = "soft_cross_entropy";
+  BuilderState& b = state_of(logits, function);
+  const auto [share, temperature] = options;
+  if (!(share >= 0 && share <= 1))
+    fail(b, function, "impossible share of the teacher", "0 to 1", to_text(share));
+  if (!(temperature > 0) || !std::isfinite(temperature))
+    fail(b, function, "impossible temperature", "above 0", to_text(temperature));
+  const TensorId known = ids_of(b, ids, function), shares = value_of(b, masses, function);
+  if (!b.options.training) return cross_entropy(logits, labels);
+  const LossInputs in = loss_inputs(b, function, logits, labels);
+  require_logits(b, function, in.logits, known);
+  return add_node(b, op::soft_cross_entropy, {in.logits, in.labels, known, shares, in.scale},
+                  op::SoftCrossEntropyAttributes{share, temperature}, b.new_name("loss"));
 }
 
 Tensor operator+(Tensor x, Tensor y) {

@@ -148,6 +148,12 @@ double sum_by_pieces(double before, bool continued, Rows rows,
 
 DType sum_type(DType kept) { return kept == DType::bf16 ? DType::bf16 : DType::f32; }
 
+Shape rows_shape(const Shape& shape) {
+  Shape rows;
+  for (int axis = 0; axis + 1 < shape.rank(); ++axis) rows.push_back(shape[axis]);
+  return rows;
+}
+
 double operand_bytes(const Program& p, const Node& n) {
   double total = 0;
   for (const TensorId id : n.inputs)

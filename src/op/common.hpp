@@ -79,6 +79,8 @@ double sum_by_pieces(double before, bool continued, Rows rows,
 // The type of a sum that is kept in f32 or bf16: bf16, or the f32 that is asked for.
 DType sum_type(DType kept);
 
+Shape rows_shape(const Shape& shape);  // all axes but the last
+
 // Traffic of a node, each operand once.
 double operand_bytes(const Program& p, const Node& n);
 Cost streaming_cost(const Program& p, const Node& n);  // no flops worth counting

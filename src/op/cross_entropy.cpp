@@ -9,12 +9,6 @@
 namespace hone::op {
 namespace {
 
-Shape rows_shape(const Shape& logits) {
-  Shape s;
-  for (int axis = 0; axis + 1 < logits.rank(); ++axis) s.push_back(logits[axis]);
-  return s;
-}
-
 using In = CrossEntropyInputs;
 using GradientIn = CrossEntropyGradientInputs;
 
@@ -119,7 +113,8 @@ const OpRecord cross_entropy{.name = "cross_entropy",
                              .reference = reference,
                              .variants = variants,
                              .autocast = Autocast::any,
-                             .loss = true};
+                             .loss = true,
+                             .of_logits = true};
 const OpRecord cross_entropy_gradient{.name = "cross_entropy_gradient",
                                       .inputs = gradient_inputs,
                                       .infer = infer_gradient,

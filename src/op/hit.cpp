@@ -14,9 +14,7 @@ constexpr std::int64_t task_elements = 16384;
 
 std::vector<OutputSpec> infer(const InferInput& i) {
   i.require_rank_at_least(In::logits, 2);
-  Shape rows;
-  const Shape& logits = i.in[In::logits].shape;
-  for (int axis = 0; axis + 1 < logits.rank(); ++axis) rows.push_back(logits[axis]);
+  const Shape rows = rows_shape(i.in[In::logits].shape);
   i.require(In::labels, {rows, DType::i32});
   return {{f32(rows)}};
 }

@@ -42,6 +42,21 @@ struct AddRowsInputs {
 };
 extern const OpRecord add_rows;
 
+// (w f32[N,K], scales f32[N,G], minima f32[N,G]) -> what w is once it is rounded: scale * code + minimum of
+// each group of a row, the code from 0 to levels - 1 that is nearest. Made of a weight in phase prepare;
+// gradients pass through to the weight as if it were not there (Bengio et al., arXiv 1308.3432).
+struct SimulateInputs {
+  enum : std::size_t { w, scales, minima };
+};
+struct SimulateAttributes {
+  std::int64_t group = 64, levels = 16;
+  template <class V>
+  void fields(V&& v) const {
+    v("group", group), v("levels", levels);
+  }
+};
+extern const OpRecord simulate;
+
 // (x[B,T,..], kept[batch,T,..] of x's type, step) -> next kept, with the micro-batch's x at its place in the
 // step; x may be some of the micro-batch's rows, those from `first` on
 struct KeepInputs {
@@ -125,6 +140,27 @@ struct LinearAttributes {
   }
 };
 extern const OpRecord linear;
+// The same of a quantized weight, in whole numbers (kernel/coded_product.hpp):
+// (x[..,K]) -> codes u8[..,K], which are signed, scales f32[..,K/16], sums i32[..,K/32]
+extern const OpRecord code_rows;
+extern const OpRecord pack_panels;  // (w[N,K] in blocks) -> u8[panels,bytes], all panels of 16 rows
+// (codes, scales, sums, panels[, bias f32[N]][, residual f32[..,N]]) -> as linear
+struct CodedLinearInputs {
+  enum : std::size_t { codes, scales, sums, panels, bias, residual };
+};
+struct CodedLinearAttributes {
+  Activation activation = Activation::none;
+  DType dtype = DType::f32;
+  DType weight = DType::q8_0;  // what the panels were made of
+  std::int64_t columns = 0;    // N, of the whole weight
+  RowRange rows{};             // as in LinearAttributes; the first begins a panel
+  template <class V>
+  void fields(V&& v) const {
+    v.operand("bias"), v.operand("residual"), v("activation", static_cast<std::int32_t>(activation));
+    v("dtype", name(dtype)), v("weight", name(weight)), v("columns", columns), print_rows(rows, v);
+  }
+};
+extern const OpRecord coded_linear;
 // (dy[..,N], w[N,K][, pre[..,K]]) -> dx[..,K] of dy's type; with activation times activation'(pre)
 struct LinearInputGradientInputs {
   enum : std::size_t { dy, weight, pre };
@@ -280,6 +316,36 @@ struct CrossEntropyGradientInputs {
   enum : std::size_t { logits, labels, lse, scale };
 };
 extern const OpRecord cross_entropy_gradient;  // -> d logits
+
+// (logits[..,V], labels i32[..], ids i32[..,k], masses f32[..,k+1], scale f32[1]) -> loss f32[..], lse
+// f32[..], soft_lse f32[..], others f32[..]: kernel/soft_targets.hpp; its gradient is of scale * the sum of
+// the losses
+struct SoftCrossEntropyAttributes {
+  float share = 0.5f, temperature = 1;
+  template <class V>
+  void fields(V&& v) const {
+    v("share", share), v("temperature", temperature);
+  }
+};
+struct SoftCrossEntropyInputs {
+  enum : std::size_t { logits, labels, ids, masses, scale };
+};
+extern const OpRecord soft_cross_entropy;
+struct SoftCrossEntropyGradientInputs {
+  enum : std::size_t { logits, labels, ids, masses, lse, soft_lse, others, scale };
+};
+extern const OpRecord soft_cross_entropy_gradient;  // -> d logits
+// (logits[..,V]) -> ids i32[..,count] of the likeliest classes, ascending; masses f32[..,count+1] of each of
+// them, then of all others, by softmax(logits / temperature)
+struct LikeliestAttributes {
+  std::int64_t count = 1;
+  float temperature = 1;
+  template <class V>
+  void fields(V&& v) const {
+    v("count", count), v("temperature", temperature);
+  }
+};
+extern const OpRecord likeliest;
 
 // (logits[..,V], labels i32[..]) -> f32[..]: 1 where the label has the first of the largest logits; 0 else,
 // and where it is ignored

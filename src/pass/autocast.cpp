@@ -28,7 +28,7 @@ class Autocaster {
 
   TensorId add_cast(TensorId id, DType dtype, const Node& reader) {
     const std::string source = made()[id].name;
-    const bool weight = made()[id].role == Role::parameter;
+    const bool weight = is_weight(made()[id]);
     const TensorId cast = emit(made(), op::cast, {id}, op::TypeAttributes{dtype}, source,
                                weight ? Phase::prepare : Phase::micro)[0];
     made().nodes.back().scope = reader.scope;
@@ -38,7 +38,7 @@ class Autocaster {
       derived.role = Role::state;
       derived.lifetime = Lifetime::run;
       derived.purpose = Purpose::derived;
-      derived.of = source;
+      derived.of = made()[id].of.empty() ? source : made()[id].of;
     }
     return cast;
   }

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <map>
 #include <optional>
 
 #include "ir/rewrite.hpp"
@@ -10,13 +11,12 @@ namespace hone {
 namespace {
 
 using Product = op::LinearInputs;
-using Loss = op::CrossEntropyInputs;
 using InputGradient = op::LinearInputGradientInputs;
 using Keep = op::KeepInputs;
 
-// The nodes that touch the logits of one loss. Backward's are missing in a program that only evaluates;
-// `keep` is there where the caller asked for the logits, `hit` where it asked what they predict, `cap` where
-// the model limits them softly.
+// The nodes that touch the logits of one loss, or of what else is of logits. Backward's are missing in a
+// program that only evaluates; `keep` is there where the caller asked for the logits, `hit` where it asked
+// what they predict, `cap` where the model limits them softly.
 struct Head {
   std::size_t product, loss;
   std::optional<std::size_t> cap, keep, hit, loss_gradient, cap_gradient, input_gradient;
@@ -27,7 +27,7 @@ std::size_t place(const Node& node, const char* input) { return *node.op->find_i
 
 // The product that the loss of node n is of, maybe through a soft limit; none where it is another node's.
 std::optional<Head> product_of(const Rewrite& edit, std::size_t n) {
-  TensorId logits = edit[n].inputs[Loss::logits];
+  TensorId logits = edit[n].inputs[0];
   auto maker = edit.maker(logits);
   std::optional<std::size_t> cap;
   if (maker && edit[*maker].op == &op::softcap && edit.readers(edit[*maker].inputs[0]).size() == 1) {
@@ -39,9 +39,15 @@ std::optional<Head> product_of(const Rewrite& edit, std::size_t n) {
   return Head{.product = *maker, .loss = n, .cap = cap};
 }
 
+bool reads_an_output(const Node& reader, const Node& of) {
+  return std::ranges::any_of(of.outputs, [&](TensorId made) {
+    return std::ranges::find(reader.inputs, made) != reader.inputs.end();
+  });
+}
+
 // The head whose loss is node n, or none where something else needs its logits whole.
 std::optional<Head> head_of(const Rewrite& edit, std::size_t n) {
-  const TensorId logits = edit[n].inputs[Loss::logits];
+  const TensorId logits = edit[n].inputs[0];
   auto found = product_of(edit, n);
   if (!found) return {};
   Head& head = *found;
@@ -53,7 +59,7 @@ std::optional<Head> head_of(const Rewrite& edit, std::size_t n) {
       head.keep = m;
     else if (op == &op::hit && !head.hit)
       head.hit = m;
-    else if (op == &op::cross_entropy_gradient && !head.loss_gradient)
+    else if (reads_an_output(edit[m], edit[n]) && !head.loss_gradient)
       head.loss_gradient = m;
     else if (op == &op::softcap_gradient && head.cap)
       head.cap_gradient = m;
@@ -127,6 +133,24 @@ class Chunker {
     return edit_.insert_like(head_.loss, like, std::move(inputs), attributes)[0];
   }
 
+  // What a node of the whole reads, as this chunk has it: what the chunk made, rows of what comes from
+  // elsewhere, scalars as they are.
+  std::vector<TensorId> inputs_of(const Node& node, std::int64_t first, std::int64_t sequences,
+                                  std::int64_t positions) {
+    std::vector<TensorId> inputs = node.inputs;
+    for (TensorId& input : inputs) {
+      const auto [piece, is_new] = pieces_.try_emplace(input.value, input);
+      if (is_new && p_[input].type.shape.rank() >= 2)
+        piece->second = rows(input, first, sequences, positions);
+      input = piece->second;
+    }
+    return inputs;
+  }
+  // Is it read by others than backward's node of this loss?
+  bool wanted_whole(TensorId made) const {
+    return std::ranges::any_of(edit_.readers(made), [&](std::size_t m) { return m != head_.loss_gradient; });
+  }
+
   void write_chunk(std::int64_t first, std::int64_t sequences, std::int64_t positions) {
     const Node product = edit_[head_.product], loss = edit_[head_.loss];
     auto inputs = product.inputs;
@@ -141,23 +165,28 @@ class Chunker {
       const Node& node = edit_[*head_.keep];
       kept_ = write(node, {logits, kept_, node.inputs[Keep::step]}, op::KeepAttributes{.first = first});
     }
-    const TensorId labels = rows(loss.inputs[Loss::labels], first, sequences, positions);
-    const TensorId scale = loss.inputs[Loss::scale];
-    const auto losses = edit_.insert_like(head_.loss, loss, {logits, labels, scale}, loss.attributes);
-    put(losses[0], loss.outputs[0], first);
+    pieces_ = {{loss.inputs[0].value, logits}};
+    const auto made =
+        edit_.insert_like(head_.loss, loss, inputs_of(loss, first, sequences, positions), loss.attributes);
+    for (std::size_t i = 0; i < made.size(); ++i) {
+      pieces_[loss.outputs[i].value] = made[i];
+      if (wanted_whole(loss.outputs[i])) put(made[i], loss.outputs[i], first);
+    }
     if (head_.hit) {
       const Node node = edit_[*head_.hit];
-      put(write(node, {logits, labels}, node.attributes), node.outputs[0], first);
+      put(write(node, inputs_of(node, first, sequences, positions), node.attributes), node.outputs[0], first);
     }
-    if (head_.loss_gradient) write_gradients({logits, labels, losses[1], scale}, x, first);
+    if (head_.loss_gradient) write_gradients(logits, x, first, sequences, positions);
   }
 
-  void write_gradients(const std::vector<TensorId>& of_loss, TensorId x, std::int64_t first) {
+  void write_gradients(TensorId logits, TensorId x, std::int64_t first, std::int64_t sequences,
+                       std::int64_t positions) {
     const Node loss_gradient = edit_[*head_.loss_gradient];
-    TensorId d_logits = write(loss_gradient, of_loss, loss_gradient.attributes);
+    TensorId d_logits =
+        write(loss_gradient, inputs_of(loss_gradient, first, sequences, positions), loss_gradient.attributes);
     if (head_.cap_gradient) {
       const Node node = edit_[*head_.cap_gradient];
-      d_logits = write(node, {d_logits, of_loss[0]}, node.attributes);
+      d_logits = write(node, {d_logits, logits}, node.attributes);
     }
     if (head_.input_gradient) {
       const Node node = edit_[*head_.input_gradient];
@@ -196,6 +225,7 @@ class Chunker {
   std::int64_t sequences_, positions_, step_, together_;
   std::vector<TensorId> sums_;  // so far
   TensorId kept_;
+  std::map<std::int32_t, TensorId> pieces_;  // of this chunk, by what they are pieces of
 };
 
 bool worth_it(const Program& p, const Node& product, const ChunkOptions& options) {
@@ -209,7 +239,7 @@ bool worth_it(const Program& p, const Node& product, const ChunkOptions& options
 void chunk_loss(Program& p, const ChunkOptions& options) {
   Rewrite edit(p);
   for (std::size_t n = 0; n < edit.size(); ++n) {
-    if (edit[n].op != &op::cross_entropy) continue;
+    if (!edit[n].op->of_logits) continue;
     const auto head = head_of(edit, n);
     if (head && worth_it(p, edit[head->product], options)) Chunker(p, edit, *head, options.rows).run();
   }

@@ -26,7 +26,8 @@ void keep_stored(Program& p, const std::map<std::string, DType>& stored, bool tr
     TensorDef& t = p[weight];
     if (t.role != Role::parameter || t.alias != Alias::none || t.type.dtype != DType::f32) continue;
     const auto found = stored.find(t.parameter->name);
-    if (found == stored.end() || t.parameter->transposed || (t.parameter->trained && !trained_too)) continue;
+    if (found == stored.end() || (t.parameter->trained && !trained_too)) continue;
+    if (t.parameter->transposed && !is_blocks(found->second)) continue;  // which files have in rows
     if (t.type.shape.last() % block_elements(found->second) != 0 || !is_read_in_any_type(p, weight)) continue;
     ParameterSpec spec = *t.parameter;
     spec.dtype = t.type.dtype = found->second;

@@ -18,14 +18,6 @@ using In = op::LinearInputs;
 constexpr std::string_view weight_suffix = ".weight";
 constexpr const char* adapter_prefix = "base_model.model.";
 
-// The module whose weight a node multiplies by; empty where it is none.
-std::string module_of(const Program& p, const Node& node) {
-  if (node.op != &op::linear || node.attributes.as<op::LinearAttributes>().rows) return {};
-  const TensorDef& weight = p[node.inputs[In::weight]];
-  if (weight.role != Role::parameter || !weight.name.ends_with(weight_suffix)) return {};
-  return weight.name.substr(0, weight.name.size() - weight_suffix.size());
-}
-
 std::set<std::string> tables(const Program& p) {
   std::set<std::string> names;
   for (const Node& node : p.nodes)
@@ -93,6 +85,13 @@ class Adapting {
 };
 
 }  // namespace
+
+std::string module_of(const Program& p, const Node& node) {
+  if (node.op != &op::linear || node.attributes.as<op::LinearAttributes>().rows) return {};
+  const TensorDef& weight = p[node.inputs[In::weight]];
+  if (weight.role != Role::parameter || !weight.name.ends_with(weight_suffix)) return {};
+  return weight.name.substr(0, weight.name.size() - weight_suffix.size());
+}
 
 std::string lora_a_name(const std::string& module) { return adapter_prefix + module + ".lora_A.weight"; }
 std::string lora_b_name(const std::string& module) { return adapter_prefix + module + ".lora_B.weight"; }

@@ -17,6 +17,8 @@ struct LinearModule {
   bool transposed = false;  // files keep its weight as [in,out]
   bool head = false;        // makes what the network returns
 };
+// The one whose weight a node multiplies by; empty where it is none, or uses some of its rows.
+std::string module_of(const Program& program, const Node& node);
 // Those that may have an adapter, each once; products that share a weight by rows, or with a table, are none.
 std::vector<LinearModule> linear_modules(const Program& forward);
 

@@ -23,9 +23,12 @@ Spread spread_of(std::vector<double> values) {
 // What a token reads of weights: those of its products, whole.
 double product_weight_bytes(const Program& p) {
   double bytes = 0;
-  for (const Node& node : p.nodes)
+  for (const Node& node : p.nodes) {
     if (node.op == &op::linear)
       bytes += static_cast<double>(p[node.inputs[op::LinearInputs::weight]].type.bytes());
+    if (node.op == &op::coded_linear)
+      bytes += static_cast<double>(p[node.inputs[op::CodedLinearInputs::panels]].type.bytes());
+  }
   return bytes;
 }
 

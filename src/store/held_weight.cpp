@@ -1,6 +1,7 @@
 // Weights for those who only read them: where they lie, or in memory.
 #include "store/weight_store.hpp"
 
+#include "file/mapped.hpp"
 #include "store/mapped_values.hpp"
 
 namespace hone {
@@ -36,7 +37,7 @@ namespace {
 
 // As the file has it is as a program wants it.
 bool is_as_stored(const StoredWeight& weight, const ParameterSpec& spec) {
-  return weight.type.dtype == spec.dtype && !spec.transposed && weight.add == 0.0f;
+  return weight.type.dtype == spec.dtype && !is_turned(spec) && weight.add == 0.0f;
 }
 
 }  // namespace
@@ -44,6 +45,10 @@ bool is_as_stored(const StoredWeight& weight, const ParameterSpec& spec) {
 bool WeightStore::is_mapped(const ParameterSpec& spec) const {
   const auto found = stored_.find(spec.name);
   return found != stored_.end() && found->second.mapped && is_as_stored(found->second, spec);
+}
+
+void WeightStore::drop(const ParameterSpec& spec) const {
+  if (is_mapped(spec)) drop_whole_pages(stored_.at(spec.name).bytes);
 }
 
 std::shared_ptr<const HeldWeight> WeightStore::hold(const ParameterSpec& spec) const {

@@ -13,7 +13,7 @@ namespace {
 
 using Shard = std::vector<ParameterSpec>;
 
-std::int64_t bytes_of(const ParameterSpec& spec) { return spec.shape.elements() * size_bytes(spec.dtype); }
+std::int64_t bytes_of(const ParameterSpec& spec) { return TensorType{spec.shape, spec.dtype}.bytes(); }
 
 std::vector<Shard> shards_of(std::vector<ParameterSpec> parameters, std::int64_t most) {
   std::ranges::sort(parameters, {}, &ParameterSpec::name);

@@ -54,6 +54,24 @@ WeightStore WeightStore::with(std::map<std::string, std::vector<std::byte>> valu
   return store;
 }
 
+WeightStore WeightStore::renamed(const std::map<std::string, std::string>& names) const {
+  WeightStore store = *this;
+  store.held_ = std::make_shared<Held>();
+  store.tensors_.clear(), store.stored_.clear(), store.snapshot_.reset();
+  std::map<std::string, std::vector<std::byte>> values, more;
+  for (const auto& [name, own] : names) {
+    if (more_ && more_->values.contains(own)) more[name] = more_->values.at(own);
+    if (const auto file = tensors_.find(own); file != tensors_.end())
+      store.tensors_.insert({name, file->second});
+    if (const auto stored = stored_.find(own); stored != stored_.end()) store.stored_[name] = stored->second;
+    if (snapshot_ && snapshot_->contains(own)) values[name] = snapshot_->at(own);
+  }
+  if (snapshot_)
+    store.snapshot_ =
+        std::make_shared<const std::map<std::string, std::vector<std::byte>>>(std::move(values));
+  return more_ ? store.with(std::move(more)) : store;
+}
+
 WeightStore WeightStore::mapped(std::shared_ptr<const WeightFiles> files, NamedTensors tensors,
                                 const std::vector<ParameterSpec>& parameters) {
   std::vector<std::string> missing;
@@ -80,8 +98,9 @@ WeightStore WeightStore::mapped(std::shared_ptr<const WeightFiles> files, NamedT
 
 namespace {
 
-void expand(const StoredWeight& weight, std::span<float> values) {
-  widen(weight.bytes, weight.type.dtype, values);
+void expand(ParameterSpec spec, const StoredWeight& weight, std::span<float> values) {
+  spec.dtype = weight.type.dtype;
+  widen_as_filed(spec, weight.bytes, values);
   if (weight.add != 0.0f)
     for (float& x : values) x += weight.add;
 }
@@ -93,7 +112,7 @@ void WeightStore::read_file_layout(const ParameterSpec& spec, std::span<float> v
   if (more_ && more_->values.contains(spec.name)) {
     widen(more_->values.at(spec.name), DType::f32, values);
   } else if (const auto stored = stored_.find(spec.name); stored != stored_.end()) {
-    expand(stored->second, values);
+    expand(spec, stored->second, values);
   } else if (const auto file = tensors_.find(spec.name); file != tensors_.end()) {
     read_f32(file->second, 0, values);
   } else if (snapshot_ && snapshot_->contains(spec.name)) {
@@ -128,24 +147,25 @@ void transpose(DType dtype, std::span<const std::byte> from, std::int64_t rows, 
 
 }  // namespace
 
-void WeightStore::read(const ParameterSpec& spec, std::span<std::byte> values) const {
-  if (is_blocks(spec.dtype)) {  // nothing is made into blocks here: the file has them
+void WeightStore::read_as_filed(const ParameterSpec& spec, std::span<std::byte> values) const {
+  if (is_blocks(spec.dtype)) {  // nothing is made into blocks here: the store has them
     const StoredWeight& weight = stored_.at(spec.name);
     assert(weight.type.dtype == spec.dtype);
     std::copy(weight.bytes.begin(), weight.bytes.end(), values.begin());
-    return;
+  } else if (spec.dtype == DType::f32) {
+    read_file_layout(spec, {reinterpret_cast<float*>(values.data()), values.size() / sizeof(float)});
+  } else {
+    std::vector<float> wide(static_cast<std::size_t>(spec.shape.elements()));
+    read_file_layout(spec, wide);
+    narrow(wide, spec.dtype, values);
   }
-  const bool as_it_is = spec.dtype == DType::f32 && !spec.transposed;
-  std::vector<float> kept(as_it_is ? 0 : static_cast<std::size_t>(spec.shape.elements()));
-  const std::span<float> wide =
-      as_it_is ? std::span(reinterpret_cast<float*>(values.data()), values.size() / sizeof(float))
-               : std::span(kept);
-  read_file_layout(spec, wide);
-  if (as_it_is) return;
-  std::vector<std::byte> narrowed(spec.dtype == DType::f32 ? 0 : values.size());
-  if (spec.dtype != DType::f32) narrow(wide, spec.dtype, narrowed);
-  from_file_layout(spec, narrowed.empty() ? std::as_bytes(wide) : std::span<const std::byte>(narrowed),
-                   values);
+}
+
+void WeightStore::read(const ParameterSpec& spec, std::span<std::byte> values) const {
+  if (!is_turned(spec)) return read_as_filed(spec, values);
+  std::vector<std::byte> filed(values.size());
+  read_as_filed(spec, filed);
+  from_file_layout(spec, filed, values);
 }
 
 void WeightStore::require_finite(const ParameterSpec& spec, std::span<const float> values) const {
@@ -168,53 +188,69 @@ void require_range(const std::string& weight, DType dtype, std::span<const std::
                                  .hint = "use bf16, which reaches as far as f32, or f32"});
 }
 
+bool is_turned(const ParameterSpec& spec) { return spec.transposed && !is_blocks(spec.dtype); }
+
 Shape file_shape(const ParameterSpec& spec) {
-  return spec.transposed ? Shape{spec.shape[1], spec.shape[0]} : spec.shape;
+  return is_turned(spec) ? Shape{spec.shape[1], spec.shape[0]} : spec.shape;
 }
 
 void to_file_layout(const ParameterSpec& spec, std::span<const std::byte> from, std::span<std::byte> to) {
-  if (spec.transposed)
+  if (is_turned(spec))
     transpose(spec.dtype, from, spec.shape[0], spec.shape[1], to);
   else
     std::copy(from.begin(), from.end(), to.begin());
 }
 
 void from_file_layout(const ParameterSpec& spec, std::span<const std::byte> from, std::span<std::byte> to) {
-  if (spec.transposed)
+  if (is_turned(spec))
     transpose(spec.dtype, from, spec.shape[1], spec.shape[0], to);
   else
     std::copy(from.begin(), from.end(), to.begin());
 }
 
+void widen_as_filed(const ParameterSpec& spec, std::span<const std::byte> bytes, std::span<float> values) {
+  if (!spec.transposed || !is_blocks(spec.dtype)) return widen(bytes, spec.dtype, values);
+  std::vector<float> rows(values.size());
+  widen(bytes, spec.dtype, rows);
+  ParameterSpec wide = spec;
+  wide.dtype = DType::f32;
+  to_file_layout(wide, std::as_bytes(std::span(rows)), std::as_writable_bytes(values));
+}
+
 namespace {
+
 void sort_by_name(std::vector<ParameterSpec>& parameters) {
   std::sort(parameters.begin(), parameters.end(),
             [](const ParameterSpec& a, const ParameterSpec& b) { return a.name < b.name; });
 }
+
+// By name; blocks come last, for what stands behind them need not be aligned to its elements.
+void sort_for_file(std::vector<ParameterSpec>& parameters) {
+  sort_by_name(parameters);
+  std::ranges::stable_partition(parameters, [](const ParameterSpec& p) { return !is_blocks(p.dtype); });
+}
+
 }  // namespace
 
 std::vector<SafetensorsSpec> weight_file_specs(std::vector<ParameterSpec> parameters) {
-  sort_by_name(parameters);
+  sort_for_file(parameters);
   std::vector<SafetensorsSpec> specs;
-  for (const ParameterSpec& p : parameters)  // the format has no blocks
-    specs.push_back(
-        {p.name, safetensors_dtype(is_blocks(p.dtype) ? DType::f32 : p.dtype), file_shape(p).sizes()});
+  for (const ParameterSpec& p : parameters) {
+    const Shape shape = file_shape(p);
+    if (is_blocks(p.dtype))
+      specs.push_back({p.name, safetensors_dtype(DType::u8),
+                       shape.with_last(row_bytes(p.dtype, shape.last())).sizes()});
+    else
+      specs.push_back({p.name, safetensors_dtype(p.dtype), shape.sizes()});
+  }
   return specs;
 }
 
 SafetensorsWriter written_weights(const std::string& path, std::vector<ParameterSpec> parameters,
                                   const WeightReader& read, const SafetensorsWriting& writing) {
-  sort_by_name(parameters);
+  sort_for_file(parameters);
   SafetensorsWriter writer(path, weight_file_specs(parameters), {{"format", "pt"}}, writing);
-  std::vector<float> wide;
-  for (const ParameterSpec& p : parameters) {
-    const auto bytes = read(p);
-    if (is_blocks(p.dtype)) {
-      wide.resize(static_cast<std::size_t>(p.shape.elements()));
-      widen(bytes, p.dtype, wide);
-    }
-    writer.write(p.name, is_blocks(p.dtype) ? std::as_bytes(std::span(wide)) : bytes);
-  }
+  for (const ParameterSpec& p : parameters) writer.write(p.name, read(p));
   return writer;
 }
 
@@ -222,7 +258,7 @@ namespace {
 // By chunks, for a table of f32 beside one of bf16 would be the run's largest tensor.
 void add_wide(Digest& digest, std::span<const std::byte> values, DType dtype) {
   if (dtype == DType::f32) return digest.add(values);
-  constexpr std::size_t chunk = 65536;
+  constexpr std::size_t chunk = 65536;  // whole blocks of every type
   std::vector<float> wide(chunk);
   const auto chunk_bytes = static_cast<std::size_t>(row_bytes(dtype, chunk));
   for (std::size_t first = 0; first < values.size(); first += chunk_bytes) {
@@ -238,9 +274,17 @@ std::string hash_weights(std::vector<ParameterSpec> parameters, const WeightRead
   sort_by_name(parameters);
   Digest digest;
   for (const ParameterSpec& p : parameters) {
-    const std::string label = p.name + to_string(file_shape(p));
+    ParameterSpec wide = p;
+    wide.dtype = DType::f32;
+    const std::string label = p.name + to_string(file_shape(wide));
     digest.add(std::as_bytes(std::span(label)));
-    add_wide(digest, read(p), p.dtype);
+    if (is_turned(wide) == is_turned(p)) {
+      add_wide(digest, read(p), p.dtype);
+    } else {
+      std::vector<float> turned(static_cast<std::size_t>(p.shape.elements()));
+      widen_as_filed(p, read(p), turned);
+      digest.add(std::as_bytes(std::span(turned)));
+    }
   }
   return digest.hex();
 }

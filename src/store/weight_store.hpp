@@ -32,7 +32,8 @@ class HeldWeight {
   std::span<std::byte> bytes_;
 };
 
-// A weight as it lies in a mapped file or was made, of any type that programs compute with. In file layout.
+// A weight as it lies in a mapped file or was made, of any type that programs compute with. In file layout;
+// blocks have programs' layout in files too.
 struct StoredWeight {
   TensorType type;
   std::span<const std::byte> bytes{};
@@ -40,7 +41,6 @@ struct StoredWeight {
   bool mapped = true;                   // else made of what a file has, and held
   float add = 0;  // to each value, of what is read in f32: a norm's file may have one more than its weight
 };
-
 // One that was made, of these bytes.
 StoredWeight made_weight(const TensorType& type, std::vector<std::byte> bytes);
 
@@ -72,11 +72,15 @@ class WeightStore {
   static WeightStore snapshot(std::map<std::string, std::vector<std::byte>> values);
   // This store with further weights, f32 in file layout: an adapter's. What it had is shared.
   WeightStore with(std::map<std::string, std::vector<std::byte>> values) const;
+  // The weights of this store under other names: NAME is what names.at(NAME) is here. What a mapped file has
+  // stays there.
+  WeightStore renamed(const std::map<std::string, std::string>& names) const;
 
   // The values of a parameter in f32, as files keep it ([in,out] where the spec says transposed). What the
   // store has no values for begins with its initial ones.
   void read_file_layout(const ParameterSpec& spec, std::span<float> values) const;
-  // The bytes of its own type, as programs keep it ([out,in]).
+  // The bytes of its own type, as files keep it; and as programs do ([out,in]).
+  void read_as_filed(const ParameterSpec& spec, std::span<std::byte> values) const;
   void read(const ParameterSpec& spec, std::span<std::byte> values) const;
   // The same in memory, or what is derived from it: made once for each encoding, and the same for all who
   // hold it at a time, on any thread and through any copy of this store. `encoding` names what `make` does;
@@ -87,6 +91,8 @@ class WeightStore {
                                          std::int64_t bytes, const Make& make) const;
   // The types in which files have weights, of those that have another than f32.
   std::map<std::string, DType> stored_types() const;
+  // What of a mapped weight is in memory may go: whoever reads it again has it read anew.
+  void drop(const ParameterSpec& spec) const;
   // Is this weight, in this type, computed from where it lies? What of the file is mapped beside weights.
   bool is_mapped(const ParameterSpec& spec) const;
   std::int64_t mapped_beside_bytes() const { return beside_bytes_; }
@@ -122,7 +128,9 @@ class WeightStore {
 // not.
 void require_range(const std::string& weight, DType dtype, std::span<const std::byte> derived);
 
-// The shape that files keep: swapped where the spec says transposed.
+// Do files keep it as [in,out]? Blocks are rows of programs' layout wherever they are.
+bool is_turned(const ParameterSpec& spec);
+// The shape that files keep: swapped where it is turned.
 Shape file_shape(const ParameterSpec& spec);
 // From programs' layout to files', and back, in the weight's own type.
 void to_file_layout(const ParameterSpec& spec, std::span<const std::byte> from, std::span<std::byte> to);
@@ -131,7 +139,11 @@ void from_file_layout(const ParameterSpec& spec, std::span<const std::byte> from
 // Hands out a parameter's bytes, of its own type and in file layout; the span is valid until the next call.
 using WeightReader = std::function<std::span<const std::byte>(const ParameterSpec&)>;
 
-// model.safetensors, tensors by name, each in its own type. What was written appears at commit().
+// f32 in file layout, of a weight's bytes of the spec's type as a WeightReader gives them.
+void widen_as_filed(const ParameterSpec& spec, std::span<const std::byte> bytes, std::span<float> values);
+
+// model.safetensors, each tensor in its own type; blocks are U8[rows, bytes of a row], behind all others. What
+// was written appears at commit().
 SafetensorsWriter written_weights(const std::string& path, std::vector<ParameterSpec> parameters,
                                   const WeightReader& read, const SafetensorsWriting& writing = {});
 // What that file has, by its header.

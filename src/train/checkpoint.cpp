@@ -73,7 +73,7 @@ CheckpointTexts checkpoint_texts(const Trainer::Impl& trainer, CheckpointOptions
   const TrainPlan::Impl& plan = trainer.planned();
   CheckpointTexts texts = std::move(options.files);
   const Model::Impl& model = plan.model.impl();
-  texts[model.config_file()] = saved_config(plan.model);
+  texts[model.config_file()] = saved_config(plan.model, plan.specs);
   std::vector<std::string> names{model.weights_file(),
                                  options.compress ? packed_optimizer_file : optimizer_file};
   for (const auto& text : texts) names.push_back(text.first);
@@ -227,7 +227,7 @@ void load_weights(Trainer::Impl& trainer, const SafetensorsFile& file) {
   TurnedWeight turned;
   for (const ParameterSpec& spec : trainer.saved()) {
     const std::span<std::byte> to = trainer.executor.bytes(spec.name);
-    if (!spec.transposed) {
+    if (!is_turned(spec)) {
       file.read(file.at(spec.name), to);
       continue;
     }

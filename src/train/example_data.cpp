@@ -47,8 +47,8 @@ std::string identity_of(const Examples& examples, bool packed) {
 
 std::optional<ChatTemplate> template_of(const TrainingRun& run) {
   if (!run.chat_template.empty())
-    return ChatTemplate::open(run.chat_template, special_token_names(run.model));
-  return ChatTemplate::of_model(run.model);
+    return ChatTemplate::open(run.chat_template, special_token_names(base_of(run)));
+  return ChatTemplate::of_model(base_of(run));
 }
 
 Tokenizer tokenizer_for(const TrainingRun& run) {

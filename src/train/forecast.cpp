@@ -58,6 +58,8 @@ std::vector<std::pair<std::string, std::int64_t>> breakdown(const JobPlan& job, 
         : t.role == Role::constant    ? "constants"
         : t.type.dtype == DType::f16 && t.purpose == Purpose::derived
             ? "fp16 weights"
+        : t.type.dtype == DType::u8 && t.purpose == Purpose::derived
+            ? "quantized weights"
             : purposes[static_cast<std::size_t>(t.purpose)],
         t.type.bytes());
   }
@@ -108,7 +110,7 @@ double step_ms(const TrainPlan::Impl& plan, const std::function<double(const Pro
 std::int64_t largest_turned_bytes(const std::vector<ParameterSpec>& specs) {
   std::int64_t largest = 0;
   for (const ParameterSpec& spec : specs)
-    if (spec.transposed) largest = std::max(largest, size_bytes(spec.dtype) * spec.shape.elements());
+    if (is_turned(spec)) largest = std::max(largest, size_bytes(spec.dtype) * spec.shape.elements());
   return largest;
 }
 
@@ -122,14 +124,19 @@ Forecast forecast_memory(const JobPlan& job, std::int64_t turning_bytes, const T
       process_bytes + programs_bytes(job) + thread_bytes * job.options().threads + turning_bytes;
   // Given back before the arena is taken: only what exceeds that counts.
   const std::int64_t reading = std::max<std::int64_t>(0, text.reading - f.arena_bytes - turning_bytes);
-  f.outside_bytes = process + text.held + reading;
+  f.outside_bytes = process + text.held + text.teacher + reading;
   f.peak_bytes = f.arena_bytes + f.mapped_bytes + f.outside_bytes;
   f.breakdown = breakdown(job, store, mapped, frozen);
   if (f.mapped_bytes > 0) f.breakdown.emplace_back("mapped weights", f.mapped_bytes);
   if (text.held > 0) f.breakdown.emplace_back("text", text.held);
+  if (text.teacher > 0) f.breakdown.emplace_back("teacher", text.teacher);
   if (reading > 0) f.breakdown.emplace_back("reading the text", reading);
   f.breakdown.emplace_back("outside", process);
   return f;
+}
+
+std::int64_t bytes_beside(const JobPlan& job, std::int64_t turning_bytes, const WeightStore& store) {
+  return forecast_memory(job, turning_bytes, {}, &store).peak_bytes - process_bytes;
 }
 
 std::int64_t planning_bytes(const JobPlan& job) {

@@ -19,12 +19,15 @@ std::int64_t largest_turned_bytes(const std::vector<ParameterSpec>& specs);
 struct TextMemory {
   std::int64_t held = 0;     // as long as the job lasts
   std::int64_t reading = 0;  // beside it, before the job takes anything
+  std::int64_t teacher = 0;  // as long as the job lasts
 };
 // A job's memory: arena, what lies outside it (such buffers and a text too), and the parts by name, `frozen`
 // weights apart. The time is left at 0.
 // `store`: whose weights the job reads, of which some may be mapped.
 Forecast forecast_memory(const JobPlan& job, std::int64_t turning_bytes, const TextMemory& text = {},
                          const WeightStore* store = nullptr, const std::set<std::string>& frozen = {});
+// Of a job beside another one, in its process.
+std::int64_t bytes_beside(const JobPlan& job, std::int64_t turning_bytes, const WeightStore& store);
 // What nodes with so many operands take, as they are planned and bound.
 std::size_t operands_of(const Node& node);
 std::int64_t program_bytes(std::size_t operands);

@@ -154,9 +154,10 @@ std::shared_ptr<TrainPlan::Impl> make_plan(const Model& model, const TrainPlanOp
   const std::int64_t saving_bytes =
       std::max(2 * largest_turned_bytes(saved), largest_turned_bytes(impl->specs)) +
       2 * static_cast<std::int64_t>(direct_write_bytes);
-  impl->forecast = forecast_memory(impl->job, saving_bytes + batch_bytes(*impl),
-                                   {.held = options.text_bytes, .reading = options.reading_bytes},
-                                   &model.impl().store, impl->frozen.names);
+  impl->forecast = forecast_memory(
+      impl->job, saving_bytes + batch_bytes(*impl),
+      {.held = options.text_bytes, .reading = options.reading_bytes, .teacher = options.teacher_bytes},
+      &model.impl().store, impl->frozen.names);
   impl->step_flops = hone::step_flops(*impl);
   impl->terms = terms_of(impl->job.programs()[impl->micro[0].train]);
   impl->optimizer = &optimizer_record(options.optimizer);

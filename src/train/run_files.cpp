@@ -142,6 +142,7 @@ void RunIdentity::add_options(const TrainingRun& run, const TrainPlan& plan) {
                                  {"optimizer", "--optimizer", o.optimizer},
                                  {"clip", "--clip", to_text(run.adamw.clip)}};
   kept_.insert(kept_.end(), always.begin(), always.end());
+  if (run.distill) add_teaching(*run.distill);
   if (o.master != Precision::f32) kept_.push_back({"master", "--master", name(o.master)});
   if (schedule_record(run.schedule).has_decay)
     kept_.push_back({"decay-steps", "--decay-steps", std::to_string(run.decay_steps)});
@@ -157,6 +158,13 @@ void RunIdentity::add_options(const TrainingRun& run, const TrainPlan& plan) {
       if (known.insert(key).second) kept_.push_back({key, "--" + key, to_text(scalars[i])});
     }
   }
+}
+
+void RunIdentity::add_teaching(const DistillOptions& o) {
+  kept_.push_back({"teacher", "teacher: its weights differ", "digest " + open(o.teacher).weights_hash()});
+  kept_.push_back({"temperature", "--temperature", to_text(o.loss.temperature)});
+  kept_.push_back({"alpha", "--alpha", to_text(o.loss.alpha)});
+  kept_.push_back({"top-k", "--top-k", std::to_string(o.loss.top_k)});
 }
 
 RunIdentity::Notes RunIdentity::notes() const {

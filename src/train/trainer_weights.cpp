@@ -33,14 +33,12 @@ std::span<const std::byte> Trainer::Impl::bytes(const std::string& name) const {
 WeightReader Trainer::Impl::reader(TurnedWeight& turned) const {
   return [this, &turned](const ParameterSpec& spec) -> std::span<const std::byte> {
     if (!planned().job.shared().contains(spec.name)) {  // frozen: only what is derived from it is there
-      ParameterSpec as_filed = spec;
-      as_filed.shape = file_shape(spec), as_filed.transposed = false;
       const auto read = turned.of(static_cast<std::size_t>(TensorType{spec.shape, spec.dtype}.bytes()));
-      planned().model.impl().store.read(as_filed, read);
+      planned().model.impl().store.read_as_filed(spec, read);
       return read;
     }
     const std::span<const std::byte> from = bytes(spec.name);
-    if (!spec.transposed) return from;
+    if (!is_turned(spec)) return from;
     const std::span<std::byte> to = turned.of(from.size());
     to_file_layout(spec, from, to);
     return to;
@@ -88,7 +86,7 @@ Model Trainer::model() const {
     const auto from = read(spec);
     std::vector<std::byte>& to = values[spec.name];
     to.resize(static_cast<std::size_t>(spec.shape.elements()) * sizeof(float));
-    widen(from, spec.dtype, {reinterpret_cast<float*>(to.data()), to.size() / sizeof(float)});
+    widen_as_filed(spec, from, {reinterpret_cast<float*>(to.data()), to.size() / sizeof(float)});
   }
   const Model& model = impl_->planned().model;
   return with_weights(model, model.impl().adapter ? model.impl().store.with(std::move(values))
@@ -116,7 +114,7 @@ void Trainer::read(const std::string& weight, std::span<float> values) const {
   const ParameterSpec& spec = impl_->spec(weight);
   require_size(weight, static_cast<std::size_t>(spec.shape.elements()), values.size());
   TurnedWeight turned;
-  widen(impl_->reader(turned)(spec), spec.dtype, values);
+  widen_as_filed(spec, impl_->reader(turned)(spec), values);
 }
 
 void Trainer::Impl::require_kept(const std::string& name) const {

@@ -80,7 +80,7 @@ std::int64_t evaluated_samples(std::int64_t all, std::int64_t seq) {
 
 bool learns_from_pairs(const TrainingRun& run) {
   if (run.data.starts_with(task_prefix)) return true;
-  const Model model = find_model(run.model, {.tokenizer_size = Tokenizer::bytes().vocab_size()});
+  const Model model = find_model(base_of(run), {.tokenizer_size = Tokenizer::bytes().vocab_size()});
   return model.reads_source();
 }
 
@@ -109,10 +109,15 @@ std::optional<std::string> tokenizer_of_out(const TrainingRun& run) {
 
 }  // namespace
 
+const std::string& base_of(const TrainingRun& run) {
+  return run.distill && run.distill->layers > 0 ? run.distill->teacher : run.model;
+}
+
 std::string tokenizer_of(const TrainingRun& run) {
   if (auto own = tokenizer_of_out(run)) return *own;
-  const bool from_model = run.tokenizer.empty() && has_tokenizer(run.model);
-  return from_model ? run.model : run.tokenizer;
+  if (!run.tokenizer.empty()) return run.tokenizer;
+  if (has_tokenizer(base_of(run))) return base_of(run);
+  return run.distill && has_tokenizer(run.distill->teacher) ? run.distill->teacher : run.tokenizer;
 }
 
 namespace {

@@ -66,6 +66,8 @@ TrainingData open_data(const TrainingRun& run);
 bool learns_from_pairs(const TrainingRun& run);
 // Error where the model reads no source (usage), or its config frames a target otherwise (input).
 void check_pairs(const Model& model, const Tokenizer& tokenizer, const std::string& data);
+// Whose files the run begins with: its model, or the teacher of whose layers its student is made.
+const std::string& base_of(const TrainingRun& run);
 // The tokenizer that the run names, with what TextOptions says of an empty name: a model folder's own first.
 std::string tokenizer_of(const TrainingRun& run);
 inline constexpr const char* pairs_kind = "pairs";

@@ -19,6 +19,7 @@
 #include "train/run_files.hpp"
 #include "train/run_schedule.hpp"
 #include "train/step_options.hpp"
+#include "train/teaching.hpp"
 #include "train/training_data.hpp"
 
 namespace hone {
@@ -32,8 +33,8 @@ double seconds_since(Clock::time_point start) {
 // Whoever names another one may mean it: a vocabulary is exchanged that way.
 void note_another_tokenizer(const TrainingRun& run, const Tokenizer& used) {
   if (!run.on_message) return;
-  if (const auto own = Tokenizer::of_model(run.model); own && *own != used)
-    run.on_message("note: the tokenizer is another one than " + run.model +
+  if (const auto own = Tokenizer::of_model(base_of(run)); own && *own != used)
+    run.on_message("note: the tokenizer is another one than " + base_of(run) +
                    " was trained with: its weights know these ids by other meanings");
 }
 
@@ -58,12 +59,14 @@ Model with_new_adapter(const TrainingRun& run, const Model& base) {
 
 // A preset is as long as its samples; what a config or a folder says stays.
 Model open_model(const TrainingRun& run, const Tokenizer& tokenizer, const SequenceTokens& frame,
-                 const Lengths& lengths) {
+                 const Lengths& lengths, const std::optional<Model>& teacher) {
+  if (teacher && run.distill->layers > 0)
+    return student_of(*teacher, {.layers = run.distill->layers, .dropout = run.dropout});
   const std::int64_t vocab_size = tokenizer.vocab_size();
   ModelOptions options{.tokenizer_size = vocab_size, .dropout = run.dropout, .seed = run.plan.seed};
   options.sequence_tokens = frame;
   const bool preset = !is_file(run.model) && !is_folder(run.model);
-  if (preset) options.vocab_size = vocab_size;
+  if (preset) options.vocab_size = teacher ? teacher->vocab_size() : vocab_size;
   if (preset) options.context = lengths.seq;
   for (const auto& size : lengths.sizes)
     if (preset) options.context = std::max(options.context, size.second);
@@ -99,12 +102,15 @@ void check(const TrainingRun& run) {
   };
   share(run.dropout, "dropout", "0 <= dropout < 1");
   share(run.label_smoothing, "label_smoothing", "0 <= label_smoothing < 1");
+  if (run.distill) check_teaching(run);
   count(run.plan.seq, "seq");
   count(run.source_seq, "source_seq");
 }
 
 void check_out(const TrainingRun& run, const Tokenizer& tokenizer) {
-  if (!run.out.empty()) RunFolder(run.out).require_own(run.model, tokenizer);
+  if (run.out.empty()) return;
+  RunFolder(run.out).require_own(base_of(run), tokenizer);
+  if (run.distill) RunFolder(run.out).require_own(run.distill->teacher, tokenizer);
 }
 
 class Run {
@@ -271,7 +277,7 @@ class Run {
     if (!summary_.stopped) {
       trainer_.save(options_.out, options_.saving);
       tokenizer_.save(options_.out);
-      copy_chat_files(options_.model, options_.out);
+      copy_chat_files(base_of(options_), options_.out);
     }
     summary_.steps = trainer_.steps();
     summary_.skipped_steps = trainer_.skipped_steps();
@@ -291,22 +297,31 @@ class Run {
   std::optional<std::int64_t> saved_step_;  // of the newest checkpoint
 };
 
+// Opened anew where it is wanted: its files are mapped, and nothing of them is read.
+std::optional<Model> teacher_of(const TrainingRun& run, const Tokenizer& tokenizer) {
+  if (!run.distill) return {};
+  return open_teacher(run, tokenizer);
+}
+
 TrainPlanOptions plan_options(const TrainingRun& run, Lengths lengths) {
   TrainPlanOptions options = run.plan;
   options.clipping = run.adamw.clip > 0;
   options.seq = lengths.seq;
   options.sizes = std::move(lengths.sizes);
   if (run.label_smoothing) options.objective = next_token({.label_smoothing = *run.label_smoothing});
+  if (run.distill) options.objective = distillation(run.distill->loss);
   return options;
 }
 
-TrainPlan plan_for(const TrainingRun& run, const TrainingData& data) {
-  const Model model = open_model(run, data.tokenizer, data.frame, data.lengths(0));
+TrainPlan plan_for(const TrainingRun& run, const TrainingData& data, const std::optional<Model>& teacher) {
+  const Model model = open_model(run, data.tokenizer, data.frame, data.lengths(0), teacher);
+  if (teacher) require_same_ids(*teacher, model, run.distill->teacher);
   if (data.kind == pairs_kind) check_pairs(model, data.tokenizer, run.data);
   TrainPlanOptions options = plan_options(run, data.lengths(model.context()));
   options.text_bytes = data.memory_bytes;
   options.reading_bytes = data.reading_bytes;
   options.hits = data.counts_hits;
+  if (teacher) add_teacher(options, run, *teacher);
   return TrainPlan(model, std::move(options));
 }
 
@@ -329,8 +344,9 @@ TrainPlan plan_without_text(const TrainingRun& run) {
   check_out(run, tokenizer);
   Lengths lengths{run.plan.seq ? run.plan.seq : usual_seq, run.plan.sizes};
   if (pairs) lengths.sizes[source_size] = run.source_seq ? run.source_seq : lengths.seq;
+  const std::optional<Model> teacher = teacher_of(run, tokenizer);
   const Model model =
-      open_model(run, tokenizer, pairs ? tokenizer.sequence_tokens() : SequenceTokens(), lengths);
+      open_model(run, tokenizer, pairs ? tokenizer.sequence_tokens() : SequenceTokens(), lengths, teacher);
   TrainPlan plan(model, plan_options(run, lengths));
   if (run.on_message)
     run.on_message("note: no --data: planned without the memory that a text takes, for a tokenizer of " +
@@ -344,6 +360,8 @@ TrainPlan plan_without_text(const TrainingRun& run) {
 std::vector<std::string> run_notes(const TrainingRun& run, const TrainPlan& plan) {
   std::vector<std::string> notes = plan.model().notes();
   for (std::string& note : schedule_notes(run)) notes.push_back(std::move(note));
+  if (run.distill)
+    for (std::string& note : teaching_notes(run)) notes.push_back(std::move(note));
   const TrainPlanOptions& o = plan.options();
   if (const std::string note = precision_note(o.precision, o.isa); !note.empty()) notes.push_back(note);
   return notes;
@@ -354,7 +372,7 @@ TrainPlan plan_of(const TrainingRun& run) {
   if (run.data.empty()) return plan_without_text(run);
   const TrainingData data = heard(run);
   check_out(run, data.tokenizer);
-  return plan_for(run, data);
+  return plan_for(run, data, teacher_of(run, data.tokenizer));
 }
 
 RunSummary train(const TrainingRun& run) {
@@ -369,8 +387,9 @@ RunSummary train(const TrainingRun& run) {
                                    .found = run.model});
   const TrainingData data = heard(run);
   check_out(run, data.tokenizer);
-  const TrainPlan plan = plan_for(run, data);
-  SampleSet samples = data.samples(plan);
+  const std::optional<Model> teacher = teacher_of(run, data.tokenizer);
+  const TrainPlan plan = plan_for(run, data, teacher);
+  SampleSet samples = teacher ? taught(data, run, plan, *teacher) : data.samples(plan);
   if (run.stop.stop_requested()) return {.stopped = true};
   const FolderLock lock(run.out);
   return Run(run, data, std::move(samples), plan).go();

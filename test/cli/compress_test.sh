@@ -47,5 +47,22 @@ expect 2 "never changed" prune base base
 expect 2 "holds a model" prune base half
 expect 3 "no such file" prune nowhere new
 expect 3 "" prune base new --eval-data nowhere.txt
+# factors: a folder that every command opens, and its plain twin
+for method in svd whitened; do
+  "$hone" factorize base low-$method --method $method --keep 0.7 --data text.txt --max-eval-tokens 2000 --json >line 2>err ||
+    fail "factorize: $(cat err)"
+  grep -Eq "$keys" line || fail "keys: $(cat line)"
+  grep -q '"low_rank": {' low-$method/config.json || fail "config: $(cat low-$method/config.json)"
+  "$hone" generate low-$method --prompt line -n 4 >/dev/null 2>err || fail "generate: $(cat err)"
+done
+"$hone" convert low-svd plain >/dev/null 2>err || fail "convert: $(cat err)"
+! grep -q low_rank plain/config.json || fail "still of low rank: $(cat plain/config.json)"
+"$hone" eval plain --data text.txt --max-tokens 500 >/dev/null || fail "the plain model does not open"
+expect 2 "keep" factorize base new --keep 0
+expect 2 "learns from a text" factorize base new --method whitened
+expect 2 "did you mean" factorize base new --method svt
+expect 3 "already" factorize low-svd new
+expect 5 "rises more" factorize base new --keep 0.1 --eval-data text.txt --max-loss-increase 0%
+
 [ "$("$hone" hash base)" = "$(cat base.hash)" ] || fail "the source changed"
 echo "compression is as it should be"

@@ -184,6 +184,19 @@ TEST(BadInput, PackedShards) {
   EXPECT_FALSE(run(fuzz::packed_shards, std::string(80, '\xFF')));
 }
 
+TEST(BadInput, PackedFiles) {
+  std::vector<std::byte> out;
+  BlockPacker packer;
+  for (const Elements elements : {Elements::bytes, Elements::half, Elements::single}) {
+    std::vector<std::byte> bytes(4000);
+    for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::byte>(i * i % 23);
+    packer.add(bytes, elements, out);
+  }
+  packer.finish(out);
+  run_damaged(fuzz::packed_files, {reinterpret_cast<const char*>(out.data()), out.size()});
+  EXPECT_FALSE(run(fuzz::packed_files, "HONEPK2\n" + std::string(24, '\xFF')));
+}
+
 TEST(BadInput, JsonLines) {
   run_damaged(fuzz::json_lines,
               "{\"id\": [1, {\"text\": 2}], \"text\": \"one \\u00e9\\n\"}\n{\"text\": \"\"}\r\n");

@@ -213,6 +213,22 @@ inline bool packed_shards(Bytes file) {
   return passed;
 }
 
+// A packed file as it is; and what lies behind its sums: a block of each kind of elements.
+inline bool packed_files(Bytes file) {
+  for (std::uint8_t kind = 0; is_elements(kind); ++kind) {
+    std::vector<std::byte> block(bytes_of(static_cast<Elements>(kind)) * 500), room;
+    unpack_planes(file, static_cast<Elements>(kind), block, room);
+    if (file.size() > 32) unpack_planes(file.subspan(32), static_cast<Elements>(kind), block, room);
+  }
+  return passes([&] {
+    const MemoryFile memory(text_of(file));
+    const OffsetFile bytes(memory.path());
+    const PackedFile packed(bytes);
+    std::vector<std::byte> all(packed.size());
+    packed.read(0, all);
+  });
+}
+
 // A file of JSON lines, packed or not: texts come out, or the line at fault is named.
 inline bool json_lines(Bytes file) {
   return passes([&] {

@@ -15,7 +15,7 @@
 namespace hone::kernel {
 namespace {
 
-// Rows of blocks of one type: test/data/gguf/types.gguf has two of 512 elements, repeated here.
+// Rows of blocks of one type. Of ggml's test/data/gguf/types.gguf has two of 512 elements, repeated here.
 struct Weight {
   std::vector<std::byte> bytes;
   std::vector<float> values;
@@ -26,6 +26,10 @@ struct Weight {
 Weight weight_of(Element type, std::int64_t N, std::int64_t K) {
   const GgufFile file(HONE_TEST_DATA "/gguf/types.gguf");
   Weight w{{}, {}, N, K, type};
+  if (type > Element::q6_k) {
+    w.bytes.resize(static_cast<std::size_t>(row_bytes(type, N * K)));
+    quantize(type, normals(N * K, 3), w.bytes);
+  }
   for (const GgufTensor& t : file.tensors()) {
     if (!t.type.dtype || !hone::is_blocks(*t.type.dtype) || op::element(*t.type.dtype) != type) continue;
     const auto all = file.bytes(t);
@@ -75,7 +79,7 @@ std::vector<double> coded(std::span<const float> x) {
 
 std::vector<Element> block_elements_all() {
   std::vector<Element> all;
-  for (int e = static_cast<int>(Element::q8_0); e <= static_cast<int>(Element::q6_k); ++e)
+  for (int e = static_cast<int>(Element::q8_0); e < element_types + block_types; ++e)
     all.push_back(static_cast<Element>(e));
   return all;
 }

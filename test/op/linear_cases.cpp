@@ -1,3 +1,4 @@
+#include "kernel/divide.hpp"
 #include "op/cases.hpp"
 
 namespace hone {
@@ -111,10 +112,10 @@ void add_all_stored(DType dtype, std::vector<OpCase>& cases) {
     if (weight != dtype)
       for (const Size& s : {Size{1, 1, 389, 5}, Size{2, 7, 64, 100}, Size{1, 3, 17, 1}})
         add_stored(dtype, weight, s, cases);
-  for (auto weight = static_cast<int>(DType::q8_0); weight <= static_cast<int>(DType::q6_k); ++weight) {
+  for (auto weight = static_cast<int>(DType::q8_0); weight < static_cast<int>(dtype_count); ++weight) {
     const auto blocks = static_cast<DType>(weight);
     add_stored(dtype, blocks, {1, 1, 512, 5}, cases);
-    add_stored(dtype, blocks, {2, 3, block_elements(blocks) == 32 ? 608 : 768, 35}, cases);
+    add_stored(dtype, blocks, {2, 3, kernel::round_up(608, block_elements(blocks)), 35}, cases);
   }
 }
 

@@ -12,6 +12,7 @@
 
 #include "base/random.hpp"
 #include "base/types.hpp"
+#include "kernel/coded.hpp"
 #include "layout/bind.hpp"
 #include "op/common.hpp"
 #include "op/ops.hpp"
@@ -188,8 +189,9 @@ class OpRun {
   }
   // Where a block has numbers in f16.
   static std::vector<std::int64_t> halves_of(DType dtype) {
+    if (const auto coded = kernel::find_code_format(op::element(dtype)))
+      return coded->has_minimum ? std::vector<std::int64_t>{0, 2} : std::vector<std::int64_t>{0};
     switch (dtype) {
-      case DType::q4_1:
       case DType::q5_1:
       case DType::q4_k:
       case DType::q5_k:

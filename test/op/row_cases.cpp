@@ -40,6 +40,12 @@ void add_flat(DType dtype, std::vector<OpCase>& cases) {
     if (dtype == DType::f32) {
       cases.push_back({&op::accumulate, {sum(s), x}, NoAttributes{}});
       cases.push_back({&op::scale, {x}, op::ScaleAttributes{-1.5f}});
+      const Shape rows{s[0] * s[1], s[2]}, groups{rows[0], (s[2] + 15) / 16};
+      cases.push_back({&op::simulate,
+                       {{{rows, dtype}, normals(2)},
+                        {{groups, dtype}, given({0.5, 0.25, 0})},
+                        {{groups, dtype}, given({-1, -2})}},
+                       op::SimulateAttributes{.group = 16, .levels = 8}});
       const Input positions{{{s[0], s[1]}, DType::i32}, ids(1000)};
       const Input frequencies{op::f32({s[2]}), given({1, 0.3, 0.01, 1e-4})};
       cases.push_back({&op::sinusoids, {positions, frequencies}, NoAttributes{}});
@@ -94,7 +100,7 @@ void add_norms(DType dtype, bool centred, std::vector<OpCase>& cases) {
 }
 
 void add_embeddings(std::vector<OpCase>& cases) {
-  for (auto blocks = static_cast<int>(DType::q8_0); blocks <= static_cast<int>(DType::q6_k); ++blocks)
+  for (auto blocks = static_cast<int>(DType::q8_0); blocks < static_cast<int>(dtype_count); ++blocks)
     cases.push_back({&op::embedding,
                      {{{{2, 3}, DType::i32}, ids(5)}, {{{5, 512}, static_cast<DType>(blocks)}}},
                      NoAttributes{}});
@@ -132,6 +138,50 @@ void fill_lse(const Call& c) {
   op::cross_entropy.reference(forward);
 }
 
+// Of k ids a row, each once, and masses of k + 1 that add up to 1.
+Fill distinct_ids(std::int64_t V, std::int64_t k) {
+  return [=](std::int64_t i, Stream&) { return static_cast<double>((i / k * 7 + i % k * 163) % V); };
+}
+Fill shares(std::int64_t k) {
+  return [=](std::int64_t i, Stream&) {
+    return 2 * static_cast<double>(i % (k + 1) + 1) / static_cast<double>((k + 1) * (k + 2));
+  };
+}
+
+void fill_soft_sums(const Call& c) {
+  using In = op::SoftCrossEntropyGradientInputs;
+  Call forward = c;
+  const Operand& lse = c.in[In::lse];
+  std::vector<float> loss(static_cast<std::size_t>(lse.type.shape.elements()));
+  forward.in = {c.in[In::logits], c.in[In::labels], c.in[In::ids], c.in[In::masses], c.in[In::scale]};
+  forward.out = {{loss.data(), lse.type, lse.strides}, lse, c.in[In::soft_lse], c.in[In::others]};
+  op::soft_cross_entropy.reference(forward);
+}
+
+void add_soft_losses(DType dtype, std::vector<OpCase>& cases) {
+  for (const std::int64_t V : {2, 17, 100, 5000})
+    for (const std::int64_t k : {1, 2, 17}) {
+      if (k > V) continue;
+      const Shape rows{2, 5}, known{2, 5, k};
+      const Input logits{{{2, 5, V}, dtype}, normals(3)}, label{{rows, DType::i32}, labels(V)};
+      const Input ids{{known, DType::i32}, distinct_ids(V, k)}, masses{op::f32({2, 5, k + 1}), shares(k)};
+      const Input scale{op::f32({1}), given({0.25})}, sum{op::f32(rows)}, apart{logits.type, logits.fill, 3};
+      for (const float temperature : {1.0f, 3.0f}) {
+        cases.push_back({&op::likeliest, {logits}, op::LikeliestAttributes{k, temperature}});
+        cases.push_back({&op::likeliest, {apart}, op::LikeliestAttributes{k, temperature}});
+        for (const float share : {0.0f, 0.6f, 1.0f}) {
+          const op::SoftCrossEntropyAttributes a{share, temperature};
+          cases.push_back({&op::soft_cross_entropy, {logits, label, ids, masses, scale}, a});
+          cases.push_back({&op::soft_cross_entropy_gradient,
+                           {logits, label, ids, masses, sum, sum, sum, scale},
+                           a,
+                           {},
+                           fill_soft_sums});
+        }
+      }
+    }
+}
+
 void add_losses(DType dtype, std::vector<OpCase>& cases) {
   for (const std::int64_t V : {2, 17, 100, 2049})
     for (const Shape& rows : {Shape{1, 5}, Shape{3, 11}}) {
@@ -165,6 +215,7 @@ void add_row_cases(DType dtype, std::vector<OpCase>& cases) {
   add_flat(dtype, cases);
   for (const bool centred : {true, false}) add_norms(dtype, centred, cases);
   add_losses(dtype, cases);
+  add_soft_losses(dtype, cases);
   if (dtype != DType::f32) return;
   add_embeddings(cases);
   add_updates(cases);

@@ -264,6 +264,31 @@ TEST(ChunkLoss, TakesEveryHead) {
   ASSERT_NO_FATAL_FAILURE(expect_same_numbers(before, chunked));
 }
 
+TEST(ChunkLoss, TakesSoftLabelsAndWhatATeacherKnows) {
+  const auto objective = [](Builder& b, const Outputs& out) -> std::vector<LossTerm> {
+    const auto labels = b.input("labels", {b.seq()}, {.kind = InputKind::labels, .below = V});
+    const auto ids = b.input("ids", {b.seq(), 4}, {.kind = InputKind::ids, .below = V});
+    const auto masses = b.input("masses", {b.seq(), 5}, {});
+    return {{"loss", soft_cross_entropy(out.at("logits"), labels, ids, masses)}};
+  };
+  const Pass pass = [](Program& p) { chunk_loss(p, {.rows = 64, .above_bytes = 0}); };
+  for (const auto& [batch, seq] : {std::pair{3, 64}, {2, 300}}) {
+    const Program before = with_backward(without_biases, batch, seq, DType::bf16, objective);
+    const Program chunked = after(pass, before);
+    EXPECT_GT(count(chunked, op::soft_cross_entropy), 1);
+    EXPECT_EQ(count(chunked, op::soft_cross_entropy), count(chunked, op::soft_cross_entropy_gradient));
+    ASSERT_NO_FATAL_FAILURE(expect_same_numbers(before, chunked));
+  }
+  Program teacher = write_forward(without_biases, {.batch = 2, .seq = 300}).program;
+  const auto known = emit(teacher, op::likeliest, {teacher.output("logits")},
+                          op::LikeliestAttributes{.count = 3, .temperature = 2}, "teacher");
+  teacher.outputs = {{known[1], "masses"}, {known[0], "ids"}};
+  teacher = settled(std::move(teacher));
+  const Program chunked = after(pass, teacher);
+  EXPECT_EQ(count(chunked, op::likeliest), 4);
+  ASSERT_NO_FATAL_FAILURE(expect_same_numbers(teacher, chunked));
+}
+
 TEST(ChunkLoss, PrintsAsExpected) {
   const Pass pass = [](Program& p) { chunk_loss(p, {.rows = 4, .above_bytes = 0}); };
   EXPECT_EQ(print(after(pass, with_backward(tiny, 3, 2, DType::f32))),

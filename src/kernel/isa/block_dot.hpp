@@ -117,23 +117,23 @@ HONE_INLINE void block_dot(const std::uint8_t* blocks, const CodedRows& x, std::
   DotSum sum[rows];
   Scales s;
   std::int64_t at = 0;
-  if constexpr (units == 1) {
-    const auto one = [&]<int turn>() __attribute__((always_inline)) {
-      Format<e>::scales(blocks + turn * bytes, s);
-      add_unit<e, 0, turn>(blocks + turn * bytes, s, x, row, at + turn, sum);
-    };
-    for (; at + 4 <= all; at += 4, blocks += 4 * bytes)
-      one.template operator()<0>(), one.template operator()<1>(), one.template operator()<2>(),
-          one.template operator()<3>();
+  constexpr int together = units < 4 ? 4 / units : 1;  // blocks, so that each unit's partial sums are known
+  const auto one = [&]<int b>() __attribute__((always_inline)) {
+    Format<e>::scales(blocks + b * bytes, s);
+    each_unit<e>([&]<int u>() __attribute__((always_inline)) {
+      add_unit<e, u, b * units + u>(blocks + b * bytes, s, x, row, at + b * units, sum);
+    });
+  };
+  for (; at + together * units <= all; at += together * units, blocks += together * bytes) {
+    one.template operator()<0>();
+    if constexpr (together > 1) one.template operator()<1>();
+    if constexpr (together > 2) one.template operator()<2>(), one.template operator()<3>();
+  }
+  if constexpr (together > 1)
     if (at < all) one.template operator()<0>();
+  if constexpr (together > 2) {
     if (at + 1 < all) one.template operator()<1>();
     if (at + 2 < all) one.template operator()<2>();
-  } else {
-    for (; at < all; at += units, blocks += bytes) {
-      Format<e>::scales(blocks, s);
-      each_unit<e>([&]<int u>()
-                       __attribute__((always_inline)) { add_unit<e, u, u>(blocks, s, x, row, at, sum); });
-    }
   }
   for (int r = 0; r < rows; ++r) out[r * out_stride] = sum[r].total();
 }

@@ -1,5 +1,5 @@
-// ggml's formats of quantized weights (ggml-common.h, ggml-quants.c). A block is so many elements of a row in
-// so many bytes; 32 of its elements at a time are a unit. An element is
+// Formats of quantized weights: ggml's (ggml-common.h, ggml-quants.c) and hone's own. A block is so many
+// elements of a row in so many bytes; 32 of its elements at a time are a unit. An element is
 //   scale * code + minimum,
 // where a scale, and a minimum where the format has some, is shared by a unit or by half of one; codes are
 // unsigned where there are minima, else signed. Written so, each product of a scale and a code is exact or
@@ -55,14 +55,14 @@ template <>
 struct Format<Element::q5_0> : OneScale {
   template <int>
   static HONE_INLINE C codes(const std::uint8_t* block) {
-    return (nibbles(block + 6) | fifth_bits(block + 2)) - splat_code(16);
+    return (nibbles(block + 6) | one_bit<16>(block + 2)) - splat_code(16);
   }
 };
 template <>
 struct Format<Element::q5_1> : ScaleAndMinimum {
   template <int>
   static HONE_INLINE C codes(const std::uint8_t* block) {
-    return nibbles(block + 8) | fifth_bits(block + 4);
+    return nibbles(block + 8) | one_bit<16>(block + 4);
   }
 };
 
@@ -147,41 +147,69 @@ struct Format<Element::q6_k> {
   }
 };
 
-// Calls body with the format of a type of blocks.
-template <class Body>
-HONE_INLINE auto format_of(Element e, const Body& body) {
-  switch (e) {
-    case Element::q8_0:
-      return body.template operator()<Element::q8_0>();
-    case Element::q4_0:
-      return body.template operator()<Element::q4_0>();
-    case Element::q4_1:
-      return body.template operator()<Element::q4_1>();
-    case Element::q5_0:
-      return body.template operator()<Element::q5_0>();
-    case Element::q5_1:
-      return body.template operator()<Element::q5_1>();
-    case Element::q2_k:
-      return body.template operator()<Element::q2_k>();
-    case Element::q3_k:
-      return body.template operator()<Element::q3_k>();
-    case Element::q4_k:
-      return body.template operator()<Element::q4_k>();
-    case Element::q5_k:
-      return body.template operator()<Element::q5_k>();
-    default:
-      return body.template operator()<Element::q6_k>();
+// hone's own: a scale in f16, but for codes of eight bits a minimum in f16, then the codes. Code i of a block
+// lies in byte i % n at bit i / n * bits, of n bytes, which hold the codes of less than eight bits side by side
+// (as ggml's Q4_1 has them); of three bits, the upper one stands behind the lower two, at bit i of its bytes.
+template <int units, bool minimum>
+struct OneGroup {
+  static constexpr bool halves = false, has_minimum = minimum;
+  static constexpr int codes_at = minimum ? 4 : 2;
+  static HONE_INLINE void scales(const std::uint8_t* block, Scales& s) {
+    const float scale = from_f16(block), least = minimum ? from_f16(block + 2) : 0.0f;
+    for (int u = 0; u < units; ++u) s.scale[u] = scale, s.minimum[u] = least;
   }
+};
+template <int bits, int units>
+struct Grouped : OneGroup<units, bits != 8> {
+  template <int u>
+  static HONE_INLINE C codes(const std::uint8_t* block) {
+    const std::uint8_t* p = block + OneGroup<units, bits != 8>::codes_at;
+    if constexpr (bits == 8)
+      return load_codes(p + u * unit);
+    else if constexpr (bits == 4)
+      return bits_at<2 * u / units * 4>(load_codes(p + u % (units / 2) * unit), 15);
+    else if constexpr (bits == 3)
+      return two_bits<units, u>(p) | one_bit<4>(p + 8 * units + 4 * u);
+    else
+      return two_bits<units, u>(p);
+  }
+};
+template <>
+struct Format<Element::q2_g32> : Grouped<2, 1> {};
+template <>
+struct Format<Element::q2_g64> : Grouped<2, 2> {};
+template <>
+struct Format<Element::q2_g128> : Grouped<2, 4> {};
+template <>
+struct Format<Element::q3_g32> : Grouped<3, 1> {};
+template <>
+struct Format<Element::q3_g64> : Grouped<3, 2> {};
+template <>
+struct Format<Element::q3_g128> : Grouped<3, 4> {};
+template <>
+struct Format<Element::q4_g64> : Grouped<4, 2> {};
+template <>
+struct Format<Element::q4_g128> : Grouped<4, 4> {};
+template <>
+struct Format<Element::q8_g64> : Grouped<8, 2> {};
+template <>
+struct Format<Element::q8_g128> : Grouped<8, 4> {};
+
+// Calls body with the format of a type of blocks.
+template <int number = static_cast<int>(Element::q8_0), class Body>
+HONE_INLINE auto format_of(Element e, const Body& body) {
+  constexpr auto this_one = static_cast<Element>(number);
+  if constexpr (number + 1 < element_types + block_types) {
+    if (e != this_one) return format_of<number + 1>(e, body);
+  }
+  return body.template operator()<this_one>();
 }
 
 // Calls body with each unit of a block, as a constant.
-template <Element e, class Body>
+template <Element e, int u = 0, class Body>
 HONE_INLINE void each_unit(const Body& body) {
-  body.template operator()<0>();
-  if constexpr (packing(e).elements == 8 * unit)
-    body.template operator()<1>(), body.template operator()<2>(), body.template operator()<3>(),
-        body.template operator()<4>(), body.template operator()<5>(), body.template operator()<6>(),
-        body.template operator()<7>();
+  body.template operator()<u>();
+  if constexpr (u + 1 < packing(e).elements / unit) each_unit<e, u + 1>(body);
 }
 
 }  // namespace hone::kernel::HONE_ISA

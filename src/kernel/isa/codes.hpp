@@ -1,4 +1,4 @@
-// 32 codes of a quantized weight, a byte each, and how ggml's formats pack them.
+// 32 codes of a quantized weight, a byte each, and how formats pack them.
 #pragma once
 #include <cstdint>
 #include <cstring>
@@ -56,18 +56,45 @@ HONE_INLINE C nibbles(const std::uint8_t* p) {
 #endif
 }
 
-// Bit i of four bytes, times 16.
-HONE_INLINE C fifth_bits(const std::uint8_t* p) {
+// Two bits each: of a block of so many units, code i lies in byte i % (8 * units), at bit i / (8 * units) * 2.
+// Unit u of it.
+template <int units, int u>
+HONE_INLINE C two_bits(const std::uint8_t* p) {
+#if defined(__AVX2__)
+  if constexpr (units == 1) {
+    std::int64_t eight;
+    std::memcpy(&eight, p, sizeof eight);
+    return (C)_mm256_srlv_epi64(_mm256_set1_epi64x(eight), _mm256_setr_epi64x(0, 2, 4, 6)) & splat_code(3);
+  } else if constexpr (units == 2) {
+    const __m128i both = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+    const __m256i halves = _mm256_inserti128_si256(_mm256_castsi128_si256(both), _mm_srli_epi16(both, 2), 1);
+    return bits_at<4 * u>((C)halves, 3);
+  } else {
+    return bits_at<2 * u>(load_codes(p), 3);
+  }
+#else
+  C c;
+  constexpr int bytes = 8 * units;
+  for (int i = 0; i < unit; ++i) c[i] = p[(unit * u + i) % bytes] >> ((unit * u + i) / bytes * 2) & 3;
+  return c;
+#endif
+}
+
+// Bit i of four bytes, times `value`.
+template <int value>
+HONE_INLINE C one_bit(const std::uint8_t* p) {
   std::uint32_t bits;
   std::memcpy(&bits, p, sizeof bits);
-#if defined(__AVX2__)
+#if defined(__AVX512BW__) && defined(__AVX512VL__)
+  return (C)_mm256_maskz_set1_epi8(bits, value);
+#elif defined(__AVX2__)
   const __m256i byte_of = _mm256_setr_epi64x(0, 0x0101010101010101, 0x0202020202020202, 0x0303030303030303);
   const __m256i bytes = _mm256_shuffle_epi8(_mm256_set1_epi32(static_cast<int>(bits)), byte_of);
   const __m256i bit = _mm256_set1_epi64x(static_cast<long long>(0x8040201008040201));
-  return (C)_mm256_cmpeq_epi8(_mm256_and_si256(bytes, bit), bit) & splat_code(16);
+  return (C)_mm256_cmpeq_epi8(_mm256_and_si256(bytes, bit), bit) & splat_code(value);
 #else
   C c;
-  for (int i = 0; i < unit; ++i) c[i] = static_cast<std::uint8_t>((bits >> i & 1) << 4);
+  for (int i = 0; i < unit; ++i) c[i] = static_cast<std::uint8_t>((bits >> i & 1) * value);
   return c;
 #endif
 }

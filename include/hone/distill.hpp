@@ -1,0 +1,108 @@
+// Distillation (Hinton et al., 2015): a small model learns what a large one, its teacher, makes of each token
+// beside what the text says.
+//
+//   hone::TrainingRun run;
+//   run.data = "book.txt"; run.out = "out/small"; run.steps = 500;
+//   run.distill = {.teacher = "out/book", .layers = 4};   // four layers of the teacher
+//   hone::train(run);
+//
+// Or in a loop of one's own:
+//
+//   const hone::Model teacher = hone::open("out/book"), student = hone::student_of(teacher, {.layers = 4});
+//   const hone::DistillLoss loss{.temperature = 2, .alpha = 0.5f, .top_k = 32};
+//   hone::Trainer trainer(hone::TrainPlan(student, {.batch = 8, .objective = hone::distillation(loss)}));
+//   hone::Teacher knows(teacher, {.batch = 8, .seq = 256, .loss = loss});
+//   const hone::Batch batch = text.batch(0, 8, 256);
+//   const hone::SoftLabels soft = knows.soft_labels(batch.samples());
+//   trainer.step(soft.beside(batch.samples()), {.lr = 1e-3f});
+//
+// Of the teacher's distribution the likeliest ids are kept, and the mass of all others together. Steps have
+// the same bits whether the teacher computes them on the way or a folder has kept them.
+#pragma once
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "hone/builder.hpp"
+#include "hone/model.hpp"
+#include "hone/precision.hpp"
+#include "hone/samples.hpp"
+
+namespace hone {
+
+struct DistillLoss {
+  float temperature = 2;    // logits of both are divided by it; its part of the loss is times its square
+  float alpha = 0.5f;       // the teacher's share of the loss; the labels have the rest
+  std::int64_t top_k = 32;  // ids of the teacher that are known one by one; at most the vocabulary
+};
+
+// The objective of a language model that learns from a teacher: inputs "labels" [B,T], "teacher_ids" [B,T,k],
+// "teacher_masses" [B,T,k+1]; the term "loss". An evaluation has the next token's plain loss. Error(usage)
+// for numbers that are out of range.
+HONE_API Objective distillation(const DistillLoss& loss);
+
+// What a teacher makes of some samples, a row for each of their positions.
+struct SoftLabels {
+  std::int64_t count = 0;           // samples
+  std::vector<std::int32_t> ids{};  // the likeliest, ascending
+  // Their probabilities at the loss's temperature, then that of all others; in f16's precision.
+  std::vector<float> masses{};
+  Samples beside(Samples batch) const;  // the batch with these; they must outlive it
+};
+
+struct TeacherOptions {
+  std::int64_t batch = 1, seq = 256;  // at most so many samples at once, of so many positions
+  DistillLoss loss{};
+  Precision precision = Precision::f32;
+  int threads = 0;                                           // 0: all cores
+  std::string isa{};                                         // empty: the best that this CPU has
+  std::map<std::string, std::int64_t, std::less<>> sizes{};  // as TrainPlanOptions has them
+};
+
+// A model that computes soft labels. What it makes of a sample does not depend on the others.
+class HONE_API Teacher {
+ public:
+  // Error(usage) for options that do not fit the model, Error(budget) where the system refuses the memory.
+  Teacher(const Model& model, const TeacherOptions& options);
+  ~Teacher();
+  Teacher(Teacher&&) noexcept;
+  Teacher& operator=(Teacher&&) noexcept;
+
+  // Any number of samples, by the names of the network's inputs; more than those are passed over.
+  // Error(input) where the teacher's logits are not finite.
+  SoftLabels soft_labels(const Samples& samples);
+
+  // What such a teacher takes beside a process that is there.
+  static std::int64_t memory_bytes(const Model& model, const TeacherOptions& options);
+
+  struct Impl;
+
+ private:
+  std::unique_ptr<Impl> impl_;
+};
+
+struct StudentOptions {
+  std::int64_t layers = 0;         // 1 to the teacher's
+  std::optional<float> dropout{};  // as ModelOptions has it
+};
+// A student of the teacher's own layers, spread evenly with the first and the last among them; all else is
+// the teacher's. Error(usage) where the teacher has not so many, or no layers by number.
+HONE_API Model student_of(const Model& teacher, const StudentOptions& options);
+// Which of the teacher's layers each of the student's is: {0, 2, 3, 5} for 4 of 6. The same errors.
+HONE_API std::vector<std::int64_t> student_layers(const Model& teacher, std::int64_t layers);
+
+// How a TrainingRun learns from a teacher.
+struct DistillOptions {
+  std::string teacher{};    // a model folder or GGUF file, of the run's vocabulary
+  std::int64_t layers = 0;  // the student is made of so many of its layers; 0: it is TrainingRun::model
+  DistillLoss loss{};
+  // A folder that keeps the soft labels of each step, in shards: those that it lacks are computed before the
+  // first step, and the teacher is not in memory while the student trains. A run that goes on, or another one
+  // with the same data, batch and teacher, reads them. Empty: the teacher computes them on the way.
+  std::string cache{};
+};
+
+}  // namespace hone

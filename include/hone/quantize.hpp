@@ -1,0 +1,68 @@
+// Weights in few bits: whole-number codes with a scale, and a minimum, for each group of a row.
+//
+//   const hone::Model model = hone::open("model");
+//   const hone::Text text("train.txt", {.tokenizer = "model"});
+//   const hone::Quantized small = hone::quantize(model, &text, {.method = "gptq", .bits = 4, .group = 64});
+//   small.model.save("small");
+//
+// Quantized are the matrices of products, and the table of tokens with the head; norms and biases stay as they
+// are. Methods: rtn rounds each weight to the nearest code and needs no text; gptq makes each error good by the
+// weights that are not rounded yet (arXiv 2210.17323), awq rounds channels with large inputs finer (arXiv
+// 2306.00978). Both see each layer as the quantized layers before it leave it. refined goes on behind gptq: a short
+// training against the model itself chooses among neighbouring codes.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "hone/calibration.hpp"
+#include "hone/model.hpp"
+#include "hone/precision.hpp"
+#include "hone/text.hpp"
+
+namespace hone {
+
+// How codes go on learning behind gptq, by the method "refined".
+struct RefineOptions {
+  std::int64_t steps = 400, batch = 4, seq = 256;
+  float lr = 3e-4f;
+  float temperature = 1, alpha = 0.8f;  // as DistillLoss has them: the model's share of the loss, beside the text's
+  Precision precision = Precision::f32;
+  struct Step {
+    std::int64_t step = 0, steps = 0;
+    double loss = 0;
+    std::int64_t tokens = 0;
+  };
+  std::function<void(const Step&)> progress{};
+};
+
+struct QuantizeOptions {
+  std::string method = "rtn";  // of quantize_methods()
+  // 2, 3, 4 or 8; what lies between is a mix, in which products whose results suffer most have more.
+  double bits = 4;
+  // Weights of a row that share a scale: 32, 64 or 128. Rows of another width take the next smaller one that
+  // divides it; those whose width is no multiple of 32 stay in bf16.
+  std::int64_t group = 64;
+  bool symmetric = false;  // codes around zero, as 8 bits always are
+  int table_bits = 8;      // of the table of tokens and of the head: 2, 3, 4 or 8; 0: they stay as they are
+  // Bytes of all weights together that a mix may take, in place of `bits` and `table_bits`; 0: no such bound.
+  std::int64_t size_bytes = 0;
+  CalibrationOptions sample{};
+  RefineOptions refine{};
+};
+
+HONE_API std::vector<std::string> quantize_methods();
+HONE_API bool needs_text(const std::string& quantize_method);
+
+struct Quantized {
+  Model model;
+  std::vector<std::string> notes{};  // for a person: what has another type than was asked for
+};
+
+// `text`: what methods but rtn learn from, and what a mix is chosen by; may be null for a plain rtn.
+// Error(usage) for numbers that are out of range and for a text that is missing; Error(input) for a model that
+// is in blocks already; Error(budget) for a size that no mix reaches, with the smallest.
+HONE_API Quantized quantize(const Model& model, const Text* text, const QuantizeOptions& options);
+
+}  // namespace hone

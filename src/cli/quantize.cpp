@@ -1,0 +1,59 @@
+#include "hone/quantize.hpp"
+
+#include <fmt/format.h>
+
+#include "cli/command.hpp"
+#include "cli/compress_options.hpp"
+#include "cli/numbers.hpp"
+#include "cli/terminal.hpp"
+
+namespace hone::cli {
+namespace {
+
+struct Options {
+  CompressArguments compress;
+  QuantizeOptions quantize;
+  std::string size, precision = "f32";
+};
+
+void run(Options o) {
+  if (!o.size.empty()) o.quantize.size_bytes = bytes_from_text(o.size, "--size");
+  o.quantize.sample.threads = o.compress.options.threads;
+  o.quantize.sample.isa = o.compress.options.isa;
+  o.quantize.refine.precision = precision_from_name(o.precision);
+  const Compression compression = o.compress.open();
+  const Quantized quantized = quantize(compression.model(), compression.text(), o.quantize);
+  print_notes(quantized.notes);
+  o.compress.print(compression.finish(quantized.model));
+}
+
+}  // namespace
+
+void add_quantize(Command& app) {
+  auto* c = app.add_subcommand(
+      "quantize", "weights in 2, 3, 4 or 8 bits",
+      "  hone quantize SmolLM2-135M out/int4 --bits 4 --eval-data test.txt\n"
+      "  hone quantize SmolLM2-135M out/int3 --bits 3 --method gptq --data train.txt --max-loss-increase 5%\n"
+      "  hone quantize SmolLM2-135M out/80MB --size 80MB --method gptq --data train.txt --json");
+  auto* o = new_kept<Options>();
+  o->compress.add_to(*c, "what gptq and awq, and a mix of bits, learn from");
+  QuantizeOptions& q = o->quantize;
+  c->add_option("--method", q.method, fmt::format("{}", fmt::join(quantize_methods(), ", ")))->capture_default_str();
+  c->add_option("--bits", q.bits, "2, 3, 4 or 8; in between, as 4.25: a mix, more where it helps most")
+      ->capture_default_str();
+  c->add_option("--group", q.group, "weights of a row that share a scale: 32, 64 or 128")->capture_default_str();
+  c->add_flag("--symmetric", q.symmetric, "codes around zero (8 bits always are)");
+  c->add_option("--table-bits", q.table_bits, "of the table of tokens and the head; 0: they stay as they are")
+      ->capture_default_str();
+  c->add_option("--size", o->size, "of all weights, as 80MB: a mix of bits that fits, tables too");
+  c->add_option("--windows", q.sample.windows, "windows of the sample that it learns from")->capture_default_str();
+  c->add_option("--seq", q.sample.seq, "tokens of each")->capture_default_str();
+  c->add_option("--steps", q.refine.steps, "of the method refined: its training")->capture_default_str();
+  c->add_option("--batch", q.refine.batch, "windows of 256 tokens a step of that")->capture_default_str();
+  c->add_option("--lr", q.refine.lr, "its learning rate")->capture_default_str();
+  c->add_option("--alpha", q.refine.alpha, "the model's own share of its loss, beside the text's")->capture_default_str();
+  c->add_option("--precision", o->precision, "of that training: f32, bf16 or fp16")->capture_default_str();
+  c->callback([=] { run(*o); });
+}
+
+}  // namespace hone::cli

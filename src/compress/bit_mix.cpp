@@ -1,0 +1,177 @@
+#include "compress/bit_mix.hpp"
+
+#include <array>
+#include <cmath>
+#include <numeric>
+
+#include "compress/calibrate.hpp"
+#include "compress/coded_weights.hpp"
+#include "exec/job.hpp"
+#include "model/model_impl.hpp"
+
+namespace hone {
+namespace {
+
+constexpr std::array all_bits{2, 3, 4, 8};
+
+struct Candidate {
+  int bits;
+  std::int64_t bytes;
+  double error;  // relative, squared
+};
+struct Choices {
+  bool table = false;
+  std::int64_t elements = 0;
+  std::vector<Candidate> candidates{};  // by bits
+  std::size_t chosen = 0;
+};
+
+// tr(D H D^T) / tr(W H W^T) by the diagonal of H.
+double relative_error(std::span<const float> w, std::span<const float> other, std::span<const float> h) {
+  double lost = 0, all = 0;
+  for (std::size_t i = 0; i < w.size(); ++i) {
+    const double weight = h[i % h.size()], d = static_cast<double>(w[i]) - other[i];
+    lost += weight * d * d, all += weight * w[i] * w[i];
+  }
+  return all > 0 ? lost / all : 0;
+}
+
+std::vector<float> values_of(const Model& model, const std::string& name) {
+  const ParameterSpec& spec = model.impl().spec(name);
+  std::vector<float> w(static_cast<std::size_t>(spec.shape.elements()));
+  model.impl().store.read(spec, std::as_writable_bytes(std::span(w)));
+  return w;
+}
+
+class Mixing {
+ public:
+  Mixing(const Model& model, const QuantizeOptions& o)
+      : model_(model), options_(o), exec_(exec_options(o.sample.threads, o.sample.isa)), pool_(exec_.threads) {
+    for (MatrixWeight& weight : matrices_of(model)) matrices_.emplace(weight.name, weight);
+    for (const ParameterSpec& spec : model.impl().specs)
+      if (!matrices_.contains(spec.name)) other_bytes_ += spec.shape.elements() * 4;
+  }
+
+  void look_at(const LayerMoments& layer) {
+    for (const auto& [name, m] : layer.inputs) {
+      const auto found = matrices_.find(name);
+      if (found == matrices_.end()) continue;
+      const auto group = group_of(found->second.columns, options_.group);
+      if (!group) continue;
+      std::vector<float> h(static_cast<std::size_t>(m->width));
+      for (std::int64_t i = 0; i < m->width; ++i) h[static_cast<std::size_t>(i)] = m->at(i, i);
+      measure(found->second, h, *group);
+    }
+  }
+  // A table that no product reads has only its own values to go by.
+  void look_at_the_rest() {
+    for (const auto& [name, weight] : matrices_) {
+      if (choices_.contains(name)) continue;
+      const auto group = group_of(weight.columns, options_.group);
+      if (group)
+        measure(weight, std::vector<float>(static_cast<std::size_t>(weight.columns), 1), *group);
+      else
+        other_bytes_ += weight.rows * weight.columns * 2;
+    }
+  }
+
+  std::map<std::string, int> bits() {
+    fix_tables();
+    while (grow()) {}
+    std::map<std::string, int> all;
+    for (const auto& [name, weight] : matrices_)
+      all[name] = choices_.contains(name) ? choices_[name].candidates[choices_[name].chosen].bits : 0;
+    return all;
+  }
+
+ private:
+  void measure(const MatrixWeight& weight, std::span<const float> h, std::int64_t group) {
+    const std::vector<float> w = values_of(model_, weight.name);
+    Choices& c = choices_[weight.name];
+    c.table = weight.table, c.elements = weight.rows * weight.columns;
+    for (const int bits : all_bits) {
+      const Grid grid = grid_of(bits, group, options_.symmetric);
+      const CodedMatrix q = round_to_nearest(w, weight.rows, weight.columns, grid, pool_);
+      c.candidates.push_back({bits, coded_bytes(weight, grid), relative_error(w, q.values(), h)});
+    }
+  }
+
+  bool by_size() const { return options_.size_bytes > 0; }
+  // Without a size, tables have what is asked for them, and no part in the mix.
+  void fix_tables() {
+    if (by_size()) {
+      if (const std::int64_t least = bytes(); least > options_.size_bytes)
+        throw Error(ErrorKind::budget, {.what = "no mix of bits makes the model so small",
+                                        .where = "size",
+                                        .expected = std::to_string(least) + " bytes or more",
+                                        .found = std::to_string(options_.size_bytes)});
+      return;
+    }
+    for (auto& [name, c] : choices_)
+      if (c.table)
+        for (std::size_t i = 0; i < c.candidates.size(); ++i)
+          if (c.candidates[i].bits == options_.table_bits) c.chosen = i;
+  }
+
+  std::int64_t bytes() const {
+    std::int64_t sum = other_bytes_;
+    for (const auto& [name, c] : choices_) sum += c.candidates[c.chosen].bytes;
+    return sum;
+  }
+  double product_bits() const {
+    std::int64_t bits = 0, elements = 0;
+    for (const auto& [name, c] : choices_)
+      if (!c.table) bits += c.candidates[c.chosen].bits * c.elements, elements += c.elements;
+    return static_cast<double>(bits) / static_cast<double>(std::max<std::int64_t>(1, elements));
+  }
+  bool fits() const { return by_size() ? bytes() <= options_.size_bytes : product_bits() <= options_.bits + 1e-9; }
+
+  // More bits for the one that gains most a byte, of those where that still fits.
+  bool grow() {
+    Choices* best = nullptr;
+    double most = 0;
+    for (auto& [name, c] : choices_) {
+      if ((c.table && !by_size()) || c.chosen + 1 == c.candidates.size()) continue;
+      const Candidate &now = c.candidates[c.chosen], &next = c.candidates[c.chosen + 1];
+      const double gain = (now.error - next.error) / static_cast<double>(next.bytes - now.bytes);
+      ++c.chosen;
+      if (fits() && gain > most) most = gain, best = &c;
+      --c.chosen;
+    }
+    if (best) ++best->chosen;
+    return best != nullptr;
+  }
+
+  const Model& model_;
+  const QuantizeOptions& options_;
+  ExecOptions exec_;
+  ThreadPool pool_;
+  std::map<std::string, MatrixWeight> matrices_;
+  std::map<std::string, Choices> choices_;
+  std::int64_t other_bytes_ = 0;  // of what is in no few bits
+};
+
+}  // namespace
+
+bool is_mix(const QuantizeOptions& o) {
+  return o.size_bytes > 0 || (o.bits != 2 && o.bits != 3 && o.bits != 4 && o.bits != 8);
+}
+
+std::map<std::string, int> same_bits(const Model& model, const QuantizeOptions& o) {
+  std::map<std::string, int> all;
+  for (const MatrixWeight& weight : matrices_of(model))
+    all[weight.name] = weight.table ? o.table_bits : static_cast<int>(o.bits);
+  return all;
+}
+
+std::map<std::string, int> mixed_bits(const Model& model, const Text& text, const QuantizeOptions& o) {
+  Mixing mixing(model, o);
+  calibrate(model, text, o.sample, [&](const LayerMoments& layer) {
+    mixing.look_at(layer);
+    return NewWeights{};
+  });
+  mixing.look_at_the_rest();
+  return mixing.bits();
+}
+
+}  // namespace hone

@@ -1,0 +1,74 @@
+#include "compress/coded_weights.hpp"
+
+#include <cassert>
+#include <set>
+
+#include "ir/values.hpp"
+#include "kernel/coded.hpp"
+#include "model/model_impl.hpp"
+#include "op/ops.hpp"
+
+namespace hone {
+namespace {
+
+DType type_of(const Grid& grid) {
+  const bool about_zero = grid.symmetric && (grid.bits == 8 || (grid.bits == 4 && grid.group == 32));
+  const auto element = kernel::coded_type(grid.bits, grid.group, !about_zero);
+  assert(element);
+  for (std::size_t i = 0; i < dtype_count; ++i)
+    if (const auto dtype = static_cast<DType>(i); is_blocks(dtype) && element_of(dtype) == *element) return dtype;
+  assert(false);
+  return DType::f32;
+}
+
+}  // namespace
+
+std::vector<MatrixWeight> matrices_of(const Model& model) {
+  const Forward forward = model.impl().write({});
+  const Program& p = forward.program;
+  std::vector<MatrixWeight> all;
+  std::set<std::string> seen;
+  const auto add = [&](TensorId id, bool table) {
+    const TensorDef& t = p[p.root(id)];
+    if (t.role != Role::parameter || t.type.shape.rank() != 2 || !seen.insert(t.name).second) return;
+    all.push_back({t.name, t.type.shape[0], t.type.shape[1], table});
+  };
+  std::set<std::int32_t> returned;
+  for (const Output& output : p.outputs) returned.insert(p.root(output.id).value);
+  for (const Node& node : p.nodes) {
+    if (node.op == &op::embedding && p[p.root(node.inputs[op::EmbeddingInputs::ids])].name == "$tokens")
+      add(node.inputs[op::EmbeddingInputs::table], true);
+    if (node.op == &op::linear)
+      add(node.inputs[op::LinearInputs::weight], returned.contains(p.root(node.outputs[0]).value));
+  }
+  return all;
+}
+
+std::optional<std::int64_t> group_of(std::int64_t columns, std::int64_t wanted) {
+  for (const std::int64_t group : {128, 64, 32})
+    if (group <= wanted && columns % group == 0) return group;
+  return {};
+}
+
+Grid grid_of(int bits, std::int64_t group, bool symmetric) {
+  return {.bits = bits, .group = group, .symmetric = symmetric || bits == 8};
+}
+
+std::int64_t coded_bytes(const MatrixWeight& weight, const Grid& grid) {
+  return weight.rows * row_bytes(type_of(grid), weight.columns);
+}
+
+StoredWeight packed(const CodedMatrix& q) {
+  const DType dtype = type_of(q.grid);
+  std::vector<std::byte> bytes(static_cast<std::size_t>(q.rows * row_bytes(dtype, q.columns)));
+  kernel::pack_codes(element_of(dtype), q.codes, q.scales, q.minima, bytes);
+  return made_weight({{q.rows, q.columns}, dtype}, std::move(bytes));
+}
+
+StoredWeight rounded_to_bf16(std::span<const float> values, const Shape& shape) {
+  std::vector<std::byte> bytes(values.size() * 2);
+  narrow(values, DType::bf16, bytes);
+  return made_weight({shape, DType::bf16}, std::move(bytes));
+}
+
+}  // namespace hone

@@ -1,0 +1,34 @@
+// Which weights of a model are quantized, to what, and what becomes of the codes: blocks of a store's.
+#pragma once
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "compress/grid.hpp"
+#include "hone/model.hpp"
+#include "store/weight_store.hpp"
+
+namespace hone {
+
+// A weight that products or tables read, [rows,columns] as programs keep it.
+struct MatrixWeight {
+  std::string name;
+  std::int64_t rows = 0, columns = 0;
+  bool table = false;  // of tokens, or the head: it makes what the network returns
+};
+// Matrices in the order in which the model reads them first.
+std::vector<MatrixWeight> matrices_of(const Model& model);
+
+// The widest group, at most `wanted`, that divides rows of so many columns; none where 32 does not.
+std::optional<std::int64_t> group_of(std::int64_t columns, std::int64_t wanted);
+// The grid of a type that has so many bits: 8 are about zero.
+Grid grid_of(int bits, std::int64_t group, bool symmetric);
+// Bytes of a matrix in it.
+std::int64_t coded_bytes(const MatrixWeight& weight, const Grid& grid);
+
+StoredWeight packed(const CodedMatrix& q);
+StoredWeight rounded_to_bf16(std::span<const float> values, const Shape& shape);
+
+}  // namespace hone

@@ -1,0 +1,228 @@
+#include "hone/factorize.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/number.hpp"
+#include "compress/calibrate.hpp"
+#include "compress/linear_algebra.hpp"
+#include "hone/nearest.hpp"
+#include "ir/values.hpp"
+#include "model/adapter.hpp"
+#include "model/low_rank.hpp"
+
+namespace hone {
+namespace {
+
+constexpr const char *plain = "svd", *whitened = "whitened";
+constexpr double damping = 1e-4;  // of the moments' mean diagonal, so that they are positive definite
+
+void check(const Model& model, const FactorizeOptions& o, const Text* text) {
+  const auto methods = factorize_methods();
+  if (std::ranges::find(methods, o.method) == methods.end())
+    throw Error(ErrorKind::usage, {.what = "no method '" + o.method + "'",
+                                   .where = "method",
+                                   .hint = "did you mean '" + nearest(o.method, methods) + "'?"});
+  if (!(o.keep > 0 && o.keep <= 1))
+    throw Error(
+        ErrorKind::usage,
+        {.what = "impossible value", .where = "keep", .expected = "0 < keep <= 1", .found = to_text(o.keep)});
+  if (o.method == whitened && !text)
+    throw Error(ErrorKind::usage,
+                {.what = "whitened learns from a text", .where = "data", .expected = "a file or folder"});
+  if (!ranks_of(model).empty())
+    throw Error(ErrorKind::input, {.what = "the model has factors already",
+                                   .where = low_rank_key,
+                                   .hint = "factorize the model that it was made of"});
+}
+
+// A product and what it can be made of: factors of the largest rank that is worth it.
+struct Product {
+  std::string module;
+  std::int64_t rows = 0, columns = 0;
+  std::vector<double> gains{};  // the share of the squared error that each rank takes away, falling
+  std::vector<float> u{}, v{};  // [rows,r], [r,columns], of the largest rank
+  std::int64_t most() const { return static_cast<std::int64_t>(gains.size()); }
+  std::int64_t numbers() const { return rows * columns; }
+  std::int64_t numbers_a_rank() const { return rows + columns; }
+};
+
+std::vector<double> read_weight(const Model& model, const ParameterSpec& spec) {
+  const Model::Impl& impl = model.impl();
+  const auto types = impl.store.stored_types();
+  if (const auto type = types.find(spec.name); type != types.end() && is_blocks(type->second))
+    throw Error(ErrorKind::input,
+                {.what = "the model is quantized, and its codes have no factors",
+                 .where = "weight " + spec.name,
+                 .found = std::string(name(type->second)),
+                 .hint = "factorize the model that it was made of, and quantize the result"});
+  ParameterSpec wide = spec;
+  wide.dtype = DType::f32;
+  std::vector<float> values(static_cast<std::size_t>(spec.shape.elements()));
+  impl.store.read(wide, std::as_writable_bytes(std::span(values)));
+  impl.store.require_finite(spec, values);
+  return {values.begin(), values.end()};
+}
+
+// L of H / positions + damping.
+std::vector<double> root_of(const Moments& m) {
+  const auto K = static_cast<std::size_t>(m.width);
+  std::vector<double> h(K * K);
+  double diagonal = 0;
+  for (std::size_t i = 0; i < h.size(); ++i)
+    h[i] = static_cast<double>(m.sum[i]) / static_cast<double>(std::max<std::int64_t>(1, m.positions));
+  for (std::size_t i = 0; i < K; ++i) diagonal += h[i * K + i] / static_cast<double>(K);
+  for (double more = std::max(diagonal, 1e-30) * damping;; more *= 10) {
+    for (std::size_t i = 0; i < K; ++i) h[i * K + i] += more;
+    if (auto root = cholesky(h, m.width)) return *root;
+  }
+}
+
+// W L, [rows,K].
+std::vector<double> times(std::span<const double> w, std::span<const double> l, std::int64_t rows,
+                          std::int64_t width) {
+  const auto N = static_cast<std::size_t>(rows), K = static_cast<std::size_t>(width);
+  std::vector<double> y(N * K);
+  for (std::size_t n = 0; n < N; ++n)
+    for (std::size_t k = 0; k < K; ++k) {
+      const double x = w[n * K + k];
+      for (std::size_t j = 0; j <= k; ++j) y[n * K + j] += x * l[k * K + j];
+    }
+  return y;
+}
+
+// moments: null for the plain decomposition.
+Product decomposed(const Model& model, const LinearModule& module, const Moments* moments) {
+  Product p{.module = module.name, .rows = module.out, .columns = module.in};
+  const std::vector<double> w = read_weight(model, model.impl().spec(module.name + ".weight"));
+  const std::vector<double> l = moments ? root_of(*moments) : std::vector<double>();
+  const Svd d = svd(moments ? times(w, l, p.rows, p.columns) : w, p.rows, p.columns);
+  const std::int64_t worth = std::min(d.rank, (p.numbers() - 1) / p.numbers_a_rank());
+  double all = 0;
+  for (const double s : d.s) all += s * s;
+  for (std::int64_t i = 0; i < worth; ++i) {
+    const double s = d.s[static_cast<std::size_t>(i)];
+    p.gains.push_back(all > 0 ? s * s / all : 0);
+  }
+  const auto rank = static_cast<std::size_t>(worth), whole = static_cast<std::size_t>(d.rank);
+  std::vector<double> right(static_cast<std::size_t>(p.columns) * rank);  // [K,r], times the root of s
+  for (std::size_t i = 0; i < rank; ++i) {
+    const double root = std::sqrt(d.s[i]);
+    for (std::size_t k = 0; k < static_cast<std::size_t>(p.columns); ++k)
+      right[k * rank + i] = d.v[k * whole + i] * root;
+  }
+  if (moments) right = solve_transposed(l, right, p.columns);
+  for (std::size_t n = 0; n < static_cast<std::size_t>(p.rows); ++n)
+    for (std::size_t i = 0; i < rank; ++i)
+      p.u.push_back(static_cast<float>(d.u[n * whole + i] * std::sqrt(d.s[i])));
+  for (std::size_t i = 0; i < rank; ++i)
+    for (std::size_t k = 0; k < static_cast<std::size_t>(p.columns); ++k)
+      p.v.push_back(static_cast<float>(right[k * rank + i]));
+  return p;
+}
+
+std::vector<Product> all_decomposed(const Model& model, const FactorizeOptions& o, const Text* text) {
+  std::vector<LinearModule> modules;
+  for (const LinearModule& module : modules_of(model))
+    if (!module.head) modules.push_back(module);
+  std::vector<Product> products;
+  if (o.method == plain) {
+    for (const LinearModule& module : modules) products.push_back(decomposed(model, module, nullptr));
+    return products;
+  }
+  calibrate(model, *text, o.calibration, [&](const LayerMoments& layer) {
+    for (const LinearModule& module : modules)
+      if (const auto moments = layer.inputs.find(module.name + ".weight"); moments != layer.inputs.end())
+        products.push_back(decomposed(model, module, moments->second.get()));
+    return NewWeights{};
+  });
+  return products;
+}
+
+// The ranks of all products within `keep` of their numbers. One that takes each rank that is worth it stays
+// whole.
+std::vector<std::int64_t> ranks_within(const std::vector<Product>& products, double keep) {
+  struct Rank {
+    double value;  // by number
+    std::size_t product;
+  };
+  std::int64_t all = 0;
+  std::vector<Rank> order;
+  std::vector<std::int64_t> ranks(products.size(), 0);
+  for (std::size_t i = 0; i < products.size(); ++i) {
+    all += products[i].numbers();
+    for (const double gain : products[i].gains)
+      order.push_back({gain / static_cast<double>(products[i].numbers_a_rank()), i});
+  }
+  std::ranges::stable_sort(order, [](const Rank& a, const Rank& b) { return a.value > b.value; });
+  auto left = static_cast<std::int64_t>(keep * static_cast<double>(all));
+  const auto give = [&](std::size_t product) {
+    ++ranks[product];
+    left -= products[product].numbers_a_rank();
+  };
+  for (std::size_t i = 0; i < products.size(); ++i) give(i);  // each has one
+  if (left < 0)
+    throw Error(
+        ErrorKind::input,
+        {.what = "so few numbers leave no rank to some product",
+         .where = "keep",
+         .expected = to_text(keep - static_cast<double>(left) / static_cast<double>(all)) + " or more",
+         .found = to_text(keep)});
+  std::vector<std::int64_t> seen(products.size(), 0);
+  for (const Rank& rank : order) {
+    const Product& p = products[rank.product];
+    if (seen[rank.product]++ == 0 || left < p.numbers_a_rank()) continue;  // the first it has
+    give(rank.product);
+  }
+  return ranks;
+}
+
+// The first `rank` columns of [rows,most].
+std::vector<float> first_columns(std::span<const float> m, std::int64_t most, std::int64_t rank) {
+  std::vector<float> part;
+  for (std::size_t row = 0; row < m.size(); row += static_cast<std::size_t>(most))
+    part.insert(part.end(), m.begin() + static_cast<std::ptrdiff_t>(row),
+                m.begin() + static_cast<std::ptrdiff_t>(row) + rank);
+  return part;
+}
+
+StoredWeight stored(std::span<const float> values, const Shape& shape, DType dtype) {
+  const TensorType type{shape, dtype};
+  std::vector<std::byte> bytes(static_cast<std::size_t>(type.bytes()));
+  narrow(values, dtype, bytes);
+  return made_weight(type, std::move(bytes));
+}
+
+}  // namespace
+
+std::vector<std::string> factorize_methods() { return {plain, whitened}; }
+
+Factorized factorize(const Model& model, const FactorizeOptions& o, const Text* text) {
+  check(model, o, text);
+  if (o.keep == 1) return {model};
+  const std::vector<Product> products = all_decomposed(model, o, text);
+  const std::vector<std::int64_t> ranks = ranks_within(products, o.keep);
+  const auto types = model.impl().store.stored_types();
+  Factorized done{model};
+  std::map<std::string, StoredWeight> made;
+  std::int64_t all = 0, kept = 0;
+  for (std::size_t i = 0; i < products.size(); ++i) {
+    const Product& p = products[i];
+    const std::int64_t r = ranks[i];
+    all += p.numbers();
+    kept += r < p.most() ? r * p.numbers_a_rank() : p.numbers();
+    if (r >= p.most()) continue;
+    const auto type = types.find(p.module + ".weight");
+    const DType dtype = type == types.end() ? DType::f32 : type->second;
+    done.ranks[p.module] = r;
+    made[low_rank_u_name(p.module)] = stored(first_columns(p.u, p.most(), r), {p.rows, r}, dtype);
+    made[low_rank_v_name(p.module)] =
+        stored(std::span(p.v).first(static_cast<std::size_t>(r * p.columns)), {r, p.columns}, dtype);
+  }
+  if (all > 0) done.kept = static_cast<double>(kept) / static_cast<double>(all);
+  const Model factored = with_ranks(model, done.ranks, "factorize");
+  done.model = with_weights(factored, factored.impl().store.with_stored(std::move(made)));
+  return done;
+}
+
+}  // namespace hone

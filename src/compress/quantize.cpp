@@ -1,0 +1,254 @@
+#include "hone/quantize.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "base/float_mode.hpp"
+#include "base/number.hpp"
+#include "compress/awq.hpp"
+#include "compress/bit_mix.hpp"
+#include "compress/coded_weights.hpp"
+#include "compress/gptq.hpp"
+#include "compress/refine.hpp"
+#include "exec/job.hpp"
+#include "hone/nearest.hpp"
+#include "model/model_impl.hpp"
+
+namespace hone {
+namespace {
+
+// What a method makes of the products that read one input. `w`: their weights, [rows, moments.width] each.
+struct Method {
+  const char* name;
+  bool learns = false;  // from a text
+  bool scales_channels = false;
+  bool refines = false;
+  CodedMatrix (*round)(std::span<const float> w, std::int64_t rows, const Moments& moments, const Grid& grid, Isa isa,
+                       ThreadPool& pool) = nullptr;
+};
+
+std::vector<float> sizes(const Moments& m) {
+  std::vector<float> all(static_cast<std::size_t>(m.width));
+  for (std::int64_t i = 0; i < m.width; ++i) all[static_cast<std::size_t>(i)] = m.at(i, i);
+  return all;
+}
+
+CodedMatrix round_by_size(std::span<const float> w, std::int64_t rows, const Moments& m, const Grid& grid, Isa,
+                          ThreadPool& pool) {
+  CodedMatrix q = lines_of(w, rows, m.width, grid, LineSearch::least_error, pool, sizes(m));
+  round_to_lines(w, q, pool);
+  return q;
+}
+CodedMatrix round_by_gptq(std::span<const float> w, std::int64_t rows, const Moments& m, const Grid& grid, Isa isa,
+                          ThreadPool& pool) {
+  return gptq(w, rows, m, grid, {}, isa, pool);
+}
+
+constexpr Method methods[] = {{.name = "rtn"},
+                              {.name = "gptq", .learns = true, .round = round_by_gptq},
+                              {.name = "awq", .learns = true, .scales_channels = true, .round = round_by_size},
+                              {.name = "refined", .learns = true, .refines = true, .round = round_by_gptq}};
+
+const Method& method_named(const std::string& name) {
+  for (const Method& m : methods)
+    if (name == m.name) return m;
+  throw Error(ErrorKind::usage, {.what = "no such method of quantization",
+                                 .where = "method",
+                                 .expected = "rtn, gptq, awq or refined",
+                                 .found = name,
+                                 .hint = "did you mean " + nearest(name, quantize_methods()) + "?"});
+}
+
+void check(const Model& model, const Text* text, const QuantizeOptions& o) {
+  const auto wrong = [](const char* where, const std::string& expected, const std::string& found) {
+    throw Error(ErrorKind::usage, {.what = "impossible value", .where = where, .expected = expected, .found = found});
+  };
+  if (o.group != 32 && o.group != 64 && o.group != 128) wrong("group", "32, 64 or 128", std::to_string(o.group));
+  if (!(o.bits >= 2 && o.bits <= 8)) wrong("bits", "2 to 8", to_text(o.bits));
+  const int t = o.table_bits;
+  if (t != 0 && t != 2 && t != 3 && t != 4 && t != 8) wrong("table_bits", "0, 2, 3, 4 or 8", std::to_string(t));
+  if (o.size_bytes < 0) wrong("size_bytes", "0 or more", std::to_string(o.size_bytes));
+  for (const auto& [name, dtype] : model.impl().store.stored_types())
+    if (is_blocks(dtype))
+      throw Error(ErrorKind::input,
+                  {.what = "the model is quantized already, and rounding twice loses twice",
+                   .where = name,
+                   .expected = "weights in f32, bf16 or f16",
+                   .found = std::string(hone::name(dtype)),
+                   .hint = "quantize the model that it was made of"});
+  if ((method_named(o.method).learns || is_mix(o)) && !text)
+    throw Error(ErrorKind::usage, {.what = is_mix(o) ? "a mix of bits is chosen by what a text says of each layer"
+                                                     : "the method " + o.method + " learns from a text",
+                                   .where = "data",
+                                   .expected = "a file or folder"});
+}
+
+class Quantizing {
+ public:
+  Quantizing(const Model& model, const QuantizeOptions& o, std::map<std::string, int> bits)
+      : model_(model),
+        options_(o),
+        method_(method_named(o.method)),
+        exec_(exec_options(o.sample.threads, o.sample.isa)),
+        pool_(exec_.threads),
+        bits_(std::move(bits)) {
+    for (MatrixWeight& weight : matrices_of(model)) {
+      const std::string name = weight.name;
+      matrices_.emplace(name, std::move(weight));
+    }
+  }
+
+  // Products of a layer, each once.
+  NewWeights layer(const LayerMoments& layer) {
+    NewWeights changed;
+    std::map<std::string, std::shared_ptr<const Moments>> moments = layer.inputs;
+    if (method_.scales_channels) scale_channels(layer, moments, changed);
+    for (const auto& [name, m] : moments) {
+      const auto grid = grid_for(name);
+      if (!grid) continue;
+      const std::vector<float> w = changed.contains(name) ? changed[name] : values(name);
+      const CodedMatrix q = method_.round(w, matrices_.at(name).rows, *m, *grid, exec_.isa, pool_);
+      changed[name] = q.values();
+      if (method_.refines && !matrices_.at(name).table)
+        codes_.insert_or_assign(name, q);
+      else
+        made_.insert_or_assign(name, packed(q));
+    }
+    return changed;
+  }
+
+  void refine_codes(const Text& text) {
+    if (!method_.refines) return;
+    const Refined refined = refine(model_, text, std::move(codes_), options_.refine, options_.sample);
+    for (const auto& [name, q] : refined.codes) made_.insert_or_assign(name, packed(q));
+    for (const auto& [name, values] : refined.others) made_.insert_or_assign(name, plain_weight(name, values));
+  }
+
+  // What no layer has had: of a method that needs none, all.
+  Quantized finish() {
+    for (const auto& [name, weight] : matrices_) {
+      if (made_.contains(name)) continue;
+      if (const auto grid = grid_for(name)) {
+        const bool plain = !weight.table || method_.round == nullptr;
+        CodedMatrix q = lines_of(values(name), weight.rows, weight.columns, *grid,
+                                 plain ? LineSearch::whole_range : LineSearch::least_error, pool_);
+        round_to_lines(values(name), q, pool_);
+        made_.insert_or_assign(name, packed(q));
+      } else {
+        made_.insert_or_assign(name, rounded_to_bf16(filed(name), file_shape(model_.impl().spec(name))));
+      }
+    }
+    return {with_weights(model_, model_.impl().store.with_stored(std::move(made_))), notes()};
+  }
+
+ private:
+  std::optional<Grid> grid_for(const std::string& name) {
+    const auto found = matrices_.find(name);
+    if (found == matrices_.end()) return {};
+    const MatrixWeight& weight = found->second;
+    const int bits = bits_.at(name);
+    if (bits == 0) return {};
+    const auto group = group_of(weight.columns, options_.group);
+    if (!group) {
+      narrow_.insert(weight.columns);
+      return {};
+    }
+    if (*group != options_.group) smaller_[weight.columns] = *group;
+    return grid_of(bits, *group, options_.symmetric);
+  }
+
+  std::vector<float> values(const std::string& name) const {
+    ParameterSpec spec = model_.impl().spec(name);
+    std::vector<float> w(static_cast<std::size_t>(spec.shape.elements()));
+    model_.impl().store.read(spec, std::as_writable_bytes(std::span(w)));
+    return w;
+  }
+  std::vector<float> filed(const std::string& name) const {
+    const ParameterSpec& spec = model_.impl().spec(name);
+    std::vector<float> w(static_cast<std::size_t>(spec.shape.elements()));
+    model_.impl().store.read_file_layout(spec, w);
+    return w;
+  }
+
+  // AWQ: inputs that can be divided by scales, and what reads them multiplied.
+  void scale_channels(const LayerMoments& layer, std::map<std::string, std::shared_ptr<const Moments>>& moments,
+                      NewWeights& changed) {
+    const auto current = [&](const std::string& name) -> std::vector<float>& {
+      if (!changed.contains(name)) changed[name] = values(name);
+      return changed[name];
+    };
+    for (const InputMaker& maker : input_makers(layer)) {
+      std::optional<Grid> grid;
+      bool all = true;
+      for (const std::string& name : maker.products) all = all && (grid = grid_for(name)) && !matrices_.at(name).table;
+      if (!all) continue;
+      const Moments& m = *moments.at(maker.products.front());
+      std::vector<std::span<const float>> weights;
+      for (const std::string& name : maker.products) weights.push_back(current(name));
+      const std::vector<float> s = channel_scales(m, weights, *grid, exec_.isa, pool_);
+      const auto finer = std::make_shared<const Moments>(divided(m, s));
+      for (const std::string& name : maker.products) {
+        moments[name] = finer;
+        std::vector<float>& w = current(name);
+        for (std::size_t i = 0; i < w.size(); ++i) w[i] *= s[i % s.size()];
+      }
+      for (const std::string& name : maker.divided) divide(current(name), s, maker.offset);
+      for (const std::string& name : maker.divided)
+        if (!matrices_.contains(name))
+          made_.insert_or_assign(name, plain_weight(name, changed[name]));
+    }
+  }
+  // A vector by its elements, a matrix by its rows.
+  static void divide(std::vector<float>& w, const std::vector<float>& s, float offset) {
+    const std::size_t row = w.size() / s.size();
+    for (std::size_t i = 0; i < w.size(); ++i) w[i] = (w[i] + offset) / s[i / row] - offset;
+  }
+  StoredWeight plain_weight(const std::string& name, const std::vector<float>& values) const {
+    const auto bytes = std::as_bytes(std::span(values));
+    return made_weight({model_.impl().spec(name).shape, DType::f32}, {bytes.begin(), bytes.end()});
+  }
+
+  std::vector<std::string> notes() const {
+    std::vector<std::string> lines;
+    for (const auto& [columns, group] : smaller_)
+      lines.push_back("rows of " + std::to_string(columns) + " are no multiple of " + std::to_string(options_.group) +
+                      ": groups of " + std::to_string(group) + " there");
+    for (const std::int64_t columns : narrow_)
+      lines.push_back("rows of " + std::to_string(columns) + " are no multiple of 32: these stay in bf16");
+    return lines;
+  }
+
+  const Model& model_;
+  const QuantizeOptions& options_;
+  const Method& method_;
+  ExecOptions exec_;
+  ThreadPool pool_;
+  std::map<std::string, int> bits_;  // of each matrix; 0: bf16
+  std::map<std::string, MatrixWeight> matrices_;
+  std::map<std::string, StoredWeight> made_;
+  CodedWeights codes_;  // that are to be refined
+  std::map<std::int64_t, std::int64_t> smaller_;  // groups, by rows' width
+  std::set<std::int64_t> narrow_;
+};
+
+}  // namespace
+
+std::vector<std::string> quantize_methods() {
+  std::vector<std::string> names;
+  for (const Method& m : methods) names.emplace_back(m.name);
+  return names;
+}
+bool needs_text(const std::string& method) { return method_named(method).learns; }
+
+Quantized quantize(const Model& model, const Text* text, const QuantizeOptions& o) {
+  const FloatModeGuard guard;
+  check(model, text, o);
+  Quantizing quantizing(model, o, is_mix(o) ? mixed_bits(model, *text, o) : same_bits(model, o));
+  if (method_named(o.method).learns)
+    calibrate(model, *text, o.sample, [&](const LayerMoments& layer) { return quantizing.layer(layer); });
+  if (text) quantizing.refine_codes(*text);
+  return quantizing.finish();
+}
+
+}  // namespace hone

@@ -1,0 +1,109 @@
+#include "compress/refine.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "exec/job.hpp"
+#include "hone/distill.hpp"
+#include "hone/train.hpp"
+#include "model/model_impl.hpp"
+#include "pass/simulate_codes.hpp"
+
+namespace hone {
+namespace {
+
+std::vector<std::byte> bytes_of(std::span<const float> values) {
+  const auto bytes = std::as_bytes(values);
+  return {bytes.begin(), bytes.end()};
+}
+
+std::vector<float> values_of(const Model& model, const std::string& name) {
+  const ParameterSpec& spec = model.impl().spec(name);
+  std::vector<float> w(static_cast<std::size_t>(spec.shape.elements()));
+  model.impl().store.read(spec, std::as_writable_bytes(std::span(w)));
+  return w;
+}
+
+// The weights themselves, where their codes allow: inside of what is rounded to each, by a hundredth of a step.
+std::vector<float> behind(std::vector<float> w, const CodedMatrix& q) {
+  constexpr float most = 0.49f;
+  for (std::int64_t r = 0; r < q.rows; ++r)
+    for (std::int64_t c = 0; c < q.columns; ++c) {
+      const auto at = static_cast<std::size_t>(r * q.columns + c);
+      const auto g = static_cast<std::size_t>(r * q.groups() + c / q.grid.group);
+      const Line line{q.scales[g], q.minima[g]};
+      const float middle = line.value(q.codes[at]), reach = most * std::abs(line.scale);
+      w[at] = std::clamp(w[at], middle - reach, middle + reach);
+    }
+  return w;
+}
+
+SimulatedCodes simulated(const CodedWeights& codes) {
+  SimulatedCodes all;
+  for (const auto& [name, q] : codes) all[name] = {.group = q.grid.group, .levels = q.grid.levels()};
+  return all;
+}
+
+// The model with weights behind codes; tables are as they are.
+Model student_of(const Model& model, const CodedWeights& codes) {
+  const Model with = with_pass(model, [attributes = simulated(codes)](Program& p, const BuildOptions&) {
+    for (TensorDef& t : p.tensors) {
+      if (t.role != Role::parameter || t.alias != Alias::none || t.type.shape.rank() < 2) continue;
+      if (attributes.contains(t.name)) continue;
+      ParameterSpec spec = *t.parameter;
+      spec.trained = false;
+      t.parameter = std::make_shared<const ParameterSpec>(std::move(spec));
+    }
+    simulate_codes(p, attributes);
+  });
+  std::map<std::string, std::vector<std::byte>> values;
+  for (const auto& [name, q] : codes) {
+    ParameterSpec spec = model.impl().spec(name);
+    const std::vector<float> w = behind(values_of(model, name), q);
+    std::vector<std::byte>& filed = values[name];
+    filed.resize(w.size() * sizeof(float));
+    to_file_layout(spec, std::as_bytes(std::span(w)), filed);
+    values[scales_name(name)] = bytes_of(q.scales);
+    values[minima_name(name)] = bytes_of(q.minima);
+  }
+  return with_weights(with, with.impl().store.with(std::move(values)));
+}
+
+}  // namespace
+
+Refined refine(const Model& model, const Text& text, CodedWeights codes, const RefineOptions& o,
+               const CalibrationOptions& sample) {
+  const std::int64_t seq = std::min(o.seq, model.context());
+  const DistillLoss loss{.temperature = o.temperature, .alpha = o.alpha, .top_k = std::min<std::int64_t>(64, model.vocab_size())};
+  const Model student = student_of(model, codes);
+  Trainer trainer(TrainPlan(student, {.batch = o.batch,
+                                      .seq = seq,
+                                      .precision = o.precision,
+                                      .optimizer = "adamw8bit",
+                                      .threads = sample.threads,
+                                      .isa = sample.isa,
+                                      .objective = distillation(loss),
+                                      .clipping = false}));
+  Teacher teacher(model, {.batch = o.batch,
+                          .seq = seq,
+                          .loss = loss,
+                          .precision = o.precision,
+                          .threads = sample.threads,
+                          .isa = sample.isa});
+  const Cosine lr{.peak = o.lr, .warmup = std::max<std::int64_t>(1, o.steps / 20), .steps = o.steps};
+  for (std::int64_t n = 0; n < o.steps; ++n) {
+    const Batch batch = text.batch(n, o.batch, seq);
+    const SoftLabels soft = teacher.soft_labels(batch.samples());
+    const StepResult done = trainer.step(soft.beside(batch.samples()), {.lr = lr(n), .weight_decay = 0.0f});
+    if (o.progress) o.progress({.step = n + 1, .steps = o.steps, .loss = done.loss, .tokens = done.tokens});
+  }
+  const Model after = trainer.model();
+  Refined refined{.codes = std::move(codes)};
+  ThreadPool pool(exec_options(sample.threads, sample.isa).threads);
+  for (auto& [name, q] : refined.codes) round_to_lines(values_of(after, name), q, pool);
+  for (const ParameterSpec& spec : model.impl().specs)
+    if (spec.shape.rank() < 2) refined.others[spec.name] = values_of(after, spec.name);
+  return refined;
+}
+
+}  // namespace hone

@@ -1,0 +1,129 @@
+#include "kernel/coded.hpp"
+
+#include <algorithm>
+#include <cassert>
+#include <cstring>
+
+#include "base/types.hpp"
+
+namespace hone::kernel {
+namespace {
+
+struct Known {
+  Element type;
+  CodeFormat format;
+};
+constexpr Known known[] = {{Element::q8_0, {8, 32, false, 128}},   {Element::q4_0, {4, 32, false, 8}},
+                           {Element::q4_1, {4, 32, true, 0}},      {Element::q2_g32, {2, 32, true, 0}},
+                           {Element::q2_g64, {2, 64, true, 0}},    {Element::q2_g128, {2, 128, true, 0}},
+                           {Element::q3_g32, {3, 32, true, 0}},    {Element::q3_g64, {3, 64, true, 0}},
+                           {Element::q3_g128, {3, 128, true, 0}},  {Element::q4_g64, {4, 64, true, 0}},
+                           {Element::q4_g128, {4, 128, true, 0}},  {Element::q8_g64, {8, 64, false, 128}},
+                           {Element::q8_g128, {8, 128, false, 128}}};
+
+void put_f16(std::byte* to, float x) {
+  const std::uint16_t bits = to_f16(x).bits;
+  std::memcpy(to, &bits, sizeof bits);
+}
+float get_f16(const std::byte* from) {
+  std::uint16_t bits;
+  std::memcpy(&bits, from, sizeof bits);
+  return to_f32(f16{bits});
+}
+
+// The bytes of a block: where its codes lie side by side, and of three bits the upper ones.
+struct Places {
+  std::size_t codes_at, code_bytes, third_bits_at;
+  int bits;  // of those side by side
+
+  explicit Places(const CodeFormat& f)
+      : codes_at(f.has_minimum ? 4 : 2),
+        code_bytes(static_cast<std::size_t>(f.group) * static_cast<std::size_t>(f.bits == 3 ? 2 : f.bits) / 8),
+        third_bits_at(codes_at + code_bytes),
+        bits(f.bits == 3 ? 2 : f.bits) {}
+  // Code i's byte, and its lowest bit there: as kernel/isa/block_formats.hpp reads them.
+  std::size_t byte_of(std::size_t i) const { return codes_at + i % code_bytes; }
+  int bit_of(std::size_t i) const { return static_cast<int>(i / code_bytes) * bits; }
+};
+
+// ggml's and hone's codes of eight bits are signed.
+std::uint8_t turned(const CodeFormat& f, std::uint8_t code) {
+  return f.bits == 8 ? static_cast<std::uint8_t>(code - f.zero) : code;
+}
+
+void pack_block(const CodeFormat& f, const Places& at, const std::uint8_t* codes, std::byte* to) {
+  std::fill(to + at.codes_at, to + at.codes_at + at.code_bytes, std::byte{});
+  for (std::size_t i = 0; i < static_cast<std::size_t>(f.group); ++i) {
+    assert(codes[i] < f.codes());
+    const auto low = static_cast<std::uint8_t>(turned(f, codes[i]) & ((1 << at.bits) - 1));
+    to[at.byte_of(i)] |= static_cast<std::byte>(low << at.bit_of(i));
+  }
+  if (f.bits != 3) return;
+  std::fill(to + at.third_bits_at, to + at.third_bits_at + f.group / 8, std::byte{});
+  for (std::size_t i = 0; i < static_cast<std::size_t>(f.group); ++i)
+    to[at.third_bits_at + i / 8] |= static_cast<std::byte>((codes[i] >> 2) << i % 8);
+}
+
+void unpack_block(const CodeFormat& f, const Places& at, const std::byte* from, std::uint8_t* codes) {
+  for (std::size_t i = 0; i < static_cast<std::size_t>(f.group); ++i) {
+    const int low = static_cast<int>(from[at.byte_of(i)]) >> at.bit_of(i) & ((1 << at.bits) - 1);
+    const int third = f.bits == 3 ? static_cast<int>(from[at.third_bits_at + i / 8]) >> i % 8 & 1 : 0;
+    codes[i] = turned(f, static_cast<std::uint8_t>(low | third << 2));
+  }
+}
+
+}  // namespace
+
+std::optional<CodeFormat> find_code_format(Element type) {
+  const auto* found = std::ranges::find(known, type, &Known::type);
+  return found == std::end(known) ? std::optional<CodeFormat>{} : found->format;
+}
+
+CodeFormat code_format(Element type) {
+  const auto found = find_code_format(type);
+  assert(found);
+  return *found;
+}
+
+std::optional<Element> coded_type(int bits, std::int64_t group, bool has_minimum) {
+  for (const Known& k : known)
+    if (k.format.bits == bits && k.format.group == group && k.format.has_minimum == has_minimum)
+      return k.type;
+  return {};
+}
+
+void pack_codes(Element type, std::span<const std::uint8_t> codes, std::span<const float> scales,
+                std::span<const float> minima, std::span<std::byte> to) {
+  const CodeFormat f = code_format(type);
+  const auto group = static_cast<std::size_t>(f.group), bytes = static_cast<std::size_t>(packing(type).bytes);
+  const std::size_t groups = codes.size() / group;
+  assert(codes.size() % group == 0 && scales.size() == groups && to.size() == groups * bytes);
+  assert(!f.has_minimum || minima.size() == groups);
+  const Places places(f);
+  for (std::size_t g = 0; g < groups; ++g) {
+    std::byte* block = to.data() + g * bytes;
+    put_f16(block, scales[g]);
+    if (f.has_minimum) put_f16(block + 2, minima[g]);
+    pack_block(f, places, codes.data() + g * group, block);
+  }
+}
+
+void unpack_codes(Element type, std::span<const std::byte> from, std::span<std::uint8_t> codes,
+                  std::span<float> scales, std::span<float> minima) {
+  const CodeFormat f = code_format(type);
+  const auto group = static_cast<std::size_t>(f.group), bytes = static_cast<std::size_t>(packing(type).bytes);
+  const std::size_t groups = from.size() / bytes;
+  assert(from.size() % bytes == 0 && codes.size() == groups * group && scales.size() == groups);
+  assert(!f.has_minimum || minima.size() == groups);
+  const Places places(f);
+  for (std::size_t g = 0; g < groups; ++g) {
+    const std::byte* block = from.data() + g * bytes;
+    scales[g] = get_f16(block);
+    if (f.has_minimum) minima[g] = get_f16(block + 2);
+    unpack_block(f, places, block, codes.data() + g * group);
+  }
+}
+
+float as_packed(float scale) { return to_f32(to_f16(scale)); }
+
+}  // namespace hone::kernel

@@ -1,0 +1,128 @@
+#include "kernel/coded_product.hpp"
+
+#include <algorithm>
+#include <cassert>
+#include <cstring>
+#include <vector>
+
+#include "base/types.hpp"
+#include "kernel/coded.hpp"
+#include "kernel/divide.hpp"
+
+namespace hone::kernel {
+namespace {
+
+constexpr std::int64_t unit = 32;
+
+PanelShape shape_of(Element type, std::int64_t K) {
+  const CodeFormat f = code_format(type);
+  return {.bits = f.bits,
+          .zero = f.zero,
+          .has_minimum = f.has_minimum,
+          .groups = K / f.group,
+          .group_units = f.group / unit};
+}
+
+void put_f16(std::uint8_t* to, float x) {
+  const std::uint16_t bits = to_f16(x).bits;
+  std::memcpy(to, &bits, sizeof bits);
+}
+
+// The four codes of row `row` at step `step` of a unit (PanelShape).
+void put_step(int bits, int row, int step, const std::uint8_t* codes, std::uint8_t* unit_at) {
+  for (int i = 0; i < 4; ++i) {
+    const int byte = 4 * row + i;
+    const auto put = [&](int at, int code) {
+      unit_at[at + byte] = static_cast<std::uint8_t>(unit_at[at + byte] | code);
+    };
+    if (bits == 8)
+      put(64 * step, codes[i]);
+    else if (bits == 4)
+      put(step % 4 * 64, codes[i] << step / 4 * 4);
+    else
+      put(step / 4 * 64, (codes[i] & 3) << step % 4 * 2);
+    if (bits == 3) put(128, codes[i] >> 2 << step);
+  }
+}
+
+}  // namespace
+
+bool has_panels(Element type) { return find_code_format(type).has_value(); }
+std::int64_t panel_count(std::int64_t N) { return divide_up(N, panel_rows); }
+std::int64_t panel_bytes(Element type, std::int64_t N, std::int64_t K) {
+  return panel_count(N) * shape_of(type, K).bytes();
+}
+
+void pack_panels(In blocks, std::int64_t N, std::int64_t K, std::int64_t first, std::int64_t count,
+                 std::span<std::byte> to) {
+  const PanelShape shape = shape_of(blocks.type, K);
+  const auto row_size = static_cast<std::size_t>(row_bytes(blocks.type, K));
+  std::vector<std::uint8_t> codes(static_cast<std::size_t>(K));
+  std::vector<float> scales(static_cast<std::size_t>(shape.groups)), minima(scales.size());
+  auto* panel = reinterpret_cast<std::uint8_t*>(to.data()) + first * shape.bytes();
+  std::fill_n(panel, count * shape.bytes(), std::uint8_t{});
+  for (std::int64_t row = first * panel_rows; row < std::min(N, (first + count) * panel_rows); ++row) {
+    const auto* from = static_cast<const std::byte*>(blocks.data) + static_cast<std::size_t>(row) * row_size;
+    unpack_codes(blocks.type, {from, row_size}, codes, scales, minima);
+    const int in_panel = static_cast<int>(row % panel_rows);
+    std::uint8_t* at = panel + (row / panel_rows - first) * shape.bytes();
+    const std::uint8_t* code = codes.data();
+    for (std::int64_t g = 0; g < shape.groups; ++g) {
+      put_f16(at + 2 * in_panel, scales[static_cast<std::size_t>(g)]);
+      if (shape.has_minimum) put_f16(at + 32 + 2 * in_panel, minima[static_cast<std::size_t>(g)]);
+      std::uint8_t* unit_at = at + (shape.has_minimum ? 64 : 32);
+      for (std::int64_t u = 0; u < shape.group_units; ++u, unit_at += shape.unit_bytes())
+        for (int step = 0; step < 8; ++step, code += 4) put_step(shape.bits, in_panel, step, code, unit_at);
+      at += shape.group_bytes();
+    }
+  }
+}
+
+void code_rows(In x, std::int64_t stride, std::int64_t rows, const RowCodes& to, Isa isa, ThreadPool& pool) {
+  constexpr std::int64_t task_codes = 16384;  // some microseconds
+  const PanelTable& table = panel_table_of(isa);
+  const std::int64_t some = std::max<std::int64_t>(1, task_codes / to.K);
+  if (rows <= some) return table.code_rows(x, stride, 0, rows, to);
+  pool.run(divide_up(rows, some), [&](std::int64_t task, int) {
+    table.code_rows(x, stride, task * some, std::min(some, rows - task * some), to);
+  });
+}
+
+namespace {
+
+// A task is some panels by some rows: enough bytes of a weight that starting a stream does not count, few
+// enough that threads end together. What many rows read is expanded for each run of them.
+constexpr std::int64_t task_bytes = 128 * 1024, tasks_per_thread = 4, rows_at_once = 128;
+
+std::int64_t task_panels(const CodedProduct& p, int threads) {
+  const std::int64_t panels = panel_count(p.product.N), bytes = shape_of(p.type, p.a.K).bytes();
+  if (p.product.M > 4) return panels_at_once;
+  return std::max<std::int64_t>(1, std::min(task_bytes / bytes, divide_up(panels, tasks_per_thread * threads)));
+}
+std::int64_t thread_scratch_bytes(std::int64_t K) {
+  return round_up(panels_at_once * expanded_panel_bytes(K), 64);
+}
+
+}  // namespace
+
+std::int64_t scratch_bytes(const CodedProduct& p, int threads) {
+  return p.product.M > 4 ? threads * thread_scratch_bytes(p.a.K) : 0;
+}
+
+void run(const CodedProduct& p, Isa isa, ThreadPool& pool, void* scratch) {
+  const PanelTable& table = panel_table_of(isa);
+  const PanelProduct product{.product = p.product,
+                             .a = p.a,
+                             .shape = shape_of(p.type, p.a.K),
+                             .panels = static_cast<const std::uint8_t*>(p.panels)};
+  const std::int64_t panels = panel_count(p.product.N), some = task_panels(p, pool.threads()),
+                     columns = divide_up(panels, some);
+  pool.run(columns * divide_up(p.product.M, rows_at_once), [&](std::int64_t task, int thread) {
+    const std::int64_t first = task % columns * some, row = task / columns * rows_at_once;
+    table.multiply(product, first, std::min(some, panels - first), row,
+                   std::min(rows_at_once, p.product.M - row),
+                   static_cast<std::byte*>(scratch) + thread * thread_scratch_bytes(p.a.K));
+  });
+}
+
+}  // namespace hone::kernel

@@ -1,0 +1,97 @@
+#include "model/gguf_weights.hpp"
+
+#include <algorithm>
+
+#include "hone/error.hpp"
+#include "ir/values.hpp"
+#include "kernel/coded.hpp"
+#include "kernel/quantize.hpp"
+
+namespace hone {
+namespace {
+
+using kernel::CodeFormat;
+
+// A type of ggml's whose groups a group of this one is made of.
+std::optional<DType> finer_groups(DType dtype) {
+  for (const DType of_ggml : {DType::q4_1, DType::q8_0}) {
+    const auto own = kernel::find_code_format(element_of(dtype));
+    const CodeFormat theirs = kernel::code_format(element_of(of_ggml));
+    if (own && own->bits == theirs.bits && own->has_minimum == theirs.has_minimum) return of_ggml;
+  }
+  return {};
+}
+
+bool is_ggmls(DType dtype) { return dtype <= DType::q6_k; }
+
+// The same codes in finer groups, each with the scale and the minimum of its own.
+std::vector<std::byte> regrouped(std::span<const std::byte> blocks, std::int64_t elements, DType from, DType to) {
+  const std::int64_t own = block_elements(from), finer = block_elements(to);
+  std::vector<std::uint8_t> codes(static_cast<std::size_t>(elements));
+  std::vector<float> scales(static_cast<std::size_t>(elements / own)), minima(scales.size()), more, more_minima;
+  kernel::unpack_codes(element_of(from), blocks, codes, scales, minima);
+  for (std::int64_t group = 0; group < elements / finer; ++group) {
+    const auto g = static_cast<std::size_t>(group * finer / own);
+    more.push_back(scales[g]), more_minima.push_back(minima[g]);
+  }
+  std::vector<std::byte> bytes(static_cast<std::size_t>(row_bytes(to, elements)));
+  kernel::pack_codes(element_of(to), codes, more, more_minima, bytes);
+  return bytes;
+}
+
+// Each head's halves as pairs of neighbours.
+std::vector<std::byte> in_pairs(const std::vector<std::byte>& from, std::int64_t rows, std::int64_t head_dim) {
+  std::vector<std::byte> to(from.size());
+  const std::size_t row = from.size() / static_cast<std::size_t>(rows);
+  for (std::int64_t r = 0; r < rows; ++r)
+    std::copy_n(from.data() + static_cast<std::size_t>(r) * row, row,
+                to.data() + static_cast<std::size_t>(interleaved_row(r, head_dim)) * row);
+  return to;
+}
+
+}  // namespace
+
+DType gguf_type_for(DType stored, const std::string& weight) {
+  if (is_ggmls(stored)) return stored;
+  if (const auto finer = finer_groups(stored)) return *finer;
+  throw Error(ErrorKind::usage, {.what = "llama.cpp's files have no such type of weights",
+                                 .where = "weight " + weight,
+                                 .expected = "codes of 4 or 8 bits",
+                                 .found = std::string(name(stored)),
+                                 .hint = "name a folder, which hone reads, or another --type"});
+}
+
+GgufWeights::GgufWeights(const Model& model, const GgufFamily& family, std::int64_t head_dim)
+    : model_(model), family_(family), head_dim_(head_dim), stored_(model.impl().store.stored_types()) {}
+
+std::vector<std::byte> GgufWeights::encoded(const ParameterSpec& spec, const std::string& gguf, DType dtype) {
+  const WeightStore& store = model_.impl().store;
+  if (const auto stored = stored_.find(spec.name); stored != stored_.end() && is_blocks(stored->second)) {
+    ParameterSpec own = spec;
+    own.dtype = stored->second;
+    if (is_ggmls(own.dtype) ? own.dtype == dtype : finer_groups(own.dtype) == dtype) {
+      std::vector<std::byte> bytes(static_cast<std::size_t>(TensorType{own.shape, own.dtype}.bytes()));
+      store.read_as_filed(own, bytes);
+      return own.dtype == dtype ? bytes : regrouped(bytes, own.shape.elements(), own.dtype, dtype);
+    }
+  }
+  values_.resize(static_cast<std::size_t>(spec.shape.elements()));
+  store.read_file_layout(spec, values_);
+  store.require_finite(spec, values_);
+  if (is_norm(gguf))
+    for (float& x : values_) x += family_.norm_offset;
+  std::vector<std::byte> bytes(static_cast<std::size_t>(row_bytes(dtype, spec.shape.elements())));
+  if (is_blocks(dtype))
+    kernel::quantize(element_of(dtype), values_, bytes);
+  else
+    narrow(values_, dtype, bytes);
+  return bytes;
+}
+
+std::vector<std::byte> GgufWeights::of(const ParameterSpec& spec, const std::string& gguf, DType dtype) {
+  std::vector<std::byte> bytes = encoded(spec, gguf, dtype);
+  const bool ordered = permuted(family_, gguf) == Permuted::no || spec.shape[0] % head_dim_ != 0;
+  return ordered ? bytes : in_pairs(bytes, spec.shape[0], head_dim_);
+}
+
+}  // namespace hone

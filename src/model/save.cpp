@@ -1,0 +1,81 @@
+// Models out: their hash, and folders of them.
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "file/atomic.hpp"
+#include "file/block_types.hpp"
+#include "model/model_impl.hpp"
+#include "store/save_weights.hpp"
+
+namespace hone {
+namespace {
+
+WeightReader reader_of(const Model::Impl& model, std::vector<std::byte>& buffer) {
+  return [&model, &buffer](const ParameterSpec& spec) -> std::span<const std::byte> {
+    buffer.resize(static_cast<std::size_t>(TensorType{spec.shape, spec.dtype}.bytes()));
+    model.store.read_as_filed(spec, buffer);
+    return buffer;
+  };
+}
+
+// Transformers reads weights in the type that the config names.
+void say_f32(nlohmann::ordered_json& config) {
+  for (const char* key : {"dtype", "torch_dtype"})
+    if (config.contains(key)) config[key] = "float32";
+}
+
+}  // namespace
+
+std::string Model::weights_hash() const {
+  std::vector<std::byte> buffer;
+  return hash_weights(impl_->specs, reader_of(*impl_, buffer));
+}
+
+bool has_blocks(const Model& model) {
+  return std::ranges::any_of(model.impl().store.stored_types(),
+                             [](const auto& type) { return is_blocks(type.second); });
+}
+
+BlockTypes block_types_of(const std::vector<ParameterSpec>& weights) {
+  BlockTypes types;
+  for (const ParameterSpec& spec : weights)
+    if (is_blocks(spec.dtype)) types[spec.name] = spec.dtype;
+  return types;
+}
+
+std::vector<ParameterSpec> kept_weights(const Model& model) {
+  std::vector<ParameterSpec> specs = model.impl().specs;
+  if (!has_blocks(model)) return specs;
+  const auto types = model.impl().store.stored_types();
+  for (ParameterSpec& spec : specs)
+    if (const auto type = types.find(spec.name); type != types.end()) spec.dtype = type->second;
+  return specs;
+}
+
+void Model::save(const std::string& folder, const SaveOptions& options) const {
+  const MadeFolders made(folder);
+  std::vector<std::byte> buffer;
+  save_folder(*this, folder, kept_weights(*this), reader_of(*impl_, buffer), options);
+}
+
+void save_folder(const Model& model, const std::string& folder, const std::vector<ParameterSpec>& kept,
+                 const WeightReader& read, const SaveOptions& options) {
+  const Model::Impl& impl = model.impl();
+  if (impl.adapter)
+    written_weights(folder + "/" + impl.weights_file(), impl.saved(kept), read).commit();
+  else
+    save_weights(folder, kept, read, options.max_shard_bytes);
+  write_file(folder + "/" + impl.config_file(), saved_config(model, kept));
+}
+
+std::string saved_config(const Model& model, const std::vector<ParameterSpec>& kept) {
+  if (model.impl().adapter) return model.impl().adapter->config;
+  auto config = nlohmann::ordered_json::parse(model.config_json());
+  const auto before = config;
+  const BlockTypes types = block_types_of(kept);
+  if (types.empty()) say_f32(config);
+  add_block_types(config, types);
+  return config == before ? model.config_json() : config.dump(2) + "\n";
+}
+
+}  // namespace hone

@@ -1,0 +1,222 @@
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "kernel/coded.hpp"
+#include "kernel/coded_product.hpp"
+#include "op/activation_reference.hpp"
+#include "op/common.hpp"
+#include "op/ops.hpp"
+
+// linear() of a quantized weight in whole numbers: x as codes, the weight in panels (kernel/coded_product.hpp).
+namespace hone::op {
+namespace {
+
+constexpr std::int64_t unit = 32;
+
+// --- x as codes --------------------------------------------------------------------------------------------
+
+std::vector<OutputSpec> infer_codes(const InferInput& i) {
+  const TensorType& x = i.in[0];
+  i.require_rank_at_least(0, 1);
+  if (!is_floating(x.dtype) || x.shape.last() % unit != 0)
+    i.fail("rows are not coded", "a floating type, and a multiple of 32", to_string(x));
+  const std::int64_t units = x.shape.last() / unit;
+  return {{{x.shape, DType::u8}},
+          {f32(x.shape.with_last(2 * units))},
+          {{x.shape.with_last(units), DType::i32}}};
+}
+
+kernel::RowCodes codes_of(const Operand& codes, const Operand& scales, const Operand& sums) {
+  return {codes.type.shape.last(), codes.as<std::int8_t>(), scales.as<float>(), sums.as<std::int32_t>()};
+}
+
+bool takes_rows(const Call& c) { return gaps_only_in(c, {0}, {}); }
+void run_codes(const Call& c) {
+  const Operand& x = c.in[0];
+  kernel::code_rows(in(x), x.row_stride(), x.type.shape.rows(), codes_of(c.out[0], c.out[1], c.out[2]), c.isa,
+                    *c.pool);
+}
+
+// By the kernel's own steps in f32: a code is a whole number, and rounds as it does there.
+void reference_codes(const Call& c) {
+  const Operand& x = c.in[0];
+  for (std::int64_t u = 0; u < x.type.shape.elements() / unit; ++u) {
+    float most = 0;
+    for (std::int64_t i = 0; i < unit; ++i) most = std::max(most, std::abs(static_cast<float>(get(x, u * unit + i))));
+    const float scale = most / 127.0f, inverse = most > 0 ? 127.0f / most : 0.0f;
+    std::int32_t sum = 0;
+    for (std::int64_t i = 0; i < unit; ++i) {
+      const auto code = static_cast<std::int8_t>(std::nearbyint(static_cast<float>(get(x, u * unit + i)) * inverse));
+      c.out[0].as<std::int8_t>()[u * unit + i] = code;
+      sum += code;
+    }
+    set(c.out[1], 2 * u, static_cast<double>(scale));
+    set(c.out[1], 2 * u + 1, static_cast<double>(scale * static_cast<float>(sum)));
+    c.out[2].as<std::int32_t>()[u] = sum;
+  }
+}
+
+// --- the weight in panels ----------------------------------------------------------------------------------
+
+std::vector<OutputSpec> infer_panels(const InferInput& i) {
+  i.require_rank(0, 2);
+  const TensorType& w = i.in[0];
+  if (!is_blocks(w.dtype) || !kernel::has_panels(element(w.dtype)))
+    i.fail("the weight has no panels", "codes with one scale for a group", to_string(w));
+  const std::int64_t panels = kernel::panel_count(w.shape[0]);
+  const std::int64_t bytes = kernel::panel_bytes(element(w.dtype), w.shape[0], w.shape[1]) / panels;
+  return {{{{panels, bytes}, DType::u8}}};
+}
+
+std::span<std::byte> bytes_of(const Operand& o) {
+  return {o.as<std::byte>(), static_cast<std::size_t>(o.type.bytes())};
+}
+
+void run_panels(const Call& c) {
+  const Operand &w = c.in[0], &panels = c.out[0];
+  c.pool->run(panels.type.shape[0], [&](std::int64_t panel, int) {
+    kernel::pack_panels(in(w), w.type.shape[0], w.type.shape[1], panel, 1, bytes_of(panels));
+  });
+}
+void reference_panels(const Call& c) {
+  const Operand& w = c.in[0];
+  kernel::pack_panels(in(w), w.type.shape[0], w.type.shape[1], 0, c.out[0].type.shape[0], bytes_of(c.out[0]));
+}
+
+// --- the product -------------------------------------------------------------------------------------------
+
+using In = CodedLinearInputs;
+
+std::vector<OutputSpec> infer(const InferInput& i) {
+  const auto a = i.attributes.as<CodedLinearAttributes>();
+  const TensorType& codes = i.in[In::codes];
+  i.require_rank_at_least(In::codes, 2);
+  const std::int64_t K = codes.shape.last();
+  i.require(In::codes, {codes.shape, DType::u8});
+  i.require(In::scales, f32(codes.shape.with_last(K / unit * 2)));
+  i.require(In::sums, {codes.shape.with_last(K / unit), DType::i32});
+  const std::int64_t count = kernel::panel_count(a.columns);
+  i.require(In::panels, {{count, kernel::panel_bytes(element(a.weight), a.columns, K) / count}, DType::u8});
+  if (a.rows.first % kernel::panel_rows != 0 || a.rows.end() > a.columns)
+    i.fail("the weight has no such rows of panels", "a multiple of 16, below " + std::to_string(a.columns),
+           std::to_string(a.rows.first) + " to " + std::to_string(a.rows.end()));
+  if (i.has(In::bias)) i.require(In::bias, f32({a.columns}));
+  const Shape y = codes.shape.with_last(a.rows ? a.rows.rows : a.columns);
+  if (i.has(In::residual)) {
+    i.require(In::residual, f32(y));
+    return {{f32(y)}};
+  }
+  if (a.activation != Activation::none) return {{{y, a.dtype}}, {{y, a.dtype}}};
+  return {{{y, a.dtype}}};
+}
+
+Cost cost(const Program& p, const Node& n) {
+  const Shape &codes = p[n.inputs[In::codes]].type.shape, &y = p[n.outputs[0]].type.shape;
+  return {.flops = 2.0 * static_cast<double>(codes.elements()) * static_cast<double>(y.last()),
+          .bytes = operand_bytes(p, n),
+          .low_precision = true};
+}
+
+kernel::CodedProduct arguments(const Call& c) {
+  const auto a = c.attributes.as<CodedLinearAttributes>();
+  const Operand &panels = c.in[In::panels], &y = c.out[0], &bias = c.in[In::bias];
+  const std::int64_t first = a.rows.first / kernel::panel_rows * panels.type.shape[1];
+  return {.product = {.M = y.type.shape.rows(),
+                      .N = y.type.shape.last(),
+                      .K = c.in[In::codes].type.shape.last(),
+                      .c = out(y),
+                      .c_stride = y.row_stride(),
+                      .bias = bias ? bias.as<float>() + a.rows.first : nullptr,
+                      .rounded = element(a.dtype),
+                      .activation = a.activation,
+                      .activated = a.activation != Activation::none ? c.out[1].data : nullptr,
+                      .residual = c.in[In::residual].as<float>()},
+          .a = codes_of(c.in[In::codes], c.in[In::scales], c.in[In::sums]),
+          .type = element(a.weight),
+          .panels = panels.data ? panels.as<std::byte>() + first : nullptr};
+}
+
+bool takes(const Call& c) { return gaps_only_in(c, {}, {0, 1}); }
+std::int64_t scratch(const Call& c) { return kernel::scratch_bytes(arguments(c), c.pool->threads()); }
+void run(const Call& c) { kernel::run(arguments(c), c.isa, *c.pool, c.scratch); }
+
+// The code of element k of row j of the weight, and its group's numbers, by what isa/coded_product_isa.hpp says.
+double weight_at(const Operand& panels, const kernel::CodeFormat& f, std::int64_t j, std::int64_t k) {
+  const std::int64_t head = f.has_minimum ? 64 : 32, group_bytes = head + f.group / unit * 64 * f.bits;
+  const auto* group = panels.as<std::uint8_t>() + j / kernel::panel_rows * panels.type.shape[1] +
+                      k / f.group * group_bytes;
+  const auto lane = static_cast<int>(j % kernel::panel_rows), step = static_cast<int>(k % unit / 4);
+  const std::uint8_t* at = group + head + k % f.group / unit * 64 * f.bits + 4 * lane + k % 4;
+  int code = 0;
+  if (f.bits == 8) code = at[64 * step];
+  if (f.bits == 4) code = at[step % 4 * 64] >> step / 4 * 4 & 15;
+  if (f.bits < 4) code = at[step / 4 * 64] >> step % 4 * 2 & 3;
+  if (f.bits == 3) code |= (at[128] >> step & 1) << 2;
+  const auto half = [&](std::int64_t place) {
+    std::uint16_t bits;
+    std::memcpy(&bits, group + place, sizeof bits);
+    return static_cast<double>(to_f32(f16{bits}));
+  };
+  return half(2 * lane) * (code - f.zero) + (f.has_minimum ? half(32 + 2 * lane) : 0);
+}
+
+void reference(const Call& c) {
+  const auto a = c.attributes.as<CodedLinearAttributes>();
+  const kernel::CodeFormat f = kernel::code_format(element(a.weight));
+  const Operand &y = c.out[0], &residual = c.in[In::residual], &bias = c.in[In::bias];
+  const std::int64_t K = c.in[In::codes].type.shape.last(), N = y.type.shape.last();
+  for (std::int64_t r = 0; r < y.type.shape.rows(); ++r)
+    for (std::int64_t j = 0; j < N; ++j) {
+      const std::int64_t row = a.rows.first + j;
+      double s = bias ? get(bias, row) : 0;
+      for (std::int64_t k = 0; k < K; ++k)
+        s += get(c.in[In::scales], (r * K + k) / unit * 2) * c.in[In::codes].as<std::int8_t>()[r * K + k] *
+             weight_at(c.in[In::panels], f, row, k);
+      s = rounded(a.dtype, s);
+      set(y, r * N + j, residual ? get(residual, r * N + j) + s : s);
+      if (a.activation != Activation::none) set(c.out[1], r * N + j, activate(a.activation, s));
+    }
+}
+
+int alias(const Node& n, int output) {
+  return output == 0 && n.inputs[In::residual] ? static_cast<int>(In::residual) : -1;
+}
+
+constexpr InputRecord x_input[] = {{"x"}}, weight_input[] = {{.name = "weight", .stored = true}};
+constexpr InputRecord inputs[] = {{"codes"},
+                                  {"scales"},
+                                  {"sums"},
+                                  {"panels"},
+                                  {.name = "bias", .kind = InputRecord::Kind::optional},
+                                  {.name = "residual", .kind = InputRecord::Kind::optional}};
+constexpr Variant codes_variants[] = {{"units", "cpu", takes_rows, nullptr, run_codes}};
+constexpr Variant panels_variants[] = {{"panels", "cpu", nullptr, nullptr, run_panels}};
+constexpr Variant variants[] = {{"panels", "cpu", takes, scratch, run}};
+
+}  // namespace
+
+const OpRecord code_rows{.name = "code_rows",
+                         .inputs = x_input,
+                         .infer = infer_codes,
+                         .cost = streaming_cost,
+                         .reference = reference_codes,
+                         .variants = codes_variants,
+                         .autocast = Autocast::any};
+const OpRecord pack_panels{.name = "pack_panels",
+                           .inputs = weight_input,
+                           .infer = infer_panels,
+                           .cost = streaming_cost,
+                           .reference = reference_panels,
+                           .variants = panels_variants,
+                           .autocast = Autocast::any};
+const OpRecord coded_linear{.name = "coded_linear",
+                            .inputs = inputs,
+                            .infer = infer,
+                            .cost = cost,
+                            .alias = alias,
+                            .reference = reference,
+                            .variants = variants,
+                            .autocast = Autocast::any};
+
+}  // namespace hone::op

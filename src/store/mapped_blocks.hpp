@@ -1,0 +1,21 @@
+// Weights in types of blocks where they lie in a folder's files.
+#pragma once
+#include <map>
+#include <string>
+#include <vector>
+
+#include "file/block_types.hpp"
+#include "store/weight_store.hpp"
+
+namespace hone {
+
+struct MappedBlocks {
+  std::map<std::string, StoredWeight> weights{};
+  std::int64_t beside_bytes = 0;  // what of the files is mapped beside them
+};
+// Those of these types, which are taken out of `tensors`. `config_path` says the types. Error(input) for a
+// weight that is missing or that the model does not have, or whose tensor is of another type or shape.
+MappedBlocks map_blocks(NamedTensors& tensors, const BlockTypes& types, const std::vector<ParameterSpec>& specs,
+                        const std::string& config_path);
+
+}  // namespace hone

@@ -1,0 +1,111 @@
+// A teacher: a program of logits and the likeliest classes behind them, run sample by sample.
+#include <algorithm>
+#include <cmath>
+
+#include "base/float_mode.hpp"
+#include "base/types.hpp"
+#include "exec/feed.hpp"
+#include "model/model_weights.hpp"
+#include "op/ops.hpp"
+#include "pass/pipeline.hpp"
+#include "train/forecast.hpp"
+#include "train/soft_labels.hpp"
+
+namespace hone {
+namespace {
+
+constexpr std::int64_t positions_at_once = 2048;  // as in training: more gain nothing
+
+std::int64_t together(const TeacherOptions& o) {
+  return std::clamp<std::int64_t>(positions_at_once / std::max<std::int64_t>(1, o.seq), 1,
+                                  std::max<std::int64_t>(1, o.batch));
+}
+
+Program written(const Model& model, const TeacherOptions& o) {
+  check_distill_loss(o.loss);
+  Program p = model.impl().write({.batch = together(o), .seq = o.seq, .sizes = o.sizes}).program;
+  const TensorId logits = p.output("logits");
+  if (!logits)
+    throw Error(ErrorKind::usage, {.what = "a teacher makes logits",
+                                   .where = "Teacher",
+                                   .expected = "a network with an output 'logits'",
+                                   .found = "the family " + model.family()});
+  const op::LikeliestAttributes attributes{known_ids(o.loss, model.vocab_size()), o.loss.temperature};
+  const auto made = emit(p, op::likeliest, {logits}, attributes, "teacher");
+  p.outputs = {{made[0], teacher_ids}, {made[1], teacher_masses}};
+  run_pipeline(p, {.use = PipelineOptions::Use::evaluate,
+                   .products = dtype_of(o.precision),
+                   .stored = model.impl().store.stored_types(),
+                   .stored_only = true});
+  return p;
+}
+
+JobPlan planned(const Program& whole, const TeacherOptions& o) {
+  Program p = cut(whole, Phase::micro);
+  const std::set<std::string> weights = weight_names(p);
+  return JobPlan({std::move(p)}, exec_options(o.threads, o.isa), weights);
+}
+
+}  // namespace
+
+struct Teacher::Impl {
+  Impl(const Model& model, const TeacherOptions& o)
+      : whole(written(model, o)),
+        job(planned(whole, o)),
+        weights(model, {&whole, 1}, job),
+        executor(job, weights.tensors()) {}
+
+  Program whole;
+  JobPlan job;
+  ModelWeights weights;
+  Executor executor;
+
+  const Program& program() const { return job.programs()[0]; }
+  std::int64_t at_once() const { return program()[program().output(teacher_ids)].type.shape[0]; }
+
+  void add(const Samples& some, SoftLabels& to) {
+    feed(executor, 0, some, {});
+    executor.run(0);
+    const auto ids = executor.output_view<std::int32_t>(0, teacher_ids);
+    const auto masses = executor.output_view<float>(0, teacher_masses);
+    const auto share = [&](std::size_t size) {
+      return static_cast<std::ptrdiff_t>(size) / at_once() * some.count();
+    };
+    to.ids.insert(to.ids.end(), ids.begin(), ids.begin() + share(ids.size()));
+    to.masses.insert(to.masses.end(), masses.begin(), masses.begin() + share(masses.size()));
+  }
+};
+
+Teacher::Teacher(const Model& model, const TeacherOptions& options) {
+  const FloatModeGuard guard;
+  impl_ = std::make_unique<Impl>(model, options);
+}
+Teacher::~Teacher() = default;
+Teacher::Teacher(Teacher&&) noexcept = default;
+Teacher& Teacher::operator=(Teacher&&) noexcept = default;
+
+SoftLabels Teacher::soft_labels(const Samples& samples) {
+  const FloatModeGuard guard;
+  check_samples(impl_->program(), samples);
+  SoftLabels made{.count = samples.count()};
+  for (std::int64_t first = 0; first < samples.count(); first += impl_->at_once())
+    impl_->add(samples.rows(first, std::min(impl_->at_once(), samples.count() - first)), made);
+  for (float& mass : made.masses) {
+    if (!std::isfinite(mass))
+      throw Error(ErrorKind::input, {.what = "the teacher's logits are not finite",
+                                     .where = "Teacher",
+                                     .hint = "the weights are damaged, or the model diverged in training"});
+    // What shards keep is an f16, so that is all that any run sees: wherever it comes from, a step has the
+    // same bits. The loss divides by the sum.
+    mass = to_f32(to_f16(mass));
+  }
+  return made;
+}
+
+std::int64_t Teacher::memory_bytes(const Model& model, const TeacherOptions& options) {
+  const FloatModeGuard guard;
+  const JobPlan job = planned(written(model, options), options);
+  return bytes_beside(job, largest_turned_bytes(model.impl().specs), model.impl().store);
+}
+
+}  // namespace hone

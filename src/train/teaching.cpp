@@ -1,0 +1,150 @@
+#include "train/teaching.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "file/mapped.hpp"
+#include "train/soft_label_shards.hpp"
+#include "train/soft_labels.hpp"
+
+namespace hone {
+namespace {
+
+[[noreturn]] void refuse_vocabulary(const std::string& where, const std::string& expected,
+                                    const std::string& found) {
+  throw Error(ErrorKind::input,
+              {.what = "the teacher has another vocabulary",
+               .where = where,
+               .expected = expected,
+               .found = found,
+               .hint = "a student learns from a teacher by the same ids: use its tokenizer"});
+}
+
+}  // namespace
+
+Model open_teacher(const TrainingRun& run, const Tokenizer& tokenizer) {
+  const std::string& where = run.distill->teacher;
+  const auto own = Tokenizer::of_model(where);
+  if (own && *own != tokenizer)
+    refuse_vocabulary(where, fmt::format("the run's tokenizer, of {} ids", tokenizer.vocab_size()),
+                      fmt::format("its own, of {}", own->vocab_size()));
+  Model teacher = open(where);
+  if (teacher.vocab_size() < tokenizer.vocab_size())
+    refuse_vocabulary(where, fmt::format("{} ids, the tokenizer's, or more", tokenizer.vocab_size()),
+                      std::to_string(teacher.vocab_size()));
+  return teacher;
+}
+
+void require_same_ids(const Model& teacher, const Model& student, const std::string& where) {
+  if (teacher.vocab_size() != student.vocab_size())
+    refuse_vocabulary(where, fmt::format("{} ids, as the student has", student.vocab_size()),
+                      std::to_string(teacher.vocab_size()));
+}
+
+void check_teaching(const TrainingRun& run) {
+  check_distill_loss(run.distill->loss);
+  const std::string& teacher = run.distill->teacher;
+  if (!is_folder(teacher) && !is_file(teacher))
+    throw Error(ErrorKind::input,
+                {.what = "no such teacher", .where = teacher, .expected = "a model folder or GGUF file"});
+  const auto refuse = [](const char* what, const char* where) {
+    throw Error(ErrorKind::usage, {.what = what, .where = where, .hint = "leave it out"});
+  };
+  if (run.label_smoothing)
+    refuse("a teacher says how likely other ids are: labels are not smoothed besides", "label-smoothing");
+  if (run.lora && run.distill->layers > 0)
+    refuse("an adapter needs a model in a folder, and the student is made of the teacher's layers",
+           "lora-rank");
+}
+
+std::vector<std::string> teaching_notes(const TrainingRun& run) {
+  const DistillOptions& o = *run.distill;
+  const Model teacher = open(o.teacher);
+  std::vector<std::string> notes = teacher.notes();
+  if (o.layers == 0) return notes;
+  std::string map;
+  for (const std::int64_t layer : student_layers(teacher, o.layers))
+    map += (map.empty() ? "" : ", ") + std::to_string(layer);
+  notes.push_back(fmt::format("the student's layers 0 to {} begin as the teacher's {}", o.layers - 1, map));
+  return notes;
+}
+
+TeacherOptions teacher_options(const TrainingRun& run, const TrainPlanOptions& plan) {
+  return {.batch = plan.batch,
+          .seq = plan.seq,
+          .loss = run.distill->loss,
+          .precision = plan.precision,
+          .threads = plan.threads,
+          .isa = plan.isa,
+          .sizes = plan.sizes};
+}
+
+void add_teacher(TrainPlanOptions& plan, const TrainingRun& run, const Model& teacher) {
+  const std::int64_t bytes = Teacher::memory_bytes(teacher, teacher_options(run, plan));
+  if (run.distill->cache.empty())
+    plan.teacher_bytes = bytes;
+  else
+    plan.reading_bytes = std::max(plan.reading_bytes, bytes);
+}
+
+namespace {
+
+using Teaches = std::function<SoftLabels(std::int64_t step, const Samples& batch)>;
+
+Teaches by_teacher(const TrainingRun& run, const TrainPlan& plan, const Model& teacher) {
+  const auto knows = std::make_shared<Teacher>(teacher, teacher_options(run, plan.options()));
+  return [knows](std::int64_t, const Samples& batch) { return knows->soft_labels(batch); };
+}
+
+// All that soft labels of a step follow from.
+std::string identity_of(const TrainingData& data, const TrainingRun& run, const TrainPlan& plan,
+                        const Model& teacher) {
+  const TrainPlanOptions& o = plan.options();
+  std::string sizes;
+  for (const auto& [size, length] : o.sizes) sizes += fmt::format(", {} {}", size, length);
+  return fmt::format("teacher {}, {} {}, seed {}, batch {} x {}{}, temperature {}, {} of {} ids, {}",
+                     teacher.weights_hash(), data.kind, data.identity(plan), o.seed, o.batch, o.seq, sizes,
+                     run.distill->loss.temperature, known_ids(run.distill->loss, teacher.vocab_size()),
+                     teacher.vocab_size(), name(o.precision));
+}
+
+Teaches by_shards(const TrainingData& data, const TrainingRun& run, const TrainPlan& plan,
+                  const Model& teacher, const SampleSet& samples) {
+  const auto say = [&](const std::string& text) {
+    if (run.on_message) run.on_message(text);
+  };
+  const auto shards = std::make_shared<SoftLabelShards>(
+      run.distill->cache, SoftLabelShape{.identity = identity_of(data, run, plan, teacher),
+                                         .count = plan.batch(),
+                                         .positions = plan.seq(),
+                                         .known = known_ids(run.distill->loss, teacher.vocab_size())});
+  if (const std::int64_t missing = shards->missing(run.steps)) {
+    say(fmt::format("the teacher computes the soft labels of {} steps into {}", missing, run.distill->cache));
+    const Teaches teaches = by_teacher(run, plan, teacher);
+    const auto make = [&](std::int64_t step) { return teaches(step, samples.batch(step).samples); };
+    shards->fill(run.steps, make, run.stop);
+  }
+  return [shards](std::int64_t step, const Samples&) { return shards->read(step); };
+}
+
+}  // namespace
+
+SampleSet taught(const TrainingData& data, const TrainingRun& run, const TrainPlan& plan,
+                 const Model& teacher) {
+  struct Held {
+    HeldSamples own;
+    SoftLabels soft;
+  };
+  SampleSet samples = data.samples(plan);
+  const Teaches teaches = run.distill->cache.empty() ? by_teacher(run, plan, teacher)
+                                                     : by_shards(data, run, plan, teacher, samples);
+  samples.batch = [plain = samples.batch, teaches](std::int64_t n) -> HeldSamples {
+    const auto held = std::make_shared<Held>(Held{plain(n), {}});
+    held->soft = teaches(n, held->own.samples);
+    return {held->soft.beside(held->own.samples), held};
+  };
+  return samples;
+}
+
+}  // namespace hone

@@ -1,0 +1,24 @@
+// How a training run learns from a teacher: the model that is one, and samples with its soft labels.
+#pragma once
+#include "train/training_data.hpp"
+
+namespace hone {
+
+// Error(input) where the teacher has another vocabulary than the run's tokenizer.
+Model open_teacher(const TrainingRun& run, const Tokenizer& tokenizer);
+// Error(input) where the teacher's logits are not the student's ids.
+void require_same_ids(const Model& teacher, const Model& student, const std::string& where);
+// Error(usage) for what does not go together with a teacher.
+void check_teaching(const TrainingRun& run);
+// What the run does of it, for a person: which of the teacher's layers the student's begin as.
+std::vector<std::string> teaching_notes(const TrainingRun& run);
+
+TeacherOptions teacher_options(const TrainingRun& run, const TrainPlanOptions& plan);
+// The same samples with soft labels beside those of a step; an evaluation needs none.
+// Where a folder keeps them, it is filled first, and the teacher is gone then.
+SampleSet taught(const TrainingData& data, const TrainingRun& run, const TrainPlan& plan,
+                 const Model& teacher);
+// What of a plan's memory is the teacher's.
+void add_teacher(TrainPlanOptions& plan, const TrainingRun& run, const Model& teacher);
+
+}  // namespace hone

@@ -1,0 +1,41 @@
+# distill_test.sh HONE: a student from outside: made of its teacher's layers, gone on with, and what is wrong with either.
+. "$(dirname "$0")/common.sh"
+
+"$hone" train --model tiny --data text.txt --out teacher --tokenizer char --steps 30 --batch 4 --seq 32 --warmup 2 --lr 5e-3 2>err ||
+  fail "teacher: $(cat err)"
+"$hone" hash teacher >teacher.hash
+how="--data text.txt --batch 4 --seq 32 --warmup 0 --lr 3e-3"
+
+"$hone" distill teacher whole --student layers=1 $how --steps 8 --json >lines 2>err || fail "distill: $(cat err)"
+grep -q "begin as the teacher's 0" err || fail "no map of layers: $(cat err)"
+[ "$(grep -c '"event":"step"' lines)" = 8 ] || fail "steps: $(cat lines)"
+tail -n 1 lines | grep -q '"val_loss":' || fail "done: $(tail -n 1 lines)"
+hash=$(hash_of <lines)
+[ -n "$hash" ] && [ "$("$hone" hash whole)" = "$hash" ] || fail "hash: $(cat lines)"
+[ "$("$hone" hash teacher)" = "$(cat teacher.hash)" ] || fail "the teacher changed"
+"$hone" generate whole --prompt line -n 4 >/dev/null 2>err || fail "generate: $(cat err)"
+grep -q '"n_layer": 1' whole/config.json || fail "config: $(cat whole/config.json)"
+
+"$hone" distill teacher parts --student layers=1 $how --steps 8 --save-every 4 2>err || fail "distill: $(cat err)"
+rm -r parts/checkpoints/step-00000008 parts/model.safetensors
+"$hone" distill teacher parts --student layers=1 $how --steps 8 --micro-batch 3 --threads 1 --json >lines 2>err || fail "resume: $(cat err)"
+grep -q "resumed from" err || fail "no resume: $(cat err)"
+[ "$(hash_of <lines)" = "$hash" ] || fail "resumed, other weights"
+
+"$hone" distill teacher cached --student layers=1 $how --steps 8 --teacher-cache soft --json >lines 2>err || fail "cache: $(cat err)"
+[ "$(hash_of <lines)" = "$hash" ] || fail "by kept soft labels, other weights"
+"$hone" distill teacher again --student layers=1 $how --steps 8 --teacher-cache soft --json >lines 2>err || fail "cache: $(cat err)"
+[ "$(hash_of <lines)" = "$hash" ] || fail "by soft labels that were there, other weights"
+! grep -q "computes the soft labels" err || fail "computed again: $(cat err)"
+
+expect 2 "layers=N" distill teacher new --student layers=x $how
+expect 2 "1 to 2" distill teacher new --student layers=3 $how
+expect 2 "--student" distill teacher new $how
+expect 2 "alpha" distill teacher new --student layers=1 $how --alpha 2
+expect 2 "temperature" distill teacher new --student layers=1 $how --temperature 0
+expect 2 "another --alpha" distill teacher whole --student layers=1 $how --steps 9 --alpha 0.1
+expect 2 "would be replaced" distill teacher teacher --student layers=1 $how
+expect 3 "another vocabulary" distill teacher new --student layers=1 $how --tokenizer byte
+expect 3 "nowhere" distill nowhere new --student layers=1 $how
+[ ! -e new/model.safetensors ] && [ ! -e new/config.json ] || fail "something was written"
+echo "students are as they should be"
