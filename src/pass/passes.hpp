@@ -80,6 +80,10 @@ void few_rows_up_to(Program& program, std::int64_t most);
 // version of the first use's sum.
 void join_gradients(Program& program);
 
+// Of matrices that no ids take rows of: gradients are zero where weights are, so that zeros stay. Runs behind
+// join_gradients.
+void keep_zeros(Program& program);
+
 // Trained matrices and tables in bf16 alone, where products read bf16: they lose their f32 values, and their
 // copies with them. Their gradients' sums stay f32.
 void hold_in_bf16(Program& program);
