@@ -1,10 +1,10 @@
 // What all ways to make a model smaller share: where it comes from and goes to, what it has cost, and the
 // contract that no ruined model is written.
 //
-//   hone::Compression work("model", "smaller", {.eval_data = "valid.txt", .max_loss_increase = 0.03});
-//   const hone::Model pruned = hone::prune(work.model(), {.sparsity = 0.5});
-//   const hone::CompressReport r = work.finish(pruned);   // Error(quality) beyond 3 %, and nothing is
-//   written std::printf("%ld bytes, perplexity %.2f\n", long(r.bytes), r.quality->after.perplexity);
+//   const hone::Compression work("model", "smaller", {.eval_data = "valid.txt", .max_loss_increase = 0.03});
+//   const hone::Pruned pruned = hone::prune(work.model(), {.sparsity = 0.5});
+//   const hone::CompressReport r = work.finish(pruned.model);  // beyond 3 % Error(quality), nothing written
+//   std::printf("%ld bytes, perplexity %.2f\n", long(r.bytes), r.quality->after.perplexity);
 #pragma once
 #include <cstdint>
 #include <functional>

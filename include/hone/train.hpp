@@ -81,6 +81,9 @@ struct TrainPlanOptions {
   Precision master = Precision::f32;
   LossScaling loss_scaling{};  // of fp16
   bool hits = false;           // evaluation counts which labels the model predicts, too
+  // Weights of matrices that are zero stay zero, but for tables of tokens: a pruned model is trained on with
+  // its mask. With every optimizer but muon.
+  bool keep_zeros = false;
 };
 
 class HONE_API TrainPlan {

@@ -117,6 +117,8 @@ void TrainingOptions::add_rest_to(Command& c) {
                "with muon: highest rate of tables, head and vectors, which AdamW updates (default: --lr)");
   c.add_option("--min-lr", min_lr, "learning rate at the last step")->capture_default_str();
   c.add_option("--schedule", schedule, one_of(schedules()) + ", after the warmup")->capture_default_str();
+  c.add_flag("--keep-zeros", run.plan.keep_zeros,
+             "a pruned model's zeros stay: its other weights are trained on (not with muon)");
   c.add_option("--decay-steps", run.decay_steps, "of wsd, at the end (0: a fifth of --steps)")
       ->capture_default_str();
   c.add_option("--warmup", run.warmup, "steps over which the learning rate rises")->capture_default_str();

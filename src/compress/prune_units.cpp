@@ -192,14 +192,16 @@ Pruned prune_units(const Model& model, const Text* text, Unit unit, const PruneO
 }
 
 std::int64_t removed(std::int64_t all, double share, const std::string& what) {
-  const auto count = std::llround(share * static_cast<double>(all));
+  const double least = 1.0 / static_cast<double>(all);
+  const auto count = share >= 0 && share < 1 ? std::llround(share * static_cast<double>(all)) : 0;
   if (count > 0 && count < all) return count;
-  throw Error(ErrorKind::usage, {.what = "of " + std::to_string(all) + " " + what +
-                                         (count > 0 ? " none would stay" : " none would go"),
-                                 .where = "sparsity",
-                                 .expected = to_text(1.0 / static_cast<double>(all), 3) + " to " +
-                                             to_text(1 - 1.0 / static_cast<double>(all), 3),
-                                 .found = to_text(share)});
+  throw Error(ErrorKind::usage,
+              {.what = all == 1 ? "there is one of " + what + ", which stays"
+                                : "of " + std::to_string(all) + " " + what +
+                                      (count > 0 ? " none would stay" : " none would go"),
+               .where = "sparsity",
+               .expected = all == 1 ? "" : to_text(least, 3) + " to " + to_text(1 - least, 3),
+               .found = to_text(share)});
 }
 
 }  // namespace hone

@@ -363,6 +363,10 @@ extern const OpRecord gradient_norm;
 // up to more than f32 holds; (sums...) -> norm f32[1]
 extern const OpRecord squares, norm_of_squares;
 extern const OpRecord accumulate;  // (sum f32, more f32) -> next sum = sum + more
+struct KeepZerosInputs {
+  enum : std::size_t { sum, weight };
+};
+extern const OpRecord keep_zeros;  // (sum, weight) -> next sum, zero where the weight is
 
 // All of them but the optimizers' (optimizer/optimizer.hpp); the table-driven tests and benches run through
 // it.

@@ -51,6 +51,7 @@ std::span<const OpRecord* const> table() {
       &squares,
       &norm_of_squares,
       &accumulate,
+      &keep_zeros,
   };
   return records;
 }

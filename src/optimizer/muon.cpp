@@ -254,6 +254,7 @@ const OptimizerRecord muon_optimizer{
     .takes = [](const TrainedWeight& w) { return w.spec.shape.rank() == 2 && !w.table && !w.head; },
     .others = &adamw_optimizer,
     .others_rate = true,
+    .leaves_zeros = false,
     .ops = ops};
 
 }  // namespace hone

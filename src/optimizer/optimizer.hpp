@@ -52,6 +52,7 @@ struct OptimizerRecord {
   bool others_rate = false;           // may those have a learning rate of their own, StepOptions::adamw_lr?
   bool rounds_weights = false;        // may weights be bf16 alone, rounded by drawn numbers? Of `others` too
   bool reads_bf16_gradients = false;  // of such weights; of `others` too
+  bool leaves_zeros = true;           // an element whose gradients are zero from the start stays what it is
   std::span<const OpRecord* const> ops{};  // of its own; the table-driven tests run through them
 };
 

@@ -64,9 +64,9 @@ void cast_at_use(Program& program);
 // f32[B,1,V].
 void last_row_only(Program& program);
 
-// For generation: products with a quantized weight of one scale for a group (kernel/coded.hpp) are computed in
-// whole numbers: what they read is coded in eight bits, once for all who read it, and the weight is laid out
-// anew by a node of phase prepare (kernel/coded_product.hpp).
+// For generation: products with a quantized weight of one scale for a group (kernel/coded.hpp) are computed
+// in whole numbers: what they read is coded in eight bits, once for all who read it, and the weight is laid
+// out anew by a node of phase prepare (kernel/coded_product.hpp).
 void code_products(Program& program);
 
 // For generation: products of few rows read their weight once from end to end (kernel/few_rows.hpp). Their
@@ -79,6 +79,10 @@ void few_rows_up_to(Program& program, std::int64_t most);
 // The sums of a parameter's uses, and rows of gradients that were kept, become one gradient: the newest
 // version of the first use's sum.
 void join_gradients(Program& program);
+
+// Of matrices that no ids take rows of: gradients are zero where weights are, so that zeros stay. Runs behind
+// join_gradients.
+void keep_zeros(Program& program);
 
 // Trained matrices and tables in bf16 alone, where products read bf16: they lose their f32 values, and their
 // copies with them. Their gradients' sums stay f32.

@@ -13,6 +13,8 @@ bool has_stored(const Options& o) { return !o.stored.empty(); }
 bool narrows(const Options& o) { return o.products != DType::f32; }
 bool casts_at_use(const Options& o) { return o.cast_at_use; }
 
+bool zeros_stay(const Options& o) { return trains(o) && o.keep_zeros; }
+
 bool in_backward(const Options& o) { return trains(o) && o.update_in_backward; }
 
 bool sums_in_bf16(const Options& o) {
@@ -41,6 +43,7 @@ constexpr Stage stages[] = {
     {[](const Options& o) { return o.bf16_weights; }, [](Program& p, const Options&) { hold_in_bf16(p); }},
     {casts_at_use, [](Program& p, const Options&) { cast_at_use(p); }},
     {trains, [](Program& p, const Options&) { join_gradients(p); }},
+    {zeros_stay, [](Program& p, const Options&) { keep_zeros(p); }},
     {sums_in_bf16, [](Program& p, const Options& o) { sum_in_bf16(p, o.batch); }},
     {trains, [](Program& p, const Options& o) { append_norm(p, o.products == DType::f16); }},
     {trains, [](Program& p, const Options& o) { append_update(p, o.update); }},

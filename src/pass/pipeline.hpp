@@ -21,6 +21,7 @@ struct PipelineOptions {
   bool cast_at_use = false;                      // weights' copies in low precision: made where they are read
   bool update_in_backward = false;               // training
   bool bf16_weights = false;                     // training and evaluation: kept in bf16 alone
+  bool keep_zeros = false;                       // training
 };
 
 // Runs them; after each, dead nodes go and the program is checked.

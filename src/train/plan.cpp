@@ -53,6 +53,10 @@ TrainPlanOptions decided(const Model& model, TrainPlanOptions o) {
   for (const std::string& name : o.allow)
     require(name == "optimizer" || name == "master", "allow", "nothing that can be allowed",
             "optimizer or master", "'" + name + "'");
+  require(!o.keep_zeros || !model.impl().adapter, "keep_zeros",
+          "an adapter leaves the model's weights as they are", "the model itself trained", "an adapter");
+  require(!o.keep_zeros || optimizer_record(o.optimizer).leaves_zeros, "keep_zeros",
+          "this optimizer mixes a matrix's gradients, so that zeros do not stay", "another one", o.optimizer);
   if (o.micro_batch == 0) o.micro_batch = usual_micro_batch(o);
   check_loss_scaling(o.loss_scaling);
   check_master(o);
@@ -106,7 +110,7 @@ PlanPrograms write_programs(const Model& model, const TrainPlanOptions& o, const
                                      .cast_at_use = ways.cast_at_use,
                                      .update_in_backward = updates_in_backward(model, o),
                                      .bf16_weights = o.master == Precision::bf16,
-
+                                     .keep_zeros = o.keep_zeros,
                                      .hits = o.hits};
     const Program step = write_step_program(model, options);
     if (programs.list.empty())

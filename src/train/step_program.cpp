@@ -59,7 +59,8 @@ Program write_step_program(const Model& model, const StepProgramOptions& o) {
                                 .loss_rows = o.loss_rows,
                                 .cast_at_use = o.cast_at_use,
                                 .update_in_backward = o.update_in_backward,
-                                .bf16_weights = o.bf16_weights};
+                                .bf16_weights = o.bf16_weights,
+                                .keep_zeros = o.keep_zeros};
   run_pipeline(forward.program, options);
   return std::move(forward.program);
 }

@@ -21,6 +21,7 @@ struct StepProgramOptions {
   bool cast_at_use = false;
   bool update_in_backward = false;
   bool bf16_weights = false;
+  bool keep_zeros = false;
   bool stored_only = false;  // nothing is trained: all weights as their file has them
   bool hits = false;         // evaluation: which labels are predicted, as the outputs hits_name(TERM)
 };

@@ -33,6 +33,14 @@ done
 grep -q '"n_inner": 256' channels/config.json || fail "channels: $(cat channels/config.json)"
 grep -q '"n_layer": 1' layers/config.json || fail "layers: $(cat layers/config.json)"
 
+# a pruned model is healed with its zeros kept; the run is one with them
+"$hone" train --model half --data text.txt --out healed --steps 4 --save-every 2 --batch 4 --seq 32 --warmup 0 --keep-zeros --json >lines 2>err || fail "heal: $(cat err)"
+"$hone" prune healed again --sparsity 0.5 2>err >/dev/null || fail "prune: $(cat err)"
+[ "$("$hone" hash again)" = "$("$hone" hash healed)" ] || fail "zeros did not stay"
+[ "$("$hone" hash healed)" != "$("$hone" hash half)" ] || fail "nothing was trained"
+expect 2 "keep-zeros" train --model half --data text.txt --out healed --steps 5 --batch 4 --seq 32 --warmup 0
+expect 2 "zeros do not stay" train --model half --data text.txt --out new --keep-zeros --optimizer muon
+
 expect 5 "the loss rises more than it may" prune base new --sparsity 0.97 --eval-data text.txt --max-eval-tokens 1000 --max-loss-increase 1%
 expect 5 "expected at most 0.5 %" prune base new --sparsity 0.97 --eval-data text.txt --max-eval-tokens 1000 --max-loss-increase 0.005
 expect 2 "needs a text" prune base new --max-loss-increase 3%

@@ -58,7 +58,7 @@ TEST(SparseGpt, MakesGoodWhatGoes) {
     sparsegpt(good, rows, m, {*find_pattern(pattern), 0.5}, best_isa(), pool);
     EXPECT_NEAR(static_cast<double>(std::ranges::count(good, 0.0f)), rows * columns / 2, columns) << pattern;
     EXPECT_LT(output_error(w, good, rows, m, best_isa(), pool),
-              0.5 * output_error(w, plain, rows, m, best_isa(), pool))
+              0.6 * output_error(w, plain, rows, m, best_isa(), pool))
         << pattern;
     if (std::string(pattern) != "2:4") continue;
     for (std::size_t i = 0; i < good.size(); i += 4)

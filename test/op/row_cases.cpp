@@ -39,6 +39,10 @@ void add_flat(DType dtype, std::vector<OpCase>& cases) {
       cases.push_back({&op::dropout, {x, step(0, sample)}, op::DropoutAttributes{.p = 0.3f, .stream = 99}});
     if (dtype == DType::f32) {
       cases.push_back({&op::accumulate, {sum(s), x}, NoAttributes{}});
+      const Input pruned{{s, dtype}, given({0, -0.0, 1.5, 0, -2})};
+      cases.push_back({&op::keep_zeros, {sum(s), pruned}, NoAttributes{}});
+      const Input narrow{{s, DType::bf16}, given({0, -0.0, 1.5, 0, -2})};
+      cases.push_back({&op::keep_zeros, {sum(s), narrow}, NoAttributes{}});
       cases.push_back({&op::scale, {x}, op::ScaleAttributes{-1.5f}});
       const Shape rows{s[0] * s[1], s[2]}, groups{rows[0], (s[2] + 15) / 16};
       cases.push_back({&op::simulate,
