@@ -14,8 +14,8 @@ namespace hone {
 
 struct ConvertOptions {
   // Of matrices and tables: f32, f16 or bf16, and in a GGUF file q8_0, q4_0, q4_1, q4_k or q6_k. Empty: f32
-  // for a folder; for a GGUF file f16, but of a model that is quantized the types that its weights have. Norms
-  // and biases are f32 in a GGUF file.
+  // for a folder; for a GGUF file f16, but of a model that is quantized the types that its weights have.
+  // Norms and biases are f32 in a GGUF file.
   std::string type{};
 };
 

@@ -5,11 +5,11 @@
 //   const hone::Quantized small = hone::quantize(model, &text, {.method = "gptq", .bits = 4, .group = 64});
 //   small.model.save("small");
 //
-// Quantized are the matrices of products, and the table of tokens with the head; norms and biases stay as they
-// are. Methods: rtn rounds each weight to the nearest code and needs no text; gptq makes each error good by the
-// weights that are not rounded yet (arXiv 2210.17323), awq rounds channels with large inputs finer (arXiv
-// 2306.00978). Both see each layer as the quantized layers before it leave it. refined goes on behind gptq: a short
-// training against the model itself chooses among neighbouring codes.
+// Quantized are the matrices of products, and the table of tokens with the head; norms and biases stay as
+// they are. Methods: rtn rounds each weight to the nearest code and needs no text; gptq makes each error good
+// by the weights that are not rounded yet (arXiv 2210.17323), awq rounds channels with large inputs finer
+// (arXiv 2306.00978). Both see each layer as the quantized layers before it leave it. refined goes on behind
+// gptq: a short training against the model itself chooses among neighbouring codes.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -27,7 +27,8 @@ namespace hone {
 struct RefineOptions {
   std::int64_t steps = 400, batch = 4, seq = 256;
   float lr = 3e-4f;
-  float temperature = 1, alpha = 0.8f;  // as DistillLoss has them: the model's share of the loss, beside the text's
+  float temperature = 1,
+        alpha = 0.8f;  // as DistillLoss has them: the model's share of the loss, beside the text's
   Precision precision = Precision::f32;
   struct Step {
     std::int64_t step = 0, steps = 0;
@@ -61,8 +62,8 @@ struct Quantized {
 };
 
 // `text`: what methods but rtn learn from, and what a mix is chosen by; may be null for a plain rtn.
-// Error(usage) for numbers that are out of range and for a text that is missing; Error(input) for a model that
-// is in blocks already; Error(budget) for a size that no mix reaches, with the smallest.
+// Error(usage) for numbers that are out of range and for a text that is missing; Error(input) for a model
+// that is in blocks already; Error(budget) for a size that no mix reaches, with the smallest.
 HONE_API Quantized quantize(const Model& model, const Text* text, const QuantizeOptions& options);
 
 }  // namespace hone

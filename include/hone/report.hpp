@@ -16,6 +16,7 @@
 #include <cstdio>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -53,6 +54,7 @@ class HONE_API Table {
 // ---- Progress
 
 struct ProgressOptions {
+  std::string what = "step";    // what is counted
   std::int64_t steps = 0;       // of the whole run
   std::int64_t first_step = 0;  // done before this process began (a resumed run)
   bool colour = false;          // ANSI colours
@@ -62,11 +64,11 @@ struct ProgressOptions {
 
 // A finished step.
 struct ProgressStep {
-  std::int64_t step = 0;     // steps done, this one included
-  double loss = 0;           // nats a token
-  double tokens = 0;         // of this step
-  double seconds = 0;        // on any steady clock whose zero is the start of this process's run
-  std::int64_t skipped = 0;  // steps of this start that overflowed in fp16
+  std::int64_t step = 0;         // steps done, this one included
+  std::optional<double> loss{};  // nats a token; none where nothing learns
+  double tokens = 0;             // of this step; of a run without any no speed is shown
+  double seconds = 0;            // on any steady clock whose zero is the start of this process's run
+  std::int64_t skipped = 0;      // steps of this start that overflowed in fp16
 };
 
 // The one live line of a run.

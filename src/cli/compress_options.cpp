@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 
+#include "cli/counted.hpp"
 #include "cli/json_line.hpp"
 #include "cli/terminal.hpp"
 
@@ -100,6 +101,7 @@ void CompressArguments::add_to(Command& c, const std::string& learns) {
 
 Compression CompressArguments::open() const {
   CompressOptions o = options;
+  o.progress = counted("comparing");
   if (!max_loss_increase.empty())
     o.max_loss_increase = share_from_text(max_loss_increase, "--max-loss-increase");
   Compression compression(in, out, o);

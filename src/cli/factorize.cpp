@@ -5,6 +5,7 @@
 
 #include "cli/command.hpp"
 #include "cli/compress_options.hpp"
+#include "cli/counted.hpp"
 #include "cli/terminal.hpp"
 
 namespace hone::cli {
@@ -20,6 +21,7 @@ void run(const Options& o) {
   FactorizeOptions options = o.factorize;
   options.calibration.threads = o.compress.options.threads;
   options.calibration.isa = o.compress.options.isa;
+  options.calibration.progress = counted("measuring");
   const Factorized made = factorize(compression.model(), options, compression.text());
   print_notes({fmt::format("{} products have two factors; {:.1f} % of the products' numbers stay",
                            made.ranks.size(), 100 * made.kept)});

@@ -15,10 +15,10 @@
 namespace hone::cli {
 namespace {
 
-constexpr std::array commands{add_demo,     add_plan,  add_train,     add_distill,   add_eval,
-                              add_generate, add_run,   add_bench,     add_verify,    add_inspect,
-                              add_hash,     add_merge, add_doctor,    add_tokenizer, add_data,
-                              add_convert,  add_quantize, add_prune, add_factorize, add_pack,      add_help};
+constexpr std::array commands{
+    add_demo,  add_plan,    add_train,    add_distill, add_eval,      add_generate, add_run,
+    add_bench, add_verify,  add_inspect,  add_hash,    add_merge,     add_doctor,   add_tokenizer,
+    add_data,  add_convert, add_quantize, add_prune,   add_factorize, add_pack,     add_help};
 
 // Though the options may not be understood: who reads JSON finds there, too, what is wrong with them.
 bool asks_for_json(const std::vector<std::string>& words) {

@@ -4,6 +4,7 @@
 
 #include "cli/command.hpp"
 #include "cli/compress_options.hpp"
+#include "cli/counted.hpp"
 #include "cli/terminal.hpp"
 
 namespace hone::cli {
@@ -17,6 +18,7 @@ struct Options {
 void run(Options o) {
   o.prune.sample.threads = o.compress.options.threads;
   o.prune.sample.isa = o.compress.options.isa;
+  o.prune.sample.progress = counted("measuring");
   const Compression compression = o.compress.open();
   const Text* const text = compression.text();
   const Pruned pruned =

@@ -4,6 +4,7 @@
 
 #include "cli/command.hpp"
 #include "cli/compress_options.hpp"
+#include "cli/counted.hpp"
 #include "cli/numbers.hpp"
 #include "cli/terminal.hpp"
 
@@ -21,6 +22,10 @@ void run(Options o) {
   o.quantize.sample.threads = o.compress.options.threads;
   o.quantize.sample.isa = o.compress.options.isa;
   o.quantize.refine.precision = precision_from_name(o.precision);
+  o.quantize.sample.progress = counted("quantizing");
+  o.quantize.refine.progress = [show = counted("refining")](const RefineOptions::Step& s) {
+    show(s.step, s.steps);
+  };
   const Compression compression = o.compress.open();
   const Quantized quantized = quantize(compression.model(), compression.text(), o.quantize);
   print_notes(quantized.notes);
@@ -38,20 +43,24 @@ void add_quantize(Command& app) {
   auto* o = new_kept<Options>();
   o->compress.add_to(*c, "what gptq and awq, and a mix of bits, learn from");
   QuantizeOptions& q = o->quantize;
-  c->add_option("--method", q.method, fmt::format("{}", fmt::join(quantize_methods(), ", ")))->capture_default_str();
+  c->add_option("--method", q.method, fmt::format("{}", fmt::join(quantize_methods(), ", ")))
+      ->capture_default_str();
   c->add_option("--bits", q.bits, "2, 3, 4 or 8; in between, as 4.25: a mix, more where it helps most")
       ->capture_default_str();
-  c->add_option("--group", q.group, "weights of a row that share a scale: 32, 64 or 128")->capture_default_str();
+  c->add_option("--group", q.group, "weights of a row that share a scale: 32, 64 or 128")
+      ->capture_default_str();
   c->add_flag("--symmetric", q.symmetric, "codes around zero (8 bits always are)");
   c->add_option("--table-bits", q.table_bits, "of the table of tokens and the head; 0: they stay as they are")
       ->capture_default_str();
   c->add_option("--size", o->size, "of all weights, as 80MB: a mix of bits that fits, tables too");
-  c->add_option("--windows", q.sample.windows, "windows of the sample that it learns from")->capture_default_str();
+  c->add_option("--windows", q.sample.windows, "windows of the sample that it learns from")
+      ->capture_default_str();
   c->add_option("--seq", q.sample.seq, "tokens of each")->capture_default_str();
   c->add_option("--steps", q.refine.steps, "of the method refined: its training")->capture_default_str();
   c->add_option("--batch", q.refine.batch, "windows of 256 tokens a step of that")->capture_default_str();
   c->add_option("--lr", q.refine.lr, "its learning rate")->capture_default_str();
-  c->add_option("--alpha", q.refine.alpha, "the model's own share of its loss, beside the text's")->capture_default_str();
+  c->add_option("--alpha", q.refine.alpha, "the model's own share of its loss, beside the text's")
+      ->capture_default_str();
   c->add_option("--precision", o->precision, "of that training: f32, bf16 or fp16")->capture_default_str();
   c->callback([=] { run(*o); });
 }

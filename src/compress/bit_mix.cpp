@@ -46,7 +46,10 @@ std::vector<float> values_of(const Model& model, const std::string& name) {
 class Mixing {
  public:
   Mixing(const Model& model, const QuantizeOptions& o)
-      : model_(model), options_(o), exec_(exec_options(o.sample.threads, o.sample.isa)), pool_(exec_.threads) {
+      : model_(model),
+        options_(o),
+        exec_(exec_options(o.sample.threads, o.sample.isa)),
+        pool_(exec_.threads) {
     for (MatrixWeight& weight : matrices_of(model)) matrices_.emplace(weight.name, weight);
     for (const ParameterSpec& spec : model.impl().specs)
       if (!matrices_.contains(spec.name)) other_bytes_ += spec.shape.elements() * 4;
@@ -77,7 +80,8 @@ class Mixing {
 
   std::map<std::string, int> bits() {
     fix_tables();
-    while (grow()) {}
+    while (grow()) {
+    }
     std::map<std::string, int> all;
     for (const auto& [name, weight] : matrices_)
       all[name] = choices_.contains(name) ? choices_[name].candidates[choices_[name].chosen].bits : 0;
@@ -124,7 +128,9 @@ class Mixing {
       if (!c.table) bits += c.candidates[c.chosen].bits * c.elements, elements += c.elements;
     return static_cast<double>(bits) / static_cast<double>(std::max<std::int64_t>(1, elements));
   }
-  bool fits() const { return by_size() ? bytes() <= options_.size_bytes : product_bits() <= options_.bits + 1e-9; }
+  bool fits() const {
+    return by_size() ? bytes() <= options_.size_bytes : product_bits() <= options_.bits + 1e-9;
+  }
 
   // More bits for the one that gains most a byte, of those where that still fits.
   bool grow() {

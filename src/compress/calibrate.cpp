@@ -185,11 +185,15 @@ void require_finite(const LayerMoments& layer) {
                                        .hint = "the weights are damaged, or the model diverged in training"});
 }
 
+// What parts from `first` on read of those before them; of each, for every part knows all tensors.
 std::set<std::string> needed_from(const std::vector<Segment>& segments, std::size_t first) {
   std::set<std::string> names;
-  for (std::size_t s = first; s < segments.size(); ++s)
-    for (const TensorId id : segments[s].program.inputs())
-      names.insert(segments[s].program[id].name.substr(1));
+  for (std::size_t s = first; s < segments.size(); ++s) {
+    const Program& p = segments[s].program;
+    for (const Node& node : p.nodes)
+      for (const TensorId id : node.inputs)
+        if (id && p[p.root(id)].role == Role::input) names.insert(p[p.root(id)].name.substr(1));
+  }
   return names;
 }
 

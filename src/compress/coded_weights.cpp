@@ -16,7 +16,8 @@ DType type_of(const Grid& grid) {
   const auto element = kernel::coded_type(grid.bits, grid.group, !about_zero);
   assert(element);
   for (std::size_t i = 0; i < dtype_count; ++i)
-    if (const auto dtype = static_cast<DType>(i); is_blocks(dtype) && element_of(dtype) == *element) return dtype;
+    if (const auto dtype = static_cast<DType>(i); is_blocks(dtype) && element_of(dtype) == *element)
+      return dtype;
   assert(false);
   return DType::f32;
 }

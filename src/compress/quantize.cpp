@@ -24,8 +24,8 @@ struct Method {
   bool learns = false;  // from a text
   bool scales_channels = false;
   bool refines = false;
-  CodedMatrix (*round)(std::span<const float> w, std::int64_t rows, const Moments& moments, const Grid& grid, Isa isa,
-                       ThreadPool& pool) = nullptr;
+  CodedMatrix (*round)(std::span<const float> w, std::int64_t rows, const Moments& moments, const Grid& grid,
+                       Isa isa, ThreadPool& pool) = nullptr;
 };
 
 std::vector<float> sizes(const Moments& m) {
@@ -34,21 +34,22 @@ std::vector<float> sizes(const Moments& m) {
   return all;
 }
 
-CodedMatrix round_by_size(std::span<const float> w, std::int64_t rows, const Moments& m, const Grid& grid, Isa,
-                          ThreadPool& pool) {
+CodedMatrix round_by_size(std::span<const float> w, std::int64_t rows, const Moments& m, const Grid& grid,
+                          Isa, ThreadPool& pool) {
   CodedMatrix q = lines_of(w, rows, m.width, grid, LineSearch::least_error, pool, sizes(m));
   round_to_lines(w, q, pool);
   return q;
 }
-CodedMatrix round_by_gptq(std::span<const float> w, std::int64_t rows, const Moments& m, const Grid& grid, Isa isa,
-                          ThreadPool& pool) {
+CodedMatrix round_by_gptq(std::span<const float> w, std::int64_t rows, const Moments& m, const Grid& grid,
+                          Isa isa, ThreadPool& pool) {
   return gptq(w, rows, m, grid, {}, isa, pool);
 }
 
-constexpr Method methods[] = {{.name = "rtn"},
-                              {.name = "gptq", .learns = true, .round = round_by_gptq},
-                              {.name = "awq", .learns = true, .scales_channels = true, .round = round_by_size},
-                              {.name = "refined", .learns = true, .refines = true, .round = round_by_gptq}};
+constexpr Method methods[] = {
+    {.name = "rtn"},
+    {.name = "gptq", .learns = true, .round = round_by_gptq},
+    {.name = "awq", .learns = true, .scales_channels = true, .round = round_by_size},
+    {.name = "refined", .learns = true, .refines = true, .round = round_by_gptq}};
 
 const Method& method_named(const std::string& name) {
   for (const Method& m : methods)
@@ -62,26 +63,29 @@ const Method& method_named(const std::string& name) {
 
 void check(const Model& model, const Text* text, const QuantizeOptions& o) {
   const auto wrong = [](const char* where, const std::string& expected, const std::string& found) {
-    throw Error(ErrorKind::usage, {.what = "impossible value", .where = where, .expected = expected, .found = found});
+    throw Error(ErrorKind::usage,
+                {.what = "impossible value", .where = where, .expected = expected, .found = found});
   };
-  if (o.group != 32 && o.group != 64 && o.group != 128) wrong("group", "32, 64 or 128", std::to_string(o.group));
+  if (o.group != 32 && o.group != 64 && o.group != 128)
+    wrong("group", "32, 64 or 128", std::to_string(o.group));
   if (!(o.bits >= 2 && o.bits <= 8)) wrong("bits", "2 to 8", to_text(o.bits));
   const int t = o.table_bits;
-  if (t != 0 && t != 2 && t != 3 && t != 4 && t != 8) wrong("table_bits", "0, 2, 3, 4 or 8", std::to_string(t));
+  if (t != 0 && t != 2 && t != 3 && t != 4 && t != 8)
+    wrong("table_bits", "0, 2, 3, 4 or 8", std::to_string(t));
   if (o.size_bytes < 0) wrong("size_bytes", "0 or more", std::to_string(o.size_bytes));
   for (const auto& [name, dtype] : model.impl().store.stored_types())
     if (is_blocks(dtype))
-      throw Error(ErrorKind::input,
-                  {.what = "the model is quantized already, and rounding twice loses twice",
-                   .where = name,
-                   .expected = "weights in f32, bf16 or f16",
-                   .found = std::string(hone::name(dtype)),
-                   .hint = "quantize the model that it was made of"});
+      throw Error(ErrorKind::input, {.what = "the model is quantized already, and rounding twice loses twice",
+                                     .where = name,
+                                     .expected = "weights in f32, bf16 or f16",
+                                     .found = std::string(hone::name(dtype)),
+                                     .hint = "quantize the model that it was made of"});
   if ((method_named(o.method).learns || is_mix(o)) && !text)
-    throw Error(ErrorKind::usage, {.what = is_mix(o) ? "a mix of bits is chosen by what a text says of each layer"
-                                                     : "the method " + o.method + " learns from a text",
-                                   .where = "data",
-                                   .expected = "a file or folder"});
+    throw Error(ErrorKind::usage,
+                {.what = is_mix(o) ? "a mix of bits is chosen by what a text says of each layer"
+                                   : "the method " + o.method + " learns from a text",
+                 .where = "data",
+                 .expected = "a file or folder"});
 }
 
 class Quantizing {
@@ -122,7 +126,8 @@ class Quantizing {
     if (!method_.refines) return;
     const Refined refined = refine(model_, text, std::move(codes_), options_.refine, options_.sample);
     for (const auto& [name, q] : refined.codes) made_.insert_or_assign(name, packed(q));
-    for (const auto& [name, values] : refined.others) made_.insert_or_assign(name, plain_weight(name, values));
+    for (const auto& [name, values] : refined.others)
+      made_.insert_or_assign(name, plain_weight(name, values));
   }
 
   // What no layer has had: of a method that needs none, all.
@@ -172,8 +177,8 @@ class Quantizing {
   }
 
   // AWQ: inputs that can be divided by scales, and what reads them multiplied.
-  void scale_channels(const LayerMoments& layer, std::map<std::string, std::shared_ptr<const Moments>>& moments,
-                      NewWeights& changed) {
+  void scale_channels(const LayerMoments& layer,
+                      std::map<std::string, std::shared_ptr<const Moments>>& moments, NewWeights& changed) {
     const auto current = [&](const std::string& name) -> std::vector<float>& {
       if (!changed.contains(name)) changed[name] = values(name);
       return changed[name];
@@ -181,7 +186,8 @@ class Quantizing {
     for (const InputMaker& maker : input_makers(layer)) {
       std::optional<Grid> grid;
       bool all = true;
-      for (const std::string& name : maker.products) all = all && (grid = grid_for(name)) && !matrices_.at(name).table;
+      for (const std::string& name : maker.products)
+        all = all && (grid = grid_for(name)) && !matrices_.at(name).table;
       if (!all) continue;
       const Moments& m = *moments.at(maker.products.front());
       std::vector<std::span<const float>> weights;
@@ -195,8 +201,7 @@ class Quantizing {
       }
       for (const std::string& name : maker.divided) divide(current(name), s, maker.offset);
       for (const std::string& name : maker.divided)
-        if (!matrices_.contains(name))
-          made_.insert_or_assign(name, plain_weight(name, changed[name]));
+        if (!matrices_.contains(name)) made_.insert_or_assign(name, plain_weight(name, changed[name]));
     }
   }
   // A vector by its elements, a matrix by its rows.
@@ -212,8 +217,8 @@ class Quantizing {
   std::vector<std::string> notes() const {
     std::vector<std::string> lines;
     for (const auto& [columns, group] : smaller_)
-      lines.push_back("rows of " + std::to_string(columns) + " are no multiple of " + std::to_string(options_.group) +
-                      ": groups of " + std::to_string(group) + " there");
+      lines.push_back("rows of " + std::to_string(columns) + " are no multiple of " +
+                      std::to_string(options_.group) + ": groups of " + std::to_string(group) + " there");
     for (const std::int64_t columns : narrow_)
       lines.push_back("rows of " + std::to_string(columns) + " are no multiple of 32: these stay in bf16");
     return lines;
@@ -227,7 +232,7 @@ class Quantizing {
   std::map<std::string, int> bits_;  // of each matrix; 0: bf16
   std::map<std::string, MatrixWeight> matrices_;
   std::map<std::string, StoredWeight> made_;
-  CodedWeights codes_;  // that are to be refined
+  CodedWeights codes_;                            // that are to be refined
   std::map<std::int64_t, std::int64_t> smaller_;  // groups, by rows' width
   std::set<std::int64_t> narrow_;
 };

@@ -24,7 +24,8 @@ std::vector<float> values_of(const Model& model, const std::string& name) {
   return w;
 }
 
-// The weights themselves, where their codes allow: inside of what is rounded to each, by a hundredth of a step.
+// The weights themselves, where their codes allow: inside of what is rounded to each, by a hundredth of a
+// step.
 std::vector<float> behind(std::vector<float> w, const CodedMatrix& q) {
   constexpr float most = 0.49f;
   for (std::int64_t r = 0; r < q.rows; ++r)
@@ -74,7 +75,9 @@ Model student_of(const Model& model, const CodedWeights& codes) {
 Refined refine(const Model& model, const Text& text, CodedWeights codes, const RefineOptions& o,
                const CalibrationOptions& sample) {
   const std::int64_t seq = std::min(o.seq, model.context());
-  const DistillLoss loss{.temperature = o.temperature, .alpha = o.alpha, .top_k = std::min<std::int64_t>(64, model.vocab_size())};
+  const DistillLoss loss{.temperature = o.temperature,
+                         .alpha = o.alpha,
+                         .top_k = std::min<std::int64_t>(64, model.vocab_size())};
   const Model student = student_of(model, codes);
   Trainer trainer(TrainPlan(student, {.batch = o.batch,
                                       .seq = seq,

@@ -1,12 +1,14 @@
-// Codes that go on learning: which of its neighbours a weight is rounded to is trained, against the model itself.
+// Codes that go on learning: which of its neighbours a weight is rounded to is trained, against the model
+// itself.
 //
 //   Refined r = refine(model, text, std::move(codes), {.steps = 500});   // codes as gptq left them
 //
-// A weight in f32 stands behind each code and begins where it was, or as near as its code allows; products read
-// the code's value, gradients pass through to the weight (straight-through, Bengio et al., arXiv 1308.3432), and
-// the loss is the difference to what the model makes of the same text. The lines of groups stay, so the same
-// kernels and files serve. GSQ (arXiv 2604.18556) draws neighbouring codes by Gumbel-softmax, layer by layer: it
-// holds two logits a weight, and does not see what a later layer makes of an error.
+// A weight in f32 stands behind each code and begins where it was, or as near as its code allows; products
+// read the code's value, gradients pass through to the weight (straight-through, Bengio et al., arXiv
+// 1308.3432), and the loss is the difference to what the model makes of the same text. The lines of groups
+// stay, so the same kernels and files serve. GSQ (arXiv 2604.18556) draws neighbouring codes by
+// Gumbel-softmax, layer by layer: it holds two logits a weight, and does not see what a later layer makes of
+// an error.
 #pragma once
 #include <map>
 #include <string>

@@ -36,10 +36,11 @@ BlockTypes take_block_types(nlohmann::json& config, const std::string& where) {
   const std::string inside = where + ", " + quantization_key;
   const nlohmann::json& weights = json_member(*found, weights_key, inside);
   if (!weights.is_object())
-    throw Error(ErrorKind::input, {.what = "\"weights\" is not an object that names a type for each weight",
-                                   .where = inside});
+    throw Error(ErrorKind::input,
+                {.what = "\"weights\" is not an object that names a type for each weight", .where = inside});
   for (const auto& item : weights.items())
-    types[item.key()] = block_type(json_string(weights, item.key().c_str(), inside), inside + ", " + item.key());
+    types[item.key()] =
+        block_type(json_string(weights, item.key().c_str(), inside), inside + ", " + item.key());
   config.erase(found);
   return types;
 }

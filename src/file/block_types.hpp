@@ -1,6 +1,7 @@
 // What config.json says of a folder whose weights are in types of blocks:
 //
-//   "quantization_config": {"quant_method": "hone", "weights": {"model.layers.0.mlp.up_proj.weight": "q4_g64"}}
+//   "quantization_config": {"quant_method": "hone", "weights": {"model.layers.0.mlp.up_proj.weight":
+//   "q4_g64"}}
 //
 // Such a weight is a tensor U8[rows, bytes of a row] (doc/formats.md), rows as programs have them: [out,in].
 #pragma once

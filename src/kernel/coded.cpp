@@ -13,12 +13,12 @@ struct Known {
   Element type;
   CodeFormat format;
 };
-constexpr Known known[] = {{Element::q8_0, {8, 32, false, 128}},   {Element::q4_0, {4, 32, false, 8}},
-                           {Element::q4_1, {4, 32, true, 0}},      {Element::q2_g32, {2, 32, true, 0}},
-                           {Element::q2_g64, {2, 64, true, 0}},    {Element::q2_g128, {2, 128, true, 0}},
-                           {Element::q3_g32, {3, 32, true, 0}},    {Element::q3_g64, {3, 64, true, 0}},
-                           {Element::q3_g128, {3, 128, true, 0}},  {Element::q4_g64, {4, 64, true, 0}},
-                           {Element::q4_g128, {4, 128, true, 0}},  {Element::q8_g64, {8, 64, false, 128}},
+constexpr Known known[] = {{Element::q8_0, {8, 32, false, 128}},    {Element::q4_0, {4, 32, false, 8}},
+                           {Element::q4_1, {4, 32, true, 0}},       {Element::q2_g32, {2, 32, true, 0}},
+                           {Element::q2_g64, {2, 64, true, 0}},     {Element::q2_g128, {2, 128, true, 0}},
+                           {Element::q3_g32, {3, 32, true, 0}},     {Element::q3_g64, {3, 64, true, 0}},
+                           {Element::q3_g128, {3, 128, true, 0}},   {Element::q4_g64, {4, 64, true, 0}},
+                           {Element::q4_g128, {4, 128, true, 0}},   {Element::q8_g64, {8, 64, false, 128}},
                            {Element::q8_g128, {8, 128, false, 128}}};
 
 void put_f16(std::byte* to, float x) {
@@ -38,7 +38,8 @@ struct Places {
 
   explicit Places(const CodeFormat& f)
       : codes_at(f.has_minimum ? 4 : 2),
-        code_bytes(static_cast<std::size_t>(f.group) * static_cast<std::size_t>(f.bits == 3 ? 2 : f.bits) / 8),
+        code_bytes(static_cast<std::size_t>(f.group) * static_cast<std::size_t>(f.bits == 3 ? 2 : f.bits) /
+                   8),
         third_bits_at(codes_at + code_bytes),
         bits(f.bits == 3 ? 2 : f.bits) {}
   // Code i's byte, and its lowest bit there: as kernel/isa/block_formats.hpp reads them.
@@ -64,12 +65,18 @@ void pack_block(const CodeFormat& f, const Places& at, const std::uint8_t* codes
     to[at.third_bits_at + i / 8] |= static_cast<std::byte>((codes[i] >> 2) << i % 8);
 }
 
+// Once for each weight that is laid out anew: so by runs of bytes, not by places.
 void unpack_block(const CodeFormat& f, const Places& at, const std::byte* from, std::uint8_t* codes) {
-  for (std::size_t i = 0; i < static_cast<std::size_t>(f.group); ++i) {
-    const int low = static_cast<int>(from[at.byte_of(i)]) >> at.bit_of(i) & ((1 << at.bits) - 1);
-    const int third = f.bits == 3 ? static_cast<int>(from[at.third_bits_at + i / 8]) >> i % 8 & 1 : 0;
-    codes[i] = turned(f, static_cast<std::uint8_t>(low | third << 2));
-  }
+  const std::byte* bytes = from + at.codes_at;
+  const int mask = (1 << at.bits) - 1;
+  std::uint8_t* code = codes;
+  for (int bit = 0; bit < 8; bit += at.bits)
+    for (std::size_t i = 0; i < at.code_bytes; ++i, ++code)
+      *code = turned(f, static_cast<std::uint8_t>(static_cast<int>(bytes[i]) >> bit & mask));
+  if (f.bits != 3) return;
+  for (std::size_t i = 0; i < static_cast<std::size_t>(f.group); ++i)
+    codes[i] = static_cast<std::uint8_t>(
+        codes[i] | (static_cast<int>(from[at.third_bits_at + i / 8]) >> i % 8 & 1) << 2);
 }
 
 }  // namespace

@@ -1,9 +1,10 @@
 // Codes, scales and minima into blocks, and out of them: for who chooses the codes himself (a quantizer that
 // looks at more than the weight).
 //
-//   const CodeFormat f = code_format(Element::q4_g64);  // 4 bits, groups of 64, value = scale * code + minimum
-//   std::vector<std::byte> blocks(row_bytes(Element::q4_g64, row_elements));
-//   pack_codes(Element::q4_g64, codes, scales, minima, blocks);  // codes[row_elements], scales[row_elements / 64]
+//   const CodeFormat f = code_format(Element::q4_g64);  // 4 bits, groups of 64, value = scale * code +
+//   minimum std::vector<std::byte> blocks(row_bytes(Element::q4_g64, row_elements));
+//   pack_codes(Element::q4_g64, codes, scales, minima, blocks);  // codes[row_elements], scales[row_elements
+//   / 64]
 //
 // The types are those with one scale, and at most one minimum, for each block: hone's own (q2_g64, q8_g128,
 // ..) and ggml's q4_0, q4_1 and q8_0. Not for bound loops, which have theirs in kernel/isa.
@@ -31,7 +32,8 @@ struct CodeFormat {
 
 std::optional<CodeFormat> find_code_format(Element type);  // none for a type that is not one of these
 CodeFormat code_format(Element type);                      // of one of these
-// The type of so many bits in groups of so many, with a minimum or (4 and 8 bits) about zero, if there is one.
+// The type of so many bits in groups of so many, with a minimum or (4 and 8 bits) about zero, if there is
+// one.
 std::optional<Element> coded_type(int bits, std::int64_t group, bool has_minimum);
 
 // Whole rows: codes.size() elements, a scale and (where has_minimum, else minima may be empty) a minimum for

@@ -28,21 +28,20 @@ void put_f16(std::uint8_t* to, float x) {
   std::memcpy(to, &bits, sizeof bits);
 }
 
-// The four codes of row `row` at step `step` of a unit (PanelShape).
-void put_step(int bits, int row, int step, const std::uint8_t* codes, std::uint8_t* unit_at) {
-  for (int i = 0; i < 4; ++i) {
-    const int byte = 4 * row + i;
-    const auto put = [&](int at, int code) {
-      unit_at[at + byte] = static_cast<std::uint8_t>(unit_at[at + byte] | code);
-    };
-    if (bits == 8)
-      put(64 * step, codes[i]);
-    else if (bits == 4)
-      put(step % 4 * 64, codes[i] << step / 4 * 4);
-    else
-      put(step / 4 * 64, (codes[i] & 3) << step % 4 * 2);
-    if (bits == 3) put(128, codes[i] >> 2 << step);
-  }
+// The four codes of one row at step `step` of a unit (PanelShape), all at once: none reaches the next byte.
+void put_step(int bits, int step, const std::uint8_t* codes, std::uint8_t* row_at) {
+  const auto put = [row_at](int at, std::uint32_t four) {
+    std::uint32_t there;
+    std::memcpy(&there, row_at + at, sizeof there);
+    there |= four;
+    std::memcpy(row_at + at, &there, sizeof there);
+  };
+  std::uint32_t four;
+  std::memcpy(&four, codes, sizeof four);
+  if (bits == 8) return put(64 * step, four);
+  if (bits == 4) return put(step % 4 * 64, four << step / 4 * 4);
+  put(step / 4 * 64, (four & 0x03030303u) << step % 4 * 2);
+  if (bits == 3) put(128, (four >> 2 & 0x01010101u) << step);
 }
 
 }  // namespace
@@ -72,7 +71,8 @@ void pack_panels(In blocks, std::int64_t N, std::int64_t K, std::int64_t first, 
       if (shape.has_minimum) put_f16(at + 32 + 2 * in_panel, minima[static_cast<std::size_t>(g)]);
       std::uint8_t* unit_at = at + (shape.has_minimum ? 64 : 32);
       for (std::int64_t u = 0; u < shape.group_units; ++u, unit_at += shape.unit_bytes())
-        for (int step = 0; step < 8; ++step, code += 4) put_step(shape.bits, in_panel, step, code, unit_at);
+        for (int step = 0; step < 8; ++step, code += 4)
+          put_step(shape.bits, step, code, unit_at + 4 * in_panel);
       at += shape.group_bytes();
     }
   }
@@ -91,22 +91,19 @@ void code_rows(In x, std::int64_t stride, std::int64_t rows, const RowCodes& to,
 namespace {
 
 // A task is some panels by some rows: enough bytes of a weight that starting a stream does not count, few
-// enough that threads end together. What many rows read is expanded for each run of them.
-constexpr std::int64_t task_bytes = 128 * 1024, tasks_per_thread = 4, rows_at_once = 128;
+// enough that threads end together.
+constexpr std::int64_t task_bytes = 128 * 1024, tasks_per_thread = 4;
 
 std::int64_t task_panels(const CodedProduct& p, int threads) {
   const std::int64_t panels = panel_count(p.product.N), bytes = shape_of(p.type, p.a.K).bytes();
   if (p.product.M > 4) return panels_at_once;
-  return std::max<std::int64_t>(1, std::min(task_bytes / bytes, divide_up(panels, tasks_per_thread * threads)));
+  return std::max<std::int64_t>(1,
+                                std::min(task_bytes / bytes, divide_up(panels, tasks_per_thread * threads)));
 }
-std::int64_t thread_scratch_bytes(std::int64_t K) {
-  return round_up(panels_at_once * expanded_panel_bytes(K), 64);
-}
-
 }  // namespace
 
 std::int64_t scratch_bytes(const CodedProduct& p, int threads) {
-  return p.product.M > 4 ? threads * thread_scratch_bytes(p.a.K) : 0;
+  return p.product.M > 4 ? threads * panel_scratch_bytes : 0;
 }
 
 void run(const CodedProduct& p, Isa isa, ThreadPool& pool, void* scratch) {
@@ -117,11 +114,11 @@ void run(const CodedProduct& p, Isa isa, ThreadPool& pool, void* scratch) {
                              .panels = static_cast<const std::uint8_t*>(p.panels)};
   const std::int64_t panels = panel_count(p.product.N), some = task_panels(p, pool.threads()),
                      columns = divide_up(panels, some);
-  pool.run(columns * divide_up(p.product.M, rows_at_once), [&](std::int64_t task, int thread) {
-    const std::int64_t first = task % columns * some, row = task / columns * rows_at_once;
+  pool.run(columns * divide_up(p.product.M, panel_task_rows), [&](std::int64_t task, int thread) {
+    const std::int64_t first = task % columns * some, row = task / columns * panel_task_rows;
     table.multiply(product, first, std::min(some, panels - first), row,
-                   std::min(rows_at_once, p.product.M - row),
-                   static_cast<std::byte*>(scratch) + thread * thread_scratch_bytes(p.a.K));
+                   std::min(panel_task_rows, p.product.M - row),
+                   static_cast<std::byte*>(scratch) + thread * panel_scratch_bytes);
   });
 }
 

@@ -8,8 +8,8 @@
 //
 // The weight is laid out anew in panels of 16 rows, so that one vector multiplies four neighbours of 16 rows,
 // as VNNI's dpbusd does, and a stream of memory is read from end to end (kernel/isa/coded_product_isa.hpp). A
-// result has the same bits for any number of rows, threads, and on every vector instruction set. What coding x
-// costs is in doc/numerics.md; training and evaluation compute with Gemm.
+// result has the same bits for any number of rows, threads, and on every vector instruction set. What coding
+// x costs is in doc/numerics.md; training and evaluation compute with Gemm.
 #pragma once
 #include <cstddef>
 #include <cstdint>

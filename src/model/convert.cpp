@@ -24,18 +24,26 @@ namespace {
 
 using Json = nlohmann::json;
 
-// What is written: which types one may ask for, and how llama.h's enum llama_ftype calls a file that is mostly
-// of one.
+// What is written: which types one may ask for, and how llama.h's enum llama_ftype calls a file that is
+// mostly of one.
 struct TypeChoice {
   DType dtype;
   std::uint32_t file_type;
   bool is_asked = true, in_folder = false;
 };
-constexpr TypeChoice types[] = {{DType::f32, 0, true, true}, {DType::f16, 1, true, true},
-                                {DType::bf16, 32, true, true}, {DType::q8_0, 7},
-                                {DType::q4_0, 2}, {DType::q4_1, 3}, {DType::q4_k, 15}, {DType::q6_k, 18},
-                                {DType::q5_0, 8, false}, {DType::q5_1, 9, false}, {DType::q2_k, 10, false},
-                                {DType::q3_k, 12, false}, {DType::q5_k, 17, false}};
+constexpr TypeChoice types[] = {{DType::f32, 0, true, true},
+                                {DType::f16, 1, true, true},
+                                {DType::bf16, 32, true, true},
+                                {DType::q8_0, 7},
+                                {DType::q4_0, 2},
+                                {DType::q4_1, 3},
+                                {DType::q4_k, 15},
+                                {DType::q6_k, 18},
+                                {DType::q5_0, 8, false},
+                                {DType::q5_1, 9, false},
+                                {DType::q2_k, 10, false},
+                                {DType::q3_k, 12, false},
+                                {DType::q5_k, 17, false}};
 
 bool is_gguf_name(const std::string& path) { return path.ends_with(".gguf"); }
 
@@ -120,7 +128,8 @@ TensorTypes types_kept(const Model& model) {
 // The one that most numbers are in.
 DType most_used(const Model& model, const TensorTypes& dtypes) {
   std::map<DType, std::int64_t> elements;
-  for (std::size_t i = 0; i < dtypes.size(); ++i) elements[dtypes[i]] += model.impl().specs[i].shape.elements();
+  for (std::size_t i = 0; i < dtypes.size(); ++i)
+    elements[dtypes[i]] += model.impl().specs[i].shape.elements();
   return std::ranges::max_element(elements, {}, [](const auto& e) { return e.second; })->first;
 }
 
@@ -251,7 +260,8 @@ void require_no_model(const std::string& to) {
 
 ConvertReport write_model(const Model& model, const std::string& from, const std::string& to) {
   if (is_gguf_name(to))
-    return to_gguf(multiplied_out(model), from, to, has_blocks(model) ? std::nullopt : std::optional(DType::f16));
+    return to_gguf(multiplied_out(model), from, to,
+                   has_blocks(model) ? std::nullopt : std::optional(DType::f16));
   const MadeFolders made(to);
   return to_folder(model, from, to, kept_types(model));
 }

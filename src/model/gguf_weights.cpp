@@ -25,10 +25,12 @@ std::optional<DType> finer_groups(DType dtype) {
 bool is_ggmls(DType dtype) { return dtype <= DType::q6_k; }
 
 // The same codes in finer groups, each with the scale and the minimum of its own.
-std::vector<std::byte> regrouped(std::span<const std::byte> blocks, std::int64_t elements, DType from, DType to) {
+std::vector<std::byte> regrouped(std::span<const std::byte> blocks, std::int64_t elements, DType from,
+                                 DType to) {
   const std::int64_t own = block_elements(from), finer = block_elements(to);
   std::vector<std::uint8_t> codes(static_cast<std::size_t>(elements));
-  std::vector<float> scales(static_cast<std::size_t>(elements / own)), minima(scales.size()), more, more_minima;
+  std::vector<float> scales(static_cast<std::size_t>(elements / own)), minima(scales.size()), more,
+      more_minima;
   kernel::unpack_codes(element_of(from), blocks, codes, scales, minima);
   for (std::int64_t group = 0; group < elements / finer; ++group) {
     const auto g = static_cast<std::size_t>(group * finer / own);
@@ -40,7 +42,8 @@ std::vector<std::byte> regrouped(std::span<const std::byte> blocks, std::int64_t
 }
 
 // Each head's halves as pairs of neighbours.
-std::vector<std::byte> in_pairs(const std::vector<std::byte>& from, std::int64_t rows, std::int64_t head_dim) {
+std::vector<std::byte> in_pairs(const std::vector<std::byte>& from, std::int64_t rows,
+                                std::int64_t head_dim) {
   std::vector<std::byte> to(from.size());
   const std::size_t row = from.size() / static_cast<std::size_t>(rows);
   for (std::int64_t r = 0; r < rows; ++r)

@@ -9,16 +9,17 @@
 
 namespace hone {
 
-// The type that GGUF has for a weight in this one, without its codes being chosen anew: q4_g64 and q4_g128 are
-// Q4_1 with scale and minimum repeated, q8_g64 and q8_g128 are Q8_0. Error(usage) for one that it has none for.
+// The type that GGUF has for a weight in this one, without its codes being chosen anew: q4_g64 and q4_g128
+// are Q4_1 with scale and minimum repeated, q8_g64 and q8_g128 are Q8_0. Error(usage) for one that it has
+// none for.
 DType gguf_type_for(DType stored, const std::string& weight);
 
 class GgufWeights {
  public:
   GgufWeights(const Model& model, const GgufFamily& family, std::int64_t head_dim);
 
-  // The bytes of the tensor `gguf`, in this type: a weight that is in blocks keeps its codes where the type is
-  // gguf_type_for() them, others are encoded of their f32 values. Error(input) where one is not finite.
+  // The bytes of the tensor `gguf`, in this type: a weight that is in blocks keeps its codes where the type
+  // is gguf_type_for() them, others are encoded of their f32 values. Error(input) where one is not finite.
   std::vector<std::byte> of(const ParameterSpec& spec, const std::string& gguf, DType dtype);
 
  private:

@@ -8,7 +8,8 @@
 #include "op/common.hpp"
 #include "op/ops.hpp"
 
-// linear() of a quantized weight in whole numbers: x as codes, the weight in panels (kernel/coded_product.hpp).
+// linear() of a quantized weight in whole numbers: x as codes, the weight in panels
+// (kernel/coded_product.hpp).
 namespace hone::op {
 namespace {
 
@@ -22,9 +23,8 @@ std::vector<OutputSpec> infer_codes(const InferInput& i) {
   if (!is_floating(x.dtype) || x.shape.last() % unit != 0)
     i.fail("rows are not coded", "a floating type, and a multiple of 32", to_string(x));
   const std::int64_t units = x.shape.last() / unit;
-  return {{{x.shape, DType::u8}},
-          {f32(x.shape.with_last(2 * units))},
-          {{x.shape.with_last(units), DType::i32}}};
+  return {
+      {{x.shape, DType::u8}}, {f32(x.shape.with_last(2 * units))}, {{x.shape.with_last(units), DType::i32}}};
 }
 
 kernel::RowCodes codes_of(const Operand& codes, const Operand& scales, const Operand& sums) {
@@ -43,11 +43,13 @@ void reference_codes(const Call& c) {
   const Operand& x = c.in[0];
   for (std::int64_t u = 0; u < x.type.shape.elements() / unit; ++u) {
     float most = 0;
-    for (std::int64_t i = 0; i < unit; ++i) most = std::max(most, std::abs(static_cast<float>(get(x, u * unit + i))));
+    for (std::int64_t i = 0; i < unit; ++i)
+      most = std::max(most, std::abs(static_cast<float>(get(x, u * unit + i))));
     const float scale = most / 127.0f, inverse = most > 0 ? 127.0f / most : 0.0f;
     std::int32_t sum = 0;
     for (std::int64_t i = 0; i < unit; ++i) {
-      const auto code = static_cast<std::int8_t>(std::nearbyint(static_cast<float>(get(x, u * unit + i)) * inverse));
+      const auto code =
+          static_cast<std::int8_t>(std::nearbyint(static_cast<float>(get(x, u * unit + i)) * inverse));
       c.out[0].as<std::int8_t>()[u * unit + i] = code;
       sum += code;
     }
@@ -141,11 +143,12 @@ bool takes(const Call& c) { return gaps_only_in(c, {}, {0, 1}); }
 std::int64_t scratch(const Call& c) { return kernel::scratch_bytes(arguments(c), c.pool->threads()); }
 void run(const Call& c) { kernel::run(arguments(c), c.isa, *c.pool, c.scratch); }
 
-// The code of element k of row j of the weight, and its group's numbers, by what isa/coded_product_isa.hpp says.
+// The code of element k of row j of the weight, and its group's numbers, by what isa/coded_product_isa.hpp
+// says.
 double weight_at(const Operand& panels, const kernel::CodeFormat& f, std::int64_t j, std::int64_t k) {
   const std::int64_t head = f.has_minimum ? 64 : 32, group_bytes = head + f.group / unit * 64 * f.bits;
-  const auto* group = panels.as<std::uint8_t>() + j / kernel::panel_rows * panels.type.shape[1] +
-                      k / f.group * group_bytes;
+  const auto* group =
+      panels.as<std::uint8_t>() + j / kernel::panel_rows * panels.type.shape[1] + k / f.group * group_bytes;
   const auto lane = static_cast<int>(j % kernel::panel_rows), step = static_cast<int>(k % unit / 4);
   const std::uint8_t* at = group + head + k % f.group / unit * 64 * f.bits + 4 * lane + k % 4;
   int code = 0;

@@ -46,8 +46,8 @@ class Coder {
     Node& node = rewrite_[n];
     node.op = &op::coded_linear;
     node.attributes = coded;
-    node.inputs = {x[0], x[1], x[2], panels, linear.inputs[LinearInputs::bias],
-                   linear.inputs[LinearInputs::residual]};
+    node.inputs = {
+        x[0], x[1], x[2], panels, linear.inputs[LinearInputs::bias], linear.inputs[LinearInputs::residual]};
   }
 
   // Products of one x share its codes.

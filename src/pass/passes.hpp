@@ -64,9 +64,9 @@ void cast_at_use(Program& program);
 // f32[B,1,V].
 void last_row_only(Program& program);
 
-// For generation: products with a quantized weight of one scale for a group (kernel/coded.hpp) are computed in
-// whole numbers: what they read is coded in eight bits, once for all who read it, and the weight is laid out
-// anew by a node of phase prepare (kernel/coded_product.hpp).
+// For generation: products with a quantized weight of one scale for a group (kernel/coded.hpp) are computed
+// in whole numbers: what they read is coded in eight bits, once for all who read it, and the weight is laid
+// out anew by a node of phase prepare (kernel/coded_product.hpp).
 void code_products(Program& program);
 
 // For generation: products of few rows read their weight once from end to end (kernel/few_rows.hpp). Their

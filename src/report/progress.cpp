@@ -32,10 +32,10 @@ void Progress::Smoothed::add(double amount_now, double seconds_now) {
   seconds = seconds * kept + seconds_now;
 }
 
-Progress::Progress(ProgressOptions options) : options_(options) {
+Progress::Progress(ProgressOptions options) : options_(std::move(options)) {
   tokens_.horizon = kTokensHorizon;
   steps_.horizon = kTimeLeftHorizon;
-  last_.step = options.first_step;
+  last_.step = options_.first_step;
 }
 
 void Progress::pause_until(double seconds) { busy_from_ = std::max(busy_from_, seconds); }
@@ -97,11 +97,11 @@ std::string Progress::line() const {
 
   enum Part { kStep, kBar, kPercent, kLoss, kSkipped, kSpeed, kElapsed, kLeft, kParts };
   std::string part[kParts];
-  part[kStep] = fmt::format("step {:>{}}/{}", last_.step, total.size(), total);
+  part[kStep] = fmt::format("{} {:>{}}/{}", options_.what, last_.step, total.size(), total);
   part[kPercent] = fmt::format("{:3.0f} %", std::floor(percent));
-  part[kLoss] = fmt::format("loss {:.3f}", last_.loss);
+  if (last_.loss) part[kLoss] = fmt::format("loss {:.3f}", *last_.loss);
   if (last_.skipped > 0) part[kSkipped] = fmt::format("{} skipped", last_.skipped);
-  part[kSpeed] = human_rate(tokens_.rate(), "tok/s");
+  if (tokens_.amount > 0) part[kSpeed] = human_rate(tokens_.rate(), "tok/s");
   part[kElapsed] = clock_text(last_.seconds);
   if (left_steps == 0) {
     part[kLeft] = "done";

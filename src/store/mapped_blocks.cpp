@@ -40,21 +40,20 @@ void require_fit(const MappedTensor& t, const TensorType& type) {
                                    .expected = "a multiple of " + std::to_string(block_elements(type.dtype)) +
                                                " for " + std::string(name(type.dtype)),
                                    .found = std::to_string(width)});
-  const std::string expected =
-      type_text("U8", type.shape.with_last(row_bytes(type.dtype, width)).sizes());
+  const std::string expected = type_text("U8", type.shape.with_last(row_bytes(type.dtype, width)).sizes());
   const std::string found = type_text(t.entry->dtype, t.entry->shape);
   if (found != expected)
-    throw Error(ErrorKind::input, {.what = "the quantized weight does not fit config.json",
-                                   .where = t.where(),
-                                   .expected = expected + ", " + std::string(name(type.dtype)) + " of " +
-                                               to_string(type.shape),
-                                   .found = found});
+    throw Error(ErrorKind::input,
+                {.what = "the quantized weight does not fit config.json",
+                 .where = t.where(),
+                 .expected = expected + ", " + std::string(name(type.dtype)) + " of " + to_string(type.shape),
+                 .found = found});
 }
 
 }  // namespace
 
-MappedBlocks map_blocks(NamedTensors& tensors, const BlockTypes& types, const std::vector<ParameterSpec>& specs,
-                        const std::string& config_path) {
+MappedBlocks map_blocks(NamedTensors& tensors, const BlockTypes& types,
+                        const std::vector<ParameterSpec>& specs, const std::string& config_path) {
   MappedBlocks blocks;
   Bytes bytes;
   for (const auto& [name, dtype] : types) {

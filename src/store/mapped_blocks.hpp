@@ -15,7 +15,7 @@ struct MappedBlocks {
 };
 // Those of these types, which are taken out of `tensors`. `config_path` says the types. Error(input) for a
 // weight that is missing or that the model does not have, or whose tensor is of another type or shape.
-MappedBlocks map_blocks(NamedTensors& tensors, const BlockTypes& types, const std::vector<ParameterSpec>& specs,
-                        const std::string& config_path);
+MappedBlocks map_blocks(NamedTensors& tensors, const BlockTypes& types,
+                        const std::vector<ParameterSpec>& specs, const std::string& config_path);
 
 }  // namespace hone

@@ -238,8 +238,8 @@ std::vector<SafetensorsSpec> weight_file_specs(std::vector<ParameterSpec> parame
   for (const ParameterSpec& p : parameters) {
     const Shape shape = file_shape(p);
     if (is_blocks(p.dtype))
-      specs.push_back({p.name, safetensors_dtype(DType::u8),
-                       shape.with_last(row_bytes(p.dtype, shape.last())).sizes()});
+      specs.push_back(
+          {p.name, safetensors_dtype(DType::u8), shape.with_last(row_bytes(p.dtype, shape.last())).sizes()});
     else
       specs.push_back({p.name, safetensors_dtype(p.dtype), shape.sizes()});
   }

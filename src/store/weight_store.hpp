@@ -142,8 +142,8 @@ using WeightReader = std::function<std::span<const std::byte>(const ParameterSpe
 // f32 in file layout, of a weight's bytes of the spec's type as a WeightReader gives them.
 void widen_as_filed(const ParameterSpec& spec, std::span<const std::byte> bytes, std::span<float> values);
 
-// model.safetensors, each tensor in its own type; blocks are U8[rows, bytes of a row], behind all others. What
-// was written appears at commit().
+// model.safetensors, each tensor in its own type; blocks are U8[rows, bytes of a row], behind all others.
+// What was written appears at commit().
 SafetensorsWriter written_weights(const std::string& path, std::vector<ParameterSpec> parameters,
                                   const WeightReader& read, const SafetensorsWriting& writing = {});
 // What that file has, by its header.

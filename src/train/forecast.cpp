@@ -52,12 +52,11 @@ std::vector<std::pair<std::string, std::int64_t>> breakdown(const JobPlan& job, 
   for (const auto& shared : job.shared()) {
     const TensorDef& t = shared.second.tensor;
     if (is_mapped(shared.second, store)) continue;
-    add(frozen.contains(shared.first) ? "frozen weights"
-        : t.role == Role::parameter   ? "weights"
-        : t.role == Role::input       ? "inputs"
-        : t.role == Role::constant    ? "constants"
-        : t.type.dtype == DType::f16 && t.purpose == Purpose::derived
-            ? "fp16 weights"
+    add(frozen.contains(shared.first)                                 ? "frozen weights"
+        : t.role == Role::parameter                                   ? "weights"
+        : t.role == Role::input                                       ? "inputs"
+        : t.role == Role::constant                                    ? "constants"
+        : t.type.dtype == DType::f16 && t.purpose == Purpose::derived ? "fp16 weights"
         : t.type.dtype == DType::u8 && t.purpose == Purpose::derived
             ? "quantized weights"
             : purposes[static_cast<std::size_t>(t.purpose)],

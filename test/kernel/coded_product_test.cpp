@@ -75,7 +75,8 @@ TEST(CodedProduct, IsTheProductOfCodedRows) {
             for (std::int64_t k = 0; k < K; ++k) {
               const auto at = static_cast<std::size_t>(r * K + k);
               const double coded = static_cast<double>(codes.scales[2 * (at / 32)]) * codes.codes[at];
-              ASSERT_NEAR(coded, static_cast<double>(x[at]), 0.51 * static_cast<double>(codes.scales[2 * (at / 32)]));
+              ASSERT_NEAR(coded, static_cast<double>(x[at]),
+                          0.51 * static_cast<double>(codes.scales[2 * (at / 32)]));
               const double term = coded * static_cast<double>(w.values[static_cast<std::size_t>(j * K + k)]);
               sum += term, size += std::abs(term);
             }

@@ -59,8 +59,8 @@ TEST_P(QuantizedFolder, ComesBackWithItsBits) {
   }
 }
 
-// Computed from blocks it is as over the same numbers in f32: but for rounding where a prompt is read, and for
-// activations of eight bits where a token is.
+// Computed from blocks it is as over the same numbers in f32: but for rounding where a prompt is read, and
+// for activations of eight bits where a token is.
 TEST_P(QuantizedFolder, IsAsTheSameNumbersInF32) {
   for (const Model& dense : {small_llama(), small_gpt2()}) {
     const std::string saved = folder_.file(dense.family()), wide = folder_.file(dense.family() + "_wide");
@@ -101,7 +101,8 @@ TEST_P(QuantizedFolder, AnAdapterLearnsOverIt) {
   const Batch unseen = toy_batch(77, 4, 16, model.vocab_size());
   const double before = whole.evaluate(unseen).loss;
   for (int n = 0; n < 12; ++n)
-    for (Trainer* t : {&whole, &parts}) t->step(toy_batch(n, 4, 16, model.vocab_size()), {.lr = 1e-2f, .clip = 1});
+    for (Trainer* t : {&whole, &parts})
+      t->step(toy_batch(n, 4, 16, model.vocab_size()), {.lr = 1e-2f, .clip = 1});
   EXPECT_LT(whole.evaluate(unseen).loss, before);
   EXPECT_EQ(whole.weights_hash(), parts.weights_hash());
   whole.save(folder_.file("adapter"));
@@ -129,9 +130,10 @@ TEST_P(QuantizedFolder, KeepsItsCodesInAGgufFile) {
   const std::string gguf = folder_.file("m.gguf");
   const int bits = static_cast<int>(row_bytes(dtype, 128) / 16);
   if (bits < 4) {
-    EXPECT_NE(error_of(ErrorKind::usage, [&] { write_model(open(folder_.file("m")), folder_.file("m"), gguf); })
-                  .find("name a folder"),
-              std::string::npos);
+    EXPECT_NE(
+        error_of(ErrorKind::usage, [&] { write_model(open(folder_.file("m")), folder_.file("m"), gguf); })
+            .find("name a folder"),
+        std::string::npos);
     EXPECT_FALSE(is_file(gguf));
     return;
   }
@@ -145,8 +147,8 @@ TEST_P(QuantizedFolder, KeepsItsCodesInAGgufFile) {
 
 INSTANTIATE_TEST_SUITE_P(Each, QuantizedFolder,
                          testing::Values(DType::q2_g32, DType::q2_g128, DType::q3_g64, DType::q4_g64,
-                                         DType::q4_g128, DType::q8_g64, DType::q8_g128, DType::q4_0, DType::q4_1,
-                                         DType::q8_0),
+                                         DType::q4_g128, DType::q8_g64, DType::q8_g128, DType::q4_0,
+                                         DType::q4_1, DType::q8_0),
                          [](const auto& each) { return std::string(name(each.param)); });
 
 class BadQuantizedFolder : public testing::Test {

@@ -148,8 +148,9 @@ struct Format<Element::q6_k> {
 };
 
 // hone's own: a scale in f16, but for codes of eight bits a minimum in f16, then the codes. Code i of a block
-// lies in byte i % n at bit i / n * bits, of n bytes, which hold the codes of less than eight bits side by side
-// (as ggml's Q4_1 has them); of three bits, the upper one stands behind the lower two, at bit i of its bytes.
+// lies in byte i % n at bit i / n * bits, of n bytes, which hold the codes of less than eight bits side by
+// side (as ggml's Q4_1 has them); of three bits, the upper one stands behind the lower two, at bit i of its
+// bytes.
 template <int units, bool minimum>
 struct OneGroup {
   static constexpr bool halves = false, has_minimum = minimum;

@@ -1,5 +1,5 @@
 // Products of coded rows with panels of a quantized weight. A few rows meet the panels as they come from
-// memory; for many, three panels at a time are expanded to eight bits in the second-level cache.
+// memory; for many, some units of three panels at a time are expanded to eight bits in the first-level cache.
 #include "kernel/isa/code_unit.hpp"
 #include "kernel/isa/coded_product_isa.hpp"
 #include "kernel/isa/coded_tile.hpp"
@@ -38,28 +38,29 @@ constexpr std::int64_t most_direct_rows = 4, direct_panels = 4;
 // --- a few rows --------------------------------------------------------------------------------------------
 
 template <int bits, bool minimum, int rows>
-HONE_INLINE void direct_panel(const PanelProduct& p, const TileRows& x, const std::uint8_t* panel, float* out) {
+HONE_INLINE void direct_panel(const PanelProduct& p, const TileRows& x, const std::uint8_t* panel,
+                              float* out) {
   E sum[rows][parts_of_panel] = {};
   for (std::int64_t g = 0, u = 0; g < p.shape.groups; ++g, panel += p.shape.group_bytes()) {
     const std::uint8_t* at = panel + (minimum ? 64 : 32);
     E scale[parts_of_panel], least[parts_of_panel];
 #pragma GCC unroll 2
     for (int v = 0; v < parts_of_panel; ++v) {
-      scale[v] = halves_of(panel + 2 * columns * v);
-      if constexpr (minimum) least[v] = halves_of(panel + 32 + 2 * columns * v);
+      scale[v] = halves_of(panel + 2 * vector_columns * v);
+      if constexpr (minimum) least[v] = halves_of(panel + 32 + 2 * vector_columns * v);
     }
     for (std::int64_t i = 0; i < p.shape.group_units; ++i, ++u, at += 64 * bits) {
       __builtin_prefetch(at + 1024), __builtin_prefetch(at + 1088);
       if constexpr (bits > 2) __builtin_prefetch(at + 1152), __builtin_prefetch(at + 1216);
       add_unit<bits != 8, minimum, rows, parts_of_panel>(
           x, u, p.shape.zero,
-          [&]<int j>(int v) __attribute__((always_inline)) { return packed_codes<bits, j>(at + 4 * columns * v); },
+          [&]<int j>(int v)
+              __attribute__((always_inline)) { return packed_codes<bits, j>(at + 4 * vector_columns * v); },
           [&](int v) __attribute__((always_inline)) { return scale[v]; },
           [&](int v) __attribute__((always_inline)) { return least[v]; }, sum);
     }
   }
-  for (int r = 0; r < rows; ++r)
-    std::memcpy(out + r * direct_panels * panel_rows, sum[r], sizeof sum[r]);
+  for (int r = 0; r < rows; ++r) std::memcpy(out + r * direct_panels * panel_rows, sum[r], sizeof sum[r]);
 }
 
 template <int rows>
@@ -70,7 +71,8 @@ void multiply_direct(const PanelProduct& p, std::int64_t first, std::int64_t cou
       alignas(64) float tile[rows * direct_panels * panel_rows] = {};
       const std::int64_t panels = smaller(direct_panels, count - c), column = (first + c) * panel_rows;
       for (std::int64_t i = 0; i < panels; ++i)
-        direct_panel<bits, minimum, rows>(p, x, p.panels + (first + c + i) * p.shape.bytes(), tile + i * panel_rows);
+        direct_panel<bits, minimum, rows>(p, x, p.panels + (first + c + i) * p.shape.bytes(),
+                                          tile + i * panel_rows);
       finish_tile(p.product, {row, column, rows, smaller(panels * panel_rows, p.product.N - column)}, tile,
                   direct_panels * panel_rows);
     }
@@ -79,27 +81,32 @@ void multiply_direct(const PanelProduct& p, std::int64_t first, std::int64_t cou
 
 // --- many rows ---------------------------------------------------------------------------------------------
 
-// Panels that are expanded: codes [unit][step][panels][64], scales and minima f32 [unit][panels][2][16].
+// Some units of panels, expanded: codes [unit][step][panels][64], scales and minima f32
+// [unit][panels][2][16]. Sums of all rows [rows][tile_stride] wait while the next units are: so weights are
+// read from the first-level cache by all rows, and units are still added in order.
 struct Expanded {
   std::uint8_t* codes;
-  float* scales;
+  float *scales, *sums;
+  std::int64_t panels, first_unit, units;
 };
 
 template <int bits, bool minimum>
 HONE_INLINE void expand_panel(const PanelShape& shape, const std::uint8_t* panel, std::int64_t i,
-                              std::int64_t count, const Expanded& to) {
-  for (std::int64_t g = 0, u = 0; g < shape.groups; ++g, panel += shape.group_bytes()) {
+                              const Expanded& to) {
+  panel += to.first_unit / shape.group_units * shape.group_bytes();
+  for (std::int64_t u = 0; u < to.units; panel += shape.group_bytes()) {
     const std::uint8_t* at = panel + (minimum ? 64 : 32);
     for (std::int64_t k = 0; k < shape.group_units; ++k, ++u, at += 64 * bits)
       for (int v = 0; v < parts_of_panel; ++v) {
-        float* scales = to.scales + (u * count + i) * 32 + columns * v;
-        const E scale = halves_of(panel + 2 * columns * v),
-                least = minimum ? halves_of(panel + 32 + 2 * columns * v) : scale;
+        float* scales = to.scales + (u * to.panels + i) * 32 + vector_columns * v;
+        const E scale = halves_of(panel + 2 * vector_columns * v),
+                least = minimum ? halves_of(panel + 32 + 2 * vector_columns * v) : scale;
         std::memcpy(scales, &scale, sizeof scale);
         std::memcpy(scales + 16, &least, sizeof least);
         each_step<0>([&]<int j>() __attribute__((always_inline)) {
-          const B codes = packed_codes<bits, j>(at + 4 * columns * v);
-          std::memcpy(to.codes + ((u * steps + j) * count + i) * 64 + 4 * columns * v, &codes, sizeof codes);
+          const B codes = packed_codes<bits, j>(at + 4 * vector_columns * v);
+          std::memcpy(to.codes + ((u * steps + j) * to.panels + i) * 64 + 4 * vector_columns * v, &codes,
+                      sizeof codes);
         });
       }
   }
@@ -114,70 +121,74 @@ constexpr int tile_vectors = 2;
 constexpr std::int64_t rows_of_tile = 4, tile_stride = panels_at_once * panel_rows;
 
 template <bool narrow, bool minimum, int rows, int vectors>
-HONE_INLINE void expanded_tile(const PanelProduct& p, const TileRows& x, const Expanded& w, std::int64_t count,
-                               std::int64_t first_vector, float* out) {
-  E sum[rows][vectors] = {};
-  const std::uint8_t* codes = w.codes + first_vector * 4 * columns;
-  for (std::int64_t u = 0; u < p.a.K / unit; ++u, codes += steps * count * 64) {
+HONE_INLINE void expanded_tile(const TileRows& x, int zero, const Expanded& w, std::int64_t first_vector,
+                               float* sums) {
+  E sum[rows][vectors];
+#pragma GCC unroll 8
+  for (int r = 0; r < rows; ++r)
+#pragma GCC unroll 8
+    for (int v = 0; v < vectors; ++v)
+      sum[r][v] = load_as<E>(sums + r * tile_stride + (first_vector + v) * vector_columns);
+  const std::uint8_t* codes = w.codes + first_vector * 4 * vector_columns;
+  for (std::int64_t u = 0; u < w.units; ++u, codes += steps * w.panels * 64) {
     const auto scales = [&](int v) __attribute__((always_inline)) {
       const std::int64_t vector = first_vector + v;
-      return w.scales + (u * count + vector / parts_of_panel) * 32 + vector % parts_of_panel * columns;
+      return w.scales + (u * w.panels + vector / parts_of_panel) * 32 +
+             vector % parts_of_panel * vector_columns;
     };
     add_unit<narrow, minimum, rows, vectors>(
-        x, u, p.shape.zero,
+        x, w.first_unit + u, zero,
         [&]<int j>(int v) __attribute__((always_inline)) {
-          return load_as<B>(codes + j * count * 64 + v * 4 * columns);
+          return load_as<B>(codes + j * w.panels * 64 + v * 4 * vector_columns);
         },
         [&](int v) __attribute__((always_inline)) { return load_as<E>(scales(v)); },
         [&](int v) __attribute__((always_inline)) { return load_as<E>(scales(v) + 16); }, sum);
   }
+#pragma GCC unroll 8
   for (int r = 0; r < rows; ++r)
-    std::memcpy(out + r * tile_stride + first_vector * columns, sum[r], sizeof sum[r]);
+    std::memcpy(sums + r * tile_stride + first_vector * vector_columns, sum[r], sizeof sum[r]);
 }
 
 template <bool narrow, bool minimum, int rows>
 [[gnu::noinline]] void expanded_rows(const PanelProduct& p, std::int64_t row, const Expanded& w,
-                                     std::int64_t count, float* out) {
+                                     float* sums) {
   const TileRows x = rows_from(p.a, row);
-  const std::int64_t vectors = count * parts_of_panel;
+  const std::int64_t vectors = w.panels * parts_of_panel;
   std::int64_t v = 0;
   for (; v + tile_vectors <= vectors; v += tile_vectors)
-    expanded_tile<narrow, minimum, rows, tile_vectors>(p, x, w, count, v, out);
-  for (; v < vectors; ++v) expanded_tile<narrow, minimum, rows, 1>(p, x, w, count, v, out);
+    expanded_tile<narrow, minimum, rows, tile_vectors>(x, p.shape.zero, w, v, sums);
+  for (; v < vectors; ++v) expanded_tile<narrow, minimum, rows, 1>(x, p.shape.zero, w, v, sums);
 }
 
-template <bool narrow, bool minimum>
-HONE_INLINE void multiply_expanded(const PanelProduct& p, const Expanded& w, std::int64_t first,
-                                   std::int64_t count, std::int64_t first_row, std::int64_t rows) {
-  const std::int64_t column = first * panel_rows, valid = smaller(count * panel_rows, p.product.N - column);
-  for (std::int64_t r = 0; r < rows;) {
-    alignas(64) float tile[rows_of_tile * tile_stride];
-    const std::int64_t some = rows - r >= rows_of_tile ? rows_of_tile : 1;
-    if (some == 1)
-      expanded_rows<narrow, minimum, 1>(p, first_row + r, w, count, tile);
-    else
-      expanded_rows<narrow, minimum, rows_of_tile>(p, first_row + r, w, count, tile);
-    finish_tile(p.product, {first_row + r, column, some, valid}, tile, tile_stride);
-    r += some;
+template <int bits, bool minimum>
+HONE_INLINE void multiply_panels(const PanelProduct& p, std::int64_t first, Expanded& w,
+                                 std::int64_t first_row, std::int64_t rows) {
+  const std::int64_t all = p.a.K / unit;
+  std::memset(w.sums, 0, static_cast<std::size_t>(rows * tile_stride) * sizeof(float));
+  for (w.first_unit = 0; w.first_unit < all; w.first_unit += units_at_once) {
+    w.units = smaller(units_at_once, all - w.first_unit);
+    for (std::int64_t i = 0; i < w.panels; ++i)
+      expand_panel<bits, minimum>(p.shape, p.panels + (first + i) * p.shape.bytes(), i, w);
+    std::int64_t r = 0;
+    for (; r + rows_of_tile <= rows; r += rows_of_tile)
+      expanded_rows<bits != 8, minimum, rows_of_tile>(p, first_row + r, w, w.sums + r * tile_stride);
+    for (; r < rows; ++r) expanded_rows<bits != 8, minimum, 1>(p, first_row + r, w, w.sums + r * tile_stride);
   }
 }
 
 void multiply_many(const PanelProduct& p, std::int64_t first, std::int64_t count, std::int64_t first_row,
                    std::int64_t rows, void* scratch) {
-  auto* codes = static_cast<std::uint8_t*>(scratch);
-  const Expanded w{codes, reinterpret_cast<float*>(codes + panels_at_once * panel_rows * p.a.K)};
-  for (std::int64_t c = 0; c < count; c += panels_at_once) {
-    const std::int64_t panels = smaller(panels_at_once, count - c);
-    with_format(p.shape, [&]<int bits, bool minimum>() {
-      for (std::int64_t i = 0; i < panels; ++i)
-        expand_panel<bits, minimum>(p.shape, p.panels + (first + c + i) * p.shape.bytes(), i, panels, w);
-    });
-    if (p.shape.bits == 8)
-      multiply_expanded<false, false>(p, w, first + c, panels, first_row, rows);
-    else if (p.shape.has_minimum)
-      multiply_expanded<true, true>(p, w, first + c, panels, first_row, rows);
-    else
-      multiply_expanded<true, false>(p, w, first + c, panels, first_row, rows);
+  auto* sums = static_cast<float*>(scratch);
+  float* scales = sums + panel_task_rows * tile_stride;
+  Expanded w{
+      reinterpret_cast<std::uint8_t*>(scales + units_at_once * panels_at_once * 32), scales, sums, 0, 0, 0};
+  for (std::int64_t c = first; c < first + count; c += panels_at_once) {
+    w.panels = smaller(panels_at_once, first + count - c);
+    with_format(p.shape,
+                [&]<int bits, bool minimum>() { multiply_panels<bits, minimum>(p, c, w, first_row, rows); });
+    const std::int64_t column = c * panel_rows;
+    finish_tile(p.product, {first_row, column, rows, smaller(w.panels * panel_rows, p.product.N - column)},
+                sums, tile_stride);
   }
 }
 

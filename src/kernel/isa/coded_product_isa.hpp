@@ -1,5 +1,5 @@
-// What kernel/coded_product.cpp hands to the loops of coded_product.cpp, which are compiled once per instruction
-// set.
+// What kernel/coded_product.cpp hands to the loops of coded_product.cpp, which are compiled once per
+// instruction set.
 #pragma once
 #include <cstdint>
 
@@ -10,10 +10,10 @@ namespace hone::kernel {
 
 // Rows of activations as whole numbers of eight bits, by units of 32: x is about scale * code.
 struct RowCodes {
-  std::int64_t K = 0;             // of a row, a multiple of 32
-  std::int8_t* codes = nullptr;   // [rows][K], from -127 to 127
-  float* scales = nullptr;        // [rows][K / 32][2]: scale, and scale times the sum of the unit's codes
-  std::int32_t* sums = nullptr;   // [rows][K / 32]: of the unit's codes
+  std::int64_t K = 0;            // of a row, a multiple of 32
+  std::int8_t* codes = nullptr;  // [rows][K], from -127 to 127
+  float* scales = nullptr;       // [rows][K / 32][2]: scale, and scale times the sum of the unit's codes
+  std::int32_t* sums = nullptr;  // [rows][K / 32]: of the unit's codes
 };
 
 // How a panel, 16 rows of a weight, lies in memory: group by group
@@ -27,9 +27,7 @@ struct PanelShape {
   std::int64_t groups = 0, group_units = 1;
 
   constexpr std::int64_t unit_bytes() const { return 64 * bits; }
-  constexpr std::int64_t group_bytes() const {
-    return (has_minimum ? 64 : 32) + group_units * unit_bytes();
-  }
+  constexpr std::int64_t group_bytes() const { return (has_minimum ? 64 : 32) + group_units * unit_bytes(); }
   constexpr std::int64_t bytes() const { return groups * group_bytes(); }
 };
 constexpr std::int64_t panel_rows = 16;
@@ -44,12 +42,16 @@ struct PanelProduct {
 struct PanelTable {
   // Rows from `first` on of x, of floating elements.
   void (*code_rows)(In x, std::int64_t stride, std::int64_t first, std::int64_t rows, const RowCodes& to);
-  // Columns of `count` panels from `first` on, of rows from `first_row` on. `scratch`: panel_scratch_bytes.
+  // Columns of `count` panels from `first` on, of at most panel_task_rows rows from `first_row` on.
+  // `scratch`: panel_scratch_bytes, for more than four rows.
   void (*multiply)(const PanelProduct&, std::int64_t first, std::int64_t count, std::int64_t first_row,
                    std::int64_t rows, void* scratch);
 };
-constexpr std::int64_t panels_at_once = 3;  // that are expanded together
-constexpr std::int64_t expanded_panel_bytes(std::int64_t K) { return panel_rows * K + K / 32 * 128; }
+constexpr std::int64_t panel_task_rows = 64;
+constexpr std::int64_t panels_at_once = 3, units_at_once = 8;  // that are expanded together; whole groups
+// Sums of the rows, scales and minima, codes.
+constexpr std::int64_t panel_scratch_bytes =
+    panels_at_once * panel_rows * (panel_task_rows * 4 + units_at_once * (8 + 32));
 
 HONE_BUILDS(PanelTable, panel_table);
 

@@ -1,26 +1,26 @@
 // A tile of products of coded rows with panels (kernel/coded_product.hpp): some rows by some columns.
 //
 // Codes of a unit of 32 multiply and add up in whole numbers, exactly, so in whatever way a build does it; to
-// the sum in f32 a unit adds fma(sum of codes, scales' product, .) and then fma(minimum, sum of x, .), units in
-// order. So a result has the same bits for any number of rows, and on every vector instruction set.
+// the sum in f32 a unit adds fma(sum of codes, scales' product, .) and then fma(minimum, sum of x, .), units
+// in order. So a result has the same bits for any number of rows, and on every vector instruction set.
 #pragma once
 #include "kernel/isa/coded_product_isa.hpp"
 #include "kernel/isa/simd.hpp"
 
 namespace hone::kernel::HONE_ISA {
 
-// A vector has the codes of four neighbours for each of `columns` columns.
+// A vector has the codes of four neighbours for each of so many columns of a panel.
 #if defined(__AVX512VNNI__)
-constexpr int columns = 16;
+constexpr int vector_columns = 16;
 #else
-constexpr int columns = 8;
+constexpr int vector_columns = 8;
 #endif
-constexpr int parts_of_panel = panel_rows / columns, steps = 8;
+constexpr int parts_of_panel = panel_rows / vector_columns, steps = 8;
 
-typedef std::uint8_t B __attribute__((vector_size(columns * 4)));
-typedef std::uint16_t B2 __attribute__((vector_size(columns * 4)));
-typedef std::int32_t S __attribute__((vector_size(columns * 4)));
-typedef float E __attribute__((vector_size(columns * 4)));
+typedef std::uint8_t B __attribute__((vector_size(vector_columns * 4)));
+typedef std::uint16_t B2 __attribute__((vector_size(vector_columns * 4)));
+typedef std::int32_t S __attribute__((vector_size(vector_columns * 4)));
+typedef float E __attribute__((vector_size(vector_columns * 4)));
 
 template <class V>
 HONE_INLINE V load_as(const void* p) {
@@ -53,7 +53,7 @@ HONE_INLINE E halves_of(const std::uint8_t* p) {  // f16
   return (E)_mm256_cvtph_ps(load_as<__m128i>(p));
 #else
   E e;
-  for (int i = 0; i < columns; ++i) {
+  for (int i = 0; i < vector_columns; ++i) {
     f16 x;
     std::memcpy(&x, p + 2 * i, sizeof x);
     e[i] = load_first(&x, 1)[0];
@@ -113,18 +113,18 @@ struct UnitSum {
     return (E)_mm256_cvtepi32_ps(_mm256_add_epi32(all, _mm256_set1_epi32(begun)));
   }
 #else
-  std::int32_t sum[columns];
+  std::int32_t sum[vector_columns];
   HONE_INLINE void begin(std::int32_t from) {
     for (std::int32_t& s : sum) s = from;
   }
   HONE_INLINE void add(B codes, std::int32_t four) {
     std::int8_t x[4];
     std::memcpy(x, &four, sizeof x);
-    for (int i = 0; i < 4 * columns; ++i) sum[i / 4] += codes[i] * x[i % 4];
+    for (int i = 0; i < 4 * vector_columns; ++i) sum[i / 4] += codes[i] * x[i % 4];
   }
   HONE_INLINE E whole() const {
     E e;
-    for (int i = 0; i < columns; ++i) e[i] = static_cast<float>(sum[i]);
+    for (int i = 0; i < vector_columns; ++i) e[i] = static_cast<float>(sum[i]);
     return e;
   }
 #endif

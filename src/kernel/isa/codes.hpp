@@ -56,8 +56,8 @@ HONE_INLINE C nibbles(const std::uint8_t* p) {
 #endif
 }
 
-// Two bits each: of a block of so many units, code i lies in byte i % (8 * units), at bit i / (8 * units) * 2.
-// Unit u of it.
+// Two bits each: of a block of so many units, code i lies in byte i % (8 * units), at bit i / (8 * units)
+// * 2. Unit u of it.
 template <int units, int u>
 HONE_INLINE C two_bits(const std::uint8_t* p) {
 #if defined(__AVX2__)
