@@ -58,6 +58,12 @@ class Settings {
     return otherwise;
   }
 
+  // The same, and none where the config says null.
+  std::string special(const char* key, const std::string& otherwise) const {
+    const auto it = config_.find(key);
+    return it != config_.end() && it->is_null() ? std::string() : token(key, otherwise);
+  }
+
   // Those that the files describe with their flags, then the special ones of these names, by id. What the
   // vocabulary lacks gets the next ids, in the order of the names, which is Transformers' of its attributes.
   Json added_tokens(const nlohmann::json& vocabulary, const std::vector<std::string>& names) const {
@@ -138,10 +144,10 @@ constexpr SpecialNames gpt2_names{end_of_text, end_of_text, end_of_text, "", "",
     bert_names{"", "", "[UNK]", "[SEP]", "[PAD]", "[CLS]", "[MASK]"};
 
 std::vector<std::string> special_tokens(const Settings& s, const SpecialNames& n) {
-  return {s.token("bos_token", n.begin),   s.token("eos_token", n.end),
-          s.token("unk_token", n.unknown), s.token("sep_token", n.separator),
-          s.token("pad_token", n.padding), s.token("cls_token", n.class_token),
-          s.token("mask_token", n.mask)};
+  return {s.special("bos_token", n.begin),   s.special("eos_token", n.end),
+          s.special("unk_token", n.unknown), s.special("sep_token", n.separator),
+          s.special("pad_token", n.padding), s.special("cls_token", n.class_token),
+          s.special("mask_token", n.mask)};
 }
 
 Json named_id(const nlohmann::json& vocabulary, const std::string& token, const std::string& where) {
