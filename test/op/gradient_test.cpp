@@ -40,9 +40,9 @@ Case packed() {
   });
 }
 
-std::vector<Case> architectures() {
+// Other losses than the next token's.
+std::vector<Case> objectives() {
   std::vector<Case> all;
-  all.push_back(middle("embedding", [](Tensor x) { return x; }));
   all.push_back(middle("label_smoothing", [](Tensor x) { return gelu(x); }));
   all.back().objective = next_token({.label_smoothing = 0.2f});
   all.push_back(middle("soft_labels", [](Tensor x) { return gelu(x); }));
@@ -52,6 +52,13 @@ std::vector<Case> architectures() {
     return {{"loss", soft_cross_entropy(out.at("logits"), labels, ids, b.input("masses", {T, 4}, {}),
                                         {.share = 0.7f, .temperature = 1.5f})}};
   };
+  return all;
+}
+
+std::vector<Case> architectures() {
+  std::vector<Case> all;
+  all.push_back(middle("embedding", [](Tensor x) { return x; }));
+  for (Case& c : objectives()) all.push_back(std::move(c));
   all.push_back(
       middle("linear", [](Tensor x) { return linear(linear(x, "a", 9), "b", 7, {.bias = false}); }));
   all.push_back(middle("add", [](Tensor x) { return x + linear(x + x, "a", C); }));
