@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "hone/error.hpp"
+#include "hone/tokenizer.hpp"
 
 namespace hone {
 
@@ -71,5 +72,7 @@ class HONE_API ChatTemplate {
 // What a model's tokenizer_config.json, or GGUF file, calls bos_token, eos_token and so on; empty without
 // them.
 HONE_API std::map<std::string, std::string> special_token_names(const std::string& model);
+// Its tokenizer; none where it has none, or one that hone does not read: for whoever uses another one.
+HONE_API std::optional<Tokenizer> readable_tokenizer(const std::string& model);
 
 }  // namespace hone

@@ -35,6 +35,7 @@ struct ExampleOptions {
   std::int64_t seq = 0;                // tokens of a sample; 0: as many as the longest example takes
   TooLong too_long = TooLong::error;   // what becomes of an example with more
   bool train_on_prompt = false;        // the loss looks at everything
+  std::optional<std::int32_t> end{};   // ends a completion or a text; none: the tokenizer's end_of_text()
   // Several examples in a row of seq, where they fit: for models whose attention is kept within each
   // (hone/training_run.hpp). Held-out examples have rows of their own.
   bool packed = false;

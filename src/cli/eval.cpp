@@ -7,6 +7,7 @@
 #include "cli/json_line.hpp"
 #include "cli/terminal.hpp"
 #include "cli/training_session.hpp"
+#include "hone/chat.hpp"
 
 namespace hone::cli {
 namespace {
@@ -20,7 +21,7 @@ struct Options {
 
 // A loss over ids that mean something else to the model says nothing.
 void require_own_tokenizer(const Options& o, const Tokenizer& used) {
-  const auto own = Tokenizer::of_model(o.model);
+  const auto own = readable_tokenizer(o.model);
   if (own && *own != used)
     throw Error(ErrorKind::usage, {.what = "--tokenizer is not the tokenizer that the model was trained with",
                                    .where = o.model,
@@ -97,7 +98,7 @@ void add_eval(Command& app) {
                 "of pairs in JSON lines (default: source, src or input)");
   c->add_option("--target-field", o->pairs.target_field, "(default: target, tgt or output)");
   c->add_option("--tokenizer", o->tokenizer,
-                "byte, char or a tokenizer.json, for a model folder that has none");
+                "byte, char or a tokenizer.json, for a model that has none, or one that is not read");
   c->add_option("--seq", o->eval.seq, "tokens a window, the last may be shorter (0: chosen)")
       ->capture_default_str();
   c->add_option("--stride", o->eval.stride,

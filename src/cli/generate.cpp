@@ -10,6 +10,7 @@
 #include "cli/adapter.hpp"
 #include "cli/generation_options.hpp"
 #include "cli/json_line.hpp"
+#include "cli/named_tokenizer.hpp"
 #include "cli/terminal.hpp"
 #include "cli/training_session.hpp"
 
@@ -19,7 +20,7 @@ namespace {
 using Ids = std::vector<std::int32_t>;
 
 struct Options {
-  std::string model, adapter, prompt, prompt_file, prompts, prompt_cache, precision = "f32";
+  std::string model, adapter, tokenizer, prompt, prompt_file, prompts, prompt_cache, precision = "f32";
   std::int64_t parallel = 4;
   GenerateOptions plan;
   SamplingOptions sampling;
@@ -37,14 +38,25 @@ std::string prompt_of(const Options& o) {
   return o.prompt == "-" ? LineInput().rest() : o.prompt;
 }
 
+// Of a file of prompts, which passes over lines without any text.
+std::string where_of(const Options& o, std::ptrdiff_t prompt) {
+  if (o.prompts.empty()) return {};
+  std::ifstream file(o.prompts);
+  std::int64_t number = 0;
+  for (std::string line; prompt >= 0 && std::getline(file, line); ++number)
+    prompt -= line.find_first_not_of(" \t\r") == std::string::npos ? 0 : 1;
+  return fmt::format("{}, line {}", o.prompts, number);
+}
+
 // Room for the longest prompt and what shall follow it, as far as the model goes. Error(input), before
 // weights are read, for a prompt that is longer than that.
 std::int64_t context_for(const Options& o, const Model& model, const std::vector<Ids>& prompts) {
   const std::int64_t most = o.context_given ? o.plan.context : model.context();
-  std::int64_t longest = 1;
-  for (const Ids& ids : prompts) longest = std::max(longest, std::ssize(ids));
+  const auto at = std::ranges::max_element(prompts, {}, [](const Ids& ids) { return ids.size(); });
+  const std::int64_t longest = std::max<std::int64_t>(1, std::ssize(*at));
   if (most > 0 && longest > most)
     throw Error(ErrorKind::input, {.what = "the prompt exceeds the context",
+                                   .where = where_of(o, at - prompts.begin()),
                                    .expected = fmt::format("at most {} tokens", most),
                                    .found = std::to_string(longest),
                                    .hint = "shorten the prompt"});
@@ -118,8 +130,7 @@ void run(Options o) {
   o.plan.precision = precision_from_name(o.precision);
   o.sampling.stop = interruption();
   const Model model = open_model(o.model, o.adapter);
-  const Tokenizer tokenizer = Tokenizer::open(o.model);
-  print_notes(tokenizer.notes());
+  const Tokenizer tokenizer = tokenizer_for(o.model, o.tokenizer);
   add_end_tokens(o.sampling, generation_defaults(o.model));
   o.prompts.empty() ? run_one(o, model, tokenizer) : run_all(o, model, tokenizer);
 }
@@ -161,6 +172,7 @@ void add_generate(Command& app) {
   auto* o = new_kept<Options>();
   c->add_option("model", o->model, "model folder")->required();
   add_adapter(*c, o->adapter);
+  add_tokenizer_option(*c, o->tokenizer);
   c->add_option("-p,--prompt", o->prompt, "what to continue, or the source; -: all of stdin");
   c->add_option("-f,--prompt-file", o->prompt_file, "the same from a file");
   c->add_option("--prompts", o->prompts,

@@ -4,6 +4,7 @@
 
 #include "cli/adapter.hpp"
 #include "cli/generation_options.hpp"
+#include "cli/named_tokenizer.hpp"
 #include "cli/terminal.hpp"
 #include "hone/chat.hpp"
 #include "hone/generate.hpp"
@@ -15,7 +16,7 @@ namespace {
 constexpr std::int64_t usual_context = 4096;
 
 struct Options {
-  std::string model, adapter, system, template_file, variables, precision = "f32";
+  std::string model, adapter, tokenizer, system, template_file, variables, precision = "f32";
   GenerateOptions plan;
   SamplingOptions sampling;
   bool verbose_prompt = false;
@@ -63,10 +64,9 @@ class Chat {
   Chat(const Options& o, const Model& model)
       : o_(o),
         template_(template_of(o)),
-        tokenizer_(Tokenizer::open(o.model)),
+        tokenizer_(tokenizer_for(o.model, o.tokenizer)),
         generator_(GeneratePlan(model, o.plan)),
         terminal_(is_terminal(0) && is_terminal(1)) {
-    print_notes(tokenizer_.notes());
     add_turn_ends(o_.sampling, template_, tokenizer_);
     clear();
   }
@@ -209,6 +209,7 @@ void add_run(Command& app) {
   o->sampling.max_tokens = -1;
   c->add_option("model", o->model, "model folder, or a GGUF file")->required();
   add_adapter(*c, o->adapter);
+  add_tokenizer_option(*c, o->tokenizer);
   c->add_option("--system", o->system, "a system message, which begins the chat");
   c->add_option("--chat-template", o->template_file, "a file in Jinja, instead of the model's own template");
   c->add_option("--chat-template-kwargs", o->variables,

@@ -8,6 +8,7 @@
 
 #include "cli/command.hpp"
 #include "cli/json_line.hpp"
+#include "cli/named_tokenizer.hpp"
 #include "cli/terminal.hpp"
 #include "cli/training_session.hpp"
 #include "hone/text.hpp"
@@ -73,16 +74,6 @@ void add_train_tokenizer(Command& tokenizer) {
                 : fmt::format("{} tokens in {}/tokenizer.json; the text takes {} of them, {:.2f} bytes each",
                               made.tokenizer.vocab_size(), *out, made.tokens, ratio));
   });
-}
-
-Tokenizer named_tokenizer(const std::string& name) {
-  if (name == "char")
-    throw Error(ErrorKind::usage, {.what = "a char tokenizer has the characters of a text",
-                                   .where = "--tokenizer char",
-                                   .hint = "name the folder of a model that was trained with it"});
-  const Tokenizer t = name == "byte" ? Tokenizer::bytes() : Tokenizer::open(name);
-  print_notes(t.notes());
-  return t;
 }
 
 void add_encode(Command& tokenizer) {

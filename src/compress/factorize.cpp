@@ -156,9 +156,14 @@ std::vector<std::int64_t> ranks_within(const std::vector<Product>& products, dou
   }
   std::ranges::stable_sort(order, [](const Rank& a, const Rank& b) { return a.value > b.value; });
   auto left = static_cast<std::int64_t>(keep * static_cast<double>(all));
+  // What one more rank takes: the last one makes the product whole.
+  const auto price = [&](std::size_t product) {
+    const Product& p = products[product];
+    return ranks[product] + 1 < p.most() ? p.numbers_a_rank() : p.numbers() - ranks[product] * p.numbers_a_rank();
+  };
   const auto give = [&](std::size_t product) {
+    left -= price(product);
     ++ranks[product];
-    left -= products[product].numbers_a_rank();
   };
   for (std::size_t i = 0; i < products.size(); ++i) give(i);  // each has one
   if (left < 0)
@@ -170,8 +175,7 @@ std::vector<std::int64_t> ranks_within(const std::vector<Product>& products, dou
          .found = to_text(keep)});
   std::vector<std::int64_t> seen(products.size(), 0);
   for (const Rank& rank : order) {
-    const Product& p = products[rank.product];
-    if (seen[rank.product]++ == 0 || left < p.numbers_a_rank()) continue;  // the first it has
+    if (seen[rank.product]++ == 0 || left < price(rank.product)) continue;  // the first it has
     give(rank.product);
   }
   return ranks;

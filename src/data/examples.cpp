@@ -28,7 +28,8 @@ std::int64_t common(const Ids& a, const Ids& b) { return std::ranges::mismatch(a
 
 // A border in the text is the border in the ids up to which the text in front of it is the same ids: what
 // goes across it belongs to what follows.
-Example encoded(const Tokenizer& tokenizer, const ExampleText& text, bool all) {
+Example encoded(const Tokenizer& tokenizer, const ExampleText& text, const ExampleOptions& options) {
+  const bool all = options.train_on_prompt;
   const bool framed = !text.framed;  // by the tokenizer: <s> in front, where it has that
   Example e{tokenizer.encode(text.text, framed), {}};
   e.learned.assign(e.ids.size(), all);
@@ -38,7 +39,7 @@ Example encoded(const Tokenizer& tokenizer, const ExampleText& text, bool all) {
   };
   for (const auto& [begin, end] : all ? decltype(text.learned){} : text.learned)
     std::fill(e.learned.begin() + ids_before(begin), e.learned.begin() + ids_before(end), true);
-  const auto end = tokenizer.end_of_text();
+  const auto end = options.end ? options.end : tokenizer.end_of_text();
   if (framed && end && (e.ids.empty() || e.ids.back() != *end))
     e.ids.push_back(*end), e.learned.push_back(true);
   return e;
@@ -73,6 +74,7 @@ struct Examples::Impl {
   std::int64_t size() const { return std::ssize(*places) - 1; }
   const Place& place(std::int64_t i) const { return (*places)[static_cast<std::size_t>(i)]; }
   std::int64_t tokens(std::int64_t i) const { return place(i + 1).begin - place(i).begin; }
+  bool learns_within(std::int64_t i, std::int64_t seq) const;
   Example read(std::int64_t i) const;
   const Row& training(std::int64_t sample) const;
   void append(const Example& e, ExampleBatch& batch) const;
@@ -87,7 +89,7 @@ void Examples::Impl::read_file() {
   auto marks = std::make_shared<std::vector<bool>>();
   auto begins = std::make_shared<std::vector<Place>>();
   read_examples(path, options.chat, [&](const ExampleText& text) {
-    const Example e = encoded(tokenizer, text, options.train_on_prompt);
+    const Example e = encoded(tokenizer, text, options);
     // The first token follows nothing, so nothing learns it.
     if (e.ids.size() < 2 || std::find(e.learned.begin() + 1, e.learned.end(), true) == e.learned.end())
       throw Error(ErrorKind::input, {.what = "the loss would look at nothing in this example",
@@ -106,6 +108,12 @@ void Examples::Impl::read_file() {
   ids = std::move(all), learned = std::move(marks), places = std::move(begins);
 }
 
+bool Examples::Impl::learns_within(std::int64_t i, std::int64_t seq) const {
+  const auto first = learned->begin() + place(i).begin;  // the first token follows nothing
+  return std::find(first + 1, first + std::min(tokens(i), seq + 1), true) !=
+         first + std::min(tokens(i), seq + 1);
+}
+
 void Examples::Impl::choose() {
   if (options.seq < 0)
     throw Error(ErrorKind::usage, {.what = "the length is out of range",
@@ -115,7 +123,7 @@ void Examples::Impl::choose() {
   if (options.seq == 0)
     for (std::int64_t i = 0; i < size(); ++i) options.seq = std::max(options.seq, tokens(i) - 1);
   const std::int64_t cut = size() / 10 * 9 + size() % 10 * 9 / 10;
-  std::int64_t longer = 0;
+  std::int64_t longer = 0, without = 0;
   taken.clear();
   train = 0;
   for (std::int64_t i = 0; i < size(); ++i) {
@@ -127,13 +135,18 @@ void Examples::Impl::choose() {
                                      .found = std::to_string(tokens(i)),
                                      .hint = "--too-long drop leaves such examples out, cut shortens them"});
     longer += fits ? 0 : 1;
-    if (!fits && options.too_long == TooLong::drop) continue;
+    const bool learns = fits || learns_within(i, options.seq);  // a step of its own would have no loss
+    without += learns ? 0 : 1;
+    if (!fits && (options.too_long == TooLong::drop || !learns)) continue;
     taken.push_back(i);
     train += i < cut ? 1 : 0;
   }
   if (longer > 0)
     notes.push_back(fmt::format("{}: {} of {} examples have more than {} tokens: {}", path, longer, size(),
                                 options.seq + 1, options.too_long == TooLong::drop ? "left out" : "cut"));
+  if (without > 0 && options.too_long == TooLong::cut)
+    notes.push_back(
+        fmt::format("{}: of {} of these nothing that is learned was left: left out", path, without));
   if (train == 0 || train == std::ssize(taken))
     throw Error(ErrorKind::input,
                 {.what = "no example is left to " + std::string(train == 0 ? "train on" : "hold out"),

@@ -76,9 +76,12 @@ std::vector<std::byte> split_all(std::span<const std::byte> bytes) {
 template <class Type>
 void join_all(const Planes& planes, std::span<std::byte> out) {
   using Word = typename Type::Word;
-  for (std::size_t i = 0; i < out.size() / sizeof(Word); ++i) {
-    const Word word = Type::join(planes, i);
-    std::memcpy(out.data() + i * sizeof word, &word, sizeof word);
+  const Planes own = planes;  // which no write to `out` can change
+  std::byte* const to = out.data();
+  const std::size_t count = out.size() / sizeof(Word);
+  for (std::size_t i = 0; i < count; ++i) {
+    const Word word = Type::join(own, i);
+    std::memcpy(to + i * sizeof word, &word, sizeof word);
   }
 }
 

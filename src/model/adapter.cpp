@@ -9,9 +9,11 @@
 #include <regex>
 
 #include "base/number.hpp"
+#include "file/gguf.hpp"
 #include "file/json.hpp"
 #include "file/mapped.hpp"
 #include "hone/nearest.hpp"
+#include "ir/values.hpp"
 #include "store/mapped_values.hpp"
 
 namespace hone {
@@ -98,13 +100,46 @@ struct Pair {
   const SafetensorsEntry *a = nullptr, *b = nullptr;
 };
 
+constexpr std::string_view prefix = "base_model.model.";
+
+// A weight of the base that PEFT saved beside the adapter, as it does with tables and heads
+// (save_embedding_layers): the base's own bits, which change nothing, or else the adapter is another base's.
+bool is_of_base(const SafetensorsFile& file, const SafetensorsEntry& entry, const Model::Impl& base) {
+  constexpr std::string_view inside = ".base_layer.";
+  if (!entry.name.starts_with(prefix) || !base.family_names) return false;
+  std::string name = entry.name.substr(prefix.size());
+  if (const auto at = name.find(inside); at != std::string::npos) name.erase(at, inside.size() - 1);
+  const ParameterSpec* spec = base.find(name);
+  if (!spec && name == base.family_names->head) spec = base.find(base.family_names->table);  // a tied one
+  if (!spec) return false;
+  const MappedTensor saved{&file, &entry};
+  std::vector<float> own(static_cast<std::size_t>(spec->shape.elements()));
+  const auto types = base.store.stored_types();
+  if (const auto type = types.find(spec->name); type != types.end() && is_blocks(type->second)) return true;
+  const auto dtype = dtype_of_file(saved);
+  std::vector<std::byte> expected(own.size() * (dtype ? static_cast<std::size_t>(size_bytes(*dtype)) : 0)),
+      found(entry.bytes);
+  if (expected.size() == found.size()) {
+    base.store.read_file_layout(*spec, own);
+    narrow(own, *dtype, expected);
+    file.read(entry, found);
+  }
+  if (expected != found)
+    refuse(file.path() + ", tensor " + entry.name,
+           "the adapter was trained beside another weight than the base has", name + " of the base",
+           "other values",
+           "take the base that it was trained on; merge_and_unload() of peft makes one model of both");
+  return true;
+}
+
 // "base_model.model.h.0.attn.c_attn.lora_A.weight" is A of module h.0.attn.c_attn.
-std::map<std::string, Pair> pairs_in(const SafetensorsFile& file) {
-  constexpr std::string_view prefix = "base_model.model.", a = ".lora_A.weight", b = ".lora_B.weight";
+std::map<std::string, Pair> pairs_in(const SafetensorsFile& file, const Model::Impl& base) {
+  constexpr std::string_view a = ".lora_A.weight", b = ".lora_B.weight";
   std::map<std::string, Pair> pairs;
   for (const SafetensorsEntry& entry : file.entries()) {
     const std::string& name = entry.name;
     const bool is_a = name.ends_with(a);
+    if (!is_a && !name.ends_with(b) && is_of_base(file, entry, base)) continue;
     if (!name.starts_with(prefix) || (!is_a && !name.ends_with(b)))
       refuse(file.path() + ", tensor " + name,
              name.find("lora_magnitude") != std::string::npos   ? "DoRA is not supported"
@@ -140,8 +175,12 @@ void require_shape(const SafetensorsFile& file, const SafetensorsEntry* entry, c
 
 class Reading {
  public:
-  Reading(const Model& base, const std::string& folder)
-      : base_(base), where_(folder + "/" + config_file), config_(read_json(where_)), file_(open(folder)) {}
+  Reading(const Model& base, const std::string& folder, std::optional<float> other_dropout = {})
+      : base_(base),
+        other_dropout_(other_dropout),
+        where_(folder + "/" + config_file),
+        config_(read_json(where_)),
+        file_(open(folder)) {}
 
   Model run() {
     refuse_other_kinds(config_, where_);
@@ -150,8 +189,8 @@ class Reading {
     const double r = number(key(config_, "r"), "r", where_),
                  alpha = number(key(config_, "lora_alpha"), "lora_alpha", where_);
     const bool rslora = is_set(key(config_, "use_rslora"));
-    Adapter adapter{.config = config_.dump(2) + "\n", .dropout = dropout()};
-    for (const auto& [name, pair] : pairs_in(file_)) {
+    Adapter adapter{.config = config_.dump(2) + "\n", .dropout = other_dropout_.value_or(dropout())};
+    for (const auto& [name, pair] : pairs_in(file_, base_.impl())) {
       const LinearModule& module = module_named(all, name, names ? names->trunk : "", file_.path());
       const std::int64_t rank = rank_of(name, r);
       require_shape(file_, pair.a, lora_a_name(name), {rank, module.in}, ", of rank and input");
@@ -199,6 +238,7 @@ class Reading {
   }
 
   const Model& base_;
+  std::optional<float> other_dropout_;
   std::string where_;
   json config_;
   SafetensorsFile file_;
@@ -227,6 +267,10 @@ bool is_adapter(const std::string& folder) {
 }
 
 Model with_adapter(const Model& base, const std::string& folder) {
+  if (is_gguf(folder))
+    refuse(folder, "adapters are not read from GGUF files",
+           "a folder with " + std::string(config_file) + " and " + weights_file, "a GGUF file",
+           "take the adapter in PEFT's format");
   if (!is_file(folder + "/" + config_file))
     refuse(folder, "not an adapter", std::string(config_file) + " and " + weights_file,
            is_folder(folder) ? "neither" : "no such folder");
@@ -237,7 +281,7 @@ Model open_adapted(const std::string& folder, const ModelOptions& options) {
   const std::string base = base_of(folder);
   if (is_adapter(base))
     refuse(folder + "/" + config_file, "the adapter's base is an adapter itself", "a model", base);
-  return with_adapter(open(base, options), folder);
+  return Reading(open(base, options), folder, options.dropout).run();
 }
 
 }  // namespace hone

@@ -106,6 +106,12 @@ std::int64_t optional_size_key(const nlohmann::json& config, const char* key, st
   return there ? positive_key(config, key, where) : missing;
 }
 
+std::int64_t optional_count_key(const nlohmann::json& config, const char* key, std::int64_t missing,
+                                const std::string& where) {
+  const bool zero = config.contains(key) && config[key].is_number_integer() && config[key] == 0;
+  return zero ? 0 : optional_size_key(config, key, missing, where);
+}
+
 float fraction_key(const nlohmann::json& config, const char* key, double missing, double below,
                    const std::string& where) {
   if (!config.contains(key)) return static_cast<float>(missing);

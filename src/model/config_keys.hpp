@@ -29,6 +29,9 @@ std::int64_t positive_key(const nlohmann::json& config, const char* key, const s
 // The same, or `missing` where the key is absent or null.
 std::int64_t optional_size_key(const nlohmann::json& config, const char* key, std::int64_t missing,
                                const std::string& where);
+// 0 or more.
+std::int64_t optional_count_key(const nlohmann::json& config, const char* key, std::int64_t missing,
+                                const std::string& where);
 // 0 <= value < below; `missing` where there is none.
 float fraction_key(const nlohmann::json& config, const char* key, double missing, double below,
                    const std::string& where);

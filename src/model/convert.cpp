@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -12,12 +13,12 @@
 #include "file/weight_files.hpp"
 #include "hone/nearest.hpp"
 #include "model/adapter.hpp"
+#include "model/companions.hpp"
 #include "model/gguf_metadata.hpp"
 #include "model/gguf_weights.hpp"
 #include "model/low_rank.hpp"
 #include "model/model_impl.hpp"
 #include "store/save_weights.hpp"
-#include "text/gguf_tokenizer.hpp"
 
 namespace hone {
 namespace {
@@ -169,39 +170,6 @@ ConvertReport to_gguf(const Model& model, const std::string& from, const std::st
   return report;
 }
 
-// A GGUF file's tokenizer, as a folder has it.
-void write_tokenizer_files(const std::string& gguf, const std::string& to) {
-  const GgufFile file(gguf);
-  if (!file.has("tokenizer.ggml.tokens")) return;
-  write_file(to + "/tokenizer.json", tokenizer_json_of(file));
-  Json own = Json::object();
-  if (file.has("tokenizer.chat_template")) own["chat_template"] = file.text("tokenizer.chat_template");
-  write_file(to + "/tokenizer_config.json", own.dump(2) + "\n");
-}
-
-constexpr const char* beside_the_weights[] = {"tokenizer.json",
-                                              "tokenizer_config.json",
-                                              "special_tokens_map.json",
-                                              "vocab.json",
-                                              "merges.txt",
-                                              "vocab.txt",
-                                              "added_tokens.json",
-                                              "tokenizer.model",
-                                              "chat_template.jinja",
-                                              "generation_config.json"};
-
-}  // namespace
-
-void copy_tokenizer(const std::string& from, const std::string& to) {
-  if (is_gguf(from)) return write_tokenizer_files(from, to);
-  for (const char* name : beside_the_weights) {
-    const std::string file = from + "/" + name, there = to + "/" + name;
-    if (is_file(file) && !is_file(there)) write_file(there, read_file(file));
-  }
-}
-
-namespace {
-
 // A model's weights in their own types.
 std::vector<ParameterSpec> kept_types(const Model& model) {
   std::vector<ParameterSpec> specs = model.impl().specs;
@@ -266,15 +234,29 @@ ConvertReport write_model(const Model& model, const std::string& from, const std
   return to_folder(model, from, to, kept_types(model));
 }
 
+namespace {
+
+// A folder's files would be those of two models; a GGUF file is replaced whole.
+void require_free(const std::string& from, const std::string& to) {
+  std::error_code none;
+  if (std::filesystem::equivalent(from, to, none))
+    throw Error(ErrorKind::usage, {.what = "a model is not converted onto itself", .where = to});
+  if (!is_gguf_name(to)) require_no_model(to);
+}
+
+}  // namespace
+
 ConvertReport convert(const std::string& from, const std::string& to, const ConvertOptions& options) {
   const bool gguf = is_gguf_name(to);
   const TypeChoice& type = chosen(options.type, gguf);
+  require_free(from, to);
   const Model model = multiplied_out(open(from));
   if (model.impl().adapter && !gguf)
     throw Error(ErrorKind::usage, {.what = "an adapter becomes a GGUF file, or one model with its base",
                                    .where = from,
                                    .hint = "name OUT.gguf, or see hone merge"});
   if (model.impl().adapter) return adapter_to_gguf(model, to);
+  if (!gguf) require_readable_tokenizer(from);
   std::vector<ParameterSpec> specs = model.impl().specs;
   for (ParameterSpec& spec : specs) spec.dtype = type.dtype;
   const bool keeps = options.type.empty() && has_blocks(model);

@@ -1,5 +1,10 @@
 #include "model/decoder.hpp"
 
+#include <nlohmann/json.hpp>
+
+#include "file/json.hpp"
+#include "model/config_keys.hpp"
+
 namespace hone {
 namespace {
 
@@ -84,11 +89,21 @@ class DecoderWriter {
 }  // namespace
 
 FamilyModel decoder_model(Decoder decoder, std::vector<std::string> notes) {
-  const std::int64_t vocab_size = decoder.vocab_size, context = decoder.context;
-  auto network = [d = std::move(decoder)](Builder& b, Tensor tokens) {
-    return DecoderWriter(b, d).write(tokens);
-  };
-  return {language_model(std::move(network)), vocab_size, context, std::move(notes)};
+  const auto d = std::make_shared<const Decoder>(std::move(decoder));
+  auto network = [d](Builder& b, Tensor tokens) { return DecoderWriter(b, *d).write(tokens); };
+  return {.network = language_model(std::move(network)),
+          .vocab_size = d->vocab_size,
+          .context = d->context,
+          .notes = std::move(notes),
+          .decoder = d};
+}
+
+std::shared_ptr<const Decoder> decoder_of(nlohmann::json config, const std::string& where) {
+  const std::string type = json_string(config, "model_type", where);
+  for (const Family& family : families())
+    if (type == family.name)
+      if (auto decoder = family.make(config, {}, where).decoder) return decoder;
+  refuse_key(where, "model_type", "llama or one of its kin", "\"" + type + "\"");
 }
 
 }  // namespace hone

@@ -4,7 +4,9 @@
 #pragma once
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -63,5 +65,14 @@ inline constexpr std::string_view qwen_keys[] = {"attention_bias", "use_sliding_
                                                  "max_window_layers", "layer_types"};
 void set_qwen_windows(Decoder& decoder, const nlohmann::json& config, const std::string& where);
 FamilyModel decoder_model(Decoder decoder, std::vector<std::string> notes);
+
+// The function of a feed-forward's gate by Transformers' name; none for a name that is not known.
+std::optional<GateFunction> gate_function(std::string_view name);
+// What a config of llama or its kin means. Error(input) for another family's.
+std::shared_ptr<const Decoder> decoder_of(nlohmann::json config, const std::string& where);
+// The rotation's parameters in a config of gemma3_text, which has two; `kind` is full_attention or
+// sliding_attention.
+nlohmann::json gemma3_rope_parameters(const nlohmann::json& config, const char* kind,
+                                      const std::string& where);
 
 }  // namespace hone

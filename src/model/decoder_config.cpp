@@ -26,11 +26,7 @@ GateFunction activation_of(const Json& config, const DecoderFamily& family, cons
   const char* key = family.activation_key;
   const std::string name =
       config.contains(key) && !config[key].is_null() ? json_string(config, key, where) : family.activation;
-  for (const char* tanh : {"gelu_new", "gelu_pytorch_tanh", "gelu_fast", "gelu_accurate"})
-    if (name == tanh) return GateFunction::gelu_new;  // one formula
-  if (name == "silu" || name == "swish") return GateFunction::silu;
-  if (name == "gelu" || name == "gelu_python") return GateFunction::gelu;
-  if (name == "relu") return GateFunction::relu;
+  if (const auto known = gate_function(name)) return *known;
   refuse_key(where, key, "silu, gelu, gelu_pytorch_tanh or relu", "\"" + name + "\"");
 }
 
@@ -80,6 +76,15 @@ std::int64_t head_width(const Json& config, const Decoder& d, const DecoderFamil
 }
 
 }  // namespace
+
+std::optional<GateFunction> gate_function(std::string_view name) {
+  for (const char* tanh : {"gelu_new", "gelu_pytorch_tanh", "gelu_fast", "gelu_accurate"})
+    if (name == tanh) return GateFunction::gelu_new;  // one formula
+  if (name == "silu" || name == "swish") return GateFunction::silu;
+  if (name == "gelu" || name == "gelu_python") return GateFunction::gelu;
+  if (name == "relu") return GateFunction::relu;
+  return {};
+}
 
 Decoder read_decoder(Json& config, const ModelOptions& options, const DecoderFamily& family,
                      const std::string& where, std::vector<std::string>& notes) {

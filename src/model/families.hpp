@@ -1,5 +1,6 @@
 // The families: what each makes of a config.json, in the file of its name.
 #pragma once
+#include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
@@ -10,11 +11,14 @@
 
 namespace hone {
 
+struct Decoder;  // model/decoder.hpp
+
 struct FamilyModel {
   Network network;
   std::int64_t vocab_size, context;  // of what decodes; 0: any number of positions
   std::vector<std::string> notes;    // what is worth knowing of the config
   Objective objective = next_token();
+  std::shared_ptr<const Decoder> decoder{};  // of llama and its kin: the values that describe it
 };
 
 struct Family {

@@ -19,21 +19,21 @@ constexpr std::string_view keys[] = {
     // Transformers has this one and applies it nowhere (5.23), nor does llama.cpp
     "attn_logit_softcapping"};
 
+}  // namespace
+
 // Since Transformers 5 there is an object for each kind of layer; before, rope_theta and rope_scaling were
 // the full ones' and rope_local_base_freq the sliding ones'.
-Rope rope_of(const Json& config, const char* kind, const char* old_theta, double theta,
-             const RopeContext& context) {
+Json gemma3_rope_parameters(const Json& config, const char* kind, const std::string& where) {
+  const bool full = std::string_view(kind) == "full_attention";
   const Json all = config.value("rope_parameters", Json());
   if (all.is_object() && !all.empty() && !all.contains("full_attention") &&
       !all.contains("sliding_attention"))
-    refuse_key(context.where, "rope_parameters", "objects full_attention and sliding_attention", all.dump());
-  Json own = {{"rope_theta", config.value(old_theta, Json())}};
+    refuse_key(where, "rope_parameters", "objects full_attention and sliding_attention", all.dump());
+  Json own = {{"rope_theta", config.value(full ? "rope_theta" : "rope_local_base_freq", Json())}};
   if (all.is_object() && all.contains(kind)) own["rope_parameters"] = all[kind];
-  if (std::string_view(kind) == "full_attention") own["rope_scaling"] = config.value("rope_scaling", Json());
-  return make_rope(rope_parameters(own, theta, context.where), context);
+  if (full) own["rope_scaling"] = config.value("rope_scaling", Json());
+  return rope_parameters(own, full ? 1e6 : 1e4, where);
 }
-
-}  // namespace
 
 FamilyModel make_gemma3_text(Json& config, const ModelOptions& options, const std::string& where) {
   std::vector<std::string> notes;
@@ -62,8 +62,8 @@ FamilyModel make_gemma3_text(Json& config, const ModelOptions& options, const st
   const std::int64_t pattern = optional_size_key(config, pattern_key, 6, where);
   set_windows(d, config, window, where, [&](std::int64_t layer) { return (layer + 1) % pattern != 0; });
   const RopeContext context{d.head_dim, d.context, where};
-  d.ropes = {rope_of(config, "full_attention", "rope_theta", 1e6, context),
-             rope_of(config, "sliding_attention", "rope_local_base_freq", 1e4, context)};
+  for (const char* kind : {"full_attention", "sliding_attention"})
+    d.ropes.push_back(make_rope(gemma3_rope_parameters(config, kind, where), context));
   for (Decoder::Layer& layer : d.layers) layer.rope = layer.window > 0 ? 1 : 0;
   return decoder_model(std::move(d), std::move(notes));
 }

@@ -23,12 +23,20 @@ class Keys {
       : file_(file), prefix_(std::move(architecture) + ".") {}
   std::string of(const char* key) const { return prefix_ + key; }
   bool has(const char* key) const { return file_.has(of(key)); }
-  std::int64_t integer(const char* key) const { return file_.integer(of(key)); }
+  // A list is a number for each layer, and stands for one where all are equal.
+  std::int64_t integer(const char* key) const {
+    if (!is_array(key)) return file_.integer(of(key));
+    const auto all = integers(key);
+    if (all.empty() || std::ranges::count(all, all.front()) != std::ssize(all))
+      refuse(key, "layers that differ are not supported", "one number for all", "several");
+    return all.front();
+  }
   std::int64_t integer(const char* key, std::int64_t missing) const {
-    return file_.integer(of(key), missing);
+    return has(key) ? integer(key) : missing;
   }
   double number(const char* key) const { return file_.number(of(key)); }
   double number(const char* key, double missing) const { return file_.number(of(key), missing); }
+  bool flag(const char* key, bool missing) const { return file_.flag(of(key), missing); }
   std::string_view text(const char* key, std::string_view missing) const {
     return file_.text(of(key), missing);
   }
@@ -96,29 +104,94 @@ Json given_scaling(const GgufFile& file, const GgufTensor& tensor, const Keys& k
           {"original_max_position_embeddings", keys.integer("context_length")}};
 }
 
-Json scaling(const GgufFile& file, const Keys& keys, double theta, std::int64_t head_dim) {
-  if (const GgufTensor* factors = file.find(factors_tensor))
-    return given_scaling(file, *factors, keys, theta, head_dim);
-  const std::string_view type = keys.text("rope.scaling.type", "none");
-  if (type == "none" || type.empty()) return nullptr;
-  if (type != "linear" && type != "yarn")
-    keys.refuse("rope.scaling.type", "the rotation is scaled in a way that is not known", "linear or yarn",
-                std::string(type));
-  Json scaling{{"rope_type", type}, {"factor", as_decimal(keys.number("rope.scaling.factor"))}};
+// YaRN's numbers; llama.cpp has its factor of what is rotated, 0.1 ln(scale) + 1, times one of the file.
+void add_yarn(Json& scaling, const Keys& keys, double by) {
+  if (const double more = keys.number("rope.scaling.attn_factor", 1); more != 1)
+    scaling["attention_factor"] = as_decimal(more * (by <= 1 ? 1 : 0.1 * std::log(by) + 1));
   if (keys.has("rope.scaling.original_context_length"))
     scaling["original_max_position_embeddings"] = keys.integer("rope.scaling.original_context_length");
+}
+
+// A factor without a kind is linear's, and it has an old name, as in llama.cpp (llama-model.cpp).
+Json scaling(const GgufFile& file, const Keys& keys, double theta, std::int64_t head_dim) {
+  const std::string_view type = keys.text("rope.scaling.type", "linear");
+  if (type != "none" && type != "linear" && type != "yarn")
+    keys.refuse("rope.scaling.type", "the rotation is scaled in a way that is not known",
+                "none, linear or yarn", std::string(type));
+  const char* factor = keys.has("rope.scaling.factor") ? "rope.scaling.factor" : "rope.scale_linear";
+  const double given = type == "none" ? 1 : keys.number(factor, 0), by = given == 0 ? 1 : given;
+  const GgufTensor* factors = file.find(factors_tensor);
+  if (factors && by != 1)
+    keys.refuse(factor, "the rotation is scaled in two ways", std::string("1 beside ") + factors_tensor,
+                to_text(by));
+  if (const double more = keys.number("rope.scaling.attn_factor", 1);
+      (factors || type != "yarn") && more != 1)
+    keys.refuse("rope.scaling.attn_factor", "what is rotated is scaled without YaRN", "1", to_text(more));
+  if (factors) return given_scaling(file, *factors, keys, theta, head_dim);
+  if (by == 1 && type != "yarn") return nullptr;
+  Json scaling{{"rope_type", type}, {"factor", as_decimal(by)}};
+  if (type == "yarn") add_yarn(scaling, keys, by);
   return scaling;
 }
 
-void require_plain(const Keys& keys, std::int64_t head_dim) {
+// What is read here, and what changes nothing that hone computes.
+constexpr std::string_view known_keys[] = {"block_count",
+                                           "context_length",
+                                           "embedding_length",
+                                           "feed_forward_length",
+                                           "vocab_size",
+                                           "attention.head_count",
+                                           "attention.head_count_kv",
+                                           "attention.key_length",
+                                           "attention.value_length",
+                                           "attention.layer_norm_rms_epsilon",
+                                           "attention.causal",
+                                           "expert_count",
+                                           "expert_used_count",
+                                           "rope.dimension_count",
+                                           "rope.freq_base",
+                                           "rope.scale_linear",
+                                           "rope.scaling.type",
+                                           "rope.scaling.factor",
+                                           "rope.scaling.original_context_length",
+                                           "rope.scaling.attn_factor",
+                                           "rope.scaling.finetuned"};
+constexpr std::string_view gemma3_keys[] = {"attention.sliding_window", "attention.sliding_window_pattern",
+                                            "rope.freq_base_swa",       "final_logit_softcapping",
+                                            "attention.key_length_swa", "attention.value_length_swa",
+                                            "rope.dimension_count_swa"};
+
+// Other keys of the architecture. llama.cpp reads them for other ones, and computes what it would without:
+// so it was found by setting each of its keys in a file of each family (version of November 2026).
+void note_unknown_keys(const GgufFile& file, const GgufFamily& family, std::vector<std::string>& notes) {
+  const std::string prefix = std::string(family.architecture) + ".";
+  std::string unknown;
+  for (const auto& [key, entry] : file.metadata()) {
+    if (!key.starts_with(prefix)) continue;
+    const std::string_view own = std::string_view(key).substr(prefix.size());
+    const bool known = std::ranges::find(known_keys, own) != std::end(known_keys) ||
+                       (family.branch_norms && std::ranges::find(gemma3_keys, own) != std::end(gemma3_keys));
+    if (!known) unknown += (unknown.empty() ? "" : ", ") + key;
+  }
+  if (!unknown.empty())
+    notes.push_back(file.path() + ": keys without effect on a " + family.model_type + " model: " + unknown);
+}
+
+void require_plain(const Keys& keys, std::int64_t head_dim, bool windows) {
+  if (!keys.flag("attention.causal", true))
+    keys.refuse("attention.causal", "a language model looks back", "true", "false");
   if (const auto experts = keys.integer("expert_count", 0); experts > 0)
     keys.refuse("expert_count", "a mixture of experts is not supported", "none", std::to_string(experts));
-  if (const auto rotated = keys.integer("rope.dimension_count", head_dim); rotated != head_dim)
-    keys.refuse("rope.dimension_count", "a rotation of a part of each head is not supported",
-                std::to_string(head_dim), std::to_string(rotated));
-  if (const auto v = keys.integer("attention.value_length", head_dim); v != head_dim)
-    keys.refuse("attention.value_length", "heads of values are not as wide as those of keys",
-                std::to_string(head_dim), std::to_string(v));
+  const auto counts = [windows](const char* key) {
+    return windows || !std::string_view(key).ends_with("_swa");
+  };
+  for (const char* key : {"rope.dimension_count", "rope.dimension_count_swa"})
+    if (const auto rotated = keys.integer(key, head_dim); counts(key) && rotated != head_dim)
+      keys.refuse(key, "a rotation of a part of each head is not supported", std::to_string(head_dim),
+                  std::to_string(rotated));
+  for (const char* key : {"attention.value_length", "attention.key_length_swa", "attention.value_length_swa"})
+    if (const auto width = keys.integer(key, head_dim); counts(key) && width != head_dim)
+      keys.refuse(key, "all heads are not equally wide", std::to_string(head_dim), std::to_string(width));
 }
 
 // Which layers have the window: as the file lists them, or all but every sixth.
@@ -137,7 +210,6 @@ std::vector<bool> sliding_layers(const Keys& keys, std::int64_t window) {
 }
 
 void add_gemma3(Json& config, const Keys& keys, std::int64_t head_dim) {
-  config["hidden_activation"] = "gelu_pytorch_tanh";
   // As llama.cpp: of its 62 layers the 27B alone scales scores by its width.
   config["query_pre_attn_scalar"] =
       keys.integer("block_count") == 62
@@ -173,14 +245,15 @@ const GgufFamily& gguf_family(const GgufFile& file) {
                                  .found = std::string(architecture)});
 }
 
-nlohmann::json config_of_gguf(const GgufFile& file) {
+nlohmann::json config_of_gguf(const GgufFile& file, std::vector<std::string>& notes) {
   const GgufFamily& family = gguf_family(file);
+  note_unknown_keys(file, family, notes);
   const Keys keys(file, family.architecture);
   const std::int64_t heads = keys.integer("attention.head_count"), width = keys.integer("embedding_length");
   if (heads < 1 || width < 1)
     keys.refuse("attention.head_count", "sizes make no model", "numbers above 0", std::to_string(heads));
   const std::int64_t head_dim = keys.integer("attention.key_length", width / heads);
-  require_plain(keys, head_dim);
+  require_plain(keys, head_dim, family.branch_norms);
   const double theta = keys.number("rope.freq_base", family.norm_offset > 0 ? 1e6 : 1e4);
   Json config{{"model_type", family.model_type},
               {"architectures", Json::array({family.class_name})},
@@ -197,10 +270,9 @@ nlohmann::json config_of_gguf(const GgufFile& file) {
               {"tie_word_embeddings", file.find("output.weight") == nullptr}};
   if (const Json scaled = scaling(file, keys, theta, head_dim); !scaled.is_null())
     config["rope_scaling"] = scaled;
-  if (std::string_view(family.model_type) == "gemma3_text")
-    add_gemma3(config, keys, head_dim);
-  else
-    config["hidden_act"] = "silu";
+  const bool gemma3 = std::string_view(family.model_type) == "gemma3_text";
+  config[gemma3 ? "hidden_activation" : "hidden_act"] = family.activation;
+  if (gemma3) add_gemma3(config, keys, head_dim);
   if (file.find("blk.0.attn_output.bias") ||
       (std::string_view(family.model_type) != "qwen2" && file.find("blk.0.attn_q.bias")))
     config["attention_bias"] = true;

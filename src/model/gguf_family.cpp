@@ -7,10 +7,21 @@ namespace hone {
 namespace {
 
 constexpr GgufFamily families[] = {
-    {"llama", "llama", "LlamaForCausalLM", true},
-    {"qwen2", "qwen2", "Qwen2ForCausalLM"},
-    {"qwen3", "qwen3", "Qwen3ForCausalLM"},
-    {"gemma3", "gemma3_text", "Gemma3ForCausalLM", false, 1, true},
+    {.architecture = "llama",
+     .model_type = "llama",
+     .class_name = "LlamaForCausalLM",
+     .interleaved = true,
+     .head_biases = true,
+     .output_bias = true,
+     .mlp_bias = true},
+    {.architecture = "qwen2", .model_type = "qwen2", .class_name = "Qwen2ForCausalLM", .head_biases = true},
+    {.architecture = "qwen3", .model_type = "qwen3", .class_name = "Qwen3ForCausalLM"},
+    {.architecture = "gemma3",
+     .model_type = "gemma3_text",
+     .class_name = "Gemma3ForCausalLM",
+     .norm_offset = 1,
+     .branch_norms = true,
+     .activation = "gelu_pytorch_tanh"},
 };
 
 struct Pair {
@@ -75,7 +86,9 @@ const GgufFamily* gguf_family_of_architecture(std::string_view architecture) {
     if (architecture == f.architecture) return &f;
   return nullptr;
 }
+// Mistral without a window is llama, and llama.cpp has no name of its own for it.
 const GgufFamily* gguf_family_of_model_type(std::string_view model_type) {
+  if (model_type == "mistral") model_type = "llama";
   for (const GgufFamily& f : families)
     if (model_type == f.model_type) return &f;
   return nullptr;

@@ -15,6 +15,9 @@ struct GgufFamily {
   bool interleaved = false;
   float norm_offset = 0;      // what the file's weights of norms have more than Hugging Face's
   bool branch_norms = false;  // of gemma3: norms behind each branch too, so that two names mean others
+  // What llama.cpp computes whatever the file says, and which biases it may have (src/models in llama.cpp).
+  const char* activation = "silu";  // of the feed-forward's gate, by Transformers' name
+  bool head_biases = false, output_bias = false, mlp_bias = false;
 };
 
 std::span<const GgufFamily> gguf_families();

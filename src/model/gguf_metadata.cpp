@@ -2,10 +2,10 @@
 
 #include <cmath>
 #include <nlohmann/json.hpp>
-#include <numbers>
 
 #include "file/json.hpp"
 #include "hone/error.hpp"
+#include "model/decoder.hpp"
 
 namespace hone {
 namespace {
@@ -20,16 +20,16 @@ using Json = nlohmann::json;
                                  .found = found});
 }
 
-// The rotation's parameters, wherever a config has them: rope_parameters (of gemma's full layers), or
-// rope_scaling and rope_theta.
-Json rotation(const Json& config, const char* kind) {
-  Json all = config.value("rope_parameters", Json());
-  if (all.is_object() && all.contains(kind)) all = all[kind];
-  if (!all.is_object()) all = config.value("rope_scaling", Json());
-  if (!all.is_object()) all = Json::object();
-  if (!all.contains("rope_theta") && config.contains("rope_theta")) all["rope_theta"] = config["rope_theta"];
-  if (all.contains("type") && !all.contains("rope_type")) all["rope_type"] = all["type"];
-  return all;
+constexpr const char *full = "full_attention", *sliding = "sliding_attention";
+
+bool is_gemma3(const Json& config) { return config.value("model_type", "") == "gemma3_text"; }
+
+// The rotation's parameters of one kind of layer.
+Json rotation(const Json& config, const char* kind, const std::string& where) {
+  Json p =
+      is_gemma3(config) ? gemma3_rope_parameters(config, kind, where) : rope_parameters(config, 1e4, where);
+  if (!p.contains("rope_type")) p["rope_type"] = p.value("type", "default");
+  return p;
 }
 
 class Keys {
@@ -47,48 +47,85 @@ class Keys {
   std::string prefix_;
 };
 
-void write_rotation(const Keys& keys, const Json& config, double theta, const std::string& where) {
-  const Json rope = rotation(config, "full_attention");
-  keys.number("rope.freq_base", rope.value("rope_theta", theta));
-  const std::string type = rope.value("rope_type", "default");
-  if (type == "default" || type == "llama3") return;  // the latter: rotation_factors
-  if (type != "linear" && type != "yarn") refuse(where, "rope_type", "default, linear, yarn or llama3", type);
-  keys.text("rope.scaling.type", type);
-  keys.number("rope.scaling.factor", rope.value("factor", 1.0));
-  if (const auto original = rope.value("original_max_position_embeddings", std::int64_t{0}))
-    keys.whole("rope.scaling.original_context_length", original);
+// llama.cpp's YaRN is Transformers' one with its usual bounds, cut to whole pairs (ggml.c,
+// ggml_rope_yarn_corr_dims; keys of bounds are read for other families only), and has 0.1 ln(scale) + 1, by
+// which what is rotated is multiplied, times one factor of the file (llama-context.cpp).
+void write_yarn(const Keys& keys, const Json& rope, double scale, const Decoder& d,
+                const RopeContext& context) {
+  const Rope& made = d.ropes.front();
+  const double usual = scale <= 1 ? 1 : 0.1 * std::log(scale) + 1;
+  const double more = static_cast<double>(made.factor) / usual;
+  if (std::abs(more - 1) > 1e-6) {
+    if (d.ropes.size() > 1)  // it would be the sliding layers' too
+      refuse(context.where, "attention_factor", Json(usual).dump(), Json(made.factor).dump());
+    keys.number("rope.scaling.attn_factor", more);
+  }
+  Json usual_bounds = rope;
+  for (const char* key : {"beta_fast", "beta_slow", "truncate"}) usual_bounds.erase(key);
+  if (make_rope(usual_bounds, context).frequencies != made.frequencies)
+    refuse(context.where, "rope_parameters of yarn", "beta_fast 32, beta_slow 1 and truncate true",
+           rope.dump());
 }
 
-// The period of layers without a window, from the list of layers.
-std::int64_t window_period(const Json& config, const std::string& where) {
-  const Json types = config.value("layer_types", Json());
-  if (!types.is_array())
-    return config.value("sliding_window_pattern", config.value("_sliding_window_pattern", 6));
+void write_rotation(const Keys& keys, const Json& config, const Decoder& d, const std::string& where) {
+  const Json rope = rotation(config, full, where);
+  keys.number("rope.freq_base", rope.at("rope_theta").get<double>());
+  const std::string type = rope.at("rope_type").get<std::string>();
+  if (type == "default" || !rotation_factors(config).empty()) return;
+  if (type != "linear" && type != "yarn") refuse(where, "rope_type", "default, linear, yarn or llama3", type);
+  const Json given = rope.value("original_max_position_embeddings", Json()),
+             by = rope.value("factor", Json());
+  const std::int64_t original = given.is_number() ? given.get<std::int64_t>() : d.context;
+  const double scale =
+      by.is_number() ? by.get<double>() : static_cast<double>(d.context) / static_cast<double>(original);
+  keys.text("rope.scaling.type", type);
+  keys.number("rope.scaling.factor", scale);
+  if (type == "linear") return;
+  keys.whole("rope.scaling.original_context_length", original);
+  write_yarn(keys, rope, scale, d, {d.head_dim, d.context, where});
+}
+
+// All but every n-th layer have the window: n.
+std::int64_t window_period(const Decoder& d, const std::string& where) {
   std::size_t period = 0;
-  while (period < types.size() && types[period] == "sliding_attention") ++period;
+  while (period < d.layers.size() && d.layers[period].window > 0) ++period;
   ++period;
-  for (std::size_t i = 0; i < types.size(); ++i)
-    if ((types[i] == "sliding_attention") != ((i + 1) % period != 0))
+  for (std::size_t i = 0; i < d.layers.size(); ++i)
+    if ((d.layers[i].window > 0) != ((i + 1) % period != 0))
       refuse(where, "layer_types", "a window in all but every n-th layer", "another order");
   return static_cast<std::int64_t>(period);
 }
 
-void write_gemma3(const Keys& keys, const Json& config, std::int64_t head_dim, const std::string& where) {
-  const auto scalar = config.value("query_pre_attn_scalar", 256.0);
-  if (scalar != static_cast<double>(head_dim) && config.value("num_hidden_layers", 0) != 62)
-    refuse(where, "query_pre_attn_scalar", std::to_string(head_dim) + ", the width of a head",
-           Json(scalar).dump());
-  const Json window = config.value("sliding_window", Json(4096));
-  if (!window.is_null()) keys.whole("attention.sliding_window", window.get<std::int64_t>());
-  if (const std::int64_t period = window_period(config, where); period != 6)
-    keys.whole("attention.sliding_window_pattern", period);
-  const Json local = rotation(config, "sliding_attention");
-  const bool own = config.value("rope_parameters", Json()).contains("sliding_attention");
-  if (const double theta = own ? local.value("rope_theta", 1e4) : config.value("rope_local_base_freq", 1e4);
-      theta != 1e4)
+void write_gemma3(const Keys& keys, const Json& config, const Decoder& d, const std::string& where) {
+  // As llama.cpp: of its 62 layers the 27B alone scales scores by its width.
+  const std::int64_t scored = d.layers.size() == 62 ? d.width / d.heads : d.head_dim;
+  if (std::abs(static_cast<double>(d.score_scale) * std::sqrt(static_cast<double>(scored)) - 1) > 1e-6)
+    refuse(where, "query_pre_attn_scalar", std::to_string(scored) + ", the width of a head",
+           config.value("query_pre_attn_scalar", Json(256)).dump());
+  const std::int64_t period = window_period(d, where);
+  if (period > 1) keys.whole("attention.sliding_window", d.layers.front().window);
+  if (period > 1 && period != 6) keys.whole("attention.sliding_window_pattern", period);
+  const Json local = rotation(config, sliding, where);
+  if (local.at("rope_type") != "default")
+    refuse(where, "rope_parameters.sliding_attention.rope_type", "default", local.at("rope_type").dump());
+  if (const auto theta = local.at("rope_theta").get<double>(); theta != 1e4)
     keys.number("rope.freq_base_swa", theta);
-  if (const Json cap = config.value("final_logit_softcapping", Json()); cap.is_number())
-    keys.number("final_logit_softcapping", cap.get<double>());
+  if (d.logit_cap > 0) keys.number("final_logit_softcapping", static_cast<double>(d.logit_cap));
+}
+
+// What llama.cpp computes is its family's, whatever a file says.
+void require_family(const GgufFamily& family, const Json& config, const Decoder& d,
+                    const std::string& where) {
+  const bool gemma3 = is_gemma3(config);
+  const char* activation = gemma3 ? "hidden_activation" : "hidden_act";
+  if (d.activation != gate_function(family.activation))
+    refuse(where, activation, family.activation, config.value(activation, Json("another")).dump());
+  if ((d.qkv_bias && !family.head_biases) || (d.o_bias && !family.output_bias))
+    refuse(where, "attention_bias", "false", "true");
+  if (d.mlp_bias && !family.mlp_bias) refuse(where, "mlp_bias", "false", "true");
+  for (const Decoder::Layer& layer : d.layers)
+    if (!gemma3 && layer.window > 0)
+      refuse(where, "sliding_window", "no layer with a window", std::to_string(layer.window));
 }
 
 }  // namespace
@@ -96,54 +133,39 @@ void write_gemma3(const Keys& keys, const Json& config, std::int64_t head_dim, c
 void write_config_keys(GgufWriter& out, const GgufFamily& family, const Json& config,
                        const std::string& where) {
   const Keys keys(out, family);
-  const std::int64_t heads = json_integer(config, "num_attention_heads", where),
-                     width = json_integer(config, "hidden_size", where);
-  const std::int64_t head_dim = head_width(config);
-  const Json kv = config.value("num_key_value_heads", Json());
-  keys.whole("block_count", json_integer(config, "num_hidden_layers", where));
-  keys.whole("context_length", json_integer(config, "max_position_embeddings", where));
-  keys.whole("embedding_length", width);
-  keys.whole("feed_forward_length", json_integer(config, "intermediate_size", where));
-  keys.whole("attention.head_count", heads);
-  keys.whole("attention.head_count_kv", kv.is_number() ? kv.get<std::int64_t>() : heads);
-  keys.whole("attention.key_length", head_dim);
-  keys.whole("attention.value_length", head_dim);
-  keys.whole("rope.dimension_count", head_dim);
-  keys.whole("vocab_size", json_integer(config, "vocab_size", where));
-  keys.number("attention.layer_norm_rms_epsilon", config.value("rms_norm_eps", 1e-6));
-  write_rotation(keys, config, family.norm_offset > 0 ? 1e6 : 1e4, where);
-  const bool gemma3 = std::string_view(family.model_type) == "gemma3_text";
-  if (gemma3) write_gemma3(keys, config, head_dim, where);
-  if (!gemma3 && config.value("use_sliding_window", false))
-    refuse(where, "use_sliding_window", "false", "true");
+  const std::shared_ptr<const Decoder> of = decoder_of(config, where);
+  const Decoder& d = *of;
+  require_family(family, config, d, where);
+  keys.whole("block_count", std::ssize(d.layers));
+  keys.whole("context_length", d.context);
+  keys.whole("embedding_length", d.width);
+  keys.whole("feed_forward_length", d.inner);
+  keys.whole("attention.head_count", d.heads);
+  keys.whole("attention.head_count_kv", d.kv_heads);
+  keys.whole("attention.key_length", d.head_dim);
+  keys.whole("attention.value_length", d.head_dim);
+  keys.whole("rope.dimension_count", d.head_dim);
+  keys.whole("vocab_size", d.vocab_size);
+  keys.number("attention.layer_norm_rms_epsilon", static_cast<double>(d.epsilon));
+  write_rotation(keys, config, d, where);
+  if (is_gemma3(config)) write_gemma3(keys, config, d, where);
 }
 
-std::int64_t head_width(const nlohmann::json& config) {
-  const nlohmann::json head = config.value("head_dim", nlohmann::json());
-  return head.is_number() ? head.get<std::int64_t>()
-                          : config.at("hidden_size").get<std::int64_t>() /
-                                config.at("num_attention_heads").get<std::int64_t>();
-}
+std::int64_t head_width(const Json& config) { return decoder_of(config, "config.json")->head_dim; }
 
 std::vector<float> rotation_factors(const Json& config) {
-  const Json rope = rotation(config, "full_attention");
-  if (rope.value("rope_type", "") != "llama3") return {};
-  const double theta = rope.value("rope_theta", 1e4), by = rope.value("factor", 8.0),
-               low = rope.value("low_freq_factor", 1.0), high = rope.value("high_freq_factor", 4.0),
-               original = rope.value("original_max_position_embeddings", 8192.0);
-  const Json head = config.value("head_dim", Json());
-  const std::int64_t head_dim = head.is_number() ? head.get<std::int64_t>()
-                                                 : config.at("hidden_size").get<std::int64_t>() /
-                                                       config.at("num_attention_heads").get<std::int64_t>();
+  const std::string where = "config.json";
+  const auto d = decoder_of(config, where);
+  const Rope& rope = d->ropes.front();
+  const Json parameters = rotation(config, full, where);
+  const bool one = rope.long_frequencies.empty() || rope.long_frequencies == rope.frequencies;
+  const Json& type = parameters.at("rope_type");
+  if (type != "llama3" && !(type == "longrope" && one && rope.factor == 1)) return {};
+  const Json theta{{"rope_theta", parameters.at("rope_theta")}};
+  const Rope plain = make_rope(theta, {d->head_dim, d->context, where});
   std::vector<float> factors;
-  for (std::int64_t i = 0; i < head_dim; i += 2) {
-    const double wavelength =
-        2 * std::numbers::pi * std::pow(theta, static_cast<double>(i) / static_cast<double>(head_dim));
-    const double smooth = (original / wavelength - low) / (high - low);
-    factors.push_back(static_cast<float>(wavelength < original / high  ? 1
-                                         : wavelength > original / low ? by
-                                                                       : 1 / ((1 - smooth) / by + smooth)));
-  }
+  for (std::size_t i = 0; i < plain.frequencies.size(); ++i)
+    factors.push_back(plain.frequencies[i] / rope.frequencies[i]);
   return factors;
 }
 

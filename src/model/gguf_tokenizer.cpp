@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "file/json.hpp"
 #include "file/mapped.hpp"
@@ -50,17 +51,28 @@ bool is_byte_token(const std::string& token) {
   return token.size() == 6 && token.starts_with("<0x") && token.ends_with(">");
 }
 
+// As many as the table has rows: llama.cpp takes no more. Special tokens behind it, of those who share a
+// tokenizer with models that read pictures, are left out.
 Vocabulary vocabulary_of(const Json& file, std::int64_t vocab_size, bool bytes, const std::string& where) {
-  constexpr std::int64_t most = std::int64_t{1} << 24;
   Vocabulary v;
+  const Json added_tokens = file.value("added_tokens", Json::array());
+  std::set<Json> special;
+  for (const Json& added : added_tokens)
+    if (added.value("special", false)) special.insert(added.at("id"));
   const auto put = [&](const Json& id, const std::string& token, std::int32_t type) {
-    if (!id.is_number_integer() || id.get<std::int64_t>() < 0 || id.get<std::int64_t>() >= most)
+    if (!id.is_number_integer() || id.get<std::int64_t>() < 0)
       throw Error(ErrorKind::input, {.what = "a token's id is none", .where = where, .found = id.dump()});
+    if (id >= vocab_size && special.contains(id)) return;
+    if (id >= vocab_size)
+      throw Error(ErrorKind::input, {.what = "a token id above the model's vocabulary",
+                                     .where = where,
+                                     .expected = "ids below vocab_size " + std::to_string(vocab_size),
+                                     .found = id.dump() + ", " + token});
     v.put(id.get<std::int64_t>(), token, type);
   };
   for (const auto& [token, id] : file.at("model").at("vocab").items())
     put(id, token, bytes && is_byte_token(token) ? byte : normal);
-  for (const Json& added : file.value("added_tokens", Json::array()))
+  for (const Json& added : added_tokens)
     put(added.at("id"), added.at("content").get<std::string>(),
         added.value("special", false) ? control : user_defined);
   for (std::size_t i = v.tokens.size(); i < static_cast<std::size_t>(vocab_size); ++i)

@@ -81,6 +81,13 @@ void require_no_surplus(const GgufFile& file, const GgufFamily& family, const Mo
 Model open_gguf(const std::string& path, const ModelOptions& options) {
   auto owner = std::make_shared<Owner>(Owner{GgufFile(path)});
   const GgufFile& file = owner->file;
+  if (const auto type = file.text("general.type", "model"); type != "model")
+    throw Error(ErrorKind::input,
+                {.what = type == "adapter" ? "this is a LoRA adapter, and no model" : "this is no model",
+                 .where = path + ", key general.type",
+                 .expected = "model",
+                 .found = std::string(type),
+                 .hint = type == "adapter" ? "MODEL --adapter DIR takes one in PEFT's format" : ""});
   if (file.integer("split.count", 1) > 1)
     throw Error(ErrorKind::input, {.what = "the model is split into several files",
                                    .where = path,
@@ -88,7 +95,8 @@ Model open_gguf(const std::string& path, const ModelOptions& options) {
                                    .found = std::to_string(file.integer("split.count")),
                                    .hint = "llama-gguf-split --merge makes one of them"});
   const GgufFamily& family = gguf_family(file);
-  const nlohmann::json config = config_of_gguf(file);
+  std::vector<std::string> notes;
+  const nlohmann::json config = config_of_gguf(file, notes);
   const Model model = from_json(config, options, path);
   std::map<std::string, StoredWeight> weights;
   std::int64_t beside = static_cast<std::int64_t>(file.size());
@@ -99,6 +107,7 @@ Model open_gguf(const std::string& path, const ModelOptions& options) {
   }
   require_no_surplus(file, family, model.impl());
   auto impl = std::make_shared<Model::Impl>(model.impl());
+  impl->notes.insert(impl->notes.end(), notes.begin(), notes.end());
   impl->store = WeightStore().with_stored(std::move(weights), path, beside);
   return Model(std::move(impl));
 }

@@ -7,7 +7,7 @@ namespace hone {
 void set_qwen_windows(Decoder& d, const nlohmann::json& config, const std::string& where) {
   const bool slides = flag_key(config, "use_sliding_window", false, where);
   const std::int64_t window = slides ? optional_size_key(config, "sliding_window", 4096, where) : 0;
-  const std::int64_t first = optional_size_key(config, "max_window_layers", 28, where);
+  const std::int64_t first = optional_count_key(config, "max_window_layers", 28, where);
   set_windows(d, config, window, where, [&](std::int64_t layer) { return window > 0 && layer >= first; });
 }
 

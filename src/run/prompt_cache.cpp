@@ -1,6 +1,8 @@
 // What a generator has read, as a file: a safetensors file of the ids, the last logits, and each cache's
 // rows. It fits one model in one precision, and says so.
 #include <cstring>
+#include <fstream>
+#include <memory>
 
 #include "file/safetensors.hpp"
 #include "run/cache_tables.hpp"
@@ -77,6 +79,23 @@ std::string digest_of(const SafetensorsFile& file, const std::vector<Safetensors
   return digest.hex();
 }
 
+// A cache that is cut short no longer opens; that it was one its first bytes say.
+bool was_cache(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::string head(4096, '\0');
+  file.read(head.data(), static_cast<std::streamsize>(head.size()));
+  return file.gcount() == 0 || head.find(format) != std::string::npos;
+}
+
+std::unique_ptr<SafetensorsFile> opened(const std::string& path) {
+  try {
+    return std::make_unique<SafetensorsFile>(path);
+  } catch (const Error& e) {
+    if (e.kind() != ErrorKind::input || !was_cache(path)) throw;
+    return nullptr;
+  }
+}
+
 }  // namespace
 
 void Generator::save_cache(const std::string& path) const {
@@ -98,7 +117,9 @@ void Generator::save_cache(const std::string& path) const {
 Generator::CacheLoaded Generator::load_cache(const std::string& path) {
   const GeneratorInUse guard(impl_.get());
   Impl& g = *impl_;
-  const SafetensorsFile file(path);
+  const auto there = opened(path);
+  if (!there) return {0, "it is damaged"};
+  const SafetensorsFile& file = *there;
   const auto kind = file.metadata().find("format");
   if (kind == file.metadata().end() || kind->second != format)
     throw Error(ErrorKind::input,

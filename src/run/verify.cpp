@@ -141,8 +141,13 @@ class Comparison {
 
 VerifyReport verify(const std::string& model_folder, const std::string& golden_file,
                     const VerifyOptions& options) {
-  const Model model = open(model_folder);
+  const Model model = open(model_folder, {.dropout = 0.0f});  // as the reference computes, in eval mode
   const SafetensorsFile golden(golden_file);
+  if (const std::int64_t seq = read_golden_batch(golden).seq; model.context() > 0 && seq > model.context())
+    throw Error(ErrorKind::input, {.what = "the samples are longer than the model's context",
+                                   .where = golden_file,
+                                   .expected = "at most " + std::to_string(model.context()) + " positions",
+                                   .found = std::to_string(seq)});
   return Comparison(golden, model, options).run();
 }
 

@@ -12,8 +12,4 @@ namespace hone {
 RenderedChat render(const ChatTemplate& chat, const jinja::Value& messages, std::size_t bytes,
                     const ChatOptions& options);
 
-// What a model's folder has beside weights and tokenizer.json that a chat needs: its template, special tokens
-// and habits of generation. Files that are there already stay, and so does what is none.
-void copy_chat_files(const std::string& from, const std::string& to);
-
 }  // namespace hone

@@ -186,6 +186,15 @@ RenderedChat render(const ChatTemplate& chat, const jinja::Value& messages, std:
 bool ChatTemplate::marks_generation() const { return impl_->marks_generation; }
 const std::string& ChatTemplate::source() const { return impl_->source; }
 
+std::optional<Tokenizer> readable_tokenizer(const std::string& model) {
+  try {
+    return Tokenizer::of_model(model);
+  } catch (const Error& e) {
+    if (e.kind() != ErrorKind::input) throw;
+    return std::nullopt;
+  }
+}
+
 std::map<std::string, std::string> special_token_names(const std::string& folder) {
   if (is_gguf(folder)) return tokens_of(GgufFile(folder));
   std::map<std::string, std::string> all;
@@ -195,14 +204,6 @@ std::map<std::string, std::string> special_token_names(const std::string& folder
   for (const auto& [key, value] : config.items())
     if (const auto text = key.ends_with("_token") ? token_text(value) : std::nullopt) all[key] = *text;
   return all;
-}
-
-void copy_chat_files(const std::string& from, const std::string& to) {
-  for (const char* name : {"tokenizer_config.json", "chat_template.jinja", "generation_config.json",
-                           "special_tokens_map.json"}) {
-    const std::string source = from + "/" + name, target = to + "/" + name;
-    if (is_file(source) && !is_file(target)) write_file(target, read_file(source));
-  }
 }
 
 }  // namespace hone

@@ -53,7 +53,11 @@ Json pre_tokenizer(const GgufFile& file) {
   return sequence("pretokenizers", {split_by(qwen_words(llama3 ? "{1,3}" : "")), byte_level(false)});
 }
 
-enum TokenType : std::int64_t { control = 3, user_defined = 4 };  // llama.h, enum llama_token_type
+enum TokenType : std::int64_t {
+  control = 3,
+  user_defined = 4,
+  unused = 5
+};  // llama.h, enum llama_token_type
 
 struct Vocabulary {
   std::vector<std::string_view> tokens;
@@ -66,6 +70,10 @@ Vocabulary vocabulary_of(const GgufFile& file) {
   if (!v.types.empty() && v.types.size() != v.tokens.size())
     refuse(file, "not as many types as tokens", "token_type", std::to_string(v.tokens.size()),
            std::to_string(v.types.size()));
+  // llama.cpp wants a text for each row of the table, and a table may be padded: those are no tokens.
+  const auto pads = [&](std::size_t id) { return v.tokens[id] == "[PAD" + std::to_string(id) + "]"; };
+  while (!v.types.empty() && v.types.back() == unused && pads(v.types.size() - 1))
+    v.types.pop_back(), v.tokens.pop_back();
   return v;
 }
 
@@ -125,7 +133,7 @@ Json merges_of(const GgufFile& file) {
 // a SentencePiece vocabulary.
 Json merges_by_score(const GgufFile& file, const Vocabulary& v) {
   const auto scores = file.numbers("tokenizer.ggml.scores");
-  if (scores.size() != v.tokens.size())
+  if (scores.size() < v.tokens.size())  // padded rows have some too
     refuse(file, "not as many scores as tokens", "scores", std::to_string(v.tokens.size()),
            std::to_string(scores.size()));
   std::unordered_map<std::string_view, std::size_t> ids;

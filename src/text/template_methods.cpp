@@ -172,6 +172,7 @@ constexpr StringMethod string_methods[] = {
     {"count", count},
     {"endswith", [](Runtime& r, Of s, const Arguments& a) { return Value(affixed(r, s, a, false)); }},
     {"find", [](Runtime& r, Of s, const Arguments& a) { return find(r, s, a, false); }},
+    {"format", [](Runtime& r, Of s, const Arguments& a) { return Value(str_format(r, s, a)); }},
     {"isalnum",
      [](Runtime&, Of s, const Arguments&) {
        return Value(all_are(s, [](auto c, auto) { return c == letter || c == number; }));

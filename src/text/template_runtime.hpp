@@ -38,6 +38,9 @@ Value method(Runtime&, const Value& of, const std::string& name);
 // template_format.cpp: Python's "%s" % values.
 std::string percent_format(Runtime&, std::string_view format, const Value& values);
 
+// template_str_format.cpp: Python's "{}".format(values).
+std::string str_format(Runtime&, std::string_view format, const Arguments& given);
+
 // template_filters.cpp, template_tests.cpp
 Value apply_filter(Runtime&, std::string_view name, const Value& of, const Arguments&);
 bool apply_test(Runtime&, std::string_view name, const Value& of, const Arguments&);

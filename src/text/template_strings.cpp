@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "base/utf8.hpp"
 #include "text/unicode.hpp"
@@ -134,7 +135,16 @@ std::string mapped(std::string_view s, const Map& map) {
 
 }  // namespace
 
-std::string upper(std::string_view s) { return mapped(s, to_upper); }
+// Two letters where Unicode has no single one (SpecialCasing.txt): ligatures and the sharp s.
+std::string upper(std::string_view s) {
+  constexpr std::pair<std::string_view, std::string_view> longer[] = {
+      {"\u00DF", "SS"},  {"\uFB00", "FF"},  {"\uFB01", "FI"}, {"\uFB02", "FL"},
+      {"\uFB03", "FFI"}, {"\uFB04", "FFL"}, {"\uFB05", "ST"}, {"\uFB06", "ST"}};
+  std::string text = mapped(s, to_upper);
+  for (const auto& [letter, letters] : longer)
+    if (text.find(letter) != std::string::npos) text = replaced(text, letter, letters, -1);
+  return text;
+}
 std::string lower(std::string_view s) { return mapped(s, to_lower); }
 
 std::string title(std::string_view s) {

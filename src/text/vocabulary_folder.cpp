@@ -58,7 +58,8 @@ class Settings {
     return otherwise;
   }
 
-  // Those that the files describe with their flags, then the special ones of these names, by id.
+  // Those that the files describe with their flags, then the special ones of these names, by id. What the
+  // vocabulary lacks gets the next ids, in the order of the names, which is Transformers' of its attributes.
   Json added_tokens(const nlohmann::json& vocabulary, const std::vector<std::string>& names) const {
     std::map<std::int64_t, Json> by_id;
     const JsonPlace described = at("added_tokens_decoder");
@@ -75,9 +76,17 @@ class Settings {
       by_id.try_emplace(number,
                         entry(number, token, std::find(names.begin(), names.end(), token) != names.end()));
     }
-    for (const std::string& name : names)
-      if (const auto it = vocabulary.find(name); it != vocabulary.end() && it->is_number_integer())
-        by_id.try_emplace(it->get<std::int64_t>(), entry(it->get<std::int64_t>(), name, true));
+    for (const std::string& name : names) {
+      const auto it = vocabulary.find(name);
+      const bool known = it != vocabulary.end() && it->is_number_integer();
+      const bool described_already = std::any_of(
+          by_id.begin(), by_id.end(), [&](const auto& one) { return one.second["content"] == name; });
+      if (name.empty() || (!known && described_already)) continue;
+      const auto next = std::max(static_cast<std::int64_t>(vocabulary.size()),
+                                 by_id.empty() ? 0 : by_id.rbegin()->first + 1);
+      const std::int64_t id = known ? it->get<std::int64_t>() : next;
+      by_id.try_emplace(id, entry(id, name, true));
+    }
     Json all = Json::array();
     for (auto& [id, one] : by_id) all.push_back(std::move(one));
     return all;
@@ -109,6 +118,30 @@ class Settings {
 
 Json byte_level(bool prefix, bool regex) {
   return {{"type", "ByteLevel"}, {"add_prefix_space", prefix}, {"trim_offsets", true}, {"use_regex", regex}};
+}
+
+// The vocabulary with the tokens that were added to it.
+nlohmann::json with_added(nlohmann::json vocabulary, const Json& added) {
+  for (const Json& token : added)
+    vocabulary.emplace(token["content"].get<std::string>(), token["id"].get<std::int64_t>());
+  return vocabulary;
+}
+
+// Special tokens in the order of Transformers' attributes, by a class's own names; empty: it has none.
+struct SpecialNames {
+  const char *begin, *end, *unknown, *separator, *padding, *class_token, *mask;
+};
+constexpr const char* end_of_text = "<|endoftext|>";
+constexpr SpecialNames gpt2_names{end_of_text, end_of_text, end_of_text, "", "", "", ""},
+    qwen2_names{"", end_of_text, end_of_text, "", end_of_text, "", ""},
+    roberta_names{"<s>", "</s>", "<unk>", "</s>", "<pad>", "<s>", "<mask>"},
+    bert_names{"", "", "[UNK]", "[SEP]", "[PAD]", "[CLS]", "[MASK]"};
+
+std::vector<std::string> special_tokens(const Settings& s, const SpecialNames& n) {
+  return {s.token("bos_token", n.begin),   s.token("eos_token", n.end),
+          s.token("unk_token", n.unknown), s.token("sep_token", n.separator),
+          s.token("pad_token", n.padding), s.token("cls_token", n.class_token),
+          s.token("mask_token", n.mask)};
 }
 
 Json named_id(const nlohmann::json& vocabulary, const std::string& token, const std::string& where) {
@@ -154,17 +187,14 @@ std::string byte_level_bpe(const std::string& folder, const Settings& settings) 
                 "hone reads those of GPT2Tokenizer, RobertaTokenizer, BartTokenizer and Qwen2Tokenizer; "
                 "Transformers makes "
                 "a tokenizer.json: AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER)");
-  std::vector<std::string> specials;
-  for (const char* key :
-       {"bos_token", "eos_token", "unk_token", "pad_token", "sep_token", "cls_token", "mask_token"})
-    specials.push_back(settings.token(key, roberta ? "" : "<|endoftext|>"));
-  if (roberta) specials = {"<s>", "<pad>", "</s>", "<unk>", "<mask>"};
+  const SpecialNames& names = roberta ? roberta_names : qwen2 ? qwen2_names : gpt2_names;
   const bool prefix = settings.at("add_prefix_space").flag_or(false);
   Json merges = Json::array();
   for (std::string& line : lines_of(folder + "/merges.txt"))
     if (!line.empty() && !line.starts_with("#version")) merges.push_back(std::move(line));
   Json file{{"version", "1.0"}, {"truncation", nullptr}, {"padding", nullptr}};
-  file["added_tokens"] = settings.added_tokens(vocabulary, specials);
+  file["added_tokens"] = settings.added_tokens(vocabulary, special_tokens(settings, names));
+  const nlohmann::json known = with_added(vocabulary, file["added_tokens"]);
   file["normalizer"] = qwen2 ? Json{{"type", "NFC"}} : Json(nullptr);
   file["pre_tokenizer"] = byte_level(prefix, true);
   if (qwen2)
@@ -175,11 +205,11 @@ std::string byte_level_bpe(const std::string& folder, const Settings& settings) 
                                     {"behavior", "Isolated"},
                                     {"invert", false}},
                                byte_level(prefix, false)}}};
-  file["post_processor"] = frame_of(settings, vocabulary, where);
+  file["post_processor"] = frame_of(settings, known, where);
   if (roberta)
     file["post_processor"] = {{"type", "RobertaProcessing"},
-                              {"sep", named_id(vocabulary, "</s>", where)},
-                              {"cls", named_id(vocabulary, "<s>", where)},
+                              {"sep", named_id(known, settings.token("sep_token", names.separator), where)},
+                              {"cls", named_id(known, settings.token("cls_token", names.class_token), where)},
                               {"trim_offsets", true},
                               {"add_prefix_space", prefix}};
   file["decoder"] = byte_level(true, true);
@@ -195,23 +225,22 @@ std::string word_piece(const std::string& folder, const Settings& settings) {
     if (!vocabulary.emplace(lines[id], id).second)
       JsonPlace(vocabulary, where + ", line " + std::to_string(id + 1))
           .refuse("a token that stands there twice", lines[id]);
-  const auto token = [&](const char* key, const char* otherwise) { return settings.token(key, otherwise); };
-  const std::string unknown = token("unk_token", "[UNK]"), cls = token("cls_token", "[CLS]"),
-                    sep = token("sep_token", "[SEP]");
+  const std::string unknown = settings.token("unk_token", bert_names.unknown),
+                    cls = settings.token("cls_token", bert_names.class_token),
+                    sep = settings.token("sep_token", bert_names.separator);
   const bool lower = settings.at("do_lower_case").flag_or(true);
   const JsonPlace strip = settings.at("strip_accents");
   Json file{{"version", "1.0"}, {"truncation", nullptr}, {"padding", nullptr}};
-  file["added_tokens"] = settings.added_tokens(
-      vocabulary, {token("pad_token", "[PAD]"), unknown, cls, sep, token("mask_token", "[MASK]")});
+  file["added_tokens"] = settings.added_tokens(vocabulary, special_tokens(settings, bert_names));
+  const nlohmann::json known = with_added(vocabulary, file["added_tokens"]);
   file["normalizer"] = {{"type", "BertNormalizer"},
                         {"clean_text", true},
                         {"handle_chinese_chars", settings.at("tokenize_chinese_chars").flag_or(true)},
                         {"strip_accents", strip.is_null() ? Json(nullptr) : Json(strip.flag_or(false))},
                         {"lowercase", lower}};
   file["pre_tokenizer"] = {{"type", "BertPreTokenizer"}};
-  file["post_processor"] = {{"type", "BertProcessing"},
-                            {"sep", named_id(vocabulary, sep, where)},
-                            {"cls", named_id(vocabulary, cls, where)}};
+  file["post_processor"] = {
+      {"type", "BertProcessing"}, {"sep", named_id(known, sep, where)}, {"cls", named_id(known, cls, where)}};
   file["decoder"] = {{"type", "WordPiece"}, {"prefix", "##"}, {"cleanup", true}};
   file["model"] = {{"type", "WordPiece"},
                    {"unk_token", unknown},

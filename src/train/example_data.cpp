@@ -5,6 +5,7 @@
 
 #include "file/mapped.hpp"
 #include "op/builder_state.hpp"
+#include "text/end_tokens.hpp"
 #include "train/training_data.hpp"
 
 namespace hone {
@@ -59,15 +60,27 @@ Tokenizer tokenizer_for(const TrainingRun& run) {
   return Tokenizer::open(name);
 }
 
+// The model's own end of a text, by the name or the id that its files give it, where the tokenizer has that.
+std::optional<std::int32_t> end_of_text(const std::string& model, const Tokenizer& tokenizer) {
+  const auto names = special_token_names(model);
+  if (const auto eos = names.find("eos_token"); eos != names.end())
+    if (const auto id = tokenizer.find(eos->second)) return id;
+  for (const std::int32_t id : end_token_ids(model))
+    if (id < tokenizer.vocab_size() && tokenizer.is_special(id)) return id;
+  return tokenizer.end_of_text();
+}
+
 }  // namespace
 
 // As long as the longest: what a run's --seq, or the model, does not allow is asked of with_length().
 Examples open_examples(const TrainingRun& run) {
+  const Tokenizer tokenizer = tokenizer_for(run);
   return {run.data,
-          tokenizer_for(run),
+          tokenizer,
           {.chat = template_of(run),
            .too_long = run.too_long,
            .train_on_prompt = run.train_on_prompt,
+           .end = end_of_text(base_of(run), tokenizer),
            .packed = run.packing,
            .seed = run.plan.seed}};
 }

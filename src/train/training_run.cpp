@@ -12,10 +12,11 @@
 #include "file/atomic.hpp"
 #include "file/gguf.hpp"
 #include "file/mapped.hpp"
+#include "hone/convert.hpp"
 #include "hone/machine.hpp"
 #include "machine/memory.hpp"
+#include "model/companions.hpp"
 #include "model/vocabulary.hpp"
-#include "text/chat_messages.hpp"
 #include "train/run_files.hpp"
 #include "train/run_schedule.hpp"
 #include "train/step_options.hpp"
@@ -33,7 +34,7 @@ double seconds_since(Clock::time_point start) {
 // Whoever names another one may mean it: a vocabulary is exchanged that way.
 void note_another_tokenizer(const TrainingRun& run, const Tokenizer& used) {
   if (!run.on_message) return;
-  if (const auto own = Tokenizer::of_model(base_of(run)); own && *own != used)
+  if (const auto own = readable_tokenizer(base_of(run)); own && *own != used)
     run.on_message("note: the tokenizer is another one than " + base_of(run) +
                    " was trained with: its weights know these ids by other meanings");
 }
@@ -277,13 +278,20 @@ class Run {
     if (!summary_.stopped) {
       trainer_.save(options_.out, options_.saving);
       tokenizer_.save(options_.out);
-      copy_chat_files(base_of(options_), options_.out);
+      copy_companions();
     }
     summary_.steps = trainer_.steps();
     summary_.skipped_steps = trainer_.skipped_steps();
     summary_.weights_hash = trainer_.weights_hash();
     summary_.peak_bytes = peak_rss_bytes();
     summary_.forecast_bytes = trainer_.plan().peak_bytes();
+  }
+
+  // Of the model that the run began with, which may have got another tokenizer.
+  void copy_companions() const {
+    const std::string base = base_of(options_);
+    const auto own = readable_tokenizer(base);
+    own&&* own == tokenizer_ ? copy_tokenizer(base, options_.out) : copy_chat_files(base, options_.out);
   }
 
   const TrainingRun& options_;

@@ -38,4 +38,19 @@ head -c 3000 q.gguf >short.gguf
 exits 3 "short.gguf" inspect short.gguf
 exits 3 "short.gguf" hash short.gguf
 exits 3 "no tokenizer" generate q.gguf -p x
+exits 2 "would be replaced" convert m.gguf back
+exits 2 "onto itself" convert m.gguf m.gguf
+
+# a tokenizer that is named stands for one that the file lacks, or that is not read
+"$hone" tokenizer train --data text.txt --vocab-size 280 --out tokenizer >/dev/null 2>&1
+"$hone" train --model llama-tiny --data text.txt --tokenizer tokenizer/tokenizer.json --out trained --steps 1 --batch 1 --warmup 0 --seq 32 >/dev/null 2>&1
+"$hone" convert trained t.gguf --type f32 2>/dev/null
+LC_ALL=C sed 's/gpt-2/gpt-x/' t.gguf >strange.gguf
+exits 3 "gpt-x" generate strange.gguf -p line
+text=$("$hone" generate trained -p line -n 5 --temperature 0)
+[ "$("$hone" generate strange.gguf -p line -n 5 --temperature 0 --tokenizer tokenizer)" = "$text" ] || fail "generate --tokenizer"
+"$hone" eval strange.gguf --tokenizer tokenizer --data text.txt --max-tokens 99 >/dev/null 2>err.log || fail "eval --tokenizer: $(cat err.log)"
+printf '{{ messages[0].content }}' >plain.jinja
+printf 'line\n' | "$hone" run strange.gguf --chat-template plain.jinja --tokenizer tokenizer -n 3 >/dev/null 2>err.log ||
+  fail "run --tokenizer: $(cat err.log)"
 echo "fine"

@@ -25,6 +25,12 @@ refused() {  # refused CODE MESSAGE OPTION...
 
 set -- $(train "")
 most=$2 hash=$3
+[ "$1" -le "$most" ] || fail "$1 bytes resident, $most forecast"
+# what is counted is this program's, not that of a large one which started it
+large=$(head -c 400000000 /dev/zero | tr '\0' a)
+set -- $(train "")
+[ "$1" -le "$most" ] || fail "started by a large program: $1 bytes resident, $most forecast"
+large=
 refused 4 "at least [0-9]* MiB, found 10 MiB" --memory 10MiB
 least=$(sed -n 's/.*at least \([0-9]*\) MiB.*/\1/p' err)
 [ $((least * 1048576)) -lt $((most * 3 / 4)) ] || fail "at least $least MiB of $most bytes"

@@ -60,7 +60,7 @@ TEST(Quantize, RefinedCodesAreNearerThanThoseThatTheyBeganAs) {
   const Model& model = trained();
   const Text sample = text();
   QuantizeOptions o = with("refined", 2);
-  o.refine = {.steps = 60, .batch = 8, .seq = 32, .lr = 1e-3f, .alpha = 1};
+  o.refine = {.steps = 60, .batch = 4, .seq = 256, .lr = 1e-4f, .alpha = 1};
   EXPECT_LT(kl(model, quantize(model, &sample, o)), 0.7 * kl(model, quantize(model, &sample, with("gptq", 2))));
 }
 

@@ -164,6 +164,31 @@ TEST(Examples, ThatAreTooLongAreRefusedOrDroppedOrCut) {
   EXPECT_EQ(file.examples().with_length(9).all(0, 1).ids.size(), 9u);
 }
 
+// A step of such an example alone would have no loss.
+TEST(Examples, OfWhichCuttingLeavesNothingToLearnAreLeftOut) {
+  std::string lines;
+  for (int i = 0; i < 20; ++i)
+    lines += i % 5 == 0 ? R"({"prompt": "a long prompt", "completion": "x"})"
+                          "\n"
+                        : R"({"prompt": "a", "completion": "xyz"})"
+                          "\n";
+  const File file(lines);
+  const Examples cut = file.examples({.seq = 3, .too_long = TooLong::cut, .end = 'E'});
+  EXPECT_EQ(cut.train_examples() + cut.held_out_examples(), 16);
+  EXPECT_NE(cut.notes().back().find("of 4 of these nothing that is learned was left"), std::string::npos)
+      << cut.notes().back();
+  for (std::int64_t i = 0; i < 16; ++i) EXPECT_GT(cut.all(i, 1).tokens(), 0) << i;
+  EXPECT_EQ(file.examples({.seq = 13, .too_long = TooLong::cut, .end = 'E'}).all(0, 1).labels.back(), 'x');
+  EXPECT_EQ(file.examples({.end = 'E'}).all(1, 1).labels[3], 'E');
+  error_of(ErrorKind::input, [&] {
+    File(R"({"prompt": "a long prompt", "completion": "x"})"
+         "\n"
+         R"({"prompt": "another one", "completion": "x"})"
+         "\n")
+        .examples({.seq = 3, .too_long = TooLong::cut});
+  });
+}
+
 TEST(Examples, ThatArePackedStandInRowsWholeAndOnce) {
   const File file(numbered(40));
   const Examples examples = file.examples({.seq = 9, .packed = true, .seed = 2});

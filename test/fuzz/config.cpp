@@ -19,7 +19,7 @@ FamilyModel decoder_model(Decoder decoder, std::vector<std::string> notes) {
     fuzz::require(std::ssize(rope.frequencies) == decoder.head_dim / 2 && rope.factor > 0);
     for (const float f : rope.frequencies) fuzz::require(std::isfinite(f) && f >= 0);
   }
-  return {{}, decoder.vocab_size, decoder.context, std::move(notes), {}};
+  return {{}, decoder.vocab_size, decoder.context, std::move(notes), {}, {}};
 }
 Objective next_token(CrossEntropyOptions) { return {}; }
 

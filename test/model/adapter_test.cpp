@@ -150,6 +150,42 @@ TEST_F(AdapterFiles, OfAnotherModelAreRefused) {
   expect_in("knows", refused_tensors({{"transformer.h.0.attn.c_attn.weight", "F32", {2, 2}}}));
 }
 
+// PEFT saves the base's tables and heads too where an adapter stands beside one: copies, or else another
+// base's.
+TEST_F(AdapterFiles, CopiesOfTheBasesWeightsArePassedOver) {
+  const std::string base = HONE_TEST_DATA "/models/llama";
+  const Model model = with_lora(open(base), {.rank = 2, .targets = {"lm_head", "q_proj"}, .base = base});
+  model.save(folder_.file("own"));
+  const SafetensorsFile own(folder_.file("own/adapter_model.safetensors"));
+  const auto with_copy = [&](const std::string& name, const std::string& of, float more) {
+    const TemporaryFolder other;
+    std::filesystem::copy_file(folder_.file("own/adapter_config.json"), other.file("adapter_config.json"));
+    const SafetensorsFile weights(base + "/model.safetensors");
+    std::vector<SafetensorsSpec> specs;
+    for (const SafetensorsEntry& e : own.entries()) specs.push_back({e.name, e.dtype, e.shape});
+    specs.push_back({name, "F32", weights.at(of).shape});
+    SafetensorsWriter writer(other.file("adapter_model.safetensors"), specs);
+    for (const SafetensorsEntry& e : own.entries()) {
+      std::vector<std::byte> bytes(e.bytes);
+      own.read(e, bytes);
+      writer.write(e.name, bytes);
+    }
+    std::vector<float> values(weights.at(of).bytes / sizeof(float));
+    weights.read(weights.at(of), std::as_writable_bytes(std::span(values)));
+    values.back() += more;
+    writer.write(name, std::as_bytes(std::span(values)));
+    writer.commit();
+    return with_adapter(open(base), other.path()).weights_hash();
+  };
+  for (const auto& [name, of] : {std::pair{"lm_head.base_layer.weight", "lm_head.weight"},
+                                 {"model.embed_tokens.weight", "model.embed_tokens.weight"}}) {
+    const std::string saved = std::string("base_model.model.") + name;
+    EXPECT_EQ(with_copy(saved, of, 0), model.weights_hash());
+    expect_in("another weight than the base has",
+              error_of(ErrorKind::input, [&] { with_copy(saved, of, 1); }));
+  }
+}
+
 TEST_F(AdapterFiles, OfOtherKindsAreRefusedByName) {
   expect_in("DoRA", refused({{"use_dora", true}}));
   expect_in("biases", refused({{"bias", "all"}}));

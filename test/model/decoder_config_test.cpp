@@ -134,6 +134,11 @@ TEST(DecoderConfig, WindowsByLayer) {
   EXPECT_EQ(windows(config("qwen2",
                            R"({"sliding_window": 5, "max_window_layers": 1, "use_sliding_window": true})")),
             "fsss");
+  EXPECT_EQ(windows(config("qwen2",
+                           R"({"sliding_window": 5, "max_window_layers": 0, "use_sliding_window": true})")),
+            "ssss");
+  EXPECT_EQ(windows(config("qwen3", R"({"sliding_window": 5, "max_window_layers": 0})")), "ffff");
+  says(refused(config("qwen2", R"({"max_window_layers": -1})")), "max_window_layers");
   EXPECT_EQ(windows(config("qwen3", R"({"sliding_window": 5, "use_sliding_window": true, "layer_types":
     ["full_attention", "sliding_attention", "full_attention", "sliding_attention"]})")),
             "fsfs");

@@ -8,6 +8,7 @@
 
 #include "file/format.hpp"
 #include "file/gguf_writer.hpp"
+#include "gguf_files.hpp"
 #include "hone/convert.hpp"
 #include "hone/eval.hpp"
 #include "hone/generate.hpp"
@@ -15,35 +16,9 @@
 #include "machine/isa.hpp"
 #include "model/gguf_family.hpp"
 #include "model/model_impl.hpp"
-#include "temporary_folder.hpp"
 
 namespace hone {
 namespace {
-
-// Of what a GGUF file can say; test/data/models has some of what it cannot.
-std::string golden(const std::string& name) {
-  const std::string plain = HONE_TEST_DATA "/gguf/" + name;
-  return is_folder(plain) ? plain : HONE_TEST_DATA "/models/" + name;
-}
-
-std::vector<float> logits(const Model& model, const GenerateOptions& options = {}, std::int64_t tokens = 9) {
-  Generator generator(GeneratePlan(model, options));
-  std::vector<std::int32_t> ids;
-  for (std::int64_t i = 0; i < tokens; ++i)
-    ids.push_back(static_cast<std::int32_t>((i * 7 + 3) % model.vocab_size()));
-  generator.append(ids);
-  const auto found = generator.logits();
-  return {found.begin(), found.end()};
-}
-
-double difference(const std::vector<float>& a, const std::vector<float>& b) {
-  double most = 0, largest = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    most = std::max(most, std::abs(static_cast<double>(a[i]) - static_cast<double>(b[i])));
-    largest = std::max(largest, std::abs(static_cast<double>(b[i])));
-  }
-  return most / largest;
-}
 
 class GgufModel : public testing::TestWithParam<const char*> {};
 
@@ -175,23 +150,6 @@ TEST(GgufFile, NamesGoBothWays) {
   EXPECT_EQ(gguf_name(*gguf_family_of_model_type("llama"), "model.layers.3.post_attention_layernorm.weight"),
             "blk.3.ffn_norm.weight");
   EXPECT_FALSE(gguf_name(*gguf_family_of_model_type("llama"), "transformer.wte.weight"));
-}
-
-// The same file without, or with another, of its keys and tensors.
-std::string changed(const TemporaryFolder& folder, const std::string& from,
-                    const std::function<bool(GgufWriter&, const std::string&)>& key,
-                    const std::function<std::string(const GgufTensor&)>& name) {
-  const GgufFile file(from);
-  const std::string to = folder.file("changed.gguf");
-  GgufWriter out(to);
-  for (const auto& [k, entry] : file.metadata())
-    if (!key(out, k)) out.key(k, entry);
-  for (const GgufTensor& t : file.tensors())
-    if (!name(t).empty()) out.tensor(name(t), *t.type.dtype, t.shape);
-  for (const GgufTensor& t : file.tensors())
-    if (!name(t).empty()) out.write(name(t), file.bytes(t));
-  out.commit();
-  return to;
 }
 
 TEST(GgufFile, WhatDoesNotFitIsNamed) {

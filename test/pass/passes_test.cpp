@@ -370,5 +370,13 @@ TEST(Cut, DividesTheNodesByPhase) {
   }
 }
 
+TEST(Cut, KeepsAnOutputThatIsAPartOfWhatANodeMade) {
+  Program p = forward_and_loss(gpt2(32), 1, 8);
+  const TensorId loss = p.outputs[0].id;
+  p.outputs[0] = {add_view(p, loss, p[loss].type.shape, p[loss].strides, 0, "part"), "part"};
+  EXPECT_TRUE(cut(p, Phase::micro).output("part"));
+  EXPECT_FALSE(cut(p, Phase::update).output("part"));
+}
+
 }  // namespace
 }  // namespace hone

@@ -167,8 +167,10 @@ TEST(PromptCache, OfAnotherModelOrPrecisionOrDamagedIsNotUsed) {
   bytes[bytes.size() - 5] = static_cast<char>(bytes[bytes.size() - 5] ^ 1);
   folder.write("cache", bytes);
   EXPECT_EQ(refused(golden(), {.context = 64, .threads = 1}), "it is damaged");
-  folder.write("cache", bytes.substr(0, bytes.size() - 7));
-  error_of(ErrorKind::input, [&] { generator.load_cache(file); });
+  for (const std::size_t length : {bytes.size() - 7, std::size_t{200}, std::size_t{0}}) {
+    folder.write("cache", bytes.substr(0, length));
+    EXPECT_EQ(refused(golden(), {.context = 64, .threads = 1}), "it is damaged") << length;
+  }
   EXPECT_NE(error_of(ErrorKind::input,
                      [&] { generator.load_cache(HONE_TEST_DATA "/models/gpt2/model.safetensors"); })
                 .find("no prompt cache"),

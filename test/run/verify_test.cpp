@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <nlohmann/json.hpp>
+
 #include "machine/isa.hpp"
+#include "temporary_folder.hpp"
 
 namespace hone {
 namespace {
@@ -34,6 +37,17 @@ TEST_P(Golden, DecodersAgreeWithTheReferenceRun) {
     SCOPED_TRACE(model);
     agrees(model, GetParam());
   }
+}
+
+// The numbers are of a model that drops nothing, whatever its config drops in training.
+TEST(Verify, DropsNothing) {
+  const TemporaryFolder folder;
+  const std::string model = folder.file("model");
+  std::filesystem::copy(HONE_TEST_DATA "/models/llama", model);
+  auto config = nlohmann::json::parse(read_whole(model + "/config.json"));
+  config["attention_dropout"] = 0.5;
+  std::ofstream(model + "/config.json") << config.dump();
+  EXPECT_TRUE(verify(model, model + "/golden.safetensors").ok);
 }
 
 INSTANTIATE_TEST_SUITE_P(Isa, Golden, testing::ValuesIn(all_isas),
