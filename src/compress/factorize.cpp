@@ -159,7 +159,8 @@ std::vector<std::int64_t> ranks_within(const std::vector<Product>& products, dou
   // What one more rank takes: the last one makes the product whole.
   const auto price = [&](std::size_t product) {
     const Product& p = products[product];
-    return ranks[product] + 1 < p.most() ? p.numbers_a_rank() : p.numbers() - ranks[product] * p.numbers_a_rank();
+    return ranks[product] + 1 < p.most() ? p.numbers_a_rank()
+                                         : p.numbers() - ranks[product] * p.numbers_a_rank();
   };
   const auto give = [&](std::size_t product) {
     left -= price(product);

@@ -194,7 +194,7 @@ TEST(GradientTable, EveryOpWithAGradientIsTried) {
   // looked at in pass/simulate_codes_test.cpp.
   std::set<const OpRecord*> tried{&op::cast, &op::packed_attention, &op::simulate};
   for (const Case& a : architectures())
-    for (const Node& node : forward_and_loss(a.write, B, T).nodes) tried.insert(node.op);
+    for (const Node& node : forward_and_loss(a.write, B, T, a.objective).nodes) tried.insert(node.op);
   for (const OpRecord* record : op::table())
     EXPECT_TRUE(!record->gradient || tried.contains(record)) << record->name;
 }
