@@ -25,21 +25,23 @@ std::string prose() {
 }
 
 Model llama() { return preset("llama-tiny", {.vocab_size = 256, .seed = 5}); }
+constexpr std::int64_t seq = 32;
+
 Text text() { return Text::of(prose()); }
 // Methods that look at inputs need a model that has learnt something.
 const Model& trained() {
   static const Model model = [] {
-    Trainer trainer(TrainPlan(llama(), {.batch = 8, .seq = 32}));
-    for (int n = 0; n < 120; ++n) trainer.step(text().batch(n, 8, 32), {.lr = 3e-3f, .clip = 1});
+    Trainer trainer(TrainPlan(llama(), {.batch = 8, .seq = seq}));
+    for (int n = 0; n < 120; ++n) trainer.step(text().batch(n, 8, seq), {.lr = 3e-3f, .clip = 1});
     return trainer.model();
   }();
   return model;
 }
 QuantizeOptions with(const char* method, double bits) {
-  return {.method = method, .bits = bits, .sample = {.windows = 16, .seq = 32}};
+  return {.method = method, .bits = bits, .sample = {.windows = 16, .seq = seq}};
 }
 double kl(const Model& model, const Quantized& q) {
-  return compare(model, q.model, text(), {.max_tokens = 512}).kl;
+  return compare(model, q.model, text(), {.seq = seq, .max_tokens = 512}).kl;
 }
 
 TEST(Quantize, MoreBitsAreNearerToTheModel) {
@@ -60,8 +62,9 @@ TEST(Quantize, RefinedCodesAreNearerThanThoseThatTheyBeganAs) {
   const Model& model = trained();
   const Text sample = text();
   QuantizeOptions o = with("refined", 2);
-  o.refine = {.steps = 60, .batch = 4, .seq = 256, .lr = 1e-4f, .alpha = 1};
-  EXPECT_LT(kl(model, quantize(model, &sample, o)), 0.7 * kl(model, quantize(model, &sample, with("gptq", 2))));
+  o.refine = {.steps = 100, .batch = 8, .seq = seq, .lr = 1e-4f, .alpha = 1};
+  EXPECT_LT(kl(model, quantize(model, &sample, o)),
+            0.7 * kl(model, quantize(model, &sample, with("gptq", 2))));
 }
 
 TEST(Quantize, WhatLearnsFromATextIsNearer) {
