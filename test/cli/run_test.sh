@@ -86,7 +86,9 @@ echo text >foreign
 expect 3 "foreign: " generate model --prompt x --prompt-cache foreign
 [ "$(cat foreign)" = text ] || fail "a foreign file was written over"
 truncate -s -9 cache
-expect 3 "cache" generate model --prompt x --prompt-cache cache
+"$hone" generate model --prompt "line 1 of" -n 8 --seed 4 --prompt-cache cache >out 2>err || fail "a cache cut short: $(cat err)"
+grep -q "note: cache is not used, and written anew: it is damaged" err || fail "a cache cut short: $(cat err)"
+[ "$(cat out)" = "$a" ] || fail "with a cache cut short: $(cat out)"
 expect 3 "the prompt exceeds the context: expected at most 10 tokens" generate model --prompt-file text.txt -c 10
 expect 2 "a prompt is given once" generate model --prompt x --prompts p.jsonl
 expect 3 "no such file" generate model --prompts none.jsonl

@@ -100,6 +100,7 @@ TEST_F(ChatFolder, GoesWithWhatIsTrainedFromGgufAndFolder) {
       expect_companions(options.out);
       std::filesystem::remove_all(options.out);
     }
+    std::filesystem::create_directory(folder_.file("merged"));
     copy_tokenizer(base, folder_.file("merged"));
     expect_companions(folder_.file("merged"));
     std::filesystem::remove_all(folder_.file("merged"));
