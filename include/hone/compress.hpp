@@ -39,7 +39,7 @@ struct CompressReport {
   std::int64_t peak_bytes = 0;             // most memory that the process has had
   std::vector<std::string> notes{};        // for a person, a line each
 
-  double loss_increase() const;  // share of the loss before; NaN where no text was given
+  HONE_API double loss_increase() const;  // share of the loss before; NaN where no text was given
 };
 
 // One model on its way to a smaller one. Opens IN, and looks at once at what would be in vain at the end.

@@ -4,6 +4,8 @@
 #include <limits>
 
 #include "base/number.hpp"
+#include "file/atomic.hpp"
+#include "file/mapped.hpp"
 #include "hone/compress.hpp"
 #include "machine/memory.hpp"
 #include "model/model_impl.hpp"
@@ -95,6 +97,17 @@ struct Compression::Impl {
                                      .hint = "compress less, or allow more"});
   }
 
+  // All of it, or where the folder is new nothing.
+  std::int64_t written(const std::function<std::int64_t()>& write) const {
+    const bool is_new = !is_folder(out);
+    try {
+      return write();
+    } catch (...) {
+      if (is_new) remove_folder(out);
+      throw;
+    }
+  }
+
   std::string in, out;
   CompressOptions options;
   Clock::time_point begun;
@@ -137,7 +150,7 @@ CompressReport Compression::finish(const Model& after, const std::function<std::
   if (!report.quality)
     report.notes.emplace_back("no text was given to measure by, so nothing is known of the model's quality");
   impl_->require_quality(report);
-  report.bytes = write();
+  report.bytes = impl_->written(write);
   report.bits_a_weight = 8 * static_cast<double>(report.bytes) / static_cast<double>(after.parameters());
   report.seconds = std::chrono::duration<double>(Clock::now() - impl_->begun).count();
   report.peak_bytes = peak_rss_bytes();

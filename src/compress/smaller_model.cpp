@@ -49,7 +49,7 @@ void SmallerModel::put(const ParameterSpec& spec, std::span<const float> values)
 
 void SmallerModel::keep_rows(const std::string& module, std::span<const std::int64_t> units,
                              std::int64_t width) {
-  for (const std::string name : {module + ".weight", module + ".bias"}) {
+  for (const std::string& name : {module + ".weight", module + ".bias"}) {
     const ParameterSpec* found = model_.impl().find(name);
     if (!found) continue;
     ParameterSpec spec = wide(*found);

@@ -143,7 +143,7 @@ void RunIdentity::add_options(const TrainingRun& run, const TrainPlan& plan) {
                                  {"clip", "--clip", to_text(run.adamw.clip)}};
   kept_.insert(kept_.end(), always.begin(), always.end());
   if (run.distill) add_teaching(*run.distill);
-  if (o.keep_zeros) kept_.push_back({"keep-zeros", "--keep-zeros", "yes"});
+  kept_.push_back({"keep-zeros", "--keep-zeros", o.keep_zeros ? "given" : "not given"});
   if (o.master != Precision::f32) kept_.push_back({"master", "--master", name(o.master)});
   if (schedule_record(run.schedule).has_decay)
     kept_.push_back({"decay-steps", "--decay-steps", std::to_string(run.decay_steps)});

@@ -40,18 +40,23 @@ Case packed() {
   });
 }
 
-std::vector<Case> architectures() {
-  std::vector<Case> all;
-  all.push_back(middle("embedding", [](Tensor x) { return x; }));
-  all.push_back(middle("label_smoothing", [](Tensor x) { return gelu(x); }));
-  all.back().objective = next_token({.label_smoothing = 0.2f});
-  all.push_back(middle("soft_labels", [](Tensor x) { return gelu(x); }));
-  all.back().objective = [](Builder& b, const Outputs& out) -> std::vector<LossTerm> {
+Case soft_labels() {
+  Case c = middle("soft_labels", [](Tensor x) { return gelu(x); });
+  c.objective = [](Builder& b, const Outputs& out) -> std::vector<LossTerm> {
     const auto labels = b.input("labels", {T}, {.kind = InputKind::labels, .below = V});
     const auto ids = b.input("ids", {T, 3}, {.kind = InputKind::ids, .below = V});
     return {{"loss", soft_cross_entropy(out.at("logits"), labels, ids, b.input("masses", {T, 4}, {}),
                                         {.share = 0.7f, .temperature = 1.5f})}};
   };
+  return c;
+}
+
+std::vector<Case> architectures() {
+  std::vector<Case> all;
+  all.push_back(middle("embedding", [](Tensor x) { return x; }));
+  all.push_back(middle("label_smoothing", [](Tensor x) { return gelu(x); }));
+  all.back().objective = next_token({.label_smoothing = 0.2f});
+  all.push_back(soft_labels());
   all.push_back(
       middle("linear", [](Tensor x) { return linear(linear(x, "a", 9), "b", 7, {.bias = false}); }));
   all.push_back(middle("add", [](Tensor x) { return x + linear(x + x, "a", C); }));
@@ -194,7 +199,7 @@ TEST(GradientTable, EveryOpWithAGradientIsTried) {
   // looked at in pass/simulate_codes_test.cpp.
   std::set<const OpRecord*> tried{&op::cast, &op::packed_attention, &op::simulate};
   for (const Case& a : architectures())
-    for (const Node& node : forward_and_loss(a.write, B, T).nodes) tried.insert(node.op);
+    for (const Node& node : forward_and_loss(a.write, B, T, a.objective).nodes) tried.insert(node.op);
   for (const OpRecord* record : op::table())
     EXPECT_TRUE(!record->gradient || tried.contains(record)) << record->name;
 }

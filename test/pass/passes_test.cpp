@@ -279,14 +279,16 @@ TEST(ChunkLoss, TakesSoftLabelsAndWhatATeacherKnows) {
     EXPECT_EQ(count(chunked, op::soft_cross_entropy), count(chunked, op::soft_cross_entropy_gradient));
     ASSERT_NO_FATAL_FAILURE(expect_same_numbers(before, chunked));
   }
-  Program teacher = write_forward(without_biases, {.batch = 2, .seq = 300}).program;
-  const auto known = emit(teacher, op::likeliest, {teacher.output("logits")},
-                          op::LikeliestAttributes{.count = 3, .temperature = 2}, "teacher");
-  teacher.outputs = {{known[1], "masses"}, {known[0], "ids"}};
-  teacher = settled(std::move(teacher));
-  const Program chunked = after(pass, teacher);
-  EXPECT_EQ(count(chunked, op::likeliest), 4);
-  ASSERT_NO_FATAL_FAILURE(expect_same_numbers(teacher, chunked));
+  for (const std::size_t looked_at : {0, 1}) {
+    Program teacher = write_forward(without_biases, {.batch = 2, .seq = 300}).program;
+    const auto known = emit(teacher, op::likeliest, {teacher.output("logits")},
+                            op::LikeliestAttributes{.count = 3, .temperature = 2}, "teacher");
+    teacher.outputs = {{known[looked_at], "loss"}, {known[1 - looked_at], "other"}};  // the first is compared
+    teacher = settled(std::move(teacher));
+    const Program chunked = after(pass, teacher);
+    EXPECT_EQ(count(chunked, op::likeliest), 4);
+    ASSERT_NO_FATAL_FAILURE(expect_same_numbers(teacher, chunked));
+  }
 }
 
 TEST(ChunkLoss, PrintsAsExpected) {
