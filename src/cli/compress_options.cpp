@@ -15,7 +15,7 @@ namespace {
 
 constexpr double none = std::numeric_limits<double>::quiet_NaN();
 
-std::string json_of(const CompressReport& r) {
+std::string json_of(const CompressReport& r, const std::string& weights_hash) {
   const CompareReport* q = r.quality ? &*r.quality : nullptr;
   JsonLine line;
   line.add("bytes", r.bytes)
@@ -26,6 +26,7 @@ std::string json_of(const CompressReport& r) {
       .add("flipped", q ? q->flipped : none)
       .add("seconds", r.seconds)
       .add("peak_bytes", r.peak_bytes);
+  if (!weights_hash.empty()) line.add("weights_hash", weights_hash);
   if (!q) return line.text();
   const auto interval = [&](const char* key, const Predicted& p) {
     line.add(key, JsonLine().add("low", p.low).add("high", p.high));
@@ -86,16 +87,20 @@ void CompressArguments::add_to(Command& c, const std::string& learns) {
                learns.empty()
                    ? "text whose last tenth measures the quality, where --eval-data is not given"
                    : "text: " + learns + "; its last tenth measures the quality without --eval-data");
+  c.add_option("--tokenizer", options.tokenizer, "byte, char or a tokenizer.json, for a model that has none");
+  c.add_option("--threads", options.threads, "0: all cores; changes no number")->capture_default_str();
+  add_isa(c, options.isa);
+  add_quality_to(c);
+}
+
+void CompressArguments::add_quality_to(Command& c) {
   c.add_option("--eval-data", options.eval_data,
                "text that both models are measured on (none: nothing is measured)");
-  c.add_option("--tokenizer", options.tokenizer, "byte, char or a tokenizer.json, for a model that has none");
   c.add_option("--max-eval-tokens", options.max_eval_tokens,
                "measure on so many tokens and no more (0: the whole text)")
       ->capture_default_str();
   c.add_option("--max-loss-increase", max_loss_increase,
                "write nothing, and end with 5, where the loss rises by more: 3% or 0.03 of what it was");
-  c.add_option("--threads", options.threads, "0: all cores; changes no number")->capture_default_str();
-  add_isa(c, options.isa);
   c.add_flag("--json", json, "one JSON object on stdout");
 }
 
@@ -109,12 +114,13 @@ Compression CompressArguments::open() const {
   return compression;
 }
 
-void CompressArguments::print(const CompressReport& report) const {
+void CompressArguments::print(const CompressReport& report, const std::string& to,
+                              const std::string& weights_hash) const {
   print_notes(report.notes);
   if (json)
-    cli::print(json_of(report));
+    cli::print(json_of(report, weights_hash));
   else
-    print_text(table_of(out, report));
+    print_text(table_of(to, report));
 }
 
 }  // namespace hone::cli

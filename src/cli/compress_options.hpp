@@ -14,8 +14,12 @@ struct CompressArguments {
 
   // `learns`: what the method takes from --data, for the help; empty: nothing.
   void add_to(Command& command, const std::string& learns);
+  // Those by which quality is measured and said, and no others.
+  void add_quality_to(Command& command);
   Compression open() const;  // says what is worth knowing of the model and the texts
-  void print(const CompressReport& report) const;
+  void print(const CompressReport& report) const { print(report, out); }
+  // The same of a model that went to `to` in another way; `weights_hash`: a further key, where there is one.
+  void print(const CompressReport& report, const std::string& to, const std::string& weights_hash = {}) const;
 };
 
 // "3%" or "0.03": 0.03. Error(usage), said of `option`, for what is no number of either kind.

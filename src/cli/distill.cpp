@@ -1,6 +1,12 @@
+#include <fmt/format.h>
+
 #include <charconv>
+#include <filesystem>
 
 #include "cli/command.hpp"
+#include "cli/compress_options.hpp"
+#include "cli/counted.hpp"
+#include "cli/terminal.hpp"
 #include "cli/training_session.hpp"
 
 namespace hone::cli {
@@ -11,7 +17,7 @@ struct DistillArguments {
   std::string student;
   DistillOptions distill;
   double temperature = DistillLoss().temperature, alpha = static_cast<double>(DistillLoss().alpha);
-  bool json = false;
+  CompressArguments report;  // what the student is measured by
 
   void add_to(Command& c);
   TrainingRun finished() const;
@@ -33,7 +39,7 @@ void DistillArguments::add_to(Command& c) {
       ->capture_default_str();
   c.add_option("--teacher-cache", distill.cache,
                "folder that keeps what the teacher says: computed first, without the student in memory");
-  c.add_flag("--json", json, "one JSON object a line on stdout");
+  report.add_quality_to(c);
   training.add_rest_to(c);
 }
 
@@ -62,6 +68,49 @@ TrainingRun DistillArguments::finished() const {
   return run;
 }
 
+// The student beside its teacher, on --eval-data or what is held out of the text that it learnt from.
+std::optional<CompareReport> quality_of(const DistillArguments& a, const TrainingRun& run) {
+  const CompressOptions& o = a.report.options;
+  const std::string& path = o.eval_data.empty() ? run.data : o.eval_data;
+  const Model teacher = open(a.distill.teacher), student = open(run.out);
+  if (student.reads_source() || path.empty()) return {};
+  return compare(teacher, student, Text(path, {.tokenizer = run.out}),
+                 {.threads = run.plan.threads,
+                  .isa = run.plan.isa,
+                  .max_tokens = o.max_eval_tokens,
+                  .held_out_only = o.eval_data.empty(),
+                  .progress = counted("comparing")});
+}
+
+// A student that lost more than it may is no model: its checkpoints stay, for the run to go on from.
+void require_quality(const DistillArguments& a, const CompressReport& report, const std::string& out) {
+  if (a.report.max_loss_increase.empty() || !report.quality) return;
+  const double most = share_from_text(a.report.max_loss_increase, "--max-loss-increase");
+  if (report.loss_increase() <= most) return;
+  for (const char* file : {"model.safetensors", "config.json"})
+    std::filesystem::remove(std::filesystem::path(out) / file);
+  throw Error(ErrorKind::quality, {.what = "the student's loss is above its teacher's by more than it may",
+                                   .where = out,
+                                   .expected = fmt::format("at most {:.2f} %", 100 * most),
+                                   .found = fmt::format("{:.2f} %", 100 * report.loss_increase()),
+                                   .hint = "its checkpoints stay: more steps go on from there"});
+}
+
+void run(const DistillArguments& a) {
+  if (!a.report.max_loss_increase.empty()) share_from_text(a.report.max_loss_increase, "--max-loss-increase");
+  const TrainingRun training = a.finished();
+  TrainingSession session(training, false);
+  const RunSummary done = session.run(!a.report.json);
+  const Model student = open(training.out);
+  CompressReport report{.bytes = student.parameters() * 4,
+                        .bits_a_weight = 32,
+                        .quality = quality_of(a, training),
+                        .seconds = done.seconds,
+                        .peak_bytes = done.peak_bytes};
+  require_quality(a, report, training.out);
+  a.report.print(report, training.out, done.weights_hash);
+}
+
 }  // namespace
 
 void add_distill(Command& app) {
@@ -71,10 +120,7 @@ void add_distill(Command& app) {
       "  hone distill SmolLM2-135M out/tiny --student config.json --data texts/ --precision bf16");
   auto* arguments = new_kept<DistillArguments>();
   arguments->add_to(*c);
-  c->callback([=] {
-    TrainingSession session(arguments->finished(), arguments->json);
-    session.run();
-  });
+  c->callback([=] { run(*arguments); });
 }
 
 }  // namespace hone::cli
