@@ -58,7 +58,9 @@ class ChatFolder : public testing::Test {
     const auto names = special_token_names(folder);
     EXPECT_EQ(names.at("bos_token"), "<|im_start|>");
     EXPECT_EQ(names.at("eos_token"), "<|im_end|>");
-    EXPECT_EQ(end_token_ids(folder).front(), 2);
+    const auto ends = end_token_ids(folder);
+    ASSERT_FALSE(ends.empty());
+    EXPECT_EQ(ends.front(), 2);
     ASSERT_TRUE(Tokenizer::of_model(folder));
     EXPECT_EQ(Tokenizer::open(folder).vocab_size(), ids_);
     EXPECT_EQ(Tokenizer::open(folder).encode("says it<|im_end|>"),
@@ -101,6 +103,7 @@ TEST_F(ChatFolder, GoesWithWhatIsTrainedFromGgufAndFolder) {
       std::filesystem::remove_all(options.out);
     }
     std::filesystem::create_directory(folder_.file("merged"));
+    write(folder_.file("merged") + "/config.json", {{"eos_token_id", 2}});  // the model's, which merge writes
     copy_tokenizer(base, folder_.file("merged"));
     expect_companions(folder_.file("merged"));
     std::filesystem::remove_all(folder_.file("merged"));
