@@ -13,6 +13,7 @@
 #pragma once
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,11 +26,11 @@ namespace hone {
 
 // How codes go on learning behind gptq, by the method "refined".
 struct RefineOptions {
-  std::int64_t steps = 400, batch = 4, seq = 256;
-  float lr = 3e-4f;
+  std::int64_t steps = 250, batch = 4, seq = 256;
+  float lr = 2e-4f;
   float temperature = 1,
         alpha = 0.8f;  // as DistillLoss has them: the model's share of the loss, beside the text's
-  Precision precision = Precision::f32;
+  std::optional<Precision> precision{};  // none: bf16 where this CPU has products in it, else f32
   struct Step {
     std::int64_t step = 0, steps = 0;
     double loss = 0;

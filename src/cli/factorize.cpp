@@ -37,7 +37,7 @@ void add_factorize(Command& app) {
       "valid.txt\n"
       "  hone factorize out/book out/low --keep 0.9 --eval-data valid.txt --max-loss-increase 10% --json");
   auto* o = new_kept<Options>();
-  o->compress.add_to(*c, "whitened weighs errors by what products read of it");
+  o->compress.add_to(*c, "the method whitened");
   c->add_option("--method", o->factorize.method, fmt::format("{}", fmt::join(factorize_methods(), ", ")))
       ->capture_default_str();
   c->add_option("--keep", o->factorize.keep, "share of the products' numbers that stays")

@@ -16,7 +16,7 @@ Tokenizer named_tokenizer(const std::string& name) {
 
 void add_tokenizer_option(Command& c, std::string& tokenizer) {
   c.add_option("--tokenizer", tokenizer,
-               "byte, or a tokenizer.json or its folder, for a model that has none, or one that is not read");
+               "byte, or a tokenizer.json or its folder, where the model has none that is read");
 }
 
 Tokenizer tokenizer_for(const std::string& model, const std::string& tokenizer) {

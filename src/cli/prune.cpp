@@ -37,14 +37,13 @@ void add_prune(Command& app) {
       "  hone prune SmolLM2-135M out/small --pattern layers --sparsity 0.2 --data train.txt "
       "--max-loss-increase 10%");
   auto* o = new_kept<Options>();
-  o->compress.add_to(*c, "what wanda, sparsegpt, heads, channels and layers measure on");
+  o->compress.add_to(*c, "all methods but magnitude");
   c->add_option("--method", o->prune.method, fmt::format("of weights: {}", fmt::join(prune_methods(), ", ")))
       ->capture_default_str();
   c->add_option("--sparsity", o->prune.sparsity, "share of each matrix, or of the parts, that goes")
       ->capture_default_str();
   c->add_option("--pattern", o->prune.pattern,
-                "of weights: unstructured; 2:4, two of each four inputs; 4x1, 16x1, so many outputs of one "
-                "input; of parts, which leaves a smaller model: heads, channels, layers")
+                "unstructured, 2:4, 4x1, 16x1 (outputs x inputs), heads, channels, layers")
       ->capture_default_str();
   c->add_option("--windows", o->prune.sample.windows, "of --data that are learned from")
       ->capture_default_str();

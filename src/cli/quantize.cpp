@@ -14,14 +14,14 @@ namespace {
 struct Options {
   CompressArguments compress;
   QuantizeOptions quantize;
-  std::string size, precision = "f32";
+  std::string size, precision = "auto";
 };
 
 void run(Options o) {
   if (!o.size.empty()) o.quantize.size_bytes = bytes_from_text(o.size, "--size");
   o.quantize.sample.threads = o.compress.options.threads;
   o.quantize.sample.isa = o.compress.options.isa;
-  o.quantize.refine.precision = precision_from_name(o.precision);
+  if (o.precision != "auto") o.quantize.refine.precision = precision_from_name(o.precision);
   o.quantize.sample.progress = counted("quantizing");
   o.quantize.refine.progress = [show = counted("refining")](const RefineOptions::Step& s) {
     show(s.step, s.steps);
@@ -41,7 +41,7 @@ void add_quantize(Command& app) {
       "  hone quantize SmolLM2-135M out/int3 --bits 3 --method gptq --data train.txt --max-loss-increase 5%\n"
       "  hone quantize SmolLM2-135M out/80MB --size 80MB --method gptq --data train.txt --json");
   auto* o = new_kept<Options>();
-  o->compress.add_to(*c, "what gptq and awq, and a mix of bits, learn from");
+  o->compress.add_to(*c, "all methods but rtn, and of mixes");
   QuantizeOptions& q = o->quantize;
   c->add_option("--method", q.method, fmt::format("{}", fmt::join(quantize_methods(), ", ")))
       ->capture_default_str();
@@ -61,7 +61,9 @@ void add_quantize(Command& app) {
   c->add_option("--lr", q.refine.lr, "its learning rate")->capture_default_str();
   c->add_option("--alpha", q.refine.alpha, "the model's own share of its loss, beside the text's")
       ->capture_default_str();
-  c->add_option("--precision", o->precision, "of that training: f32, bf16 or fp16")->capture_default_str();
+  c->add_option("--precision", o->precision,
+                "of that training: f32, bf16, fp16, or auto: bf16 where this CPU has products in it")
+      ->capture_default_str();
   c->callback([=] { run(*o); });
 }
 

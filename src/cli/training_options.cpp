@@ -109,7 +109,7 @@ void TrainingOptions::add_rest_to(Command& c) {
                "of fp16: dynamic (default; a step that overflows is skipped) or a power of two")
       ->not_empty(loss_scale_values);
   c.add_option("--master", master,
-               "what weights are kept in: f32, or bf16, rounded by drawn numbers (with --precision bf16)")
+               "what weights are kept in: f32, or bf16, rounded by drawn numbers (--precision bf16)")
       ->capture_default_str();
   c.add_option("--optimizer", run.plan.optimizer, one_of(optimizers()))->capture_default_str();
   c.add_option("--lr", lr, "highest learning rate")->capture_default_str();

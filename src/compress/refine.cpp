@@ -78,10 +78,12 @@ Refined refine(const Model& model, const Text& text, CodedWeights codes, const R
   const DistillLoss loss{.temperature = o.temperature,
                          .alpha = o.alpha,
                          .top_k = std::min<std::int64_t>(64, model.vocab_size())};
+  const Isa isa = exec_options(sample.threads, sample.isa).isa;
+  const Precision precision = o.precision.value_or(has_bf16_products(isa) ? Precision::bf16 : Precision::f32);
   const Model student = student_of(model, codes);
   Trainer trainer(TrainPlan(student, {.batch = o.batch,
                                       .seq = seq,
-                                      .precision = o.precision,
+                                      .precision = precision,
                                       .optimizer = "adamw8bit",
                                       .threads = sample.threads,
                                       .isa = sample.isa,
@@ -90,7 +92,7 @@ Refined refine(const Model& model, const Text& text, CodedWeights codes, const R
   Teacher teacher(model, {.batch = o.batch,
                           .seq = seq,
                           .loss = loss,
-                          .precision = o.precision,
+                          .precision = precision,
                           .threads = sample.threads,
                           .isa = sample.isa});
   const Cosine lr{.peak = o.lr, .warmup = std::max<std::int64_t>(1, o.steps / 20), .steps = o.steps};

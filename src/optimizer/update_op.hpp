@@ -25,7 +25,7 @@ constexpr OptimizerScalar momentum(float standard) {
   return {"momentum", standard, below_one, "0 <= momentum < 1", "how much of it is kept"};
 }
 constexpr OptimizerScalar weight_decay(float standard) {
-  return {"weight_decay", standard, from_zero, "0 or more, finite", "of matrices and embeddings"};
+  return {"weight_decay", standard, from_zero, "0 or more, finite", "of matrices and tables"};
 }
 }  // namespace scalar
 
