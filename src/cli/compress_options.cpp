@@ -84,9 +84,8 @@ void CompressArguments::add_to(Command& c, const std::string& learns) {
   c.add_option("out", out, "what to write: a GGUF file where the name ends in .gguf, else a folder")
       ->required();
   c.add_option("--data", options.data,
-               learns.empty()
-                   ? "text whose last tenth measures the quality, where --eval-data is not given"
-                   : "text: of " + learns + "; its last tenth measures without --eval-data");
+               learns.empty() ? "text whose last tenth measures the quality, where --eval-data is not given"
+                              : "text: of " + learns + "; its last tenth measures without --eval-data");
   c.add_option("--tokenizer", options.tokenizer, "byte, char or a tokenizer.json, for a model that has none");
   c.add_option("--threads", options.threads, "0: all cores; changes no number")->capture_default_str();
   add_isa(c, options.isa);

@@ -26,9 +26,8 @@ struct DistillArguments {
 void DistillArguments::add_to(Command& c) {
   c.add_option("teacher", distill.teacher, "model folder or GGUF file to learn from")->required();
   c.add_option("out", training.run.out, "folder for the student and its checkpoints")->required();
-  c.add_option(
-       "--student", student,
-       "layers=N: so many of the teacher's own; or a preset, config.json or folder")
+  c.add_option("--student", student,
+               "layers=N: so many of the teacher's own; or a preset, config.json or folder")
       ->required();
   c.add_option("--temperature", temperature, "of both softmaxes, where the student is to be like the teacher")
       ->capture_default_str();
