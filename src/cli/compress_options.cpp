@@ -103,6 +103,12 @@ void CompressArguments::add_quality_to(Command& c) {
   c.add_flag("--json", json, "one JSON object on stdout");
 }
 
+void CompressArguments::set(CalibrationOptions& sample, const std::string& what) const {
+  sample.threads = options.threads;
+  sample.isa = options.isa;
+  sample.progress = counted(what);
+}
+
 Compression CompressArguments::open() const {
   CompressOptions o = options;
   o.progress = counted("comparing");

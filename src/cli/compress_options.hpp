@@ -3,6 +3,7 @@
 #include <string>
 
 #include "cli/command.hpp"
+#include "hone/calibration.hpp"
 #include "hone/compress.hpp"
 
 namespace hone::cli {
@@ -16,6 +17,8 @@ struct CompressArguments {
   void add_to(Command& command, const std::string& learns);
   // Those by which quality is measured and said, and no others.
   void add_quality_to(Command& command);
+  // The sample that a method learns from: threads and instruction set as all, a live line that says `what`.
+  void set(CalibrationOptions& sample, const std::string& what) const;
   Compression open() const;  // says what is worth knowing of the model and the texts
   void print(const CompressReport& report) const { print(report, out); }
   // The same of a model that went to `to` in another way; `weights_hash`: a further key, where there is one.

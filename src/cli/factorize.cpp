@@ -5,7 +5,6 @@
 
 #include "cli/command.hpp"
 #include "cli/compress_options.hpp"
-#include "cli/counted.hpp"
 #include "cli/terminal.hpp"
 
 namespace hone::cli {
@@ -19,9 +18,7 @@ struct Options {
 void run(const Options& o) {
   const Compression compression = o.compress.open();
   FactorizeOptions options = o.factorize;
-  options.calibration.threads = o.compress.options.threads;
-  options.calibration.isa = o.compress.options.isa;
-  options.calibration.progress = counted("measuring");
+  o.compress.set(options.calibration, "measuring");
   const Factorized made = factorize(compression.model(), options, compression.text());
   print_notes({fmt::format("{} products have two factors; {:.1f} % of the products' numbers stay",
                            made.ranks.size(), 100 * made.kept)});

@@ -4,7 +4,6 @@
 
 #include "cli/command.hpp"
 #include "cli/compress_options.hpp"
-#include "cli/counted.hpp"
 #include "cli/terminal.hpp"
 
 namespace hone::cli {
@@ -16,9 +15,7 @@ struct Options {
 };
 
 void run(Options o) {
-  o.prune.sample.threads = o.compress.options.threads;
-  o.prune.sample.isa = o.compress.options.isa;
-  o.prune.sample.progress = counted("measuring");
+  o.compress.set(o.prune.sample, "measuring");
   const Compression compression = o.compress.open();
   const Text* const text = compression.text();
   const Pruned pruned =

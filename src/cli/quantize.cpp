@@ -19,10 +19,8 @@ struct Options {
 
 void run(Options o) {
   if (!o.size.empty()) o.quantize.size_bytes = bytes_from_text(o.size, "--size");
-  o.quantize.sample.threads = o.compress.options.threads;
-  o.quantize.sample.isa = o.compress.options.isa;
   if (o.precision != "auto") o.quantize.refine.precision = precision_from_name(o.precision);
-  o.quantize.sample.progress = counted("quantizing");
+  o.compress.set(o.quantize.sample, "quantizing");
   o.quantize.refine.progress = [show = counted("refining")](const RefineOptions::Step& s) {
     show(s.step, s.steps);
   };

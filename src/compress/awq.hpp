@@ -1,7 +1,8 @@
 // Channels that matter are rounded finer: each input channel of a product is multiplied by s before rounding,
 // and what makes that channel divides it by s.
 //
-//   for (const ScaledInput& in : scaled_inputs(layer, weights, grid, isa, pool)) divide(in.maker, in.scales);
+//   for (const InputMaker& maker : input_makers(layer))   // maker.products read what maker.divided make
+//     scales = channel_scales(moments, weights, grid, isa, pool);
 //
 // Lin, Tang, Tang, Yang, Chen, Wang, Xiao, Dang, Gan and Han, "AWQ", arXiv 2306.00978: s is the mean size of
 // the channel's input to the power a, a chosen for the least error of the products' results. Folded without a

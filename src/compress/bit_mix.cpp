@@ -6,6 +6,7 @@
 
 #include "compress/calibrate.hpp"
 #include "compress/coded_weights.hpp"
+#include "compress/weight_values.hpp"
 #include "exec/job.hpp"
 #include "model/model_impl.hpp"
 
@@ -40,13 +41,6 @@ double relative_error(std::span<const float> w, std::span<const float> other, st
   return all > 0 ? lost / all : 0;
 }
 
-std::vector<float> values_of(const Model& model, const std::string& name) {
-  const ParameterSpec& spec = model.impl().spec(name);
-  std::vector<float> w(static_cast<std::size_t>(spec.shape.elements()));
-  model.impl().store.read(spec, std::as_writable_bytes(std::span(w)));
-  return w;
-}
-
 class Mixing {
  public:
   Mixing(const Model& model, const QuantizeOptions& o)
@@ -65,9 +59,7 @@ class Mixing {
       if (found == matrices_.end()) continue;
       const auto group = group_of(found->second.columns, options_.group);
       if (!group) continue;
-      std::vector<float> h(static_cast<std::size_t>(m->width));
-      for (std::int64_t i = 0; i < m->width; ++i) h[static_cast<std::size_t>(i)] = m->at(i, i);
-      measure(found->second, h, *group);
+      measure(found->second, m->squares(), *group);
     }
   }
   // A table that no product reads has only its own values to go by.
@@ -94,7 +86,7 @@ class Mixing {
 
  private:
   void measure(const MatrixWeight& weight, std::span<const float> h, std::int64_t group) {
-    const std::vector<float> w = values_of(model_, weight.name);
+    const std::vector<float> w = weight_values(model_, weight.name);
     Choices& c = choices_[weight.name];
     c.table = weight.table, c.elements = weight.rows * weight.columns;
     for (const int bits : all_bits) {

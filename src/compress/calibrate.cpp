@@ -178,8 +178,8 @@ std::map<std::string, std::shared_ptr<const Moments>> moments_of(
 
 void require_finite(const LayerMoments& layer) {
   for (const auto& [weight, moments] : layer.inputs)
-    for (std::int64_t i = 0; i < moments->width; ++i)
-      if (!std::isfinite(moments->at(i, i)))
+    for (const float square : moments->squares())
+      if (!std::isfinite(square))
         throw Error(ErrorKind::input, {.what = "the model's activations are not finite",
                                        .where = "what " + weight + " multiplies",
                                        .hint = "the weights are damaged, or the model diverged in training"});
@@ -198,6 +198,12 @@ std::set<std::string> needed_from(const std::vector<Segment>& segments, std::siz
 }
 
 }  // namespace
+
+std::vector<float> Moments::squares() const {
+  std::vector<float> all(static_cast<std::size_t>(width));
+  for (std::int64_t i = 0; i < width; ++i) all[static_cast<std::size_t>(i)] = at(i, i);
+  return all;
+}
 
 void calibrate(const Model& model, const Text& text, const CalibrationOptions& o,
                const std::function<NewWeights(const LayerMoments&)>& visit) {

@@ -30,6 +30,7 @@ struct Moments {
   std::int64_t positions = 0;  // summed over
   std::vector<float> sum{};    // [K,K], symmetric
   float at(std::int64_t i, std::int64_t j) const { return sum[static_cast<std::size_t>(i * width + j)]; }
+  std::vector<float> squares() const;  // [K], the diagonal: each channel's alone
 };
 
 struct LayerMoments {

@@ -66,10 +66,4 @@ StoredWeight packed(const CodedMatrix& q) {
   return made_weight({{q.rows, q.columns}, dtype}, std::move(bytes));
 }
 
-StoredWeight rounded_to_bf16(std::span<const float> values, const Shape& shape) {
-  std::vector<std::byte> bytes(values.size() * 2);
-  narrow(values, DType::bf16, bytes);
-  return made_weight({shape, DType::bf16}, std::move(bytes));
-}
-
 }  // namespace hone

@@ -29,6 +29,5 @@ Grid grid_of(int bits, std::int64_t group, bool symmetric);
 std::int64_t coded_bytes(const MatrixWeight& weight, const Grid& grid);
 
 StoredWeight packed(const CodedMatrix& q);
-StoredWeight rounded_to_bf16(std::span<const float> values, const Shape& shape);
 
 }  // namespace hone

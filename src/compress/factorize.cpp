@@ -6,6 +6,7 @@
 #include "base/number.hpp"
 #include "compress/calibrate.hpp"
 #include "compress/linear_algebra.hpp"
+#include "compress/weight_values.hpp"
 #include "hone/nearest.hpp"
 #include "ir/values.hpp"
 #include "model/adapter.hpp"
@@ -48,19 +49,14 @@ struct Product {
 };
 
 std::vector<double> read_weight(const Model& model, const ParameterSpec& spec) {
-  const Model::Impl& impl = model.impl();
-  const auto types = impl.store.stored_types();
+  const auto types = model.impl().store.stored_types();
   if (const auto type = types.find(spec.name); type != types.end() && is_blocks(type->second))
     throw Error(ErrorKind::input,
                 {.what = "the model is quantized, and its codes have no factors",
                  .where = "weight " + spec.name,
                  .found = std::string(name(type->second)),
                  .hint = "factorize the model that it was made of, and quantize the result"});
-  ParameterSpec wide = spec;
-  wide.dtype = DType::f32;
-  std::vector<float> values(static_cast<std::size_t>(spec.shape.elements()));
-  impl.store.read(wide, std::as_writable_bytes(std::span(values)));
-  impl.store.require_finite(spec, values);
+  const std::vector<float> values = weight_values(model, spec.name);
   return {values.begin(), values.end()};
 }
 
@@ -191,13 +187,6 @@ std::vector<float> first_columns(std::span<const float> m, std::int64_t most, st
   return part;
 }
 
-StoredWeight stored(std::span<const float> values, const Shape& shape, DType dtype) {
-  const TensorType type{shape, dtype};
-  std::vector<std::byte> bytes(static_cast<std::size_t>(type.bytes()));
-  narrow(values, dtype, bytes);
-  return made_weight(type, std::move(bytes));
-}
-
 }  // namespace
 
 std::vector<std::string> factorize_methods() { return {plain, whitened}; }
@@ -220,9 +209,10 @@ Factorized factorize(const Model& model, const FactorizeOptions& o, const Text* 
     const auto type = types.find(p.module + ".weight");
     const DType dtype = type == types.end() ? DType::f32 : type->second;
     done.ranks[p.module] = r;
-    made[low_rank_u_name(p.module)] = stored(first_columns(p.u, p.most(), r), {p.rows, r}, dtype);
-    made[low_rank_v_name(p.module)] =
-        stored(std::span(p.v).first(static_cast<std::size_t>(r * p.columns)), {r, p.columns}, dtype);
+    made[low_rank_u_name(p.module)] =
+        weight_from({.shape = {p.rows, r}}, first_columns(p.u, p.most(), r), dtype);
+    made[low_rank_v_name(p.module)] = weight_from(
+        {.shape = {r, p.columns}}, std::span(p.v).first(static_cast<std::size_t>(r * p.columns)), dtype);
   }
   if (all > 0) done.kept = static_cast<double>(kept) / static_cast<double>(all);
   const Model factored = with_ranks(model, done.ranks, "factorize");

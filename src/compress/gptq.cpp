@@ -67,9 +67,8 @@ class Rounding {
 };
 
 std::vector<float> diagonal(const Moments& m) {
-  std::vector<float> d(static_cast<std::size_t>(m.width));
-  for (std::int64_t i = 0; i < m.width; ++i)
-    d[static_cast<std::size_t>(i)] = m.at(i, i) / static_cast<float>(m.positions);
+  std::vector<float> d = m.squares();
+  for (float& x : d) x /= static_cast<float>(m.positions);
   return d;
 }
 

@@ -3,12 +3,10 @@
 #include <algorithm>
 #include <limits>
 
-#include "base/types.hpp"
+#include "kernel/coded.hpp"
 
 namespace hone {
 namespace {
-
-float as_f16(float x) { return to_f32(to_f16(x)); }
 
 Line from_range(float low, float high, const Grid& grid) {
   const auto steps = static_cast<float>(grid.levels() - 1);
@@ -16,11 +14,11 @@ Line from_range(float low, float high, const Grid& grid) {
     // Codes reach from -2^(b-1) to 2^(b-1)-1 scales: the side that is larger decides, and a negative scale
     // turns the grid where that is the upper one (as ggml's Q4_0 does).
     const float half = static_cast<float>(grid.levels() / 2), most = -low > high ? low : high;
-    const float scale = as_f16(most / -half);
+    const float scale = kernel::as_packed(most / -half);
     return {scale, -half * scale};
   }
   low = std::min(low, 0.0f), high = std::max(high, 0.0f);
-  return {as_f16((high - low) / steps), as_f16(low)};
+  return {kernel::as_packed((high - low) / steps), kernel::as_packed(low)};
 }
 
 double error_of(const Line& line, std::span<const float> group, std::span<const float> importance,
@@ -44,13 +42,14 @@ Line fitted(const Line& line, std::span<const float> group, std::span<const floa
   }
   if (grid.symmetric) {
     if (c2 <= 0) return line;
-    const float scale = as_f16(static_cast<float>(wc / c2));
+    const float scale = kernel::as_packed(static_cast<float>(wc / c2));
     return {scale, -static_cast<float>(grid.levels() / 2) * scale};
   }
   const double determinant = n * c2 - c1 * c1;
   if (determinant <= 1e-12 * n * c2) return line;
   const double scale = (n * wc - c1 * w1) / determinant;
-  return {as_f16(static_cast<float>(scale)), as_f16(static_cast<float>((w1 - scale * c1) / n))};
+  return {kernel::as_packed(static_cast<float>(scale)),
+          kernel::as_packed(static_cast<float>((w1 - scale * c1) / n))};
 }
 
 }  // namespace

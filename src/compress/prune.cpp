@@ -11,6 +11,7 @@
 #include "compress/mask.hpp"
 #include "compress/prune_parts.hpp"
 #include "compress/sparsegpt.hpp"
+#include "compress/weight_values.hpp"
 #include "exec/job.hpp"
 #include "hone/nearest.hpp"
 #include "ir/values.hpp"
@@ -47,9 +48,8 @@ void magnitude(const Matrix& m, const Sparsity& wanted, Isa, ThreadPool&) {
 // Its size times the norm of what it multiplies, compared within an output, or within those of a block (Sun,
 // Liu, Bair and Kolter, "Wanda", arXiv 2306.11695).
 void wanda(const Matrix& m, const Sparsity& wanted, Isa, ThreadPool& pool) {
-  std::vector<float> norms(static_cast<std::size_t>(m.columns));
-  for (std::int64_t c = 0; c < m.columns; ++c)
-    norms[static_cast<std::size_t>(c)] = std::sqrt(m.moments->at(c, c));
+  std::vector<float> norms = m.moments->squares();
+  for (float& x : norms) x = std::sqrt(x);
   const std::int64_t together = wanted.pattern.rows;
   pool.run((m.rows + together - 1) / together, [&](std::int64_t task, int) {
     const std::int64_t rows = std::min(together, m.rows - task * together);
@@ -144,9 +144,7 @@ class Pruning {
   std::vector<float> prune(const std::string& name, const Moments* moments) {
     ParameterSpec spec = impl_.spec(name);
     spec.dtype = DType::f32;
-    std::vector<float> weight(static_cast<std::size_t>(spec.shape.elements()));
-    impl_.store.read(spec, std::as_writable_bytes(std::span(weight)));
-    impl_.store.require_finite(spec, weight);
+    std::vector<float> weight = weight_values(model_, name);
     method_.run({weight, spec.shape[0], spec.shape[1], moments}, wanted_, exec_.isa, pool_);
     write(spec, weight);
     count(spec, weight);

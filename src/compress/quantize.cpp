@@ -11,6 +11,7 @@
 #include "compress/coded_weights.hpp"
 #include "compress/gptq.hpp"
 #include "compress/refine.hpp"
+#include "compress/weight_values.hpp"
 #include "exec/job.hpp"
 #include "hone/nearest.hpp"
 #include "model/model_impl.hpp"
@@ -28,15 +29,9 @@ struct Method {
                        Isa isa, ThreadPool& pool) = nullptr;
 };
 
-std::vector<float> sizes(const Moments& m) {
-  std::vector<float> all(static_cast<std::size_t>(m.width));
-  for (std::int64_t i = 0; i < m.width; ++i) all[static_cast<std::size_t>(i)] = m.at(i, i);
-  return all;
-}
-
 CodedMatrix round_by_size(std::span<const float> w, std::int64_t rows, const Moments& m, const Grid& grid,
                           Isa, ThreadPool& pool) {
-  CodedMatrix q = lines_of(w, rows, m.width, grid, LineSearch::least_error, pool, sizes(m));
+  CodedMatrix q = lines_of(w, rows, m.width, grid, LineSearch::least_error, pool, m.squares());
   round_to_lines(w, q, pool);
   return q;
 }
@@ -111,7 +106,7 @@ class Quantizing {
     for (const auto& [name, m] : moments) {
       const auto grid = grid_for(name);
       if (!grid) continue;
-      const std::vector<float> w = changed.contains(name) ? changed[name] : values(name);
+      const std::vector<float> w = changed.contains(name) ? changed[name] : weight_values(model_, name);
       const CodedMatrix q = method_.round(w, matrices_.at(name).rows, *m, *grid, exec_.isa, pool_);
       changed[name] = q.values();
       if (method_.refines && !matrices_.at(name).table)
@@ -127,7 +122,7 @@ class Quantizing {
     const Refined refined = refine(model_, text, std::move(codes_), options_.refine, options_.sample);
     for (const auto& [name, q] : refined.codes) made_.insert_or_assign(name, packed(q));
     for (const auto& [name, values] : refined.others)
-      made_.insert_or_assign(name, plain_weight(name, values));
+      made_.insert_or_assign(name, in_type(name, values, DType::f32));
   }
 
   // What no layer has had: of a method that needs none, all.
@@ -136,12 +131,13 @@ class Quantizing {
       if (made_.contains(name)) continue;
       if (const auto grid = grid_for(name)) {
         const bool plain = !weight.table || method_.round == nullptr;
-        CodedMatrix q = lines_of(values(name), weight.rows, weight.columns, *grid,
+        const std::vector<float> w = weight_values(model_, name);
+        CodedMatrix q = lines_of(w, weight.rows, weight.columns, *grid,
                                  plain ? LineSearch::whole_range : LineSearch::least_error, pool_);
-        round_to_lines(values(name), q, pool_);
+        round_to_lines(w, q, pool_);
         made_.insert_or_assign(name, packed(q));
       } else {
-        made_.insert_or_assign(name, rounded_to_bf16(filed(name), file_shape(model_.impl().spec(name))));
+        made_.insert_or_assign(name, in_type(name, weight_values(model_, name), DType::bf16));
       }
     }
     return {with_weights(model_, model_.impl().store.with_stored(std::move(made_))), notes()};
@@ -163,24 +159,15 @@ class Quantizing {
     return grid_of(bits, *group, options_.symmetric);
   }
 
-  std::vector<float> values(const std::string& name) const {
-    ParameterSpec spec = model_.impl().spec(name);
-    std::vector<float> w(static_cast<std::size_t>(spec.shape.elements()));
-    model_.impl().store.read(spec, std::as_writable_bytes(std::span(w)));
-    return w;
-  }
-  std::vector<float> filed(const std::string& name) const {
-    const ParameterSpec& spec = model_.impl().spec(name);
-    std::vector<float> w(static_cast<std::size_t>(spec.shape.elements()));
-    model_.impl().store.read_file_layout(spec, w);
-    return w;
+  StoredWeight in_type(const std::string& name, std::span<const float> values, DType type) const {
+    return weight_from(model_.impl().spec(name), values, type);
   }
 
   // AWQ: inputs that can be divided by scales, and what reads them multiplied.
   void scale_channels(const LayerMoments& layer,
                       std::map<std::string, std::shared_ptr<const Moments>>& moments, NewWeights& changed) {
     const auto current = [&](const std::string& name) -> std::vector<float>& {
-      if (!changed.contains(name)) changed[name] = values(name);
+      if (!changed.contains(name)) changed[name] = weight_values(model_, name);
       return changed[name];
     };
     for (const InputMaker& maker : input_makers(layer)) {
@@ -201,7 +188,7 @@ class Quantizing {
       }
       for (const std::string& name : maker.divided) divide(current(name), s, maker.offset);
       for (const std::string& name : maker.divided)
-        if (!matrices_.contains(name)) made_.insert_or_assign(name, plain_weight(name, changed[name]));
+        if (!matrices_.contains(name)) made_.insert_or_assign(name, in_type(name, changed[name], DType::f32));
     }
   }
   // A vector by its elements, a matrix by its rows.
@@ -209,11 +196,6 @@ class Quantizing {
     const std::size_t row = w.size() / s.size();
     for (std::size_t i = 0; i < w.size(); ++i) w[i] = (w[i] + offset) / s[i / row] - offset;
   }
-  StoredWeight plain_weight(const std::string& name, const std::vector<float>& values) const {
-    const auto bytes = std::as_bytes(std::span(values));
-    return made_weight({model_.impl().spec(name).shape, DType::f32}, {bytes.begin(), bytes.end()});
-  }
-
   std::vector<std::string> notes() const {
     std::vector<std::string> lines;
     for (const auto& [columns, group] : smaller_)

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "compress/weight_values.hpp"
 #include "exec/job.hpp"
 #include "hone/distill.hpp"
 #include "hone/train.hpp"
@@ -15,13 +16,6 @@ namespace {
 std::vector<std::byte> bytes_of(std::span<const float> values) {
   const auto bytes = std::as_bytes(values);
   return {bytes.begin(), bytes.end()};
-}
-
-std::vector<float> values_of(const Model& model, const std::string& name) {
-  const ParameterSpec& spec = model.impl().spec(name);
-  std::vector<float> w(static_cast<std::size_t>(spec.shape.elements()));
-  model.impl().store.read(spec, std::as_writable_bytes(std::span(w)));
-  return w;
 }
 
 // The weights themselves, where their codes allow: inside of what is rounded to each, by a hundredth of a
@@ -60,7 +54,7 @@ Model student_of(const Model& model, const CodedWeights& codes) {
   std::map<std::string, std::vector<std::byte>> values;
   for (const auto& [name, q] : codes) {
     ParameterSpec spec = model.impl().spec(name);
-    const std::vector<float> w = behind(values_of(model, name), q);
+    const std::vector<float> w = behind(weight_values(model, name), q);
     std::vector<std::byte>& filed = values[name];
     filed.resize(w.size() * sizeof(float));
     to_file_layout(spec, std::as_bytes(std::span(w)), filed);
@@ -105,9 +99,9 @@ Refined refine(const Model& model, const Text& text, CodedWeights codes, const R
   const Model after = trainer.model();
   Refined refined{.codes = std::move(codes)};
   ThreadPool pool(exec_options(sample.threads, sample.isa).threads);
-  for (auto& [name, q] : refined.codes) round_to_lines(values_of(after, name), q, pool);
+  for (auto& [name, q] : refined.codes) round_to_lines(weight_values(after, name), q, pool);
   for (const ParameterSpec& spec : model.impl().specs)
-    if (spec.shape.rank() < 2) refined.others[spec.name] = values_of(after, spec.name);
+    if (spec.shape.rank() < 2) refined.others[spec.name] = weight_values(after, spec.name);
   return refined;
 }
 

@@ -3,18 +3,11 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "compress/weight_values.hpp"
 #include "ir/values.hpp"
 #include "model/model_impl.hpp"
 
 namespace hone {
-namespace {
-
-ParameterSpec wide(ParameterSpec spec) {
-  spec.dtype = DType::f32;
-  return spec;
-}
-
-}  // namespace
 
 SmallerModel::SmallerModel(const Model& model) : model_(model), types_(model.impl().store.stored_types()) {
   for (const auto& [weight, type] : types_)
@@ -31,20 +24,11 @@ DType SmallerModel::type_of(const std::string& weight) const {
 }
 
 std::vector<float> SmallerModel::read(const std::string& weight) const {
-  const ParameterSpec spec = wide(model_.impl().spec(weight));
-  std::vector<float> values(static_cast<std::size_t>(spec.shape.elements()));
-  model_.impl().store.read(spec, std::as_writable_bytes(std::span(values)));
-  model_.impl().store.require_finite(spec, values);
-  return values;
+  return weight_values(model_, weight);
 }
 
 void SmallerModel::put(const ParameterSpec& spec, std::span<const float> values) {
-  const TensorType type{spec.shape, type_of(spec.name)};
-  std::vector<float> turned(values.size());
-  to_file_layout(spec, std::as_bytes(values), std::as_writable_bytes(std::span(turned)));
-  std::vector<std::byte> bytes(static_cast<std::size_t>(type.bytes()));
-  narrow(turned, type.dtype, bytes);
-  made_[spec.name] = made_weight(type, std::move(bytes));
+  made_[spec.name] = weight_from(spec, values, type_of(spec.name));
 }
 
 void SmallerModel::keep_rows(const std::string& module, std::span<const std::int64_t> units,
@@ -52,7 +36,7 @@ void SmallerModel::keep_rows(const std::string& module, std::span<const std::int
   for (const std::string& name : {module + ".weight", module + ".bias"}) {
     const ParameterSpec* found = model_.impl().find(name);
     if (!found) continue;
-    ParameterSpec spec = wide(*found);
+    ParameterSpec spec = *found;
     const std::vector<float> all = read(name);
     const std::size_t unit =
         all.size() / static_cast<std::size_t>(spec.shape[0]) * static_cast<std::size_t>(width);
@@ -69,7 +53,7 @@ void SmallerModel::keep_rows(const std::string& module, std::span<const std::int
 
 void SmallerModel::keep_columns(const std::string& module, std::span<const float> weight,
                                 std::span<const std::int64_t> units, std::int64_t width) {
-  ParameterSpec spec = wide(model_.impl().spec(module + ".weight"));
+  ParameterSpec spec = model_.impl().spec(module + ".weight");
   std::vector<float> some;
   for (std::int64_t r = 0; r < spec.shape[0]; ++r)
     for (const std::int64_t u : units) {

@@ -1,7 +1,8 @@
 // A model of the same family made of parts of another one.
 //
 //   SmallerModel smaller(model);
-//   smaller.keep_units("model.layers.0.", parts.channels, {0, 2, 3}, 1);
+//   smaller.keep_rows("model.layers.0.mlp.up_proj", channels, 1);
+//   smaller.keep_columns(joins, smaller.read(joins + ".weight"), channels, 1);
 //   const Model made = smaller.finish(config, renamed);
 #pragma once
 #include <functional>

@@ -2,6 +2,7 @@
 
 #include "ir/rewrite.hpp"
 #include "op/ops.hpp"
+#include "pass/derived.hpp"
 #include "pass/passes.hpp"
 
 namespace hone {
@@ -32,14 +33,9 @@ class Autocaster {
     const TensorId cast = emit(made(), op::cast, {id}, op::TypeAttributes{dtype}, source,
                                weight ? Phase::prepare : Phase::micro)[0];
     made().nodes.back().scope = reader.scope;
-    if (weight) {
-      TensorDef& derived = made()[cast];
-      derived.name = source + "." + std::string(name(dtype));
-      derived.role = Role::state;
-      derived.lifetime = Lifetime::run;
-      derived.purpose = Purpose::derived;
-      derived.of = made()[id].of.empty() ? source : made()[id].of;
-    }
+    if (weight)
+      set_derived(made()[cast], made()[id].of.empty() ? source : made()[id].of,
+                  source + "." + std::string(name(dtype)));
     return cast;
   }
 

@@ -4,6 +4,7 @@
 #include "ir/values.hpp"
 #include "kernel/coded_product.hpp"
 #include "op/ops.hpp"
+#include "pass/derived.hpp"
 #include "pass/passes.hpp"
 
 namespace hone {
@@ -67,12 +68,7 @@ class Coder {
     panels = rewrite_.insert(n, op::pack_panels, {weight}, NoAttributes{}, source)[0];
     rewrite_.inserted().phase = Phase::prepare;
     rewrite_.inserted().scope = rewrite_[n].scope;
-    TensorDef& derived = p_[panels];
-    derived.name = source + ".panels";
-    derived.role = Role::state;
-    derived.lifetime = Lifetime::run;
-    derived.purpose = Purpose::derived;
-    derived.of = source;
+    set_derived(p_[panels], source, source + ".panels");
     return panels;
   }
 

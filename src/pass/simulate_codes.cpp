@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "pass/derived.hpp"
+
 namespace hone {
 namespace {
 
@@ -16,12 +18,7 @@ TensorId simulated(Program& p, TensorId weight, const op::SimulateAttributes& a)
   const TensorId scales = line_parameter(p, scales_name(name), groups),
                  minima = line_parameter(p, minima_name(name), groups);
   const TensorId made = emit(p, op::simulate, {weight, scales, minima}, a, name, Phase::prepare)[0];
-  TensorDef& derived = p[made];
-  derived.name = name + ".simulated";
-  derived.role = Role::state;
-  derived.lifetime = Lifetime::run;
-  derived.purpose = Purpose::derived;
-  derived.of = name;
+  set_derived(p[made], name, name + ".simulated");
   return made;
 }
 
