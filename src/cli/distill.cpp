@@ -8,6 +8,7 @@
 #include "cli/counted.hpp"
 #include "cli/terminal.hpp"
 #include "cli/training_session.hpp"
+#include "hone/examples.hpp"
 
 namespace hone::cli {
 namespace {
@@ -67,10 +68,16 @@ TrainingRun DistillArguments::finished() const {
   return run;
 }
 
-// The student beside its teacher, on --eval-data or what is held out of the text that it learnt from.
+// The text that the student is measured on beside its teacher: --eval-data, or what is held out of the text
+// that it learns from. Empty: it learns from examples or pairs, which are no text.
+std::string measured_on(const DistillArguments& a, const TrainingRun& run) {
+  if (!a.report.options.eval_data.empty()) return a.report.options.eval_data;
+  return Examples::are_in(run.data) ? std::string() : run.data;
+}
+
 std::optional<CompareReport> quality_of(const DistillArguments& a, const TrainingRun& run) {
   const CompressOptions& o = a.report.options;
-  const std::string& path = o.eval_data.empty() ? run.data : o.eval_data;
+  const std::string path = measured_on(a, run);
   const Model teacher = open(a.distill.teacher), student = open(run.out);
   if (student.reads_source() || path.empty()) return {};
   return compare(teacher, student, Text(path, {.tokenizer = run.out}),
@@ -95,9 +102,19 @@ void require_quality(const DistillArguments& a, const CompressReport& report, co
                                    .hint = "its checkpoints stay: more steps go on from there"});
 }
 
+// Before anything is trained: a limit that is a number, and something to measure it by.
+void require_measure(const DistillArguments& a, const TrainingRun& run) {
+  if (a.report.max_loss_increase.empty()) return;
+  share_from_text(a.report.max_loss_increase, "--max-loss-increase");
+  if (measured_on(a, run).empty())
+    throw Error(ErrorKind::usage, {.what = "a limit of the loss needs a text to measure it by",
+                                   .where = "--max-loss-increase",
+                                   .hint = "give --eval-data"});
+}
+
 void run(const DistillArguments& a) {
-  if (!a.report.max_loss_increase.empty()) share_from_text(a.report.max_loss_increase, "--max-loss-increase");
   const TrainingRun training = a.finished();
+  require_measure(a, training);
   TrainingSession session(training, false);
   const RunSummary done = session.run(!a.report.json);
   const Model student = open(training.out);
@@ -106,6 +123,9 @@ void run(const DistillArguments& a) {
                         .quality = quality_of(a, training),
                         .seconds = done.seconds,
                         .peak_bytes = done.peak_bytes};
+  if (!report.quality)
+    report.notes.emplace_back(
+        "no text was given to measure by, so nothing is known of the student's quality");
   require_quality(a, report, training.out);
   a.report.print(report, training.out, done.weights_hash);
 }

@@ -30,6 +30,15 @@ grep -q "resumed from" err || fail "no resume: $(cat err)"
 
 expect 5 "its checkpoints stay" distill teacher ruined --student layers=1 $how --steps 1 --max-loss-increase 0%
 [ ! -e ruined/model.safetensors ] || fail "a student beyond the limit is there"
+# examples are no text: the student is there, and nothing is said of its quality
+for i in 1 2 3 4 5 6 7 8 9; do echo '{"prompt": "line", "completion": " of it"}'; done >examples.jsonl
+"$hone" distill teacher taught --student layers=1 --data examples.jsonl --batch 2 --seq 16 --warmup 0 --steps 2 --json >lines 2>err ||
+  fail "examples: $(cat err)"
+grep -q '"perplexity_before":null' lines && grep -q "note: no text was given" err || fail "examples: $(cat lines err)"
+expect 2 "needs a text" distill teacher new --student layers=1 --data examples.jsonl --steps 2 --max-loss-increase 3%
+"$hone" data build --data text.txt --tokenizer teacher --out shards >/dev/null 2>err || fail "shards: $(cat err)"
+"$hone" distill teacher sharded --student layers=1 --data shards --batch 4 --seq 32 --warmup 0 --steps 2 --json >lines 2>err || fail "shards: $(cat err)"
+grep -q '"perplexity_before":[0-9]' lines || fail "shards: $(cat lines)"
 expect 2 "layers=N" distill teacher new --student layers=x $how
 expect 2 "1 to 2" distill teacher new --student layers=3 $how
 expect 2 "--student" distill teacher new $how
