@@ -52,7 +52,8 @@ struct EncoderShape {
   int layers = 6;
   std::int64_t width = 384, heads = 12, feed_forward = 1536;
 };
-HONE_API EncoderShape encoder_shape(const std::string& name);  // "minilm", "bert-base"; Error(usage) for others
+HONE_API EncoderShape
+encoder_shape(const std::string& name);  // "minilm", "bert-base"; Error(usage) for others
 // Such a network, with fresh weights: from x f32[B,T,width] to "states" [B,T,width].
 HONE_API Model encoder_layers(const EncoderShape& shape);
 

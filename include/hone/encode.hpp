@@ -1,5 +1,5 @@
-// What a network makes of batches of one shape: an encoder's states, a classifier's logits. Its weights may be
-// used in eight bits, and what they are multiplied with as well (dynamic int8).
+// What a network makes of batches of one shape: an encoder's states, a classifier's logits. Its weights may
+// be used in eight bits, and what they are multiplied with as well (dynamic int8).
 //
 //   const hone::EncodePlan plan(model, {.batch = 32, .seq = 128, .int8 = true});
 //   hone::Encoder encoder(plan);
@@ -7,8 +7,9 @@
 //   const std::span<const float> y = encoder.output("states");  // f32, valid until the next run
 //
 // Dynamic int8: each row of a weight gets a scale when it is loaded, each row of an activation one when it is
-// computed (symmetric, the largest magnitude becomes 127); the sums are exact. Norms, softmax, residuals stay in
-// f32, attention in `precision`. The same numbers for any number of threads, and of samples that share a batch.
+// computed (symmetric, the largest magnitude becomes 127); the sums are exact. Norms, softmax, residuals stay
+// in f32, attention in `precision`. The same numbers for any number of threads, and of samples that share a
+// batch.
 #pragma once
 #include <cstdint>
 #include <map>

@@ -137,9 +137,10 @@ void show(const EncodeBench& r, const std::string& label, bool json) {
               .text());
     return;
   }
-  print(fmt::format("{}: {:.2f} ms (from {:.2f} to {:.2f}), {}, {:.0f} GFLOP/s = {:.1f} % of this CPU's limit, {}",
-                    label, r.ms.median, r.ms.min, r.ms.max, human_rate(r.tokens_per_s.median, "tok/s"),
-                    r.gflops.median, 100 * r.share_of_limit, human_bytes(static_cast<double>(r.peak_bytes))));
+  print(fmt::format(
+      "{}: {:.2f} ms (from {:.2f} to {:.2f}), {}, {:.0f} GFLOP/s = {:.1f} % of this CPU's limit, {}", label,
+      r.ms.median, r.ms.min, r.ms.max, human_rate(r.tokens_per_s.median, "tok/s"), r.gflops.median,
+      100 * r.share_of_limit, human_bytes(static_cast<double>(r.peak_bytes))));
   print(fmt::format("error against f32: {:.2f} % (root mean square)", 100 * r.error));
   print(limit_line(r.limit_gflops));
   Table table({"op", "ms a run"});
@@ -176,9 +177,10 @@ void run(const std::string& what, BenchOptions o) {
                                .int8 = o.int8,
                                .threads = o.plan.threads,
                                .isa = o.plan.isa};
-    return show(bench_encode(encoder_shape(o.model), encode, o.steps),
-                fmt::format("encode {} {}x{} {}", o.model, o.plan.batch, o.plan.seq, o.int8 ? "int8" : o.precision),
-                o.json);
+    return show(
+        bench_encode(encoder_shape(o.model), encode, o.steps),
+        fmt::format("encode {} {}x{} {}", o.model, o.plan.batch, o.plan.seq, o.int8 ? "int8" : o.precision),
+        o.json);
   }
   const Model model = find_model(o.model, {.vocab_size = o.vocab});
   print_notes(model.notes());
@@ -215,7 +217,8 @@ void add_bench(Command& app) {
   c->add_option("--tokens", o->tokens, "decode: tokens behind it")
       ->capture_default_str()
       ->between(1, 1'000'000);
-  c->add_option("--model", o->model, "preset, config.json, model folder or GGUF file; encode: minilm or bert-base")
+  c->add_option("--model", o->model,
+                "preset, config.json, model folder or GGUF file; encode: minilm or bert-base")
       ->capture_default_str();
   c->add_flag("--int8", o->int8, "encode: products in int8, weights and activations (dynamic int8)");
   c->add_option("--vocab", o->vocab, "vocabulary (default: the model's own; nano 4096)")

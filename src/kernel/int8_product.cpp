@@ -26,10 +26,12 @@ struct Split {
 };
 
 Split split(const Int8Product& p, int threads) {
-  const int64_t M = p.product.M, N = p.product.N, panels = int8_panel_count(N), wanted = tasks_per_thread * threads;
+  const int64_t M = p.product.M, N = p.product.N, panels = int8_panel_count(N),
+                wanted = tasks_per_thread * threads;
   Split s{};
   if (p.quantizes) {
-    s.rows = std::clamp(waiting_bytes / (4 * N) / int8_tile_rows * int8_tile_rows, int8_tile_rows, most_task_rows);
+    s.rows =
+        std::clamp(waiting_bytes / (4 * N) / int8_tile_rows * int8_tile_rows, int8_tile_rows, most_task_rows);
     s.row_blocks = divide_up(M, s.rows), s.panels = panels, s.panel_blocks = 1, s.waiting = s.rows;
     if (threads == 1 || s.row_blocks >= wanted) return s;
   }
@@ -63,8 +65,8 @@ void pack_int8(In weight, int64_t N, int64_t K, int64_t first, int64_t count, st
     const float scale = most / 127, inverse = most > 0 ? 127 / most : 0;
     std::int32_t sum = 0;
     for (int64_t k = 0; k < K; ++k) {
-      const auto code =
-          static_cast<std::int8_t>(std::clamp(std::nearbyint(row[static_cast<std::size_t>(k)] * inverse), -127.f, 127.f));
+      const auto code = static_cast<std::int8_t>(
+          std::clamp(std::nearbyint(row[static_cast<std::size_t>(k)] * inverse), -127.f, 127.f));
       sum += code;
       panel[int8_panel_head + k / 4 * 4 * int8_panel_rows + 4 * lane + k % 4] = static_cast<std::byte>(code);
     }
@@ -110,7 +112,8 @@ void run(const Int8Product& p, Isa isa, ThreadPool& pool, void* scratch) {
                     .panel_count = std::min(s.panels, int8_panel_count(N) - panel),
                     .c_row = s.in_tasks() ? 0 : row,
                     .scratch = own};
-    auto* waiting = s.in_tasks() ? reinterpret_cast<float*>(own + int8_tile_bytes + int8_tile_rows * p.a.K) : shared;
+    auto* waiting =
+        s.in_tasks() ? reinterpret_cast<float*>(own + int8_tile_bytes + int8_tile_rows * p.a.K) : shared;
     if (s.waiting) {
       block.product.c = {waiting, Element::f32}, block.product.c_stride = N;
       if (p.product.activation != Activation::none)
@@ -119,8 +122,7 @@ void run(const Int8Product& p, Isa isa, ThreadPool& pool, void* scratch) {
     table.multiply(block);
     if (s.in_tasks()) quantize(waiting, row, block.rows);
   });
-  if (s.waiting && !s.in_tasks())
-    pool.run(M, [&](int64_t row, int) { quantize(shared + row * N, row, 1); });
+  if (s.waiting && !s.in_tasks()) pool.run(M, [&](int64_t row, int) { quantize(shared + row * N, row, 1); });
 }
 
 }  // namespace hone::kernel

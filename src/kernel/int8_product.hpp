@@ -4,7 +4,8 @@
 //   std::vector<std::byte> panels(int8_panel_count(N) * int8_panel_bytes(K));
 //   pack_int8({w, Element::f32}, N, K, 0, int8_panel_count(N), panels);  // once, after loading
 //   quantize_rows({x, Element::f32}, K, {M, K, codes, scales}, isa, pool);
-//   run(Int8Product{.product = product, .a = {M, K, codes, scales}, .panels = panels.data()}, isa, pool, scratch);
+//   run(Int8Product{.product = product, .a = {M, K, codes, scales}, .panels = panels.data()}, isa, pool,
+//   scratch);
 //
 // A row of x is scale * (code - 128), a row of the weight scale * code; the products of codes add up exactly,
 // in 32 bits, so no tiling, thread or instruction set changes a bit of a result. K is a multiple of 4, below
@@ -27,8 +28,8 @@ void pack_int8(In weight, std::int64_t N, std::int64_t K, std::int64_t first, st
 // Rows of x, `stride` elements apart, in a floating type. The largest magnitude of each becomes 127.
 void quantize_rows(In x, std::int64_t stride, const Int8Rows& to, Isa, ThreadPool&);
 
-// C = epilogue(A B^T); or, where `quantizes`, the rows of the result quantized again (of its activation, where
-// there is one), and C is not written. Of `product` a and b are not read.
+// C = epilogue(A B^T); or, where `quantizes`, the rows of the result quantized again (of its activation,
+// where there is one), and C is not written. Of `product` a and b are not read.
 struct Int8Product {
   Gemm product;
   Int8Rows a;

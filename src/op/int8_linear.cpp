@@ -119,35 +119,34 @@ kernel::Int8Product arguments(const Call& c) {
   const Operand &panels = c.in[In::panels], &y = c.out[0], &bias = c.in[In::bias];
   const std::int64_t first = a.rows.first / kernel::int8_panel_rows * panels.type.shape[1];
   const bool activated = a.activation != Activation::none && !a.quantized;
-  kernel::Int8Product p{
-      .product = {.M = y.type.shape.rows(),
-                  .N = y.type.shape.last(),
-                  .K = c.in[In::codes].type.shape.last(),
-                  .c = a.quantized ? kernel::Out{} : out(y),
-                  .c_stride = y.row_stride(),
-                  .bias = bias ? bias.as<float>() + a.rows.first : nullptr,
-                  .rounded = element(a.dtype),
-                  .activation = a.activation,
-                  .activated = activated ? y.data : nullptr,
-                  .residual = c.in[In::residual].as<float>()},
-      .a = rows_of(c.in[In::codes], c.in[In::scales]),
-      .panels = panels.data ? panels.as<std::byte>() + first : nullptr,
-      .quantizes = a.quantized};
+  kernel::Int8Product p{.product = {.M = y.type.shape.rows(),
+                                    .N = y.type.shape.last(),
+                                    .K = c.in[In::codes].type.shape.last(),
+                                    .c = a.quantized ? kernel::Out{} : out(y),
+                                    .c_stride = y.row_stride(),
+                                    .bias = bias ? bias.as<float>() + a.rows.first : nullptr,
+                                    .rounded = element(a.dtype),
+                                    .activation = a.activation,
+                                    .activated = activated ? y.data : nullptr,
+                                    .residual = c.in[In::residual].as<float>()},
+                        .a = rows_of(c.in[In::codes], c.in[In::scales]),
+                        .panels = panels.data ? panels.as<std::byte>() + first : nullptr,
+                        .quantizes = a.quantized};
   if (activated) p.product.c.data = nullptr;
   if (a.quantized) p.quantized = rows_of(y, c.out[1]);
   return p;
 }
 
 bool takes(const Call& c) {
-  return gaps_only_in(c, {}, {0}) && (!c.attributes.as<Int8LinearAttributes>().quantized || c.out[0].packed());
+  return gaps_only_in(c, {}, {0}) &&
+         (!c.attributes.as<Int8LinearAttributes>().quantized || c.out[0].packed());
 }
 std::int64_t scratch(const Call& c) { return kernel::scratch_bytes(arguments(c), c.pool->threads()); }
 void run(const Call& c) { kernel::run(arguments(c), c.isa, *c.pool, c.scratch); }
 
 // The code of element k of row j of the weight times its scale.
 double weight_at(const Operand& panels, std::int64_t j, std::int64_t k) {
-  const auto* panel =
-      panels.as<std::byte>() + j / kernel::int8_panel_rows * panels.type.shape[1];
+  const auto* panel = panels.as<std::byte>() + j / kernel::int8_panel_rows * panels.type.shape[1];
   const std::int64_t lane = j % kernel::int8_panel_rows;
   float scale;
   std::memcpy(&scale, panel + 4 * lane, sizeof scale);
@@ -165,7 +164,8 @@ void reference(const Call& c) {
     for (std::int64_t j = 0; j < N; ++j) {
       double s = 0;
       for (std::int64_t k = 0; k < K; ++k)
-        s += (c.in[In::codes].as<std::uint8_t>()[r * K + k] - 128) * weight_at(c.in[In::panels], a.rows.first + j, k);
+        s += (c.in[In::codes].as<std::uint8_t>()[r * K + k] - 128) *
+             weight_at(c.in[In::panels], a.rows.first + j, k);
       s = rounded(a.dtype, s * get(c.in[In::scales], r) + (bias ? get(bias, a.rows.first + j) : 0));
       if (a.activation != Activation::none) s = activate(a.activation, s);
       row[static_cast<std::size_t>(j)] = static_cast<float>(s);

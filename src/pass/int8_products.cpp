@@ -49,11 +49,10 @@ class Quantizer {
     const TensorId panels = panels_of(n, weight);
     Node& node = rewrite_[n];
     node.op = &op::int8_linear;
-    node.attributes = op::Int8LinearAttributes{.activation = a.activation,
-                                               .dtype = a.dtype,
-                                               .columns = p_[weight].type.shape[0],
-                                               .rows = a.rows};
-    node.inputs = {x[0], x[1], panels, linear.inputs[LinearInputs::bias], linear.inputs[LinearInputs::residual]};
+    node.attributes = op::Int8LinearAttributes{
+        .activation = a.activation, .dtype = a.dtype, .columns = p_[weight].type.shape[0], .rows = a.rows};
+    node.inputs = {x[0], x[1], panels, linear.inputs[LinearInputs::bias],
+                   linear.inputs[LinearInputs::residual]};
     node.outputs = {linear.outputs.back()};
   }
 

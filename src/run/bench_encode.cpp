@@ -19,7 +19,8 @@ constexpr struct {
 Tensor layer(Builder& b, Tensor x, const EncoderShape& s, int index) {
   constexpr float epsilon = 1e-12f;
   const auto scope = b.scope("layer", index);
-  const Tensor q = linear(x, "query", s.width), k = linear(x, "key", s.width), v = linear(x, "value", s.width);
+  const Tensor q = linear(x, "query", s.width), k = linear(x, "key", s.width),
+               v = linear(x, "value", s.width);
   const Tensor a = attention(q, k, v, {.heads = s.heads, .causal = false, .cache = CacheUse::none});
   x = layer_norm(linear(a, "output", s.width) + x, "attention_norm", epsilon);
   return layer_norm(linear(gelu(linear(x, "up", s.feed_forward)), "down", s.width) + x, "norm", epsilon);
@@ -79,7 +80,9 @@ EncodeBench bench_encode(const EncoderShape& shape, const EncodeOptions& options
   encoder.run(samples);
   r.error = error_of(encoder.output("states"), exact);
   ThreadPool pool(o.threads);
-  const Arithmetic kind = o.int8 ? Arithmetic::int8 : o.precision == Precision::bf16 ? Arithmetic::bf16 : Arithmetic::f32;
+  const Arithmetic kind = o.int8                           ? Arithmetic::int8
+                          : o.precision == Precision::bf16 ? Arithmetic::bf16
+                                                           : Arithmetic::f32;
   InTurns turns(pool, isa_from_name(o.isa), kind, 0.02);
   const double flops = plan.product_flops();
   // A short run is repeated for some milliseconds, as who serves requests does.

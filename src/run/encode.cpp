@@ -26,10 +26,9 @@ namespace {
 
 void require_positive(const char* where, std::int64_t found) {
   if (found < 1)
-    throw Error(ErrorKind::usage, {.what = "out of range",
-                                   .where = where,
-                                   .expected = "1 or more",
-                                   .found = std::to_string(found)});
+    throw Error(
+        ErrorKind::usage,
+        {.what = "out of range", .where = where, .expected = "1 or more", .found = std::to_string(found)});
 }
 
 EncodeOptions decided(const Model& model, EncodeOptions o) {
@@ -68,8 +67,8 @@ EncodePlan::EncodePlan(Model model, EncodeOptions options) {
   options = decided(model, std::move(options));
   Program whole = written(model, options);
   JobPlan job = planned(whole, options);
-  auto impl =
-      std::make_shared<Impl>(Impl{std::move(model), std::move(options), std::move(whole), std::move(job), {}});
+  auto impl = std::make_shared<Impl>(
+      Impl{std::move(model), std::move(options), std::move(whole), std::move(job), {}});
   impl->forecast = forecast_memory(impl->job, largest_turned_bytes(impl->model.impl().specs) / 2, {},
                                    &impl->model.impl().store);
   impl_ = std::move(impl);

@@ -30,7 +30,8 @@ struct Size {
 void add_products(DType dtype, const Size& s, std::vector<OpCase>& cases) {
   const Shape x{s.B, s.T, s.K};
   const Input codes{{x, DType::u8}}, scales{op::f32(x.with_last(1))},
-      panels{{{kernel::int8_panel_count(s.N), kernel::int8_panel_bytes(s.K)}, DType::u8}}, bias{op::f32({s.N})};
+      panels{{{kernel::int8_panel_count(s.N), kernel::int8_panel_bytes(s.K)}, DType::u8}},
+      bias{op::f32({s.N})};
   const auto add = [&](const Input& with_bias, const Input& residual, op::Int8LinearAttributes a) {
     a.columns = s.N;
     cases.push_back({&op::int8_linear,

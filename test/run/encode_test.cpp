@@ -21,7 +21,8 @@ std::vector<float> drawn(std::int64_t n) {
   return x;
 }
 
-std::vector<float> states(const Model& model, const EncodeOptions& o, std::int64_t count, std::int64_t width) {
+std::vector<float> states(const Model& model, const EncodeOptions& o, std::int64_t count,
+                          std::int64_t width) {
   Encoder encoder{EncodePlan(model, o)};
   const std::vector<float> x = drawn(count * o.seq * width);
   encoder.run(Samples(count).set("x", std::span<const float>(x)));

@@ -12,7 +12,8 @@ HONE_INLINE void store_unsigned(std::uint8_t* to, I whole, std::int64_t n) {
   std::uint8_t bytes[lanes];
 #if defined(__AVX512F__)
   if (n >= lanes)
-    return _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm512_maskz_cvtepi32_epi8(0xffff, (__m512i)whole));
+    return _mm_storeu_si128(reinterpret_cast<__m128i*>(to),
+                            _mm512_maskz_cvtepi32_epi8(0xffff, (__m512i)whole));
 #endif
   for (int i = 0; i < lanes; ++i) bytes[i] = static_cast<std::uint8_t>(whole[i]);
   std::memcpy(to, bytes, static_cast<std::size_t>(smaller(lanes, n)));
@@ -44,7 +45,8 @@ void quantize_rows(In x, std::int64_t stride, std::int64_t first, std::int64_t r
 
 // Sums of codes' products [rows][48] become numbers, where they stand. What the rows' codes have too much,
 // 128 each, is taken off with the sums of the weight's codes, where the tile has not done so.
-HONE_INLINE void scale_tile(const std::byte* panel, const float* row_scales, std::int64_t rows, std::int32_t* tile) {
+HONE_INLINE void scale_tile(const std::byte* panel, const float* row_scales, std::int64_t rows,
+                            std::int32_t* tile) {
   for (std::int64_t j = 0; j < int8_panel_rows; j += lanes) {
     I sums;
     std::memcpy(&sums, panel + 4 * (int8_panel_rows + j), sizeof sums);

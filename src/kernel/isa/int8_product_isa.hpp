@@ -1,5 +1,5 @@
-// What kernel/int8_product.cpp hands to the loops of int8_product.cpp, which are compiled once per instruction
-// set.
+// What kernel/int8_product.cpp hands to the loops of int8_product.cpp, which are compiled once per
+// instruction set.
 #pragma once
 #include <cstddef>
 #include <cstdint>

@@ -8,7 +8,8 @@ namespace hone::kernel::HONE_ISA {
 
 // dpbusd multiplies four neighbours: the loop of gemm_tile_avx512.hpp with another instruction.
 constexpr std::int64_t int8_rows = tile_rows;
-HONE_INLINE void multiply_int8(const std::uint8_t* a, std::int64_t K, const std::byte* codes, std::int32_t* tile) {
+HONE_INLINE void multiply_int8(const std::uint8_t* a, std::int64_t K, const std::byte* codes,
+                               std::int32_t* tile) {
   multiply_vectors<3, 4>({.a = a,
                           .a_row_bytes = K,
                           .a_unit_bytes = 4,
@@ -26,7 +27,8 @@ HONE_INLINE void multiply_int8(const std::uint8_t* a, std::int64_t K, const std:
 // x about zero with the weight's signs, and 2 * 127 * 127 fits.
 constexpr std::int64_t int8_rows = 4;
 constexpr int int8_vectors = 2;  // of 8 columns, at once
-HONE_INLINE void multiply_int8(const std::uint8_t* a, std::int64_t K, const std::byte* codes, std::int32_t* tile) {
+HONE_INLINE void multiply_int8(const std::uint8_t* a, std::int64_t K, const std::byte* codes,
+                               std::int32_t* tile) {
   const __m256i ones = _mm256_set1_epi16(1), zero = _mm256_set1_epi8(-128);
   for (std::int64_t v = 0; v < 48; v += 8 * int8_vectors) {
     __m256i sum[int8_rows][int8_vectors] = {};
@@ -57,7 +59,8 @@ HONE_INLINE void multiply_int8(const std::uint8_t* a, std::int64_t K, const std:
 #else
 
 constexpr std::int64_t int8_rows = 4;
-HONE_INLINE void multiply_int8(const std::uint8_t* a, std::int64_t K, const std::byte* codes, std::int32_t* tile) {
+HONE_INLINE void multiply_int8(const std::uint8_t* a, std::int64_t K, const std::byte* codes,
+                               std::int32_t* tile) {
   for (std::int64_t r = 0; r < int8_rows; ++r)
     for (std::int64_t j = 0; j < 48; ++j) {
       std::int32_t sum = 0;
