@@ -39,15 +39,15 @@ struct Speed {  // tokens a second: of a prompt, and of what is written behind i
 };
 
 struct CompressReport {
-  std::int64_t bytes = 0;                  // of all weights as they were written
-  double bits_a_weight = 0;                // all told: 8 bytes / parameters of the written model
-  std::int64_t bytes_before = 0;           // of all weights of `in`
+  std::int64_t bytes = 0;         // of all weights as they were written
+  double bits_a_weight = 0;       // all told: 8 bytes / parameters of the written model
+  std::int64_t bytes_before = 0;  // of all weights of `in`
   double bits_a_weight_before = 0;
-  std::optional<CompareReport> quality{};  // none: no text was given
-  double seconds = 0;                      // from opening to written
-  std::int64_t peak_bytes = 0;             // most memory that the process had until then
+  std::optional<CompareReport> quality{};              // none: no text was given
+  double seconds = 0;                                  // from opening to written
+  std::int64_t peak_bytes = 0;                         // most memory that the process had until then
   std::optional<Speed> speed_before{}, speed_after{};  // none: not measured
-  std::vector<std::string> notes{};        // for a person, a line each
+  std::vector<std::string> notes{};                    // for a person, a line each
 
   HONE_API double loss_increase() const;  // share of the loss before; NaN where no text was given
 };

@@ -153,11 +153,11 @@ HONE_API std::string svg_bar_plot(const BarPlot& plot);
 struct CompressionRow {
   static constexpr double unknown = std::numeric_limits<double>::quiet_NaN();
 
-  std::string name{};                                 // of the technique: "4 bits, gptq"
-  double bytes = unknown, bits_a_weight = unknown;    // of all weights
-  double perplexity = unknown;                        // on a text
-  double low = unknown, high = unknown;               // its 95 % confidence
-  double kl = unknown, flipped = unknown;             // against the first row: nats a token; share
+  std::string name{};                               // of the technique: "4 bits, gptq"
+  double bytes = unknown, bits_a_weight = unknown;  // of all weights
+  double perplexity = unknown;                      // on a text
+  double low = unknown, high = unknown;             // its 95 % confidence
+  double kl = unknown, flipped = unknown;           // against the first row: nats a token; share
   double prefill_tokens_per_s = unknown, decode_tokens_per_s = unknown;
 };
 
@@ -199,10 +199,10 @@ struct RunReport {
 
 // One self-contained page: no script, nothing from the network. What is unknown or empty is left out.
 HONE_API std::string html_report(const RunReport& report);
-HONE_API std::string html_report(const CompressionReport& report);
+HONE_API std::string html_compression_report(const CompressionReport& report);
 // The same, into a file, whole or not at all. Throws Error where the file can't be written.
 HONE_API void write_report(const std::string& path, const RunReport& report);
-HONE_API void write_report(const std::string& path, const CompressionReport& report);
+HONE_API void write_compression_report(const std::string& path, const CompressionReport& report);
 
 // ---- TensorBoard
 

@@ -30,7 +30,7 @@ std::string json_of(const CompressReport& r, const std::string& weights_hash) {
       .add("peak_bytes", r.peak_bytes);
   if (!weights_hash.empty()) line.add("weights_hash", weights_hash);
   if (!q) return line.text();
-  const auto speed = [&](const char* before, const char* after, double Speed::* part) {
+  const auto speed = [&](const char* before, const char* after, double Speed::*part) {
     line.add(before, (*r.speed_before).*part).add(after, (*r.speed_after).*part);
   };
   if (r.speed_before && r.speed_after) {
@@ -70,10 +70,10 @@ std::string table_of(const std::string& out, const CompressReport& r) {
         fmt::format("{} tokens in windows of {}; in brackets 95 % confidence", q.tokens, q.seq));
   }
   if (r.speed_before && r.speed_after)
-    row("speed", fmt::format("prefill {} to {}, decode {} to {}", human_rate(r.speed_before->prefill, "tok/s"),
-                             human_rate(r.speed_after->prefill, "tok/s"),
-                             human_rate(r.speed_before->decode, "tok/s"),
-                             human_rate(r.speed_after->decode, "tok/s")));
+    row("speed",
+        fmt::format("prefill {} to {}, decode {} to {}", human_rate(r.speed_before->prefill, "tok/s"),
+                    human_rate(r.speed_after->prefill, "tok/s"), human_rate(r.speed_before->decode, "tok/s"),
+                    human_rate(r.speed_after->decode, "tok/s")));
   row("took", fmt::format("{:.1f} s, at most {} of memory", r.seconds,
                           human_bytes(static_cast<double>(r.peak_bytes))));
   return text;
@@ -91,9 +91,10 @@ CompressionRow row_of(const std::string& name, std::int64_t bytes, double bits, 
 
 std::string measured_by(const CompressReport& r) {
   if (!r.quality) return "Nothing was measured: there was no text.";
-  return fmt::format("Measured on {} tokens of text in windows of {}. KL (nats a token) and the share of "
-                     "flipped top tokens are against the first row.",
-                     r.quality->tokens, r.quality->seq);
+  return fmt::format(
+      "Measured on {} tokens of text in windows of {}. KL (nats a token) and the share of "
+      "flipped top tokens are against the first row.",
+      r.quality->tokens, r.quality->seq);
 }
 
 CompressionRow before_row(const std::string& name, const CompressReport& r) {
@@ -145,7 +146,8 @@ void CompressArguments::add_quality_to(Command& c) {
                "where quality is measured, speed is too: a prompt of so many tokens (0: it is not)")
       ->capture_default_str()
       ->between(0, std::numeric_limits<std::int64_t>::max());
-  c.add_option("--report", report_file, "HTML file: both models in a table, and their bytes against perplexity");
+  c.add_option("--report", report_file,
+               "HTML file: both models in a table, and their bytes against perplexity");
   c.add_flag("--json", json, "one JSON object on stdout");
   typed = [&c] { return c.typed(); };
   command = c.name();
@@ -179,7 +181,7 @@ void CompressArguments::print(const CompressReport& r, const std::string& to,
                               const std::string& weights_hash) const {
   print_notes(r.notes);
   if (!report_file.empty())
-    write_report(report_file, CompressionReport{.title = to + " beside " + in,
+    write_compression_report(report_file, {.title = to + " beside " + in,
                                            .subtitle = cpu_name(),
                                            .command = "hone " + command + " " + typed(),
                                            .rows = {before_row(in, r), after_row(to, r)},

@@ -14,7 +14,7 @@ struct CompressArguments {
   std::string in, out, max_loss_increase, report_file;
   CompressOptions options;
   bool json = false;
-  std::string command;                 // "quantize", and what was typed behind it
+  std::string command;  // "quantize", and what was typed behind it
   std::function<std::string()> typed;
 
   // `learns`: what the method takes from --data, for the help; empty: nothing.
@@ -24,7 +24,7 @@ struct CompressArguments {
   // The sample that a method learns from: threads and instruction set as all, a live line that says `what`.
   void set(CalibrationOptions& sample, const std::string& what) const;
   void check_report() const;  // Error(failed) where it could not be written
-  Compression open() const;  // says what is worth knowing of the model and the texts
+  Compression open() const;   // says what is worth knowing of the model and the texts
   void print(const CompressReport& report) const { print(report, out); }
   // The same of a model that went to `to` in another way; `weights_hash`: a further key, where there is one.
   void print(const CompressReport& report, const std::string& to, const std::string& weights_hash = {}) const;

@@ -23,7 +23,7 @@ struct DemoOptions {
   bool json = false, no_compress = false;
 };
 
-constexpr double training_seconds = 130;  // with the distillation and what is around it: 3 to 5 minutes
+constexpr double training_seconds = 150;  // with the distillation and what is around it: 3 to 5 minutes
 constexpr double trial_seconds = 5;
 constexpr std::int64_t evaluations = 4;  // of 131,072 tokens at most, each a third of a step's work
 constexpr double evaluation_tokens = 1 << 17;
@@ -74,7 +74,7 @@ Course course_for_this_machine(TrainingRun run, bool any_model) {
   }
   const std::int64_t steps = steps_within(plan, step_seconds);
   return {run.model, steps,
-          fmt::format("a step of {} takes {} here, so some two minutes are {} steps", run.model,
+          fmt::format("a step of {} takes {} here, so two to three minutes are {} steps", run.model,
                       human_duration(step_seconds), steps)};
 }
 
@@ -227,10 +227,10 @@ void run(const DemoOptions& o, const Command& c) {
 }  // namespace
 
 void add_demo(Command& app) {
-  auto* c =
-      app.add_subcommand("demo", "the main job in minutes: train a small GPT on real text, generate, make it smaller, report",
-                         "  ./dev demo                      (fetches a text, then runs this)\n"
-                         "  hone demo --data book.txt --out out/book");
+  auto* c = app.add_subcommand(
+      "demo", "the main job in minutes: train a small GPT on real text, generate, make it smaller, report",
+      "  ./dev demo                      (fetches a text, then runs this)\n"
+      "  hone demo --data book.txt --out out/book");
   auto* o = new_kept<DemoOptions>();
   TrainingRun& r = o->training.run;
   r.out = "out/demo";
@@ -242,7 +242,7 @@ void add_demo(Command& app) {
   o->training.min_lr = 2e-4;
   o->training.add_to(*c);
   c->show_default("--model", "micro, or mini where there is time for it");
-  c->show_default("--steps", "as many as take some two minutes here");
+  c->show_default("--steps", "as many as take two to three minutes here");
   c->show_default("--eval-every", "a quarter of the steps");
   c->show_default("--save-every", "a quarter of the steps");
   c->show_default("--warmup", "a quarter of the steps, at most 60");

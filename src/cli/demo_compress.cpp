@@ -85,7 +85,9 @@ CompressReport distilled(const TrainingRun& trained, const std::string& folder) 
   run.save_every = std::max<std::int64_t>(1, run.steps / 2);
   run.distill = DistillOptions{.teacher = trained.out, .layers = student_layers_of(teacher)};
   run.stop = trained.stop;
-  run.on_step = [show = counted("distilling"), steps = run.steps](const StepEvent& e) { show(e.step, steps); };
+  run.on_step = [show = counted("distilling"), steps = run.steps](const StepEvent& e) {
+    show(e.step, steps);
+  };
   if (train(run).stopped)
     throw Error(ErrorKind::failed,
                 {.what = "stopped while it distilled", .hint = "the same command goes on from there"});
@@ -148,10 +150,12 @@ class Workshop {
     show(t.folder);
   }
 
-  // A folder that no demo made is left alone, and refused by the method. What was begun and not measured is made anew, but for the distillation, which takes longest and goes on.
+  // A folder that no demo made is left alone, and refused by the method. What was begun and not measured is
+  // made anew, but for the distillation, which takes longest and goes on.
   void make(const Technique& t) {
     message(fmt::format("demo: {}, in {}", t.name, path_of(t.folder)));
-    if (kept_.were_there() && t.folder != techniques().front().folder) std::filesystem::remove_all(path_of(t.folder));
+    if (kept_.were_there() && t.folder != techniques().front().folder)
+      std::filesystem::remove_all(path_of(t.folder));
     const CompressReport report = t.make(run_, path_of(t.folder));
     const std::string note = measured_by(report);
     if (!kept_.find("")) kept_.add({"", before_row("as it was trained", report), note});

@@ -17,9 +17,9 @@ struct SmallerModels {
 };
 
 // Distils, prunes, factorizes, quantizes and packs what `run` trained, whose weights have this hash. What an
-// earlier start has made of the same weights stays, as it was measured then; of other weights it goes. Says on
-// stderr what is done; with `json` an event for each on stdout. Nothing where the run's data is no text, or
-// its model none that continues one.
+// earlier start has made of the same weights stays, as it was measured then; of other weights it goes. Says
+// on stderr what is done; with `json` an event for each on stdout. Nothing where the run's data is no text,
+// or its model none that continues one.
 SmallerModels compress_trained(const TrainingRun& run, const std::string& weights_hash, bool json);
 
 }  // namespace hone::cli

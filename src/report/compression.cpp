@@ -12,17 +12,18 @@ namespace hone {
 namespace {
 
 constexpr double kMebi = 1 << 20;
-constexpr double kLogFrom = 4;  // where the worst perplexity is so many times the best, a line would hide the rest
+constexpr double kLogFrom =
+    4;  // where the worst perplexity is so many times the best, a line would hide the rest
 
-const std::vector<std::string> kHeader = {"technique", "bytes",   "bits a weight", "perplexity", "95 %",
-                                          "KL",        "flipped", "prefill",       "decode"};
+const std::vector<std::string> kHeader = {"technique", "bytes",   "bits/weight",   "perplexity",  "95 %",
+                                          "KL",        "flipped", "prefill tok/s", "decode tok/s"};
 
 std::string text_of(double value, std::string_view format) {
   return std::isfinite(value) ? fmt::format(fmt::runtime(format), value) : "-";
 }
 
 std::string rate(double tokens_per_s) {
-  return std::isfinite(tokens_per_s) ? human_rate(tokens_per_s, "tok/s") : "-";
+  return std::isfinite(tokens_per_s) ? with_commas(tokens_per_s) : "-";
 }
 
 std::vector<std::string> cells(const CompressionRow& r, bool first) {
@@ -81,14 +82,14 @@ std::string compression_section(const std::vector<CompressionRow>& rows, std::st
   return rows.empty() ? "" : html_section("Smaller models", note, html_table(rows) + size_plot(rows));
 }
 
-std::string html_report(const CompressionReport& r) {
+std::string html_compression_report(const CompressionReport& r) {
   std::string body = compression_section(r.rows, r.note);
   if (!r.command.empty()) body += html_section("The run", "", html_command(r.command));
   return html_page(r.title, r.subtitle, body);
 }
 
-void write_report(const std::string& path, const CompressionReport& report) {
-  write_file(path, html_report(report));
+void write_compression_report(const std::string& path, const CompressionReport& report) {
+  write_file(path, html_compression_report(report));
 }
 
 }  // namespace hone

@@ -185,14 +185,14 @@ std::string time_section(const RunReport& r) {
                          human_duration(op.value / 1000) + " \u00b7 " + human_share(op.value, sum)});
   }
   return html_section("Where a step's time goes", "A step takes " + human_duration(sum / 1000) + ".",
-                 svg_bar_plot(plot));
+                      svg_bar_plot(plot));
 }
 
 std::string sample_section(const RunReport& r) {
   if (r.sample.empty() && r.prompt.empty()) return "";
   const std::string prompt = r.prompt.empty() ? "" : "<b>" + escape_markup(r.prompt) + "</b>";
   return html_section("What it writes", r.prompt.empty() ? "" : "The prompt is in bold.",
-                 "<blockquote>" + prompt + escape_markup(r.sample) + "</blockquote>\n");
+                      "<blockquote>" + prompt + escape_markup(r.sample) + "</blockquote>\n");
 }
 
 std::string run_section(const RunReport& r) {

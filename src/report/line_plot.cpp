@@ -167,7 +167,8 @@ std::string draw_labels(const std::vector<Curve>& curves, const Frame& frame) {
     const double x = frame.px(last.x), width = text_pixels(c.series->label);
     const bool turned = x + beside + width > frame.right;
     const double left = turned ? x - beside - width : x + beside;
-    labels.push_back({left, left + width, turned ? x - beside : x + beside, frame.py(last.y) + 4, &c, turned});
+    labels.push_back(
+        {left, left + width, turned ? x - beside : x + beside, frame.py(last.y) + 4, &c, turned});
   }
   std::stable_sort(labels.begin(), labels.end(), [](const Label& a, const Label& b) { return a.y < b.y; });
   std::string s;
