@@ -34,6 +34,15 @@ struct BenchResult {
 // that have labels: of an encoder-decoder the target's.
 HONE_API BenchResult bench_train(const Model& model, const TrainPlanOptions& options, int steps = 5);
 
+struct GenerateSpeed {
+  Spread prefill_tokens_per_s{}, decode_tokens_per_s{};
+};
+// A prompt of so many tokens, then token by token behind it; `rounds` times, after one to warm up. Both are
+// cut to the model's context.
+HONE_API GenerateSpeed generate_speed(const Model& model, const GenerateOptions& options = {},
+                                      std::int64_t prompt_tokens = 128, std::int64_t tokens = 32,
+                                      int rounds = 3);
+
 struct GenerateBench {
   Spread prefill_tokens_per_s{}, decode_tokens_per_s{};
   double token_bytes = 0;  // of weights that a token's products read
