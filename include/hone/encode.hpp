@@ -1,6 +1,8 @@
 // What a network makes of batches of one shape: an encoder's states, a classifier's logits. Its weights may
 // be used in eight bits, and what they are multiplied with as well (dynamic int8).
 //
+//   const hone::Model model = hone::encoder_layers({});  // of hone/bench.hpp; or any network of your own
+//   const std::vector<float> x(std::size_t{32} * 128 * 384);
 //   const hone::EncodePlan plan(model, {.batch = 32, .seq = 128, .int8 = true});
 //   hone::Encoder encoder(plan);
 //   encoder.run(hone::Samples(32).set("x", std::span<const float>(x)));
