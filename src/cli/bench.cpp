@@ -33,10 +33,23 @@ std::string limit_line(const Spread& limit) {
       limit.median, limit.min, limit.max);
 }
 
+using OpTimes = std::map<std::string, double>;
+
+JsonLine json_of(const OpTimes& op_ms) {
+  JsonLine ops;
+  for (const auto& [op, ms] : op_ms) ops.add(op, ms);
+  return ops;
+}
+
+void print_ops(const char* unit, const OpTimes& op_ms) {
+  Table table({"op", unit});
+  for (const auto& [op, ms] : op_ms)
+    if (ms > 0) table.row({op, fmt::format("{:.3f}", ms)});
+  print_text(table.to_string());
+}
+
 void show(const BenchResult& r, const std::string& label, bool json) {
   if (json) {
-    JsonLine ops;
-    for (const auto& [op, ms] : r.op_ms) ops.add(op, ms);
     print(JsonLine()
               .add("case", label)
               .add("tokens_per_s", spread_json(r.tokens_per_s))
@@ -45,7 +58,7 @@ void show(const BenchResult& r, const std::string& label, bool json) {
               .add("limit_gflops_spread", spread_json(r.limit_gflops))
               .add("share_of_limit", r.share_of_limit)
               .add("peak_bytes", r.peak_bytes)
-              .add("op_ms", ops)
+              .add("op_ms", json_of(r.op_ms))
               .text());
     return;
   }
@@ -90,8 +103,6 @@ void show(const std::vector<KernelBench>& results, bool json) {
 
 void show(const GenerateBench& r, const std::string& label, bool json) {
   if (json) {
-    JsonLine ops;
-    for (const auto& [op, ms] : r.op_ms) ops.add(op, ms);
     print(JsonLine()
               .add("case", label)
               .add("prefill_tokens_per_s", spread_json(r.prefill_tokens_per_s))
@@ -100,7 +111,7 @@ void show(const GenerateBench& r, const std::string& label, bool json) {
               .add("limit_gb_s", r.limit_gb_s)
               .add("share_of_limit", r.share_of_limit)
               .add("peak_bytes", r.peak_bytes)
-              .add("op_ms", ops)
+              .add("op_ms", json_of(r.op_ms))
               .text());
     return;
   }
@@ -114,16 +125,11 @@ void show(const GenerateBench& r, const std::string& label, bool json) {
       "a token reads {} of weights: {:.1f} GB/s = {:.1f} % of the {:.1f} that this machine reads; {}",
       human_bytes(r.token_bytes), r.token_bytes * r.decode_tokens_per_s.median / 1e9, 100 * r.share_of_limit,
       r.limit_gb_s, human_bytes(static_cast<double>(r.peak_bytes))));
-  Table table({"op", "ms a token"});
-  for (const auto& [op, ms] : r.op_ms)
-    if (ms > 0) table.row({op, fmt::format("{:.3f}", ms)});
-  print_text(table.to_string());
+  print_ops("ms a token", r.op_ms);
 }
 
 void show(const EncodeBench& r, const std::string& label, bool json) {
   if (json) {
-    JsonLine ops;
-    for (const auto& [op, ms] : r.op_ms) ops.add(op, ms);
     print(JsonLine()
               .add("case", label)
               .add("ms", spread_json(r.ms))
@@ -133,7 +139,7 @@ void show(const EncodeBench& r, const std::string& label, bool json) {
               .add("share_of_limit", r.share_of_limit)
               .add("error", r.error)
               .add("peak_bytes", r.peak_bytes)
-              .add("op_ms", ops)
+              .add("op_ms", json_of(r.op_ms))
               .text());
     return;
   }
@@ -143,10 +149,7 @@ void show(const EncodeBench& r, const std::string& label, bool json) {
       100 * r.share_of_limit, human_bytes(static_cast<double>(r.peak_bytes))));
   print(fmt::format("error against f32: {:.2f} % (root mean square)", 100 * r.error));
   print(limit_line(r.limit_gflops));
-  Table table({"op", "ms a run"});
-  for (const auto& [op, ms] : r.op_ms)
-    if (ms > 0) table.row({op, fmt::format("{:.3f}", ms)});
-  print_text(table.to_string());
+  print_ops("ms a run", r.op_ms);
 }
 
 void run_tokenizer(const BenchOptions& o) {

@@ -121,12 +121,12 @@ class Workshop {
   Workshop(const TrainingRun& run, const std::string& weights_hash, bool json)
       : run_(run), json_(json), kept_(run.out + "/compressed.json", weights_hash) {
     if (kept_.of_other_weights())
-      for (const Technique& t : techniques()) std::filesystem::remove_all(path_of(t.folder));
+      for (const Technique& t : techniques_) std::filesystem::remove_all(path_of(t.folder));
     kept_.write();
   }
 
   SmallerModels all() {
-    for (const Technique& t : techniques()) try {
+    for (const Technique& t : techniques_) try {
         one(t);
       } catch (const Error& e) {
         if (e.kind() == ErrorKind::failed) throw;
@@ -154,7 +154,7 @@ class Workshop {
   // made anew, but for the distillation, which takes longest and goes on.
   void make(const Technique& t) {
     message(fmt::format("demo: {}, in {}", t.name, path_of(t.folder)));
-    if (kept_.were_there() && t.folder != techniques().front().folder)
+    if (kept_.were_there() && t.folder != techniques_.front().folder)
       std::filesystem::remove_all(path_of(t.folder));
     const CompressReport report = t.make(run_, path_of(t.folder));
     const std::string note = measured_by(report);
@@ -172,6 +172,7 @@ class Workshop {
 
   const TrainingRun& run_;
   bool json_;
+  const std::vector<Technique> techniques_ = techniques();
   KeptModels kept_;
   SmallerModels shown_;
 };

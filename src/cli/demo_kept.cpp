@@ -58,10 +58,9 @@ const SmallerModel* KeptModels::find(const std::string& folder) const {
   return it == models_.end() ? nullptr : &*it;
 }
 
-const SmallerModel& KeptModels::add(const SmallerModel& model) {
+void KeptModels::add(const SmallerModel& model) {
   models_.push_back(model);
   write();
-  return models_.back();
 }
 
 void KeptModels::write() const {

@@ -23,8 +23,8 @@ class KeptModels {
   bool were_there() const { return were_there_; }              // or were begun
   bool of_other_weights() const { return of_other_weights_; }  // such were there; none of them is kept
   const SmallerModel* find(const std::string& folder) const;
-  const SmallerModel& add(const SmallerModel& model);  // and writes
-  void write() const;                                  // all of the file, or none
+  void add(const SmallerModel& model);  // and writes
+  void write() const;                   // all of the file, or none
 
  private:
   std::string path_, weights_hash_;

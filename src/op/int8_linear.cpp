@@ -6,6 +6,7 @@
 #include "op/activation_reference.hpp"
 #include "op/common.hpp"
 #include "op/ops.hpp"
+#include "op/panel_product.hpp"
 
 // linear() with x and weight in whole numbers of eight bits, a scale for each row of either
 // (kernel/int8_product.hpp).
@@ -69,20 +70,6 @@ std::vector<OutputSpec> infer_panels(const InferInput& i) {
   return {{{{kernel::int8_panel_count(w.shape[0]), kernel::int8_panel_bytes(w.shape[1])}, DType::u8}}};
 }
 
-std::span<std::byte> bytes_of(const Operand& o) {
-  return {o.as<std::byte>(), static_cast<std::size_t>(o.type.bytes())};
-}
-void run_panels(const Call& c) {
-  const Operand &w = c.in[0], &panels = c.out[0];
-  c.pool->run(panels.type.shape[0], [&](std::int64_t panel, int) {
-    kernel::pack_int8(in(w), w.type.shape[0], w.type.shape[1], panel, 1, bytes_of(panels));
-  });
-}
-void reference_panels(const Call& c) {
-  const Operand& w = c.in[0];
-  kernel::pack_int8(in(w), w.type.shape[0], w.type.shape[1], 0, c.out[0].type.shape[0], bytes_of(c.out[0]));
-}
-
 // --- the product -------------------------------------------------------------------------------------------
 
 using In = Int8LinearInputs;
@@ -96,44 +83,29 @@ std::vector<OutputSpec> infer(const InferInput& i) {
   i.require(In::scales, f32(scales_shape(codes.shape)));
   i.require(In::panels,
             {{kernel::int8_panel_count(a.columns), kernel::int8_panel_bytes(codes.shape.last())}, DType::u8});
-  if (a.rows.first % kernel::int8_panel_rows != 0 || a.rows.end() > a.columns)
-    i.fail("the weight has no such rows of panels", "a multiple of 48, below " + std::to_string(a.columns),
-           std::to_string(a.rows.first) + " to " + std::to_string(a.rows.end()));
-  if (i.has(In::bias)) i.require(In::bias, f32({a.columns}));
-  const Shape y = codes.shape.with_last(a.rows ? a.rows.rows : a.columns);
+  const Shape y = panel_product_shape<In>(i, a, kernel::int8_panel_rows);
   if (a.quantized) return {{{y, DType::u8}}, {f32(scales_shape(y))}};
   if (!i.has(In::residual)) return {{{y, a.dtype}}};
   i.require(In::residual, f32(y));
   return {{f32(y)}};
 }
 
-Cost cost(const Program& p, const Node& n) {
-  const Shape &codes = p[n.inputs[In::codes]].type.shape, &y = p[n.outputs[0]].type.shape;
-  return {.flops = 2.0 * static_cast<double>(codes.elements()) * static_cast<double>(y.last()),
-          .bytes = operand_bytes(p, n),
-          .low_precision = true};
-}
-
 kernel::Int8Product arguments(const Call& c) {
   const auto a = c.attributes.as<Int8LinearAttributes>();
-  const Operand &panels = c.in[In::panels], &y = c.out[0], &bias = c.in[In::bias];
-  const std::int64_t first = a.rows.first / kernel::int8_panel_rows * panels.type.shape[1];
-  const bool activated = a.activation != Activation::none && !a.quantized;
-  kernel::Int8Product p{.product = {.M = y.type.shape.rows(),
-                                    .N = y.type.shape.last(),
-                                    .K = c.in[In::codes].type.shape.last(),
-                                    .c = a.quantized ? kernel::Out{} : out(y),
-                                    .c_stride = y.row_stride(),
-                                    .bias = bias ? bias.as<float>() + a.rows.first : nullptr,
-                                    .rounded = element(a.dtype),
-                                    .activation = a.activation,
-                                    .activated = activated ? y.data : nullptr,
-                                    .residual = c.in[In::residual].as<float>()},
+  const Operand& y = c.out[0];
+  kernel::Int8Product p{.product = panel_gemm<In>(c, a),
                         .a = rows_of(c.in[In::codes], c.in[In::scales]),
-                        .panels = panels.data ? panels.as<std::byte>() + first : nullptr,
+                        .panels = first_panel<In>(c, a, kernel::int8_panel_rows),
                         .quantizes = a.quantized};
-  if (activated) p.product.c.data = nullptr;
-  if (a.quantized) p.quantized = rows_of(y, c.out[1]);
+  if (a.quantized) {
+    p.quantized = rows_of(y, c.out[1]);
+  } else {
+    p.product.c = out(y);
+    if (a.activation != Activation::none) {  // which alone is kept
+      p.product.activated = y.data;
+      p.product.c.data = nullptr;
+    }
+  }
   return p;
 }
 
@@ -175,18 +147,14 @@ void reference(const Call& c) {
   }
 }
 
-int alias(const Node& n, int output) {
-  return output == 0 && n.inputs[In::residual] ? static_cast<int>(In::residual) : -1;
-}
-
-constexpr InputRecord x_input[] = {{"x"}}, weight_input[] = {{.name = "weight", .stored = true}};
+constexpr InputRecord x_input[] = {{"x"}};
 constexpr InputRecord inputs[] = {{"codes"},
                                   {"scales"},
                                   {"panels"},
                                   {.name = "bias", .kind = InputRecord::Kind::optional},
                                   {.name = "residual", .kind = InputRecord::Kind::optional}};
 constexpr Variant codes_variants[] = {{"rows", "cpu", takes_rows, nullptr, run_codes}};
-constexpr Variant panels_variants[] = {{"panels", "cpu", nullptr, nullptr, run_panels}};
+constexpr Variant panels_variants[] = {{"panels", "cpu", nullptr, nullptr, run_panels<kernel::pack_int8>}};
 constexpr Variant variants[] = {{"panels", "cpu", takes, scratch, run}};
 
 }  // namespace
@@ -199,17 +167,17 @@ const OpRecord quantize_rows{.name = "quantize_rows",
                              .variants = codes_variants,
                              .autocast = Autocast::any};
 const OpRecord pack_int8{.name = "pack_int8",
-                         .inputs = weight_input,
+                         .inputs = stored_weight_input,
                          .infer = infer_panels,
                          .cost = streaming_cost,
-                         .reference = reference_panels,
+                         .reference = reference_panels<kernel::pack_int8>,
                          .variants = panels_variants,
                          .autocast = Autocast::any};
 const OpRecord int8_linear{.name = "int8_linear",
                            .inputs = inputs,
                            .infer = infer,
-                           .cost = cost,
-                           .alias = alias,
+                           .cost = panel_product_cost<In>,
+                           .alias = residual_alias<In>,
                            .reference = reference,
                            .variants = variants,
                            .autocast = Autocast::any};

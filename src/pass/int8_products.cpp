@@ -1,11 +1,9 @@
-#include <map>
-
 #include "ir/rewrite.hpp"
 #include "ir/values.hpp"
 #include "kernel/int8_product.hpp"
 #include "op/ops.hpp"
-#include "pass/derived.hpp"
 #include "pass/passes.hpp"
+#include "pass/whole_numbers.hpp"
 
 namespace hone {
 namespace {
@@ -15,7 +13,10 @@ using op::LinearInputs;
 
 class Quantizer {
  public:
-  explicit Quantizer(Program& program) : p_(program), rewrite_(program) {}
+  explicit Quantizer(Program& program)
+      : p_(program),
+        rewrite_(program),
+        whole_(program, rewrite_, op::quantize_rows, op::pack_int8, ".int8") {}
 
   void run() {
     for (std::size_t n = 0; n < rewrite_.size(); ++n)
@@ -45,8 +46,8 @@ class Quantizer {
     const Node linear = rewrite_[n];
     const auto a = linear.attributes.as<op::LinearAttributes>();
     const TensorId weight = before_cast(linear.inputs[LinearInputs::weight]);
-    const std::vector<TensorId> x = rows(n, before_cast(linear.inputs[LinearInputs::x]));
-    const TensorId panels = panels_of(n, weight);
+    const std::vector<TensorId> x = whole_.codes_of(before_cast(linear.inputs[LinearInputs::x]), n);
+    const TensorId panels = whole_.panels_of(weight, n);
     Node& node = rewrite_[n];
     node.op = &op::int8_linear;
     node.attributes = op::Int8LinearAttributes{
@@ -56,31 +57,9 @@ class Quantizer {
     node.outputs = {linear.outputs.back()};
   }
 
-  // Products of one x share its codes.
-  std::vector<TensorId> rows(std::size_t n, TensorId x) {
-    std::vector<TensorId>& codes = rows_[x.value];
-    if (codes.empty()) {
-      codes = rewrite_.insert(n, op::quantize_rows, {x}, NoAttributes{}, p_[x].name + ".codes");
-      rewrite_.inserted().scope = rewrite_[n].scope;
-    }
-    return codes;
-  }
-
-  TensorId panels_of(std::size_t n, TensorId weight) {
-    TensorId& panels = panels_[weight.value];
-    if (panels) return panels;
-    const std::string source = p_[weight].name;
-    panels = rewrite_.insert(n, op::pack_int8, {weight}, NoAttributes{}, source)[0];
-    rewrite_.inserted().phase = Phase::prepare;
-    rewrite_.inserted().scope = rewrite_[n].scope;
-    set_derived(p_[panels], source, source + ".int8");
-    return panels;
-  }
-
   Program& p_;
   Rewrite rewrite_;
-  std::map<std::int32_t, std::vector<TensorId>> rows_;
-  std::map<std::int32_t, TensorId> panels_;
+  WholeNumbers whole_;
 };
 
 // What is only read to be quantized never leaves its product's task otherwise.

@@ -27,4 +27,11 @@ inline Input step(std::int32_t micro, std::int32_t first_sample = 0) {
 // A sum that a micro-batch continues, or starts over what an earlier step left.
 inline Input sum(const Shape& shape) { return {op::f32(shape)}; }
 
+// So many normal numbers.
+inline std::vector<float> drawn(Stream& stream, std::int64_t count) {
+  std::vector<float> values(static_cast<std::size_t>(count));
+  for (float& x : values) x = stream.normal();
+  return values;
+}
+
 }  // namespace hone

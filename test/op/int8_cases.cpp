@@ -8,14 +8,9 @@ namespace {
 void fill_int8(const Call& c, std::int64_t columns) {
   using In = op::Int8LinearInputs;
   Stream stream(stream_key("int8", 1));
-  const auto draw = [&](std::int64_t n) {
-    std::vector<float> values(static_cast<std::size_t>(n));
-    for (float& x : values) x = stream.normal();
-    return values;
-  };
   const Operand &codes = c.in[In::codes], &panels = c.in[In::panels];
   const std::int64_t K = codes.type.shape.last(), M = codes.type.shape.rows();
-  const std::vector<float> x = draw(M * K), w = draw(columns * K);
+  const std::vector<float> x = drawn(stream, M * K), w = drawn(stream, columns * K);
   ThreadPool pool(1);
   kernel::quantize_rows({x.data(), kernel::Element::f32}, K,
                         {M, K, codes.as<std::uint8_t>(), c.in[In::scales].as<float>()}, Isa::portable, pool);

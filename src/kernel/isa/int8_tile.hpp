@@ -4,10 +4,13 @@
 
 namespace hone::kernel::HONE_ISA {
 
+// int8_codes_above_zero: x is multiplied as it stands, 128 too much; else about zero, and nothing is to be
+// taken off.
 #if defined(__AVX512VNNI__)
 
 // dpbusd multiplies four neighbours: the loop of gemm_tile_avx512.hpp with another instruction.
 constexpr std::int64_t int8_rows = tile_rows;
+constexpr bool int8_codes_above_zero = true;
 HONE_INLINE void multiply_int8(const std::uint8_t* a, std::int64_t K, const std::byte* codes,
                                std::int32_t* tile) {
   multiply_vectors<3, 4>({.a = a,
@@ -26,6 +29,7 @@ HONE_INLINE void multiply_int8(const std::uint8_t* a, std::int64_t K, const std:
 // maddubs adds two products in 16 bits, and saturates: so it gets magnitudes of the weight, at most 127, and
 // x about zero with the weight's signs, and 2 * 127 * 127 fits.
 constexpr std::int64_t int8_rows = 4;
+constexpr bool int8_codes_above_zero = false;
 constexpr int int8_vectors = 2;  // of 8 columns, at once
 HONE_INLINE void multiply_int8(const std::uint8_t* a, std::int64_t K, const std::byte* codes,
                                std::int32_t* tile) {
@@ -59,6 +63,7 @@ HONE_INLINE void multiply_int8(const std::uint8_t* a, std::int64_t K, const std:
 #else
 
 constexpr std::int64_t int8_rows = 4;
+constexpr bool int8_codes_above_zero = false;
 HONE_INLINE void multiply_int8(const std::uint8_t* a, std::int64_t K, const std::byte* codes,
                                std::int32_t* tile) {
   for (std::int64_t r = 0; r < int8_rows; ++r)
@@ -70,13 +75,6 @@ HONE_INLINE void multiply_int8(const std::uint8_t* a, std::int64_t K, const std:
     }
 }
 
-#endif
-
-// The AVX2 and portable tiles take x about zero; the sums that scale_tile takes off are then none.
-#if defined(__AVX512VNNI__)
-constexpr bool int8_codes_above_zero = true;
-#else
-constexpr bool int8_codes_above_zero = false;
 #endif
 
 }  // namespace hone::kernel::HONE_ISA
