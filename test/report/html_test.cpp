@@ -158,7 +158,8 @@ TEST(HtmlReport, ManyPartsAreSummedUp) {
 }
 
 TEST(WriteReport, ReplacesTheFileWholeAndLeavesNoOther) {
-  const std::string path = testing::TempDir() + "hone_report_test.html";
+  const TemporaryFolder folder;
+  const std::string path = folder.file("report.html");
   for (const char* title : {"first", "second"}) {
     RunReport r;
     r.title = title;
@@ -169,7 +170,6 @@ TEST(WriteReport, ReplacesTheFileWholeAndLeavesNoOther) {
   }
   struct stat st;
   EXPECT_NE(::stat((path + ".tmp").c_str(), &st), 0);
-  std::remove(path.c_str());
 }
 
 TEST(WriteReport, UnwritableFolderIsAnError) {
