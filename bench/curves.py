@@ -20,8 +20,8 @@ SETTINGS = {  # label: options beside what all share
     "adamw8bit f32": ["--optimizer", "adamw8bit"],
     "adafactor f32": ["--optimizer", "adafactor"],
     "lion f32": ["--optimizer", "lion", "--lr", "2e-4", "--weight-decay", "0.5"],
-    "muon f32": ["--optimizer", "muon", "--lr", "2e-2", "--adamw-lr", "2e-3"],
-    "muon f32, 0.7 of the steps": ["--optimizer", "muon", "--lr", "2e-2", "--adamw-lr", "2e-3", "--steps", "0.7"],
+    "muon f32": ["--optimizer", "muon", "--lr", "4e-3"],
+    "muon f32, 0.7 of the steps": ["--optimizer", "muon", "--lr", "4e-3", "--steps", "0.7"],
     "sgd f32": ["--optimizer", "sgd", "--lr", "0.1"],
 }
 COLORS = ["#17becf", "#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd", "#8c564b", "#e377c2", "#7f7f7f", "#bcbd22"]

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "hone/encode.hpp"
 #include "hone/generate.hpp"
 #include "hone/machine.hpp"
 #include "hone/tokenizer.hpp"
@@ -33,6 +34,15 @@ struct BenchResult {
 // that have labels: of an encoder-decoder the target's.
 HONE_API BenchResult bench_train(const Model& model, const TrainPlanOptions& options, int steps = 5);
 
+struct GenerateSpeed {
+  Spread prefill_tokens_per_s{}, decode_tokens_per_s{};
+};
+// A prompt of so many tokens, then token by token behind it; `rounds` times, after one to warm up. Both are
+// cut to the model's context.
+HONE_API GenerateSpeed generate_speed(const Model& model, const GenerateOptions& options = {},
+                                      std::int64_t prompt_tokens = 128, std::int64_t tokens = 32,
+                                      int rounds = 3);
+
 struct GenerateBench {
   Spread prefill_tokens_per_s{}, decode_tokens_per_s{};
   double token_bytes = 0;  // of weights that a token's products read
@@ -45,6 +55,27 @@ struct GenerateBench {
 // A prompt of so many tokens, then token by token behind it; five times, after one to warm up.
 HONE_API GenerateBench bench_generate(const Model& model, const GenerateOptions& options,
                                       std::int64_t prompt_tokens = 128, int tokens = 64);
+
+// Layers of an encoder, as BERT's: each position sees all, norms stand behind the sums, gelu between.
+struct EncoderShape {
+  int layers = 6;
+  std::int64_t width = 384, heads = 12, feed_forward = 1536;
+};
+HONE_API EncoderShape
+encoder_shape(const std::string& name);  // "minilm", "bert-base"; Error(usage) for others
+// Such a network, with fresh weights: from x f32[B,T,width] to "states" [B,T,width].
+HONE_API Model encoder_layers(const EncoderShape& shape);
+
+struct EncodeBench {
+  Spread ms{}, tokens_per_s{};
+  Spread gflops{}, limit_gflops{};  // as in BenchResult; int8's limit where products are in int8
+  double share_of_limit = 0;
+  double error = 0;  // of the states against f32's: root mean square, as a share of theirs
+  std::int64_t peak_bytes = 0;
+  std::map<std::string, double> op_ms{};  // of one run, by op; from a run of its own
+};
+// Runs over drawn numbers: one to warm up, then `steps`, each in turns with the limit.
+HONE_API EncodeBench bench_encode(const EncoderShape& shape, const EncodeOptions& options, int steps = 5);
 
 struct KernelBench {
   std::string name{};

@@ -26,21 +26,37 @@ struct CompressOptions {
   std::int64_t max_eval_tokens = 16384;  // predict so many and no more; 0: the whole text
   // How much the loss may rise, as a share of what it was: 0.03 is 3 %.
   std::optional<double> max_loss_increase{};
-  int threads = 0;    // 0: all cores; changes no number
+  // Where quality is measured, speed is too: by a prompt of so many tokens, and a quarter as many written
+  // behind it, in f32 (codes by their own products). 0: it is not.
+  std::int64_t speed_tokens = 128;
+  int threads = 0;    // 0: all cores; changes no number but speed
   std::string isa{};  // of instruction_sets(); empty: the best that this CPU has
   std::function<void(std::int64_t done, std::int64_t all)> progress{};  // of the comparison, in windows
 };
 
+struct Speed {  // tokens a second: of a prompt, and of what is written behind it
+  double prefill = 0, decode = 0;
+};
+
 struct CompressReport {
-  std::int64_t bytes = 0;                  // of all weights as they were written
-  double bits_a_weight = 0;                // all told: 8 bytes / parameters of the written model
-  std::optional<CompareReport> quality{};  // none: no text was given
-  double seconds = 0;                      // from opening to written
-  std::int64_t peak_bytes = 0;             // most memory that the process has had
-  std::vector<std::string> notes{};        // for a person, a line each
+  std::int64_t bytes = 0;         // of all weights as they were written
+  double bits_a_weight = 0;       // all told: 8 bytes / parameters of the written model
+  std::int64_t bytes_before = 0;  // of all weights of `in`
+  double bits_a_weight_before = 0;
+  std::optional<CompareReport> quality{};              // none: no text was given
+  double seconds = 0;                                  // from opening to written
+  std::int64_t peak_bytes = 0;                         // most memory that the process had until then
+  std::optional<Speed> speed_before{}, speed_after{};  // none: not measured
+  std::vector<std::string> notes{};                    // for a person, a line each
 
   HONE_API double loss_increase() const;  // share of the loss before; NaN where no text was given
 };
+
+// The report of a model that was made smaller in another way. options.tokenizer says how the text is read.
+HONE_API CompressReport measure(const Model& before, const Model& after, const CompressOptions& options);
+// The speed of a model as CompressOptions have it measured; none for one that does not continue tokens.
+HONE_API std::optional<Speed> measured_speed(const Model& model, const CompressOptions& options = {});
+HONE_API std::int64_t weight_bytes(const Model& model);  // in the types that its files have them in
 
 // One model on its way to a smaller one. Opens IN, and looks at once at what would be in vain at the end.
 class HONE_API Compression {

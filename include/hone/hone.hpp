@@ -28,6 +28,7 @@
 // - train, schedule            plan, trainer, learning rates
 // - training_run               a whole run, as `hone train` does it
 // - generate, chat             text from a model; its template for chats
+// - encode                     what a network makes of a batch, in int8 too
 // - eval, verify, compare      how well a model predicts; its numbers against a reference, or another model's
 // - compress, prune, quantize  smaller models, and what they cost
 // - forecast, machine, bench   what a run will need; what this machine can do; what was reached
@@ -48,6 +49,7 @@
 #include "hone/compress.hpp"
 #include "hone/convert.hpp"
 #include "hone/distill.hpp"
+#include "hone/encode.hpp"
 #include "hone/error.hpp"
 #include "hone/eval.hpp"
 #include "hone/examples.hpp"

@@ -115,6 +115,7 @@ struct Series {
   std::string name{};            // in the legend; empty: not there
   std::vector<double> x{}, y{};  // of equal length; a value that is not finite makes a gap
   bool faint = false;            // thin and pale, in the colour of the series after it
+  std::string label{};           // beside its last point
 };
 
 struct LinePlot {
@@ -146,6 +147,29 @@ struct BarPlot {
 HONE_API std::string svg_line_plot(const LinePlot& plot);
 HONE_API std::string svg_bar_plot(const BarPlot& plot);
 
+// ---- What compressions have cost
+
+// A model beside the one that it was made of. What is unknown is left out.
+struct CompressionRow {
+  static constexpr double unknown = std::numeric_limits<double>::quiet_NaN();
+
+  std::string name{};                               // of the technique: "4 bits, gptq"
+  double bytes = unknown, bits_a_weight = unknown;  // of all weights
+  double perplexity = unknown;                      // on a text
+  double low = unknown, high = unknown;             // its 95 % confidence
+  double kl = unknown, flipped = unknown;           // against the first row: nats a token; share
+  double prefill_tokens_per_s = unknown, decode_tokens_per_s = unknown;
+};
+
+// The same columns as text and in HTML; the first row is the model that the others were made of.
+HONE_API Table compression_table(const std::vector<CompressionRow>& rows);
+
+struct CompressionReport {
+  std::string title{}, subtitle{}, command{};  // as RunReport has them
+  std::vector<CompressionRow> rows{};
+  std::string note{};  // what was measured, and on what
+};
+
 // ---- The report of a training run
 
 struct RunReport {
@@ -168,12 +192,17 @@ struct RunReport {
 
   double tokens_per_s = unknown, gflops = unknown, limit_gflops = unknown;
   std::vector<BarSegment> op_ms{};  // milliseconds of a step by op
+
+  std::vector<CompressionRow> compressions{};  // of the trained model, which is the first
+  std::string compression_note{};
 };
 
 // One self-contained page: no script, nothing from the network. What is unknown or empty is left out.
 HONE_API std::string html_report(const RunReport& report);
+HONE_API std::string html_compression_report(const CompressionReport& report);
 // The same, into a file, whole or not at all. Throws Error where the file can't be written.
 HONE_API void write_report(const std::string& path, const RunReport& report);
+HONE_API void write_compression_report(const std::string& path, const CompressionReport& report);
 
 // ---- TensorBoard
 

@@ -22,7 +22,7 @@ struct BenchOptions {
   int steps = 5;
   std::int64_t prompt = 128;
   int tokens = 64;
-  bool json = false;
+  bool json = false, int8 = false;
   std::string tokenizer, data;
 };
 
@@ -33,10 +33,23 @@ std::string limit_line(const Spread& limit) {
       limit.median, limit.min, limit.max);
 }
 
+using OpTimes = std::map<std::string, double>;
+
+JsonLine json_of(const OpTimes& op_ms) {
+  JsonLine ops;
+  for (const auto& [op, ms] : op_ms) ops.add(op, ms);
+  return ops;
+}
+
+void print_ops(const char* unit, const OpTimes& op_ms) {
+  Table table({"op", unit});
+  for (const auto& [op, ms] : op_ms)
+    if (ms > 0) table.row({op, fmt::format("{:.3f}", ms)});
+  print_text(table.to_string());
+}
+
 void show(const BenchResult& r, const std::string& label, bool json) {
   if (json) {
-    JsonLine ops;
-    for (const auto& [op, ms] : r.op_ms) ops.add(op, ms);
     print(JsonLine()
               .add("case", label)
               .add("tokens_per_s", spread_json(r.tokens_per_s))
@@ -45,7 +58,7 @@ void show(const BenchResult& r, const std::string& label, bool json) {
               .add("limit_gflops_spread", spread_json(r.limit_gflops))
               .add("share_of_limit", r.share_of_limit)
               .add("peak_bytes", r.peak_bytes)
-              .add("op_ms", ops)
+              .add("op_ms", json_of(r.op_ms))
               .text());
     return;
   }
@@ -90,8 +103,6 @@ void show(const std::vector<KernelBench>& results, bool json) {
 
 void show(const GenerateBench& r, const std::string& label, bool json) {
   if (json) {
-    JsonLine ops;
-    for (const auto& [op, ms] : r.op_ms) ops.add(op, ms);
     print(JsonLine()
               .add("case", label)
               .add("prefill_tokens_per_s", spread_json(r.prefill_tokens_per_s))
@@ -100,7 +111,7 @@ void show(const GenerateBench& r, const std::string& label, bool json) {
               .add("limit_gb_s", r.limit_gb_s)
               .add("share_of_limit", r.share_of_limit)
               .add("peak_bytes", r.peak_bytes)
-              .add("op_ms", ops)
+              .add("op_ms", json_of(r.op_ms))
               .text());
     return;
   }
@@ -114,10 +125,31 @@ void show(const GenerateBench& r, const std::string& label, bool json) {
       "a token reads {} of weights: {:.1f} GB/s = {:.1f} % of the {:.1f} that this machine reads; {}",
       human_bytes(r.token_bytes), r.token_bytes * r.decode_tokens_per_s.median / 1e9, 100 * r.share_of_limit,
       r.limit_gb_s, human_bytes(static_cast<double>(r.peak_bytes))));
-  Table table({"op", "ms a token"});
-  for (const auto& [op, ms] : r.op_ms)
-    if (ms > 0) table.row({op, fmt::format("{:.3f}", ms)});
-  print_text(table.to_string());
+  print_ops("ms a token", r.op_ms);
+}
+
+void show(const EncodeBench& r, const std::string& label, bool json) {
+  if (json) {
+    print(JsonLine()
+              .add("case", label)
+              .add("ms", spread_json(r.ms))
+              .add("tokens_per_s", spread_json(r.tokens_per_s))
+              .add("gflops", r.gflops.median)
+              .add("limit_gflops", r.limit_gflops.median)
+              .add("share_of_limit", r.share_of_limit)
+              .add("error", r.error)
+              .add("peak_bytes", r.peak_bytes)
+              .add("op_ms", json_of(r.op_ms))
+              .text());
+    return;
+  }
+  print(fmt::format(
+      "{}: {:.2f} ms (from {:.2f} to {:.2f}), {}, {:.0f} GFLOP/s = {:.1f} % of this CPU's limit, {}", label,
+      r.ms.median, r.ms.min, r.ms.max, human_rate(r.tokens_per_s.median, "tok/s"), r.gflops.median,
+      100 * r.share_of_limit, human_bytes(static_cast<double>(r.peak_bytes))));
+  print(fmt::format("error against f32: {:.2f} % (root mean square)", 100 * r.error));
+  print(limit_line(r.limit_gflops));
+  print_ops("ms a run", r.op_ms);
 }
 
 void run_tokenizer(const BenchOptions& o) {
@@ -141,6 +173,18 @@ void run(const std::string& what, BenchOptions o) {
   o.plan.precision = precision_from_name(o.precision);
   if (what == "gemm") return show(bench_gemm(o.plan.precision, o.plan.threads, o.plan.isa), o.json);
   if (what == "attention") return show(bench_attention(o.plan.precision, o.plan.threads, o.plan.isa), o.json);
+  if (what == "encode") {
+    const EncodeOptions encode{.batch = o.plan.batch,
+                               .seq = o.plan.seq,
+                               .precision = o.plan.precision,
+                               .int8 = o.int8,
+                               .threads = o.plan.threads,
+                               .isa = o.plan.isa};
+    return show(
+        bench_encode(encoder_shape(o.model), encode, o.steps),
+        fmt::format("encode {} {}x{} {}", o.model, o.plan.batch, o.plan.seq, o.int8 ? "int8" : o.precision),
+        o.json);
+  }
   const Model model = find_model(o.model, {.vocab_size = o.vocab});
   print_notes(model.notes());
   if (what == "prefill" || what == "decode") {
@@ -161,21 +205,25 @@ void add_bench(Command& app) {
   auto* c = app.add_subcommand("bench", "speed, and the share of this CPU's limit",
                                "  hone bench train --model gpt2 --batch 4 --seq 256 --precision bf16\n"
                                "  hone bench decode --model model.gguf --precision f32\n"
+                               "  hone bench encode --model minilm --batch 32 --seq 128 --int8\n"
                                "  hone bench gemm --precision f32\n"
                                "  hone bench attention --isa avx2\n"
                                "  hone bench tokenizer --tokenizer gpt2/tokenizer.json --data book.txt");
   auto* what = new_kept<std::string>();
   auto* o = new_kept<BenchOptions>();
   *what = "train";
-  c->add_option("what", *what, "train, decode, prefill, gemm, attention or tokenizer")
-      ->one_of({"train", "decode", "prefill", "gemm", "attention", "tokenizer"});
+  c->add_option("what", *what, "train, decode, prefill, encode, gemm, attention or tokenizer")
+      ->one_of({"train", "decode", "prefill", "encode", "gemm", "attention", "tokenizer"});
   c->add_option("--prompt-tokens", o->prompt, "decode, prefill: tokens of the prompt")
       ->capture_default_str()
       ->between(1, 1'000'000);
   c->add_option("--tokens", o->tokens, "decode: tokens behind it")
       ->capture_default_str()
       ->between(1, 1'000'000);
-  c->add_option("--model", o->model, "preset, config.json, model folder or GGUF file")->capture_default_str();
+  c->add_option("--model", o->model,
+                "preset, config.json, model folder or GGUF file; encode: minilm or bert-base")
+      ->capture_default_str();
+  c->add_flag("--int8", o->int8, "encode: products in int8, weights and activations (dynamic int8)");
   c->add_option("--vocab", o->vocab, "vocabulary (default: the model's own; nano 4096)")
       ->between(0, 100'000'000);
   c->add_option("--batch", o->plan.batch, "sequences a step")->capture_default_str();
@@ -191,6 +239,8 @@ void add_bench(Command& app) {
   c->add_option("--steps", o->steps, "timed steps")->capture_default_str()->between(1, 10000);
   c->add_flag("--json", o->json, "one JSON object a line on stdout");
   c->callback([=] {
+    if (*what == "encode" && o->model == "nano") o->model = "minilm";
+    if (*what != "encode") c->note_without_effect({"--int8"}, "on bench " + *what);
     if (o->vocab == 0 && o->model == "nano") o->vocab = 4096;
     const bool of_kernels = *what == "gemm" || *what == "attention";
     if (of_kernels || *what == "tokenizer")

@@ -258,7 +258,7 @@ std::string Command::typed(const std::vector<std::string>& without) const {
   for (const CLI::Option* o : parsed_->get_options()) {
     if (o->count() == 0 || std::find(without.begin(), without.end(), o->get_name()) != without.end())
       continue;
-    words.push_back(o->get_name());
+    if (!o->get_positional()) words.push_back(o->get_name());
     if (o->get_items_expected_max() == 0) continue;
     for (const std::string& value : o->results()) words.push_back(shell_word(value));
   }

@@ -65,7 +65,7 @@ class Command {
   void show_default(const std::string& option, const std::string& what);  // in the help, instead of a value
 
   const std::string& name() const { return name_; }
-  // "--lr 0.003 --out 'my run'": the options as they were typed, but for some, for a shell.
+  // "--lr 0.003 --out 'my run'": what was typed, but for some options, for a shell.
   std::string typed(const std::vector<std::string>& without = {}) const;
   std::string help() const;
   // The command that these words name from here on: {"tokenizer", "train"}; {"bench", "gemm"} is bench, which

@@ -4,11 +4,13 @@
 
 #include <charconv>
 #include <cmath>
+#include <filesystem>
 #include <limits>
 
 #include "cli/counted.hpp"
 #include "cli/json_line.hpp"
 #include "cli/terminal.hpp"
+#include "hone/machine.hpp"
 
 namespace hone::cli {
 namespace {
@@ -28,6 +30,13 @@ std::string json_of(const CompressReport& r, const std::string& weights_hash) {
       .add("peak_bytes", r.peak_bytes);
   if (!weights_hash.empty()) line.add("weights_hash", weights_hash);
   if (!q) return line.text();
+  const auto speed = [&](const char* before, const char* after, double Speed::*part) {
+    line.add(before, (*r.speed_before).*part).add(after, (*r.speed_after).*part);
+  };
+  if (r.speed_before && r.speed_after) {
+    speed("prefill_tokens_per_s_before", "prefill_tokens_per_s_after", &Speed::prefill);
+    speed("decode_tokens_per_s_before", "decode_tokens_per_s_after", &Speed::decode);
+  }
   const auto interval = [&](const char* key, const Predicted& p) {
     line.add(key, JsonLine().add("low", p.low).add("high", p.high));
   };
@@ -60,12 +69,45 @@ std::string table_of(const std::string& out, const CompressReport& r) {
     row("measured on",
         fmt::format("{} tokens in windows of {}; in brackets 95 % confidence", q.tokens, q.seq));
   }
+  if (r.speed_before && r.speed_after)
+    row("speed",
+        fmt::format("prefill {} to {}, decode {} to {}", human_rate(r.speed_before->prefill, "tok/s"),
+                    human_rate(r.speed_after->prefill, "tok/s"), human_rate(r.speed_before->decode, "tok/s"),
+                    human_rate(r.speed_after->decode, "tok/s")));
   row("took", fmt::format("{:.1f} s, at most {} of memory", r.seconds,
                           human_bytes(static_cast<double>(r.peak_bytes))));
   return text;
 }
 
+CompressionRow row_of(const std::string& name, std::int64_t bytes, double bits, const Predicted* p,
+                      const std::optional<Speed>& speed) {
+  CompressionRow row{.name = name, .bytes = static_cast<double>(bytes), .bits_a_weight = bits};
+  if (p) row.perplexity = p->perplexity, row.low = p->low, row.high = p->high;
+  if (speed) row.prefill_tokens_per_s = speed->prefill, row.decode_tokens_per_s = speed->decode;
+  return row;
+}
+
 }  // namespace
+
+std::string measured_by(const CompressReport& r) {
+  if (!r.quality) return "Nothing was measured: there was no text.";
+  return fmt::format(
+      "Measured on {} tokens of text in windows of {}. KL (nats a token) and the share of "
+      "flipped top tokens are against the first row.",
+      r.quality->tokens, r.quality->seq);
+}
+
+CompressionRow before_row(const std::string& name, const CompressReport& r) {
+  return row_of(name, r.bytes_before, r.bits_a_weight_before, r.quality ? &r.quality->before : nullptr,
+                r.speed_before);
+}
+
+CompressionRow after_row(const std::string& name, const CompressReport& r) {
+  CompressionRow row =
+      row_of(name, r.bytes, r.bits_a_weight, r.quality ? &r.quality->after : nullptr, r.speed_after);
+  if (r.quality) row.kl = r.quality->kl, row.flipped = r.quality->flipped;
+  return row;
+}
 
 double share_from_text(const std::string& text, const std::string& option) {
   double number = 0;
@@ -100,7 +142,15 @@ void CompressArguments::add_quality_to(Command& c) {
       ->capture_default_str();
   c.add_option("--max-loss-increase", max_loss_increase,
                "write nothing, and end with 5, where the loss rises by more: 3% or 0.03 of what it was");
+  c.add_option("--speed-tokens", options.speed_tokens,
+               "where quality is measured, speed is too: a prompt of so many tokens (0: it is not)")
+      ->capture_default_str()
+      ->between(0, std::numeric_limits<std::int64_t>::max());
+  c.add_option("--report", report_file,
+               "HTML file: both models in a table, and their bytes against perplexity");
   c.add_flag("--json", json, "one JSON object on stdout");
+  typed = [&c] { return c.typed(); };
+  command = c.name();
 }
 
 void CompressArguments::set(CalibrationOptions& sample, const std::string& what) const {
@@ -109,7 +159,15 @@ void CompressArguments::set(CalibrationOptions& sample, const std::string& what)
   sample.progress = counted(what);
 }
 
+// Before minutes of work.
+void CompressArguments::check_report() const {
+  const auto folder = std::filesystem::path(report_file).parent_path();
+  if (report_file.empty() || folder.empty() || std::filesystem::is_directory(folder)) return;
+  throw Error(ErrorKind::failed, {.what = "no such folder for the report", .where = report_file});
+}
+
 Compression CompressArguments::open() const {
+  check_report();
   CompressOptions o = options;
   o.progress = counted("comparing");
   if (!max_loss_increase.empty())
@@ -119,13 +177,19 @@ Compression CompressArguments::open() const {
   return compression;
 }
 
-void CompressArguments::print(const CompressReport& report, const std::string& to,
+void CompressArguments::print(const CompressReport& r, const std::string& to,
                               const std::string& weights_hash) const {
-  print_notes(report.notes);
+  print_notes(r.notes);
+  if (!report_file.empty())
+    write_compression_report(report_file, {.title = to + " beside " + in,
+                                           .subtitle = cpu_name(),
+                                           .command = "hone " + command + " " + typed(),
+                                           .rows = {before_row(in, r), after_row(to, r)},
+                                           .note = measured_by(r)});
   if (json)
-    cli::print(json_of(report, weights_hash));
+    cli::print(json_of(r, weights_hash));
   else
-    print_text(table_of(to, report));
+    print_text(table_of(to, r));
 }
 
 }  // namespace hone::cli

@@ -1,17 +1,21 @@
 // IN OUT and the options that all commands have which make a model smaller, and their report.
 #pragma once
+#include <functional>
 #include <string>
 
 #include "cli/command.hpp"
 #include "hone/calibration.hpp"
 #include "hone/compress.hpp"
+#include "hone/report.hpp"
 
 namespace hone::cli {
 
 struct CompressArguments {
-  std::string in, out, max_loss_increase;
+  std::string in, out, max_loss_increase, report_file;
   CompressOptions options;
   bool json = false;
+  std::string command;  // "quantize", and what was typed behind it
+  std::function<std::string()> typed;
 
   // `learns`: what the method takes from --data, for the help; empty: nothing.
   void add_to(Command& command, const std::string& learns);
@@ -19,11 +23,17 @@ struct CompressArguments {
   void add_quality_to(Command& command);
   // The sample that a method learns from: threads and instruction set as all, a live line that says `what`.
   void set(CalibrationOptions& sample, const std::string& what) const;
-  Compression open() const;  // says what is worth knowing of the model and the texts
+  void check_report() const;  // Error(failed) where it could not be written
+  Compression open() const;   // says what is worth knowing of the model and the texts
   void print(const CompressReport& report) const { print(report, out); }
   // The same of a model that went to `to` in another way; `weights_hash`: a further key, where there is one.
   void print(const CompressReport& report, const std::string& to, const std::string& weights_hash = {}) const;
 };
+
+// A report's two models as rows of a table, and how they were measured, in a sentence.
+CompressionRow before_row(const std::string& name, const CompressReport& report);
+CompressionRow after_row(const std::string& name, const CompressReport& report);
+std::string measured_by(const CompressReport& report);
 
 // "3%" or "0.03": 0.03. Error(usage), said of `option`, for what is no number of either kind.
 double share_from_text(const std::string& text, const std::string& option);

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "cli/command.hpp"
+#include "cli/demo_compress.hpp"
 #include "cli/terminal.hpp"
 #include "cli/training_session.hpp"
 #include "hone/bench.hpp"
@@ -19,10 +20,10 @@ struct DemoOptions {
   TrainingOptions training;
   std::string prompt = "And ";
   std::int64_t sample_tokens = 200, vocab_size = 4096;
-  bool json = false;
+  bool json = false, no_compress = false;
 };
 
-constexpr double training_seconds = 190;  // with what is around it, a demo takes 3 to 4 minutes
+constexpr double training_seconds = 150;  // with the distillation and what is around it: 3 to 5 minutes
 constexpr double trial_seconds = 5;
 constexpr std::int64_t evaluations = 4;  // of 131,072 tokens at most, each a third of a step's work
 constexpr double evaluation_tokens = 1 << 17;
@@ -73,7 +74,7 @@ Course course_for_this_machine(TrainingRun run, bool any_model) {
   }
   const std::int64_t steps = steps_within(plan, step_seconds);
   return {run.model, steps,
-          fmt::format("a step of {} takes {} here, so some three minutes are {} steps", run.model,
+          fmt::format("a step of {} takes {} here, so two to three minutes are {} steps", run.model,
                       human_duration(step_seconds), steps)};
 }
 
@@ -175,6 +176,13 @@ void take(TrainingRun& run, const Course& course, const Command& c) {
   if (!c.given("--warmup")) run.warmup = std::min<std::int64_t>(60, run.steps / 4);
 }
 
+void print_table(const SmallerModels& smaller, const std::string& prompt) {
+  if (smaller.all.size() < 2) return;
+  print("\n" + compression_table(smaller.rows()).to_string() + smaller.note + "\n");
+  print(fmt::format("each is a model to try: hone generate {} --prompt {} -n 60", smaller.all.back().folder,
+                    shell_word(prompt)));
+}
+
 void run(const DemoOptions& o, const Command& c) {
   TrainingRun run = o.training.finished();
   if (run.data.empty())
@@ -199,24 +207,30 @@ void run(const DemoOptions& o, const Command& c) {
   TrainingSession session(run, o.json);
   const RunSummary done = session.run(false);
   const std::string text = sample(run.out, o.prompt, o.sample_tokens);
+  SmallerModels smaller;
+  if (!o.no_compress) smaller = compress_trained(run, done.weights_hash, o.json);
   RunReport report = report_of(run, session, done);
+  report.compressions = smaller.rows();
+  report.compression_note = smaller.note;
   if (!course.reason.empty()) report.options.push_back({"steps", course.reason});
   report.command = "hone demo " + c.typed();
   report.prompt = o.prompt;
   report.sample = text;
   write_report(run.out + "/report.html", report);
   if (!o.json) print(o.prompt + text + "\n");
-  session.print_done(done, text);
-  if (!o.json) print("report: " + run.out + "/report.html");
+  session.print_done(done, text, smaller.json());
+  if (o.json) return;
+  print_table(smaller, o.prompt);
+  print("report: " + run.out + "/report.html");
 }
 
 }  // namespace
 
 void add_demo(Command& app) {
-  auto* c =
-      app.add_subcommand("demo", "the main job in minutes: train a small GPT on real text, generate, report",
-                         "  ./dev demo                      (fetches a text, then runs this)\n"
-                         "  hone demo --data book.txt --out out/book");
+  auto* c = app.add_subcommand(
+      "demo", "the main job in minutes: train a small GPT on real text, generate, make it smaller, report",
+      "  ./dev demo                      (fetches a text, then runs this)\n"
+      "  hone demo --data book.txt --out out/book");
   auto* o = new_kept<DemoOptions>();
   TrainingRun& r = o->training.run;
   r.out = "out/demo";
@@ -228,7 +242,7 @@ void add_demo(Command& app) {
   o->training.min_lr = 2e-4;
   o->training.add_to(*c);
   c->show_default("--model", "micro, or mini where there is time for it");
-  c->show_default("--steps", "as many as take 3 to 4 minutes here");
+  c->show_default("--steps", "as many as take two to three minutes here");
   c->show_default("--eval-every", "a quarter of the steps");
   c->show_default("--save-every", "a quarter of the steps");
   c->show_default("--warmup", "a quarter of the steps, at most 60");
@@ -238,6 +252,7 @@ void add_demo(Command& app) {
   c->add_option("--sample-tokens", o->sample_tokens, "tokens of the sample (-1: to the end of the context)")
       ->capture_default_str()
       ->between(-1, std::numeric_limits<std::int64_t>::max());
+  c->add_flag("--no-compress", o->no_compress, "end behind the training, without smaller models");
   c->add_flag("--json", o->json, "one JSON object a line on stdout");
   c->callback([=] { run(*o, *c); });
 }

@@ -75,17 +75,16 @@ std::string measured_on(const DistillArguments& a, const TrainingRun& run) {
   return Examples::are_in(run.data) ? std::string() : run.data;
 }
 
-std::optional<CompareReport> quality_of(const DistillArguments& a, const TrainingRun& run) {
-  const CompressOptions& o = a.report.options;
-  const std::string path = measured_on(a, run);
+CompressReport measured(const DistillArguments& a, const TrainingRun& run) {
+  CompressOptions options = a.report.options;
+  options.data = measured_on(a, run);
+  options.tokenizer = run.out;
+  options.threads = run.plan.threads;
+  options.isa = run.plan.isa;
+  options.progress = counted("comparing");
   const Model teacher = open(a.distill.teacher), student = open(run.out);
-  if (student.reads_source() || path.empty()) return {};
-  return compare(teacher, student, Text(path, {.tokenizer = run.out}),
-                 {.threads = run.plan.threads,
-                  .isa = run.plan.isa,
-                  .max_tokens = o.max_eval_tokens,
-                  .held_out_only = o.eval_data.empty(),
-                  .progress = counted("comparing")});
+  if (student.reads_source()) options.data.clear(), options.eval_data.clear();
+  return measure(teacher, student, options);
 }
 
 // A student that lost more than it may is no model: its checkpoints stay, for the run to go on from.
@@ -115,19 +114,19 @@ void require_measure(const DistillArguments& a, const TrainingRun& run) {
 void run(const DistillArguments& a) {
   const TrainingRun training = a.finished();
   require_measure(a, training);
+  a.report.check_report();
   TrainingSession session(training, false);
   const RunSummary done = session.run(!a.report.json);
-  const Model student = open(training.out);
-  CompressReport report{.bytes = student.parameters() * 4,
-                        .bits_a_weight = 32,
-                        .quality = quality_of(a, training),
-                        .seconds = done.seconds,
-                        .peak_bytes = done.peak_bytes};
+  CompressReport report = measured(a, training);
+  report.seconds = done.seconds;
+  report.peak_bytes = done.peak_bytes;
   if (!report.quality)
     report.notes.emplace_back(
         "no text was given to measure by, so nothing is known of the student's quality");
   require_quality(a, report, training.out);
-  a.report.print(report, training.out, done.weights_hash);
+  CompressArguments shown = a.report;
+  shown.in = a.distill.teacher;
+  shown.print(report, training.out, done.weights_hash);
 }
 
 }  // namespace

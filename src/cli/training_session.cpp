@@ -5,7 +5,6 @@
 #include <chrono>
 #include <cmath>
 
-#include "cli/json_line.hpp"
 #include "cli/terminal.hpp"
 #include "hone/lora.hpp"
 #include "hone/machine.hpp"
@@ -162,7 +161,8 @@ RunSummary TrainingSession::run(bool print_it) {
   }
 }
 
-void TrainingSession::print_done(const RunSummary& d, const std::string& sample) const {
+void TrainingSession::print_done(const RunSummary& d, const std::string& sample,
+                                 const std::vector<JsonLine>& compressed) const {
   if (json_) {
     JsonLine line;
     line.add("event", "done")
@@ -178,6 +178,7 @@ void TrainingSession::print_done(const RunSummary& d, const std::string& sample)
         .add("skipped_steps", d.skipped_steps);
     add_matches(line, d.accuracy, d.exact_match);
     if (!sample.empty()) line.add("sample", sample);
+    if (!compressed.empty()) line.add("compressed", compressed);
     print(line.text());
     return;
   }

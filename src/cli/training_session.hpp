@@ -3,6 +3,7 @@
 #include <mutex>
 #include <optional>
 
+#include "cli/json_line.hpp"
 #include "cli/training_options.hpp"
 #include "hone/report.hpp"
 
@@ -17,7 +18,8 @@ class TrainingSession {
   TrainingSession(TrainingRun run, bool json);  // what happens is shown, and heard by the run's own on_start
   // Runs to the end (or to Ctrl-C, then throws).
   RunSummary run(bool print_done = true);
-  void print_done(const RunSummary& done, const std::string& sample = {}) const;
+  void print_done(const RunSummary& done, const std::string& sample = {},
+                  const std::vector<JsonLine>& compressed = {}) const;
   const Curves& curves() const { return curves_; }
   const std::optional<TrainPlan>& plan() const { return plan_; }
 

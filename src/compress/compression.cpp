@@ -6,6 +6,7 @@
 #include "base/number.hpp"
 #include "file/atomic.hpp"
 #include "file/mapped.hpp"
+#include "hone/bench.hpp"
 #include "hone/compress.hpp"
 #include "machine/memory.hpp"
 #include "model/model_impl.hpp"
@@ -50,6 +51,36 @@ Model opened(const std::string& in) {
                                  .hint = "hone merge makes one of them"});
 }
 
+double bits_a_weight(std::int64_t bytes, const Model& model) {
+  return 8 * static_cast<double>(bytes) / static_cast<double>(model.parameters());
+}
+
+// What is not known of a report before anything is written.
+CompressReport measured(const Model& before, const Model& after, const Text* text, const CompressOptions& o) {
+  CompressReport report;
+  report.bytes_before = weight_bytes(before);
+  report.bits_a_weight_before = bits_a_weight(report.bytes_before, before);
+  if (!text) return report;
+  report.quality = compare(before, after, *text,
+                           {.threads = o.threads,
+                            .isa = o.isa,
+                            .max_tokens = o.max_eval_tokens,
+                            .held_out_only = o.eval_data.empty(),
+                            .progress = o.progress});
+  return report;
+}
+
+void set_bytes(CompressReport& report, std::int64_t bytes, const Model& after) {
+  report.bytes = bytes;
+  report.bits_a_weight = bits_a_weight(bytes, after);
+}
+
+void set_speed(CompressReport& report, const Model& before, const Model& after, const CompressOptions& o) {
+  if (!report.quality) return;
+  report.speed_before = measured_speed(before, o);
+  report.speed_after = measured_speed(after, o);
+}
+
 // In per cent, two digits.
 std::string percent(double share) {
   return to_text(static_cast<float>(std::round(share * 1e4) / 100)) + " %";
@@ -69,18 +100,6 @@ struct Compression::Impl {
     Text text(path, {.tokenizer = options.tokenizer.empty() ? in : options.tokenizer});
     notes.insert(notes.end(), text.notes().begin(), text.notes().end());
     return text;
-  }
-
-  // None where there is no text.
-  std::optional<CompareReport> quality_of(const Model& after) const {
-    const std::optional<Text>& text = measured ? measured : learned;
-    if (!text) return {};
-    return compare(model, after, *text,
-                   {.threads = options.threads,
-                    .isa = options.isa,
-                    .max_tokens = options.max_eval_tokens,
-                    .held_out_only = !measured,
-                    .progress = options.progress});
   }
 
   void require_quality(const CompressReport& report) const {
@@ -116,6 +135,36 @@ struct Compression::Impl {
   std::optional<Text> learned, measured;
 };
 
+std::optional<Speed> measured_speed(const Model& model, const CompressOptions& o) {
+  if (o.speed_tokens < 1 || model.reads_source()) return {};
+  const GenerateSpeed speed = generate_speed(model, {.threads = o.threads, .isa = o.isa}, o.speed_tokens,
+                                             std::max<std::int64_t>(1, o.speed_tokens / 4));
+  return Speed{speed.prefill_tokens_per_s.median, speed.decode_tokens_per_s.median};
+}
+
+std::int64_t weight_bytes(const Model& model) {
+  std::int64_t bytes = 0;
+  const auto stored = model.impl().store.stored_types();
+  for (const ParameterSpec& spec : model.impl().specs) {
+    const auto type = stored.find(spec.name);
+    bytes += row_bytes(type == stored.end() ? spec.dtype : type->second, spec.shape.elements());
+  }
+  return bytes;
+}
+
+CompressReport measure(const Model& before, const Model& after, const CompressOptions& options) {
+  const auto begun = Clock::now();
+  const std::string& path = options.eval_data.empty() ? options.data : options.eval_data;
+  std::optional<Text> text;
+  if (!path.empty()) text.emplace(path, TextOptions{.tokenizer = options.tokenizer});
+  CompressReport report = measured(before, after, text ? &*text : nullptr, options);
+  set_bytes(report, weight_bytes(after), after);
+  set_speed(report, before, after, options);
+  report.seconds = std::chrono::duration<double>(Clock::now() - begun).count();
+  report.peak_bytes = peak_rss_bytes();
+  return report;
+}
+
 double CompressReport::loss_increase() const {
   if (!quality) return std::numeric_limits<double>::quiet_NaN();
   return (quality->after.loss - quality->before.loss) / quality->before.loss;
@@ -146,14 +195,15 @@ CompressReport Compression::finish(const Model& after) const {
 }
 
 CompressReport Compression::finish(const Model& after, const std::function<std::int64_t()>& write) const {
-  CompressReport report{.quality = impl_->quality_of(after)};
+  const std::optional<Text>& text = impl_->measured ? impl_->measured : impl_->learned;
+  CompressReport report = measured(impl_->model, after, text ? &*text : nullptr, impl_->options);
   if (!report.quality)
     report.notes.emplace_back("no text was given to measure by, so nothing is known of the model's quality");
   impl_->require_quality(report);
-  report.bytes = impl_->written(write);
-  report.bits_a_weight = 8 * static_cast<double>(report.bytes) / static_cast<double>(after.parameters());
+  set_bytes(report, impl_->written(write), after);
   report.seconds = std::chrono::duration<double>(Clock::now() - impl_->begun).count();
   report.peak_bytes = peak_rss_bytes();
+  set_speed(report, impl_->model, after, impl_->options);
   return report;
 }
 

@@ -21,8 +21,7 @@ void refuse_altered(const std::string& path, const std::string& expected, const 
 }
 
 // The whole text is looked at again when all digests are known.
-Checksums read_checksums(const std::string& folder) {
-  const std::string where = folder + "/" + checksums_file, text = read_file(where);
+Checksums parse_checksums(const std::string& text, const std::string& where) {
   constexpr std::size_t hex = 32;
   Checksums checksums;
   for (std::size_t at = 0; at < text.size();) {
@@ -32,6 +31,11 @@ Checksums read_checksums(const std::string& folder) {
   }
   if (checksum_lines(checksums) != text) refuse_altered(where, "lines of DIGEST  FILE", "other text");
   return checksums;
+}
+
+Checksums read_checksums(const std::string& folder) {
+  const std::string path = folder + "/" + checksums_file;
+  return parse_checksums(read_file(path), path);
 }
 
 void require_checksum(const std::string& path, const std::string& digest) {

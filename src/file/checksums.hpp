@@ -9,6 +9,8 @@ inline constexpr const char* checksums_file = "checksums";
 using Checksums = std::map<std::string, std::string>;  // digests (file/hash.hpp) by the files' names
 
 std::string checksum_lines(const Checksums& checksums);
+// Error(input), opened by `where`, for other text.
+Checksums parse_checksums(const std::string& text, const std::string& where);
 // Of a folder. Error(input) where the file is missing or is other text.
 Checksums read_checksums(const std::string& folder);
 // Error(input) for a file that is not as its digest says. Reads all of it.

@@ -7,6 +7,7 @@
 #include "op/activation_reference.hpp"
 #include "op/common.hpp"
 #include "op/ops.hpp"
+#include "op/panel_product.hpp"
 
 // linear() of a quantized weight in whole numbers: x as codes, the weight in panels
 // (kernel/coded_product.hpp).
@@ -71,21 +72,6 @@ std::vector<OutputSpec> infer_panels(const InferInput& i) {
   return {{{{panels, bytes}, DType::u8}}};
 }
 
-std::span<std::byte> bytes_of(const Operand& o) {
-  return {o.as<std::byte>(), static_cast<std::size_t>(o.type.bytes())};
-}
-
-void run_panels(const Call& c) {
-  const Operand &w = c.in[0], &panels = c.out[0];
-  c.pool->run(panels.type.shape[0], [&](std::int64_t panel, int) {
-    kernel::pack_panels(in(w), w.type.shape[0], w.type.shape[1], panel, 1, bytes_of(panels));
-  });
-}
-void reference_panels(const Call& c) {
-  const Operand& w = c.in[0];
-  kernel::pack_panels(in(w), w.type.shape[0], w.type.shape[1], 0, c.out[0].type.shape[0], bytes_of(c.out[0]));
-}
-
 // --- the product -------------------------------------------------------------------------------------------
 
 using In = CodedLinearInputs;
@@ -100,11 +86,7 @@ std::vector<OutputSpec> infer(const InferInput& i) {
   i.require(In::sums, {codes.shape.with_last(K / unit), DType::i32});
   const std::int64_t count = kernel::panel_count(a.columns);
   i.require(In::panels, {{count, kernel::panel_bytes(element(a.weight), a.columns, K) / count}, DType::u8});
-  if (a.rows.first % kernel::panel_rows != 0 || a.rows.end() > a.columns)
-    i.fail("the weight has no such rows of panels", "a multiple of 16, below " + std::to_string(a.columns),
-           std::to_string(a.rows.first) + " to " + std::to_string(a.rows.end()));
-  if (i.has(In::bias)) i.require(In::bias, f32({a.columns}));
-  const Shape y = codes.shape.with_last(a.rows ? a.rows.rows : a.columns);
+  const Shape y = panel_product_shape<In>(i, a, kernel::panel_rows);
   if (i.has(In::residual)) {
     i.require(In::residual, f32(y));
     return {{f32(y)}};
@@ -113,30 +95,15 @@ std::vector<OutputSpec> infer(const InferInput& i) {
   return {{{y, a.dtype}}};
 }
 
-Cost cost(const Program& p, const Node& n) {
-  const Shape &codes = p[n.inputs[In::codes]].type.shape, &y = p[n.outputs[0]].type.shape;
-  return {.flops = 2.0 * static_cast<double>(codes.elements()) * static_cast<double>(y.last()),
-          .bytes = operand_bytes(p, n),
-          .low_precision = true};
-}
-
 kernel::CodedProduct arguments(const Call& c) {
   const auto a = c.attributes.as<CodedLinearAttributes>();
-  const Operand &panels = c.in[In::panels], &y = c.out[0], &bias = c.in[In::bias];
-  const std::int64_t first = a.rows.first / kernel::panel_rows * panels.type.shape[1];
-  return {.product = {.M = y.type.shape.rows(),
-                      .N = y.type.shape.last(),
-                      .K = c.in[In::codes].type.shape.last(),
-                      .c = out(y),
-                      .c_stride = y.row_stride(),
-                      .bias = bias ? bias.as<float>() + a.rows.first : nullptr,
-                      .rounded = element(a.dtype),
-                      .activation = a.activation,
-                      .activated = a.activation != Activation::none ? c.out[1].data : nullptr,
-                      .residual = c.in[In::residual].as<float>()},
-          .a = codes_of(c.in[In::codes], c.in[In::scales], c.in[In::sums]),
-          .type = element(a.weight),
-          .panels = panels.data ? panels.as<std::byte>() + first : nullptr};
+  kernel::CodedProduct p{.product = panel_gemm<In>(c, a),
+                         .a = codes_of(c.in[In::codes], c.in[In::scales], c.in[In::sums]),
+                         .type = element(a.weight),
+                         .panels = first_panel<In>(c, a, kernel::panel_rows)};
+  p.product.c = out(c.out[0]);
+  if (a.activation != Activation::none) p.product.activated = c.out[1].data;
+  return p;
 }
 
 bool takes(const Call& c) { return gaps_only_in(c, {}, {0, 1}); }
@@ -182,11 +149,7 @@ void reference(const Call& c) {
     }
 }
 
-int alias(const Node& n, int output) {
-  return output == 0 && n.inputs[In::residual] ? static_cast<int>(In::residual) : -1;
-}
-
-constexpr InputRecord x_input[] = {{"x"}}, weight_input[] = {{.name = "weight", .stored = true}};
+constexpr InputRecord x_input[] = {{"x"}};
 constexpr InputRecord inputs[] = {{"codes"},
                                   {"scales"},
                                   {"sums"},
@@ -194,7 +157,7 @@ constexpr InputRecord inputs[] = {{"codes"},
                                   {.name = "bias", .kind = InputRecord::Kind::optional},
                                   {.name = "residual", .kind = InputRecord::Kind::optional}};
 constexpr Variant codes_variants[] = {{"units", "cpu", takes_rows, nullptr, run_codes}};
-constexpr Variant panels_variants[] = {{"panels", "cpu", nullptr, nullptr, run_panels}};
+constexpr Variant panels_variants[] = {{"panels", "cpu", nullptr, nullptr, run_panels<kernel::pack_panels>}};
 constexpr Variant variants[] = {{"panels", "cpu", takes, scratch, run}};
 
 }  // namespace
@@ -207,17 +170,17 @@ const OpRecord code_rows{.name = "code_rows",
                          .variants = codes_variants,
                          .autocast = Autocast::any};
 const OpRecord pack_panels{.name = "pack_panels",
-                           .inputs = weight_input,
+                           .inputs = stored_weight_input,
                            .infer = infer_panels,
                            .cost = streaming_cost,
-                           .reference = reference_panels,
+                           .reference = reference_panels<kernel::pack_panels>,
                            .variants = panels_variants,
                            .autocast = Autocast::any};
 const OpRecord coded_linear{.name = "coded_linear",
                             .inputs = inputs,
                             .infer = infer,
-                            .cost = cost,
-                            .alias = alias,
+                            .cost = panel_product_cost<In>,
+                            .alias = residual_alias<In>,
                             .reference = reference,
                             .variants = variants,
                             .autocast = Autocast::any};

@@ -161,6 +161,29 @@ struct CodedLinearAttributes {
   }
 };
 extern const OpRecord coded_linear;
+// The same with both in eight bits and a scale a row (kernel/int8_product.hpp):
+// (x[..,K]) -> codes u8[..,K], 128 is 0, scales f32[..,1]
+extern const OpRecord quantize_rows;
+extern const OpRecord pack_int8;  // (w[N,K]) -> u8[panels,bytes], all panels of 48 rows
+// (codes, scales, panels[, bias f32[N]][, residual f32[..,N]]) -> activation(x w^T + bias), or residual + it;
+// or, quantized, that as codes and scales
+struct Int8LinearInputs {
+  enum : std::size_t { codes, scales, panels, bias, residual };
+};
+struct Int8LinearAttributes {
+  Activation activation = Activation::none;
+  DType dtype = DType::f32;
+  std::int64_t columns = 0;  // N, of the whole weight
+  RowRange rows{};           // as in LinearAttributes; the first begins a panel
+  bool quantized = false;
+  template <class V>
+  void fields(V&& v) const {
+    v.operand("bias"), v.operand("residual"), v("activation", static_cast<std::int32_t>(activation));
+    v("dtype", name(dtype)), v("columns", columns), print_rows(rows, v);
+    if (quantized) v("quantized", quantized);
+  }
+};
+extern const OpRecord int8_linear;
 // (dy[..,N], w[N,K][, pre[..,K]]) -> dx[..,K] of dy's type; with activation times activation'(pre)
 struct LinearInputGradientInputs {
   enum : std::size_t { dy, weight, pre };

@@ -1,11 +1,9 @@
-#include <map>
-
 #include "ir/rewrite.hpp"
 #include "ir/values.hpp"
 #include "kernel/coded_product.hpp"
 #include "op/ops.hpp"
-#include "pass/derived.hpp"
 #include "pass/passes.hpp"
+#include "pass/whole_numbers.hpp"
 
 namespace hone {
 namespace {
@@ -24,7 +22,10 @@ bool is_coded(const Program& p, const Node& node) {
 
 class Coder {
  public:
-  explicit Coder(Program& program) : p_(program), rewrite_(program) {}
+  explicit Coder(Program& program)
+      : p_(program),
+        rewrite_(program),
+        whole_(program, rewrite_, op::code_rows, op::pack_panels, ".panels") {}
 
   void run() {
     for (std::size_t n = 0; n < rewrite_.size(); ++n)
@@ -42,8 +43,8 @@ class Coder {
                                           .weight = p_[weight].type.dtype,
                                           .columns = p_[weight].type.shape[0],
                                           .rows = a.rows};
-    const std::vector<TensorId> x = rows(n, linear.inputs[LinearInputs::x]);
-    const TensorId panels = panels_of(n, weight);
+    const std::vector<TensorId> x = whole_.codes_of(linear.inputs[LinearInputs::x], n);
+    const TensorId panels = whole_.panels_of(weight, n);
     Node& node = rewrite_[n];
     node.op = &op::coded_linear;
     node.attributes = coded;
@@ -51,31 +52,9 @@ class Coder {
         x[0], x[1], x[2], panels, linear.inputs[LinearInputs::bias], linear.inputs[LinearInputs::residual]};
   }
 
-  // Products of one x share its codes.
-  std::vector<TensorId> rows(std::size_t n, TensorId x) {
-    std::vector<TensorId>& codes = rows_[x.value];
-    if (codes.empty()) {
-      codes = rewrite_.insert(n, op::code_rows, {x}, NoAttributes{}, p_[x].name + ".codes");
-      rewrite_.inserted().scope = rewrite_[n].scope;
-    }
-    return codes;
-  }
-
-  TensorId panels_of(std::size_t n, TensorId weight) {
-    TensorId& panels = panels_[weight.value];
-    if (panels) return panels;
-    const std::string source = p_[weight].name;
-    panels = rewrite_.insert(n, op::pack_panels, {weight}, NoAttributes{}, source)[0];
-    rewrite_.inserted().phase = Phase::prepare;
-    rewrite_.inserted().scope = rewrite_[n].scope;
-    set_derived(p_[panels], source, source + ".panels");
-    return panels;
-  }
-
   Program& p_;
   Rewrite rewrite_;
-  std::map<std::int32_t, std::vector<TensorId>> rows_;
-  std::map<std::int32_t, TensorId> panels_;
+  WholeNumbers whole_;
 };
 
 }  // namespace

@@ -69,6 +69,12 @@ void last_row_only(Program& program);
 // out anew by a node of phase prepare (kernel/coded_product.hpp).
 void code_products(Program& program);
 
+// For a forward program: products with a weight are computed in whole numbers of eight bits, x and weight
+// alike, with a scale a row (kernel/int8_product.hpp). What they read is quantized once for all who read it,
+// where another product makes it by that; the weight by a node of phase prepare. A product of another width
+// stays as it is (K is a multiple of 4 below 65536).
+void int8_products(Program& program);
+
 // For generation: products of few rows read their weight once from end to end (kernel/few_rows.hpp). Their
 // sums have another shape than those of many rows, so a training program, whose rows have the same bits in
 // any micro-batch, does without.

@@ -13,6 +13,8 @@ bool has_stored(const Options& o) { return !o.stored.empty(); }
 bool narrows(const Options& o) { return o.products != DType::f32; }
 bool casts_at_use(const Options& o) { return o.cast_at_use; }
 
+bool in_int8(const Options& o) { return !trains(o) && o.int8; }
+
 bool zeros_stay(const Options& o) { return trains(o) && o.keep_zeros; }
 
 bool in_backward(const Options& o) { return trains(o) && o.update_in_backward; }
@@ -36,6 +38,7 @@ constexpr Stage stages[] = {
     {trains, [](Program& p, const Options& o) { keep_embedding_rows(p, o.batch); }},
     {generates, [](Program& p, const Options&) { last_row_only(p); }},
     {nullptr, [](Program& p, const Options&) { fuse(p); }},
+    {in_int8, [](Program& p, const Options&) { int8_products(p); }},
     {generates, [](Program& p, const Options&) { code_products(p); }},
     {generates,
      [](Program& p, const Options& o) { o.alike_rows > 0 ? few_rows_up_to(p, o.alike_rows) : few_rows(p); }},

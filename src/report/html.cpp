@@ -7,7 +7,7 @@
 
 #include "file/atomic.hpp"
 #include "hone/report.hpp"
-#include "report/html_style.hpp"
+#include "report/html_parts.hpp"
 #include "report/text.hpp"
 
 namespace hone {
@@ -60,12 +60,6 @@ std::string cards(const RunReport& r) {
   return s.empty() ? s : "<div class=\"cards\">\n" + s + "</div>\n";
 }
 
-std::string section(std::string_view title, std::string_view note, const std::string& body) {
-  std::string s = fmt::format("<section><h2>{}</h2>\n", escape_markup(title));
-  if (!note.empty()) s += fmt::format("<p class=\"note\">{}</p>\n", escape_markup(note));
-  return s + body + "</section>\n";
-}
-
 // The mean over a fiftieth of the run around each point. At the beginning, where the loss falls steeply, the
 // window is as short before the point as after it, so that the mean does not lag; at the end it only looks
 // back.
@@ -106,7 +100,7 @@ std::string loss_section(const RunReport& r) {
     plot.series.push_back(r.validation_loss);
     plot.series.back().name = "validation";
   }
-  return plot.series.empty() ? "" : section("Loss", note, svg_line_plot(plot));
+  return plot.series.empty() ? "" : html_section("Loss", note, svg_line_plot(plot));
 }
 
 std::string facts_table(const RunReport::Facts& facts) {
@@ -166,7 +160,7 @@ std::string memory_section(const RunReport& r) {
     }
     body += "</table></details>\n";
   }
-  return section("Memory: forecast against use", note, body);
+  return html_section("Memory: forecast against use", note, body);
 }
 
 std::string speed_section(const RunReport& r) {
@@ -178,7 +172,7 @@ std::string speed_section(const RunReport& r) {
       fmt::format("{} of the {} of multiply-adds that this CPU can do at this precision (the whole bar){}.",
                   human_share(r.gflops, r.limit_gflops), human_rate(r.limit_gflops, "GFLOP/s"),
                   known(r.tokens_per_s) ? ": " + human_rate(r.tokens_per_s, "tok/s") : "");
-  return section("Speed against the limit", note, svg_bar_plot(plot));
+  return html_section("Speed against the limit", note, svg_bar_plot(plot));
 }
 
 std::string time_section(const RunReport& r) {
@@ -190,52 +184,33 @@ std::string time_section(const RunReport& r) {
                          {{"", op.value}},
                          human_duration(op.value / 1000) + " \u00b7 " + human_share(op.value, sum)});
   }
-  return section("Where a step's time goes", "A step takes " + human_duration(sum / 1000) + ".",
-                 svg_bar_plot(plot));
+  return html_section("Where a step's time goes", "A step takes " + human_duration(sum / 1000) + ".",
+                      svg_bar_plot(plot));
 }
 
 std::string sample_section(const RunReport& r) {
   if (r.sample.empty() && r.prompt.empty()) return "";
   const std::string prompt = r.prompt.empty() ? "" : "<b>" + escape_markup(r.prompt) + "</b>";
-  return section("What it writes", r.prompt.empty() ? "" : "The prompt is in bold.",
-                 "<blockquote>" + prompt + escape_markup(r.sample) + "</blockquote>\n");
-}
-
-// Each word breaks only where it is longer than a line: an option is not parted from its dashes.
-std::string command_line(const std::string& command) {
-  std::string s = "<pre>";
-  for (std::size_t at = 0; at < command.size();) {
-    const std::size_t end = std::min(command.find(' ', at), command.size());
-    s += "<span>" + escape_markup(std::string_view(command).substr(at, end - at)) + "</span>";
-    if (end < command.size()) s += ' ';
-    at = end + 1;
-  }
-  return s + "</pre>\n";
+  return html_section("What it writes", r.prompt.empty() ? "" : "The prompt is in bold.",
+                      "<blockquote>" + prompt + escape_markup(r.sample) + "</blockquote>\n");
 }
 
 std::string run_section(const RunReport& r) {
   std::string body;
-  if (!r.command.empty()) body += command_line(r.command);
+  if (!r.command.empty()) body += html_command(r.command);
   body += "<div class=\"columns\">\n";
   if (!r.model.empty()) body += "<div><h3>Model</h3>" + facts_table(r.model) + "</div>\n";
   if (!r.options.empty()) body += "<div><h3>Options</h3>" + facts_table(r.options) + "</div>\n";
-  return section("The run", "", body + "</div>\n");
+  return html_section("The run", "", body + "</div>\n");
 }
 
 }  // namespace
 
 std::string html_report(const RunReport& r) {
-  const std::string title = escape_markup(r.title.empty() ? "hone" : r.title);
-  std::string s =
-      "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-      "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n"
-      "<meta name=\"color-scheme\" content=\"light dark\">\n";
-  s += fmt::format("<title>{}</title>\n<style>{}</style>\n</head>\n<body>\n<main>\n<h1>{}</h1>\n", title,
-                   kHtmlStyle, title);
-  if (!r.subtitle.empty()) s += "<p class=\"subtitle\">" + escape_markup(r.subtitle) + "</p>\n";
-  s += cards(r) + loss_section(r) + memory_section(r) + speed_section(r) + time_section(r) +
-       sample_section(r) + run_section(r);
-  return s + "</main>\n</body>\n</html>\n";
+  return html_page(r.title, r.subtitle,
+                   cards(r) + loss_section(r) + compression_section(r.compressions, r.compression_note) +
+                       memory_section(r) + speed_section(r) + time_section(r) + sample_section(r) +
+                       run_section(r));
 }
 
 void write_report(const std::string& path, const RunReport& report) { write_file(path, html_report(report)); }

@@ -40,6 +40,11 @@ tr:last-child th,tr:last-child td{border-bottom:0}
 th{font-weight:400;color:var(--soft);padding-right:20px}
 td{text-align:right;overflow-wrap:anywhere}
 .numbers{max-width:460px}
+.wide{overflow-x:auto;margin:0 0 18px}
+.compressions{white-space:nowrap;font-size:13px}
+.compressions th:not(:first-child){text-align:right;padding:5px 0 5px 14px}
+.compressions td{padding-left:14px}
+.compressions tr:nth-child(2) td{font-weight:600}
 details{margin-top:14px;font-size:14px}
 summary{cursor:pointer;color:var(--soft)}
 @media (max-width:640px){.cards{grid-template-columns:repeat(2,1fr)}

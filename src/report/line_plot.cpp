@@ -152,6 +152,37 @@ std::string draw_axes(const Frame& f, const std::vector<Tick>& x_ticks, const st
          "\n";
 }
 
+// Beside the last point of each, where there is room; those that would cover each other go below.
+std::string draw_labels(const std::vector<Curve>& curves, const Frame& frame) {
+  constexpr double beside = 9, line = 15;
+  struct Label {
+    double left, right, x, y;
+    const Curve* curve;
+    bool turned;  // stands in front of its point
+  };
+  std::vector<Label> labels;
+  for (const Curve& c : curves) {
+    if (c.series->label.empty() || c.points == 0) continue;
+    const Point last = c.runs.back().back();
+    const double x = frame.px(last.x), width = text_pixels(c.series->label);
+    const bool turned = x + beside + width > frame.right;
+    const double left = turned ? x - beside - width : x + beside;
+    labels.push_back(
+        {left, left + width, turned ? x - beside : x + beside, frame.py(last.y) + 4, &c, turned});
+  }
+  std::stable_sort(labels.begin(), labels.end(), [](const Label& a, const Label& b) { return a.y < b.y; });
+  std::string s;
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    Label& l = labels[i];
+    for (std::size_t k = 0; k < i; ++k)
+      if (l.left < labels[k].right && labels[k].left < l.right && l.y < labels[k].y + line)
+        l.y = labels[k].y + line;
+    s += fmt::format(R"(<text class="f{}{}" x="{:.1f}" y="{:.1f}">{}</text>)", l.curve->colour,
+                     l.turned ? " end" : "", l.x, l.y, escape_markup(l.curve->series->label));
+  }
+  return s + "\n";
+}
+
 // Named series with the value they end at, which is what one looks for first.
 std::vector<LegendEntry> legend_of(const std::vector<Curve>& curves) {
   std::vector<LegendEntry> entries;
@@ -191,6 +222,7 @@ std::string svg_line_plot(const LinePlot& plot) {
   const int x_count = std::max(2, static_cast<int>((frame.right - frame.left) / 100));
   svg += draw_axes(frame, linear_ticks(frame.x, x_count, extent.whole_x), y_ticks);
   for (const auto& c : curves) svg += draw_curve(c, frame);
+  svg += draw_labels(curves, frame);
   if (!plot.y_label.empty()) {
     svg += fmt::format(R"(<text class="soft" x="0" y="{:.0f}">{}</text>)", top - 10,
                        escape_markup(plot.y_label));

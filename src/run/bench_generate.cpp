@@ -32,28 +32,49 @@ double product_weight_bytes(const Program& p) {
   return bytes;
 }
 
+std::vector<std::int32_t> prompt_of(std::int64_t tokens) {
+  return std::vector<std::int32_t>(static_cast<std::size_t>(tokens), 1);
+}
+
+void write(Generator& generator, std::int64_t tokens) {
+  const std::vector<std::int32_t> one = prompt_of(1);
+  for (std::int64_t i = 0; i < tokens; ++i) generator.append(one);
+}
+
+GenerateSpeed speed_of(Generator& generator, std::int64_t prompt_tokens, std::int64_t tokens, int rounds) {
+  const std::vector<std::int32_t> prompt = prompt_of(prompt_tokens);
+  generator.append(prompt);  // to warm up
+  std::vector<double> prefill, decode;
+  for (int round = 0; round < rounds; ++round) {
+    generator.reset();
+    prefill.push_back(static_cast<double>(prompt_tokens) / seconds_of([&] { generator.append(prompt); }));
+    decode.push_back(static_cast<double>(tokens) / seconds_of([&] { write(generator, tokens); }));
+  }
+  return {spread_of(prefill), spread_of(decode)};
+}
+
 }  // namespace
+
+GenerateSpeed generate_speed(const Model& model, const GenerateOptions& options, std::int64_t prompt_tokens,
+                             std::int64_t tokens, int rounds) {
+  const std::int64_t context = options.context > 0 ? options.context : model.context();
+  prompt_tokens = std::clamp<std::int64_t>(prompt_tokens, 1, std::max<std::int64_t>(1, context / 2));
+  tokens = std::clamp<std::int64_t>(tokens, 1, std::max<std::int64_t>(1, context - prompt_tokens));
+  GenerateOptions fitting = options;
+  fitting.context = prompt_tokens + tokens;
+  Generator generator{GeneratePlan(model, fitting)};
+  return speed_of(generator, prompt_tokens, tokens, std::max(1, rounds));
+}
 
 GenerateBench bench_generate(const Model& model, const GenerateOptions& options, std::int64_t prompt_tokens,
                              int tokens) {
   constexpr int rounds = 5;
   const GeneratePlan plan(model, options);
   Generator generator(plan);
-  const std::vector<std::int32_t> prompt(static_cast<std::size_t>(prompt_tokens), 1);
-  const std::span<const std::int32_t> one = std::span(prompt).first(1);
-  generator.append(prompt);  // to warm up
+  const GenerateSpeed speed = speed_of(generator, prompt_tokens, tokens, rounds);
   GenerateBench result;
-  std::vector<double> prefill, decode;
-  for (int round = 0; round < rounds; ++round) {
-    generator.reset();
-    prefill.push_back(static_cast<double>(prompt_tokens) / seconds_of([&] { generator.append(prompt); }));
-    const auto step = [&] {
-      for (int i = 0; i < tokens; ++i) generator.append(one);
-    };
-    decode.push_back(tokens / seconds_of(step));
-  }
-  result.prefill_tokens_per_s = spread_of(prefill);
-  result.decode_tokens_per_s = spread_of(decode);
+  result.prefill_tokens_per_s = speed.prefill_tokens_per_s;
+  result.decode_tokens_per_s = speed.decode_tokens_per_s;
   const auto& job = plan.impl().job;
   const ExecOptions& exec = job.options();
   result.token_bytes = product_weight_bytes(job.programs()[plan.impl().chunk_tokens.size() - 1]);
@@ -61,9 +82,9 @@ GenerateBench bench_generate(const Model& model, const GenerateOptions& options,
   result.share_of_limit = result.token_bytes * result.decode_tokens_per_s.median / (result.limit_gb_s * 1e9);
   result.peak_bytes = plan.forecast().peak_bytes;
   generator.reset();
-  generator.append(prompt);
+  generator.append(prompt_of(prompt_tokens));
   generator.profile(true);
-  for (int i = 0; i < tokens; ++i) generator.append(one);
+  write(generator, tokens);
   for (const auto& [op, ms] : generator.profile_ms()) result.op_ms[op] = ms / tokens;
   return result;
 }

@@ -12,7 +12,6 @@
 namespace hone {
 namespace {
 
-constexpr double logits_bound = 1e-4, loss_bound = 1e-5, gradient_bound = 1e-4, losses_bound = 1e-3;
 constexpr int adamw_steps = 10;
 
 std::vector<float> values(const SafetensorsFile& file, const std::string& name) {
@@ -40,11 +39,13 @@ class Comparison {
   Comparison(const SafetensorsFile& golden, const Model& model, const VerifyOptions& options)
       : golden_(golden),
         model_(model),
+        precision_(options.precision),
         batch_(read_golden_batch(golden)),
         plan_(model, plan_options(options)),
         trainer_(plan_) {}
 
   VerifyReport run() {
+    report_.bounds = verify_bounds(precision_);
     compare_logits();
     const auto losses = values(golden_, "losses");
     const float loss = values(golden_, "loss").at(0);
@@ -53,13 +54,12 @@ class Comparison {
     for (int i = 0; i < adamw_steps && i < static_cast<int>(losses.size()); ++i) {
       const StepResult done = trainer_.step(batch_.samples(), adamw);
       if (i == 0) {
-        note(report_.loss,
-             std::abs(done.loss - static_cast<double>(loss)) / std::abs(static_cast<double>(loss)),
-             loss_bound, "loss");
+        note(&VerifyErrors::loss,
+             std::abs(done.loss - static_cast<double>(loss)) / std::abs(static_cast<double>(loss)), "loss");
         compare_gradients();
       }
       const auto expected = static_cast<double>(losses[static_cast<std::size_t>(i)]);
-      note(report_.losses, std::abs(done.loss - expected) / std::abs(expected), losses_bound,
+      note(&VerifyErrors::losses, std::abs(done.loss - expected) / std::abs(expected),
            "loss of step " + std::to_string(i));
     }
     report_.ok = share_ <= 1;
@@ -71,6 +71,7 @@ class Comparison {
     TrainPlanOptions plan{.batch = batch_.count,
                           .micro_batch = batch_.count,
                           .seq = batch_.seq,
+                          .precision = precision_,
                           .threads = o.threads,
                           .isa = o.isa,
                           .decay_all = true,
@@ -86,22 +87,26 @@ class Comparison {
     return names;
   }
 
-  void note(double& most, double error, double bound, const std::string& what) {
-    most = std::max(most, error);
-    if (error / bound <= share_ && !report_.worst.empty()) return;
-    share_ = error / bound;
+  void note(double VerifyErrors::*kind, double error, const std::string& what) {
+    report_.errors.*kind = std::max(report_.errors.*kind, error);
+    const double share = error / report_.bounds.*kind;
+    if (share <= share_ && !report_.worst.empty()) return;
+    share_ = share;
     report_.worst = what;
   }
 
   void compare_logits() {
     auto expected = values(golden_, "out.logits");
     const auto& o = plan_.options();
-    auto found = logits_of(
-        model_, batch_.samples(),
-        {.seq = batch_.seq, .sizes = batch_.sizes, .threads = o.threads, .isa = isa_from_name(o.isa)});
+    auto found = logits_of(model_, batch_.samples(),
+                           {.seq = batch_.seq,
+                            .sizes = batch_.sizes,
+                            .precision = precision_,
+                            .threads = o.threads,
+                            .isa = isa_from_name(o.isa)});
     forget_padding(expected);
     forget_padding(found);
-    note(report_.logits, largest_difference(expected, found) / largest(expected), logits_bound, "logits");
+    note(&VerifyErrors::logits, largest_difference(expected, found) / largest(expected), "logits");
   }
 
   // What stands behind the end of a row says nothing.
@@ -123,13 +128,13 @@ class Comparison {
       std::vector<float> found(static_cast<std::size_t>(model_.size(name)));
       trainer_.read_gradient(name, found);
       const double scale = std::max(largest(expected), 1e-3 * most);
-      note(report_.gradients, largest_difference(expected, found) / scale, gradient_bound,
-           "gradient of " + name);
+      note(&VerifyErrors::gradients, largest_difference(expected, found) / scale, "gradient of " + name);
     }
   }
 
   const SafetensorsFile& golden_;
   const Model& model_;
+  Precision precision_;
   GoldenBatch batch_;
   TrainPlan plan_;
   Trainer trainer_;
@@ -138,6 +143,18 @@ class Comparison {
 };
 
 }  // namespace
+
+VerifyErrors verify_bounds(Precision precision) {
+  switch (precision) {
+    case Precision::f32:
+      return {.logits = 1e-4, .loss = 1e-5, .gradients = 1e-4, .losses = 1e-3};
+    case Precision::fp16:
+      return {.logits = 1e-2, .loss = 1e-3, .gradients = 1e-1, .losses = 5e-3};
+    case Precision::bf16:
+      return {.logits = 5e-2, .loss = 5e-3, .gradients = 3e-1, .losses = 2e-2};
+  }
+  return {};
+}
 
 VerifyReport verify(const std::string& model_folder, const std::string& golden_file,
                     const VerifyOptions& options) {

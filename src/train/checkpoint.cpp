@@ -2,9 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <cmath>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
 #include <vector>
@@ -13,7 +10,6 @@
 #include "file/atomic.hpp"
 #include "file/checksums.hpp"
 #include "file/hash.hpp"
-#include "file/json.hpp"
 #include "file/mapped.hpp"
 #include "file/safetensors.hpp"
 #include "model/model_impl.hpp"
@@ -21,7 +17,6 @@
 namespace hone {
 namespace {
 
-constexpr std::int64_t checkpoint_format = 2;
 constexpr const char* state_file = "state.json";
 constexpr const char* optimizer_file = "optimizer.safetensors";
 constexpr const char* packed_optimizer_file = "optimizer.safetensors.packed";
@@ -74,18 +69,16 @@ CheckpointTexts checkpoint_texts(const Trainer::Impl& trainer, CheckpointOptions
   CheckpointTexts texts = std::move(options.files);
   const Model::Impl& model = plan.model.impl();
   texts[model.config_file()] = saved_config(plan.model, plan.specs);
-  std::vector<std::string> names{model.weights_file(),
-                                 options.compress ? packed_optimizer_file : optimizer_file};
-  for (const auto& text : texts) names.push_back(text.first);
-  nlohmann::json state{
-      {"format", checkpoint_format}, {"steps", trainer.steps}, {"optimizer", plan.optimizer->name},
-      {"task", task_of(plan)},       {"files", names},         {"notes", options.notes}};
+  CheckpointState state{
+      .steps = trainer.steps,
+      .optimizer = plan.optimizer->name,
+      .task = task_of(plan),
+      .files = {model.weights_file(), options.compress ? packed_optimizer_file : optimizer_file},
+      .notes = std::move(options.notes)};
+  for (const auto& text : texts) state.files.insert(text.first);
   if (const LossScaler::State& s = trainer.scaler.state(); trainer.scales_losses() || s.skipped > 0)
-    state["loss_scaling"] = {{"log2_scale", std::ilogb(s.scale)},
-                             {"good_steps", s.good_steps},
-                             {"overflows", s.overflows},
-                             {"skipped", s.skipped}};
-  texts[state_file] = state.dump(2) + "\n";
+    state.scaling = s;
+  texts[state_file] = checkpoint_state_text(state);
   return texts;
 }
 
@@ -117,54 +110,24 @@ void write_checkpoint(const Trainer::Impl& trainer, const std::string& folder, c
 
 namespace {
 
-LossScaler::State scaling_state(const nlohmann::json& json, std::int64_t steps, const std::string& where) {
-  const auto whole = [&](const char* key) { return json_integer(json, key, where); };
-  const LossScaler::State s{.scale = std::ldexp(1.0f, static_cast<int>(whole("log2_scale"))),
-                            .good_steps = whole("good_steps"),
-                            .overflows = whole("overflows"),
-                            .skipped = whole("skipped")};
-  if (!std::isnormal(s.scale) || s.good_steps < 0 || s.overflows < 0 || s.skipped < 0 || s.skipped > steps)
-    throw Error(ErrorKind::input, {.what = "the state of the loss scaling is impossible",
-                                   .where = where,
-                                   .expected = "log2_scale from -126 to 127, counts from 0 to steps"});
-  return s;
-}
-
 // state.json, when it has been looked at against its digest.
-nlohmann::json read_state_json(const std::string& folder, Checksums& digests) {
+CheckpointState read_state(const std::string& folder, Checksums& digests) {
   const std::string where = folder + "/" + state_file;
   if (!is_file(folder + "/" + checksums_file) && is_file(where) && is_file(folder + "/state.safetensors"))
     throw Error(ErrorKind::input, {.what = "not a checkpoint that this version reads",
                                    .where = where,
-                                   .expected = fmt::format("format {}", checkpoint_format),
                                    .found = "an earlier format",
                                    .hint = "the hone that wrote it can finish the run"});
   digests = read_checksums(folder);
   require_checksum(where, digests[state_file]);
-  nlohmann::json state = read_json(where);
-  if (const std::int64_t format = json_integer(state, "format", where); format != checkpoint_format)
-    throw Error(ErrorKind::input, {.what = "not a checkpoint that this version reads",
-                                   .where = where,
-                                   .expected = fmt::format("format {}", checkpoint_format),
-                                   .found = std::to_string(format)});
-  return state;
+  return parse_checkpoint_state(read_file(where), where);
 }
 
 }  // namespace
 
 CheckpointState read_checkpoint_state(const std::string& folder) {
   Checksums digests;
-  const nlohmann::json json = read_state_json(folder, digests);
-  const std::string where = folder + "/" + state_file;
-  CheckpointState state{.steps = json_integer(json, "steps", where),
-                        .optimizer = json_string(json, "optimizer", where),
-                        .task = json_string(json, "task", where)};
-  const auto& notes = json_member(json, "notes", where);
-  for (const auto& item : notes.items())
-    state.notes[item.key()] = json_string(notes, item.key().c_str(), where);
-  if (json.contains("loss_scaling"))
-    state.scaling = scaling_state(json_member(json, "loss_scaling", where), state.steps, where);
-  return state;
+  return read_state(folder, digests);
 }
 
 std::optional<std::string> whole_file_of(const std::string& folder, const std::string& name) {
@@ -178,9 +141,8 @@ std::optional<std::string> whole_file_of(const std::string& folder, const std::s
 
 void require_whole_checkpoint(const std::string& folder) {
   Checksums digests;
-  const nlohmann::json state = read_state_json(folder, digests);
-  std::set<std::string> expected{state_file}, found;
-  for (const auto& name : json_member(state, "files", folder)) expected.insert(name.get<std::string>());
+  std::set<std::string> expected = read_state(folder, digests).files, found;
+  expected.insert(state_file);
   for (const auto& digest : digests) found.insert(digest.first);
   if (expected != found)
     refuse_altered(folder + "/" + checksums_file, fmt::format("{}", fmt::join(expected, ", ")),

@@ -8,17 +8,10 @@
 #include <optional>
 #include <string>
 
-#include "train/loss_scaler.hpp"
+#include "train/checkpoint_state.hpp"
 #include "train/trainer_impl.hpp"
 
 namespace hone {
-
-struct CheckpointState {
-  std::int64_t steps = 0;
-  std::string optimizer{}, task{};
-  std::map<std::string, std::string> notes{};
-  std::optional<LossScaler::State> scaling{};  // none: no step was ever scaled or skipped
-};
 
 // Texts by file name.
 using CheckpointTexts = std::map<std::string, std::string>;

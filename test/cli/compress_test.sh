@@ -12,6 +12,15 @@ grep -Eq "$keys" line || fail "keys: $(cat line)"
 [ "$("$hone" hash base)" = "$(cat base.hash)" ] || fail "the source changed"
 [ "$("$hone" hash half)" != "$(cat base.hash)" ] || fail "nothing was pruned"
 
+for key in prefill_tokens_per_s_before prefill_tokens_per_s_after decode_tokens_per_s_before decode_tokens_per_s_after; do
+  grep -Eq "\"$key\":[0-9]" line || fail "no $key: $(cat line)"
+done
+"$hone" prune base shown --sparsity 0.5 --eval-data text.txt --max-eval-tokens 1000 --speed-tokens 0 --report shown.html --json >line 2>err ||
+  fail "report: $(cat err)"
+! grep -q tokens_per_s line || fail "speed was not asked for: $(cat line)"
+grep -q "Smaller models" shown.html && grep -q "<span>prune</span> <span>base</span> <span>shown</span>" shown.html || fail "report: $(cat shown.html)"
+expect 1 "no such folder for the report" prune base new --sparsity 0.5 --report nowhere/r.html
+
 # without a text nothing is known of the quality, and it says so
 "$hone" prune base unmeasured --pattern 2:4 --json >line 2>err || fail "prune: $(cat err)"
 grep -q '"perplexity_before":null,"perplexity_after":null,"kl":null,"flipped":null' line || fail "keys: $(cat line)"

@@ -1,7 +1,11 @@
 // The fuzzers' entries on inputs made by hand, so that each ordinary test run goes through them.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
+
+#include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <map>
 
 #include <random>
 #include <vector>
@@ -195,6 +199,52 @@ TEST(BadInput, PackedFiles) {
   packer.finish(out);
   run_damaged(fuzz::packed_files, {reinterpret_cast<const char*>(out.data()), out.size()});
   EXPECT_FALSE(run(fuzz::packed_files, "HONEPK2\n" + std::string(24, '\xFF')));
+}
+
+TEST(BadInput, Checkpoints) {
+  const std::string digest(32, 'a');
+  run_damaged(fuzz::checkpoints, checkpoint_state_text({.steps = 7,
+                                                        .optimizer = "adamw",
+                                                        .task = "tokens ids below 9; loss x 1",
+                                                        .files = {"config.json", "model.safetensors"},
+                                                        .notes = {{"seed", "1"}},
+                                                        .scaling = LossScaler::State{.scale = 1024}}));
+  const auto with = [](const char* files, const char* notes, const char* rest) {
+    return fmt::format(
+        R"({{"format": 2, "steps": 7, "optimizer": "o", "task": "t", "files": {}, "notes": {}{}}})", files,
+        notes, rest);
+  };
+  EXPECT_TRUE(run(fuzz::checkpoints, with("[]", "{}", "")));
+  for (const auto& text :
+       {std::string(digest + "  a\n"), with("[1]", "{}", ""), with("{\"a\": 1}", "{}", ""),
+        with("[]", "[]", ""), with("[]", "{\"a\": 1}", ""), with("[]", "{}", R"(, "loss_scaling": 1)"),
+        with(
+            "[]", "{}",
+            R"(, "loss_scaling": {"log2_scale": 4294967300, "good_steps": 0, "overflows": 0, "skipped": 0})"),
+        with("[]", "{}", R"(, "steps": -1)")})
+    EXPECT_FALSE(run(fuzz::checkpoints, text)) << text;
+}
+
+// Whatever fuzzers found or start from.
+TEST(BadInput, FilesOfTheFuzzers) {
+  const std::map<std::string, Entry> entries{{"checkpoints", fuzz::checkpoints},
+                                             {"chat_template", fuzz::chat_template},
+                                             {"encoded_text", fuzz::encoded_text},
+                                             {"gguf", fuzz::gguf},
+                                             {"json", fuzz::json},
+                                             {"json_lines", fuzz::json_lines},
+                                             {"packed_files", fuzz::packed_files},
+                                             {"packed_shards", fuzz::packed_shards},
+                                             {"raw_shards", fuzz::raw_shards},
+                                             {"safetensors", fuzz::safetensors},
+                                             {"tokenizer_json", fuzz::tokenizer_json}};
+  std::size_t files = 0;
+  for (const auto& item : std::filesystem::recursive_directory_iterator(HONE_TEST_DATA "/fuzz")) {
+    if (!item.is_regular_file()) continue;
+    run(entries.at(item.path().parent_path().filename()), read_whole(item.path()));
+    ++files;
+  }
+  EXPECT_GE(files, 5u);
 }
 
 TEST(BadInput, JsonLines) {

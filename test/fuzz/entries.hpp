@@ -18,6 +18,7 @@
 #include "data/frame_cache.hpp"
 #include "data/json_lines.hpp"
 #include "data/raw_shard.hpp"
+#include "file/checksums.hpp"
 #include "file/gguf.hpp"
 #include "file/json.hpp"
 #include "file/safetensors.hpp"
@@ -25,6 +26,7 @@
 #include "hone/error.hpp"
 #include "hone/tokenizer.hpp"
 #include "text/tokenizer_impl.hpp"
+#include "train/checkpoint_state.hpp"
 
 namespace hone::fuzz {
 
@@ -226,6 +228,17 @@ inline bool packed_files(Bytes file) {
     const PackedFile packed(bytes);
     std::vector<std::byte> all(packed.size());
     packed.read(0, all);
+  });
+}
+
+// The texts of a checkpoint: what is read is what it says, written again.
+inline bool checkpoints(Bytes file) {
+  const std::string text(text_of(file));
+  passes([&] { require(checksum_lines(parse_checksums(text, "fuzz")) == text); });
+  return passes([&] {
+    const CheckpointState state = parse_checkpoint_state(text, "fuzz");
+    const std::string again = checkpoint_state_text(state);
+    require(checkpoint_state_text(parse_checkpoint_state(again, "fuzz")) == again);
   });
 }
 

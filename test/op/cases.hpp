@@ -8,6 +8,7 @@ namespace hone {
 void add_row_cases(DType dtype, std::vector<OpCase>& cases);     // norms, sums, embeddings, losses, updates
 void add_linear_cases(DType dtype, std::vector<OpCase>& cases);  // products and their gradients
 void add_coded_cases(DType dtype, std::vector<OpCase>& cases);   // products in whole numbers
+void add_int8_cases(DType dtype, std::vector<OpCase>& cases);    // both sides in eight bits
 void add_optimizer_cases(std::vector<OpCase>& cases);
 void add_attention_cases(DType dtype, std::vector<OpCase>& cases);  // with and without a cache
 
@@ -25,5 +26,12 @@ inline Input step(std::int32_t micro, std::int32_t first_sample = 0) {
 }
 // A sum that a micro-batch continues, or starts over what an earlier step left.
 inline Input sum(const Shape& shape) { return {op::f32(shape)}; }
+
+// So many normal numbers.
+inline std::vector<float> drawn(Stream& stream, std::int64_t count) {
+  std::vector<float> values(static_cast<std::size_t>(count));
+  for (float& x : values) x = stream.normal();
+  return values;
+}
 
 }  // namespace hone

@@ -9,15 +9,10 @@ namespace {
 void fill_coded(const Call& c, DType weight, std::int64_t columns) {
   using In = op::CodedLinearInputs;
   Stream stream(stream_key("coded", 1));
-  const auto draw = [&](std::int64_t n) {
-    std::vector<float> values(static_cast<std::size_t>(n));
-    for (float& x : values) x = stream.normal();
-    return values;
-  };
   const Operand &codes = c.in[In::codes], &panels = c.in[In::panels];
   const std::int64_t K = codes.type.shape.last();
   const kernel::Element type = op::element(weight);
-  const std::vector<float> x = draw(codes.type.shape.elements()), w = draw(columns * K);
+  const std::vector<float> x = drawn(stream, codes.type.shape.elements()), w = drawn(stream, columns * K);
   ThreadPool pool(1);
   kernel::code_rows(
       {x.data(), kernel::Element::f32}, K, codes.type.shape.rows(),

@@ -17,6 +17,7 @@ std::vector<OpCase> cases_of(const OpRecord& op) {
     add_linear_cases(dtype, all);
     add_attention_cases(dtype, all);
     add_coded_cases(dtype, all);
+    add_int8_cases(dtype, all);
   }
   add_optimizer_cases(all);
   std::erase_if(all, [&](const OpCase& c) { return c.op != &op; });

@@ -100,13 +100,6 @@ std::string contents(const std::string& path) {
   return s.str();
 }
 
-std::string fresh_folder(const char* name) {
-  std::string folder = testing::TempDir() + name;
-  for (const char* n : {"", ".1", ".2"})
-    std::remove((folder + "/events.out.tfevents.1700000000.hone" + n).c_str());
-  return folder;
-}
-
 TEST(Crc32c, KnownVectors) {
   EXPECT_EQ(crc32c(""), 0u);
   EXPECT_EQ(crc32c("123456789"), 0xe3069283u);
@@ -116,7 +109,8 @@ TEST(Crc32c, KnownVectors) {
 }
 
 TEST(EventWriter, WritesRecordsThatADecoderReads) {
-  const auto folder = fresh_folder("hone_events_a");
+  const TemporaryFolder temporary;
+  const std::string& folder = temporary.path();
   std::string path;
   {
     EventWriter w(folder, 1700000000.25);
@@ -145,7 +139,8 @@ TEST(EventWriter, WritesRecordsThatADecoderReads) {
 }
 
 TEST(EventWriter, FlushedRecordsAreInTheFile) {
-  EventWriter w(fresh_folder("hone_events_b"), 1700000000);
+  const TemporaryFolder folder;
+  EventWriter w(folder.path(), 1700000000);
   EXPECT_EQ(records(contents(w.path())).size(), 1u);
   w.scalar("a", 1, 1, 1700000000);
   w.flush();
@@ -153,13 +148,15 @@ TEST(EventWriter, FlushedRecordsAreInTheFile) {
 }
 
 TEST(EventWriter, NeverTouchesAnEarlierFile) {
-  const auto folder = fresh_folder("hone_events_c");
+  const TemporaryFolder temporary;
+  const std::string& folder = temporary.path();
   EventWriter first(folder, 1700000000), second(folder, 1700000000);
   EXPECT_EQ(second.path(), first.path() + ".1");
 }
 
 TEST(EventWriter, ResumedRunMarksWhereItGoesOn) {
-  EventWriter w(fresh_folder("hone_events_d"), 1700000000, 60);
+  const TemporaryFolder folder;
+  EventWriter w(folder.path(), 1700000000, 60);
   const auto all = records(contents(w.path()));
   ASSERT_EQ(all.size(), 2u);
   auto event = message(all[1]);

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cmath>
 #include <fstream>
 #include <sstream>
@@ -91,6 +92,61 @@ TEST(HtmlReport, EscapesEverything) {
   EXPECT_EQ(html.find("<script"), std::string::npos);
 }
 
+std::vector<CompressionRow> smaller() {
+  return {{.name = "as trained",
+           .bytes = 8 << 20,
+           .bits_a_weight = 32,
+           .perplexity = 20.5,
+           .low = 19,
+           .high = 22},
+          {.name = "4 <bits>",
+           .bytes = 1 << 20,
+           .bits_a_weight = 4.25,
+           .perplexity = 21.25,
+           .low = 20,
+           .high = 23,
+           .kl = 0.0125,
+           .flipped = 0.031,
+           .prefill_tokens_per_s = 12345,
+           .decode_tokens_per_s = 678},
+          {.name = "unmeasured", .bytes = 2 << 20}};
+}
+
+TEST(HtmlReport, HasATableAndAPlotOfSmallerModels) {
+  const CompressionReport r{
+      .title = "int4 beside base", .command = "hone quantize", .rows = smaller(), .note = "on 9 tokens"};
+  RunReport run = example();
+  run.compressions = smaller();
+  for (const std::string& html : {html_compression_report(r), html_report(run)}) {
+    EXPECT_EQ(markup_fault(html), "");
+    for (const char* text : {"Smaller models", "8.00 MiB", "4.25", "20.00 to 23.00", "0.0125", "3.10 %",
+                             "12,345", "678", "4 &lt;bits&gt;", "MiB of weights"})
+      EXPECT_NE(html.find(text), std::string::npos) << text;
+    EXPECT_EQ(html.find("nan<"), std::string::npos);
+  }
+  EXPECT_NE(html_compression_report(r).find("on 9 tokens"), std::string::npos);
+  EXPECT_EQ(html_report(example()).find("Smaller models"), std::string::npos);
+}
+
+TEST(CompressionTable, HasARowATechniqueAndNoNumberThatIsUnknown) {
+  const std::string text = compression_table(smaller()).to_string();
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 5) << text;
+  EXPECT_EQ(text.find("nan"), std::string::npos) << text;
+  EXPECT_NE(text.find("12,345"), std::string::npos) << text;
+}
+
+TEST(LinePlot, LabelsStandBesidePointsAndNeverOnEachOther) {
+  LinePlot plot;
+  for (const char* name : {"first", "second"}) plot.series.push_back({.x = {1}, .y = {2}, .label = name});
+  const std::string svg = svg_line_plot(plot);
+  const auto height = [&](const std::string& name) {
+    const auto at = svg.rfind(" y=\"", svg.find(">" + name + "<"));
+    return std::stod(svg.substr(at + 4));
+  };
+  EXPECT_EQ(markup_fault(svg), "");
+  EXPECT_GE(height("second") - height("first"), 12);
+}
+
 TEST(HtmlReport, ManyPartsAreSummedUp) {
   auto r = example();
   r.op_ms.clear();
@@ -102,7 +158,8 @@ TEST(HtmlReport, ManyPartsAreSummedUp) {
 }
 
 TEST(WriteReport, ReplacesTheFileWholeAndLeavesNoOther) {
-  const std::string path = testing::TempDir() + "hone_report_test.html";
+  const TemporaryFolder folder;
+  const std::string path = folder.file("report.html");
   for (const char* title : {"first", "second"}) {
     RunReport r;
     r.title = title;
@@ -113,7 +170,6 @@ TEST(WriteReport, ReplacesTheFileWholeAndLeavesNoOther) {
   }
   struct stat st;
   EXPECT_NE(::stat((path + ".tmp").c_str(), &st), 0);
-  std::remove(path.c_str());
 }
 
 TEST(WriteReport, UnwritableFolderIsAnError) {

@@ -1,8 +1,10 @@
 // Generation by an encoder-decoder: the source is read once, the target step by step.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
 
+#include "../temporary_folder.hpp"
 #include "base/random.hpp"
 #include "hone/generate.hpp"
 #include "machine/isa.hpp"
@@ -23,16 +25,16 @@ Model golden(const std::string& name) {
 
 // Positions, scaled and tied embeddings, whose first weights tell tokens apart.
 Model tiny(const std::string& positions) {
-  const std::string path = testing::TempDir() + "/hone_encoder_decoder_" + positions + ".json";
-  std::FILE* file = std::fopen(path.c_str(), "w");
-  std::fprintf(file,
-               R"({"model_type": "torch_transformer", "d_model": 32, "nhead": 4, "num_encoder_layers": 2,
+  const TemporaryFolder folder;
+  const std::string path = folder.write(
+      "config.json",
+      fmt::format(
+          R"({{"model_type": "torch_transformer", "d_model": 32, "nhead": 4, "num_encoder_layers": 2,
                    "num_decoder_layers": 2, "dim_feedforward": 64, "dropout": 0.1, "vocab_size": 50,
-                   "positions": "%s", "scale_embedding": true, "tie_word_embeddings": true,
+                   "positions": "{}", "scale_embedding": true, "tie_word_embeddings": true,
                    "max_position_embeddings": 150, "norm_first": true,
-                   "bos_token_id": %d, "eos_token_id": %d})",
-               positions.c_str(), begin_token, end_token);
-  std::fclose(file);
+                   "bos_token_id": {}, "eos_token_id": {}}})",
+          positions, begin_token, end_token));
   return from_config(path, {.seed = 5});
 }
 

@@ -17,8 +17,8 @@ void agrees(const std::string& model, Isa isa) {
   if (!cpu_has(isa)) GTEST_SKIP();
   const std::string folder = HONE_TEST_DATA "/models/" + model;
   const VerifyReport r = verify(folder, folder + "/golden.safetensors", {.isa = std::string(name(isa))});
-  EXPECT_TRUE(r.ok) << "logits " << r.logits << " loss " << r.loss << " gradients " << r.gradients
-                    << " losses " << r.losses << "; worst: " << r.worst;
+  EXPECT_TRUE(r.ok) << "logits " << r.errors.logits << " loss " << r.errors.loss << " gradients "
+                    << r.errors.gradients << " losses " << r.errors.losses << "; worst: " << r.worst;
 }
 
 TEST_P(Golden, Gpt2AgreesWithTheReferenceRun) { agrees("gpt2", GetParam()); }
@@ -37,6 +37,18 @@ TEST_P(Golden, DecodersAgreeWithTheReferenceRun) {
     SCOPED_TRACE(model);
     agrees(model, GetParam());
   }
+}
+
+TEST(Verify, LowerPrecisionsAreWithinBoundsThatFullOnesAreFarBelow) {
+  for (const Precision precision : {Precision::bf16, Precision::fp16})
+    for (const char* model : {"gpt2", "torch_transformer", "torch_transformer_pre_norm", "llama",
+                              "llama_yarn", "qwen2", "qwen3", "gemma3_text", "mistral"}) {
+      SCOPED_TRACE(model);
+      const std::string folder = HONE_TEST_DATA "/models/" + std::string(model);
+      const VerifyReport r = verify(folder, folder + "/golden.safetensors", {.precision = precision});
+      EXPECT_TRUE(r.ok) << r.worst;
+      EXPECT_GT(r.errors.logits, verify_bounds(Precision::f32).logits);  // it was that precision
+    }
 }
 
 // The numbers are of a model that drops nothing, whatever its config drops in training.

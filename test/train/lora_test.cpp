@@ -47,8 +47,8 @@ TEST_P(PeftGolden, LogitsLossGradientsAndLossesAgree) {
   if (!cpu_has(isa)) GTEST_SKIP();
   const std::string folder = HONE_TEST_DATA "/adapters/" + std::string(adapter);
   const VerifyReport r = verify(folder, folder + "/golden.safetensors", {.isa = std::string(name(isa))});
-  EXPECT_TRUE(r.ok) << "logits " << r.logits << " loss " << r.loss << " gradients " << r.gradients
-                    << " losses " << r.losses << "; worst: " << r.worst;
+  EXPECT_TRUE(r.ok) << "logits " << r.errors.logits << " loss " << r.errors.loss << " gradients "
+                    << r.errors.gradients << " losses " << r.errors.losses << "; worst: " << r.worst;
 }
 
 INSTANTIATE_TEST_SUITE_P(Each, PeftGolden,

@@ -1,4 +1,4 @@
-// gemm_tile.hpp for AVX-512: 8 rows x 1, 2 or 3 vectors of f32 or of pairs of bf16.
+// gemm_tile.hpp for AVX-512: 8 rows x 1, 2 or 3 vectors of f32, of pairs of bf16 or of four int8.
 //
 // g++ 12 spills an 8 x 48 kernel of intrinsics (57 % of the limit), hence assembly: 96 to 100 %. Registers:
 // row r's accumulators are the next 1, 2 or 3 of zmm0..23, B is zmm24..26, broadcasts alternate between two.
@@ -103,6 +103,7 @@ HONE_INLINE void multiply_vectors(const TileProduct& t) {
   if constexpr (vectors == 1 && pair == 2) HONE_TILE(1, "vdpbf16ps");
   if constexpr (vectors == 2 && pair == 2) HONE_TILE(2, "vdpbf16ps");
   if constexpr (vectors == 3 && pair == 2) HONE_TILE(3, "vdpbf16ps");
+  if constexpr (vectors == 3 && pair == 4) HONE_TILE(3, "vpdpbusd");  // A unsigned, B signed (int8_tile.hpp)
 }
 
 }  // namespace hone::kernel::HONE_ISA

@@ -1,0 +1,80 @@
+// A tile of sums of codes' products: some rows of A, unsigned, times the 48 columns of a panel, signed.
+#pragma once
+#include "kernel/isa/gemm_tile.hpp"
+
+namespace hone::kernel::HONE_ISA {
+
+// int8_codes_above_zero: x is multiplied as it stands, 128 too much; else about zero, and nothing is to be
+// taken off.
+#if defined(__AVX512VNNI__)
+
+// dpbusd multiplies four neighbours: the loop of gemm_tile_avx512.hpp with another instruction.
+constexpr std::int64_t int8_rows = tile_rows;
+constexpr bool int8_codes_above_zero = true;
+HONE_INLINE void multiply_int8(const std::uint8_t* a, std::int64_t K, const std::byte* codes,
+                               std::int32_t* tile) {
+  multiply_vectors<3, 4>({.a = a,
+                          .a_row_bytes = K,
+                          .a_unit_bytes = 4,
+                          .b = reinterpret_cast<const std::uint32_t*>(codes),
+                          .units = K / 4,
+                          .c = reinterpret_cast<float*>(tile),
+                          .c_stride = 48,
+                          .from_c = false,
+                          .add_to_c = false});
+}
+
+#elif defined(__AVX2__)
+
+// maddubs adds two products in 16 bits, and saturates: so it gets magnitudes of the weight, at most 127, and
+// x about zero with the weight's signs, and 2 * 127 * 127 fits.
+constexpr std::int64_t int8_rows = 4;
+constexpr bool int8_codes_above_zero = false;
+constexpr int int8_vectors = 2;  // of 8 columns, at once
+HONE_INLINE void multiply_int8(const std::uint8_t* a, std::int64_t K, const std::byte* codes,
+                               std::int32_t* tile) {
+  const __m256i ones = _mm256_set1_epi16(1), zero = _mm256_set1_epi8(-128);
+  for (std::int64_t v = 0; v < 48; v += 8 * int8_vectors) {
+    __m256i sum[int8_rows][int8_vectors] = {};
+    const std::byte* at = codes + 4 * v;
+    for (std::int64_t k = 0; k < K; k += 4, at += 4 * 48) {
+      __m256i w[int8_vectors], magnitude[int8_vectors];
+#pragma GCC unroll 4
+      for (int i = 0; i < int8_vectors; ++i) {
+        w[i] = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at + 32 * i));
+        magnitude[i] = _mm256_abs_epi8(w[i]);
+      }
+#pragma GCC unroll 8
+      for (int r = 0; r < int8_rows; ++r) {
+        std::int32_t four;
+        std::memcpy(&four, a + r * K + k, sizeof four);
+        const __m256i x = _mm256_xor_si256(_mm256_set1_epi32(four), zero);
+#pragma GCC unroll 4
+        for (int i = 0; i < int8_vectors; ++i) {
+          const __m256i two = _mm256_maddubs_epi16(magnitude[i], _mm256_sign_epi8(x, w[i]));
+          sum[r][i] = _mm256_add_epi32(sum[r][i], _mm256_madd_epi16(two, ones));
+        }
+      }
+    }
+    for (int r = 0; r < int8_rows; ++r) std::memcpy(tile + r * 48 + v, sum[r], sizeof sum[r]);
+  }
+}
+
+#else
+
+constexpr std::int64_t int8_rows = 4;
+constexpr bool int8_codes_above_zero = false;
+HONE_INLINE void multiply_int8(const std::uint8_t* a, std::int64_t K, const std::byte* codes,
+                               std::int32_t* tile) {
+  for (std::int64_t r = 0; r < int8_rows; ++r)
+    for (std::int64_t j = 0; j < 48; ++j) {
+      std::int32_t sum = 0;
+      for (std::int64_t k = 0; k < K; ++k)
+        sum += (a[r * K + k] - 128) * static_cast<std::int8_t>(codes[k / 4 * 4 * 48 + 4 * j + k % 4]);
+      tile[r * 48 + j] = sum;
+    }
+}
+
+#endif
+
+}  // namespace hone::kernel::HONE_ISA
