@@ -161,9 +161,9 @@ std::vector<std::string> Storing::notes(const std::vector<SparseLayer>& layers) 
                     expanded, sparse));
   if (const std::int64_t four = four_bit_bytes(elements); sparse > 0 && four < bytes)
     notes.push_back(fmt::format(
-        "dense in 4 bits these {} matrices would take {:.1f} MB, not {:.1f}, and each token would read "
-        "less: compare with hone quantize --bits 4",
-        sparse, static_cast<double>(four) / 1e6, static_cast<double>(bytes) / 1e6));
+        "dense in 4 bits these {} matrices would take {:.0f} % of what they take sparse, and each token "
+        "would read less: compare with hone quantize --bits 4",
+        sparse, 100 * static_cast<double>(four) / static_cast<double>(bytes)));
   return notes;
 }
 

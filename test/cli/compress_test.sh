@@ -50,6 +50,18 @@ grep -q '"n_layer": 1' layers/config.json || fail "layers: $(cat layers/config.j
 expect 2 "keep-zeros" train --model half --data text.txt --out healed --steps 5 --batch 4 --seq 32 --warmup 0
 expect 2 "zeros do not stay" train --model half --data text.txt --out new --seq 32 --keep-zeros --optimizer muon
 
+# without their zeros
+"$hone" prune base sparse --sparsity 0.5 --storage auto --json >line 2>err || fail "prune --storage: $(cat err)"
+grep -q '"layers":.*"storage":"bitmap".*"break_even":' line || fail "layers: $(cat line)"
+[ "$("$hone" hash sparse)" = "$("$hone" hash half)" ] || fail "other numbers without zeros"
+"$hone" prune base table --sparsity 0.5 --storage csr >out 2>err || fail "$(cat err)"
+grep -q "break-even" out || fail "no table: $(cat out)"
+"$hone" quantize sparse eight --bits 8 --group 32 --storage auto --json >line 2>err || fail "quantize --storage: $(cat err)"
+"$hone" quantize half plain-eight --bits 8 --group 32 >/dev/null 2>&1 || fail "quantize"
+[ "$("$hone" hash eight)" = "$("$hone" hash plain-eight)" ] || fail "other codes without zeros"
+expect 2 "nearest is bitmap" prune base new --storage bitmp
+expect 3 "four neighbours" prune base new --storage 2:4
+
 # what cannot be written leaves nothing
 (ulimit -f 200; expect 1 "" prune base new --sparsity 0.5) || exit 1
 
