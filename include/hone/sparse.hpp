@@ -1,9 +1,10 @@
 // Weights of which many are zero, kept without their zeros: smaller files, and less to read for each token.
 //
-//   const hone::Pruned pruned = hone::prune(model, text, {.method = "sparsegpt"});
-//   const hone::Sparse sparse = hone::store_sparse(pruned.model, "auto");
-//   for (const hone::SparseLayer& l : sparse.layers) std::printf("%s %s %ld\n", l.name.c_str(),
-//   l.storage.c_str(), long(l.bytes)); sparse.model.save("small");
+//   const hone::Pruned pruned = hone::prune(hone::open("model"), {.sparsity = 0.5});
+//   const hone::Sparse sparse = hone::store_sparse(pruned.model);
+//   for (const hone::SparseLayer& layer : sparse.layers)
+//     std::printf("%s %s %ld\n", layer.name.c_str(), layer.storage.c_str(), long(layer.bytes));
+//   sparse.model.save("small");
 //
 // Values keep their bits: f32, bf16 and f16 as they are, eight bits as codes. A weight that is read sparse
 // computes what the dense one does, bit for bit.

@@ -171,6 +171,7 @@ Model open_custom(const std::string& folder, const std::function<Model(std::int6
   const auto& specs = model.impl().specs;
   NamedTensors tensors = named_tensors(*files, {}, specs);
   MappedWeights own = map_weights(tensors, types, specs, where);
+  WeightStore store = store_of(files, tensors, specs, std::move(own));
   require_same_architecture(config.value(architecture_key, nlohmann::json()),
                             nlohmann::json::parse(model.config_json()).at(architecture_key), where);
   for (const auto& [name, t] : tensors)
@@ -180,7 +181,7 @@ Model open_custom(const std::string& folder, const std::function<Model(std::int6
                                      .expected = "only the architecture's weights",
                                      .found = "tensor " + t.entry->name,
                                      .hint = "open it with the architecture that it was saved by"});
-  return with_weights(model, store_of(files, std::move(tensors), specs, std::move(own)));
+  return with_weights(model, std::move(store));
 }
 
 }  // namespace
