@@ -54,7 +54,7 @@ expect 2 "zeros do not stay" train --model half --data text.txt --out new --seq 
 "$hone" prune base sparse --sparsity 0.5 --storage auto --json >line 2>err || fail "prune --storage: $(cat err)"
 grep -q '"layers":.*"storage":"bitmap".*"break_even":' line || fail "layers: $(cat line)"
 [ "$("$hone" hash sparse)" = "$("$hone" hash half)" ] || fail "other numbers without zeros"
-"$hone" prune base table --sparsity 0.5 --storage csr >out 2>err || fail "$(cat err)"
+"$hone" prune base by-column --sparsity 0.9 --storage csr >out 2>err || fail "$(cat err)"
 grep -q "break-even" out || fail "no table: $(cat out)"
 "$hone" quantize sparse eight --bits 8 --group 32 --storage auto --json >line 2>err || fail "quantize --storage: $(cat err)"
 "$hone" quantize half plain-eight --bits 8 --group 32 >/dev/null 2>&1 || fail "quantize"
