@@ -17,6 +17,10 @@ struct CalibrationOptions {
   std::int64_t seq = 512;  // at most the model's context
   int threads = 0;         // 0: all cores
   std::string isa{};       // of instruction_sets(); empty: the best that this CPU has
+  // A file for what is measured: made where it is not there, else used, if it is of this model, text and
+  // sample (Error(input) where it is not). Layers are then weighed as the unchanged model has them; without,
+  // each as those before it, already compressed, leave its inputs.
+  std::string kept{};
   std::function<void(std::int64_t done, std::int64_t all)> progress{};  // parts of the model
 };
 

@@ -185,6 +185,10 @@ void CompressArguments::add_to(Command& c, const std::string& learns) {
   c.add_option("--data", options.data,
                learns.empty() ? "text whose last tenth measures the quality, where --eval-data is not given"
                               : "text: of " + learns + "; its last tenth measures without --eval-data");
+  if (!learns.empty())
+    c.add_option(
+        "--calibration", calibration,
+        "file for what --data says of the model as it is: made where it is missing, else used again");
   c.add_option("--tokenizer", options.tokenizer, "byte, char or a tokenizer.json, for a model that has none");
   c.add_option("--threads", options.threads, "0: all cores; changes no number")->capture_default_str();
   add_isa(c, options.isa);
@@ -213,6 +217,7 @@ void CompressArguments::add_quality_to(Command& c) {
 void CompressArguments::set(CalibrationOptions& sample, const std::string& what) const {
   sample.threads = options.threads;
   sample.isa = options.isa;
+  sample.kept = calibration;
   sample.progress = counted(what);
 }
 

@@ -13,7 +13,7 @@
 namespace hone::cli {
 
 struct CompressArguments {
-  std::string in, out, max_loss_increase, report_file;
+  std::string in, out, max_loss_increase, report_file, calibration;
   CompressOptions options;
   bool json = false;
   std::string storage = "dense";    // of what is zero, where add_storage_to() was called

@@ -5,8 +5,10 @@
 #include <set>
 
 #include "base/float_mode.hpp"
+#include "compress/kept_moments.hpp"
 #include "compress/segments.hpp"
 #include "exec/feed.hpp"
+#include "file/mapped.hpp"
 #include "ir/op_record.hpp"
 #include "model/model_impl.hpp"
 #include "model/model_weights.hpp"
@@ -105,6 +107,7 @@ class Sample {
   }
 
   std::int64_t seq() const { return seq_; }
+  std::int64_t windows() const { return windows_; }
   std::int64_t together() const { return together_; }
   std::int64_t positions() const { return windows_ * seq_; }
 
@@ -205,14 +208,13 @@ std::vector<float> Moments::squares() const {
   return all;
 }
 
-void calibrate(const Model& model, const Text& text, const CalibrationOptions& o,
-               const std::function<NewWeights(const LayerMoments&)>& visit) {
-  const FloatModeGuard guard;
-  require_language_model(model);
-  require_vocabulary(model, text.tokenizer(), text.path());
-  Sample sample(model, text, o);
+namespace {
+
+using Visit = std::function<NewWeights(const LayerMoments&)>;
+
+void measure(const Model& model, Sample& sample, const std::vector<Segment>& segments,
+             const CalibrationOptions& o, const Visit& visit) {
   const ExecOptions options = exec_options(o.threads, o.isa);
-  const std::vector<Segment> segments = segments_of(forward_program(model, sample));
   for (std::size_t s = 0; s < segments.size(); ++s) {
     Program plain = segments[s].program, measured = plain;
     std::map<std::string, std::string> shared;
@@ -236,6 +238,71 @@ void calibrate(const Model& model, const Text& text, const CalibrationOptions& o
     sample.keep_only(needed_from(segments, s + 1));
     if (o.progress) o.progress(static_cast<std::int64_t>(s) + 1, static_cast<std::int64_t>(segments.size()));
   }
+}
+
+// The products of a part of the model: by weight, the first one by name of those that multiply the same
+// input; and how wide that is.
+struct Products {
+  std::map<std::string, std::string> first;
+  std::vector<MomentsSpec> inputs;
+};
+Products products_of(const Segment& segment) {
+  Program measured = segment.program;
+  std::map<std::string, std::string> shared, names;
+  add_moments(measured, shared);
+  Products products;
+  for (const auto& [weight, of] : shared) {
+    const auto [name, is_new] = names.emplace(of, weight);
+    products.first[weight] = name->second;
+    if (!is_new) continue;
+    for (const TensorDef& t : measured.tensors)
+      if (t.name == moments_name(of) && t.alias == Alias::none)
+        products.inputs.push_back({weight, t.type.shape[0]});
+  }
+  return products;
+}
+
+// From the file, which is made where it is not there: moments of the model as it is, whatever `visit` makes.
+void reuse(const Model& model, const Text& text, Sample& sample, const std::vector<Segment>& segments,
+           const CalibrationOptions& o, const Visit& visit) {
+  const MomentsOf of{model.weights_hash(), text.digest(), sample.windows(), sample.seq()};
+  if (!is_file(o.kept)) {
+    std::vector<MomentsSpec> specs;
+    for (const Segment& segment : segments)
+      for (MomentsSpec& spec : products_of(segment).inputs) specs.push_back(std::move(spec));
+    MomentsWriter writer(o.kept, of, specs);
+    measure(model, sample, segments, o, [&](const LayerMoments& layer) {
+      writer.add(layer);
+      return NewWeights{};
+    });
+    writer.commit();
+  }
+  const MomentsFile file(o.kept, of);
+  for (const Segment& segment : segments) {
+    LayerMoments layer{.name = segment.name, .program = &segment.program};
+    std::map<std::string, std::shared_ptr<const Moments>> read;
+    for (const auto& [weight, first] : products_of(segment).first) {
+      auto& moments = read[first];
+      if (!moments) moments = std::make_shared<const Moments>(file.read(first, sample.positions()));
+      layer.inputs[weight] = moments;
+    }
+    require_finite(layer);
+    if (!layer.inputs.empty()) visit(layer);
+  }
+}
+
+}  // namespace
+
+void calibrate(const Model& model, const Text& text, const CalibrationOptions& o, const Visit& visit) {
+  const FloatModeGuard guard;
+  require_language_model(model);
+  require_vocabulary(model, text.tokenizer(), text.path());
+  Sample sample(model, text, o);
+  const std::vector<Segment> segments = segments_of(forward_program(model, sample));
+  if (o.kept.empty())
+    measure(model, sample, segments, o, visit);
+  else
+    reuse(model, text, sample, segments, o, visit);
 }
 
 }  // namespace hone

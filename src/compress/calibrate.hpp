@@ -45,7 +45,8 @@ struct LayerMoments {
 using NewWeights = std::map<std::string, std::vector<float>>;
 
 // Calls `visit` for each part of the model that has products, in order. Error(input) where the text is
-// shorter than one window.
+// shorter than one window. With `options.kept` moments come from that file, which is made where it is not
+// there; they are the unchanged model's then, and nothing is run for new weights.
 void calibrate(const Model& model, const Text& text, const CalibrationOptions& options,
                const std::function<NewWeights(const LayerMoments&)>& visit);
 

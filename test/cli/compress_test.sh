@@ -50,6 +50,13 @@ grep -q '"n_layer": 1' layers/config.json || fail "layers: $(cat layers/config.j
 expect 2 "keep-zeros" train --model half --data text.txt --out healed --steps 5 --batch 4 --seq 32 --warmup 0
 expect 2 "zeros do not stay" train --model half --data text.txt --out new --seq 32 --keep-zeros --optimizer muon
 
+# one calibration for several methods
+"$hone" quantize base by-gptq --bits 4 --group 32 --method gptq --data text.txt --seq 64 --windows 8 --calibration moments >/dev/null 2>err || fail "$(cat err)"
+cp moments moments.first
+"$hone" prune base by-wanda --method wanda --data text.txt --seq 64 --windows 8 --calibration moments >/dev/null 2>err || fail "$(cat err)"
+cmp moments moments.first || fail "the calibration was made again"
+expect 3 "another sample" prune base new --method wanda --data text.txt --seq 32 --windows 8 --calibration moments
+
 # without their zeros
 "$hone" prune base sparse --sparsity 0.5 --storage auto --json >line 2>err || fail "prune --storage: $(cat err)"
 grep -q '"layers":.*"storage":"bitmap".*"break_even":' line || fail "layers: $(cat line)"

@@ -5,6 +5,7 @@
 
 #include <cmath>
 
+#include "../temporary_folder.hpp"
 #include "hone/error.hpp"
 
 namespace hone {
@@ -52,6 +53,50 @@ TEST(Calibrate, MomentsAreThoseOfASumByHand) {
   EXPECT_EQ(found.positions, windows * seq);
   for (std::size_t i = 0; i < sum.size(); ++i)
     ASSERT_NEAR(found.sum[i], sum[i], 2e-4 * (1 + std::abs(sum[i]))) << i;
+}
+
+// What the file has is what was measured, also where the visitor changed weights; another model's, text's or
+// sample's is refused, and so is a damaged one.
+TEST(Calibrate, KeptMomentsAreThoseThatWereMeasured) {
+  const TemporaryFolder folder;
+  const Model model = preset("llama-tiny", {.vocab_size = 256, .seed = 5});
+  const Text text = Text::of(letters(900));
+  CalibrationOptions o{.windows = 3, .seq = 32};
+  const auto measured = moments_of(model, text, o);
+  o.kept = folder.file("moments.safetensors");
+  const auto same = [&](const std::map<std::string, std::shared_ptr<const Moments>>& found) {
+    ASSERT_EQ(found.size(), measured.size());
+    for (const auto& [name, m] : measured) {
+      EXPECT_EQ(found.at(name)->sum, m->sum) << name;
+      EXPECT_EQ(found.at(name)->positions, m->positions);
+    }
+    EXPECT_EQ(found.at("model.layers.1.mlp.gate_proj.weight"), found.at("model.layers.1.mlp.up_proj.weight"));
+  };
+  same(moments_of(model, text, o));
+  const std::string bytes = read_whole(o.kept);
+  std::size_t visits = 0;
+  calibrate(model, text, o, [&](const LayerMoments& layer) {
+    ++visits;
+    NewWeights zeros;
+    for (const auto& [name, m] : layer.inputs) zeros[name].resize(static_cast<std::size_t>(model.size(name)));
+    return zeros;
+  });
+  EXPECT_GT(visits, 2u);
+  same(moments_of(model, text, o));
+  EXPECT_EQ(read_whole(o.kept), bytes);  // used, not made again
+
+  const auto refused = [&](const Model& m, const Text& t, CalibrationOptions other) {
+    other.kept = o.kept;
+    return error_of(ErrorKind::input, [&] { moments_of(m, t, other); });
+  };
+  EXPECT_NE(refused(preset("llama-tiny", {.vocab_size = 256, .seed = 6}), text, o).find("another model"),
+            std::string::npos);
+  EXPECT_NE(refused(model, Text::of(letters(901)), o).find("another text"), std::string::npos);
+  EXPECT_NE(refused(model, text, {.windows = 2, .seq = 32}).find("another sample"), std::string::npos);
+  folder.write("moments.safetensors", bytes.substr(0, bytes.size() / 2));
+  refused(model, text, o);
+  folder.write("moments.safetensors", "no such file");
+  refused(model, text, o);
 }
 
 TEST(Calibrate, ProductsOfOneInputShareTheirMoments) {

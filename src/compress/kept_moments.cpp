@@ -1,0 +1,88 @@
+#include "compress/kept_moments.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "hone/error.hpp"
+
+namespace hone {
+namespace {
+
+constexpr const char* format = "hone moments 1";
+
+std::map<std::string, std::string> metadata_of(const MomentsOf& of) {
+  return {{"format", format},
+          {"model", of.model},
+          {"text", of.text},
+          {"windows", std::to_string(of.windows)},
+          {"seq", std::to_string(of.seq)}};
+}
+
+std::int64_t triangle(std::int64_t width) { return width * (width + 1) / 2; }
+
+std::vector<SafetensorsSpec> tensors_of(const std::vector<MomentsSpec>& specs) {
+  std::vector<SafetensorsSpec> tensors;
+  for (const MomentsSpec& spec : specs) tensors.push_back({spec.weight, "F32", {triangle(spec.width)}});
+  return tensors;
+}
+
+std::int64_t width_of(std::int64_t elements) {
+  return std::lround((std::sqrt(8 * static_cast<double>(elements) + 1) - 1) / 2);
+}
+
+}  // namespace
+
+MomentsWriter::MomentsWriter(const std::string& path, const MomentsOf& of,
+                             const std::vector<MomentsSpec>& specs)
+    : file_(path, tensors_of(specs), metadata_of(of)) {}
+
+void MomentsWriter::add(const LayerMoments& layer) {
+  std::set<const Moments*> seen;
+  for (const auto& [weight, moments] : layer.inputs) {
+    if (!seen.insert(moments.get()).second) continue;
+    for (std::int64_t i = 0; i < moments->width; ++i)
+      file_.write(weight, std::as_bytes(std::span(moments->sum)
+                                            .subspan(static_cast<std::size_t>(i * moments->width),
+                                                     static_cast<std::size_t>(i + 1))));
+  }
+}
+
+MomentsFile::MomentsFile(const std::string& path, const MomentsOf& of) : file_(path) {
+  static const std::map<std::string, std::string> meant{{"format", "is of another kind"},
+                                                        {"model", "was measured on another model"},
+                                                        {"text", "was measured on another text"},
+                                                        {"windows", "was measured on another sample"},
+                                                        {"seq", "was measured on another sample"}};
+  for (const auto& [key, expected] : metadata_of(of)) {
+    const auto found = file_.metadata().find(key);
+    if (found != file_.metadata().end() && found->second == expected) continue;
+    throw Error(ErrorKind::input, {.what = "the calibration " + meant.at(key),
+                                   .where = path,
+                                   .expected = key + " " + expected,
+                                   .found = found == file_.metadata().end() ? "none" : found->second,
+                                   .hint = "name another file, which will be made, or remove this one"});
+  }
+}
+
+Moments MomentsFile::read(const std::string& weight, std::int64_t positions) const {
+  const SafetensorsEntry& entry = file_.at(weight);
+  const std::int64_t elements = entry.shape.size() == 1 ? entry.shape[0] : 0, width = width_of(elements);
+  if (entry.dtype != "F32" || elements < 1 || triangle(width) != elements)
+    throw Error(ErrorKind::input, {.what = "the calibration is damaged",
+                                   .where = file_.path() + ", tensor " + weight,
+                                   .expected = "F32 [K (K + 1) / 2]",
+                                   .found = type_text(entry.dtype, entry.shape)});
+  std::vector<float> rows(static_cast<std::size_t>(elements));
+  file_.read(entry, std::as_writable_bytes(std::span(rows)));
+  Moments m{.width = width,
+            .positions = positions,
+            .sum = std::vector<float>(static_cast<std::size_t>(width * width))};
+  std::size_t at = 0;
+  for (std::int64_t i = 0; i < width; ++i)
+    for (std::int64_t j = 0; j <= i; ++j, ++at)
+      m.sum[static_cast<std::size_t>(i * width + j)] = m.sum[static_cast<std::size_t>(j * width + i)] =
+          rows[at];
+  return m;
+}
+
+}  // namespace hone
