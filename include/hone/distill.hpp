@@ -50,7 +50,7 @@ struct SoftLabels {
   std::vector<std::int32_t> ids{};  // the likeliest, ascending
   // Their probabilities at the loss's temperature, then that of all others; in f16's precision.
   std::vector<float> masses{};
-  Samples beside(Samples batch) const;  // the batch with these; they must outlive it
+  HONE_API Samples beside(Samples batch) const;  // the batch with these; they must outlive it
 };
 
 struct TeacherOptions {

@@ -70,6 +70,7 @@
 #include "hone/report.hpp"
 #include "hone/schedule.hpp"
 #include "hone/shards.hpp"
+#include "hone/sparse.hpp"
 #include "hone/text.hpp"
 #include "hone/tokenizer.hpp"
 #include "hone/train.hpp"

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <filesystem>
@@ -17,7 +18,62 @@ namespace {
 
 constexpr double none = std::numeric_limits<double>::quiet_NaN();
 
-std::string json_of(const CompressReport& r, const std::string& weights_hash) {
+std::vector<JsonLine> json_of(const std::vector<SparseLayer>& layers) {
+  std::vector<JsonLine> lines;
+  for (const SparseLayer& l : layers)
+    lines.push_back(JsonLine()
+                        .add("name", l.name)
+                        .add("storage", l.storage)
+                        .add("kept", l.kept)
+                        .add("bytes", l.bytes)
+                        .add("dense_bytes", l.dense_bytes)
+                        .add("break_even", l.break_even)
+                        .add("runs_sparse", l.runs_sparse));
+  return lines;
+}
+
+// "model.layers.12.mlp.up_proj.weight": "model.layers.*.mlp.up_proj.weight".
+std::string without_numbers(const std::string& name) {
+  std::string kind;
+  for (const char c : name) {
+    const bool digit = c >= '0' && c <= '9';
+    if (!digit || (kind.size() > 1 && kind.back() != '.' && kind.back() != '*'))
+      kind += c;
+    else if (kind.back() != '*')
+      kind += '*';
+  }
+  return kind;
+}
+
+// Weights of one kind and storage in a row.
+std::string table_of(const std::vector<SparseLayer>& layers) {
+  struct Row {
+    std::int64_t count = 0, bytes = 0, dense_bytes = 0;
+    double kept = 0, break_even = 0;
+  };
+  std::vector<std::pair<std::pair<std::string, std::string>, Row>> rows;
+  for (const SparseLayer& l : layers) {
+    const std::pair kind{without_numbers(l.name), l.storage};
+    auto found = std::ranges::find(rows, kind, [](const auto& row) { return row.first; });
+    if (found == rows.end()) found = rows.insert(found, {kind, {}});
+    Row& row = found->second;
+    ++row.count, row.bytes += l.bytes, row.dense_bytes += l.dense_bytes;
+    row.kept += l.kept, row.break_even += l.break_even;
+  }
+  Table table({"weights", "storage", "number", "bytes", "dense", "kept", "break-even"});
+  for (const auto& [kind, row] : rows) {
+    const auto mean = [&](double sum) {
+      return fmt::format("{:.1f} %", 100 * sum / static_cast<double>(row.count));
+    };
+    table.row({kind.first, kind.second, std::to_string(row.count),
+               human_bytes(static_cast<double>(row.bytes)), human_bytes(static_cast<double>(row.dense_bytes)),
+               mean(row.kept), mean(row.break_even)});
+  }
+  return table.to_string();
+}
+
+std::string json_of(const CompressReport& r, const std::vector<SparseLayer>& layers,
+                    const std::string& weights_hash) {
   const CompareReport* q = r.quality ? &*r.quality : nullptr;
   JsonLine line;
   line.add("bytes", r.bytes)
@@ -29,6 +85,7 @@ std::string json_of(const CompressReport& r, const std::string& weights_hash) {
       .add("seconds", r.seconds)
       .add("peak_bytes", r.peak_bytes);
   if (!weights_hash.empty()) line.add("weights_hash", weights_hash);
+  if (!layers.empty()) line.add("layers", json_of(layers));
   if (!q) return line.text();
   const auto speed = [&](const char* before, const char* after, double Speed::*part) {
     line.add(before, (*r.speed_before).*part).add(after, (*r.speed_after).*part);
@@ -187,9 +244,23 @@ void CompressArguments::print(const CompressReport& r, const std::string& to,
                                            .rows = {before_row(in, r), after_row(to, r)},
                                            .note = measured_by(r)});
   if (json)
-    cli::print(json_of(r, weights_hash));
+    cli::print(json_of(r, layers, weights_hash));
   else
-    print_text(table_of(to, r));
+    print_text((layers.empty() ? "" : table_of(layers)) + table_of(to, r));
+}
+
+void CompressArguments::add_storage_to(Command& c) {
+  c.add_option("--storage", storage,
+               fmt::format("of matrices with zeros: {}", fmt::join(sparse_storages(), ", ")))
+      ->capture_default_str();
+}
+
+Model CompressArguments::store(Model model) {
+  if (storage == "dense") return model;
+  Sparse sparse = store_sparse(model, storage);
+  print_notes(sparse.notes);
+  layers = std::move(sparse.layers);
+  return std::move(sparse.model);
 }
 
 }  // namespace hone::cli

@@ -2,11 +2,13 @@
 #pragma once
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "cli/command.hpp"
 #include "hone/calibration.hpp"
 #include "hone/compress.hpp"
 #include "hone/report.hpp"
+#include "hone/sparse.hpp"
 
 namespace hone::cli {
 
@@ -14,11 +16,16 @@ struct CompressArguments {
   std::string in, out, max_loss_increase, report_file;
   CompressOptions options;
   bool json = false;
-  std::string command;  // "quantize", and what was typed behind it
+  std::string storage = "dense";    // of what is zero, where add_storage_to() was called
+  std::vector<SparseLayer> layers;  // what store() made of it
+  std::string command;              // "quantize", and what was typed behind it
   std::function<std::string()> typed;
 
   // `learns`: what the method takes from --data, for the help; empty: nothing.
   void add_to(Command& command, const std::string& learns);
+  void add_storage_to(Command& command);
+  // The model in that storage, with notes; fills `layers`.
+  Model store(Model model);
   // Those by which quality is measured and said, and no others.
   void add_quality_to(Command& command);
   // The sample that a method learns from: threads and instruction set as all, a live line that says `what`.

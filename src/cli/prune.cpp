@@ -21,7 +21,8 @@ void run(Options o) {
   const Pruned pruned =
       text ? prune(compression.model(), *text, o.prune) : prune(compression.model(), o.prune);
   print_notes(pruned.notes);
-  o.compress.print(compression.finish(pruned.model));
+  const Model made = o.compress.store(pruned.model);
+  o.compress.print(compression.finish(made));
 }
 
 }  // namespace
@@ -45,6 +46,7 @@ void add_prune(Command& app) {
   c->add_option("--windows", o->prune.sample.windows, "of --data that are learned from")
       ->capture_default_str();
   c->add_option("--seq", o->prune.sample.seq, "tokens each of these has")->capture_default_str();
+  o->compress.add_storage_to(*c);
   c->callback([=] { run(*o); });
 }
 

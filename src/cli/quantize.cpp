@@ -27,7 +27,8 @@ void run(Options o) {
   const Compression compression = o.compress.open();
   const Quantized quantized = quantize(compression.model(), compression.text(), o.quantize);
   print_notes(quantized.notes);
-  o.compress.print(compression.finish(quantized.model));
+  const Model made = o.compress.store(quantized.model);
+  o.compress.print(compression.finish(made));
 }
 
 }  // namespace
@@ -62,6 +63,7 @@ void add_quantize(Command& app) {
   c->add_option("--precision", o->precision,
                 "of that training: f32, bf16, fp16, or auto: bf16 where this CPU has products in it")
       ->capture_default_str();
+  o->compress.add_storage_to(*c);
   c->callback([=] { run(*o); });
 }
 

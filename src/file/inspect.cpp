@@ -5,10 +5,10 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "file/block_types.hpp"
 #include "file/gguf.hpp"
 #include "file/json.hpp"
 #include "file/weight_files.hpp"
+#include "file/weight_types.hpp"
 
 namespace hone {
 namespace {
@@ -56,11 +56,11 @@ StoredValue stored_value(const GgufFile& file, const std::string& key, const Ggu
 
 namespace {
 
-BlockTypes block_types_beside(const std::string& folder) {
+WeightTypes weight_types_beside(const std::string& folder) {
   const std::string config_path = folder + "/config.json";
   if (!is_file(config_path)) return {};
   nlohmann::json config = read_json(config_path);
-  return config.is_object() ? take_block_types(config, config_path) : BlockTypes{};
+  return config.is_object() ? take_weight_types(config, config_path) : WeightTypes{};
 }
 
 }  // namespace
@@ -72,14 +72,15 @@ std::vector<StoredTensor> stored_tensors(const std::string& path) {
   };
   if (is_folder(path)) {
     const WeightFiles files(path);
-    const BlockTypes types = block_types_beside(path);
+    const WeightTypes types = weight_types_beside(path);
     for (const MappedTensor& t : files.tensors()) {
       add(*t.entry);
       const auto blocks = types.find(t.entry->name);
-      if (blocks == types.end() || t.entry->shape.empty()) continue;
-      all.back().dtype = name(blocks->second);
-      const std::int64_t elements = block_elements(blocks->second);
-      all.back().shape.back() = all.back().shape.back() / row_bytes(blocks->second, elements) * elements;
+      if (blocks == types.end() || blocks->second.sparse || t.entry->shape.empty()) continue;
+      const DType dtype = blocks->second.dtype;
+      all.back().dtype = name(dtype);
+      const std::int64_t elements = block_elements(dtype);
+      all.back().shape.back() = all.back().shape.back() / row_bytes(dtype, elements) * elements;
     }
   } else if (is_gguf(path)) {
     const GgufFile file(path);

@@ -7,7 +7,7 @@
 
 #include "base/types.hpp"
 #include "kernel/coded.hpp"
-#include "kernel/divide.hpp"
+#include "kernel/panel_tasks.hpp"
 
 namespace hone::kernel {
 namespace {
@@ -88,23 +88,7 @@ void code_rows(In x, std::int64_t stride, std::int64_t rows, const RowCodes& to,
   });
 }
 
-namespace {
-
-// A task is some panels by some rows: enough bytes of a weight that starting a stream does not count, few
-// enough that threads end together.
-constexpr std::int64_t task_bytes = 128 * 1024, tasks_per_thread = 4;
-
-std::int64_t task_panels(const CodedProduct& p, int threads) {
-  const std::int64_t panels = panel_count(p.product.N), bytes = shape_of(p.type, p.a.K).bytes();
-  if (p.product.M > 4) return panels_at_once;
-  return std::max<std::int64_t>(1,
-                                std::min(task_bytes / bytes, divide_up(panels, tasks_per_thread * threads)));
-}
-}  // namespace
-
-std::int64_t scratch_bytes(const CodedProduct& p, int threads) {
-  return p.product.M > 4 ? threads * panel_scratch_bytes : 0;
-}
+std::int64_t scratch_bytes(const CodedProduct& p, int threads) { return panel_scratch(p.product, threads); }
 
 void run(const CodedProduct& p, Isa isa, ThreadPool& pool, void* scratch) {
   const PanelTable& table = panel_table_of(isa);
@@ -112,14 +96,9 @@ void run(const CodedProduct& p, Isa isa, ThreadPool& pool, void* scratch) {
                              .a = p.a,
                              .shape = shape_of(p.type, p.a.K),
                              .panels = static_cast<const std::uint8_t*>(p.panels)};
-  const std::int64_t panels = panel_count(p.product.N), some = task_panels(p, pool.threads()),
-                     columns = divide_up(panels, some);
-  pool.run(columns * divide_up(p.product.M, panel_task_rows), [&](std::int64_t task, int thread) {
-    const std::int64_t first = task % columns * some, row = task / columns * panel_task_rows;
-    table.multiply(product, first, std::min(some, panels - first), row,
-                   std::min(panel_task_rows, p.product.M - row),
-                   static_cast<std::byte*>(scratch) + thread * panel_scratch_bytes);
-  });
+  run_panel_tasks(p.product, product.shape.bytes(), pool, scratch,
+                  [&](std::int64_t first, std::int64_t count, std::int64_t row, std::int64_t rows,
+                      void* own) { table.multiply(product, first, count, row, rows, own); });
 }
 
 }  // namespace hone::kernel

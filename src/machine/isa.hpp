@@ -10,7 +10,7 @@ enum class Isa {
   portable,     // any x86-64 (or other) CPU
   avx2,         // AVX2, FMA, F16C: from Haswell and Zen on
   avx512,       // AVX-512 F BW DQ VL: from Skylake-X on
-  avx512_bf16,  // and BF16, VNNI, VBMI: Cooper Lake, Sapphire Rapids, Zen 4
+  avx512_bf16,  // and BF16, VNNI, VBMI, VBMI2: Sapphire Rapids, Zen 4
 };
 
 inline constexpr std::array all_isas{Isa::portable, Isa::avx2, Isa::avx512,

@@ -7,10 +7,10 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
-#include "file/block_types.hpp"
 #include "file/gguf_writer.hpp"
 #include "file/mapped.hpp"
 #include "file/weight_files.hpp"
+#include "file/weight_types.hpp"
 #include "hone/nearest.hpp"
 #include "model/adapter.hpp"
 #include "model/companions.hpp"
@@ -193,7 +193,8 @@ ConvertReport to_folder(const Model& model, const std::string& from, const std::
                         const std::vector<ParameterSpec>& specs) {
   ConvertReport report;
   make_folders(to);
-  for (const ParameterSpec& spec : specs) {
+  const std::vector<ParameterSpec> filed = filed_weights(model, specs);
+  for (const ParameterSpec& spec : filed) {
     ++report.tensors;
     report.bytes += row_bytes(spec.dtype, spec.shape.elements());
   }
@@ -203,11 +204,11 @@ ConvertReport to_folder(const Model& model, const std::string& from, const std::
     model.impl().store.read_as_filed(spec, bytes);
     return bytes;
   };
-  save_weights(to, specs, read, SaveOptions{}.max_shard_bytes);
+  save_weights(to, filed, read, SaveOptions{}.max_shard_bytes);
   Json config = Json::parse(model.config_json());
   config.erase("torch_dtype");  // the key's old name
   config["dtype"] = config_type(specs);
-  add_block_types(config, block_types_of(specs));
+  add_weight_types(config, weight_types_of(model, filed));
   copy_tokenizer(from, to);
   write_file(to + "/config.json", config.dump(2) + "\n");
   return report;

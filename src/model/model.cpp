@@ -6,11 +6,11 @@
 #include <sstream>
 
 #include "base/float_mode.hpp"
-#include "file/block_types.hpp"
 #include "file/format.hpp"
 #include "file/gguf.hpp"
 #include "file/json.hpp"
 #include "file/mapped.hpp"
+#include "file/weight_types.hpp"
 #include "hone/nearest.hpp"
 #include "hone/version.hpp"
 #include "model/families.hpp"
@@ -313,7 +313,7 @@ Model from_config(const std::string& path, const ModelOptions& options) {
   if (known_format(read_head(path)).name == safetensors_name)
     refuse_file(path, "a model folder, or a config.json");
   auto config = read_json(path);
-  take_block_types(config, path);  // the weights are fresh ones
+  take_weight_types(config, path);  // the weights are fresh ones
   return from_json(std::move(config), options, path);
 }
 

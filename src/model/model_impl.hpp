@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "file/block_types.hpp"
+#include "file/weight_types.hpp"
 #include "hone/convert.hpp"
 #include "hone/model.hpp"
 #include "op/builder_state.hpp"
@@ -69,16 +69,20 @@ inline constexpr const char* architecture_key = "architecture";
 // Error(input) for a file that stands where a model does, with what it is and the folder that it may be of.
 [[noreturn]] void refuse_file(const std::string& path, const std::string& expected);
 
-// A model's weights in the types in which it is saved: f32, but of one that has weights in blocks each as its
-// store has it.
+// A model's weights in the types in which it is saved: f32, but of one that has weights in blocks or sparse
+// ones each as its store has it.
 std::vector<ParameterSpec> kept_weights(const Model& model);
+// Weights as a folder's files have them: of each that the store keeps sparse, in the type that it has there,
+// the components.
+std::vector<ParameterSpec> filed_weights(const Model& model, const std::vector<ParameterSpec>& weights);
 bool has_blocks(const Model& model);  // is one of its weights in blocks?
-BlockTypes block_types_of(const std::vector<ParameterSpec>& weights);
-// config.json as it stands beside weights of these types, or an adapter's config.
-std::string saved_config(const Model& model, const std::vector<ParameterSpec>& kept);
-// A folder of the model: of `kept`, its weights in the types in which `read` gives them, those that are
+// What config.json says of what files have: blocks and sparse weights.
+WeightTypes weight_types_of(const Model& model, const std::vector<ParameterSpec>& filed);
+// config.json as it stands beside what files have, or an adapter's config.
+std::string saved_config(const Model& model, const std::vector<ParameterSpec>& filed);
+// A folder of the model: of `filed`, its weights in the types in which `read` gives them, those that are
 // saved.
-void save_folder(const Model& model, const std::string& folder, const std::vector<ParameterSpec>& kept,
+void save_folder(const Model& model, const std::string& folder, const std::vector<ParameterSpec>& filed,
                  const WeightReader& read, const SaveOptions& options);
 
 // The model to `to`, a GGUF file or a folder by its name, with the tokenizer of `from`; in a folder weights

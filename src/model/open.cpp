@@ -8,8 +8,8 @@
 #include "file/mapped.hpp"
 #include "model/adapter.hpp"
 #include "model/model_impl.hpp"
-#include "store/mapped_blocks.hpp"
 #include "store/mapped_values.hpp"
+#include "store/mapped_weights.hpp"
 
 namespace hone {
 namespace {
@@ -79,27 +79,25 @@ void require_own_sizes(const Model& model, const ModelOptions& options, const st
   require("context", model.context(), options.context);
 }
 
-// Weights of these files; those of `types` are in blocks, and stay where they lie.
+// Weights of these files beside `own`: those in blocks or sparse, which stay where they lie.
 WeightStore store_of(std::shared_ptr<const WeightFiles> files, NamedTensors tensors,
-                     std::vector<ParameterSpec> specs, const BlockTypes& types,
-                     const std::string& config_path) {
-  MappedBlocks blocks = map_blocks(tensors, types, specs, config_path);
-  std::erase_if(specs, [&](const ParameterSpec& spec) { return types.contains(spec.name); });
+                     std::vector<ParameterSpec> specs, MappedWeights own) {
+  std::erase_if(specs, [&](const ParameterSpec& spec) { return own.weights.contains(spec.name); });
   const std::string path = files->path();
   WeightStore store = WeightStore::mapped(std::move(files), std::move(tensors), specs);
-  return blocks.weights.empty() ? store
-                                : store.with_stored(std::move(blocks.weights), path, blocks.beside_bytes);
+  return own.weights.empty() ? store : store.with_stored(std::move(own.weights), path, own.beside_bytes);
 }
 
 Model with_files(const Model& model, std::shared_ptr<const WeightFiles> files, NamedTensors tensors,
-                 const BlockTypes& types, const std::string& config_path) {
+                 const WeightTypes& types, const std::string& config_path) {
   const auto& specs = model.impl().specs;
+  MappedWeights own = map_weights(tensors, types, specs, config_path);
   const auto unused = unused_names(tensors, *model.impl().family_names, specs);
   auto impl = std::make_shared<Model::Impl>(model.impl());
   impl->notes.insert(impl->notes.end(), files->notes().begin(), files->notes().end());
   if (!unused.empty())
     impl->notes.push_back(files->path() + ": tensors that this model does not use: " + joined(unused));
-  impl->store = store_of(std::move(files), std::move(tensors), specs, types, config_path);
+  impl->store = store_of(std::move(files), std::move(tensors), specs, std::move(own));
   return Model(std::move(impl));
 }
 
@@ -131,7 +129,7 @@ Model open(const std::string& folder, const ModelOptions& options) {
                                   .dropout = options.dropout,
                                   .sequence_tokens = options.sequence_tokens};
   auto config = read_json(where);
-  const auto types = take_block_types(config, where);
+  const auto types = take_weight_types(config, where);
   Model model = from_json(config, open_options, where);
   require_own_sizes(model, options, folder);
   const auto files = std::make_shared<const WeightFiles>(folder);
@@ -159,7 +157,7 @@ Model open_custom(const std::string& folder, const std::function<Model(std::int6
   require_folder(folder);
   const std::string where = folder + "/config.json";
   auto config = read_json(where);
-  const auto types = take_block_types(config, where);
+  const auto types = take_weight_types(config, where);
   const std::string type = json_string(config, "model_type", where);
   if (type != "custom")
     throw Error(ErrorKind::input, {.what = "the folder holds a model of another architecture",
@@ -171,11 +169,13 @@ Model open_custom(const std::string& folder, const std::function<Model(std::int6
       make(json_integer(config, "vocab_size", where), json_integer(config, "n_positions", where));
   const auto files = std::make_shared<const WeightFiles>(folder);
   const auto& specs = model.impl().specs;
-  WeightStore store = store_of(files, named_tensors(*files, {}, specs), specs, types, where);
+  NamedTensors tensors = named_tensors(*files, {}, specs);
+  MappedWeights own = map_weights(tensors, types, specs, where);
+  WeightStore store = store_of(files, tensors, specs, std::move(own));
   require_same_architecture(config.value(architecture_key, nlohmann::json()),
                             nlohmann::json::parse(model.config_json()).at(architecture_key), where);
-  for (const MappedTensor& t : files->tensors())
-    if (!find_spec(specs, t.entry->name))
+  for (const auto& [name, t] : tensors)
+    if (!find_spec(specs, name))
       throw Error(ErrorKind::input, {.what = "the file holds a weight that the architecture lacks",
                                      .where = t.file->path(),
                                      .expected = "only the architecture's weights",

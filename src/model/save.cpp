@@ -3,9 +3,10 @@
 #include <nlohmann/json.hpp>
 
 #include "file/atomic.hpp"
-#include "file/block_types.hpp"
+#include "file/weight_types.hpp"
 #include "model/model_impl.hpp"
 #include "store/save_weights.hpp"
+#include "store/sparse_weight.hpp"
 
 namespace hone {
 namespace {
@@ -36,45 +37,65 @@ bool has_blocks(const Model& model) {
                              [](const auto& type) { return is_blocks(type.second); });
 }
 
-BlockTypes block_types_of(const std::vector<ParameterSpec>& weights) {
-  BlockTypes types;
-  for (const ParameterSpec& spec : weights)
-    if (is_blocks(spec.dtype)) types[spec.name] = spec.dtype;
+WeightTypes weight_types_of(const Model& model, const std::vector<ParameterSpec>& filed) {
+  WeightTypes types;
+  for (const ParameterSpec& spec : filed)
+    if (is_blocks(spec.dtype)) types[spec.name] = {spec.dtype};
+  for (const auto& [name, sparse] : model.impl().store.sparse_weights())
+    if (find_spec(filed, name + "." + sparse->parts.front().name)) types[name] = sparse->type;
   return types;
 }
 
 std::vector<ParameterSpec> kept_weights(const Model& model) {
   std::vector<ParameterSpec> specs = model.impl().specs;
-  if (!has_blocks(model)) return specs;
+  if (!has_blocks(model) && model.impl().store.sparse_weights().empty()) return specs;
   const auto types = model.impl().store.stored_types();
   for (ParameterSpec& spec : specs)
     if (const auto type = types.find(spec.name); type != types.end()) spec.dtype = type->second;
   return specs;
 }
 
+std::vector<ParameterSpec> filed_weights(const Model& model, const std::vector<ParameterSpec>& weights) {
+  const auto sparse = model.impl().store.sparse_weights();
+  std::vector<ParameterSpec> filed;
+  for (const ParameterSpec& spec : weights) {
+    const auto found = sparse.find(spec.name);
+    if (found == sparse.end() || found->second->type.dtype != spec.dtype) {
+      filed.push_back(spec);
+      continue;
+    }
+    for (const SparsePart& part : found->second->parts)
+      filed.push_back({.name = spec.name + "." + part.name,
+                       .shape = part.weight.type.shape,
+                       .trained = false,
+                       .dtype = part.weight.type.dtype});
+  }
+  return filed;
+}
+
 void Model::save(const std::string& folder, const SaveOptions& options) const {
   const MadeFolders made(folder);
   std::vector<std::byte> buffer;
-  save_folder(*this, folder, kept_weights(*this), reader_of(*impl_, buffer), options);
+  save_folder(*this, folder, filed_weights(*this, kept_weights(*this)), reader_of(*impl_, buffer), options);
 }
 
-void save_folder(const Model& model, const std::string& folder, const std::vector<ParameterSpec>& kept,
+void save_folder(const Model& model, const std::string& folder, const std::vector<ParameterSpec>& filed,
                  const WeightReader& read, const SaveOptions& options) {
   const Model::Impl& impl = model.impl();
   if (impl.adapter)
-    written_weights(folder + "/" + impl.weights_file(), impl.saved(kept), read).commit();
+    written_weights(folder + "/" + impl.weights_file(), impl.saved(filed), read).commit();
   else
-    save_weights(folder, kept, read, options.max_shard_bytes);
-  write_file(folder + "/" + impl.config_file(), saved_config(model, kept));
+    save_weights(folder, filed, read, options.max_shard_bytes);
+  write_file(folder + "/" + impl.config_file(), saved_config(model, filed));
 }
 
-std::string saved_config(const Model& model, const std::vector<ParameterSpec>& kept) {
+std::string saved_config(const Model& model, const std::vector<ParameterSpec>& filed) {
   if (model.impl().adapter) return model.impl().adapter->config;
   auto config = nlohmann::ordered_json::parse(model.config_json());
   const auto before = config;
-  const BlockTypes types = block_types_of(kept);
+  const WeightTypes types = weight_types_of(model, filed);
   if (types.empty()) say_f32(config);
-  add_block_types(config, types);
+  add_weight_types(config, types);
   return config == before ? model.config_json() : config.dump(2) + "\n";
 }
 

@@ -4,13 +4,14 @@
 
 #include "kernel/coded.hpp"
 #include "kernel/coded_product.hpp"
+#include "kernel/masked_product.hpp"
 #include "op/activation_reference.hpp"
 #include "op/common.hpp"
 #include "op/ops.hpp"
 #include "op/panel_product.hpp"
 
 // linear() of a quantized weight in whole numbers: x as codes, the weight in panels
-// (kernel/coded_product.hpp).
+// (kernel/coded_product.hpp), or as a stream of what is kept of it (kernel/masked_product.hpp).
 namespace hone::op {
 namespace {
 
@@ -76,6 +77,8 @@ std::vector<OutputSpec> infer_panels(const InferInput& i) {
 
 using In = CodedLinearInputs;
 
+bool is_masked(const CodedLinearAttributes& a) { return a.kept >= 0; }
+
 std::vector<OutputSpec> infer(const InferInput& i) {
   const auto a = i.attributes.as<CodedLinearAttributes>();
   const TensorType& codes = i.in[In::codes];
@@ -85,7 +88,11 @@ std::vector<OutputSpec> infer(const InferInput& i) {
   i.require(In::scales, f32(codes.shape.with_last(K / unit * 2)));
   i.require(In::sums, {codes.shape.with_last(K / unit), DType::i32});
   const std::int64_t count = kernel::panel_count(a.columns);
-  i.require(In::panels, {{count, kernel::panel_bytes(element(a.weight), a.columns, K) / count}, DType::u8});
+  if (is_masked(a))
+    i.require(In::panels,
+              {{kernel::masked_bytes(a.columns, K, block_elements(a.weight), a.kept)}, DType::u8});
+  else
+    i.require(In::panels, {{count, kernel::panel_bytes(element(a.weight), a.columns, K) / count}, DType::u8});
   const Shape y = panel_product_shape<In>(i, a, kernel::panel_rows);
   if (i.has(In::residual)) {
     i.require(In::residual, f32(y));
@@ -95,20 +102,68 @@ std::vector<OutputSpec> infer(const InferInput& i) {
   return {{{y, a.dtype}}};
 }
 
-kernel::CodedProduct arguments(const Call& c) {
-  const auto a = c.attributes.as<CodedLinearAttributes>();
-  kernel::CodedProduct p{.product = panel_gemm<In>(c, a),
-                         .a = codes_of(c.in[In::codes], c.in[In::scales], c.in[In::sums]),
-                         .type = element(a.weight),
-                         .panels = first_panel<In>(c, a, kernel::panel_rows)};
-  p.product.c = out(c.out[0]);
-  if (a.activation != Activation::none) p.product.activated = c.out[1].data;
-  return p;
+kernel::Gemm gemm_of(const Call& c, const CodedLinearAttributes& a) {
+  kernel::Gemm gemm = panel_gemm<In>(c, a);
+  gemm.c = out(c.out[0]);
+  if (a.activation != Activation::none) gemm.activated = c.out[1].data;
+  return gemm;
 }
 
-bool takes(const Call& c) { return gaps_only_in(c, {}, {0, 1}); }
+kernel::CodedProduct arguments(const Call& c) {
+  const auto a = c.attributes.as<CodedLinearAttributes>();
+  return {.product = gemm_of(c, a),
+          .a = codes_of(c.in[In::codes], c.in[In::scales], c.in[In::sums]),
+          .type = element(a.weight),
+          .panels = first_panel<In>(c, a, kernel::panel_rows)};
+}
+
+kernel::MaskedCoded masked_arguments(const Call& c) {
+  const auto a = c.attributes.as<CodedLinearAttributes>();
+  return {.product = gemm_of(c, a),
+          .a = codes_of(c.in[In::codes], c.in[In::scales], c.in[In::sums]),
+          .group = block_elements(a.weight),
+          .stream = c.in[In::panels].data,
+          .first_panel = a.rows.first / kernel::panel_rows};
+}
+
+bool is_masked(const Call& c) { return is_masked(c.attributes.as<CodedLinearAttributes>()); }
+bool takes(const Call& c) { return !is_masked(c) && gaps_only_in(c, {}, {0, 1}); }
 std::int64_t scratch(const Call& c) { return kernel::scratch_bytes(arguments(c), c.pool->threads()); }
 void run(const Call& c) { kernel::run(arguments(c), c.isa, *c.pool, c.scratch); }
+
+bool takes_masked(const Call& c) { return is_masked(c) && gaps_only_in(c, {}, {0, 1}); }
+std::int64_t masked_scratch(const Call& c) {
+  return kernel::scratch_bytes(masked_arguments(c), c.pool->threads());
+}
+void run_masked(const Call& c) { kernel::run(masked_arguments(c), c.isa, *c.pool, c.scratch); }
+
+// All elements of the weight that a stream holds, [N,K], by what isa/masked_product_isa.hpp says.
+std::vector<double> weights_of_stream(const Operand& stream, std::int64_t N, std::int64_t K,
+                                      std::int64_t group) {
+  std::vector<double> w(static_cast<std::size_t>(N * K));
+  const auto* bytes = stream.as<std::uint8_t>();
+  for (std::int64_t panel = 0; panel < kernel::panel_count(N); ++panel) {
+    const std::uint8_t* at = bytes + reinterpret_cast<const std::uint64_t*>(bytes)[panel];
+    for (std::int64_t first = 0; first < K; first += group) {
+      std::uint16_t scales[kernel::panel_rows];
+      std::memcpy(scales, at, sizeof scales);
+      at += sizeof scales;
+      for (std::int64_t k = first; k < first + group; k += unit) {
+        std::uint64_t masks[8];
+        std::memcpy(masks, at, sizeof masks);
+        at += sizeof masks;
+        for (int bit = 0; bit < 8 * 64; ++bit) {
+          if (!(masks[bit / 64] >> bit % 64 & 1)) continue;
+          const int row = bit % 64 / 4;
+          const auto element = (panel * kernel::panel_rows + row) * K + k + bit / 64 * 4 + bit % 4;
+          w[static_cast<std::size_t>(element)] =
+              static_cast<double>(to_f32(f16{scales[row]})) * static_cast<std::int8_t>(*at++);
+        }
+      }
+    }
+  }
+  return w;
+}
 
 // The code of element k of row j of the weight, and its group's numbers, by what isa/coded_product_isa.hpp
 // says.
@@ -134,15 +189,18 @@ double weight_at(const Operand& panels, const kernel::CodeFormat& f, std::int64_
 void reference(const Call& c) {
   const auto a = c.attributes.as<CodedLinearAttributes>();
   const kernel::CodeFormat f = kernel::code_format(element(a.weight));
+  std::vector<double> kept;
   const Operand &y = c.out[0], &residual = c.in[In::residual], &bias = c.in[In::bias];
   const std::int64_t K = c.in[In::codes].type.shape.last(), N = y.type.shape.last();
+  if (is_masked(a)) kept = weights_of_stream(c.in[In::panels], a.columns, K, f.group);
   for (std::int64_t r = 0; r < y.type.shape.rows(); ++r)
     for (std::int64_t j = 0; j < N; ++j) {
       const std::int64_t row = a.rows.first + j;
       double s = bias ? get(bias, row) : 0;
       for (std::int64_t k = 0; k < K; ++k)
         s += get(c.in[In::scales], (r * K + k) / unit * 2) * c.in[In::codes].as<std::int8_t>()[r * K + k] *
-             weight_at(c.in[In::panels], f, row, k);
+             (is_masked(a) ? kept[static_cast<std::size_t>(row * K + k)]
+                           : weight_at(c.in[In::panels], f, row, k));
       s = rounded(a.dtype, s);
       set(y, r * N + j, residual ? get(residual, r * N + j) + s : s);
       if (a.activation != Activation::none) set(c.out[1], r * N + j, activate(a.activation, s));
@@ -158,7 +216,8 @@ constexpr InputRecord inputs[] = {{"codes"},
                                   {.name = "residual", .kind = InputRecord::Kind::optional}};
 constexpr Variant codes_variants[] = {{"units", "cpu", takes_rows, nullptr, run_codes}};
 constexpr Variant panels_variants[] = {{"panels", "cpu", nullptr, nullptr, run_panels<kernel::pack_panels>}};
-constexpr Variant variants[] = {{"panels", "cpu", takes, scratch, run}};
+constexpr Variant variants[] = {{"panels", "cpu", takes, scratch, run},
+                                {"masked", "cpu", takes_masked, masked_scratch, run_masked}};
 
 }  // namespace
 

@@ -8,6 +8,7 @@
 #include "ir/op_record.hpp"
 #include "kernel/attention.hpp"
 #include "kernel/element.hpp"
+#include "kernel/sparse.hpp"
 
 namespace hone::op {
 
@@ -144,6 +145,22 @@ extern const OpRecord linear;
 // (x[..,K]) -> codes u8[..,K], which are signed, scales f32[..,K/16], sums i32[..,K/32]
 extern const OpRecord code_rows;
 extern const OpRecord pack_panels;  // (w[N,K] in blocks) -> u8[panels,bytes], all panels of 16 rows
+// The components of a sparse weight [rows,columns] (op/sparse_parts.hpp) -> u8[bytes], the same as a stream
+// of masks and codes
+struct PackMaskedInputs {
+  enum : std::size_t { places, row_starts, values, scales };
+};
+struct PackMaskedAttributes {
+  kernel::SparseForm form = kernel::SparseForm::bitmap;
+  DType weight = DType::q8_0;
+  std::int64_t block_rows = 1, rows = 0, columns = 0, kept = 0;
+  template <class V>
+  void fields(V&& v) const {
+    v.operand("row_starts"), v("form", static_cast<std::int32_t>(form)), v("weight", name(weight));
+    v("block_rows", block_rows), v("rows", rows), v("columns", columns), v("kept", kept);
+  }
+};
+extern const OpRecord pack_masked;
 // (codes, scales, sums, panels[, bias f32[N]][, residual f32[..,N]]) -> as linear
 struct CodedLinearInputs {
   enum : std::size_t { codes, scales, sums, panels, bias, residual };
@@ -154,10 +171,12 @@ struct CodedLinearAttributes {
   DType weight = DType::q8_0;  // what the panels were made of
   std::int64_t columns = 0;    // N, of the whole weight
   RowRange rows{};             // as in LinearAttributes; the first begins a panel
+  std::int64_t kept = -1;      // of a sparse weight: its codes; `panels` is pack_masked's stream then
   template <class V>
   void fields(V&& v) const {
     v.operand("bias"), v.operand("residual"), v("activation", static_cast<std::int32_t>(activation));
     v("dtype", name(dtype)), v("weight", name(weight)), v("columns", columns), print_rows(rows, v);
+    if (kept >= 0) v("kept", kept);
   }
 };
 extern const OpRecord coded_linear;

@@ -23,6 +23,7 @@ std::span<const OpRecord* const> table() {
       &column_sum,
       &code_rows,
       &pack_panels,
+      &pack_masked,
       &coded_linear,
       &quantize_rows,
       &pack_int8,

@@ -22,9 +22,10 @@ bool is_coded(const Program& p, const Node& node) {
 
 class Coder {
  public:
-  explicit Coder(Program& program)
+  Coder(Program& program, const SparseIndices& sparse)
       : p_(program),
         rewrite_(program),
+        sparse_(sparse),
         whole_(program, rewrite_, op::code_rows, op::pack_panels, ".panels") {}
 
   void run() {
@@ -38,13 +39,15 @@ class Coder {
     const Node linear = rewrite_[n];
     const auto a = linear.attributes.as<op::LinearAttributes>();
     const TensorId weight = linear.inputs[LinearInputs::weight];
-    const op::CodedLinearAttributes coded{.activation = a.activation,
-                                          .dtype = a.dtype,
-                                          .weight = p_[weight].type.dtype,
-                                          .columns = p_[weight].type.shape[0],
-                                          .rows = a.rows};
+    op::CodedLinearAttributes coded{.activation = a.activation,
+                                    .dtype = a.dtype,
+                                    .weight = p_[weight].type.dtype,
+                                    .columns = p_[weight].type.shape[0],
+                                    .rows = a.rows};
     const std::vector<TensorId> x = whole_.codes_of(linear.inputs[LinearInputs::x], n);
-    const TensorId panels = whole_.panels_of(weight, n);
+    const SparseIndex* const sparse = sparse_index_of(weight);
+    const TensorId panels = sparse ? stream_of(weight, *sparse, n) : whole_.panels_of(weight, n);
+    if (sparse) coded.kept = sparse->kept * sparse->block_rows;
     Node& node = rewrite_[n];
     node.op = &op::coded_linear;
     node.attributes = coded;
@@ -52,13 +55,47 @@ class Coder {
         x[0], x[1], x[2], panels, linear.inputs[LinearInputs::bias], linear.inputs[LinearInputs::residual]};
   }
 
+  const SparseIndex* sparse_index_of(TensorId weight) const {
+    const auto found = sparse_.find(p_[weight].name);
+    return found != sparse_.end() && found->second.dtype == p_[weight].type.dtype ? &found->second : nullptr;
+  }
+
+  // Made of the weight's components, which become parameters; nobody need hold the weight itself.
+  TensorId stream_of(TensorId weight, const SparseIndex& index, std::size_t n) {
+    TensorId& stream = streams_[weight.value];
+    if (stream) return stream;
+    const std::string source = p_[weight].name;
+    const Shape shape = p_[weight].type.shape;
+    std::vector<TensorId> parts;
+    for (const SparsePartType& part : sparse_part_types(index, shape)) {
+      if (parts.size() == op::PackMaskedInputs::row_starts && part.name != "row_starts") parts.emplace_back();
+      parts.push_back(add_parameter(p_, {.name = source + "." + part.name,
+                                         .shape = part.type.shape,
+                                         .trained = false,
+                                         .dtype = part.type.dtype}));
+    }
+    const op::PackMaskedAttributes a{.form = index.form,
+                                     .weight = index.dtype,
+                                     .block_rows = index.block_rows,
+                                     .rows = shape[0],
+                                     .columns = shape[1],
+                                     .kept = index.kept};
+    stream = rewrite_.insert(n, op::pack_masked, parts, a, source)[0];
+    rewrite_.inserted().phase = Phase::prepare;
+    rewrite_.inserted().scope = rewrite_[n].scope;
+    set_derived(p_[stream], source, source + ".stream");
+    return stream;
+  }
+
   Program& p_;
   Rewrite rewrite_;
+  const SparseIndices& sparse_;
   WholeNumbers whole_;
+  std::map<std::int32_t, TensorId> streams_;
 };
 
 }  // namespace
 
-void code_products(Program& program) { Coder(program).run(); }
+void code_products(Program& program, const SparseIndices& sparse) { Coder(program, sparse).run(); }
 
 }  // namespace hone

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "ir/program.hpp"
+#include "op/sparse_parts.hpp"
 #include "optimizer/optimizer.hpp"
 
 namespace hone {
@@ -66,8 +67,9 @@ void last_row_only(Program& program);
 
 // For generation: products with a quantized weight of one scale for a group (kernel/coded.hpp) are computed
 // in whole numbers: what they read is coded in eight bits, once for all who read it, and the weight is laid
-// out anew by a node of phase prepare (kernel/coded_product.hpp).
-void code_products(Program& program);
+// out anew by a node of phase prepare (kernel/coded_product.hpp). Of those in `sparse` only what is kept is
+// laid out (kernel/masked_product.hpp): their components become parameters, and the results keep their bits.
+void code_products(Program& program, const SparseIndices& sparse = {});
 
 // For a forward program: products with a weight are computed in whole numbers of eight bits, x and weight
 // alike, with a scale a row (kernel/int8_product.hpp). What they read is quantized once for all who read it,

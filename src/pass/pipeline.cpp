@@ -39,7 +39,7 @@ constexpr Stage stages[] = {
     {generates, [](Program& p, const Options&) { last_row_only(p); }},
     {nullptr, [](Program& p, const Options&) { fuse(p); }},
     {in_int8, [](Program& p, const Options&) { int8_products(p); }},
-    {generates, [](Program& p, const Options&) { code_products(p); }},
+    {generates, [](Program& p, const Options& o) { code_products(p, o.sparse); }},
     {generates,
      [](Program& p, const Options& o) { o.alike_rows > 0 ? few_rows_up_to(p, o.alike_rows) : few_rows(p); }},
     {has_loss, [](Program& p, const Options& o) { chunk_loss(p, {.rows = o.loss_rows}); }},

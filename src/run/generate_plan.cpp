@@ -6,6 +6,7 @@
 #include "op/inputs.hpp"
 #include "pass/pipeline.hpp"
 #include "run/generator_impl.hpp"
+#include "store/sparse_weight.hpp"
 #include "train/forecast.hpp"
 
 namespace hone {
@@ -87,6 +88,7 @@ Program settled(Program p, const Model& model, const GenerateOptions& o, std::in
   run_pipeline(p, {.use = PipelineOptions::Use::generate,
                    .products = dtype_of(o.precision),
                    .stored = model.impl().store.stored_types(),
+                   .sparse = sparse_indices(model.impl().store.sparse_weights(), isa_from_name(o.isa)),
                    .stored_only = true,
                    .alike_rows = alike_rows});
   return p;

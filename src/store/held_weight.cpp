@@ -3,6 +3,7 @@
 
 #include "file/mapped.hpp"
 #include "store/mapped_values.hpp"
+#include "store/sparse_weight.hpp"
 
 namespace hone {
 
@@ -24,6 +25,22 @@ WeightStore WeightStore::with_stored(std::map<std::string, StoredWeight> weights
   return store;
 }
 
+const StoredWeight* WeightStore::find_stored(const std::string& name) const {
+  if (const auto found = stored_.find(name); found != stored_.end()) return &found->second;
+  const std::size_t dot = name.rfind('.');
+  if (dot == std::string::npos) return nullptr;
+  const auto whole = stored_.find(name.substr(0, dot));
+  return whole != stored_.end() && whole->second.sparse ? whole->second.sparse->find(name.substr(dot + 1))
+                                                        : nullptr;
+}
+
+std::map<std::string, std::shared_ptr<const SparseWeight>> WeightStore::sparse_weights() const {
+  std::map<std::string, std::shared_ptr<const SparseWeight>> all;
+  for (const auto& [name, weight] : stored_)
+    if (weight.sparse) all[name] = weight.sparse;
+  return all;
+}
+
 std::map<std::string, DType> WeightStore::stored_types() const {
   std::map<std::string, DType> types;
   for (const auto& [name, weight] : stored_)
@@ -37,23 +54,23 @@ namespace {
 
 // As the file has it is as a program wants it.
 bool is_as_stored(const StoredWeight& weight, const ParameterSpec& spec) {
-  return weight.type.dtype == spec.dtype && !is_turned(spec) && weight.add == 0.0f;
+  return weight.type.dtype == spec.dtype && !is_turned(spec) && weight.add == 0.0f && !weight.sparse;
 }
 
 }  // namespace
 
 bool WeightStore::is_mapped(const ParameterSpec& spec) const {
-  const auto found = stored_.find(spec.name);
-  return found != stored_.end() && found->second.mapped && is_as_stored(found->second, spec);
+  const StoredWeight* found = find_stored(spec.name);
+  return found && found->mapped && is_as_stored(*found, spec);
 }
 
 void WeightStore::drop(const ParameterSpec& spec) const {
-  if (is_mapped(spec)) drop_whole_pages(stored_.at(spec.name).bytes);
+  if (is_mapped(spec)) drop_whole_pages(find_stored(spec.name)->bytes);
 }
 
 std::shared_ptr<const HeldWeight> WeightStore::hold(const ParameterSpec& spec) const {
-  if (const auto found = stored_.find(spec.name); found != stored_.end() && is_as_stored(found->second, spec))
-    return std::make_shared<const HeldWeight>(found->second.bytes, found->second.owner);
+  if (const StoredWeight* found = find_stored(spec.name); found && is_as_stored(*found, spec))
+    return std::make_shared<const HeldWeight>(found->bytes, found->owner);
   return hold(spec.name, spec.dtype == DType::f32 ? "" : std::string(name(spec.dtype)),
               row_bytes(spec.dtype, spec.shape.elements()),
               [&](const HeldWeight& made) { read(spec, made.bytes()); });

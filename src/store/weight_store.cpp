@@ -9,6 +9,7 @@
 #include "file/hash.hpp"
 #include "ir/values.hpp"
 #include "store/mapped_values.hpp"
+#include "store/sparse_weight.hpp"
 
 namespace hone {
 namespace {
@@ -100,6 +101,13 @@ namespace {
 
 void expand(ParameterSpec spec, const StoredWeight& weight, std::span<float> values) {
   spec.dtype = weight.type.dtype;
+  if (weight.sparse) {
+    std::vector<std::byte> rows(static_cast<std::size_t>(weight.type.bytes())), filed(rows.size());
+    expand_sparse(*weight.sparse, rows);
+    to_file_layout(spec, rows, filed);
+    widen_as_filed(spec, filed, values);
+    return;
+  }
   widen_as_filed(spec, weight.bytes, values);
   if (weight.add != 0.0f)
     for (float& x : values) x += weight.add;
@@ -111,8 +119,8 @@ void WeightStore::read_file_layout(const ParameterSpec& spec, std::span<float> v
   const FloatModeGuard guard;  // initial values are computed here
   if (more_ && more_->values.contains(spec.name)) {
     widen(more_->values.at(spec.name), DType::f32, values);
-  } else if (const auto stored = stored_.find(spec.name); stored != stored_.end()) {
-    expand(spec, stored->second, values);
+  } else if (const StoredWeight* stored = find_stored(spec.name)) {
+    expand(spec, *stored, values);
   } else if (const auto file = tensors_.find(spec.name); file != tensors_.end()) {
     read_f32(file->second, 0, values);
   } else if (snapshot_ && snapshot_->contains(spec.name)) {
@@ -148,10 +156,11 @@ void transpose(DType dtype, std::span<const std::byte> from, std::int64_t rows, 
 }  // namespace
 
 void WeightStore::read_as_filed(const ParameterSpec& spec, std::span<std::byte> values) const {
-  if (is_blocks(spec.dtype)) {  // nothing is made into blocks here: the store has them
-    const StoredWeight& weight = stored_.at(spec.name);
-    assert(weight.type.dtype == spec.dtype);
-    std::copy(weight.bytes.begin(), weight.bytes.end(), values.begin());
+  if (!is_floating(spec.dtype)) {  // nothing is made into blocks here: the store has them
+    const StoredWeight* weight = find_stored(spec.name);
+    assert(weight && weight->type.dtype == spec.dtype);
+    if (weight->sparse) return expand_sparse(*weight->sparse, values);
+    std::copy(weight->bytes.begin(), weight->bytes.end(), values.begin());
   } else if (spec.dtype == DType::f32) {
     read_file_layout(spec, {reinterpret_cast<float*>(values.data()), values.size() / sizeof(float)});
   } else {
@@ -224,10 +233,13 @@ void sort_by_name(std::vector<ParameterSpec>& parameters) {
             [](const ParameterSpec& a, const ParameterSpec& b) { return a.name < b.name; });
 }
 
-// By name; blocks come last, for what stands behind them need not be aligned to its elements.
+std::int64_t alignment(DType dtype) { return is_blocks(dtype) ? 0 : size_bytes(dtype); }
+
+// By name; the largest elements come first, for what stands behind others need not be aligned to its own.
 void sort_for_file(std::vector<ParameterSpec>& parameters) {
   sort_by_name(parameters);
-  std::ranges::stable_partition(parameters, [](const ParameterSpec& p) { return !is_blocks(p.dtype); });
+  std::ranges::stable_sort(parameters, std::greater{},
+                           [](const ParameterSpec& p) { return alignment(p.dtype); });
 }
 
 }  // namespace

@@ -12,6 +12,7 @@
 #include "base/arena.hpp"
 #include "file/weight_files.hpp"
 #include "op/builder_state.hpp"
+#include "store/stored_weight.hpp"
 #include "store/weight_names.hpp"
 
 namespace hone {
@@ -31,18 +32,6 @@ class HeldWeight {
   std::shared_ptr<const void> owner_;
   std::span<std::byte> bytes_;
 };
-
-// A weight as it lies in a mapped file or was made, of any type that programs compute with. In file layout;
-// blocks have programs' layout in files too.
-struct StoredWeight {
-  TensorType type;
-  std::span<const std::byte> bytes{};
-  std::shared_ptr<const void> owner{};  // of the bytes
-  bool mapped = true;                   // else made of what a file has, and held
-  float add = 0;  // to each value, of what is read in f32: a norm's file may have one more than its weight
-};
-// One that was made, of these bytes.
-StoredWeight made_weight(const TensorType& type, std::vector<std::byte> bytes);
 
 // Room for one weight at a time, turned to a file's layout; pages of its own, for the same reason.
 class TurnedWeight {
@@ -89,7 +78,9 @@ class WeightStore {
   std::shared_ptr<const HeldWeight> hold(const ParameterSpec& spec) const;
   std::shared_ptr<const HeldWeight> hold(const std::string& weight, const std::string& encoding,
                                          std::int64_t bytes, const Make& make) const;
-  // The types in which files have weights, of those that have another than f32.
+  // The weights of which files have only some elements.
+  std::map<std::string, std::shared_ptr<const SparseWeight>> sparse_weights() const;
+  // The types in which files have weights, of those that have another than f32; of sparse ones the values'.
   std::map<std::string, DType> stored_types() const;
   // What of a mapped weight is in memory may go: whoever reads it again has it read anew.
   void drop(const ParameterSpec& spec) const;
@@ -122,6 +113,8 @@ class WeightStore {
   std::shared_ptr<More> more_;
 
   Held& held_of(const std::string& weight) const;
+  // A weight, or one that NAME.COMPONENT of a sparse one is.
+  const StoredWeight* find_stored(const std::string& name) const;
 };
 
 // Error(input) where what is derived from a weight, in this type, is infinite: f16 ends at 65504, f32 does

@@ -63,6 +63,18 @@ expect 2 "no share of zeros" train --model base --data text.txt --out new --patt
 expect 2 "so that a step is left" train --model base --data text.txt --out new --seq 32 --steps 5 --sparsity 0.5 --prune-end 5
 expect 2 "0.5: of each four" train --model base --data text.txt --out new --seq 32 --steps 5 --sparsity 0.6 --pattern 2:4
 
+# without their zeros
+"$hone" prune base sparse --sparsity 0.5 --storage auto --json >line 2>err || fail "prune --storage: $(cat err)"
+grep -q '"layers":.*"storage":"bitmap".*"break_even":' line || fail "layers: $(cat line)"
+[ "$("$hone" hash sparse)" = "$("$hone" hash half)" ] || fail "other numbers without zeros"
+"$hone" prune base by-column --sparsity 0.9 --storage csr >out 2>err || fail "$(cat err)"
+grep -q "break-even" out || fail "no table: $(cat out)"
+"$hone" quantize sparse eight --bits 8 --group 32 --storage auto --json >line 2>err || fail "quantize --storage: $(cat err)"
+"$hone" quantize half plain-eight --bits 8 --group 32 >/dev/null 2>&1 || fail "quantize"
+[ "$("$hone" hash eight)" = "$("$hone" hash plain-eight)" ] || fail "other codes without zeros"
+expect 2 "nearest is bitmap" prune base new --storage bitmp
+expect 3 "four neighbours" prune base new --storage 2:4
+
 # what cannot be written leaves nothing
 (ulimit -f 200; expect 1 "" prune base new --sparsity 0.5) || exit 1
 

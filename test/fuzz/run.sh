@@ -23,7 +23,7 @@ one() {
   corpus=$folder/corpus/$1
   mkdir -p "$corpus" "$folder/found/$1"
   for seed in $(seeds "$1"); do cp "$seed" "$corpus/$(echo "${seed#"$data"/}" | tr / _)"; done
-  if "$folder/fuzz_$1" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 -max_len=300000 \
+  if "$folder/fuzz_$1" -max_total_time="$seconds" -timeout=60 -rss_limit_mb=2048 -max_len=300000 \
     -artifact_prefix="$folder/found/$1/" "$corpus" >"$folder/$1.log" 2>&1; then
     sed -n "s/^Done \([0-9]*\) runs in \([0-9]*\) .*/fuzz $1: \1 inputs in \2 s/p" "$folder/$1.log"
   else

@@ -1,23 +1,34 @@
+#include <cstring>
+
 #include "kernel/coded_product.hpp"
+#include "kernel/masked_product.hpp"
 #include "kernel/quantize.hpp"
 #include "op/cases.hpp"
+#include "op/sparse_parts.hpp"
 
 namespace hone {
 namespace {
 
-// Operands of a coded product as the other two ops make them, of drawn numbers.
-void fill_coded(const Call& c, DType weight, std::int64_t columns) {
+// Operands of a coded product as the other ops make them, of drawn numbers.
+void fill_codes(const Call& c) {
   using In = op::CodedLinearInputs;
   Stream stream(stream_key("coded", 1));
-  const Operand &codes = c.in[In::codes], &panels = c.in[In::panels];
+  const Operand& codes = c.in[In::codes];
   const std::int64_t K = codes.type.shape.last();
-  const kernel::Element type = op::element(weight);
-  const std::vector<float> x = drawn(stream, codes.type.shape.elements()), w = drawn(stream, columns * K);
+  const std::vector<float> x = drawn(stream, codes.type.shape.elements());
   ThreadPool pool(1);
   kernel::code_rows(
       {x.data(), kernel::Element::f32}, K, codes.type.shape.rows(),
       {K, codes.as<std::int8_t>(), c.in[In::scales].as<float>(), c.in[In::sums].as<std::int32_t>()},
       Isa::portable, pool);
+}
+void fill_coded(const Call& c, DType weight, std::int64_t columns) {
+  fill_codes(c);
+  const Operand& panels = c.in[op::CodedLinearInputs::panels];
+  const std::int64_t K = c.in[op::CodedLinearInputs::codes].type.shape.last();
+  const kernel::Element type = op::element(weight);
+  Stream stream(stream_key("coded", 2));
+  const std::vector<float> w = drawn(stream, columns * K);
   std::vector<std::byte> blocks(static_cast<std::size_t>(row_bytes(weight, columns * K)));
   kernel::quantize(type, w, blocks);
   kernel::pack_panels({blocks.data(), type}, columns, K, 0, panels.type.shape[0],
@@ -49,6 +60,98 @@ void add_products(DType dtype, DType weight, const Size& s, std::vector<OpCase>&
   if (s.N > 20) add(bias, none, {.dtype = dtype, .rows = {16, s.N - 20}});
 }
 
+// A sparse weight's components, of drawn numbers of which some are zero.
+struct DrawnSparse {
+  kernel::SparseBytes parts;
+  SparseIndex index;
+
+  DrawnSparse(kernel::SparseForm form, DType weight, std::int64_t rows, std::int64_t columns) {
+    Stream stream(stream_key("sparse", 3));
+    std::vector<std::uint8_t> codes(static_cast<std::size_t>(rows * columns), kernel::zero_code);
+    for (std::size_t i = 0; i < codes.size(); ++i)
+      if (i % 4 < 2 && stream.uniform() < 0.7) codes[i] = static_cast<std::uint8_t>(1 + stream.below(255));
+    std::vector<float> scales;
+    for (std::int64_t g = 0; g < rows * columns / block_elements(weight); ++g)
+      scales.push_back(0.01f + 0.001f * static_cast<float>(g % 29));
+    index = {.form = form, .block_rows = form == kernel::SparseForm::block ? 4 : 1, .dtype = weight};
+    parts = kernel::sparse_from_codes(index.format(), rows, columns, codes, scales);
+    index.kept = parts.kept;
+  }
+};
+
+template <class T>
+void put(const Operand& to, const std::vector<T>& items) {
+  std::memcpy(to.data, items.data(), items.size() * sizeof(T));
+}
+
+constexpr kernel::SparseForm all_forms[] = {kernel::SparseForm::csr, kernel::SparseForm::bitmap,
+                                            kernel::SparseForm::two_of_four, kernel::SparseForm::block};
+
+void add_streams(std::vector<OpCase>& cases) {
+  using In = op::PackMaskedInputs;
+  constexpr std::int64_t rows = 37, columns = 256;
+  for (const kernel::SparseForm form : all_forms) {
+    const SparseIndex index = DrawnSparse(form, DType::q8_g64, rows, columns).index;
+    std::vector<Input> inputs(4);
+    for (const SparsePartType& part : sparse_part_types(index, {rows, columns})) {
+      const std::size_t place = part.name == "row_starts" ? In::row_starts
+                                : part.name == "values"   ? In::values
+                                : part.name == "scales"   ? In::scales
+                                                          : In::places;
+      inputs[place] = {part.type};
+    }
+    cases.push_back({&op::pack_masked,
+                     inputs,
+                     op::PackMaskedAttributes{.form = form,
+                                              .weight = DType::q8_g64,
+                                              .block_rows = index.block_rows,
+                                              .rows = rows,
+                                              .columns = columns,
+                                              .kept = index.kept},
+                     {},
+                     [form](const Call& c) {
+                       const DrawnSparse drawn(form, DType::q8_g64, rows, columns);
+                       put(c.in[In::places], drawn.parts.places);
+                       if (form == kernel::SparseForm::csr) put(c.in[In::row_starts], drawn.parts.row_starts);
+                       put(c.in[In::values], drawn.parts.values);
+                       put(c.in[In::scales], drawn.parts.scales);
+                     }});
+  }
+}
+
+void add_masked_products(DType dtype, DType weight, const Size& s, std::vector<OpCase>& cases) {
+  using In = op::CodedLinearInputs;
+  const Shape x{s.B, s.T, s.K};
+  const DrawnSparse drawn(kernel::SparseForm::bitmap, weight, s.N, s.K);
+  const std::int64_t bytes = kernel::masked_bytes(s.N, s.K, block_elements(weight), drawn.index.kept);
+  const Input bias{op::f32({s.N})};
+  const auto add = [&](const Input& residual, op::CodedLinearAttributes a) {
+    a.weight = weight, a.columns = s.N, a.kept = drawn.index.kept;
+    cases.push_back({&op::coded_linear,
+                     {{{x, DType::u8}},
+                      {op::f32(x.with_last(s.K / 16))},
+                      {{x.with_last(s.K / 32), DType::i32}},
+                      {{{bytes}, DType::u8}},
+                      bias,
+                      residual},
+                     a,
+                     {},
+                     [weight, s](const Call& c) {
+                       fill_codes(c);
+                       const DrawnSparse made(kernel::SparseForm::bitmap, weight, s.N, s.K);
+                       const kernel::SparseRows rows(made.index.format(), s.N, s.K, made.parts.parts());
+                       const std::span stream(c.in[In::panels].as<std::byte>(),
+                                              static_cast<std::size_t>(c.in[In::panels].type.bytes()));
+                       kernel::begin_stream(rows, stream);
+                       kernel::pack_masked(rows, 0, kernel::panel_count(s.N), stream);
+                     },
+                     dtype == DType::f32 ? 1e-5 : 0x1p-8});
+  };
+  add({op::f32(x.with_last(s.N))}, {});
+  add(none, {.activation = op::Activation::silu, .dtype = dtype});
+  if (s.N > 20) add(none, {.dtype = dtype, .rows = {16, s.N - 20}});
+}
+
 }  // namespace
 
 void add_coded_cases(DType dtype, std::vector<OpCase>& cases) {
@@ -63,6 +166,10 @@ void add_coded_cases(DType dtype, std::vector<OpCase>& cases) {
       add_products(dtype, weight, s, cases);
     if (dtype == DType::f32) cases.push_back({&op::pack_panels, {{{{37, 256}, weight}}}, NoAttributes{}});
   }
+  for (const DType weight : {DType::q8_0, DType::q8_g64, DType::q8_g128})
+    for (const Size& s : {Size{1, 1, 256, 5}, Size{2, 3, 384, 37}, Size{1, 133, 128, 50}})
+      add_masked_products(dtype, weight, s, cases);
+  if (dtype == DType::f32) add_streams(cases);
 }
 
 }  // namespace hone

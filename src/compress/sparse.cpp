@@ -1,0 +1,181 @@
+#include "hone/sparse.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "compress/coded_weights.hpp"
+#include "hone/nearest.hpp"
+#include "machine/isa.hpp"
+#include "model/model_impl.hpp"
+#include "store/sparse_weight.hpp"
+
+namespace hone {
+namespace {
+
+using Candidates = std::vector<const SparseKind*>;
+
+// What a name asks for; nothing of dense.
+Candidates candidates_of(const std::string& storage) {
+  Candidates kinds;
+  for (const SparseKind& kind : sparse_kinds()) {
+    const bool is_block = kind.form == kernel::SparseForm::block;
+    // Two of four are a bitmap's bytes too: its name is kept for who asks for it.
+    if (storage == kind.name || (storage == "block" && is_block) ||
+        (storage == "auto" && kind.form != kernel::SparseForm::two_of_four))
+      kinds.push_back(&kind);
+  }
+  if (!kinds.empty() || storage == "dense") return kinds;
+  const std::vector<std::string> names = sparse_storages();
+  throw Error(ErrorKind::usage, {.what = "no such storage",
+                                 .where = "storage",
+                                 .expected = fmt::format("{}", fmt::join(names, ", ")),
+                                 .found = storage,
+                                 .hint = "the nearest is " + nearest(storage, names)});
+}
+
+std::int64_t part_bytes(const SparseIndex& index, const Shape& shape) {
+  std::int64_t bytes = 0;
+  for (const SparsePartType& part : sparse_part_types(index, shape)) bytes += part.type.bytes();
+  return bytes;
+}
+
+// The share of kept elements at which a kind has the dense weight's bytes: both are linear in it.
+double break_even(const WeightType& type, const Shape& shape) {
+  const std::int64_t rows = type.sparse->block_rows, all = shape.elements() / rows;
+  const auto none = static_cast<double>(part_bytes(sparse_index(type, 0), shape));
+  const auto whole = static_cast<double>(part_bytes(sparse_index(type, all), shape));
+  const auto dense = static_cast<double>(TensorType{shape, type.dtype}.bytes());
+  return std::clamp((dense - none) / (whole - none), 0.0, 1.0);
+}
+
+// How many of a weight's values are there, and whether four neighbours keep at most two.
+struct Zeros {
+  std::int64_t kept = 0;
+  bool two_of_four = true;
+};
+Zeros zeros_of(const StoredWeight& weight, const Shape& shape) {
+  const SparseIndex csr{.form = kernel::SparseForm::csr, .dtype = weight.type.dtype};
+  const auto apart = sparse_weight({weight.type.dtype, &sparse_kinds()[0]}, shape, weight.bytes);
+  std::vector<std::uint8_t> is_kept(static_cast<std::size_t>(shape.elements()));
+  const kernel::SparseRows rows(csr.format(), shape[0], shape[1], apart->kernel_parts());
+  std::vector<std::int32_t> columns;
+  for (std::int64_t r = 0; r < shape[0]; ++r) {
+    rows.columns(r, columns);
+    for (const std::int32_t k : columns) is_kept[static_cast<std::size_t>(r * shape[1] + k)] = 1;
+  }
+  return {apart->kept, kernel::is_two_of_four(shape[0], shape[1], is_kept)};
+}
+
+class Storing {
+ public:
+  Storing(const Model& model, const std::string& storage)
+      : model_(model), kinds_(candidates_of(storage)), types_(model.impl().store.stored_types()) {}
+
+  Sparse run() {
+    for (const MatrixWeight& matrix : matrices_of(model_))
+      if (!matrix.table) add(matrix);
+    Sparse done{.model = with_weights(model_, model_.impl().store.with_stored(std::move(made_)))};
+    done.layers = std::move(layers_);
+    done.notes = notes(done.layers);
+    return done;
+  }
+
+ private:
+  // The dense weight in its own type, rows as programs have them.
+  StoredWeight dense_of(const MatrixWeight& matrix) const {
+    ParameterSpec spec = *model_.impl().find(matrix.name);
+    if (const auto type = types_.find(matrix.name); type != types_.end()) spec.dtype = type->second;
+    std::vector<std::byte> bytes(static_cast<std::size_t>(row_bytes(spec.dtype, spec.shape.elements())));
+    model_.impl().store.read(spec, bytes);
+    return made_weight({spec.shape, spec.dtype}, std::move(bytes));
+  }
+
+  void add(const MatrixWeight& matrix) {
+    const StoredWeight dense = dense_of(matrix);
+    const Shape& shape = dense.type.shape;
+    SparseLayer layer{.name = matrix.name,
+                      .storage = "dense",
+                      .elements = shape.elements(),
+                      .bytes = dense.type.bytes(),
+                      .dense_bytes = dense.type.bytes()};
+    std::shared_ptr<const SparseWeight> best;
+    if (has_sparse_values(dense.type.dtype) && matrix.columns <= 65536) {
+      const Zeros zeros = zeros_of(dense, shape);
+      layer.kept = static_cast<double>(zeros.kept) / static_cast<double>(shape.elements());
+      for (const SparseKind* kind : kinds_) {
+        const WeightType type{dense.type.dtype, kind};
+        if (kind->form == kernel::SparseForm::two_of_four) require_two_of_four(zeros, matrix.name);
+        layer.break_even = std::max(layer.break_even, break_even(type, shape));
+        auto made = sparse_weight(type, shape, dense.bytes);
+        if (made->bytes() < (best ? best->bytes() : layer.dense_bytes)) best = std::move(made);
+      }
+    }
+    if (best) {
+      layer.storage = best->type.sparse->name;
+      layer.bytes = best->bytes();
+      layer.break_even = break_even(best->type, shape);
+      layer.runs_sparse = pays_sparse(*best, best_isa());
+      made_[matrix.name] = stored_sparse(std::move(best));
+    } else if (model_.impl().store.sparse_weights().contains(matrix.name)) {
+      made_[matrix.name] = dense;
+    }
+    layers_.push_back(std::move(layer));
+  }
+
+  static void require_two_of_four(const Zeros& zeros, const std::string& weight) {
+    if (zeros.two_of_four) return;
+    throw Error(ErrorKind::input, {.what = "the weight is no 2:4 one: four neighbours keep more than two",
+                                   .where = weight,
+                                   .hint = "prune with the pattern 2:4, or store it as a bitmap"});
+  }
+
+  static std::vector<std::string> notes(const std::vector<SparseLayer>& layers);
+
+  const Model& model_;
+  Candidates kinds_;
+  std::map<std::string, DType> types_;
+  std::map<std::string, StoredWeight> made_;
+  std::vector<SparseLayer> layers_;
+};
+
+// Four bits and a scale and a minimum of f16 for each 64 weights.
+std::int64_t four_bit_bytes(std::int64_t elements) { return row_bytes(DType::q4_g64, elements); }
+
+std::vector<std::string> Storing::notes(const std::vector<SparseLayer>& layers) {
+  std::vector<std::string> notes;
+  std::int64_t sparse = 0, expanded = 0, bytes = 0, elements = 0;
+  for (const SparseLayer& l : layers) {
+    if (l.storage == "dense") continue;
+    ++sparse, bytes += l.bytes, elements += l.elements;
+    if (!l.runs_sparse) ++expanded;
+  }
+  const auto all = std::ssize(layers);
+  if (sparse < all)
+    notes.push_back(
+        fmt::format("{} of {} matrices stay dense: no sparse storage of them is smaller", all - sparse, all));
+  if (expanded > 0)
+    notes.push_back(
+        fmt::format("{} of {} sparse matrices are expanded when loaded: dense is as fast or faster here "
+                    "(sparse products are of eight bits, and want AVX-512)",
+                    expanded, sparse));
+  if (const std::int64_t four = four_bit_bytes(elements); sparse > 0 && four < bytes)
+    notes.push_back(fmt::format(
+        "dense in 4 bits these {} matrices would take {:.0f} % of what they take sparse, and each token "
+        "would read less: compare with hone quantize --bits 4",
+        sparse, 100 * static_cast<double>(four) / static_cast<double>(bytes)));
+  return notes;
+}
+
+}  // namespace
+
+std::vector<std::string> sparse_storages() {
+  std::vector<std::string> names{"auto", "dense"};
+  for (const SparseKind& kind : sparse_kinds()) names.emplace_back(kind.name);
+  names.emplace_back("block");
+  return names;
+}
+
+Sparse store_sparse(const Model& model, const std::string& storage) { return Storing(model, storage).run(); }
+
+}  // namespace hone

@@ -1,0 +1,90 @@
+#include "file/weight_types.hpp"
+
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "file/json.hpp"
+#include "hone/error.hpp"
+#include "hone/nearest.hpp"
+
+namespace hone {
+namespace {
+
+constexpr const char *method_key = "quant_method", *method = "hone", *weights_key = "weights";
+
+constexpr SparseKind kinds[] = {{"csr", kernel::SparseForm::csr, 1},
+                                {"bitmap", kernel::SparseForm::bitmap, 1},
+                                {"2:4", kernel::SparseForm::two_of_four, 1},
+                                {"4x1", kernel::SparseForm::block, 4},
+                                {"16x1", kernel::SparseForm::block, 16}};
+
+std::vector<WeightType> all_types() {
+  std::vector<WeightType> types;
+  for (std::size_t i = 0; i < dtype_count; ++i) {
+    const auto dtype = static_cast<DType>(i);
+    if (is_blocks(dtype)) types.push_back({dtype});
+    if (!has_sparse_values(dtype)) continue;
+    for (const SparseKind& kind : kinds) types.push_back({dtype, &kind});
+  }
+  return types;
+}
+
+WeightType weight_type(const std::string& type, const std::string& where) {
+  std::vector<std::string> names;
+  for (const WeightType& one : all_types()) {
+    names.push_back(name(one));
+    if (type == names.back()) return one;
+  }
+  throw Error(ErrorKind::input, {.what = "no such type of quantized or sparse weights",
+                                 .where = where,
+                                 .found = "\"" + type + "\"",
+                                 .hint = "the nearest is " + nearest(type, names)});
+}
+
+}  // namespace
+
+std::span<const SparseKind> sparse_kinds() { return kinds; }
+
+std::string name(const WeightType& type) {
+  const std::string dtype(name(type.dtype));
+  return type.sparse ? type.sparse->name + ("/" + dtype) : dtype;
+}
+
+bool has_sparse_values(DType dtype) {
+  return dtype == DType::f32 || dtype == DType::bf16 || dtype == DType::f16 || dtype == DType::q8_0 ||
+         dtype == DType::q8_g64 || dtype == DType::q8_g128;
+}
+
+WeightTypes take_weight_types(nlohmann::json& config, const std::string& where) {
+  WeightTypes types;
+  const auto found = config.find(quantization_key);
+  if (found == config.end() || !found->is_object() || found->value(method_key, nlohmann::json()) != method)
+    return types;
+  const std::string inside = where + ", " + quantization_key;
+  const nlohmann::json& weights = json_member(*found, weights_key, inside);
+  if (!weights.is_object())
+    throw Error(ErrorKind::input,
+                {.what = "\"weights\" is not an object that names a type for each weight", .where = inside});
+  for (const auto& item : weights.items())
+    types[item.key()] =
+        weight_type(json_string(weights, item.key().c_str(), inside), inside + ", " + item.key());
+  config.erase(found);
+  return types;
+}
+
+namespace {
+
+template <class Json>
+void add_types(Json& config, const WeightTypes& types) {
+  if (types.empty()) return;
+  Json weights = Json::object();
+  for (const auto& [weight, type] : types) weights[weight] = name(type);
+  config[quantization_key] = {{method_key, method}, {weights_key, std::move(weights)}};
+}
+
+}  // namespace
+
+void add_weight_types(nlohmann::json& config, const WeightTypes& types) { add_types(config, types); }
+void add_weight_types(nlohmann::ordered_json& config, const WeightTypes& types) { add_types(config, types); }
+
+}  // namespace hone

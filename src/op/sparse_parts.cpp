@@ -1,0 +1,25 @@
+#include "op/sparse_parts.hpp"
+
+#include "ir/values.hpp"
+
+namespace hone {
+
+using kernel::SparseForm;
+
+kernel::SparseFormat SparseIndex::format() const { return {form, block_rows, element_of(dtype)}; }
+
+std::vector<SparsePartType> sparse_part_types(const SparseIndex& s, const Shape& shape) {
+  const std::int64_t N = shape[0], K = shape[1];
+  std::vector<SparsePartType> parts;
+  if (s.form == SparseForm::csr) {
+    parts.push_back({"columns", {{s.kept, 2}, DType::u8}});
+    parts.push_back({"row_starts", {{N + 1}, DType::i32}});
+  } else {
+    parts.push_back({"mask", {{kernel::block_count(s.format(), N), kernel::mask_row_bytes(K)}, DType::u8}});
+  }
+  parts.push_back({"values", {{s.kept, s.block_rows}, is_blocks(s.dtype) ? DType::u8 : s.dtype}});
+  if (is_blocks(s.dtype)) parts.push_back({"scales", {{N, K / block_elements(s.dtype)}, DType::f16}});
+  return parts;
+}
+
+}  // namespace hone

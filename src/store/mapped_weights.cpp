@@ -1,0 +1,143 @@
+#include "store/mapped_weights.hpp"
+
+#include "file/mapped.hpp"
+#include "hone/error.hpp"
+#include "store/sparse_weight.hpp"
+
+namespace hone {
+namespace {
+
+// The bytes of a file's tensors, where they lie; of a file that is packed, in memory.
+class Bytes {
+ public:
+  void find(const MappedTensor& t, StoredWeight& weight, std::int64_t& beside_bytes) {
+    const auto& file = *t.file;
+    weight.mapped = !file.is_packed();
+    if (!weight.mapped) {
+      std::vector<std::byte> bytes(static_cast<std::size_t>(t.entry->bytes));
+      file.read(*t.entry, bytes);
+      weight = made_weight(weight.type, std::move(bytes));
+      return;
+    }
+    auto& mapped = files_[file.path()];
+    // The system maps up to 16 pages around the one that is touched, at both ends of what is read.
+    if (!mapped) mapped = std::make_shared<const MappedFile>(file.path()), beside_bytes += 2 * 16 * 4096;
+    if (t.entry->offset + t.entry->bytes > mapped->size())
+      throw Error(ErrorKind::input, {.what = "the file was cut short meanwhile", .where = file.path()});
+    weight.bytes = mapped->bytes().subspan(static_cast<std::size_t>(t.entry->offset),
+                                           static_cast<std::size_t>(t.entry->bytes));
+    weight.owner = mapped;
+    // Other tools need not align what they write.
+    const auto place = reinterpret_cast<std::uintptr_t>(weight.bytes.data());
+    if (!is_blocks(weight.type.dtype) &&
+        place % static_cast<std::uintptr_t>(size_bytes(weight.type.dtype)) != 0)
+      weight = made_weight(weight.type, {weight.bytes.begin(), weight.bytes.end()});
+  }
+
+ private:
+  std::map<std::string, std::shared_ptr<const MappedFile>> files_;
+};
+
+void require_fit(const MappedTensor& t, const TensorType& type) {
+  const std::int64_t width = type.shape.last();
+  if (width % block_elements(type.dtype) != 0)
+    throw Error(ErrorKind::input, {.what = "rows of the weight are not whole groups",
+                                   .where = t.where(),
+                                   .expected = "a multiple of " + std::to_string(block_elements(type.dtype)) +
+                                               " for " + std::string(name(type.dtype)),
+                                   .found = std::to_string(width)});
+  const std::string expected = type_text("U8", type.shape.with_last(row_bytes(type.dtype, width)).sizes());
+  const std::string found = type_text(t.entry->dtype, t.entry->shape);
+  if (found != expected)
+    throw Error(ErrorKind::input,
+                {.what = "the quantized weight does not fit config.json",
+                 .where = t.where(),
+                 .expected = expected + ", " + std::string(name(type.dtype)) + " of " + to_string(type.shape),
+                 .found = found});
+}
+
+[[noreturn]] void refuse_parts(const std::string& where, const WeightType& type, const Shape& shape,
+                               const std::string& expected, const std::string& found) {
+  throw Error(ErrorKind::input, {.what = "the sparse weight does not fit config.json",
+                                 .where = where,
+                                 .expected = expected + ", " + name(type) + " of " + to_string(shape),
+                                 .found = found});
+}
+
+class Mapping {
+ public:
+  Mapping(NamedTensors& tensors, const std::string& config_path)
+      : tensors_(tensors), config_path_(config_path) {}
+
+  void map(const std::string& name, const WeightType& type, const ParameterSpec* spec) {
+    if (!spec) refuse_missing("the model has no such weight", "a weight of the model", name);
+    result_.weights[name] = type.sparse ? sparse(*spec, type) : blocks(*spec, type.dtype);
+  }
+  MappedWeights finish() { return std::move(result_); }
+
+ private:
+  [[noreturn]] void refuse_missing(const char* what, const char* expected, const std::string& found) const {
+    throw Error(ErrorKind::input, {.what = what,
+                                   .where = config_path_ + ", " + quantization_key,
+                                   .expected = expected,
+                                   .found = found});
+  }
+
+  MappedTensor taken(const std::string& name) {
+    const auto found = tensors_.find(name);
+    if (found == tensors_.end())
+      refuse_missing("a weight, or a part of it, is missing", "a tensor of that name beside config.json",
+                     name);
+    const MappedTensor tensor = found->second;
+    tensors_.erase(found);
+    return tensor;
+  }
+
+  StoredWeight blocks(const ParameterSpec& spec, DType dtype) {
+    StoredWeight weight{.type = {spec.shape, dtype}};
+    const MappedTensor tensor = taken(spec.name);
+    require_fit(tensor, weight.type);
+    bytes_.find(tensor, weight, result_.beside_bytes);
+    return weight;
+  }
+
+  StoredWeight sparse(const ParameterSpec& spec, const WeightType& type) {
+    const std::string where = config_path_ + ", " + quantization_key + ", " + spec.name;
+    if (spec.shape.rank() != 2 || spec.shape.last() % block_elements(type.dtype) != 0 ||
+        spec.shape.last() > 65536)
+      refuse_parts(where, type, spec.shape, "a matrix of whole groups, at most 65536 wide", "another");
+    SparseWeight weight{.type = type, .shape = spec.shape};
+    const MappedTensor values = taken(spec.name + ".values");
+    weight.kept = values.entry->shape.empty() ? 0 : values.entry->shape[0];
+    const SparseIndex index = sparse_index(type, weight.kept);
+    for (const auto& [part, part_type] : sparse_part_types(index, spec.shape)) {
+      const MappedTensor tensor = part == "values" ? values : taken(spec.name + "." + part);
+      const std::string expected = type_text(safetensors_dtype(part_type.dtype), part_type.shape.sizes());
+      const std::string found = type_text(tensor.entry->dtype, tensor.entry->shape);
+      if (found != expected) refuse_parts(tensor.where(), type, spec.shape, expected, found);
+      weight.parts.push_back({part, {.type = part_type}});
+      bytes_.find(tensor, weight.parts.back().weight, result_.beside_bytes);
+    }
+    if (!kernel::SparseRows::is_sound(index.format(), spec.shape[0], spec.shape[1], weight.kernel_parts(),
+                                      weight.kept))
+      refuse_parts(values.where(), type, spec.shape, "places in order within rows, as many as values",
+                   "others: the file is damaged");
+    return stored_sparse(std::make_shared<const SparseWeight>(std::move(weight)));
+  }
+
+  NamedTensors& tensors_;
+  const std::string& config_path_;
+  Bytes bytes_;
+  MappedWeights result_;
+};
+
+}  // namespace
+
+MappedWeights map_weights(NamedTensors& tensors, const WeightTypes& types,
+                          const std::vector<ParameterSpec>& specs, const std::string& config_path) {
+  Mapping mapping(tensors, config_path);
+  for (const auto& [name, type] : types) mapping.map(name, type, find_spec(specs, name));
+  return mapping.finish();
+}
+
+}  // namespace hone

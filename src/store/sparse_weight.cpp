@@ -1,0 +1,135 @@
+#include "store/sparse_weight.hpp"
+
+#include <algorithm>
+#include <cassert>
+
+#include "base/types.hpp"
+#include "ir/values.hpp"
+#include "kernel/coded.hpp"
+
+namespace hone {
+namespace {
+
+using kernel::SparseForm;
+
+template <class T>
+std::vector<std::byte> as_bytes_of(const std::vector<T>& items) {
+  const auto bytes = std::as_bytes(std::span(items));
+  return {bytes.begin(), bytes.end()};
+}
+
+template <class T>
+const T* items_of(const StoredWeight* part) {
+  return part ? reinterpret_cast<const T*>(part->bytes.data()) : nullptr;
+}
+
+std::int64_t group_of(DType blocks) { return block_elements(blocks); }
+
+kernel::SparseBytes taken_apart(const WeightType& type, std::int64_t N, std::int64_t K,
+                                std::span<const std::byte> dense) {
+  const kernel::SparseFormat format = sparse_index(type, 0).format();
+  const auto elements = static_cast<std::size_t>(N * K);
+  if (!is_blocks(type.dtype)) {
+    std::vector<float> values(elements);
+    widen(dense, type.dtype, values);
+    return kernel::sparse_from_values(format, N, K, values);
+  }
+  std::vector<std::uint8_t> codes(elements);
+  std::vector<float> scales(elements / static_cast<std::size_t>(group_of(type.dtype)));
+  kernel::unpack_codes(format.values, dense, codes, scales, {});
+  return kernel::sparse_from_codes(format, N, K, codes, scales);
+}
+
+}  // namespace
+
+SparseIndex sparse_index(const WeightType& type, std::int64_t kept) {
+  return {type.sparse->form, type.sparse->block_rows, type.dtype, kept};
+}
+
+StoredWeight stored_sparse(std::shared_ptr<const SparseWeight> sparse) {
+  StoredWeight weight{.type = {sparse->shape, sparse->type.dtype}, .mapped = false};
+  weight.sparse = std::move(sparse);
+  return weight;
+}
+
+std::int64_t SparseWeight::bytes() const {
+  std::int64_t all = 0;
+  for (const SparsePart& part : parts) all += part.weight.type.bytes();
+  return all;
+}
+
+double SparseWeight::share() const {
+  return static_cast<double>(kept * type.sparse->block_rows) / static_cast<double>(shape.elements());
+}
+
+const StoredWeight* SparseWeight::find(std::string_view part) const {
+  const auto found = std::ranges::find(parts, part, &SparsePart::name);
+  return found == parts.end() ? nullptr : &found->weight;
+}
+
+kernel::SparseParts SparseWeight::kernel_parts() const {
+  const bool csr = type.sparse->form == SparseForm::csr;
+  return {.places = items_of<std::uint8_t>(find(csr ? "columns" : "mask")),
+          .row_starts = items_of<std::int32_t>(find("row_starts")),
+          .values = find("values")->bytes.data(),
+          .scales = items_of<std::uint16_t>(find("scales"))};
+}
+
+std::shared_ptr<const SparseWeight> sparse_weight(const WeightType& type, const Shape& shape,
+                                                  std::span<const std::byte> dense) {
+  const kernel::SparseBytes apart = taken_apart(type, shape[0], shape[1], dense);
+  auto made = std::make_shared<SparseWeight>(SparseWeight{.type = type, .shape = shape, .kept = apart.kept});
+  for (const auto& [name, part] : sparse_part_types(sparse_index(type, apart.kept), shape)) {
+    std::vector<std::byte> bytes = name == "values"       ? as_bytes_of(apart.values)
+                                   : name == "scales"     ? as_bytes_of(apart.scales)
+                                   : name == "row_starts" ? as_bytes_of(apart.row_starts)
+                                                          : as_bytes_of(apart.places);
+    assert(static_cast<std::int64_t>(bytes.size()) == part.bytes());
+    made->parts.push_back({name, made_weight(part, std::move(bytes))});
+  }
+  return made;
+}
+
+// Zen 4, 150 weights of 1536x576, a token's products against the dense ones of the same codes: AVX-512 (codes
+// spread by vpexpandb) 2.0x at 20 % kept, 1.46x at 50 %, 1.25x at 70 %; AVX2 (by pshufb) 1.05x, 0.95x, 0.84x.
+// A prompt's take as long, within 6 %.
+bool pays_sparse(const SparseWeight& weight, Isa isa) {
+  return is_blocks(weight.type.dtype) && weight.share() <= (isa == Isa::avx512_bf16 ? 0.85 : 0.2);
+}
+
+SparseIndices sparse_indices(const std::map<std::string, std::shared_ptr<const SparseWeight>>& weights,
+                             Isa isa) {
+  SparseIndices indices;
+  for (const auto& [name, weight] : weights)
+    if (pays_sparse(*weight, isa)) indices[name] = sparse_index(weight->type, weight->kept);
+  return indices;
+}
+
+void expand_sparse(const SparseWeight& weight, std::span<std::byte> dense) {
+  const std::int64_t N = weight.shape[0], K = weight.shape[1];
+  const DType dtype = weight.type.dtype;
+  const kernel::SparseRows rows(sparse_index(weight.type, weight.kept).format(), N, K, weight.kernel_parts());
+  const auto row_size = static_cast<std::size_t>(row_bytes(dtype, K));
+  if (!is_blocks(dtype)) {
+    std::vector<float> row(static_cast<std::size_t>(K));
+    for (std::int64_t r = 0; r < N; ++r) {
+      rows.expand(r, row);
+      narrow(row, dtype, dense.subspan(static_cast<std::size_t>(r) * row_size, row_size));
+    }
+    return;
+  }
+  std::vector<std::int32_t> columns;
+  std::vector<std::uint8_t> kept, codes(static_cast<std::size_t>(K));
+  std::vector<float> scales(static_cast<std::size_t>(K / group_of(dtype)));
+  for (std::int64_t r = 0; r < N; ++r) {
+    rows.columns(r, columns), rows.codes(r, kept);
+    std::ranges::fill(codes, kernel::zero_code);
+    for (std::size_t i = 0; i < kept.size(); ++i) codes[static_cast<std::size_t>(columns[i])] = kept[i];
+    for (std::size_t g = 0; g < scales.size(); ++g)
+      scales[g] = to_f32(f16{rows.scale_bits(r, static_cast<std::int64_t>(g))});
+    kernel::pack_codes(element_of(dtype), codes, scales, {},
+                       dense.subspan(static_cast<std::size_t>(r) * row_size, row_size));
+  }
+}
+
+}  // namespace hone

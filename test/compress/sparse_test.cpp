@@ -1,0 +1,166 @@
+// Weights kept without their zeros: the same numbers from every storage, smaller files, the same text.
+#include "hone/sparse.hpp"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "../temporary_folder.hpp"
+#include "hone/eval.hpp"
+#include "hone/generate.hpp"
+#include "hone/prune.hpp"
+#include "hone/quantize.hpp"
+#include "machine/isa.hpp"
+#include "model/model_impl.hpp"
+
+namespace hone {
+namespace {
+
+Model pruned(const std::string& pattern = "unstructured", double sparsity = 0.5) {
+  return prune(preset("llama-tiny", {.vocab_size = 256, .seed = 5}),
+               {.sparsity = sparsity, .pattern = pattern})
+      .model;
+}
+Model in_eight_bits(const Model& model) {
+  return quantize(model, nullptr, {.method = "rtn", .bits = 8, .group = 32}).model;
+}
+
+std::int64_t file_bytes(const std::string& folder) {
+  return static_cast<std::int64_t>(std::filesystem::file_size(folder + "/model.safetensors"));
+}
+
+// Saved and opened it is the model; and it takes less room than before, by what its layers say.
+void is_the_model(const Model& model, const std::string& storage) {
+  SCOPED_TRACE(storage);
+  const TemporaryFolder folder;
+  model.save(folder.file("dense"));
+  const Sparse sparse = store_sparse(model, storage);
+  EXPECT_EQ(sparse.model.weights_hash(), model.weights_hash());
+  sparse.model.save(folder.file("sparse"));
+  const Model opened = open(folder.file("sparse"));
+  EXPECT_EQ(opened.weights_hash(), model.weights_hash());
+  std::int64_t less = 0;
+  for (const SparseLayer& layer : sparse.layers) {
+    EXPECT_NE(layer.storage, "dense") << layer.name;
+    EXPECT_LT(layer.kept, layer.break_even);
+    less += layer.dense_bytes - layer.bytes;
+  }
+  EXPECT_GT(less, 0);
+  EXPECT_NEAR(static_cast<double>(file_bytes(folder.file("dense")) - file_bytes(folder.file("sparse"))),
+              static_cast<double>(less), 9000);  // headers, which name the parts
+  opened.save(folder.file("again"));             // sparse as it was
+  EXPECT_EQ(file_bytes(folder.file("again")), file_bytes(folder.file("sparse")));
+  EXPECT_EQ(store_sparse(opened, "dense").model.weights_hash(), model.weights_hash());
+}
+
+TEST(SparseStorage, HoldsTheSameNumbers) {
+  for (const std::string storage : {"auto", "bitmap"}) is_the_model(pruned(), storage);
+  is_the_model(pruned("unstructured", 0.8), "csr");
+  is_the_model(pruned("2:4"), "2:4");
+  for (const std::string storage : {"block", "4x1"}) is_the_model(pruned("4x1", 0.7), storage);
+  for (const std::string storage : {"block", "16x1"}) is_the_model(pruned("16x1", 0.7), storage);
+}
+
+TEST(SparseStorage, HoldsCodesOfEightBits) {
+  is_the_model(in_eight_bits(pruned()), "auto");
+  is_the_model(in_eight_bits(pruned("unstructured", 0.9)), "csr");
+  is_the_model(in_eight_bits(pruned("2:4")), "2:4");
+  is_the_model(in_eight_bits(pruned("16x1", 0.7)), "16x1");
+}
+
+TEST(SparseStorage, AutoTakesTheSmallest) {
+  const auto storages = [](const Model& model) {
+    std::set<std::string> found;
+    for (const SparseLayer& layer : store_sparse(model).layers) found.insert(layer.storage);
+    return found;
+  };
+  EXPECT_EQ(storages(pruned()), std::set<std::string>{"bitmap"});
+  EXPECT_EQ(storages(pruned("unstructured", 0.99)), std::set<std::string>{"csr"});
+  EXPECT_EQ(storages(pruned("16x1", 0.7)), std::set<std::string>{"16x1"});
+  const Sparse none = store_sparse(preset("llama-tiny", {.vocab_size = 256}));
+  EXPECT_EQ(storages(none.model), std::set<std::string>{"dense"});
+  ASSERT_EQ(none.notes.size(), 1u);
+  EXPECT_NE(none.notes[0].find("stay dense"), std::string::npos);
+}
+
+std::vector<float> logits_after(const Model& model, const GenerateOptions& options, std::int64_t prompt) {
+  Generator generator{GeneratePlan(model, options)};
+  std::vector<std::int32_t> ids(static_cast<std::size_t>(prompt));
+  for (std::size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<std::int32_t>(7 * i % 200 + 3);
+  generator.append(ids);
+  const std::int32_t next = 17;
+  generator.append({&next, 1});
+  const auto logits = generator.logits();
+  return {logits.begin(), logits.end()};
+}
+
+// What is read sparse has the bits of what is read dense, and it is read so where hone says it is.
+TEST(SparseStorage, RunsWithTheBitsOfTheDenseCodes) {
+  for (const auto& [pattern, storage] :
+       {std::pair{"unstructured", "bitmap"}, {"unstructured", "csr"}, {"2:4", "2:4"}, {"16x1", "16x1"}}) {
+    SCOPED_TRACE(storage);
+    const Model dense = in_eight_bits(pruned(pattern, pattern == std::string("2:4") ? 0.5 : 0.9));
+    const Sparse sparse = store_sparse(dense, storage);
+    for (const Isa isa : all_isas) {
+      if (!cpu_has(isa)) continue;
+      const GenerateOptions options{.threads = 2, .isa = std::string(name(isa))};
+      for (const std::int64_t prompt : {1, 37})
+        EXPECT_EQ(logits_after(sparse.model, options, prompt), logits_after(dense, options, prompt));
+    }
+    for (const SparseLayer& layer : sparse.layers)
+      EXPECT_EQ(layer.runs_sparse, best_isa() == Isa::avx512_bf16 && layer.storage != "dense");
+  }
+}
+
+TEST(SparseStorage, WhatRunsSparseTakesLessMemory) {
+  if (best_isa() != Isa::avx512_bf16) GTEST_SKIP() << "this CPU expands what it loads";
+  const Model dense = in_eight_bits(pruned("unstructured", 0.8));
+  const auto bytes = [](const Model& model) {
+    return GeneratePlan(model, {.threads = 1}).forecast().peak_bytes;
+  };
+  EXPECT_LT(bytes(store_sparse(dense, "bitmap").model), bytes(dense));
+}
+
+TEST(SparseStorage, WhatCannotBeIsSaid) {
+  EXPECT_NE(error_of(ErrorKind::usage, [] { store_sparse(pruned(), "bitmpa"); }).find("bitmap"),
+            std::string::npos);
+  EXPECT_NE(error_of(ErrorKind::input, [] { store_sparse(pruned(), "2:4"); }).find("q_proj"),
+            std::string::npos);
+}
+
+// A folder whose parts were altered is refused, by name, in one way or the other; never read as something.
+TEST(SparseStorage, DamagedPartsAreRefused) {
+  const TemporaryFolder folder;
+  store_sparse(in_eight_bits(pruned("unstructured", 0.9)), "csr").model.save(folder.file("csr"));
+  store_sparse(pruned("2:4"), "2:4").model.save(folder.file("half"));
+  const std::string where = "model.layers.0.mlp.up_proj.weight";
+  const auto with_byte = [&](const std::string& model, const std::string& part, std::size_t at, char value) {
+    const std::string path = folder.file(model) + "/model.safetensors", good = read_whole(path);
+    std::uint64_t header = 0;
+    std::memcpy(&header, good.data(), 8);
+    const auto json = nlohmann::json::parse(good.substr(8, header));
+    const auto begin = json.at(where + "." + part).at("data_offsets").at(0).get<std::size_t>();
+    std::string bad = good;
+    bad[8 + header + begin + at] = value;
+    folder.write(model + "/model.safetensors", bad);
+    const std::string message = error_of(ErrorKind::input, [&] { open(folder.file(model)); });
+    folder.write(model + "/model.safetensors", good);
+    EXPECT_NE(message.find(where), std::string::npos) << message;
+  };
+  with_byte("csr", "columns", 1, '\x7F');     // far to the right
+  with_byte("csr", "row_starts", 0, '\x01');  // does not begin at 0
+  with_byte("csr", "row_starts", 7, '\x7F');  // huge
+  with_byte("half", "mask", 0, '\x0F');       // four of four
+  auto config = nlohmann::json::parse(read_whole(folder.file("half") + "/config.json"));
+  const auto with_type = [&](const std::string& type) {
+    config["quantization_config"]["weights"][where] = type;
+    folder.write("half/config.json", config.dump());
+    return error_of(ErrorKind::input, [&] { open(folder.file("half")); });
+  };
+  EXPECT_NE(with_type("2:4/q4_0").find("nearest"), std::string::npos);
+  EXPECT_NE(with_type("csr/f32").find("missing"), std::string::npos);
+  EXPECT_NE(with_type("16x1/f32").find(where), std::string::npos);
+}
+
+}  // namespace
+}  // namespace hone
