@@ -51,7 +51,16 @@ struct WarmupStableDecay {
   HONE_API float operator()(std::int64_t step) const;
 };
 
-// The same by name. One more schedule is one more name here, and its line of the table in
+// What is zero while a model is pruned little by little (Zhu and Gupta, "To prune, or not to prune", arXiv
+// 1710.01878): nothing until step `start`, then last * (1 - (1 - t)^3) at a share t of the way to step `end`,
+// fast at first while much is of no use; from there on `last`.
+struct CubicSparsity {
+  double last = 0.5;
+  std::int64_t start = 0, end = 1;
+  HONE_API double operator()(std::int64_t step) const;
+};
+
+// Learning rates by name. One more schedule is one more name here, and its line of the table in
 // src/train/schedule.cpp.
 enum class ScheduleKind { constant, linear, cosine, wsd };
 HONE_API std::vector<std::string> schedules();  // "constant", ..., in that order

@@ -84,6 +84,8 @@ struct TrainPlanOptions {
   // Weights of matrices that are zero stay zero, but for tables of tokens: a pruned model is trained on with
   // its mask. With every optimizer but muon.
   bool keep_zeros = false;
+  // Trainer::prune() will be called: implies keep_zeros, and the forecast counts what it needs on the way.
+  bool prunes = false;
 };
 
 class HONE_API TrainPlan {
@@ -220,6 +222,14 @@ class HONE_API Trainer {
   void read_gradient(const std::string& weight, std::span<float> values) const;
   void read_activation(const std::string& name, std::span<float> values) const;
   void write(const std::string& weight, std::span<const float> values);
+
+  // Sets to zero, of each matrix that hone/prune.hpp takes, the share that is smallest, in a shape of
+  // prune_patterns() (not parts), and what the optimizer keeps of them: as they are zero, the steps behind
+  // leave them so. Called with growing shares it prunes little by little; what is zero already goes first. Of
+  // 2:4 a share below 0.5 is that of groups where it costs least. Returns the share of zeros that came out.
+  // Error(usage) for a plan without `prunes`, a share or pattern that there is not, and in the middle of a
+  // step whose updates are inside of backward.
+  double prune(double sparsity, const std::string& pattern = "unstructured");
 
   // Everything that the next step depends on, as a folder that appears whole or not at all: a model folder
   // with the optimizer's state beside it. One that is there already must be empty or a checkpoint: it is

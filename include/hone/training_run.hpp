@@ -28,6 +28,15 @@
 
 namespace hone {
 
+// Pruning on the way (Trainer::prune), on the schedule of CubicSparsity: before step `start`, every `every`
+// steps behind it, and before step `end`, of steps counted from 0. The steps that are left heal.
+struct GradualPruning {
+  double sparsity = 0.5;
+  std::string pattern = "unstructured";
+  std::int64_t start = 0, end = 0;  // end 0: three quarters of the steps
+  std::int64_t every = 10;
+};
+
 struct StepEvent {
   std::int64_t step = 0;  // counted from 1
   double loss = 0;
@@ -36,6 +45,7 @@ struct StepEvent {
   std::int64_t tokens = 0;
   bool skipped = false;  // see StepResult
   float loss_scale = 1;
+  double sparsity = 0;  // of a run that prunes: of the matrices that it prunes, so far
 };
 
 struct EvalEvent {
@@ -104,6 +114,7 @@ struct TrainingRun {
   std::optional<LoraOptions> lora{};
   // It learns from a teacher besides; the tokenizer is the teacher's where none is named.
   std::optional<DistillOptions> distill{};
+  std::optional<GradualPruning> prune{};
 
   // Asked before each node of a step: the step under way is dropped, and the last complete one saved. Gone on
   // with, the run comes to the same bits.

@@ -119,6 +119,15 @@ void TrainingOptions::add_rest_to(Command& c) {
   c.add_option("--schedule", schedule, one_of(schedules()) + ", after the warmup")->capture_default_str();
   c.add_flag("--keep-zeros", run.plan.keep_zeros,
              "a pruned model's zeros stay: its other weights are trained on (not with muon)");
+  c.add_option("--sparsity", sparsity,
+               "prune while training: the share of each matrix that is zero at the end");
+  c.add_option("--pattern", pruning.pattern, "of the zeros: unstructured, 2:4, 4x1 or 16x1")
+      ->capture_default_str();
+  c.add_option("--prune-start", pruning.start, "pruning begins before this step, counted from 0")
+      ->capture_default_str();
+  c.add_option("--prune-end", pruning.end, "it ends before this one (0: three quarters of --steps)")
+      ->capture_default_str();
+  c.add_option("--prune-every", pruning.every, "steps from one pruning to the next")->capture_default_str();
   c.add_option("--decay-steps", run.decay_steps, "of wsd, at the end (0: a fifth of --steps)")
       ->capture_default_str();
   c.add_option("--warmup", run.warmup, "steps over which the learning rate rises")->capture_default_str();
@@ -193,9 +202,25 @@ std::optional<LoraOptions> TrainingOptions::lora() const {
   return o;
 }
 
+std::optional<GradualPruning> TrainingOptions::gradual_pruning() const {
+  const GradualPruning standard;
+  const bool asked = pruning.pattern != standard.pattern || pruning.start != standard.start ||
+                     pruning.end != standard.end || pruning.every != standard.every;
+  if (!sparsity && asked)
+    throw Error(ErrorKind::usage, {.what = "options of pruning, and no share of zeros",
+                                   .where = "sparsity",
+                                   .expected = "0.5, say",
+                                   .found = "none"});
+  if (!sparsity) return {};
+  GradualPruning o = pruning;
+  o.sparsity = *sparsity;
+  return o;
+}
+
 TrainingRun TrainingOptions::finished() const {
   TrainingRun r = run;
   r.lora = lora();
+  r.prune = gradual_pruning();
   r.plan.precision = precision_from_name(precision);
   r.plan.loss_scaling = scaling(loss_scale, r.plan.precision);
   r.plan.master = precision_from_name(master);

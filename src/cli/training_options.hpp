@@ -24,12 +24,15 @@ struct TrainingOptions {
   std::optional<double> lora_alpha, lora_dropout;
   std::string lora_targets;
   bool lora_rslora = false;
+  std::optional<double> sparsity;  // none: nothing is pruned
+  GradualPruning pruning;          // all else of it
   std::uint64_t seed = 0;
 
   void add_to(Command& command);
   void add_rest_to(Command& command);     // all but which model, and where to
   void add_running_to(Command& command);  // of them: where it runs, and what stays of it
   std::optional<LoraOptions> lora() const;
+  std::optional<GradualPruning> gradual_pruning() const;
   TrainingRun finished() const;  // with what was typed turned into what the library takes
 };
 

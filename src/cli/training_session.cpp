@@ -98,6 +98,7 @@ void TrainingSession::stepped(const StepEvent& e) {
   skipped_ += e.skipped;
   if (run_.plan.precision == Precision::fp16)
     events_->scalar("train/loss_scale", e.step, static_cast<double>(e.loss_scale), unix_seconds());
+  if (run_.prune) events_->scalar("train/sparsity", e.step, e.sparsity, unix_seconds());
   {
     const std::lock_guard lock(speaking_);
     write(progress_->update({.step = e.step,
@@ -106,17 +107,18 @@ void TrainingSession::stepped(const StepEvent& e) {
                              .seconds = now(),
                              .skipped = skipped_}));
   }
-  if (json_)
-    print(JsonLine()
-              .add("event", "step")
-              .add("step", e.step)
-              .add("loss", e.loss)
-              .add("lr", e.lr)
-              .add("grad_norm", e.grad_norm)
-              .add("tokens_per_s", e.tokens_per_s)
-              .add("loss_scale", e.loss_scale)
-              .add("skipped", e.skipped)
-              .text());
+  if (!json_) return;
+  JsonLine line;
+  line.add("event", "step")
+      .add("step", e.step)
+      .add("loss", e.loss)
+      .add("lr", e.lr)
+      .add("grad_norm", e.grad_norm)
+      .add("tokens_per_s", e.tokens_per_s)
+      .add("loss_scale", e.loss_scale)
+      .add("skipped", e.skipped);
+  if (run_.prune) line.add("sparsity", e.sparsity);
+  print(line.text());
 }
 
 void TrainingSession::evaluated(const EvalEvent& e) {

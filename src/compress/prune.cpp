@@ -8,14 +8,15 @@
 
 #include "base/number.hpp"
 #include "compress/calibrate.hpp"
-#include "compress/mask.hpp"
 #include "compress/prune_parts.hpp"
 #include "compress/sparsegpt.hpp"
 #include "compress/weight_values.hpp"
 #include "exec/job.hpp"
 #include "hone/nearest.hpp"
 #include "ir/values.hpp"
-#include "model/adapter.hpp"
+#include "model/model_impl.hpp"
+#include "store/mask.hpp"
+#include "train/pruned_matrices.hpp"
 
 namespace hone {
 namespace {
@@ -76,34 +77,17 @@ const Method& method_named(const std::string& name) {
                                  .hint = "did you mean '" + nearest(name, prune_methods()) + "'?"});
 }
 
-Sparsity wanted_of(const PruneOptions& o) {
-  const Pattern* const pattern = find_pattern(o.pattern);
-  if (!pattern)
-    throw Error(ErrorKind::usage, {.what = "no pattern '" + o.pattern + "'",
-                                   .where = "pattern",
-                                   .hint = "did you mean '" + nearest(o.pattern, prune_patterns()) + "'?"});
-  const Sparsity wanted{*pattern, o.sparsity};
-  const bool half = wanted.pattern.of > 0;
-  if (o.sparsity >= 0 && o.sparsity < 1 && (!half || o.sparsity == 0.5)) return wanted;
-  throw Error(ErrorKind::usage,
-              {.what = "impossible value",
-               .where = "sparsity",
-               .expected = half ? "0.5: of each four weights two are zero" : "0 <= sparsity < 1",
-               .found = to_text(o.sparsity)});
-}
-
 class Pruning {
  public:
   Pruning(const Model& model, const PruneOptions& o)
       : model_(model),
         impl_(model.impl()),
         method_(method_named(o.method)),
-        wanted_(wanted_of(o)),
+        wanted_(sparsity_of(o.pattern, o.sparsity, prune_patterns())),
         types_(impl_.store.stored_types()),
         exec_(exec_options(o.sample.threads, o.sample.isa)),
-        pool_(exec_.threads) {
-    for (const LinearModule& module : modules_of(model))
-      if (!module.head) weights_.push_back(module.name + ".weight");
+        pool_(exec_.threads),
+        weights_(pruned_matrices(model)) {
     for (const std::string& name : weights_) require_no_blocks(name);
   }
 
@@ -239,8 +223,7 @@ std::vector<std::string> prune_methods() {
 }
 
 std::vector<std::string> prune_patterns() {
-  std::vector<std::string> names;
-  for (const Pattern& p : patterns()) names.emplace_back(p.name);
+  std::vector<std::string> names = pattern_names();
   for (const Parts& p : parts) names.emplace_back(p.name);
   return names;
 }

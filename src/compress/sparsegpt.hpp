@@ -10,8 +10,8 @@
 
 #include "base/thread_pool.hpp"
 #include "compress/calibrate.hpp"
-#include "compress/mask.hpp"
 #include "machine/isa.hpp"
+#include "store/mask.hpp"
 
 namespace hone {
 

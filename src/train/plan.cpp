@@ -9,6 +9,7 @@
 #include "train/forecast.hpp"
 #include "train/loss_scaler.hpp"
 #include "train/plan_ways.hpp"
+#include "train/pruned_matrices.hpp"
 #include "train/step_program.hpp"
 
 namespace hone {
@@ -53,6 +54,7 @@ TrainPlanOptions decided(const Model& model, TrainPlanOptions o) {
   for (const std::string& name : o.allow)
     require(name == "optimizer" || name == "master", "allow", "nothing that can be allowed",
             "optimizer or master", "'" + name + "'");
+  o.keep_zeros |= o.prunes;
   require(!o.keep_zeros || !model.impl().adapter, "keep_zeros",
           "an adapter leaves the model's weights as they are", "the model itself trained", "an adapter");
   require(!o.keep_zeros || optimizer_record(o.optimizer).leaves_zeros, "keep_zeros",
@@ -159,7 +161,7 @@ std::shared_ptr<TrainPlan::Impl> make_plan(const Model& model, const TrainPlanOp
       std::max(2 * largest_turned_bytes(saved), largest_turned_bytes(impl->specs)) +
       2 * static_cast<std::int64_t>(direct_write_bytes);
   impl->forecast = forecast_memory(
-      impl->job, saving_bytes + batch_bytes(*impl),
+      impl->job, saving_bytes + batch_bytes(*impl) + (options.prunes ? pruning_bytes(model) : 0),
       {.held = options.text_bytes, .reading = options.reading_bytes, .teacher = options.teacher_bytes},
       &model.impl().store, impl->frozen.names);
   impl->step_flops = hone::step_flops(*impl);

@@ -144,6 +144,7 @@ void RunIdentity::add_options(const TrainingRun& run, const TrainPlan& plan) {
   kept_.insert(kept_.end(), always.begin(), always.end());
   if (run.distill) add_teaching(*run.distill);
   kept_.push_back({"keep-zeros", "--keep-zeros", o.keep_zeros ? "given" : "not given"});
+  if (run.prune) add_pruning(*run.prune, run.steps);
   if (o.master != Precision::f32) kept_.push_back({"master", "--master", name(o.master)});
   if (schedule_record(run.schedule).has_decay)
     kept_.push_back({"decay-steps", "--decay-steps", std::to_string(run.decay_steps)});
@@ -166,6 +167,14 @@ void RunIdentity::add_teaching(const DistillOptions& o) {
   kept_.push_back({"temperature", "--temperature", to_text(o.loss.temperature)});
   kept_.push_back({"alpha", "--alpha", to_text(o.loss.alpha)});
   kept_.push_back({"top-k", "--top-k", std::to_string(o.loss.top_k)});
+}
+
+void RunIdentity::add_pruning(const GradualPruning& o, std::int64_t steps) {
+  kept_.push_back({"sparsity", "--sparsity", to_text(o.sparsity)});
+  kept_.push_back({"pattern", "--pattern", o.pattern});
+  kept_.push_back({"prune-start", "--prune-start", std::to_string(o.start)});
+  kept_.push_back({"prune-end", "--prune-end", std::to_string(prune_end(o, steps))});
+  kept_.push_back({"prune-every", "--prune-every", std::to_string(o.every)});
 }
 
 RunIdentity::Notes RunIdentity::notes() const {

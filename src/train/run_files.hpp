@@ -31,6 +31,7 @@ class RunIdentity {
   [[noreturn]] void refuse_config(const Notes& notes, const std::string& was, const std::string& now) const;
   void add_sizes(const std::map<std::string, std::int64_t, std::less<>>& sizes);
   void add_teaching(const DistillOptions& options);
+  void add_pruning(const GradualPruning& options, std::int64_t steps);
   void add_options(const TrainingRun& run, const TrainPlan& plan);
   struct Kept {
     std::string key, what, value;  // "the run was started with another WHAT"

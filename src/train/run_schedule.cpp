@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/number.hpp"
+#include "store/mask.hpp"
 
 namespace hone {
 
@@ -14,6 +17,37 @@ float learning_rate(const TrainingRun& run, std::int64_t step) {
                         .least = run.min_lr,
                         .decay = run.decay_steps},
                        step);
+}
+
+std::int64_t prune_end(const GradualPruning& prune, std::int64_t steps) {
+  return prune.end > 0 ? prune.end : std::max(prune.start, steps * 3 / 4);
+}
+
+bool prunes_before(const GradualPruning& prune, std::int64_t step, std::int64_t steps) {
+  const std::int64_t end = prune_end(prune, steps);
+  return step == end || (step >= prune.start && step < end && (step - prune.start) % prune.every == 0);
+}
+
+double sparsity_at(const GradualPruning& prune, std::int64_t step, std::int64_t steps) {
+  const CubicSparsity share{.last = prune.sparsity, .start = prune.start, .end = prune_end(prune, steps)};
+  return share(step < share.end ? step - (step - prune.start) % prune.every : step);
+}
+
+void check_pruning(const GradualPruning& prune, std::int64_t steps) {
+  const auto require = [](bool good, const char* option, const std::string& expected, std::int64_t found) {
+    if (!good)
+      throw Error(ErrorKind::usage, {.what = "impossible value",
+                                     .where = option,
+                                     .expected = expected,
+                                     .found = std::to_string(found)});
+  };
+  sparsity_of(prune.pattern, prune.sparsity, pattern_names());
+  require(prune.start >= 0, "prune_start", "0 or more", prune.start);
+  require(prune.every >= 1, "prune_every", "1 or more", prune.every);
+  if (steps <= 0) return;  // none is done
+  require(prune.start < steps, "prune_start", "less than the steps, " + std::to_string(steps), prune.start);
+  require(prune.end == 0 || (prune.end >= prune.start && prune.end < steps), "prune_end",
+          "prune_start to " + std::to_string(steps - 1) + ", so that a step is left behind it", prune.end);
 }
 
 std::vector<std::string> schedule_notes(const TrainingRun& run) {

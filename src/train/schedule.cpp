@@ -28,6 +28,13 @@ float rising(float peak, std::int64_t step, std::int64_t warmup) {
 
 }  // namespace
 
+double CubicSparsity::operator()(std::int64_t step) const {
+  if (step >= end) return last;
+  if (step <= start) return 0;
+  const double rest = static_cast<double>(end - step) / static_cast<double>(end - start);
+  return last * (1 - rest * rest * rest);
+}
+
 float Cosine::operator()(std::int64_t step) const {
   const FloatModeGuard guard;
   if (step < warmup) return rising(peak, step, warmup);

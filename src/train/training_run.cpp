@@ -104,6 +104,7 @@ void check(const TrainingRun& run) {
   share(run.dropout, "dropout", "0 <= dropout < 1");
   share(run.label_smoothing, "label_smoothing", "0 <= label_smoothing < 1");
   if (run.distill) check_teaching(run);
+  if (run.prune) check_pruning(*run.prune, run.steps);
   count(run.plan.seq, "seq");
   count(run.source_seq, "source_seq");
 }
@@ -188,8 +189,15 @@ class Run {
         to_text(trainer_.loss_scale()));
   }
 
+  void prune_before(std::int64_t step) {
+    const auto& prune = options_.prune;
+    if (prune && prunes_before(*prune, step, options_.steps))
+      trainer_.prune(sparsity_at(*prune, step, options_.steps), prune->pattern);
+  }
+
   void one_step() {
     const std::int64_t n = trainer_.steps();
+    prune_before(n);
     StepOptions step = options_.adamw;
     step.lr = learning_rate(options_, n);
     if (step.adamw_lr && options_.adamw.lr > 0) *step.adamw_lr *= step.lr / options_.adamw.lr;
@@ -208,7 +216,8 @@ class Run {
                         .tokens_per_s = static_cast<double>(done.tokens) / seconds_since(begin),
                         .tokens = done.tokens,
                         .skipped = done.skipped,
-                        .loss_scale = done.loss_scale});
+                        .loss_scale = done.loss_scale,
+                        .sparsity = options_.prune ? sparsity_at(*options_.prune, n, options_.steps) : 0});
     const bool last = n + 1 == options_.steps;
     if (options_.eval_every && (n + 1) % options_.eval_every == 0 && !last) evaluate();
     if (options_.save_every && (n + 1) % options_.save_every == 0 && !last) save();
@@ -314,6 +323,7 @@ std::optional<Model> teacher_of(const TrainingRun& run, const Tokenizer& tokeniz
 TrainPlanOptions plan_options(const TrainingRun& run, Lengths lengths) {
   TrainPlanOptions options = run.plan;
   options.clipping = run.adamw.clip > 0;
+  options.prunes |= run.prune.has_value();
   options.seq = lengths.seq;
   options.sizes = std::move(lengths.sizes);
   if (run.label_smoothing) options.objective = next_token({.label_smoothing = *run.label_smoothing});

@@ -55,7 +55,20 @@ expect 2 "zeros do not stay" train --model half --data text.txt --out new --seq 
 cp moments moments.first
 "$hone" prune base by-wanda --method wanda --data text.txt --seq 64 --windows 8 --calibration moments >/dev/null 2>err || fail "$(cat err)"
 cmp moments moments.first || fail "the calibration was made again"
-expect 3 "another sample" prune base new --method wanda --data text.txt --seq 32 --windows 8 --calibration moments
+expect 3 "another sample" prune base new --method wanda --data text.txt --seq 64 --windows 4 --calibration moments
+
+# pruned while it is trained; a run that goes on is one with the same pruning
+grow="--data text.txt --out grown --steps 8 --batch 4 --seq 32 --warmup 0 --sparsity 0.5 --pattern 2:4 --prune-start 1 --prune-end 6 --prune-every 2"
+"$hone" train --model base $grow --json >lines 2>err || fail "gradual: $(cat err)"
+grep -q '"step":1,.*"sparsity":0}' lines && grep -q '"step":8,.*"sparsity":0.5}' lines || fail "shares: $(cat lines)"
+"$hone" prune grown again2 --pattern 2:4 2>err >/dev/null || fail "prune: $(cat err)"
+[ "$("$hone" hash again2)" = "$("$hone" hash grown)" ] || fail "the mask is not 2:4's"
+"$hone" plan --model base $grow >/dev/null 2>err || fail "plan: $(cat err)"
+expect 2 "prune-every" train --model base $grow --prune-every 3
+expect 2 "another --pattern" train --model base $grow --pattern 4x1
+expect 2 "no share of zeros" train --model base --data text.txt --out new --pattern 2:4
+expect 2 "so that a step is left" train --model base --data text.txt --out new --seq 32 --steps 5 --sparsity 0.5 --prune-end 5
+expect 2 "0.5: of each four" train --model base --data text.txt --out new --seq 32 --steps 5 --sparsity 0.6 --pattern 2:4
 
 # without their zeros
 "$hone" prune base sparse --sparsity 0.5 --storage auto --json >line 2>err || fail "prune --storage: $(cat err)"

@@ -6,9 +6,9 @@
 #include <cmath>
 #include <set>
 
-#include "compress/mask.hpp"
 #include "hone/convert.hpp"
 #include "model/model_impl.hpp"
+#include "store/mask.hpp"
 #include "tiny_gpt2.hpp"
 
 namespace hone {

@@ -19,12 +19,18 @@ struct Sparsity {
 };
 std::span<const Pattern> patterns();
 const Pattern* find_pattern(const std::string& name);  // null where there is none
+// Error(usage) for a pattern that there is not, and for a share that it cannot have: one of halves has 0.5,
+// or `on_the_way` there less. `known`: all names that a caller takes, for the hint.
+Sparsity sparsity_of(const std::string& pattern, double share, const std::vector<std::string>& known,
+                     bool on_the_way = false);
+std::vector<std::string> pattern_names();
 
 // 0 where the lesser half of the scores is, rounded down; of a few.
 void drop_half(std::span<const float> scores, std::span<std::uint8_t> mask);
 
 // Scores are [rows,columns], of rows as outputs. 1 stands where an element is kept. A block matters by the
-// mean of its elements (the last rows may be a smaller one); of equal scores the first go first.
+// mean of its elements (the last rows may be a smaller one); of equal scores the first go first. Of halves, a
+// share below 0.5 is that of those which matter least: the others are whole.
 std::vector<std::uint8_t> kept(std::span<const float> scores, std::int64_t rows, std::int64_t columns,
                                const Pattern& pattern, double sparsity);
 

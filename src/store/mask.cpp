@@ -1,9 +1,13 @@
-#include "compress/mask.hpp"
+#include "store/mask.hpp"
 
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <numeric>
+
+#include "base/number.hpp"
+#include "hone/error.hpp"
+#include "hone/nearest.hpp"
 
 namespace hone {
 namespace {
@@ -56,6 +60,18 @@ void drop_blocks(std::vector<std::uint8_t>& mask, std::span<const float> scores,
   }
 }
 
+// Of the places that the mask drops, no more than a share of all: those that matter least.
+void restore_beyond(std::vector<std::uint8_t>& mask, std::span<const float> scores, double sparsity) {
+  std::vector<float> dropped;
+  std::vector<std::size_t> places;
+  for (std::size_t i = 0; i < mask.size(); ++i)
+    if (!mask[i]) dropped.push_back(scores[i]), places.push_back(i);
+  const auto count = std::llround(sparsity * static_cast<double>(mask.size()));
+  if (count >= std::ssize(places)) return;
+  for (const std::size_t place : places) mask[place] = 1;
+  for (const std::int64_t i : least(dropped, count)) mask[places[static_cast<std::size_t>(i)]] = 0;
+}
+
 // What is left of a row behind its last whole group loses half too, rounded down.
 void drop_halves(std::vector<std::uint8_t>& mask, std::span<const float> scores, std::int64_t columns,
                  std::int64_t group) {
@@ -78,20 +94,43 @@ void drop_half(std::span<const float> scores, std::span<std::uint8_t> mask) {
   }
 }
 
-std::span<const Pattern> patterns() { return all_patterns; }
-
 const Pattern* find_pattern(const std::string& name) {
   const auto found = std::ranges::find_if(all_patterns, [&](const Pattern& p) { return name == p.name; });
   return found == all_patterns.end() ? nullptr : &*found;
 }
 
+std::vector<std::string> pattern_names() {
+  std::vector<std::string> names;
+  for (const Pattern& p : all_patterns) names.emplace_back(p.name);
+  return names;
+}
+
+Sparsity sparsity_of(const std::string& pattern, double share, const std::vector<std::string>& known,
+                     bool on_the_way) {
+  const Pattern* const found = find_pattern(pattern);
+  if (!found)
+    throw Error(ErrorKind::usage, {.what = "no pattern '" + pattern + "'",
+                                   .where = "pattern",
+                                   .hint = "did you mean '" + nearest(pattern, known) + "'?"});
+  const bool half = found->of > 0;
+  if (share >= 0 && share < 1 && (!half || share == 0.5 || (on_the_way && share < 0.5)))
+    return {*found, share};
+  throw Error(ErrorKind::usage,
+              {.what = "impossible value",
+               .where = "sparsity",
+               .expected = half ? "0.5: of each four weights two are zero" : "0 <= sparsity < 1",
+               .found = to_text(share)});
+}
+
 std::vector<std::uint8_t> kept(std::span<const float> scores, std::int64_t rows, std::int64_t columns,
                                const Pattern& pattern, double sparsity) {
   std::vector<std::uint8_t> mask(scores.size(), 1);
-  if (pattern.of > 0)
+  if (pattern.of > 0) {
     drop_halves(mask, scores, columns, pattern.of);
-  else
+    restore_beyond(mask, scores, sparsity);
+  } else {
     drop_blocks(mask, scores, rows, columns, pattern.rows, sparsity);
+  }
   return mask;
 }
 

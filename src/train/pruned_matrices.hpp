@@ -1,0 +1,16 @@
+// What training may prune.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "hone/model.hpp"
+
+namespace hone {
+
+// The weights of products that are pruned, by name: all modules' but the head's.
+std::vector<std::string> pruned_matrices(const Model& model);
+// What pruning them one after another takes on the way.
+std::int64_t pruning_bytes(const Model& model);
+
+}  // namespace hone
