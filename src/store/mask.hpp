@@ -17,7 +17,6 @@ struct Sparsity {
   Pattern pattern{};
   double share = 0;
 };
-std::span<const Pattern> patterns();
 const Pattern* find_pattern(const std::string& name);  // null where there is none
 // Error(usage) for a pattern that there is not, and for a share that it cannot have: one of halves has 0.5,
 // or `on_the_way` there less. `known`: all names that a caller takes, for the hint.
