@@ -6,6 +6,7 @@
 #include "kernel/blocks.hpp"
 #include "kernel/buffer.hpp"
 #include "kernel/coded.hpp"
+#include "kernel/coded_rows.hpp"
 #include "kernel/quantize.hpp"
 
 namespace hone::kernel {
@@ -17,20 +18,6 @@ std::vector<Element> types() {
     if (has_panels(static_cast<Element>(e))) all.push_back(static_cast<Element>(e));
   return all;
 }
-
-struct Codes {
-  std::int64_t K;
-  std::vector<std::int8_t> codes;
-  std::vector<float> scales;
-  std::vector<std::int32_t> sums;
-
-  Codes(const std::vector<float>& x, std::int64_t K_, Isa isa)
-      : K(K_), codes(x.size()), scales(x.size() / 16), sums(x.size() / 32) {
-    ThreadPool pool(2);
-    code_rows({x.data(), Element::f32}, K, std::ssize(x) / K, rows(), isa, pool);
-  }
-  RowCodes rows() { return {K, codes.data(), scales.data(), sums.data()}; }
-};
 
 struct Weight {
   std::int64_t N, K;

@@ -3,6 +3,7 @@
 
 #include "kernel/buffer.hpp"
 #include "kernel/coded.hpp"
+#include "kernel/coded_rows.hpp"
 #include "kernel/masked_product.hpp"
 
 namespace hone::kernel {
@@ -112,20 +113,6 @@ TEST(Sparse, PlacesThatCannotBeAreNotSound) {
   EXPECT_FALSE(SparseRows::is_sound(half, 2, 12, twos.parts(), twos.kept));
 }
 
-struct CodedRowsOf {
-  std::int64_t K;
-  std::vector<std::int8_t> codes;
-  std::vector<float> scales;
-  std::vector<std::int32_t> sums;
-
-  CodedRowsOf(const std::vector<float>& x, std::int64_t K_, Isa isa)
-      : K(K_), codes(x.size()), scales(x.size() / 16), sums(x.size() / 32) {
-    ThreadPool pool(2);
-    code_rows({x.data(), Element::f32}, K, std::ssize(x) / K, rows(), isa, pool);
-  }
-  RowCodes rows() { return {K, codes.data(), scales.data(), sums.data()}; }
-};
-
 TEST(Sparse, CodedProductHasTheDenseOnesBits) {
   constexpr std::int64_t K = 384;
   for (const Element type : {Element::q8_0, Element::q8_g64, Element::q8_g128})
@@ -145,7 +132,7 @@ TEST(Sparse, CodedProductHasTheDenseOnesBits) {
         pack_panels({blocks.data(), type}, N, K, 0, panel_count(N), panels);
         for (const std::int64_t M : {1, 3, 4, 70})
           for (const Isa isa : isas()) {
-            CodedRowsOf x(normals(M * K, 1), K, isa);
+            Codes x(normals(M * K, 1), K, isa);
             std::vector<float> dense(static_cast<std::size_t>(M * N)), sparse(dense.size());
             const Gemm gemm{.M = M, .N = N, .K = K, .c = {dense.data(), Element::f32}, .c_stride = N};
             const CodedProduct p{gemm, x.rows(), type, panels.data()};

@@ -108,5 +108,23 @@ TEST(Encoder, WhatDoesNotFitIsRefused) {
   EXPECT_THROW(encoder_shape("minilmm"), Error);
 }
 
+// What the plan counts is what it holds: the weights, in their four bytes or in one.
+TEST(Encoder, ForecastsItsArenaAndSaysHowItIsSpent) {
+  const Model model = encoder_layers(small);
+  std::int64_t weights[2] = {};
+  for (const bool int8 : {false, true}) {
+    const Forecast forecast = EncodePlan(model, {.batch = 3, .seq = 7, .int8 = int8}).forecast();
+    std::int64_t sum = 0;
+    for (const auto& [part, bytes] : forecast.breakdown) {
+      sum += bytes;
+      if (part == "weights") weights[int8] = bytes;
+    }
+    EXPECT_EQ(sum, forecast.peak_bytes);
+  }
+  const std::int64_t matrices = 2 * (4 * 48 * 48 + 2 * 48 * 96);
+  EXPECT_GE(weights[false], 4 * matrices);
+  EXPECT_LT(weights[true], 2 * matrices);
+}
+
 }  // namespace
 }  // namespace hone

@@ -101,4 +101,23 @@ HONE_INLINE Expanded expanded_in(void* scratch) {
       reinterpret_cast<std::uint8_t*>(scales + units_at_once * panels_at_once * 32), scales, sums, 0, 0, 0};
 }
 
+constexpr std::int64_t most_direct_rows = 4;
+
+// few<rows>() for so few rows that they read codes as these lie, else many().
+template <class Few, class Many>
+HONE_INLINE void by_rows(std::int64_t rows, const Few& few, const Many& many) {
+  switch (rows) {
+    case 1:
+      return few.template operator()<1>();
+    case 2:
+      return few.template operator()<2>();
+    case 3:
+      return few.template operator()<3>();
+    case most_direct_rows:
+      return few.template operator()<most_direct_rows>();
+    default:
+      many();
+  }
+}
+
 }  // namespace hone::kernel::HONE_ISA

@@ -9,7 +9,7 @@ namespace hone::kernel::HONE_ISA {
 namespace {
 
 constexpr int zero = 128;
-constexpr std::int64_t most_direct_rows = 4, direct_panels = 4;
+constexpr std::int64_t direct_panels = 4;
 
 // --- a few rows --------------------------------------------------------------------------------------------
 
@@ -92,18 +92,9 @@ void multiply_many(const MaskedProduct& p, std::int64_t first, std::int64_t coun
 
 void multiply(const MaskedProduct& p, std::int64_t first, std::int64_t count, std::int64_t first_row,
               std::int64_t rows, void* scratch) {
-  switch (rows) {
-    case 1:
-      return multiply_direct<1>(p, first, count, first_row);
-    case 2:
-      return multiply_direct<2>(p, first, count, first_row);
-    case 3:
-      return multiply_direct<3>(p, first, count, first_row);
-    case most_direct_rows:
-      return multiply_direct<most_direct_rows>(p, first, count, first_row);
-    default:
-      multiply_many(p, first, count, first_row, rows, scratch);
-  }
+  by_rows(
+      rows, [&]<int few>() { multiply_direct<few>(p, first, count, first_row); },
+      [&] { multiply_many(p, first, count, first_row, rows, scratch); });
 }
 
 }  // namespace

@@ -1,0 +1,24 @@
+// Rows of activations as codes, as products in whole numbers read them.
+#pragma once
+#include <cstdint>
+#include <vector>
+
+#include "kernel/coded_product.hpp"
+
+namespace hone::kernel {
+
+struct Codes {
+  std::int64_t K;
+  std::vector<std::int8_t> codes;
+  std::vector<float> scales;
+  std::vector<std::int32_t> sums;
+
+  Codes(const std::vector<float>& x, std::int64_t K_, Isa isa)
+      : K(K_), codes(x.size()), scales(x.size() / 16), sums(x.size() / 32) {
+    ThreadPool pool(2);
+    code_rows({x.data(), Element::f32}, K, std::ssize(x) / K, rows(), isa, pool);
+  }
+  RowCodes rows() { return {K, codes.data(), scales.data(), sums.data()}; }
+};
+
+}  // namespace hone::kernel
