@@ -8,6 +8,7 @@
 #include "compress/kept_moments.hpp"
 #include "compress/segments.hpp"
 #include "exec/feed.hpp"
+#include "file/hash.hpp"
 #include "file/mapped.hpp"
 #include "ir/op_record.hpp"
 #include "model/model_impl.hpp"
@@ -265,7 +266,8 @@ Products products_of(const Segment& segment) {
 // From the file, which is made where it is not there: moments of the model as it is, whatever `visit` makes.
 void reuse(const Model& model, const Text& text, Sample& sample, const std::vector<Segment>& segments,
            const CalibrationOptions& o, const Visit& visit) {
-  const MomentsOf of{model.weights_hash(), text.digest(), sample.windows(), sample.seq()};
+  const MomentsOf of{model.weights_hash(), hash_text(model.config_json()), text.digest(), sample.windows(),
+                     sample.seq()};
   if (!is_file(o.kept)) {
     std::vector<MomentsSpec> specs;
     for (const Segment& segment : segments)

@@ -8,11 +8,14 @@
 namespace hone {
 namespace {
 
-constexpr const char* format = "hone moments 1";
+constexpr const char* format = "hone moments 2";
+constexpr const char* digest_name = "digest";  // of all tensors before it, in hex
+constexpr std::int64_t digest_digits = 32;
 
 std::map<std::string, std::string> metadata_of(const MomentsOf& of) {
   return {{"format", format},
           {"model", of.model},
+          {"config", of.config},
           {"text", of.text},
           {"windows", std::to_string(of.windows)},
           {"seq", std::to_string(of.seq)}};
@@ -23,6 +26,7 @@ std::int64_t triangle(std::int64_t width) { return width * (width + 1) / 2; }
 std::vector<SafetensorsSpec> tensors_of(const std::vector<MomentsSpec>& specs) {
   std::vector<SafetensorsSpec> tensors;
   for (const MomentsSpec& spec : specs) tensors.push_back({spec.weight, "F32", {triangle(spec.width)}});
+  tensors.push_back({digest_name, "U8", {digest_digits}});
   return tensors;
 }
 
@@ -40,16 +44,26 @@ void MomentsWriter::add(const LayerMoments& layer) {
   std::set<const Moments*> seen;
   for (const auto& [weight, moments] : layer.inputs) {
     if (!seen.insert(moments.get()).second) continue;
-    for (std::int64_t i = 0; i < moments->width; ++i)
-      file_.write(weight, std::as_bytes(std::span(moments->sum)
-                                            .subspan(static_cast<std::size_t>(i * moments->width),
-                                                     static_cast<std::size_t>(i + 1))));
+    for (std::int64_t i = 0; i < moments->width; ++i) {
+      const auto row = std::as_bytes(
+          std::span(moments->sum)
+              .subspan(static_cast<std::size_t>(i * moments->width), static_cast<std::size_t>(i + 1)));
+      file_.write(weight, row);
+      digest_.add(row);
+    }
   }
+}
+
+void MomentsWriter::commit() {
+  const std::string hex = digest_.hex();
+  file_.write(digest_name, std::as_bytes(std::span(hex)));
+  file_.commit();
 }
 
 MomentsFile::MomentsFile(const std::string& path, const MomentsOf& of) : file_(path) {
   static const std::map<std::string, std::string> meant{{"format", "is of another kind"},
                                                         {"model", "was measured on another model"},
+                                                        {"config", "was measured with another config"},
                                                         {"text", "was measured on another text"},
                                                         {"windows", "was measured on another sample"},
                                                         {"seq", "was measured on another sample"}};
@@ -62,6 +76,24 @@ MomentsFile::MomentsFile(const std::string& path, const MomentsOf& of) : file_(p
                                    .found = found == file_.metadata().end() ? "none" : found->second,
                                    .hint = "name another file, which will be made, or remove this one"});
   }
+  require_whole();
+}
+
+void MomentsFile::require_whole() const {
+  Digest digest;
+  std::vector<std::byte> bytes;
+  for (const SafetensorsEntry& entry : file_.entries()) {
+    bytes.resize(entry.bytes);
+    file_.read(entry, bytes);
+    if (entry.name != digest_name) digest.add(bytes);
+  }
+  const std::string hex = digest.hex();
+  if (std::ranges::equal(bytes, std::as_bytes(std::span(hex)))) return;
+  throw Error(ErrorKind::input, {.what = "the calibration is damaged",
+                                 .where = file_.path(),
+                                 .expected = "digest " + hex + " behind its numbers",
+                                 .found = "another one",
+                                 .hint = "remove it: it is made anew"});
 }
 
 Moments MomentsFile::read(const std::string& weight, std::int64_t positions) const {

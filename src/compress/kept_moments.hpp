@@ -18,7 +18,7 @@
 namespace hone {
 
 struct MomentsOf {
-  std::string model, text;  // digests of the weights and of the text's tokens
+  std::string model, config, text;  // digests of the weights, of config.json and of the text's tokens
   std::int64_t windows = 0, seq = 0;
 };
 
@@ -32,19 +32,22 @@ class MomentsWriter {
  public:
   MomentsWriter(const std::string& path, const MomentsOf& of, const std::vector<MomentsSpec>& specs);
   void add(const LayerMoments& layer);
-  void commit() { file_.commit(); }
+  void commit();
 
  private:
   SafetensorsWriter file_;
+  Digest digest_;
 };
 
 class MomentsFile {
  public:
-  // Error(input) for a file that is no such one, or of another model, text or sample.
+  // Error(input) for a file that is no such one, or of another model, text or sample, or a byte of which has
+  // changed: it is read once, a tensor at a time.
   MomentsFile(const std::string& path, const MomentsOf& of);
   Moments read(const std::string& weight, std::int64_t positions) const;
 
  private:
+  void require_whole() const;
   SafetensorsFile file_;
 };
 

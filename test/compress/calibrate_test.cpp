@@ -93,6 +93,10 @@ TEST(Calibrate, KeptMomentsAreThoseThatWereMeasured) {
             std::string::npos);
   EXPECT_NE(refused(model, Text::of(letters(901)), o).find("another text"), std::string::npos);
   EXPECT_NE(refused(model, text, {.windows = 2, .seq = 32}).find("another sample"), std::string::npos);
+  std::string altered = bytes;
+  altered[altered.size() - 5000] ^= 1;
+  folder.write("moments.safetensors", altered);
+  EXPECT_NE(refused(model, text, o).find("damaged"), std::string::npos);
   folder.write("moments.safetensors", bytes.substr(0, bytes.size() / 2));
   refused(model, text, o);
   folder.write("moments.safetensors", "no such file");
