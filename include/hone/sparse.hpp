@@ -20,6 +20,7 @@ namespace hone {
 // "auto", "dense", "csr" (the columns that each row keeps), "bitmap" (a bit an element), "2:4", "4x1" and
 // "16x1" (a bit for so many outputs of one input), "block" (whichever of these two is smaller).
 HONE_API std::vector<std::string> sparse_storages();
+HONE_API void require_storage(const std::string& storage);  // Error(usage) for another name
 
 struct SparseLayer {
   std::string name;     // of the weight

@@ -228,8 +228,18 @@ void CompressArguments::check_report() const {
   throw Error(ErrorKind::failed, {.what = "no such folder for the report", .where = report_file});
 }
 
+void CompressArguments::check_storage() const {
+  require_storage(storage);
+  if (storage != "dense" && out.ends_with(".gguf"))
+    throw Error(ErrorKind::usage, {.what = "a GGUF file holds every element, zeros too",
+                                   .where = "--storage " + storage,
+                                   .expected = "a folder to write",
+                                   .found = out});
+}
+
 Compression CompressArguments::open() const {
   check_report();
+  check_storage();
   CompressOptions o = options;
   o.progress = counted("comparing");
   if (!max_loss_increase.empty())

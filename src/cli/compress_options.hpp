@@ -30,8 +30,9 @@ struct CompressArguments {
   void add_quality_to(Command& command);
   // The sample that a method learns from: threads and instruction set as all, a live line that says `what`.
   void set(CalibrationOptions& sample, const std::string& what) const;
-  void check_report() const;  // Error(failed) where it could not be written
-  Compression open() const;   // says what is worth knowing of the model and the texts
+  void check_report() const;   // Error(failed) where it could not be written
+  void check_storage() const;  // Error(usage) where OUT cannot have it
+  Compression open() const;    // says what is worth knowing of the model and the texts
   void print(const CompressReport& report) const { print(report, out); }
   // The same of a model that went to `to` in another way; `weights_hash`: a further key, where there is one.
   void print(const CompressReport& report, const std::string& to, const std::string& weights_hash = {}) const;

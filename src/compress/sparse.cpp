@@ -17,6 +17,7 @@ using Candidates = std::vector<const SparseKind*>;
 
 // What a name asks for; nothing of dense.
 Candidates candidates_of(const std::string& storage) {
+  require_storage(storage);
   Candidates kinds;
   for (const SparseKind& kind : sparse_kinds()) {
     const bool is_block = kind.form == kernel::SparseForm::block;
@@ -25,13 +26,7 @@ Candidates candidates_of(const std::string& storage) {
         (storage == "auto" && kind.form != kernel::SparseForm::two_of_four))
       kinds.push_back(&kind);
   }
-  if (!kinds.empty() || storage == "dense") return kinds;
-  const std::vector<std::string> names = sparse_storages();
-  throw Error(ErrorKind::usage, {.what = "no such storage",
-                                 .where = "storage",
-                                 .expected = fmt::format("{}", fmt::join(names, ", ")),
-                                 .found = storage,
-                                 .hint = "the nearest is " + nearest(storage, names)});
+  return kinds;
 }
 
 std::int64_t part_bytes(const SparseIndex& index, const Shape& shape) {
@@ -174,6 +169,16 @@ std::vector<std::string> sparse_storages() {
   for (const SparseKind& kind : sparse_kinds()) names.emplace_back(kind.name);
   names.emplace_back("block");
   return names;
+}
+
+void require_storage(const std::string& storage) {
+  const std::vector<std::string> names = sparse_storages();
+  if (std::ranges::find(names, storage) != names.end()) return;
+  throw Error(ErrorKind::usage, {.what = "no such storage",
+                                 .where = "storage",
+                                 .expected = fmt::format("{}", fmt::join(names, ", ")),
+                                 .found = storage,
+                                 .hint = "the nearest is " + nearest(storage, names)});
 }
 
 Sparse store_sparse(const Model& model, const std::string& storage) { return Storing(model, storage).run(); }

@@ -81,6 +81,7 @@ grep -q "break-even" out || fail "no table: $(cat out)"
 [ "$("$hone" hash eight)" = "$("$hone" hash plain-eight)" ] || fail "other codes without zeros"
 expect 2 "nearest is bitmap" prune base new --storage bitmp
 expect 3 "four neighbours" prune base new --storage 2:4
+expect 2 "holds every element" quantize base new.gguf --bits 8 --storage auto
 
 # what cannot be written leaves nothing
 (ulimit -f 200; expect 1 "" prune base new --sparsity 0.5) || exit 1
