@@ -142,10 +142,14 @@ void RunIdentity::add_options(const TrainingRun& run, const TrainPlan& plan) {
                                  {"optimizer", "--optimizer", o.optimizer},
                                  {"clip", "--clip", to_text(run.adamw.clip)}};
   kept_.insert(kept_.end(), always.begin(), always.end());
+  // What a run may have or not is said of one that has not, too: so that leaving it out is met.
+  kept_.push_back({"teacher", "teacher: its weights differ",
+                   run.distill ? "digest " + open(run.distill->teacher).weights_hash() : "none"});
   if (run.distill) add_teaching(*run.distill);
-  kept_.push_back({"keep-zeros", "--keep-zeros", o.keep_zeros ? "given" : "not given"});
+  kept_.push_back({"sparsity", "--sparsity", run.prune ? to_text(run.prune->sparsity) : "none"});
   if (run.prune) add_pruning(*run.prune, run.steps);
-  if (o.master != Precision::f32) kept_.push_back({"master", "--master", name(o.master)});
+  kept_.push_back({"keep-zeros", "--keep-zeros", o.keep_zeros ? "given" : "not given"});
+  kept_.push_back({"master", "--master", name(o.master)});
   if (schedule_record(run.schedule).has_decay)
     kept_.push_back({"decay-steps", "--decay-steps", std::to_string(run.decay_steps)});
   if (run.adamw.adamw_lr) kept_.push_back({"adamw-lr", "--adamw-lr", to_text(*run.adamw.adamw_lr)});
@@ -163,14 +167,12 @@ void RunIdentity::add_options(const TrainingRun& run, const TrainPlan& plan) {
 }
 
 void RunIdentity::add_teaching(const DistillOptions& o) {
-  kept_.push_back({"teacher", "teacher: its weights differ", "digest " + open(o.teacher).weights_hash()});
   kept_.push_back({"temperature", "--temperature", to_text(o.loss.temperature)});
   kept_.push_back({"alpha", "--alpha", to_text(o.loss.alpha)});
   kept_.push_back({"top-k", "--top-k", std::to_string(o.loss.top_k)});
 }
 
 void RunIdentity::add_pruning(const GradualPruning& o, std::int64_t steps) {
-  kept_.push_back({"sparsity", "--sparsity", to_text(o.sparsity)});
   kept_.push_back({"pattern", "--pattern", o.pattern});
   kept_.push_back({"prune-start", "--prune-start", std::to_string(o.start)});
   kept_.push_back({"prune-end", "--prune-end", std::to_string(prune_end(o, steps))});

@@ -66,6 +66,7 @@ grep -q '"step":1,.*"sparsity":0}' lines && grep -q '"step":8,.*"sparsity":0.5}'
 "$hone" plan --model base $grow >/dev/null 2>err || fail "plan: $(cat err)"
 expect 2 "prune-every" train --model base $grow --prune-every 3
 expect 2 "another --pattern" train --model base $grow --pattern 4x1
+expect 2 "another --sparsity" train --model base --data text.txt --out grown --steps 8 --batch 4 --seq 32 --warmup 0
 expect 2 "no share of zeros" train --model base --data text.txt --out new --pattern 2:4
 expect 2 "so that a step is left" train --model base --data text.txt --out new --seq 32 --steps 5 --sparsity 0.5 --prune-end 5
 expect 2 "0.5: of each four" train --model base --data text.txt --out new --seq 32 --steps 5 --sparsity 0.6 --pattern 2:4
