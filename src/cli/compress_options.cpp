@@ -61,14 +61,13 @@ std::string table_of(const std::vector<SparseLayer>& layers) {
     row.kept += l.kept, row.break_even += l.break_even;
   }
   Table table({"weights", "storage", "number", "bytes", "dense", "kept", "break-even"});
-  for (const auto& [kind, row] : rows) {
-    const auto mean = [&](double sum) {
-      return fmt::format("{:.1f} %", 100 * sum / static_cast<double>(row.count));
-    };
+  const auto mean = [](double sum, std::int64_t count) {
+    return fmt::format("{:.1f} %", 100 * sum / static_cast<double>(count));
+  };
+  for (const auto& [kind, row] : rows)
     table.row({kind.first, kind.second, std::to_string(row.count),
                human_bytes(static_cast<double>(row.bytes)), human_bytes(static_cast<double>(row.dense_bytes)),
-               mean(row.kept), mean(row.break_even)});
-  }
+               mean(row.kept, row.count), mean(row.break_even, row.count)});
   return table.to_string();
 }
 

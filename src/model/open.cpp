@@ -118,8 +118,7 @@ void refuse_file(const std::string& path, const std::string& expected) {
 Model open(const std::string& folder, const ModelOptions& options) {
   if (is_adapter(folder)) return open_adapted(folder, options);
   if (is_gguf(folder)) {
-    const Model model =
-        open_gguf(folder, {.tokenizer_size = options.tokenizer_size, .dropout = options.dropout});
+    Model model = open_gguf(folder, {.tokenizer_size = options.tokenizer_size, .dropout = options.dropout});
     require_own_sizes(model, options, folder);
     return model;
   }
