@@ -58,25 +58,27 @@ def curve(args, label, seed):
 
 def picture(curves, steps):
     """An SVG of the means; steps to the right, nats a character up."""
-    width, height, left, top = 900, 520, 60, 20
+    width, height, left, top, legend = 960, 540, 60, 40, 280
     all_losses = [loss for points in curves.values() for loss in points.values()]
     low, high = min(all_losses) - 0.02, min(max(all_losses), min(all_losses) + 1.2)
 
     def place(step, loss):
-        x = left + (width - left - 220) * step / steps
-        return f"{x:.1f},{top + (height - top - 40) * (high - min(loss, high)) / (high - low):.1f}"
+        x = left + (width - left - legend) * step / steps
+        return f"{x:.1f},{top + (height - top - 60) * (high - min(loss, high)) / (high - low):.1f}"
 
     parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="13">',
              f'<rect width="{width}" height="{height}" fill="white"/>']
     for i in range(6):
         loss, step = low + (high - low) * i / 5, steps * i / 5
         parts.append(f'<text x="8" y="{place(0, loss).split(",")[1]}">{loss:.2f}</text>')
-        parts.append(f'<text x="{place(step, low).split(",")[0]}" y="{height - 18}">{step:.0f}</text>')
+        parts.append(f'<text x="{place(step, low).split(",")[0]}" y="{height - 38}">{step:.0f}</text>')
+    parts += [f'<text x="8" y="20">validation loss, nats a character</text>',
+              f'<text x="{(left + width - legend) / 2:.0f}" y="{height - 12}">steps</text>']
     for i, (label, points) in enumerate(curves.items()):
         line = " ".join(place(step, loss) for step, loss in sorted(points.items()))
         color = COLORS[i % len(COLORS)]
         parts.append(f'<polyline points="{line}" fill="none" stroke="{color}" stroke-width="1.6"/>')
-        parts.append(f'<text x="{width - 210}" y="{top + 20 * (i + 1)}" fill="{color}">{label} {points[max(points)]:.3f}</text>')
+        parts.append(f'<text x="{width - legend + 10}" y="{top + 20 * (i + 1)}" fill="{color}">{label} {points[max(points)]:.3f}</text>')
     return "\n".join([*parts, "</svg>", ""])
 
 
