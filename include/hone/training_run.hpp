@@ -35,6 +35,7 @@ struct GradualPruning {
   std::string pattern = "unstructured";
   std::int64_t start = 0, end = 0;  // end 0: three quarters of the steps
   std::int64_t every = 10;
+  bool operator==(const GradualPruning&) const = default;
 };
 
 struct StepEvent {

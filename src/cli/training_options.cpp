@@ -203,10 +203,7 @@ std::optional<LoraOptions> TrainingOptions::lora() const {
 }
 
 std::optional<GradualPruning> TrainingOptions::gradual_pruning() const {
-  const GradualPruning standard;
-  const bool asked = pruning.pattern != standard.pattern || pruning.start != standard.start ||
-                     pruning.end != standard.end || pruning.every != standard.every;
-  if (!sparsity && asked)
+  if (!sparsity && pruning != GradualPruning())
     throw Error(ErrorKind::usage, {.what = "options of pruning, and no share of zeros",
                                    .where = "sparsity",
                                    .expected = "0.5, say",

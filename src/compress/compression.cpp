@@ -10,7 +10,6 @@
 #include "hone/compress.hpp"
 #include "machine/memory.hpp"
 #include "model/model_impl.hpp"
-#include "store/sparse_weight.hpp"
 
 namespace hone {
 namespace {
@@ -145,16 +144,8 @@ std::optional<Speed> measured_speed(const Model& model, const CompressOptions& o
 
 std::int64_t weight_bytes(const Model& model) {
   std::int64_t bytes = 0;
-  const auto stored = model.impl().store.stored_types();
-  const auto sparse = model.impl().store.sparse_weights();
-  for (const ParameterSpec& spec : model.impl().specs) {
-    if (const auto kept = sparse.find(spec.name); kept != sparse.end()) {
-      bytes += kept->second->bytes();
-      continue;
-    }
-    const auto type = stored.find(spec.name);
-    bytes += row_bytes(type == stored.end() ? spec.dtype : type->second, spec.shape.elements());
-  }
+  for (const ParameterSpec& spec : filed_weights(model, stored_weights(model)))
+    bytes += row_bytes(spec.dtype, spec.shape.elements());
   return bytes;
 }
 

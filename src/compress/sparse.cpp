@@ -44,22 +44,24 @@ double break_even(const WeightType& type, const Shape& shape) {
   return std::clamp((dense - none) / (whole - none), 0.0, 1.0);
 }
 
-// How many of a weight's values are there, and whether four neighbours keep at most two.
-struct Zeros {
-  std::int64_t kept = 0;
-  bool two_of_four = true;
-};
-Zeros zeros_of(const StoredWeight& weight, const Shape& shape) {
-  const SparseIndex csr{.form = kernel::SparseForm::csr, .dtype = weight.type.dtype};
-  const auto apart = sparse_weight({weight.type.dtype, &sparse_kinds()[0]}, shape, weight.bytes);
-  std::vector<std::uint8_t> is_kept(static_cast<std::size_t>(shape.elements()));
-  const kernel::SparseRows rows(csr.format(), shape[0], shape[1], apart->kernel_parts());
+const SparseKind& csr_kind() {
+  return *std::ranges::find(sparse_kinds(), kernel::SparseForm::csr, &SparseKind::form);
+}
+
+// Error(input) for a weight, as csr, of whose four neighbours more than two are kept.
+void require_two_of_four(const SparseWeight& csr, const std::string& name) {
+  const std::int64_t N = csr.shape[0], K = csr.shape[1];
+  std::vector<std::uint8_t> is_kept(static_cast<std::size_t>(N * K));
+  const kernel::SparseRows rows(sparse_index(csr.type, csr.kept).format(), N, K, csr.kernel_parts());
   std::vector<std::int32_t> columns;
-  for (std::int64_t r = 0; r < shape[0]; ++r) {
+  for (std::int64_t r = 0; r < N; ++r) {
     rows.columns(r, columns);
-    for (const std::int32_t k : columns) is_kept[static_cast<std::size_t>(r * shape[1] + k)] = 1;
+    for (const std::int32_t k : columns) is_kept[static_cast<std::size_t>(r * K + k)] = 1;
   }
-  return {apart->kept, kernel::is_two_of_four(shape[0], shape[1], is_kept)};
+  if (kernel::is_two_of_four(N, K, is_kept)) return;
+  throw Error(ErrorKind::input, {.what = "the weight is no 2:4 one: four neighbours keep more than two",
+                                 .where = name,
+                                 .hint = "prune with the pattern 2:4, or store it as a bitmap"});
 }
 
 class Storing {
@@ -96,13 +98,13 @@ class Storing {
                       .dense_bytes = dense.type.bytes()};
     std::shared_ptr<const SparseWeight> best;
     if (has_sparse_values(dense.type.dtype) && matrix.columns <= 65536) {
-      const Zeros zeros = zeros_of(dense, shape);
-      layer.kept = static_cast<double>(zeros.kept) / static_cast<double>(shape.elements());
+      const auto csr = sparse_weight({dense.type.dtype, &csr_kind()}, shape, dense.bytes);
+      layer.kept = csr->share();
       for (const SparseKind* kind : kinds_) {
         const WeightType type{dense.type.dtype, kind};
-        if (kind->form == kernel::SparseForm::two_of_four) require_two_of_four(zeros, matrix.name);
+        if (kind->form == kernel::SparseForm::two_of_four) require_two_of_four(*csr, matrix.name);
         layer.break_even = std::max(layer.break_even, break_even(type, shape));
-        auto made = sparse_weight(type, shape, dense.bytes);
+        auto made = kind == &csr_kind() ? csr : sparse_weight(type, shape, dense.bytes);
         if (made->bytes() < (best ? best->bytes() : layer.dense_bytes)) best = std::move(made);
       }
     }
@@ -116,13 +118,6 @@ class Storing {
       made_[matrix.name] = dense;
     }
     layers_.push_back(std::move(layer));
-  }
-
-  static void require_two_of_four(const Zeros& zeros, const std::string& weight) {
-    if (zeros.two_of_four) return;
-    throw Error(ErrorKind::input, {.what = "the weight is no 2:4 one: four neighbours keep more than two",
-                                   .where = weight,
-                                   .hint = "prune with the pattern 2:4, or store it as a bitmap"});
   }
 
   static std::vector<std::string> notes(const std::vector<SparseLayer>& layers);

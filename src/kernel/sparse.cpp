@@ -133,8 +133,7 @@ void SparseRows::expand(std::int64_t row, std::span<float> to) const {
   }
 }
 
-// --- out of dense rows
-// --------------------------------------------------------------------------------------
+// --- out of dense rows ----------------------------------------------------------------------------------
 
 SparseParts SparseBytes::parts() const {
   return {.places = places.data(),

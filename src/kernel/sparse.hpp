@@ -77,8 +77,7 @@ class SparseRows {
   std::vector<std::int64_t> starts_;  // of each row of blocks: kept places before it
 };
 
-// --- out of dense rows
-// --------------------------------------------------------------------------------------
+// --- out of dense rows ----------------------------------------------------------------------------------
 
 // What a weight is taken apart to; of an unused part nothing.
 struct SparseBytes {

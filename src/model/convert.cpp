@@ -170,15 +170,6 @@ ConvertReport to_gguf(const Model& model, const std::string& from, const std::st
   return report;
 }
 
-// A model's weights in their own types.
-std::vector<ParameterSpec> kept_types(const Model& model) {
-  std::vector<ParameterSpec> specs = model.impl().specs;
-  const auto stored = model.impl().store.stored_types();
-  for (ParameterSpec& spec : specs)
-    if (const auto type = stored.find(spec.name); type != stored.end()) spec.dtype = type->second;
-  return specs;
-}
-
 // What config.json calls the type that most of the bytes are in, blocks apart.
 const char* config_type(const std::vector<ParameterSpec>& specs) {
   std::map<DType, std::int64_t> bytes{{DType::f32, 0}};
@@ -232,7 +223,7 @@ ConvertReport write_model(const Model& model, const std::string& from, const std
     return to_gguf(multiplied_out(model), from, to,
                    has_blocks(model) ? std::nullopt : std::optional(DType::f16));
   const MadeFolders made(to);
-  return to_folder(model, from, to, kept_types(model));
+  return to_folder(model, from, to, stored_weights(model));
 }
 
 namespace {

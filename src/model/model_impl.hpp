@@ -69,6 +69,8 @@ inline constexpr const char* architecture_key = "architecture";
 // Error(input) for a file that stands where a model does, with what it is and the folder that it may be of.
 [[noreturn]] void refuse_file(const std::string& path, const std::string& expected);
 
+// A model's weights, each in the type that its store has it in.
+std::vector<ParameterSpec> stored_weights(const Model& model);
 // A model's weights in the types in which it is saved: f32, but of one that has weights in blocks or sparse
 // ones each as its store has it.
 std::vector<ParameterSpec> kept_weights(const Model& model);

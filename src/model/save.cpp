@@ -47,8 +47,12 @@ WeightTypes weight_types_of(const Model& model, const std::vector<ParameterSpec>
 }
 
 std::vector<ParameterSpec> kept_weights(const Model& model) {
+  if (!has_blocks(model) && model.impl().store.sparse_weights().empty()) return model.impl().specs;
+  return stored_weights(model);
+}
+
+std::vector<ParameterSpec> stored_weights(const Model& model) {
   std::vector<ParameterSpec> specs = model.impl().specs;
-  if (!has_blocks(model) && model.impl().store.sparse_weights().empty()) return specs;
   const auto types = model.impl().store.stored_types();
   for (ParameterSpec& spec : specs)
     if (const auto type = types.find(spec.name); type != types.end()) spec.dtype = type->second;

@@ -148,7 +148,7 @@ extern const OpRecord pack_panels;  // (w[N,K] in blocks) -> u8[panels,bytes], a
 // The components of a sparse weight [rows,columns] (op/sparse_parts.hpp) -> u8[bytes], the same as a stream
 // of masks and codes
 struct PackMaskedInputs {
-  enum : std::size_t { places, row_starts, values, scales };
+  enum : std::size_t { places, values, scales, row_starts };
 };
 struct PackMaskedAttributes {
   kernel::SparseForm form = kernel::SparseForm::bitmap;

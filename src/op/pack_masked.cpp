@@ -16,10 +16,8 @@ SparseIndex index_of(const PackMaskedAttributes& a) { return {a.form, a.block_ro
 std::vector<OutputSpec> infer(const InferInput& i) {
   const auto a = i.attributes.as<PackMaskedAttributes>();
   std::size_t part = 0;
-  for (const SparsePartType& type : sparse_part_types(index_of(a), {a.rows, a.columns})) {
-    if (part == In::row_starts && type.name != "row_starts") ++part;
+  for (const SparsePartType& type : sparse_part_types(index_of(a), {a.rows, a.columns}))
     i.require(part++, type.type);
-  }
   return {{{{kernel::masked_bytes(a.rows, a.columns, block_elements(a.weight), a.kept * a.block_rows)},
             DType::u8}}};
 }
@@ -49,10 +47,11 @@ void reference(const Call& c) {
   kernel::pack_masked(rows, 0, kernel::panel_count(rows.rows()), bytes_of(c.out[0]));
 }
 
-constexpr InputRecord inputs[] = {{.name = "places", .stored = true},
-                                  {.name = "row_starts", .kind = InputRecord::Kind::optional, .stored = true},
-                                  {.name = "values", .stored = true},
-                                  {.name = "scales", .stored = true}};
+constexpr InputRecord inputs[] = {
+    {.name = "places", .stored = true},
+    {.name = "values", .stored = true},
+    {.name = "scales", .stored = true},
+    {.name = "row_starts", .kind = InputRecord::Kind::optional, .stored = true}};
 constexpr Variant variants[] = {{"stream", "cpu", nullptr, nullptr, run}};
 
 }  // namespace

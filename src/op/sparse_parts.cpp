@@ -11,14 +11,14 @@ kernel::SparseFormat SparseIndex::format() const { return {form, block_rows, ele
 std::vector<SparsePartType> sparse_part_types(const SparseIndex& s, const Shape& shape) {
   const std::int64_t N = shape[0], K = shape[1];
   std::vector<SparsePartType> parts;
-  if (s.form == SparseForm::csr) {
+  const bool csr = s.form == SparseForm::csr;
+  if (csr)
     parts.push_back({"columns", {{s.kept, 2}, DType::u8}});
-    parts.push_back({"row_starts", {{N + 1}, DType::i32}});
-  } else {
+  else
     parts.push_back({"mask", {{kernel::block_count(s.format(), N), kernel::mask_row_bytes(K)}, DType::u8}});
-  }
   parts.push_back({"values", {{s.kept, s.block_rows}, is_blocks(s.dtype) ? DType::u8 : s.dtype}});
   if (is_blocks(s.dtype)) parts.push_back({"scales", {{N, K / block_elements(s.dtype)}, DType::f16}});
+  if (csr) parts.push_back({"row_starts", {{N + 1}, DType::i32}});
   return parts;
 }
 

@@ -67,13 +67,11 @@ class Coder {
     const std::string source = p_[weight].name;
     const Shape shape = p_[weight].type.shape;
     std::vector<TensorId> parts;
-    for (const SparsePartType& part : sparse_part_types(index, shape)) {
-      if (parts.size() == op::PackMaskedInputs::row_starts && part.name != "row_starts") parts.emplace_back();
+    for (const SparsePartType& part : sparse_part_types(index, shape))
       parts.push_back(add_parameter(p_, {.name = source + "." + part.name,
                                          .shape = part.type.shape,
                                          .trained = false,
                                          .dtype = part.type.dtype}));
-    }
     const op::PackMaskedAttributes a{.form = index.form,
                                      .weight = index.dtype,
                                      .block_rows = index.block_rows,

@@ -213,7 +213,8 @@ void Trainer::save_checkpoint_async(const std::string& folder, CheckpointOptions
   const Exclusive guard(impl_.get());
   impl_->require_whole();
   const auto published = std::move(options.published);
-  impl_->saver.start([impl = impl_.get(), folder, published, compress = options.compress,
+  const bool compress = options.compress;
+  impl_->saver.start([impl = impl_.get(), folder, published, compress,
                       texts = checkpoint_texts(*impl_, std::move(options))](const Saver::Copying& copying) {
     write_checkpoint(*impl, folder, texts, compress, copying);
     if (published) published();

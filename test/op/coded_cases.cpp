@@ -92,14 +92,10 @@ void add_streams(std::vector<OpCase>& cases) {
   constexpr std::int64_t rows = 37, columns = 256;
   for (const kernel::SparseForm form : all_forms) {
     const SparseIndex index = DrawnSparse(form, DType::q8_g64, rows, columns).index;
-    std::vector<Input> inputs(4);
-    for (const SparsePartType& part : sparse_part_types(index, {rows, columns})) {
-      const std::size_t place = part.name == "row_starts" ? In::row_starts
-                                : part.name == "values"   ? In::values
-                                : part.name == "scales"   ? In::scales
-                                                          : In::places;
-      inputs[place] = {part.type};
-    }
+    std::vector<Input> inputs;
+    for (const SparsePartType& part : sparse_part_types(index, {rows, columns}))
+      inputs.push_back({part.type});
+    inputs.resize(4);
     cases.push_back({&op::pack_masked,
                      inputs,
                      op::PackMaskedAttributes{.form = form,

@@ -93,7 +93,8 @@ TEST(EncoderDecoder, StepsHaveTheLogitsOfTheWhole) {
     }
 }
 
-Ids generated(const Model& model, const Ids& source, GenerateOptions options, SamplingOptions sampling) {
+Ids generated(const Model& model, const Ids& source, const GenerateOptions& options,
+              const SamplingOptions& sampling) {
   Generator generator{GeneratePlan(model, options)};
   Ids ids;
   for (const Piece& piece : generator.generate(source, sampling)) ids.push_back(piece.token);

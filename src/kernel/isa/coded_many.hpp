@@ -4,6 +4,7 @@
 #include "kernel/isa/code_unit.hpp"
 #include "kernel/isa/coded_product_isa.hpp"
 #include "kernel/isa/coded_tile.hpp"
+#include "kernel/isa/gemm_epilogue.hpp"
 #include "kernel/isa/gemm_pack.hpp"
 
 namespace hone::kernel::HONE_ISA {
@@ -99,6 +100,21 @@ HONE_INLINE Expanded expanded_in(void* scratch) {
   float* scales = sums + panel_task_rows * sums_stride;
   return {
       reinterpret_cast<std::uint8_t*>(scales + units_at_once * panels_at_once * 32), scales, sums, 0, 0, 0};
+}
+
+// multiply(w, c) fills w.sums of some panels, from c on, at a time; here they become results.
+template <class Multiply>
+HONE_INLINE void multiply_many(const Gemm& product, std::int64_t first, std::int64_t count,
+                               std::int64_t first_row, std::int64_t rows, void* scratch,
+                               const Multiply& multiply) {
+  Expanded w = expanded_in(scratch);
+  for (std::int64_t c = first; c < first + count; c += panels_at_once) {
+    w.panels = smaller(panels_at_once, first + count - c);
+    multiply(w, c);
+    const std::int64_t column = c * panel_rows;
+    finish_tile(product, {first_row, column, rows, smaller(w.panels * panel_rows, product.N - column)},
+                w.sums, sums_stride);
+  }
 }
 
 constexpr std::int64_t most_direct_rows = 4;

@@ -97,28 +97,23 @@ HONE_INLINE void expand_panel(const PanelShape& shape, const std::uint8_t* panel
   }
 }
 
-void multiply_many(const PanelProduct& p, std::int64_t first, std::int64_t count, std::int64_t first_row,
-                   std::int64_t rows, void* scratch) {
-  Expanded w = expanded_in(scratch);
-  for (std::int64_t c = first; c < first + count; c += panels_at_once) {
-    w.panels = smaller(panels_at_once, first + count - c);
+void multiply_expanding(const PanelProduct& p, std::int64_t first, std::int64_t count, std::int64_t first_row,
+                        std::int64_t rows, void* scratch) {
+  multiply_many(p.product, first, count, first_row, rows, scratch, [&](Expanded& w, std::int64_t c) {
     with_format(p.shape, [&]<int bits, bool minimum>() {
       multiply_expanded<bits != 8, minimum>(
           p.a, p.shape.zero, w, first_row, rows, [&](std::int64_t i) __attribute__((always_inline)) {
             expand_panel<bits, minimum>(p.shape, p.panels + (c + i) * p.shape.bytes(), i, w);
           });
     });
-    const std::int64_t column = c * panel_rows;
-    finish_tile(p.product, {first_row, column, rows, smaller(w.panels * panel_rows, p.product.N - column)},
-                w.sums, sums_stride);
-  }
+  });
 }
 
 void multiply(const PanelProduct& p, std::int64_t first, std::int64_t count, std::int64_t first_row,
               std::int64_t rows, void* scratch) {
   by_rows(
       rows, [&]<int few>() { multiply_direct<few>(p, first, count, first_row); },
-      [&] { multiply_many(p, first, count, first_row, rows, scratch); });
+      [&] { multiply_expanding(p, first, count, first_row, rows, scratch); });
 }
 
 }  // namespace

@@ -73,28 +73,23 @@ HONE_INLINE const std::uint8_t* expand_panel(std::int64_t group_units, const std
   return at;
 }
 
-void multiply_many(const MaskedProduct& p, std::int64_t first, std::int64_t count, std::int64_t first_row,
-                   std::int64_t rows, void* scratch) {
-  Expanded w = expanded_in(scratch);
-  for (std::int64_t c = first; c < first + count; c += panels_at_once) {
-    w.panels = smaller(panels_at_once, first + count - c);
+void multiply_expanding(const MaskedProduct& p, std::int64_t first, std::int64_t count,
+                        std::int64_t first_row, std::int64_t rows, void* scratch) {
+  multiply_many(p.product, first, count, first_row, rows, scratch, [&](Expanded& w, std::int64_t c) {
     const std::uint8_t* at[panels_at_once];
     for (std::int64_t i = 0; i < w.panels; ++i) at[i] = p.panel(c + i);
     multiply_expanded<false, false>(
         p.a, zero, w, first_row, rows, [&](std::int64_t i) __attribute__((always_inline)) {
           at[i] = expand_panel(p.group_units, at[i], i, w);
         });
-    const std::int64_t column = c * panel_rows;
-    finish_tile(p.product, {first_row, column, rows, smaller(w.panels * panel_rows, p.product.N - column)},
-                w.sums, sums_stride);
-  }
+  });
 }
 
 void multiply(const MaskedProduct& p, std::int64_t first, std::int64_t count, std::int64_t first_row,
               std::int64_t rows, void* scratch) {
   by_rows(
       rows, [&]<int few>() { multiply_direct<few>(p, first, count, first_row); },
-      [&] { multiply_many(p, first, count, first_row, rows, scratch); });
+      [&] { multiply_expanding(p, first, count, first_row, rows, scratch); });
 }
 
 }  // namespace
