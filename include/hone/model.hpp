@@ -90,6 +90,7 @@ class HONE_API Model {
 // (encoder-decoder, 6+6 layers, 512, 8 heads) and "transformer-tiny" (2+2 layers, 128, 4 heads), which read a
 // source and write a target. Error(usage) for any other.
 HONE_API Model preset(const std::string& name, const ModelOptions& options = {});
+HONE_API std::vector<std::string> preset_names();
 // A config.json: its architecture with fresh weights.
 HONE_API Model from_config(const std::string& path, const ModelOptions& options = {});
 // A folder with config.json and model.safetensors, or shards and their index. Weights may go by any name that

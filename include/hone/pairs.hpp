@@ -67,7 +67,7 @@ class HONE_API Pairs {
   // A file, or one of pair_task_names(). Error(input) names file and line of a pair that lacks a half, has a
   // third column, is no JSON, or is too long.
   explicit Pairs(const std::string& what, const PairOptions& options = {});
-  Pairs(const std::string& what, Tokenizer tokenizer, const PairOptions& options = {});
+  Pairs(const std::string& what, const Tokenizer& tokenizer, const PairOptions& options = {});
   Pairs(const Pairs&) = default;  // shares; a move copies
   Pairs(Pairs&& other) noexcept { impl_ = other.impl_; }
   Pairs& operator=(const Pairs&) = default;

@@ -181,13 +181,23 @@ void CompressArguments::add_to(Command& c, const std::string& learns) {
   c.add_option("in", in, "model folder or GGUF file; it is never changed")->required();
   c.add_option("out", out, "what to write: a GGUF file where the name ends in .gguf, else a folder")
       ->required();
+  add_measuring_to(c, learns);
+}
+
+void CompressArguments::add_folders_to(Command& c) {
+  c.add_option("in", in, "model folder; it is never changed")->required();
+  c.add_option("out", out, "folder to write: a new one, or one that is empty")->required();
+  add_measuring_to(c, "");
+}
+
+void CompressArguments::add_measuring_to(Command& c, const std::string& learns) {
   c.add_option("--data", options.data,
                learns.empty() ? "text whose last tenth measures the quality, where --eval-data is not given"
                               : "text: of " + learns + "; its last tenth measures without --eval-data");
   if (!learns.empty())
-    c.add_option(
-        "--calibration", calibration,
-        "file for what --data says of the model as it is: made where it is missing, else used again");
+    c.add_option("--calibration", calibration,
+                 "file for what --data says of the model as it is: made where missing, else used with the "
+                 "same --data");
   c.add_option("--tokenizer", options.tokenizer, "byte, char or a tokenizer.json, for a model that has none");
   c.add_option("--threads", options.threads, "0: all cores; changes no number")->capture_default_str();
   add_isa(c, options.isa);

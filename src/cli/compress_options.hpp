@@ -23,6 +23,7 @@ struct CompressArguments {
 
   // `learns`: what the method takes from --data, for the help; empty: nothing.
   void add_to(Command& command, const std::string& learns);
+  void add_folders_to(Command& command);  // of what makes a folder of a folder, and learns nothing
   void add_storage_to(Command& command);
   // The model in that storage, with notes; fills `layers`.
   Model store(Model model);
@@ -36,6 +37,9 @@ struct CompressArguments {
   void print(const CompressReport& report) const { print(report, out); }
   // The same of a model that went to `to` in another way; `weights_hash`: a further key, where there is one.
   void print(const CompressReport& report, const std::string& to, const std::string& weights_hash = {}) const;
+
+ private:
+  void add_measuring_to(Command& command, const std::string& learns);
 };
 
 // A report's two models as rows of a table, and how they were measured, in a sentence.

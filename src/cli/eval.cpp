@@ -29,14 +29,18 @@ void require_own_tokenizer(const Options& o, const Tokenizer& used) {
                                    .hint = "leave --tokenizer out: the folder has its own"});
 }
 
-EvalReport report_of(const Options& o, const Model& model, const EvalOptions& options) {
+EvalReport report_of(const Options& o, const Command& c, const Model& model, const EvalOptions& options) {
   const std::string tokenizer = o.tokenizer.empty() ? o.model : o.tokenizer;
   const auto heard = [&](const auto& data) {
     print_notes(data.notes());
     require_own_tokenizer(o, data.tokenizer());
     return evaluate(model, data, options);
   };
-  if (!model.reads_source()) return heard(Text(o.data, {.tokenizer = tokenizer}));
+  if (!model.reads_source()) {
+    c.note_without_effect({"--too-long", "--source-field", "--target-field"}, "on a text");
+    return heard(Text(o.data, {.tokenizer = tokenizer}));
+  }
+  c.note_without_effect({"--seq", "--stride"}, "on pairs");
   PairOptions pairs = o.pairs;
   pairs.tokenizer = tokenizer;
   pairs.too_long = too_long_from_name(o.too_long);
@@ -71,11 +75,11 @@ std::string text_of(const EvalReport& r) {
       r.stride > 0 ? fmt::format(", {} apart", r.stride) : "");
 }
 
-void run(const Options& o) {
+void run(const Options& o, const Command& c) {
   EvalOptions options = o.eval;
   options.precision = precision_from_name(o.precision);
   const Model model = open_model(o.model, o.adapter);
-  const EvalReport r = report_of(o, model, options);
+  const EvalReport r = report_of(o, c, model, options);
   print(o.json ? json_of(r).text() : text_of(r));
 }
 
@@ -111,7 +115,7 @@ void add_eval(Command& app) {
   c->add_option("--threads", o->eval.threads, "0: all cores; changes no number")->capture_default_str();
   add_isa(*c, o->eval.isa);
   c->add_flag("--json", o->json, "one JSON object on stdout");
-  c->callback([=] { run(*o); });
+  c->callback([=] { run(*o, *c); });
 }
 
 }  // namespace hone::cli

@@ -105,23 +105,46 @@ void run_one(const Options& o, const Model& model, const Tokenizer& tokenizer) {
                              generator.plan().options().context, tokens, sampling.max_tokens)});
 }
 
+void print_answer(const Options& o, const std::string& prompt, const std::string& text, std::int64_t tokens,
+                  Finish finish) {
+  print(o.json ? json_of(text, tokens, finish).add("prompt", prompt).text() : text);
+}
+
+// Targets of sources, and beams, which are not continued side by side.
+bool goes_in_turn(const Options& o, const Model& model) { return model.reads_source() || o.plan.beams > 1; }
+
+void run_in_turn(const Options& o, const Tokenizer& tokenizer, const std::vector<std::string>& texts,
+                 const std::vector<Ids>& prompts, Generator& generator) {
+  for (std::size_t i = 0; i < prompts.size(); ++i) {
+    std::string text;
+    std::int64_t tokens = 0;
+    for (const Piece& piece : generator.generate(prompts[i], o.sampling, &tokenizer)) {
+      text += piece.text;
+      ++tokens;
+    }
+    print_answer(o, texts[i], text, tokens, generator.finish());
+    if (o.sampling.stop.stop_requested()) return;
+  }
+}
+
 // Answers in the order of their prompts, each as soon as those before it are out.
 void run_all(const Options& o, const Model& model, const Tokenizer& tokenizer) {
   const std::vector<std::string> texts = read_prompts(o.prompts);
   std::vector<Ids> prompts;
-  for (const std::string& text : texts) prompts.push_back(tokenizer.encode(text, true));
+  for (const std::string& text : texts) prompts.push_back(tokenizer.encode(text, !model.reads_source()));
+  const bool in_turn = goes_in_turn(o, model);
   GenerateOptions plan = o.plan;
-  plan.context = context_for(o, model, prompts);
-  plan.sequences = std::min(o.parallel, std::ssize(prompts));
+  if (!model.reads_source()) plan.context = context_for(o, model, prompts);
+  plan.sequences = in_turn ? 1 : std::min(o.parallel, std::ssize(prompts));
   Generator generator{GeneratePlan(model, plan)};
+  if (in_turn) return run_in_turn(o, tokenizer, texts, prompts, generator);
   std::vector<std::optional<Answer>> ready(prompts.size());
   std::size_t next = 0;
   generator.generate_all(prompts, o.sampling, &tokenizer, [&](std::size_t i, const Answer& answer) {
     ready[i] = answer;
     for (; next < ready.size() && ready[next]; ++next) {
       const Answer& a = *ready[next];
-      print(o.json ? json_of(a.text, std::ssize(a.tokens), a.finish).add("prompt", texts[next]).text()
-                   : a.text);
+      print_answer(o, texts[next], a.text, std::ssize(a.tokens), a.finish);
     }
   });
 }
@@ -143,14 +166,15 @@ void check(const Options& o, const Command& c) {
     throw Error(ErrorKind::usage, {.what = "a prompt is given once",
                                    .expected = "one of --prompt, --prompt-file, --prompts",
                                    .found = std::to_string(ways)});
-  if (c.given("--prompts") && (o.plan.beams > 1 || c.given("--prompt-cache")))
-    throw Error(ErrorKind::usage, {.what = "it does not go with --prompts",
-                                   .where = o.plan.beams > 1 ? "beams" : "prompt_cache"});
+  if (c.given("--prompts") && c.given("--prompt-cache"))
+    throw Error(ErrorKind::usage, {.what = "it does not go with --prompts", .where = "prompt_cache"});
   if (o.parallel < 1)
     throw Error(ErrorKind::usage, {.what = "out of range",
                                    .where = "parallel",
                                    .expected = "1 or more",
                                    .found = std::to_string(o.parallel)});
+  if (o.plan.beams <= 1) c.note_without_effect({"--length-penalty", "--early-stopping"}, "without --beams");
+  if (o.prompts.empty()) c.note_without_effect({"--parallel"}, "without --prompts");
   if (o.plan.beams > 1)
     c.note_without_effect(
         {"--temperature", "--top-k", "--top-p", "--min-p", "--repetition-penalty", "--seed"},
@@ -177,7 +201,8 @@ void add_generate(Command& app) {
   c->add_option("-f,--prompt-file", o->prompt_file, "the same from a file");
   c->add_option("--prompts", o->prompts,
                 "a file of prompts, one a line, or in JSON lines as \"prompt\": answers in their order");
-  c->add_option("--parallel", o->parallel, "of --prompts: so many in one step; changes no text")
+  c->add_option("--parallel", o->parallel,
+                "of --prompts: so many in one step, changes no text (sources and beams: one)")
       ->capture_default_str();
   c->add_option("--prompt-cache", o->prompt_cache,
                 "a file that keeps what reading the prompt costs, for the next time");

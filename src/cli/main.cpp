@@ -9,6 +9,7 @@
 
 #include "cli/arguments.hpp"
 #include "cli/command.hpp"
+#include "cli/cut_files.hpp"
 #include "cli/terminal.hpp"
 #include "hone/error.hpp"
 
@@ -54,6 +55,7 @@ int main(int argc, char** argv) {
     for (const cli::AddCommand add : cli::commands) add(program);
     const auto arguments = cli::with_recipes(typed, program.option_kinds(typed.empty() ? "" : typed[0]));
     json = cli::asks_for_json(arguments.words);
+    cli::report_cut_files(json);
     cli::print_notes(arguments.notes);
     program.parse(arguments);
     if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return 0;

@@ -34,7 +34,7 @@ void add_pack(Command& app) {
                                "  hone pack out/book out/packed --json\n"
                                "  hone pack out/packed out/again --unpack");
   auto* o = new_kept<Options>();
-  o->compress.add_to(*c, "");
+  o->compress.add_folders_to(*c);
   c->add_flag("--unpack", o->unpack, "back to plain safetensors, which other tools read");
   c->callback([=] { run(*o); });
 }

@@ -119,7 +119,8 @@ void add_plan(Command& app) {
       app.add_subcommand("plan", "what a training run will need and take, before it starts",
                          "  hone plan --model gpt2 --data book.txt --batch 4 --seq 256 --precision bf16\n"
                          "  hone plan --model config.json --data book.txt --json\n"
-                         "  hone plan --model nano       (without the memory of a text, and says so)");
+                         "  hone plan --model nano       (without the memory of a text, and says so)\n"
+                         "  hone plan --model '?'        (names the presets)");
   auto* options = new_kept<TrainingOptions>();
   auto* json = new_kept<bool>();
   auto* programs = new_kept<bool>();

@@ -72,7 +72,7 @@ void add_example_options(Command& c, TrainingRun& run) {
 }  // namespace
 
 void TrainingOptions::add_to(Command& c) {
-  c.add_option("--model", run.model, "preset, config.json or model folder")->capture_default_str();
+  c.add_option("--model", run.model, "model folder, config.json or preset")->capture_default_str();
   c.add_option("--out", run.out, "folder for the model and its checkpoints");
   add_rest_to(c);
 }

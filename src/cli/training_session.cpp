@@ -41,6 +41,12 @@ JsonLine& add_matches(JsonLine& line, double accuracy, double exact_match) {
   return line;
 }
 
+// Of a model that reads sources: how long these are, which a step's time follows as well.
+std::string of_sources(const TrainPlanOptions& o) {
+  const auto length = o.sizes.find("source_seq");
+  return length == o.sizes.end() ? "" : fmt::format(" from sources of {}", length->second);
+}
+
 void write(const std::string& text) {
   std::fputs(text.c_str(), stderr);
   std::fflush(stderr);
@@ -72,10 +78,10 @@ void TrainingSession::started(const TrainPlan& plan, std::int64_t first_step) {
   const auto& o = plan.options();
   const auto trained = static_cast<double>(adapter_parameters(plan.model()));
   say(fmt::format(
-      "{}: {} parameters{}, {} x {} tokens a step in micro-batches of {}, {}, {} threads, {}; {} of memory",
+      "{}: {} parameters{}, {} x {} tokens{} a step in micro-batches of {}, {}, {} threads, {}; {} of memory",
       run_.model, human_count(static_cast<double>(plan.model().parameters())),
       trained > 0 ? fmt::format(", {} of them an adapter's, which are trained", human_count(trained)) : "",
-      o.batch, o.seq, o.micro_batch, name(o.precision), o.threads, o.isa,
+      o.batch, o.seq, of_sources(o), o.micro_batch, name(o.precision), o.threads, o.isa,
       human_bytes(static_cast<double>(plan.peak_bytes()))));
   plan_ = plan;
   begin_ = steady_seconds();

@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <chrono>
 #include <cmath>
 #include <filesystem>
@@ -81,10 +83,8 @@ void set_speed(CompressReport& report, const Model& before, const Model& after, 
   report.speed_after = measured_speed(after, o);
 }
 
-// In per cent, two digits.
-std::string percent(double share) {
-  return to_text(static_cast<float>(std::round(share * 1e4) / 100)) + " %";
-}
+// With so many digits that a small rise and a smaller bound are told apart.
+std::string percent(double share) { return fmt::format("{:.4g} %", 100 * share); }
 
 }  // namespace
 

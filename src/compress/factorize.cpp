@@ -1,5 +1,7 @@
 #include "hone/factorize.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -163,13 +165,12 @@ std::vector<std::int64_t> ranks_within(const std::vector<Product>& products, dou
     ++ranks[product];
   };
   for (std::size_t i = 0; i < products.size(); ++i) give(i);  // each has one
+  const double least = keep - static_cast<double>(left) / static_cast<double>(all);
   if (left < 0)
-    throw Error(
-        ErrorKind::input,
-        {.what = "so few numbers leave no rank to some product",
-         .where = "keep",
-         .expected = to_text(keep - static_cast<double>(left) / static_cast<double>(all)) + " or more",
-         .found = to_text(keep)});
+    throw Error(ErrorKind::usage, {.what = "so few numbers leave no rank to some product",
+                                   .where = "keep",
+                                   .expected = fmt::format("{:.4f} or more", least + 5e-5),  // rounded up
+                                   .found = to_text(keep)});
   std::vector<std::int64_t> seen(products.size(), 0);
   for (const Rank& rank : order) {
     if (seen[rank.product]++ == 0 || left < price(rank.product)) continue;  // the first it has

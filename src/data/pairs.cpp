@@ -97,7 +97,8 @@ struct Pairs::Impl {
   std::int64_t train = 0;
   std::vector<std::string> notes{};
 
-  static std::shared_ptr<const Impl> make(const std::string& what, Tokenizer tokenizer, PairOptions options);
+  static std::shared_ptr<const Impl> make(const std::string& what, const Tokenizer& tokenizer,
+                                          const PairOptions& options);
   void read_file();
   void decide_lengths(const PairOptions& asked);
   void decide_lengths_of_task();
@@ -154,8 +155,12 @@ void Pairs::Impl::decide_lengths_of_task() {
   if (options.source_seq == 0) options.source_seq = task->longest_source;
   if (options.seq == 0) options.seq = task->longest_target + 1;
   const auto room = [&](const char* what, std::int64_t given, std::int64_t needed) {
-    require(given >= needed || options.too_long == TooLong::cut, what, "the task's pairs are longer",
-            std::to_string(needed) + " positions or more", std::to_string(given));
+    if (given >= needed || options.too_long == TooLong::cut) return;
+    throw Error(ErrorKind::usage, {.what = "the task's pairs are longer",
+                                   .where = what,
+                                   .expected = std::to_string(needed) + " positions or more",
+                                   .found = std::to_string(given),
+                                   .hint = "--too-long cut shortens them"});
   };
   room("source_seq", options.source_seq, task->longest_source);
   room("seq", options.seq, task->longest_target + 1);
@@ -209,8 +214,8 @@ void Pairs::Impl::require_some(bool there, const char* what_for) const {
                .hint = dropped ? "raise --source-seq and --seq" : ""});
 }
 
-std::shared_ptr<const Pairs::Impl> Pairs::Impl::make(const std::string& what, Tokenizer tokenizer,
-                                                     PairOptions options) {
+std::shared_ptr<const Pairs::Impl> Pairs::Impl::make(const std::string& what, const Tokenizer& tokenizer,
+                                                     const PairOptions& options) {
   auto impl = std::make_shared<Impl>(Impl{.path = what,
                                           .tokenizer = tokenizer.with_sequence_tokens(),
                                           .options = options,
@@ -273,8 +278,8 @@ PairBatch Pairs::Impl::gathered(std::int64_t first, std::int64_t count, const Re
 
 Pairs::Pairs(const std::string& what, const PairOptions& options)
     : impl_(Impl::make(what, named_tokenizer(what, options), options)) {}
-Pairs::Pairs(const std::string& what, Tokenizer tokenizer, const PairOptions& options)
-    : impl_(Impl::make(what, std::move(tokenizer), options)) {}
+Pairs::Pairs(const std::string& what, const Tokenizer& tokenizer, const PairOptions& options)
+    : impl_(Impl::make(what, tokenizer, options)) {}
 
 Pairs Pairs::with_lengths(std::int64_t source_seq, std::int64_t seq) const {
   auto impl = std::make_shared<Impl>(*impl_);

@@ -161,6 +161,10 @@ bool is_shard_folder(const std::string& path) {
                      [](const auto& file) { return is_shard_name(file.path().filename().string()); });
 }
 
+bool belongs_to_shards(const std::string& folder, const std::string& name) {
+  return is_shard_name(name) || name == "tokenizer.json" || (name == "meta.json" && is_shard_folder(folder));
+}
+
 json meta_of(const ShardSummary& s) {
   json meta{{"format", shards_format},
             {"version", shards_version},

@@ -21,6 +21,9 @@ inline constexpr std::int64_t shards_version = 2;
 // A folder that says so itself, whether or not it is whole.
 bool is_shard_folder(const std::string& path);
 
+// Whether a file of that name in the folder is one that hone data build wrote, and may replace.
+bool belongs_to_shards(const std::string& folder, const std::string& name);
+
 // What stands behind the last token of a document that was cut into windows: no id of the tokenizer's.
 inline std::int64_t padding_of(std::int64_t vocab_size) { return vocab_size; }
 

@@ -140,7 +140,7 @@ ShardSummary write_token_shards(const TextSource& texts, const Tokenizer& tokeni
   Documents documents(texts);
   if (tokenizer.kind() != TokenizerKind::byte || !options.any_bytes) documents.require_text();
   documents.split(tokenizer.kind() != TokenizerKind::byte);
-  AtomicFolder folder(out_folder, "meta.json");
+  AtomicFolder folder(out_folder, "meta.json", belongs_to_shards);
   tokenizer.save(folder.staging());
   const std::int64_t vocab_size = tokenizer.vocab_size();
   const bool cut = options.window > 0;

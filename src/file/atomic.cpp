@@ -294,16 +294,38 @@ void write_file(const std::string& path, std::string_view text) {
   file.commit();
 }
 
-AtomicFolder::AtomicFolder(std::string path, const std::string& marker)
+namespace {
+
+// What of a folder would be lost were it replaced: the name of an entry that does not belong; none: nothing.
+std::string stranger_in(const std::string& folder, const std::string& marker,
+                        const AtomicFolder::Belongs& belongs) {
+  std::error_code none;
+  std::vector<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, none))
+    names.push_back(entry.path().filename().string());
+  std::ranges::sort(names);  // the same message each time
+  const bool marked = std::ranges::binary_search(names, marker);
+  const auto stranger =
+      std::ranges::find_if(names, [&](const std::string& name) { return !marked || !belongs(folder, name); });
+  return stranger == names.end() ? std::string() : *stranger;
+}
+
+}  // namespace
+
+bool AtomicFolder::is_file_of(const std::string& folder, const std::string& name) {
+  std::error_code none;
+  return !std::filesystem::is_directory(folder + "/" + name, none);
+}
+
+AtomicFolder::AtomicFolder(std::string path, const std::string& marker, const Belongs& belongs)
     : path_(without_slash(std::move(path))), staging_(path_ + ".tmp"), parent_(parent(path_)) {
   recover_folder(path_);
   remove_tree(path_ + put_aside);  // of one that was replaced, and could not be removed then
-  std::error_code none;
-  if (std::filesystem::is_directory(path_, none) && !std::filesystem::is_empty(path_, none) &&
-      !std::filesystem::exists(path_ + "/" + marker, none))
+  if (const std::string lost = stranger_in(path_, marker, belongs); !lost.empty())
     throw Error(ErrorKind::failed, {.what = "the folder holds other files, and would be replaced",
                                     .where = path_,
-                                    .expected = "no folder, an empty one, or one with " + marker,
+                                    .expected = "no folder, an empty one, or an older one of this kind",
+                                    .found = lost,
                                     .hint = "choose a folder of its own"});
   remove_tree(staging_);  // of a process that died here
   make_folders(staging_);

@@ -10,6 +10,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -94,10 +95,12 @@ void write_file(const std::string& path, std::string_view text);  // one AtomicF
 // Several files that appear together: write AtomicFiles into staging(), then publish(). An older folder of
 // that name is swapped out in one step where the file system can (RENAME_EXCHANGE), else it is gone for an
 // instant, and recover_folder() brings it back should the process die just then. Only a folder
-// of the same kind is replaced, one with the file `marker` in it: what else stands there would be lost.
+// of the same kind is replaced, with the file `marker` in it and with no file or folder that does not belong
+// to that kind: those would be lost. Error(failed) names the first of them.
 class AtomicFolder {
  public:
-  AtomicFolder(std::string path, const std::string& marker);
+  using Belongs = std::function<bool(const std::string& folder, const std::string& name)>;
+  AtomicFolder(std::string path, const std::string& marker, const Belongs& belongs = is_file_of);
   ~AtomicFolder();
   AtomicFolder(const AtomicFolder&) = delete;
   AtomicFolder& operator=(const AtomicFolder&) = delete;
@@ -107,6 +110,8 @@ class AtomicFolder {
   void publish();
 
  private:
+  static bool is_file_of(const std::string& folder, const std::string& name);  // any file, no folder
+
   std::string path_, staging_;
   MadeFolders parent_;
   bool published_ = false;

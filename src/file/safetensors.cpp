@@ -262,15 +262,21 @@ SafetensorsWriter::SafetensorsWriter(const std::string& path, std::vector<Safete
 }
 
 void SafetensorsWriter::put(std::span<const std::byte> bytes, Elements elements) {
-  if (packer_) {
-    packer_->add(bytes, elements, packed_);
-    return put_packed();
-  }
+  if (packer_) return put_packed(bytes, elements);
   digest_.add(bytes);
   file_.write(bytes);
 }
 
-void SafetensorsWriter::put_packed() {
+// In pieces: what is packed is written before the next one, so that a tensor is never held packed as a whole.
+void SafetensorsWriter::put_packed(std::span<const std::byte> bytes, Elements elements) {
+  constexpr std::size_t piece_bytes = std::size_t{1} << 18;
+  for (std::size_t at = 0; at < bytes.size(); at += piece_bytes) {
+    packer_->add(bytes.subspan(at, std::min(piece_bytes, bytes.size() - at)), elements, packed_);
+    write_packed();
+  }
+}
+
+void SafetensorsWriter::write_packed() {
   digest_.add(packed_);
   file_.write(packed_);
   packed_.clear();
@@ -280,7 +286,7 @@ void SafetensorsWriter::finish() {
   assert(current_ == specs_.size());
   if (!packer_) return;
   packer_->finish(packed_);
-  put_packed();
+  write_packed();
   packer_.reset();
 }
 

@@ -100,7 +100,8 @@ class SafetensorsWriter {
 
  private:
   void put(std::span<const std::byte> bytes, Elements elements);
-  void put_packed();
+  void put_packed(std::span<const std::byte> bytes, Elements elements);
+  void write_packed();
   void next_tensor();
 
   std::vector<SafetensorsSpec> specs_;

@@ -1,5 +1,6 @@
 #include "hone/model.hpp"
 
+#include <fmt/format.h>
 #include <algorithm>
 #include <cassert>
 #include <nlohmann/json.hpp>
@@ -298,15 +299,21 @@ void Model::read(const std::string& name, std::span<float> values) const {
   impl_->store.read_file_layout(spec, values);
 }
 
-Model preset(const std::string& name, const ModelOptions& options) {
+std::vector<std::string> preset_names() {
   std::vector<std::string> names;
-  for (const Preset& p : presets()) {
+  for (const Preset& p : presets()) names.emplace_back(p.name);
+  return names;
+}
+
+Model preset(const std::string& name, const ModelOptions& options) {
+  for (const Preset& p : presets())
     if (name == p.name) return from_json(nlohmann::json::parse(p.config), options, "preset " + name);
-    names.emplace_back(p.name);
-  }
-  throw Error(ErrorKind::usage, {.what = "no preset '" + name + "'",
-                                 .where = "model",
-                                 .hint = "did you mean '" + nearest(name, names) + "'?"});
+  const std::vector<std::string> names = preset_names();
+  throw Error(ErrorKind::usage,
+              {.what = "no preset '" + name + "'",
+               .where = "model",
+               .expected = fmt::format("a model folder, a config.json, or {}", fmt::join(names, ", ")),
+               .hint = "did you mean '" + nearest(name, names) + "'?"});
 }
 
 Model from_config(const std::string& path, const ModelOptions& options) {

@@ -86,7 +86,7 @@ Examples open_examples(const TrainingRun& run) {
 }
 
 TrainingData example_data(const TrainingRun& run, const Examples& examples) {
-  return {.kind = "examples",
+  return {.kind = examples_kind,
           .tokenizer = examples.tokenizer(),
           .notes = examples.notes(),
           .memory_bytes = examples.memory_bytes(),

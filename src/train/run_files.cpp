@@ -105,7 +105,8 @@ std::string option(std::string name) {
 RunIdentity::RunIdentity(const TrainingRun& run, const Trainer& trainer, const TrainingData& data)
     : run_(run), isa_(trainer.plan().options().isa) {
   const auto& o = trainer.plan().options();
-  const Kept data_kept{"data", data.kind, data.identity(trainer.plan())};
+  const Kept data_kept{"data", data.kind == text_kind ? data.kind : "set of " + data.kind,
+                       data.identity(trainer.plan())};
   const Kept tokenizer_kept{"tokenizer", "tokenizer", "digest " + digest(data.tokenizer)};
   // Of a char tokenizer, and of one that was made of the data, other data are the cause; else a text's
   // digest, which is of its ids, follows from the tokenizer. A preset's config follows from all of them.

@@ -69,7 +69,8 @@ StepResult Trainer::Impl::skip_step(double norm, const Samples* batch) {
   if (!goes_on)
     throw Error(
         ErrorKind::failed,
-        {.what = "the loss scale fell to nothing: " + std::to_string(next.state().overflows) +
+        {.what = (next.state().scale < scaled_by ? "the loss scale fell to nothing: " : "") +
+                 std::to_string(next.state().overflows) +
                  " steps in a row overflowed in fp16, the last at a scale of " + to_text(scaled_by),
          .where = "step " + std::to_string(steps + 1) +
                   (result.overflow.empty() ? "" : ", first in " + result.overflow),

@@ -57,7 +57,7 @@ SampleSet windows_of(const Text& text, std::int64_t batch, std::int64_t seq) {
 }  // namespace
 
 TrainingData text_data(const TrainingRun& run, const Text& text) {
-  return {.kind = "text",
+  return {.kind = text_kind,
           .tokenizer = text.tokenizer(),
           .notes = text.notes(),
           .memory_bytes = text.memory_bytes(),
@@ -122,6 +122,22 @@ std::string tokenizer_of(const TrainingRun& run) {
 
 namespace {
 
+// Options of another kind of data change nothing, and that is said.
+void note_without_effect(const TrainingRun& run, TrainingData& data) {
+  const bool pairs = data.kind == pairs_kind && unpacked_name(run.data).ends_with(".jsonl");
+  const bool examples = data.kind == examples_kind;
+  std::string given;
+  const auto look = [&](bool is_given, const char* option) {
+    if (is_given) given += (given.empty() ? "" : ", ") + std::string(option);
+  };
+  look(!pairs && !run.source_field.empty(), "--source-field");
+  look(!pairs && !run.target_field.empty(), "--target-field");
+  look(!examples && !run.chat_template.empty(), "--chat-template");
+  look(!examples && run.train_on_prompt, "--train-on-prompt");
+  look(!examples && run.packing, "--packing");
+  if (!given.empty()) data.notes.push_back("without effect on this data (" + data.kind + "): " + given);
+}
+
 // A file of pairs is a text as well.
 TrainingData text_heard(const TrainingRun& run, const Text& text) {
   TrainingData data = text_data(run, text);
@@ -155,7 +171,9 @@ TrainingData open_data(const TrainingRun& run) {
     throw Error(ErrorKind::usage, {.what = "no text to train on",
                                    .hint = "--data takes a text file, a folder or token shards"});
   try {
-    return opened(run, tokenizer_of(run));
+    TrainingData data = opened(run, tokenizer_of(run));
+    note_without_effect(run, data);
+    return data;
   } catch (const UnknownCharacter& e) {
     if (!tokenizer_of_out(run)) throw;
     ErrorText text = e.text();

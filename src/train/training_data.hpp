@@ -38,7 +38,7 @@ struct Lengths {
 };
 
 struct TrainingData {
-  std::string kind;  // "text", "examples" or pairs_kind
+  std::string kind;  // one of the kinds below
   Tokenizer tokenizer;
   std::vector<std::string> notes;            // for a person
   std::int64_t memory_bytes, reading_bytes;  // as TrainPlanOptions has them
@@ -70,7 +70,9 @@ void check_pairs(const Model& model, const Tokenizer& tokenizer, const std::stri
 const std::string& base_of(const TrainingRun& run);
 // The tokenizer that the run names, with what TextOptions says of an empty name: a model folder's own first.
 std::string tokenizer_of(const TrainingRun& run);
+inline constexpr const char* text_kind = "text";
 inline constexpr const char* pairs_kind = "pairs";
+inline constexpr const char* examples_kind = "examples";
 inline constexpr const char* source_size = "source_seq";  // the size of a network that is a source's length
 // Where neither the run nor its data say how long a sample is.
 inline constexpr std::int64_t usual_seq = 256;

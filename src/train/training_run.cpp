@@ -184,9 +184,10 @@ class Run {
 
   void tell_overflow(const StepResult& done) const {
     if (done.overflow.empty()) return;
+    const std::string before = to_text(done.loss_scale), now = to_text(trainer_.loss_scale());
     say("note: step " + std::to_string(trainer_.steps()) + " is skipped: fp16 overflowed, first in " +
-        done.overflow + "; the loss scale goes from " + to_text(done.loss_scale) + " to " +
-        to_text(trainer_.loss_scale()));
+        done.overflow + "; the loss scale " +
+        (before == now ? "stays " + now : "goes from " + before + " to " + now));
   }
 
   void prune_before(std::int64_t step) {
@@ -220,7 +221,8 @@ class Run {
                         .sparsity = options_.prune ? sparsity_at(*options_.prune, n, options_.steps) : 0});
     const bool last = n + 1 == options_.steps;
     if (options_.eval_every && (n + 1) % options_.eval_every == 0 && !last) evaluate();
-    if (options_.save_every && (n + 1) % options_.save_every == 0 && !last) save();
+    // A skipped step changed no weight. Were it saved, a run that only overflows would push out those before.
+    if (options_.save_every && (n + 1) % options_.save_every == 0 && !last && !done.skipped) save();
   }
 
   // False where it was stopped: a part of the samples tells nothing.

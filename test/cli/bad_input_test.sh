@@ -88,6 +88,9 @@ done
 expect 3 "noise.bin.*not a text.*byte tokenizer" data build --data noise.bin --out new
 expect 3 "noise.bin.*not a text" tokenizer train --data noise.bin --out new
 [ ! -e new ] || fail "a binary file left a folder behind"
+mkdir -p album/raw && echo "{\"title\":\"holiday\"}" >album/meta.json && echo jpg >album/photo.jpg
+expect 1 "album: the folder holds other files" data build --data text.txt --out album
+[ -d album/raw ] && [ -e album/photo.jpg ] || fail "data build replaced a folder of photos"
 "$hone" data build --data text.txt --out shards >/dev/null
 train 3 "a token shard; name its folder" --data shards/train-00000.tok
 train 3 "smaller --seq or a longer text" --data small.txt --seq 256

@@ -15,6 +15,19 @@ gzip -c pairs.jsonl >packed.jsonl.gz
 "$hone" train $run --data packed.jsonl.gz --out packed >lines2 2>err || fail "gz: $(cat err)"
 [ "$(hash_of <lines)" = "$(hash_of <lines2)" ] || fail "the same pairs, packed, gave other weights"
 "$hone" generate tsv --prompt "number 3" --temperature 0 -n 5 >/dev/null 2>err || fail "generate: $(cat err)"
+# a file of sources, each with the target that it has alone, greedily and by beams
+for i in 1 2 3; do echo "number $i"; done >sources.txt
+for way in "" "--beams 3"; do
+  "$hone" generate tsv --prompts sources.txt --temperature 0 -n 5 $way >all 2>err || fail "--prompts $way: $(cat err)"
+  while read -r source; do
+    "$hone" generate tsv --prompt "$source" --temperature 0 -n 5 $way 2>err || fail "generate $way: $(cat err)"
+  done <sources.txt >each
+  cmp -s all each || fail "--prompts $way gave $(cat all), one by one $(cat each)"
+done
+"$hone" generate tsv --prompt x -n 2 --temperature 0 --early-stopping >out 2>err || fail "early: $(cat err)"
+grep -q "note: without effect without --beams: --early-stopping" err || fail "--early-stopping alone: $(cat err)"
+"$hone" train $run --data pairs.tsv --packing --source-field a --out noted >lines2 2>err || fail "noted: $(cat err)"
+grep -q "note: without effect on this data (pairs): --source-field, --packing" err || fail "no note of that: $(cat err)"
 "$hone" train $run --data task:sums --tokenizer char --out sums >lines 2>err || fail "sums: $(cat err)"
 "$hone" eval sums --data task:sums --json >report 2>err || fail "eval: $(cat err)"
 grep -q '"pairs":2048,"exact_match":' report || fail "eval said $(cat report)"
@@ -42,6 +55,7 @@ expect 3 "long.tsv, line 2: the source is too long: expected at most 9 tokens, f
 expect 2 "^hone: --too-long: .*error, drop or cut" $new --data long.tsv --too-long ignore
 expect 2 "^hone: --label-smoothing: " $new --data pairs.tsv --label-smoothing 1
 expect 2 "the nearest is task:sums" $new --data task:sum
+expect 2 "the task's pairs are longer.*--too-long cut" eval tsv --data task:sums
 expect 2 "reads a source" train --model tiny --data task:sums --out new
 expect 3 "no such file" $new --data none.tsv
 expect 3 "no pair is left to train on: expected 2 pairs or more" $new --data one.tsv

@@ -82,4 +82,17 @@ code=0
 [ $code = 1 ] || fail "ulimit -f: exit $code: $(cat err.log)"
 grep -q "^hone: .*the file grows beyond the size limit" err.log || fail "ulimit -f: $(cat err.log)"
 [ -z "$(find limited -name '*.tmp' -o -name '.hone.lock')" ] || fail "ulimit -f: left $(find limited)"
+# a model that is mapped, and cut short meanwhile
+"$hone" quantize whole coded --bits 8 --data text.txt >/dev/null 2>err.log || fail "quantize: $(cat err.log)"
+for i in $(seq 40); do cat text.txt; done >long.txt
+"$hone" eval coded --data long.txt --seq 64 --threads 1 --json >out.log 2>err.log &
+run=$!
+until grep -qs model.safetensors /proc/$run/maps; do
+  kill -0 $run 2>/dev/null || fail "the evaluation ended: $(cat err.log)"
+done
+truncate -s 4096 coded/model.safetensors
+finish
+[ $code = 3 ] || fail "a mapped file cut short: exit $code: $(cat err.log)"
+grep -q "^hone: .*coded/model.safetensors: .*cut short while in use" err.log || fail "cut short: $(cat err.log)"
+grep -q '"event":"error","exit_code":3' out.log || fail "cut short: $(cat out.log)"
 echo "every signal was heeded"

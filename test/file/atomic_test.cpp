@@ -116,7 +116,8 @@ TEST(AtomicFolder, IsPublishedWholeAndReplacesAnOlderOne) {
 // before the older one goes.
 TEST(AtomicFile, PastThePageCacheHasTheSameBytes) {
   const TemporaryFolder folder;
-  std::string all(9'000'001, '\0');
+  std::string all;
+  all.resize(9'000'001);
   for (std::size_t i = 0; i < all.size(); ++i) all[i] = static_cast<char>(i * i % 251);
   for (const std::size_t hurry_at : {std::size_t{0}, std::size_t{5'000'000}, all.size()}) {
     for (const bool short_writes : {false, true}) {
@@ -196,6 +197,22 @@ TEST(AtomicFolder, DoesNotReplaceAFolderOfSomethingElse) {
   error_of(ErrorKind::failed, [&] { AtomicFolder(folder.file("mine"), "a"); });
   EXPECT_EQ(read_whole(thesis), "years of work");
   EXPECT_EQ(entries(folder.path()), 1u);
+}
+
+TEST(AtomicFolder, DoesNotReplaceOneWithAFileOrFolderOfAnotherKindInIt) {
+  const TemporaryFolder folder;
+  fs::create_directories(folder.file("mine/raw"));
+  folder.write("mine/a", "the marker");
+  std::string message = error_of(ErrorKind::failed, [&] { AtomicFolder(folder.file("mine"), "a"); });
+  EXPECT_NE(message.find("raw"), std::string::npos) << message;
+  fs::remove(folder.file("mine/raw"));
+  folder.write("mine/notes.txt", "by hand");
+  { const AtomicFolder any_file(folder.file("mine"), "a"); }
+  const auto belongs = [](const std::string&, const std::string& name) { return name == "a"; };
+  message = error_of(ErrorKind::failed, [&] { AtomicFolder(folder.file("mine"), "a", belongs); });
+  EXPECT_NE(message.find("notes.txt"), std::string::npos) << message;
+  fs::remove(folder.file("mine/notes.txt"));
+  { const AtomicFolder alone(folder.file("mine"), "a", belongs); }
 }
 
 TEST(MadeFolders, GoAgainWhereNothingCameIntoThem) {

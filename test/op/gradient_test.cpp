@@ -51,8 +51,7 @@ Case soft_labels() {
   return c;
 }
 
-std::vector<Case> architectures() {
-  std::vector<Case> all;
+void add_tables_and_products(std::vector<Case>& all) {
   all.push_back(middle("embedding", [](Tensor x) { return x; }));
   all.push_back(middle("label_smoothing", [](Tensor x) { return gelu(x); }));
   all.back().objective = next_token({.label_smoothing = 0.2f});
@@ -81,6 +80,9 @@ std::vector<Case> architectures() {
     const auto kv = split(linear(gelu(x), w, {.bias = bias, .first = C, .rows = 2 * C}), {C, C});
     return attention(q, kv[0], kv[1], {.heads = 2, .causal = false});
   }));
+}
+
+void add_activations(std::vector<Case>& all) {
   all.push_back(middle("scale", [](Tensor x) {
     Builder b(x.builder());
     return scale(x, 3) + sinusoids(b.positions(), C);
@@ -96,6 +98,9 @@ std::vector<Case> architectures() {
                    return softcap(head(b, scale(embedded(b, tokens), 20)), 2);
                  })});
   all.back().h = 0.01f;
+}
+
+void add_norms(std::vector<Case>& all) {
   all.push_back(middle("zero_centred_rms_norm", [](Tensor x) { return x + rms_norm(x, "norm", 1e-3f, 1); }));
   all.push_back(middle("norms_of_heads", [](Tensor x) {
     Builder b(x.builder());
@@ -104,6 +109,9 @@ std::vector<Case> architectures() {
   }));
   all.push_back(middle("layer_norm", [](Tensor x) { return x + layer_norm(x, "norm", 1e-3f); }));
   all.push_back(middle("rms_norm", [](Tensor x) { return x + rms_norm(x, "norm", 1e-3f); }));
+}
+
+void add_attention(std::vector<Case>& all) {
   all.push_back(middle("dropout", [](Tensor x) { return dropout(x, 0.3f, "drop"); }));
   for (const bool causal : {true, false})
     for (const float p : {0.0f, 0.3f})
@@ -124,6 +132,11 @@ std::vector<Case> architectures() {
     return attention(rotate(parts[0], {}), rotate(parts[1], {.theta = 10}), parts[2], {});
   }));
   all.push_back(packed());
+}
+
+std::vector<Case> architectures() {
+  std::vector<Case> all;
+  for (const auto add : {add_tables_and_products, add_activations, add_norms, add_attention}) add(all);
   all.push_back({"tied_head", language_model([](Builder& b, Tensor tokens) {
                    const auto table = b.parameter("table", {V, C});
                    return linear(layer_norm(embedding(tokens, table), "norm"), table);

@@ -95,7 +95,7 @@ TEST_F(PairsRun, OtherDataAreSaidBeforeWhatFollowsFromThem) {
   train(dates);
   TrainingRun sums = dates;
   sums.data = "task:sums";
-  EXPECT_NE(refusal(ErrorKind::usage, sums).find("another pairs: expected digest task:dates"),
+  EXPECT_NE(refusal(ErrorKind::usage, sums).find("another set of pairs: expected digest task:dates"),
             std::string::npos)
       << refusal(ErrorKind::usage, sums);
 }
