@@ -234,6 +234,11 @@ void CompressArguments::check_storage() const {
                                    .where = "--storage " + storage,
                                    .expected = "a folder to write",
                                    .found = out});
+  if (correction_rank > 0 && out.ends_with(".gguf"))
+    throw Error(ErrorKind::usage, {.what = "a GGUF file has no corrections beside its weights",
+                                   .where = "--correction-rank " + std::to_string(correction_rank),
+                                   .expected = "a folder to write",
+                                   .found = out});
 }
 
 Compression CompressArguments::open() const {
@@ -267,6 +272,22 @@ void CompressArguments::add_storage_to(Command& c) {
   c.add_option("--storage", storage,
                fmt::format("of matrices with zeros: {}", fmt::join(sparse_storages(), ", ")))
       ->capture_default_str();
+}
+
+void CompressArguments::add_corrections_to(Command& c) {
+  c.add_option(
+       "--correction-rank", correction_rank,
+       "what each product's weights lose comes back in part by a product of this rank beside them, in "
+       "bf16 (0: none); weighed by --data, where it is given")
+      ->capture_default_str();
+  c.add_option("--correction-of", correction_of,
+               "the model that they are to come back to: of a pruned IN the one before (default: IN)");
+}
+
+CorrectionOptions CompressArguments::correction() const {
+  CorrectionOptions o{.rank = correction_rank};
+  if (!correction_of.empty()) o.of = hone::open(correction_of);
+  return o;
 }
 
 Model CompressArguments::store(Model model) {
