@@ -275,13 +275,11 @@ void CompressArguments::add_storage_to(Command& c) {
 }
 
 void CompressArguments::add_corrections_to(Command& c) {
-  c.add_option(
-       "--correction-rank", correction_rank,
-       "what each product's weights lose comes back in part by a product of this rank beside them, in "
-       "bf16 (0: none); weighed by --data, where it is given")
+  c.add_option("--correction-rank", correction_rank,
+               "rank of a product beside each weight, of what that has lost (0: none; --data weighs it)")
       ->capture_default_str();
   c.add_option("--correction-of", correction_of,
-               "the model that they are to come back to: of a pruned IN the one before (default: IN)");
+               "model to come back to: of a pruned IN the one before it was (default: IN)");
 }
 
 CorrectionOptions CompressArguments::correction() const {

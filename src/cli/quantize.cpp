@@ -48,8 +48,8 @@ void add_quantize(Command& app) {
       "  hone quantize SmolLM2-135M out/int4 --bits 4 --eval-data test.txt\n"
       "  hone quantize SmolLM2-135M out/int3 --bits 3 --method gptq --data train.txt --max-loss-increase 5%\n"
       "  hone quantize SmolLM2-135M out/80MB --size 80MB --method gptq --data train.txt --json\n"
-      "  hone quantize out/half out/small --bits 4 --method gptq --data train.txt --storage auto "
-      "--correction-rank 16 --correction-of SmolLM2-135M");
+      "  hone quantize out/half out/small --bits 4 --storage auto --correction-rank 16 --correction-of "
+      "SmolLM2-135M");
   auto* o = new_kept<Options>();
   o->compress.add_to(*c, "all methods but rtn, and of mixes");
   QuantizeOptions& q = o->quantize;

@@ -15,6 +15,7 @@
 #include "exec/job.hpp"
 #include "hone/nearest.hpp"
 #include "ir/values.hpp"
+#include "model/low_rank.hpp"
 #include "model/model_impl.hpp"
 #include "store/mask.hpp"
 #include "train/pruned_matrices.hpp"
@@ -210,6 +211,7 @@ void require_text(const Text* text, const std::string& who) {
 }
 
 Pruned pruned(const Model& model, const Text* text, const PruneOptions& o) {
+  require_no_corrections(model);
   for (const Parts& p : parts) {
     if (o.pattern != p.name) continue;
     if (o.correction.rank > 0)

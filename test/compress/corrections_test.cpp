@@ -204,9 +204,9 @@ TEST(Corrections, RefuseWhatIsNone) {
   usage([&] { quantize(trained(), nullptr, o); });
   usage([&] { prune(trained(), sample, {.pattern = "channels", .correction = {.rank = 4}}); });
   const Model pruned = prune(trained(), {.correction = {.rank = 4}}).model;
-  for (const auto& again :
-       std::vector<std::function<void()>>{[&] { prune(pruned, {}); }, [&] { quantize(pruned, nullptr, {}); },
-                                          [&] { factorize(pruned, {}); }})
+  for (const auto& again : std::vector<std::function<void()>>{
+           [&] { prune(pruned, {}); }, [&] { prune(pruned, {.pattern = "channels"}); },
+           [&] { quantize(pruned, nullptr, {}); }, [&] { factorize(pruned, {}); }})
     EXPECT_NE(input(again).find("already"), std::string::npos);
 }
 
