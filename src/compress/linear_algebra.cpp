@@ -45,7 +45,7 @@ std::vector<double> solve_positive(std::span<const double> h, std::span<const do
 
 Svd svd(std::span<const double> m, std::int64_t rows, std::int64_t columns) {
   const Eigen::BDCSVD<Matrix> found(View(m.data(), rows, columns), Eigen::ComputeThinU | Eigen::ComputeThinV);
-  const Eigen::VectorXd s = found.singularValues();
+  const Eigen::VectorXd& s = found.singularValues();
   return {.rows = rows,
           .columns = columns,
           .rank = s.size(),

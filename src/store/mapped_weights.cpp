@@ -1,7 +1,5 @@
 #include "store/mapped_weights.hpp"
 
-#include <ranges>
-
 #include "file/mapped.hpp"
 #include "hone/error.hpp"
 #include "store/sparse_weight.hpp"
@@ -128,8 +126,8 @@ class Mapping {
           kernel::kept_in_mask(sparse_index(type, 0).format(), spec.shape[0], spec.shape[1],
                                reinterpret_cast<const std::uint8_t*>(weight.find("mask")->bytes.data()));
     }
-    for (const SparsePartType& wanted : parts() | std::views::drop(1))
-      part(wanted, taken(spec.name + "." + wanted.name));
+    for (const SparsePartType& wanted : parts())
+      if (!weight.find(wanted.name)) part(wanted, taken(spec.name + "." + wanted.name));
     const SparseIndex index = sparse_index(type, weight.kept);
     if (!kernel::SparseRows::is_sound(index.format(), spec.shape[0], spec.shape[1], weight.kernel_parts(),
                                       weight.kept))
