@@ -40,7 +40,7 @@ struct Speed {  // tokens a second: of a prompt, and of what is written behind i
 
 struct CompressReport {
   std::int64_t bytes = 0;         // of all weights as they were written
-  double bits_a_weight = 0;       // all told: 8 bytes / parameters of the written model
+  double bits_a_weight = 0;       // all told: 8 bytes / parameters of the written model, corrections apart
   std::int64_t bytes_before = 0;  // of all weights of `in`
   double bits_a_weight_before = 0;
   std::optional<CompareReport> quality{};              // none: no text was given

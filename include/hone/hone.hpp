@@ -48,6 +48,7 @@
 #include "hone/compare.hpp"
 #include "hone/compress.hpp"
 #include "hone/convert.hpp"
+#include "hone/correction.hpp"
 #include "hone/distill.hpp"
 #include "hone/encode.hpp"
 #include "hone/error.hpp"

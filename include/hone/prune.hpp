@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "hone/calibration.hpp"
+#include "hone/correction.hpp"
 #include "hone/model.hpp"
 #include "hone/text.hpp"
 
@@ -27,7 +28,8 @@ struct PruneOptions {
   // input together. Parts, of which no method is asked: heads (keys and values with the queries that share
   // them), channels of the feed-forward, layers.
   std::string pattern = "unstructured";
-  CalibrationOptions sample{};  // of the text, for what learns from one; threads and isa for all
+  CalibrationOptions sample{};     // of the text, for what learns from one; threads and isa for all
+  CorrectionOptions correction{};  // of weights, not of parts
 };
 
 HONE_API std::vector<std::string> prune_methods();

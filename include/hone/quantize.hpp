@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "hone/calibration.hpp"
+#include "hone/correction.hpp"
 #include "hone/model.hpp"
 #include "hone/precision.hpp"
 #include "hone/text.hpp"
@@ -52,6 +53,7 @@ struct QuantizeOptions {
   std::int64_t size_bytes = 0;
   CalibrationOptions sample{};
   RefineOptions refine{};
+  CorrectionOptions correction{};  // not of refined; awq has none of another model
 };
 
 HONE_API std::vector<std::string> quantize_methods();
@@ -62,9 +64,10 @@ struct Quantized {
   std::vector<std::string> notes{};  // for a person: what has another type than was asked for
 };
 
-// `text`: what methods but rtn learn from, and what a mix is chosen by; may be null for a plain rtn.
-// Error(usage) for numbers that are out of range and for a text that is missing; Error(input) for a model
-// that is in blocks already; Error(budget) for a size that no mix reaches, with the smallest.
+// `text`: what methods but rtn learn from, what a mix is chosen by, and corrections are weighed by; may be
+// null for a plain rtn. Error(usage) for numbers that are out of range and for a text that is missing;
+// Error(input) for a model that is in blocks already; Error(budget) for a size that no mix reaches, with the
+// smallest.
 HONE_API Quantized quantize(const Model& model, const Text* text, const QuantizeOptions& options);
 
 }  // namespace hone

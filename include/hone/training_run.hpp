@@ -113,6 +113,8 @@ struct TrainingRun {
   // An adapter is trained in place of the model, which must be a folder, and `out` becomes the adapter's.
   // seed and base are the run's own.
   std::optional<LoraOptions> lora{};
+  // "all", or "corrections" (hone/correction.hpp): these alone, beside a model that stays in few bits.
+  std::string trained = "all";
   // It learns from a teacher besides; the tokenizer is the teacher's where none is named.
   std::optional<DistillOptions> distill{};
   std::optional<GradualPruning> prune{};

@@ -244,6 +244,11 @@ void CompressArguments::check_storage() const {
                                    .where = "--storage " + storage,
                                    .expected = "a folder to write",
                                    .found = out});
+  if (correction_rank > 0 && out.ends_with(".gguf"))
+    throw Error(ErrorKind::usage, {.what = "a GGUF file has no corrections beside its weights",
+                                   .where = "--correction-rank " + std::to_string(correction_rank),
+                                   .expected = "a folder to write",
+                                   .found = out});
 }
 
 Compression CompressArguments::open() const {
@@ -277,6 +282,20 @@ void CompressArguments::add_storage_to(Command& c) {
   c.add_option("--storage", storage,
                fmt::format("of matrices with zeros: {}", fmt::join(sparse_storages(), ", ")))
       ->capture_default_str();
+}
+
+void CompressArguments::add_corrections_to(Command& c) {
+  c.add_option("--correction-rank", correction_rank,
+               "rank of a product beside each weight, of what that has lost (0: none; --data weighs it)")
+      ->capture_default_str();
+  c.add_option("--correction-of", correction_of,
+               "model to come back to: of a pruned IN the one before it was (default: IN)");
+}
+
+CorrectionOptions CompressArguments::correction() const {
+  CorrectionOptions o{.rank = correction_rank};
+  if (!correction_of.empty()) o.of = hone::open(correction_of);
+  return o;
 }
 
 Model CompressArguments::store(Model model) {

@@ -7,6 +7,7 @@
 #include "cli/command.hpp"
 #include "hone/calibration.hpp"
 #include "hone/compress.hpp"
+#include "hone/correction.hpp"
 #include "hone/report.hpp"
 #include "hone/sparse.hpp"
 
@@ -16,15 +17,19 @@ struct CompressArguments {
   std::string in, out, max_loss_increase, report_file, calibration;
   CompressOptions options;
   bool json = false;
-  std::string storage = "dense";    // of what is zero, where add_storage_to() was called
-  std::vector<SparseLayer> layers;  // what store() made of it
-  std::string command;              // "quantize", and what was typed behind it
+  std::string storage = "dense";     // of what is zero, where add_storage_to() was called
+  std::vector<SparseLayer> layers;   // what store() made of it
+  std::int64_t correction_rank = 0;  // where add_corrections_to() was called
+  std::string correction_of;
+  std::string command;  // "quantize", and what was typed behind it
   std::function<std::string()> typed;
 
   // `learns`: what the method takes from --data, for the help; empty: nothing.
   void add_to(Command& command, const std::string& learns);
   void add_folders_to(Command& command);  // of what makes a folder of a folder, and learns nothing
   void add_storage_to(Command& command);
+  void add_corrections_to(Command& command);
+  CorrectionOptions correction() const;
   // The model in that storage, with notes; fills `layers`.
   Model store(Model model);
   // Those by which quality is measured and said, and no others.
@@ -32,7 +37,7 @@ struct CompressArguments {
   // The sample that a method learns from: threads and instruction set as all, a live line that says `what`.
   void set(CalibrationOptions& sample, const std::string& what) const;
   void check_report() const;   // Error(failed) where it could not be written
-  void check_storage() const;  // Error(usage) where OUT cannot have it
+  void check_storage() const;  // Error(usage) where OUT cannot have it, or corrections
   Compression open() const;    // says what is worth knowing of the model and the texts
   void print(const CompressReport& report) const { print(report, out); }
   // The same of a model that went to `to` in another way; `weights_hash`: a further key, where there is one.

@@ -17,6 +17,7 @@ struct Options {
 void run(Options o) {
   o.compress.set(o.prune.sample, "measuring");
   const Compression compression = o.compress.open();
+  o.prune.correction = o.compress.correction();
   const Text* const text = compression.text();
   const Pruned pruned =
       text ? prune(compression.model(), *text, o.prune) : prune(compression.model(), o.prune);
@@ -47,6 +48,7 @@ void add_prune(Command& app) {
       ->capture_default_str();
   c->add_option("--seq", o->prune.sample.seq, "tokens each of these has")->capture_default_str();
   o->compress.add_storage_to(*c);
+  o->compress.add_corrections_to(*c);
   c->callback([=] { run(*o); });
 }
 

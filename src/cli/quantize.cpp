@@ -17,6 +17,13 @@ struct Options {
   std::string size, precision = "auto";
 };
 
+// Zeros are left out of what is stored, so zero is a code.
+void keep_zeros(Options& o) {
+  if (o.compress.storage == "dense" || o.quantize.symmetric || o.quantize.bits == 8) return;
+  o.quantize.symmetric = true;
+  print_notes({"codes are around zero (--symmetric), so that zeros stay zeros for --storage"});
+}
+
 void run(Options o) {
   if (!o.size.empty()) o.quantize.size_bytes = bytes_from_text(o.size, "--size");
   if (o.precision != "auto") o.quantize.refine.precision = precision_from_name(o.precision);
@@ -25,6 +32,8 @@ void run(Options o) {
     show(s.step, s.steps);
   };
   const Compression compression = o.compress.open();
+  keep_zeros(o);
+  o.quantize.correction = o.compress.correction();
   const Quantized quantized = quantize(compression.model(), compression.text(), o.quantize);
   print_notes(quantized.notes);
   const Model made = o.compress.store(quantized.model);
@@ -38,7 +47,9 @@ void add_quantize(Command& app) {
       "quantize", "weights in 2, 3, 4 or 8 bits",
       "  hone quantize SmolLM2-135M out/int4 --bits 4 --eval-data test.txt\n"
       "  hone quantize SmolLM2-135M out/int3 --bits 3 --method gptq --data train.txt --max-loss-increase 5%\n"
-      "  hone quantize SmolLM2-135M out/80MB --size 80MB --method gptq --data train.txt --json");
+      "  hone quantize SmolLM2-135M out/80MB --size 80MB --method gptq --data train.txt --json\n"
+      "  hone quantize out/half out/small --bits 4 --storage auto --correction-rank 16 --correction-of "
+      "SmolLM2-135M");
   auto* o = new_kept<Options>();
   o->compress.add_to(*c, "all methods but rtn, and of mixes");
   QuantizeOptions& q = o->quantize;
@@ -64,6 +75,7 @@ void add_quantize(Command& app) {
                 "of that training: f32, bf16, fp16, or auto: bf16 where this CPU has products in it")
       ->capture_default_str();
   o->compress.add_storage_to(*c);
+  o->compress.add_corrections_to(*c);
   c->callback([=] { run(*o); });
 }
 

@@ -145,6 +145,9 @@ void TrainingOptions::add_rest_to(Command& c) {
   c.add_option("--lora-targets", lora_targets,
                "modules that have one, by the ends of their names: q_proj,v_proj (default: all-linear)");
   c.add_flag("--lora-rslora", lora_rslora, "alpha over the root of the rank");
+  c.add_option("--train", run.trained,
+               "all, or corrections: those of a model made with --correction-rank, and nothing else")
+      ->capture_default_str();
   add_running_to(c);
 }
 

@@ -5,6 +5,7 @@
 
 #include "ir/values.hpp"
 #include "kernel/coded.hpp"
+#include "model/low_rank.hpp"
 #include "model/model_impl.hpp"
 #include "op/ops.hpp"
 
@@ -28,7 +29,7 @@ std::vector<MatrixWeight> matrices_of(const Model& model) {
   const Forward forward = model.impl().write({});
   const Program& p = forward.program;
   std::vector<MatrixWeight> all;
-  std::set<std::string> seen;
+  std::set<std::string> seen = correction_names(model);
   const auto add = [&](TensorId id, bool table) {
     const TensorDef& t = p[p.root(id)];
     if (t.role != Role::parameter || t.type.shape.rank() != 2 || !seen.insert(t.name).second) return;

@@ -18,7 +18,7 @@ struct MatrixWeight {
   std::int64_t rows = 0, columns = 0;
   bool table = false;  // of tokens, or the head: it makes what the network returns
 };
-// Matrices in the order in which the model reads them first.
+// Matrices in the order in which the model reads them first, corrections apart.
 std::vector<MatrixWeight> matrices_of(const Model& model);
 
 // The widest group, at most `wanted`, that divides rows of so many columns; none where 32 does not.

@@ -11,6 +11,7 @@
 #include "hone/bench.hpp"
 #include "hone/compress.hpp"
 #include "machine/memory.hpp"
+#include "model/low_rank.hpp"
 #include "model/model_impl.hpp"
 
 namespace hone {
@@ -53,8 +54,11 @@ Model opened(const std::string& in) {
                                  .hint = "hone merge makes one of them"});
 }
 
+// Of the weights that the model stands for: a correction has bytes, but is none of them.
 double bits_a_weight(std::int64_t bytes, const Model& model) {
-  return 8 * static_cast<double>(bytes) / static_cast<double>(model.parameters());
+  std::int64_t weights = model.parameters();
+  for (const std::string& name : correction_names(model)) weights -= model.size(name);
+  return 8 * static_cast<double>(bytes) / static_cast<double>(weights);
 }
 
 // What is not known of a report before anything is written.

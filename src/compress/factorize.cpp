@@ -3,11 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 
 #include "base/number.hpp"
 #include "compress/calibrate.hpp"
-#include "compress/linear_algebra.hpp"
+#include "compress/factors.hpp"
 #include "compress/weight_values.hpp"
 #include "hone/nearest.hpp"
 #include "ir/values.hpp"
@@ -18,7 +17,6 @@ namespace hone {
 namespace {
 
 constexpr const char *plain = "svd", *whitened = "whitened";
-constexpr double damping = 1e-4;  // of the moments' mean diagonal, so that they are positive definite
 
 void check(const Model& model, const FactorizeOptions& o, const Text* text) {
   const auto methods = factorize_methods();
@@ -33,6 +31,7 @@ void check(const Model& model, const FactorizeOptions& o, const Text* text) {
   if (o.method == whitened && !text)
     throw Error(ErrorKind::usage,
                 {.what = "whitened learns from a text", .where = "data", .expected = "a file or folder"});
+  require_no_corrections(model);
   if (!ranks_of(model).empty())
     throw Error(ErrorKind::input, {.what = "the model has factors already",
                                    .where = low_rank_key,
@@ -62,60 +61,13 @@ std::vector<double> read_weight(const Model& model, const ParameterSpec& spec) {
   return {values.begin(), values.end()};
 }
 
-// L of H / positions + damping.
-std::vector<double> root_of(const Moments& m) {
-  const auto K = static_cast<std::size_t>(m.width);
-  std::vector<double> h(K * K);
-  double diagonal = 0;
-  for (std::size_t i = 0; i < h.size(); ++i)
-    h[i] = static_cast<double>(m.sum[i]) / static_cast<double>(std::max<std::int64_t>(1, m.positions));
-  for (std::size_t i = 0; i < K; ++i) diagonal += h[i * K + i] / static_cast<double>(K);
-  for (double more = std::max(diagonal, 1e-30) * damping;; more *= 10) {
-    for (std::size_t i = 0; i < K; ++i) h[i * K + i] += more;
-    if (auto root = cholesky(h, m.width)) return *root;
-  }
-}
-
-// W L, [rows,K].
-std::vector<double> times(std::span<const double> w, std::span<const double> l, std::int64_t rows,
-                          std::int64_t width) {
-  const auto N = static_cast<std::size_t>(rows), K = static_cast<std::size_t>(width);
-  std::vector<double> y(N * K);
-  for (std::size_t n = 0; n < N; ++n)
-    for (std::size_t k = 0; k < K; ++k) {
-      const double x = w[n * K + k];
-      for (std::size_t j = 0; j <= k; ++j) y[n * K + j] += x * l[k * K + j];
-    }
-  return y;
-}
-
 // moments: null for the plain decomposition.
 Product decomposed(const Model& model, const LinearModule& module, const Moments* moments) {
   Product p{.module = module.name, .rows = module.out, .columns = module.in};
   const std::vector<double> w = read_weight(model, model.impl().spec(module.name + ".weight"));
-  const std::vector<double> l = moments ? root_of(*moments) : std::vector<double>();
-  const Svd d = svd(moments ? times(w, l, p.rows, p.columns) : w, p.rows, p.columns);
-  const std::int64_t worth = std::min(d.rank, (p.numbers() - 1) / p.numbers_a_rank());
-  double all = 0;
-  for (const double s : d.s) all += s * s;
-  for (std::int64_t i = 0; i < worth; ++i) {
-    const double s = d.s[static_cast<std::size_t>(i)];
-    p.gains.push_back(all > 0 ? s * s / all : 0);
-  }
-  const auto rank = static_cast<std::size_t>(worth), whole = static_cast<std::size_t>(d.rank);
-  std::vector<double> right(static_cast<std::size_t>(p.columns) * rank);  // [K,r], times the root of s
-  for (std::size_t i = 0; i < rank; ++i) {
-    const double root = std::sqrt(d.s[i]);
-    for (std::size_t k = 0; k < static_cast<std::size_t>(p.columns); ++k)
-      right[k * rank + i] = d.v[k * whole + i] * root;
-  }
-  if (moments) right = solve_transposed(l, right, p.columns);
-  for (std::size_t n = 0; n < static_cast<std::size_t>(p.rows); ++n)
-    for (std::size_t i = 0; i < rank; ++i)
-      p.u.push_back(static_cast<float>(d.u[n * whole + i] * std::sqrt(d.s[i])));
-  for (std::size_t i = 0; i < rank; ++i)
-    for (std::size_t k = 0; k < static_cast<std::size_t>(p.columns); ++k)
-      p.v.push_back(static_cast<float>(right[k * rank + i]));
+  const std::int64_t worth = std::min({p.rows, p.columns, (p.numbers() - 1) / p.numbers_a_rank()});
+  Factors f = factors_of(w, p.rows, p.columns, moments, worth);
+  p.gains = std::move(f.gains), p.u = std::move(f.u), p.v = std::move(f.v);
   return p;
 }
 

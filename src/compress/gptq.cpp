@@ -16,7 +16,7 @@ constexpr std::int64_t task_rows = 16;
 class Rounding {
  public:
   Rounding(std::span<const float> w, CodedMatrix& q, const ColumnOrder& order)
-      : q_(q), order_(order), columns_(q.columns) {
+      : w_(w), q_(q), order_(order), columns_(q.columns) {
     ordered_.resize(w.size()), errors_.resize(static_cast<std::size_t>(q.rows * error_columns));
     for (std::int64_t r = 0; r < q.rows; ++r)
       for (std::int64_t i = 0; i < columns_; ++i)
@@ -51,7 +51,7 @@ class Rounding {
       const std::int64_t c = order_.column[static_cast<std::size_t>(i)];
       const auto g = static_cast<std::size_t>(r * q_.groups() + c / q_.grid.group);
       const Line line{q_.scales[g], q_.minima[g]};
-      const std::uint8_t code = line.code(at(r, i), q_.grid.levels());
+      const std::uint8_t code = line.code(stays_zero(r, c) ? 0 : at(r, i), q_.grid.levels());
       q_.codes[index(r, c)] = code;
       const float* u = factor(i);
       const float e = (line.value(code) - at(r, i)) / u[i];
@@ -60,6 +60,10 @@ class Rounding {
     }
   }
 
+  // A pruned weight is zero: where that is a code, the others make good what it does not take on.
+  bool stays_zero(std::int64_t r, std::int64_t c) const { return q_.grid.symmetric && w_[index(r, c)] == 0; }
+
+  std::span<const float> w_;
   CodedMatrix& q_;
   const ColumnOrder& order_;
   std::int64_t columns_;

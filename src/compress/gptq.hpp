@@ -5,7 +5,8 @@
 // Frantar, Ashkboos, Hoefler and Alistarh, "GPTQ", arXiv 2210.17323: with H the moments of a product's input
 // and U the upper factor of H^-1 = U^T U, a column's error divided by its U_ii is taken off those behind it
 // by U's row. Columns go in the order of falling H_ii ("activation order"); the lines of all groups are fixed
-// before, from the weights as they were, so that a group stays a run of a row.
+// before, from the weights as they were, so that a group stays a run of a row. In a grid about zero a weight
+// that is zero stays so: a pruned model's zeros are its zeros in few bits.
 #pragma once
 #include <span>
 

@@ -1,7 +1,10 @@
 #include "compress/linear_algebra.hpp"
 
 #include <Eigen/Cholesky>
+#include <Eigen/Eigenvalues>
 #include <Eigen/SVD>
+#include <algorithm>
+#include <cmath>
 
 #include "hone/error.hpp"
 
@@ -42,13 +45,47 @@ std::vector<double> solve_positive(std::span<const double> h, std::span<const do
 
 Svd svd(std::span<const double> m, std::int64_t rows, std::int64_t columns) {
   const Eigen::BDCSVD<Matrix> found(View(m.data(), rows, columns), Eigen::ComputeThinU | Eigen::ComputeThinV);
-  const Eigen::VectorXd s = found.singularValues();
+  const Eigen::VectorXd& s = found.singularValues();
   return {.rows = rows,
           .columns = columns,
           .rank = s.size(),
           .u = values_of(Matrix(found.matrixU())),
           .s = {s.data(), s.data() + s.size()},
           .v = values_of(Matrix(found.matrixV()))};
+}
+
+namespace {
+
+// The first columns of a decomposition's factors.
+Svd first_parts(Svd d, std::int64_t count) {
+  const auto cut = [&](const std::vector<double>& m, std::int64_t rows) {
+    return values_of(Matrix(View(m.data(), rows, d.rank).leftCols(count)));
+  };
+  d.u = cut(d.u, d.rows), d.v = cut(d.v, d.columns);
+  d.s.resize(static_cast<std::size_t>(count));
+  d.rank = count;
+  return d;
+}
+
+}  // namespace
+
+Svd leading_svd(std::span<const double> m, std::int64_t rows, std::int64_t columns, std::int64_t count) {
+  if (4 * count > std::min(rows, columns)) return first_parts(svd(m, rows, columns), count);
+  const View given(m.data(), rows, columns);
+  const bool wide = columns > rows;
+  const Matrix squared = wide ? Matrix(given * given.transpose()) : Matrix(given.transpose() * given);
+  const Eigen::SelfAdjointEigenSolver<Matrix> found(squared);
+  const Matrix near = found.eigenvectors().rightCols(count).rowwise().reverse();  // of the smaller side
+  Matrix far = wide ? Matrix(given.transpose() * near) : Matrix(given * near);
+  Svd d{.rows = rows, .columns = columns, .rank = count};
+  for (std::int64_t i = 0; i < count; ++i) {
+    const double s = far.col(i).norm();
+    const bool noise = s == 0 || (i > 0 && s < 1e-7 * d.s.front());
+    d.s.push_back(noise ? 0 : s);
+    far.col(i) *= noise ? 0 : 1 / s;
+  }
+  d.u = values_of(wide ? near : far), d.v = values_of(wide ? far : near);
+  return d;
 }
 
 std::vector<double> solve_transposed(std::span<const double> l, std::span<const double> b, std::int64_t n) {

@@ -8,12 +8,14 @@
 
 #include "base/number.hpp"
 #include "compress/calibrate.hpp"
+#include "compress/corrections.hpp"
 #include "compress/prune_parts.hpp"
 #include "compress/sparsegpt.hpp"
 #include "compress/weight_values.hpp"
 #include "exec/job.hpp"
 #include "hone/nearest.hpp"
 #include "ir/values.hpp"
+#include "model/low_rank.hpp"
 #include "model/model_impl.hpp"
 #include "store/mask.hpp"
 #include "train/pruned_matrices.hpp"
@@ -87,7 +89,8 @@ class Pruning {
         types_(impl_.store.stored_types()),
         exec_(exec_options(o.sample.threads, o.sample.isa)),
         pool_(exec_.threads),
-        weights_(pruned_matrices(model)) {
+        weights_(pruned_matrices(model)),
+        corrections_(model, o.correction) {
     for (const std::string& name : weights_) require_no_blocks(name);
   }
 
@@ -129,9 +132,11 @@ class Pruning {
     ParameterSpec spec = impl_.spec(name);
     spec.dtype = DType::f32;
     std::vector<float> weight = weight_values(model_, name);
+    const std::vector<float> whole = corrections_.wanted() ? weight : std::vector<float>();
     method_.run({weight, spec.shape[0], spec.shape[1], moments}, wanted_, exec_.isa, pool_);
     write(spec, weight);
     count(spec, weight);
+    corrections_.add(name, whole, weight, moments);
     return weight;
   }
 
@@ -158,7 +163,9 @@ class Pruning {
   }
 
   Pruned finished() {
-    Pruned done{with_weights(model_, impl_.store.with_stored(std::move(made_)))};
+    const Model made = with_weights(model_, impl_.store.with_stored(std::move(made_)));
+    Pruned done{corrections_.added_to(made)};
+    done.notes = corrections_.notes();
     if (all_ > 0) done.sparsity = static_cast<double>(zeros_) / static_cast<double>(all_);
     if (empty_rows_ > 0)
       done.notes.push_back(
@@ -176,6 +183,7 @@ class Pruning {
   ExecOptions exec_;
   ThreadPool pool_;
   std::vector<std::string> weights_;
+  Corrections corrections_;
   std::map<std::string, StoredWeight> made_;
   std::int64_t zeros_ = 0, all_ = 0, empty_rows_ = 0;
   std::string first_empty_;
@@ -203,13 +211,19 @@ void require_text(const Text* text, const std::string& who) {
 }
 
 Pruned pruned(const Model& model, const Text* text, const PruneOptions& o) {
+  require_no_corrections(model);
   for (const Parts& p : parts) {
     if (o.pattern != p.name) continue;
+    if (o.correction.rank > 0)
+      throw Error(ErrorKind::usage, {.what = "parts that are gone have no corrections",
+                                     .where = "correction_rank",
+                                     .expected = "a pattern of weights",
+                                     .found = o.pattern});
     if (p.learns) require_text(text, "pruning of " + o.pattern);
     return p.run(model, text, o);
   }
   Pruning pruning(model, o);
-  if (!pruning.method().learns) return pruning.by_itself();
+  if (!pruning.method().learns && !(text && o.correction.rank > 0)) return pruning.by_itself();
   require_text(text, o.method);
   return pruning.on(*text, o.sample);
 }

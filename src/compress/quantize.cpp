@@ -9,6 +9,7 @@
 #include "compress/awq.hpp"
 #include "compress/bit_mix.hpp"
 #include "compress/coded_weights.hpp"
+#include "compress/corrections.hpp"
 #include "compress/gptq.hpp"
 #include "compress/refine.hpp"
 #include "compress/weight_values.hpp"
@@ -35,13 +36,17 @@ CodedMatrix round_by_size(std::span<const float> w, std::int64_t rows, const Mom
   round_to_lines(w, q, pool);
   return q;
 }
+CodedMatrix round_plainly(std::span<const float> w, std::int64_t rows, const Moments& m, const Grid& grid,
+                          Isa, ThreadPool& pool) {
+  return round_to_nearest(w, rows, m.width, grid, pool);
+}
 CodedMatrix round_by_gptq(std::span<const float> w, std::int64_t rows, const Moments& m, const Grid& grid,
                           Isa isa, ThreadPool& pool) {
   return gptq(w, rows, m, grid, {}, isa, pool);
 }
 
 constexpr Method methods[] = {
-    {.name = "rtn"},
+    {.name = "rtn", .round = round_plainly},
     {.name = "gptq", .learns = true, .round = round_by_gptq},
     {.name = "awq", .learns = true, .scales_channels = true, .round = round_by_size},
     {.name = "refined", .learns = true, .refines = true, .round = round_by_gptq}};
@@ -81,6 +86,13 @@ void check(const Model& model, const Text* text, const QuantizeOptions& o) {
                                    : "the method " + o.method + " learns from a text",
                  .where = "data",
                  .expected = "a file or folder"});
+  const Method& method = method_named(o.method);
+  if (o.correction.rank > 0 && (method.refines || (method.scales_channels && o.correction.of)))
+    wrong("correction_rank",
+          method.refines
+              ? "rtn, gptq or awq: refined trains the codes, and corrections are trained behind them"
+              : "rtn or gptq: awq scales channels, so that another model's weights are not its aim",
+          o.method);
 }
 
 class Quantizing {
@@ -91,7 +103,8 @@ class Quantizing {
         method_(method_named(o.method)),
         exec_(exec_options(o.sample.threads, o.sample.isa)),
         pool_(exec_.threads),
-        bits_(std::move(bits)) {
+        bits_(std::move(bits)),
+        corrections_(model, o.correction) {
     for (MatrixWeight& weight : matrices_of(model)) {
       const std::string name = weight.name;
       matrices_.emplace(name, std::move(weight));
@@ -108,7 +121,9 @@ class Quantizing {
       if (!grid) continue;
       const std::vector<float> w = changed.contains(name) ? changed[name] : weight_values(model_, name);
       const CodedMatrix q = method_.round(w, matrices_.at(name).rows, *m, *grid, exec_.isa, pool_);
-      changed[name] = q.values();
+      std::vector<float> values = q.values();
+      corrections_.add(name, w, values, m.get());
+      changed[name] = std::move(values);
       if (method_.refines && !matrices_.at(name).table)
         codes_.insert_or_assign(name, q);
       else
@@ -130,17 +145,22 @@ class Quantizing {
     for (const auto& [name, weight] : matrices_) {
       if (made_.contains(name)) continue;
       if (const auto grid = grid_for(name)) {
-        const bool plain = !weight.table || method_.round == nullptr;
+        const bool plain = !weight.table || !method_.learns;
         const std::vector<float> w = weight_values(model_, name);
         CodedMatrix q = lines_of(w, weight.rows, weight.columns, *grid,
                                  plain ? LineSearch::whole_range : LineSearch::least_error, pool_);
         round_to_lines(w, q, pool_);
+        if (corrections_.wanted()) {
+          std::vector<float> values = q.values();
+          corrections_.add(name, w, values, nullptr);
+        }
         made_.insert_or_assign(name, packed(q));
       } else {
         made_.insert_or_assign(name, in_type(name, weight_values(model_, name), DType::bf16));
       }
     }
-    return {with_weights(model_, model_.impl().store.with_stored(std::move(made_))), notes()};
+    const Model made = with_weights(model_, model_.impl().store.with_stored(std::move(made_)));
+    return {corrections_.added_to(made), notes()};
   }
 
  private:
@@ -197,7 +217,7 @@ class Quantizing {
     for (std::size_t i = 0; i < w.size(); ++i) w[i] = (w[i] + offset) / s[i / row] - offset;
   }
   std::vector<std::string> notes() const {
-    std::vector<std::string> lines;
+    std::vector<std::string> lines = corrections_.notes();
     for (const auto& [columns, group] : smaller_)
       lines.push_back("rows of " + std::to_string(columns) + " are no multiple of " +
                       std::to_string(options_.group) + ": groups of " + std::to_string(group) + " there");
@@ -212,6 +232,7 @@ class Quantizing {
   ExecOptions exec_;
   ThreadPool pool_;
   std::map<std::string, int> bits_;  // of each matrix; 0: bf16
+  Corrections corrections_;
   std::map<std::string, MatrixWeight> matrices_;
   std::map<std::string, StoredWeight> made_;
   CodedWeights codes_;                            // that are to be refined
@@ -232,7 +253,7 @@ Quantized quantize(const Model& model, const Text* text, const QuantizeOptions& 
   const FloatModeGuard guard;
   check(model, text, o);
   Quantizing quantizing(model, o, is_mix(o) ? mixed_bits(model, *text, o) : same_bits(model, o));
-  if (method_named(o.method).learns)
+  if (method_named(o.method).learns || (text && o.correction.rank > 0))
     calibrate(model, *text, o.sample, [&](const LayerMoments& layer) { return quantizing.layer(layer); });
   if (text) quantizing.refine_codes(*text);
   return quantizing.finish();

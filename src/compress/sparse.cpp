@@ -97,7 +97,8 @@ class Storing {
                       .bytes = dense.type.bytes(),
                       .dense_bytes = dense.type.bytes()};
     std::shared_ptr<const SparseWeight> best;
-    if (has_sparse_values(dense.type.dtype) && matrix.columns <= 65536) {
+    if (has_sparse_values(dense.type.dtype) && is_about_zero(dense.type.dtype, dense.bytes) &&
+        matrix.columns <= 65536) {
       const auto csr = sparse_weight({dense.type.dtype, &csr_kind()}, shape, dense.bytes);
       layer.kept = csr->share();
       for (const SparseKind* kind : kinds_) {

@@ -6,6 +6,7 @@
 #include "file/json.hpp"
 #include "hone/error.hpp"
 #include "hone/nearest.hpp"
+#include "ir/values.hpp"
 
 namespace hone {
 namespace {
@@ -51,8 +52,7 @@ std::string name(const WeightType& type) {
 }
 
 bool has_sparse_values(DType dtype) {
-  return dtype == DType::f32 || dtype == DType::bf16 || dtype == DType::f16 || dtype == DType::q8_0 ||
-         dtype == DType::q8_g64 || dtype == DType::q8_g128;
+  return is_floating(dtype) || (is_blocks(dtype) && kernel::has_sparse_codes(element_of(dtype)));
 }
 
 WeightTypes take_weight_types(nlohmann::json& config, const std::string& where) {

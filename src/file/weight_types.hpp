@@ -33,7 +33,7 @@ struct WeightType {
   const SparseKind* sparse = nullptr;  // none: every element is there
 };
 std::string name(const WeightType& type);  // "q4_g64", "bitmap/q8_g64", "2:4/bf16"
-// Can a sparse weight keep values of this type: floating, or codes of eight bits about zero?
+// Can a sparse weight keep values of this type: floating, or codes of four or eight bits about zero?
 bool has_sparse_values(DType dtype);
 
 using WeightTypes = std::map<std::string, WeightType>;  // by the weight's name

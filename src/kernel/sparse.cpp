@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "base/types.hpp"
+#include "kernel/coded.hpp"
 #include "kernel/divide.hpp"
 
 namespace hone::kernel {
@@ -29,6 +30,19 @@ void put_floating(std::vector<std::uint8_t>& values, Element type, float x) {
   values.insert(values.end(), bytes, bytes + kernel::bytes(type));
 }
 
+// Four bits, two to a byte: the first one low.
+std::uint8_t nibble_at(const void* values, std::int64_t i) {
+  return static_cast<std::uint8_t>(static_cast<const std::uint8_t*>(values)[i / 2] >> i % 2 * 4 & 15);
+}
+std::vector<std::uint8_t> in_nibbles(const std::vector<std::uint8_t>& codes) {
+  std::vector<std::uint8_t> bytes((codes.size() + 1) / 2);
+  for (std::size_t i = 0; i < codes.size(); ++i)
+    bytes[i / 2] = static_cast<std::uint8_t>(bytes[i / 2] | codes[i] << i % 2 * 4);
+  return bytes;
+}
+
+int code_bits(Element type) { return code_format(type).bits; }
+
 std::int64_t ones(const std::uint8_t* mask, std::int64_t bytes) {
   std::int64_t n = 0;
   for (std::int64_t i = 0; i < bytes; ++i) n += std::popcount(mask[i]);
@@ -37,8 +51,21 @@ std::int64_t ones(const std::uint8_t* mask, std::int64_t bytes) {
 
 }  // namespace
 
+bool has_sparse_codes(Element type) {
+  const auto format = find_code_format(type);
+  return format && (format->bits == 8 || (format->bits == 4 && type != Element::q4_1));
+}
+std::uint8_t zero_code_of(Element type) { return static_cast<std::uint8_t>(1 << (code_bits(type) - 1)); }
+std::int64_t value_bytes(Element type, std::int64_t count) {
+  if (!is_blocks(type)) return count * bytes(type);
+  return divide_up(count * code_bits(type), std::int64_t{8});
+}
+
 std::int64_t mask_row_bytes(std::int64_t K) { return divide_up(K, std::int64_t{8}); }
 std::int64_t block_count(const SparseFormat& f, std::int64_t N) { return divide_up(N, f.block_rows); }
+std::int64_t kept_in_mask(const SparseFormat& f, std::int64_t N, std::int64_t K, const std::uint8_t* mask) {
+  return ones(mask, block_count(f, N) * mask_row_bytes(K));
+}
 
 SparseRows::SparseRows(const SparseFormat& format, std::int64_t N, std::int64_t K, const SparseParts& parts)
     : format_(format), N_(N), K_(K), parts_(parts) {
@@ -111,8 +138,11 @@ void SparseRows::values(std::int64_t row, std::vector<float>& to) const {
 }
 void SparseRows::codes(std::int64_t row, std::vector<std::uint8_t>& to) const {
   to.clear();
-  each_value(row,
-             [&](std::int64_t at) { to.push_back(static_cast<const std::uint8_t*>(parts_.values)[at]); });
+  const bool nibbles = code_bits(format_.values) == 4;
+  each_value(row, [&](std::int64_t at) {
+    to.push_back(nibbles ? nibble_at(parts_.values, at)
+                         : static_cast<const std::uint8_t*>(parts_.values)[at]);
+  });
 }
 
 void SparseRows::expand(std::int64_t row, std::span<float> to) const {
@@ -127,9 +157,10 @@ void SparseRows::expand(std::int64_t row, std::span<float> to) const {
   }
   std::vector<std::uint8_t> all;
   codes(row, all);
+  const int zero = zero_code_of(format_.values);
   for (std::size_t i = 0; i < all.size(); ++i) {
     const float scale = to_f32(f16{scale_bits(row, places[i] / group())});
-    to[static_cast<std::size_t>(places[i])] = scale * static_cast<float>(all[i] - zero_code);
+    to[static_cast<std::size_t>(places[i])] = scale * static_cast<float>(all[i] - zero);
   }
 }
 
@@ -200,11 +231,13 @@ SparseBytes sparse_from_values(const SparseFormat& f, std::int64_t N, std::int64
 
 SparseBytes sparse_from_codes(const SparseFormat& f, std::int64_t N, std::int64_t K,
                               std::span<const std::uint8_t> codes, std::span<const float> scales) {
-  assert(is_blocks(f.values));
+  assert(has_sparse_codes(f.values));
   SparseBytes to;
+  const std::uint8_t zero = zero_code_of(f.values);
   take_apart(
-      f, N, K, to, [&](std::int64_t i) { return codes[static_cast<std::size_t>(i)] != zero_code; },
-      [&](std::int64_t i) { to.values.push_back(i < 0 ? zero_code : codes[static_cast<std::size_t>(i)]); });
+      f, N, K, to, [&](std::int64_t i) { return codes[static_cast<std::size_t>(i)] != zero; },
+      [&](std::int64_t i) { to.values.push_back(i < 0 ? zero : codes[static_cast<std::size_t>(i)]); });
+  if (code_bits(f.values) == 4) to.values = in_nibbles(to.values);
   for (const float scale : scales) to.scales.push_back(to_f16(scale).bits);
   return to;
 }

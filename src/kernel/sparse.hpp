@@ -24,24 +24,36 @@ enum class SparseForm : std::uint8_t { csr, bitmap, two_of_four, block };
 struct SparseFormat {
   SparseForm form = SparseForm::bitmap;
   std::int64_t block_rows = 1;    // of a block; 1 of the other forms
-  Element values = Element::f32;  // a floating type, or codes of eight bits about zero: q8_0, q8_g64, q8_g128
+  Element values = Element::f32;  // a floating type, or one of codes about zero
   bool operator==(const SparseFormat&) const = default;
 };
 
+// Codes about zero of four or eight bits: q4_0, q8_0, and those in groups of 64 and 128, whose minima, where
+// the dense type has them, are the zero code's.
+bool has_sparse_codes(Element type);
+// The code that means 0: 8 or 128.
+std::uint8_t zero_code_of(Element type);
+// Of so many values, one behind the other: two codes of four bits to a byte, the first one low.
+std::int64_t value_bytes(Element type, std::int64_t count);
+
 std::int64_t mask_row_bytes(std::int64_t K);
 std::int64_t block_count(const SparseFormat& format, std::int64_t N);  // rows of blocks
+
+// The columns of rows of blocks that a mask keeps.
+std::int64_t kept_in_mask(const SparseFormat& format, std::int64_t N, std::int64_t K,
+                          const std::uint8_t* mask);
 
 struct SparseParts {
   // mask u8[rows of blocks][mask_row_bytes], column k at bit k % 8 of byte k / 8; csr: columns u16[kept]
   const std::uint8_t* places = nullptr;
   const std::int32_t* row_starts = nullptr;  // csr: [N + 1], of a row's columns and values
   // [kept][block_rows], rows of blocks in order, within one by column: of the format's floating type, or
-  // codes u8, an element is scale * (code - 128).
+  // codes u8 or two to a byte, an element is scale * (code - zero_code_of).
   const void* values = nullptr;
   const std::uint16_t* scales = nullptr;  // f16 [N][K / group], where there are codes
 };
 
-constexpr std::uint8_t zero_code = 128;
+constexpr std::uint8_t zero_code = 128;  // of eight bits
 
 class SparseRows {
  public:
@@ -93,7 +105,7 @@ struct SparseBytes {
 // any of its rows is; of four neighbours two, where less are not zero. two_of_four: see is_two_of_four.
 SparseBytes sparse_from_values(const SparseFormat& format, std::int64_t N, std::int64_t K,
                                std::span<const float> values);
-// Of codes[N,K] about 128 and scales f32[N, K / group].
+// Of codes[N,K] about their zero and scales f32[N, K / group].
 SparseBytes sparse_from_codes(const SparseFormat& format, std::int64_t N, std::int64_t K,
                               std::span<const std::uint8_t> codes, std::span<const float> scales);
 // Has of each four neighbours of a row at most two that are kept? is_kept[N,K].

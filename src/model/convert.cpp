@@ -242,16 +242,17 @@ ConvertReport convert(const std::string& from, const std::string& to, const Conv
   const bool gguf = is_gguf_name(to);
   const TypeChoice& type = chosen(options.type, gguf);
   require_free(from, to);
-  const Model model = multiplied_out(open(from));
-  if (model.impl().adapter && !gguf)
+  const Model opened = open(from);
+  if (opened.impl().adapter && !gguf)
     throw Error(ErrorKind::usage, {.what = "an adapter becomes a GGUF file, or one model with its base",
                                    .where = from,
                                    .hint = "name OUT.gguf, or see hone merge"});
-  if (model.impl().adapter) return adapter_to_gguf(model, to);
+  if (opened.impl().adapter) return adapter_to_gguf(opened, to);
+  const Model model = multiplied_out(opened);
   if (!gguf) require_readable_tokenizer(from);
   std::vector<ParameterSpec> specs = model.impl().specs;
   for (ParameterSpec& spec : specs) spec.dtype = type.dtype;
-  const bool keeps = options.type.empty() && has_blocks(model);
+  const bool keeps = options.type.empty() && has_blocks(model) && ranks_of(opened, corrections_key).empty();
   ConvertReport report = gguf ? to_gguf(model, from, to, keeps ? std::nullopt : std::optional(type.dtype))
                               : to_folder(model, from, to, specs);
   report.notes.insert(report.notes.begin(), model.notes().begin(), model.notes().end());

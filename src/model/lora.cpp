@@ -128,6 +128,7 @@ Model adapted(const Model& base, Adapter adapter) {
                                             }).impl());
   impl->config = base.impl().config;  // of an architecture of one's own, the base's program
   impl->adapter = kept;
+  impl->frozen_base = true;
   return Model(std::move(impl));
 }
 

@@ -167,8 +167,9 @@ Model of_family(nlohmann::json config, const ModelOptions& options, const std::s
 
 Model from_json(nlohmann::json config, const ModelOptions& options, const std::string& where) {
   const FloatModeGuard guard;
-  const Ranks ranks = take_ranks(config, where);
-  return with_ranks(of_family(std::move(config), options, where), ranks, where);
+  const Ranks ranks = take_ranks(config, where), corrections = take_ranks(config, where, corrections_key);
+  const Model model = with_ranks(of_family(std::move(config), options, where), ranks, where);
+  return with_corrections(model, corrections, where);
 }
 
 namespace {

@@ -38,6 +38,8 @@ struct Model::Impl {
   const FamilyNames* family_names = nullptr;  // of its family; none for an architecture of one's own
   std::vector<std::string> notes;
   std::shared_ptr<const Adapter> adapter;  // none: the model is all its own
+  // A trainer only reads what is frozen, and holds it as those do who only read (model/model_weights.hpp).
+  bool frozen_base = false;
 
   // A folder of it holds a config and weights: the model's, or its adapter's alone. Of `all`, its weights in
   // the types in which they are kept, those that are saved.

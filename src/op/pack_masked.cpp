@@ -1,3 +1,4 @@
+#include "ir/values.hpp"
 #include "kernel/masked_product.hpp"
 #include "op/common.hpp"
 #include "op/ops.hpp"
@@ -15,6 +16,8 @@ SparseIndex index_of(const PackMaskedAttributes& a) { return {a.form, a.block_ro
 
 std::vector<OutputSpec> infer(const InferInput& i) {
   const auto a = i.attributes.as<PackMaskedAttributes>();
+  if (!is_blocks(a.weight) || kernel::zero_code_of(element_of(a.weight)) != kernel::zero_code)
+    i.fail("a stream is of codes of eight bits", "q8_0, q8_g64 or q8_g128", std::string(name(a.weight)));
   std::size_t part = 0;
   for (const SparsePartType& type : sparse_part_types(index_of(a), {a.rows, a.columns}))
     i.require(part++, type.type);

@@ -16,7 +16,12 @@ std::vector<SparsePartType> sparse_part_types(const SparseIndex& s, const Shape&
     parts.push_back({"columns", {{s.kept, 2}, DType::u8}});
   else
     parts.push_back({"mask", {{kernel::block_count(s.format(), N), kernel::mask_row_bytes(K)}, DType::u8}});
-  parts.push_back({"values", {{s.kept, s.block_rows}, is_blocks(s.dtype) ? DType::u8 : s.dtype}});
+  const std::int64_t count = s.kept * s.block_rows,
+                     value_bytes = kernel::value_bytes(s.format().values, count);
+  if (is_blocks(s.dtype) && value_bytes != count)
+    parts.push_back({"values", {{value_bytes}, DType::u8}});
+  else
+    parts.push_back({"values", {{s.kept, s.block_rows}, is_blocks(s.dtype) ? DType::u8 : s.dtype}});
   if (is_blocks(s.dtype)) parts.push_back({"scales", {{N, K / block_elements(s.dtype)}, DType::f16}});
   if (csr) parts.push_back({"row_starts", {{N + 1}, DType::i32}});
   return parts;

@@ -9,6 +9,7 @@
 #include "ir/rewrite.hpp"
 #include "op/common.hpp"
 #include "op/ops.hpp"
+#include "pass/beside.hpp"
 
 namespace hone {
 namespace {
@@ -25,36 +26,26 @@ std::set<std::string> tables(const Program& p) {
   return names;
 }
 
-void freeze(Program& p) {
-  for (TensorDef& t : p.tensors) {
-    if (t.role != Role::parameter || t.alias != Alias::none) continue;
-    ParameterSpec spec = *t.parameter;
-    spec.trained = false;
-    t.parameter = std::make_shared<const ParameterSpec>(std::move(spec));
-  }
-}
-
 class Adapting {
  public:
   Adapting(Program& p, float dropout) : p_(p), edit_(p), dropout_(dropout) {}
 
   void add(std::size_t n, const LoraModule& module) {
-    node_ = n;
     const Node base = edit_[n];
     const TensorId x = base.inputs[In::x], y = base.outputs[0];
     const std::int64_t in = p_[base.inputs[In::weight]].type.shape[1], out = p_[y].type.shape.last();
     const TensorId a = parameter(lora_a_name(module.name), {module.rank, in},
                                  uniform(1 / std::sqrt(static_cast<float>(in))));
     const TensorId b = parameter(lora_b_name(module.name), {out, module.rank}, zeros());
-    const TensorId low = insert(op::linear, {dropped(x, base.name), a}, op::LinearAttributes{}, ".lora_A");
-    const TensorId scaled = insert(op::scale, {low}, op::ScaleAttributes{module.scale}, ".lora_scale");
-    const TensorId more = insert(op::linear, {scaled, b}, op::LinearAttributes{}, ".lora_B");
-    TensorDef own = p_[y];
-    own.name += ".base";
-    const TensorId unadapted = p_.add(std::move(own));
-    edit_[n].outputs[0] = unadapted;
-    insert(op::add, {unadapted, more}, op::TypeAttributes{p_[y].type.dtype}, ".lora");
-    edit_.inserted().outputs[0] = y;
+    add_beside(p_, edit_, n,
+               {.x = dropped(x, n),
+                .v = a,
+                .u = b,
+                .scale = module.scale,
+                .v_name = ".lora_A",
+                .scale_name = ".lora_scale",
+                .u_name = ".lora_B",
+                .sum_name = ".lora"});
   }
   void finish() { edit_.finish(); }
 
@@ -64,15 +55,11 @@ class Adapting {
     if (!id) id = add_parameter(p_, {.name = name, .shape = shape, .init = init});
     return id;
   }
-  TensorId dropped(TensorId x, const std::string& name) {
+  TensorId dropped(TensorId x, std::size_t n) {
     if (dropout_ == 0) return x;
-    const op::DropoutAttributes attributes{.p = dropout_, .stream = stream_key(name + ".lora_dropout", 0)};
-    return insert(op::dropout, {x, op::step_input(p_)}, attributes, ".lora_dropout");
-  }
-  TensorId insert(const OpRecord& op, std::vector<TensorId> inputs, const Attributes& attributes,
-                  const char* suffix) {
-    const std::string name = edit_[node_].name + suffix, scope = edit_[node_].scope;
-    const TensorId made = edit_.insert(node_ + 1, op, std::move(inputs), attributes, name)[0];
+    const std::string name = edit_[n].name + ".lora_dropout", scope = edit_[n].scope;
+    const op::DropoutAttributes attributes{.p = dropout_, .stream = stream_key(name, 0)};
+    const TensorId made = edit_.insert(n + 1, op::dropout, {x, op::step_input(p_)}, attributes, name)[0];
     edit_.inserted().scope = scope;
     return made;
   }
@@ -80,7 +67,6 @@ class Adapting {
   Program& p_;
   Rewrite edit_;
   float dropout_;
-  std::size_t node_ = 0;
   std::map<std::string, TensorId> parameters_;  // a module that is used twice has one adapter
 };
 
@@ -91,6 +77,15 @@ std::string module_of(const Program& p, const Node& node) {
   const TensorDef& weight = p[node.inputs[In::weight]];
   if (weight.role != Role::parameter || !weight.name.ends_with(weight_suffix)) return {};
   return weight.name.substr(0, weight.name.size() - weight_suffix.size());
+}
+
+void freeze(Program& p, const std::set<std::string>& but) {
+  for (TensorDef& t : p.tensors) {
+    if (t.role != Role::parameter || t.alias != Alias::none || but.contains(t.name)) continue;
+    ParameterSpec spec = *t.parameter;
+    spec.trained = false;
+    t.parameter = std::make_shared<const ParameterSpec>(std::move(spec));
+  }
 }
 
 std::string lora_a_name(const std::string& module) { return adapter_prefix + module + ".lora_A.weight"; }
@@ -117,7 +112,7 @@ std::vector<LinearModule> linear_modules(const Program& p) {
 }
 
 void add_lora(Program& p, const std::vector<LoraModule>& modules, float dropout) {
-  freeze(p);
+  freeze(p, {});
   std::map<std::string, const LoraModule*> wanted;
   for (const LoraModule& module : modules) wanted[module.name] = &module;
   Adapting adapting(p, dropout);

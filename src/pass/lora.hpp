@@ -3,6 +3,7 @@
 // trained. A begins as PEFT's does, uniform up to 1 / sqrt(in) (kaiming_uniform_ with a = sqrt(5)), B with
 // zeros, so that an adapted model begins as its base.
 #pragma once
+#include <set>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,9 @@ struct LinearModule {
 std::string module_of(const Program& program, const Node& node);
 // Those that may have an adapter, each once; products that share a weight by rows, or with a table, are none.
 std::vector<LinearModule> linear_modules(const Program& forward);
+
+// Weights of these names alone are trained.
+void freeze(Program& forward, const std::set<std::string>& but);
 
 struct LoraModule {
   std::string name;

@@ -2,6 +2,7 @@
 
 #include "ir/rewrite.hpp"
 #include "op/ops.hpp"
+#include "pass/beside.hpp"
 #include "pass/lora.hpp"
 
 namespace hone {
@@ -53,6 +54,35 @@ void factorize(Program& p, const Ranks& ranks) {
   for (const auto& [module, f] : factors) {
     const ParameterSpec spec = *p[f.whole].parameter;
     become(p[f.whole], factor_spec(spec, low_rank_u_name(module), {spec.shape[0], ranks.at(module)}));
+  }
+  edit.finish();
+}
+
+std::string correction_u_name(const std::string& module) { return module + ".weight.u"; }
+std::string correction_v_name(const std::string& module) { return module + ".weight.v"; }
+
+void correct(Program& p, const Ranks& ranks) {
+  std::map<std::string, std::pair<TensorId, TensorId>> factors;  // V and U; a product may be used twice
+  Rewrite edit(p);
+  for (std::size_t n = 0; n < edit.size(); ++n) {
+    const std::string module = module_of(p, edit[n]);
+    const auto rank = ranks.find(module);
+    if (rank == ranks.end()) continue;
+    auto& [v, u] = factors[module];
+    if (!v) {
+      const ParameterSpec spec = *p[edit[n].inputs[In::weight]].parameter;
+      ParameterSpec last = factor_spec(spec, correction_u_name(module), {spec.shape[0], rank->second});
+      last.init = zeros();  // of a fresh model it adds nothing
+      v = add_parameter(p, factor_spec(spec, correction_v_name(module), {rank->second, spec.shape[1]}));
+      u = add_parameter(p, last);
+    }
+    const Beside beside{.x = edit[n].inputs[In::x],
+                        .v = v,
+                        .u = u,
+                        .v_name = ".correction_v",
+                        .u_name = ".correction_u",
+                        .sum_name = ".corrected"};
+    add_beside(p, edit, n, beside);
   }
   edit.finish();
 }

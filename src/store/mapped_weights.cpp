@@ -107,20 +107,31 @@ class Mapping {
         spec.shape.last() > 65536)
       refuse_parts(where, type, spec.shape, "a matrix of whole groups, at most 65536 wide", "another");
     SparseWeight weight{.type = type, .shape = spec.shape};
-    const MappedTensor values = taken(spec.name + ".values");
-    weight.kept = values.entry->shape.empty() ? 0 : values.entry->shape[0];
-    const SparseIndex index = sparse_index(type, weight.kept);
-    for (const auto& [part, part_type] : sparse_part_types(index, spec.shape)) {
-      const MappedTensor tensor = part == "values" ? values : taken(spec.name + "." + part);
-      const std::string expected = type_text(safetensors_dtype(part_type.dtype), part_type.shape.sizes());
+    const auto part = [&](const SparsePartType& wanted, const MappedTensor& tensor) {
+      const std::string expected = type_text(safetensors_dtype(wanted.type.dtype), wanted.type.shape.sizes());
       const std::string found = type_text(tensor.entry->dtype, tensor.entry->shape);
       if (found != expected) refuse_parts(tensor.where(), type, spec.shape, expected, found);
-      weight.parts.push_back({part, {.type = part_type}});
+      weight.parts.push_back({wanted.name, {.type = wanted.type}});
       bytes_.find(tensor, weight.parts.back().weight, result_.beside_bytes);
+    };
+    const auto parts = [&] { return sparse_part_types(sparse_index(type, weight.kept), spec.shape); };
+    // Places come first, and say how many values there are: those of four bits have no shape that does.
+    const MappedTensor places = taken(spec.name + "." + parts().front().name);
+    if (type.sparse->form == kernel::SparseForm::csr) {
+      weight.kept = places.entry->shape.empty() ? 0 : places.entry->shape[0];
+      part(parts().front(), places);
+    } else {
+      part(parts().front(), places);
+      weight.kept =
+          kernel::kept_in_mask(sparse_index(type, 0).format(), spec.shape[0], spec.shape[1],
+                               reinterpret_cast<const std::uint8_t*>(weight.find("mask")->bytes.data()));
     }
+    for (const SparsePartType& wanted : parts())
+      if (!weight.find(wanted.name)) part(wanted, taken(spec.name + "." + wanted.name));
+    const SparseIndex index = sparse_index(type, weight.kept);
     if (!kernel::SparseRows::is_sound(index.format(), spec.shape[0], spec.shape[1], weight.kernel_parts(),
                                       weight.kept))
-      refuse_parts(values.where(), type, spec.shape, "places in order within rows, as many as values",
+      refuse_parts(places.where(), type, spec.shape, "places in order within rows, as many as values",
                    "others: the file is damaged");
     return stored_sparse(std::make_shared<const SparseWeight>(std::move(weight)));
   }

@@ -37,7 +37,10 @@ struct SparseWeight {
 };
 
 SparseIndex sparse_index(const WeightType& type, std::int64_t kept);
-// Of these bytes, elements of `type.dtype` or codes in its blocks, in rows: zeros are not kept.
+// Are these rows of `dtype` codes about zero: has each group's minimum, where there is one, the zero code's
+// value? True of floating types.
+bool is_about_zero(DType dtype, std::span<const std::byte> dense);
+// Of these bytes, elements of `type.dtype` or codes in its blocks about zero, in rows: zeros are not kept.
 std::shared_ptr<const SparseWeight> sparse_weight(const WeightType& type, const Shape& shape,
                                                   std::span<const std::byte> dense);
 // Does reading only what is kept pay on this instruction set, in products of activations as codes with this

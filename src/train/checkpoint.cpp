@@ -68,7 +68,7 @@ CheckpointTexts checkpoint_texts(const Trainer::Impl& trainer, CheckpointOptions
   const TrainPlan::Impl& plan = trainer.planned();
   CheckpointTexts texts = std::move(options.files);
   const Model::Impl& model = plan.model.impl();
-  texts[model.config_file()] = saved_config(plan.model, plan.specs);
+  texts[model.config_file()] = saved_config(plan.model, trainer.filed());
   CheckpointState state{
       .steps = trainer.steps,
       .optimizer = plan.optimizer->name,
@@ -87,7 +87,7 @@ void write_checkpoint(const Trainer::Impl& trainer, const std::string& folder, c
   AtomicFolder out(folder, state_file);
   std::optional<TurnedWeight> turned(std::in_place);
   const char* const weights_file = trainer.planned().model.impl().weights_file();
-  SafetensorsWriter weights = written_weights(out.file(weights_file), trainer.saved(),
+  SafetensorsWriter weights = written_weights(out.file(weights_file), trainer.filed(),
                                               trainer.reader(*turned), {.hurry = copying.awaited});
   const auto states = state_specs(trainer.planned().job);
   const char* const states_file = compress ? packed_optimizer_file : optimizer_file;
@@ -187,7 +187,7 @@ void require_same_run(const CheckpointState& state, const TrainPlan::Impl& plan,
 
 void load_weights(Trainer::Impl& trainer, const SafetensorsFile& file) {
   TurnedWeight turned;
-  for (const ParameterSpec& spec : trainer.saved()) {
+  for (const ParameterSpec& spec : trainer.own()) {
     const std::span<std::byte> to = trainer.executor.bytes(spec.name);
     if (!is_turned(spec)) {
       file.read(file.at(spec.name), to);
@@ -241,7 +241,7 @@ std::map<std::string, std::string> Trainer::resume(const std::string& folder) {
   const SafetensorsFile weights(folder + "/" + weights_file),
       optimizer(is_file(packed) ? packed : folder + "/" + optimizer_file);
   const auto states = state_specs(plan.job);
-  require_same_tensors(weights, weight_file_specs(impl_->saved()));
+  require_same_tensors(weights, weight_file_specs(impl_->filed()));
   require_same_tensors(optimizer, states);
   impl_->broken = "a resume ended halfway";  // until derive() returns
   load_weights(*impl_, weights);

@@ -57,6 +57,8 @@ TrainPlanOptions decided(const Model& model, TrainPlanOptions o) {
   o.keep_zeros |= o.prunes;
   require(!o.keep_zeros || !model.impl().adapter, "keep_zeros",
           "an adapter leaves the model's weights as they are", "the model itself trained", "an adapter");
+  require(!o.keep_zeros || !model.impl().frozen_base, "keep_zeros",
+          "corrections leave the model's weights as they are", "the model itself trained", "corrections");
   require(!o.keep_zeros || optimizer_record(o.optimizer).leaves_zeros, "keep_zeros",
           "this optimizer mixes a matrix's gradients, so that zeros do not stay", "another one", o.optimizer);
   if (o.micro_batch == 0) o.micro_batch = usual_micro_batch(o);
@@ -124,7 +126,7 @@ PlanPrograms write_programs(const Model& model, const TrainPlanOptions& o, const
                               .evaluate = programs.list.size() - 1,
                               .first_write = 0});
   }
-  if (model.impl().adapter) programs.frozen = take_frozen(model, programs.list, 0);
+  if (model.impl().frozen_base) programs.frozen = take_frozen(model, programs.list, 0);
   return programs;
 }
 
@@ -142,6 +144,19 @@ std::int64_t batch_bytes(const TrainPlan::Impl& plan) {
 
 }  // namespace
 
+namespace {
+
+// A save reads a base that lies beside corrections weight by weight.
+std::int64_t largest_copied_bytes(const Model& model) {
+  std::int64_t largest = 0;
+  if (model.impl().frozen_base && !model.impl().adapter)
+    for (const ParameterSpec& spec : stored_weights(model))
+      largest = std::max(largest, row_bytes(spec.dtype, spec.shape.elements()));
+  return largest;
+}
+
+}  // namespace
+
 std::shared_ptr<TrainPlan::Impl> make_plan(const Model& model, const TrainPlanOptions& options,
                                            PlanPrograms programs) {
   for (MicroProgram& micro : programs.micro) micro.first_write = first_write(programs.list[micro.train]);
@@ -154,11 +169,12 @@ std::shared_ptr<TrainPlan::Impl> make_plan(const Model& model, const TrainPlanOp
     if (const auto held = impl->job.shared().find(spec.name); held != impl->job.shared().end())
       spec.dtype = held->second.tensor.type.dtype;
   // A save turns a weight, and the C library may keep a second buffer: 25 MiB where the largest has 16. It
-  // writes two files. What an adapter leaves as it is is only read.
+  // writes two files. What is frozen beside an adapter, or corrections, is only read.
   std::vector<ParameterSpec> saved = impl->specs;
-  if (model.impl().adapter) std::erase_if(saved, [](const ParameterSpec& spec) { return !spec.trained; });
+  if (model.impl().frozen_base) std::erase_if(saved, [](const ParameterSpec& spec) { return !spec.trained; });
   const std::int64_t saving_bytes =
-      std::max(2 * largest_turned_bytes(saved), largest_turned_bytes(impl->specs)) +
+      std::max(
+          {2 * largest_turned_bytes(saved), largest_turned_bytes(impl->specs), largest_copied_bytes(model)}) +
       2 * static_cast<std::int64_t>(direct_write_bytes);
   impl->forecast = forecast_memory(
       impl->job, saving_bytes + batch_bytes(*impl) + (options.prunes ? pruning_bytes(model) : 0),

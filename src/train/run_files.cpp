@@ -117,6 +117,7 @@ RunIdentity::RunIdentity(const TrainingRun& run, const Trainer& trainer, const T
   add_sizes(o.sizes);  // a preset's config follows from them, too
   kept_.push_back({config_key, "model", trainer.plan().model().config_json()});
   kept_.push_back({"adapter", "adapter", adapter_of(run, trainer.plan().model())});
+  kept_.push_back({"trained", "--train", run.trained});
   if (!named) kept_.push_back(tokenizer_kept);
   if (!made_of_data) kept_.push_back(data_kept);
   add_options(run, trainer.plan());

@@ -66,7 +66,7 @@ void Trainer::Impl::load_weights() {
     store.read_file_layout(spec, wide);
     store.require_finite(spec, wide);
   };
-  for (const ParameterSpec& spec : saved()) {
+  for (const ParameterSpec& spec : own()) {
     const std::span<std::byte> values = executor.bytes(spec.name);
     store.read(spec, values);
     require_finite(spec, values, spec.dtype);

@@ -66,6 +66,10 @@ struct Trainer::Impl {
   std::span<const std::byte> bytes(const std::string& name) const;  // of a shared tensor
   // The weights that it saves, in the types that they are kept in: all, or of an adapted model the adapter's.
   std::vector<ParameterSpec> saved() const { return planned().model.impl().saved(planned().specs); }
+  // The same as files have them: a base that is only read as it lies in its own, sparse or in few bits.
+  std::vector<ParameterSpec> filed() const;
+  // Those of them that it holds itself, and a checkpoint brings back: not a base that is only read.
+  std::vector<ParameterSpec> own() const;
   WeightReader reader(TurnedWeight& turned) const;
   // Are weights updated inside of the (only) micro-batch's program?
   bool updates_in_backward() const;

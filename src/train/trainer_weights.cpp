@@ -30,9 +30,29 @@ std::span<const std::byte> Trainer::Impl::bytes(const std::string& name) const {
   return const_cast<Impl*>(this)->executor.bytes(name);  // reads only
 }
 
+std::vector<ParameterSpec> Trainer::Impl::own() const {
+  std::vector<ParameterSpec> own = saved();
+  if (planned().model.impl().frozen_base)
+    std::erase_if(own, [](const ParameterSpec& spec) { return !spec.trained; });
+  return own;
+}
+
+std::vector<ParameterSpec> Trainer::Impl::filed() const {
+  const Model& model = planned().model;
+  std::vector<ParameterSpec> specs = saved();
+  const auto types = model.impl().store.stored_types();
+  for (ParameterSpec& spec : specs)
+    if (const auto type = types.find(spec.name);
+        model.impl().frozen_base && !spec.trained && type != types.end())
+      spec.dtype = type->second;
+  return filed_weights(model, specs);
+}
+
 WeightReader Trainer::Impl::reader(TurnedWeight& turned) const {
   return [this, &turned](const ParameterSpec& spec) -> std::span<const std::byte> {
-    if (!planned().job.shared().contains(spec.name)) {  // frozen: only what is derived from it is there
+    const auto held = planned().job.shared().find(spec.name);
+    // Frozen: only what is derived from it is there, or it is there in another type than its file's.
+    if (held == planned().job.shared().end() || held->second.tensor.type.dtype != spec.dtype) {
       const auto read = turned.of(static_cast<std::size_t>(TensorType{spec.shape, spec.dtype}.bytes()));
       planned().model.impl().store.read_as_filed(spec, read);
       return read;
@@ -82,15 +102,20 @@ Model Trainer::model() const {
   std::map<std::string, std::vector<std::byte>> values;
   TurnedWeight turned;
   const auto read = impl_->reader(turned);
-  for (const ParameterSpec& spec : impl_->saved()) {
+  for (const ParameterSpec& spec : impl_->own()) {
     const auto from = read(spec);
     std::vector<std::byte>& to = values[spec.name];
     to.resize(static_cast<std::size_t>(spec.shape.elements()) * sizeof(float));
     widen_as_filed(spec, from, {reinterpret_cast<float*>(to.data()), to.size() / sizeof(float)});
   }
   const Model& model = impl_->planned().model;
-  return with_weights(model, model.impl().adapter ? model.impl().store.with(std::move(values))
-                                                  : WeightStore::snapshot(std::move(values)));
+  const WeightStore& store = model.impl().store;
+  if (model.impl().adapter) return with_weights(model, store.with(std::move(values)));
+  if (!model.impl().frozen_base) return with_weights(model, WeightStore::snapshot(std::move(values)));
+  std::map<std::string, StoredWeight> made;  // in the place of what the base's files have of these
+  for (auto& [name, bytes] : values)
+    made[name] = made_weight({model.impl().spec(name).shape, DType::f32}, std::move(bytes));
+  return with_weights(model, store.with_stored(std::move(made)));
 }
 
 std::string Trainer::weights_hash() const {
@@ -105,7 +130,7 @@ void Trainer::save(const std::string& folder, const SaveOptions& options) const 
   impl_->require_whole();
   make_folders(folder);
   TurnedWeight turned;
-  save_folder(impl_->planned().model, folder, impl_->planned().specs, impl_->reader(turned), options);
+  save_folder(impl_->planned().model, folder, impl_->filed(), impl_->reader(turned), options);
 }
 
 void Trainer::read(const std::string& weight, std::span<float> values) const {
@@ -160,11 +185,10 @@ void Trainer::write(const std::string& weight, std::span<const float> values) {
   impl_->require_no_half_backward("write()");
   const ParameterSpec& spec = impl_->spec(weight);
   require_size(weight, static_cast<std::size_t>(spec.shape.elements()), values.size());
-  if (impl_->planned().model.impl().adapter && !spec.trained)
-    throw Error(ErrorKind::usage,
-                {.what = "a weight of the base, which an adapter leaves as it is",
-                 .where = weight,
-                 .hint = "write() takes the adapter's own: " + impl_->saved().front().name});
+  if (impl_->planned().model.impl().frozen_base && !spec.trained)
+    throw Error(ErrorKind::usage, {.what = "a weight of the base, which training leaves as it is",
+                                   .where = weight,
+                                   .hint = "write() takes what is trained: " + impl_->own().front().name});
   const std::span<std::byte> to = impl_->executor.bytes(weight);
   impl_->saver.await_copied();
   const std::vector<std::byte> before(to.begin(), to.end());

@@ -16,6 +16,7 @@
 #include "hone/machine.hpp"
 #include "machine/memory.hpp"
 #include "model/companions.hpp"
+#include "model/low_rank.hpp"
 #include "model/vocabulary.hpp"
 #include "train/run_files.hpp"
 #include "train/run_schedule.hpp"
@@ -25,6 +26,8 @@
 
 namespace hone {
 namespace {
+
+constexpr const char *all_weights = "all", *corrections_alone = "corrections";
 
 using Clock = std::chrono::steady_clock;
 double seconds_since(Clock::time_point start) {
@@ -73,6 +76,7 @@ Model open_model(const TrainingRun& run, const Tokenizer& tokenizer, const Seque
     if (preset) options.context = std::max(options.context, size.second);
   Model model = find_model(run.model, options);
   if (run.lora) model = with_new_adapter(run, model);
+  if (run.trained == corrections_alone) model = with_corrections_trained(model);
   require_vocabulary(model, tokenizer, run.data.empty() ? run.model : run.data);
   return model;
 }
@@ -103,6 +107,8 @@ void check(const TrainingRun& run) {
   };
   share(run.dropout, "dropout", "0 <= dropout < 1");
   share(run.label_smoothing, "label_smoothing", "0 <= label_smoothing < 1");
+  require(run.trained == all_weights || (run.trained == corrections_alone && !run.lora), "train",
+          run.lora ? "all, with an adapter" : "all or corrections", run.trained);
   if (run.distill) check_teaching(run);
   if (run.prune) check_pruning(*run.prune, run.steps);
   count(run.plan.seq, "seq");

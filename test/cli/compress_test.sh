@@ -80,6 +80,29 @@ grep -q "break-even" out || fail "no table: $(cat out)"
 "$hone" quantize sparse eight --bits 8 --group 32 --storage auto --json >line 2>err || fail "quantize --storage: $(cat err)"
 "$hone" quantize half plain-eight --bits 8 --group 32 >/dev/null 2>&1 || fail "quantize"
 [ "$("$hone" hash eight)" = "$("$hone" hash plain-eight)" ] || fail "other codes without zeros"
+"$hone" quantize half four --bits 4 --group 32 --storage bitmap --json >line 2>err || fail "quantize --bits 4 --storage: $(cat err)"
+grep -q "codes are around zero" err && grep -q '"storage":"bitmap"' line || fail "four bits: $(cat err line)"
+"$hone" quantize half plain-four --bits 4 --group 32 --symmetric >/dev/null 2>&1 || fail "quantize"
+[ "$("$hone" hash four)" = "$("$hone" hash plain-four)" ] || fail "other codes of four bits without zeros"
+
+# what was lost comes back in part, and is healed alone
+"$hone" quantize half low --bits 4 --group 32 --storage bitmap --correction-rank 4 --correction-of base --data text.txt --windows 4 --seq 64 --max-eval-tokens 500 --json >line 2>err ||
+  fail "corrections: $(cat err)"
+grep -q "corrections of rank 4" err && grep -q '"corrections": {' low/config.json || fail "corrections: $(cat err low/config.json)"
+"$hone" inspect low 2>err | grep -q "mlp.c_fc.weight.u  *BF16 *.512,4." || fail "inspect: $("$hone" inspect low)"
+"$hone" generate low --prompt line -n 4 >/dev/null 2>err || fail "generate: $(cat err)"
+"$hone" train --model low --data text.txt --out low-healed --train corrections --steps 4 --batch 4 --seq 32 --warmup 0 --json >lines 2>err || fail "heal: $(cat err)"
+tail -n 1 lines | grep -q "\"weights_hash\":\"$("$hone" hash low-healed)\"" || fail "another hash than $("$hone" hash low-healed): $(cat lines)"
+grep -q '"bitmap/q4_0"' low-healed/config.json || fail "the storage changed: $(cat low-healed/config.json)"
+"$hone" eval low-healed --data text.txt --max-tokens 100 >/dev/null || fail "the healed model does not open"
+"$hone" plan --model low --data text.txt --train corrections --batch 4 --seq 32 >/dev/null 2>err || fail "plan: $(cat err)"
+expect 2 "another --train" train --model low --data text.txt --out low-healed --steps 5 --batch 4 --seq 32 --warmup 0
+expect 2 "no corrections" train --model base --data text.txt --out new --train corrections --seq 32
+expect 2 "all or corrections" train --model low --data text.txt --out new --train some --seq 32
+expect 2 "smaller side" prune base new --correction-rank 1000
+expect 2 "and no rank" prune base new --correction-of half
+expect 2 "has no corrections" quantize base new.gguf --correction-rank 4
+expect 3 "already" quantize low new
 expect 2 "nearest is bitmap" prune base new --storage bitmp
 expect 3 "four neighbours" prune base new --storage 2:4
 expect 2 "holds every element" quantize base new.gguf --bits 8 --storage auto

@@ -10,6 +10,7 @@
 #include "hone/generate.hpp"
 #include "hone/prune.hpp"
 #include "hone/quantize.hpp"
+#include "hone/text.hpp"
 #include "machine/isa.hpp"
 #include "model/model_impl.hpp"
 
@@ -23,6 +24,16 @@ Model pruned(const std::string& pattern = "unstructured", double sparsity = 0.5)
 }
 Model in_eight_bits(const Model& model) {
   return quantize(model, nullptr, {.method = "rtn", .bits = 8, .group = 32}).model;
+}
+Model in_four_bits(const Model& model, std::int64_t group, const std::string& method = "rtn") {
+  static const Text text = Text::of(std::string(4000, 'a') + "what is learned from");
+  return quantize(model, &text,
+                  {.method = method,
+                   .bits = 4,
+                   .group = group,
+                   .symmetric = true,
+                   .sample = {.windows = 4, .seq = 64}})
+      .model;
 }
 
 std::int64_t file_bytes(const std::string& folder) {
@@ -68,6 +79,44 @@ TEST(SparseStorage, HoldsCodesOfEightBits) {
   is_the_model(in_eight_bits(pruned("16x1", 0.7)), "16x1");
 }
 
+// Two to a byte, with scales alone: of groups of 64 and 128 the minima follow from them.
+TEST(SparseStorage, HoldsCodesOfFourBits) {
+  for (const std::int64_t group : {32, 64, 128}) {
+    SCOPED_TRACE(group);
+    is_the_model(in_four_bits(pruned(), group), "auto");
+    is_the_model(in_four_bits(pruned("unstructured", 0.9), group), "csr");
+    is_the_model(in_four_bits(pruned("2:4"), group), "2:4");
+    is_the_model(in_four_bits(pruned("4x1", 0.7), group), "4x1");
+    is_the_model(in_four_bits(pruned("16x1", 0.7), group), "16x1");
+  }
+  const Sparse half = store_sparse(in_four_bits(pruned(), 64));
+  for (const SparseLayer& layer : half.layers) {
+    EXPECT_EQ(layer.storage, "bitmap");
+    EXPECT_NEAR(8.0 * static_cast<double>(layer.bytes) / static_cast<double>(layer.elements), 3.25, 0.1);
+  }
+}
+
+// What gptq makes good lies in weights that are there: a zero has a code, and keeps it.
+TEST(SparseStorage, GptqLeavesZeros) {
+  const Model half = pruned();
+  for (const Model& coded : {in_four_bits(half, 64, "gptq"), in_four_bits(half, 32, "gptq")})
+    for (const SparseLayer& layer : store_sparse(coded).layers) EXPECT_LE(layer.kept, 0.5) << layer.name;
+}
+
+// Where zero is no code there is nothing to leave out.
+TEST(SparseStorage, CodesThatAreNotAboutZeroStayDense) {
+  const Model model = quantize(pruned(), nullptr, {.bits = 4, .group = 64}).model;
+  for (const SparseLayer& layer : store_sparse(model, "bitmap").layers) EXPECT_EQ(layer.storage, "dense");
+}
+
+TEST(SparseStorage, FourBitsAreExpandedAndSaySo) {
+  const Model dense = in_four_bits(pruned("unstructured", 0.8), 64);
+  const Sparse sparse = store_sparse(dense, "bitmap");
+  for (const SparseLayer& layer : sparse.layers) EXPECT_FALSE(layer.runs_sparse);
+  ASSERT_FALSE(sparse.notes.empty());
+  EXPECT_NE(sparse.notes[0].find("expanded when loaded"), std::string::npos);
+}
+
 TEST(SparseStorage, AutoTakesTheSmallest) {
   const auto storages = [](const Model& model) {
     std::set<std::string> found;
@@ -109,6 +158,11 @@ TEST(SparseStorage, RunsWithTheBitsOfTheDenseCodes) {
     }
     for (const SparseLayer& layer : sparse.layers)
       EXPECT_EQ(layer.runs_sparse, best_isa() == Isa::avx512_bf16 && layer.storage != "dense");
+    const Model four = in_four_bits(pruned(pattern, pattern == std::string("2:4") ? 0.5 : 0.9), 64);
+    const Model four_sparse = store_sparse(four, storage).model;
+    for (const std::int64_t prompt : {1, 37})
+      EXPECT_EQ(logits_after(four_sparse, {.threads = 2}, prompt),
+                logits_after(four, {.threads = 2}, prompt));
   }
 }
 
@@ -157,7 +211,7 @@ TEST(SparseStorage, DamagedPartsAreRefused) {
     folder.write("half/config.json", config.dump());
     return error_of(ErrorKind::input, [&] { open(folder.file("half")); });
   };
-  EXPECT_NE(with_type("2:4/q4_0").find("nearest"), std::string::npos);
+  EXPECT_NE(with_type("2:4/q4_1").find("nearest"), std::string::npos);
   EXPECT_NE(with_type("csr/f32").find("missing"), std::string::npos);
   EXPECT_NE(with_type("16x1/f32").find(where), std::string::npos);
 }
