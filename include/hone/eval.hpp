@@ -30,6 +30,7 @@ struct EvalOptions {
   int threads = 0;              // 0: all cores
   std::string isa{};            // of instruction_sets(); empty: the best that this CPU has
   std::int64_t max_tokens = 0;  // predict so many and no more; 0: the whole text, all pairs
+  bool int8 = false;            // products in eight bits, activations too (GenerateOptions::int8)
   bool held_out_only = false;   // only the text's held-out tenth, for a text that the model was trained on
   std::function<void(std::int64_t done, std::int64_t all)> progress{};  // windows or pairs
 };

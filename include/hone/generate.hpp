@@ -33,6 +33,12 @@
 
 namespace hone {
 
+// How keys and values of what was read are kept: as they are computed, or in eight bits with a factor for
+// each head and position, a quarter of f32's bytes and half of bf16's.
+enum class CacheType { same, int8 };
+HONE_API CacheType cache_type_from_name(const std::string& name);  // "same", "int8"; Error(usage) for others
+HONE_API const char* name(CacheType type);
+
 struct GenerateOptions {
   std::int64_t context = 0;  // most positions, prompt included, at most the model's; 0: the model's
   Precision precision = Precision::f32;  // bf16 halves the bytes that a token reads; logits are f32 in either
@@ -41,6 +47,10 @@ struct GenerateOptions {
   std::int64_t beams = 1;                // above 1: beam search, which has memory for so many sequences
   std::int64_t source_context = 0;       // most positions of a source; 0: the model's context
   std::int64_t sequences = 1;            // that generate_all() continues side by side, each of `context`
+  // Products in eight bits, weights and activations, a scale for each row of either. Weights that are codes
+  // already keep their own scales; activations are coded for them in any case.
+  bool int8 = false;
+  CacheType cache = CacheType::same;  // of self-attention; a source's keys and values stay as they are
 };
 
 class HONE_API GeneratePlan {

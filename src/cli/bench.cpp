@@ -7,6 +7,7 @@
 
 #include "cli/arguments.hpp"
 #include "cli/command.hpp"
+#include "cli/generation_options.hpp"
 #include "cli/json_line.hpp"
 #include "cli/terminal.hpp"
 #include "cli/training_session.hpp"
@@ -16,7 +17,7 @@ namespace hone::cli {
 namespace {
 
 struct BenchOptions {
-  std::string model = "nano", precision = "bf16";
+  std::string model = "nano", precision = "bf16", cache_type = "same";
   TrainPlanOptions plan;
   std::int64_t vocab = 0;
   int steps = 5;
@@ -191,9 +192,12 @@ void run(const std::string& what, BenchOptions o) {
     const GenerateOptions generate{.context = o.prompt + o.tokens,
                                    .precision = o.plan.precision,
                                    .threads = o.plan.threads,
-                                   .isa = o.plan.isa};
+                                   .isa = o.plan.isa,
+                                   .int8 = o.int8,
+                                   .cache = cache_type_from_name(o.cache_type)};
+    const std::string cache = o.cache_type == "same" ? "" : fmt::format(" {} cache", o.cache_type);
     return show(bench_generate(model, generate, o.prompt, o.tokens),
-                fmt::format("{} {}", o.model, o.precision), o.json);
+                fmt::format("{} {}{}", o.model, o.int8 ? "int8" : o.precision, cache), o.json);
   }
   const BenchResult r = bench_train(model, o.plan, o.steps);
   show(r, fmt::format("train {} {}x{} {}", o.model, o.plan.batch, o.plan.seq, o.precision), o.json);
@@ -223,7 +227,8 @@ void add_bench(Command& app) {
   c->add_option("--model", o->model,
                 "preset, config.json, model folder or GGUF file; encode: minilm or bert-base")
       ->capture_default_str();
-  c->add_flag("--int8", o->int8, "encode: products in int8, weights and activations (dynamic int8)");
+  add_cache_type(*c, o->cache_type);
+  add_int8(*c, o->int8);
   c->add_option("--vocab", o->vocab, "vocabulary (default: the model's own; nano 4096)")
       ->between(0, 100'000'000);
   c->add_option("--batch", o->plan.batch, "sequences a step")->capture_default_str();
@@ -240,7 +245,9 @@ void add_bench(Command& app) {
   c->add_flag("--json", o->json, "one JSON object a line on stdout");
   c->callback([=] {
     if (*what == "encode" && o->model == "nano") o->model = "minilm";
-    if (*what != "encode") c->note_without_effect({"--int8"}, "on bench " + *what);
+    const bool decodes = *what == "decode" || *what == "prefill";
+    if (*what != "encode" && !decodes) c->note_without_effect({"--int8"}, "on bench " + *what);
+    if (!decodes) c->note_without_effect({"--cache-type"}, "on bench " + *what);
     if (o->vocab == 0 && o->model == "nano") o->vocab = 4096;
     const bool of_kernels = *what == "gemm" || *what == "attention";
     if (of_kernels || *what == "tokenizer")

@@ -196,8 +196,7 @@ void CompressArguments::add_measuring_to(Command& c, const std::string& learns) 
                               : "text: of " + learns + "; its last tenth measures without --eval-data");
   if (!learns.empty())
     c.add_option("--calibration", calibration,
-                 "file for what --data says of the model as it is: made where missing, else used with the "
-                 "same --data");
+                 "file for what --data says of the model: made where missing, else used (beside --data)");
   c.add_option("--tokenizer", options.tokenizer, "byte, char or a tokenizer.json, for a model that has none");
   c.add_option("--threads", options.threads, "0: all cores; changes no number")->capture_default_str();
   add_isa(c, options.isa);

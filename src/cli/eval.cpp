@@ -4,6 +4,7 @@
 
 #include "cli/adapter.hpp"
 #include "cli/command.hpp"
+#include "cli/generation_options.hpp"
 #include "cli/json_line.hpp"
 #include "cli/terminal.hpp"
 #include "cli/training_session.hpp"
@@ -112,6 +113,7 @@ void add_eval(Command& app) {
       ->capture_default_str();
   c->add_flag("--held-out", o->eval.held_out_only, "only the last tenth, which training leaves out");
   c->add_option("--precision", o->precision, "f32, bf16 or fp16")->capture_default_str();
+  add_int8(*c, o->eval.int8);
   c->add_option("--threads", o->eval.threads, "0: all cores; changes no number")->capture_default_str();
   add_isa(*c, o->eval.isa);
   c->add_flag("--json", o->json, "one JSON object on stdout");

@@ -20,8 +20,9 @@ namespace {
 using Ids = std::vector<std::int32_t>;
 
 struct Options {
-  std::string model, adapter, tokenizer, prompt, prompt_file, prompts, prompt_cache, precision = "f32";
+  std::string model, adapter, tokenizer, prompt, prompt_file, prompts, prompt_cache;
   std::int64_t parallel = 4;
+  GeneratorNames names;
   GenerateOptions plan;
   SamplingOptions sampling;
   bool json = false, context_given = false;
@@ -150,7 +151,7 @@ void run_all(const Options& o, const Model& model, const Tokenizer& tokenizer) {
 }
 
 void run(Options o) {
-  o.plan.precision = precision_from_name(o.precision);
+  o.names.set(o.plan);
   o.sampling.stop = interruption();
   const Model model = open_model(o.model, o.adapter);
   const Tokenizer tokenizer = tokenizer_for(o.model, o.tokenizer);
@@ -216,7 +217,7 @@ void add_generate(Command& app) {
       ->capture_default_str();
   c->add_flag("--early-stopping", o->sampling.early_stopping,
               "of beam search: end with as many whole texts as beams");
-  add_generator(*c, o->plan, o->precision);
+  add_generator(*c, o->plan, o->names);
   c->show_default("--ctx-size", "what prompt and answer take, at most the model's");
   c->add_flag("--json", o->json, "one JSON object on stdout, or one a prompt");
   c->callback([=] {

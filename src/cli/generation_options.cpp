@@ -16,9 +16,26 @@ void add_sampling(Command& c, SamplingOptions& o) {
   c.add_option("--seed", o.seed, "the same seed, the same text")->capture_default_str();
 }
 
-void add_generator(Command& c, GenerateOptions& plan, std::string& precision) {
+void GeneratorNames::set(GenerateOptions& plan) const {
+  plan.precision = precision_from_name(precision);
+  plan.cache = cache_type_from_name(cache_type);
+}
+
+void add_cache_type(Command& c, std::string& cache_type) {
+  c.add_option("--cache-type", cache_type,
+               "keys and values of what was read: same (as --precision), or int8: a quarter of f32's bytes")
+      ->capture_default_str();
+}
+
+void add_int8(Command& c, bool& int8) {
+  c.add_flag("--int8", int8, "products in eight bits, weights and activations (dynamic int8)");
+}
+
+void add_generator(Command& c, GenerateOptions& plan, GeneratorNames& names) {
   c.add_option("-c,--ctx-size,--context", plan.context, "most tokens, prompt included");
-  c.add_option("--precision", precision, "f32, bf16 or fp16")->capture_default_str();
+  c.add_option("--precision", names.precision, "f32, bf16 or fp16")->capture_default_str();
+  add_int8(c, plan.int8);
+  add_cache_type(c, names.cache_type);
   c.add_option("--threads", plan.threads, "0: all cores; changes no text")->capture_default_str();
   add_isa(c, plan.isa);
 }

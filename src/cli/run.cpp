@@ -16,7 +16,8 @@ namespace {
 constexpr std::int64_t usual_context = 4096;
 
 struct Options {
-  std::string model, adapter, tokenizer, system, template_file, variables, precision = "f32";
+  std::string model, adapter, tokenizer, system, template_file, variables;
+  GeneratorNames names;
   GenerateOptions plan;
   SamplingOptions sampling;
   bool verbose_prompt = false;
@@ -182,7 +183,7 @@ class Chat {
 };
 
 void run(Options o, const Command& c) {
-  o.plan.precision = precision_from_name(o.precision);
+  o.names.set(o.plan);
   template_of(o);  // what is wrong with it is said before weights are read
   take_defaults(o, generation_defaults(o.model), c);
   const Model model = open_model(o.model, o.adapter);
@@ -217,7 +218,7 @@ void add_run(Command& app) {
   c->add_option("-n,--max-tokens", o->sampling.max_tokens, "of an answer (-1: to its end, or the context's)")
       ->capture_default_str();
   add_sampling(*c, o->sampling);
-  add_generator(*c, o->plan, o->precision);
+  add_generator(*c, o->plan, o->names);
   c->show_default("--ctx-size", fmt::format("the model's, at most {}", usual_context));
   c->add_flag("--verbose-prompt", o->verbose_prompt, "what the model reads, on stderr");
   c->callback([=] { run(*o, *c); });

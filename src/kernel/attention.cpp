@@ -80,7 +80,8 @@ std::int64_t each_scratch(const AttentionGradient& g, Isa isa) {
 std::int64_t each_scratch(const CachedAttention& a, Isa isa) {
   const AttentionTable& t = attention_table_of(isa);
   if (a.T <= decode_queries) return t.decode_scratch[index(a.type)](a.heads / a.kv_heads, a.T, a.D);
-  return t.forward_scratch[index(a.type)](a.table_stride * a.block, a.D);
+  const auto& forward = a.coded ? t.forward_coded_scratch : t.forward_scratch;
+  return forward[index(a.type)](a.table_stride * a.block, a.D);
 }
 
 // Heads that one worker takes at a time: the next head's rows are fetched while one is computed, and its rows
@@ -137,12 +138,17 @@ AttentionBackwardTask backward_task(const AttentionGradient& g, std::int64_t b, 
 }
 
 AttentionRows cache_rows(const CachedAttention& a, const void* cache, std::int64_t b, std::int64_t kv_head) {
-  return {static_cast<const char*>(cache) + kv_head * a.D * bytes(a.type), a.kv_heads * a.D,
-          a.table + b * a.table_stride, a.block};
+  const auto* data = static_cast<const char*>(cache);
+  const std::int32_t* table = a.table + b * a.table_stride;
+  if (!a.coded) return {data + kv_head * a.D * bytes(a.type), a.kv_heads * a.D, table, a.block};
+  const std::int64_t head = coded_head_bytes(a.D);
+  return {data + kv_head * head + code_factor_bytes, a.kv_heads * head, table, a.block};
 }
 
 void decode(const CachedAttention& a, Isa isa, ThreadPool& pool, void* scratch) {
   const std::int64_t each = each_scratch(a, isa), group = a.heads / a.kv_heads;
+  const AttentionTable& table = attention_table_of(isa);
+  const auto run_task = (a.coded ? table.decode_coded : table.decode)[index(a.type)];
   pool.run(a.B * a.kv_heads, [&](std::int64_t task, int worker) {
     const std::int64_t b = task / a.kv_heads, kv_head = task % a.kv_heads;
     AttentionDecodeTask t{};
@@ -158,7 +164,7 @@ void decode(const CachedAttention& a, Isa isa, ThreadPool& pool, void* scratch) 
     t.sight = sight_of(a.sees, t.offset + t.queries);
     t.scale = a.scale;
     t.scratch = worker_scratch(scratch, each, worker);
-    attention_table_of(isa).decode[index(a.type)](t);
+    run_task(t);
   });
 }
 
@@ -214,6 +220,8 @@ void run(const CachedAttention& a, Isa isa, ThreadPool& pool, void* scratch) {
   assert(a.sees.looks_back());
   if (a.T <= decode_queries) return decode(a, isa, pool, scratch);
   const std::int64_t each = each_scratch(a, isa), group = a.heads / a.kv_heads;
+  const AttentionTable& table = attention_table_of(isa);
+  const auto run_task = (a.coded ? table.forward_coded : table.forward)[index(a.type)];
   pool.run(a.B * a.heads, [&](std::int64_t task, int worker) {
     const std::int64_t b = task / a.heads, head = task % a.heads;
     AttentionForwardTask t{};
@@ -230,7 +238,7 @@ void run(const CachedAttention& a, Isa isa, ThreadPool& pool, void* scratch) {
     t.scale = a.scale;
     t.dropout = {0, 1, 0, 0, 0};
     t.scratch = worker_scratch(scratch, each, worker);
-    attention_table_of(isa).forward[index(a.type)](&t, 1);
+    run_task(&t, 1);
   });
 }
 

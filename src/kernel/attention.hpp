@@ -11,6 +11,7 @@
 #include <cstdint>
 
 #include "base/thread_pool.hpp"
+#include "kernel/cache_codes.hpp"
 #include "kernel/element.hpp"
 #include "machine/isa.hpp"
 
@@ -98,6 +99,7 @@ struct CachedAttention {
   const std::int32_t* lengths = nullptr;  // [B] positions before this call
   float scale = 0;
   Sees sees = Sees::causal();  // not all
+  bool coded = false;          // the cache is [blocks, block, kv_heads * coded_head_bytes(D)] bytes
 };
 
 std::int64_t scratch_bytes(const Attention&, Isa, int threads);

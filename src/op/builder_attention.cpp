@@ -4,6 +4,7 @@
 
 #include "base/number.hpp"
 #include "base/random.hpp"
+#include "kernel/cache_codes.hpp"
 #include "op/builder_nodes.hpp"
 #include "op/common.hpp"
 #include "op/inputs.hpp"
@@ -26,17 +27,25 @@ CacheInputs cache_inputs(BuilderState& b) {
 }
 
 // Decoding: the new keys (or values) go into the cache of this place in the model; its next version is read.
-TensorId append_to_cache(BuilderState& b, TensorId kv, const std::string& name) {
+TensorId append_to_cache(BuilderState& b, TensorId kv, std::int64_t kv_heads, const std::string& name) {
   const BuildOptions& o = b.options;
   const std::int64_t sequences = o.cache.sequences ? o.cache.sequences : o.batch;
   const std::int64_t blocks = sequences * o.cache.blocks_a_sequence;
-  const Shape shape{blocks, o.cache.block, b.program[kv].type.shape.last()};
+  const std::int64_t width = b.program[kv].type.shape.last();
+  const TensorType type =
+      o.cache.coded
+          ? TensorType{{blocks, o.cache.block, kv_heads * kernel::coded_head_bytes(width / kv_heads)},
+                       DType::u8}
+          : TensorType{{blocks, o.cache.block, width}, DType::f32};
   const TensorId cache = b.program.add({.name = name,
-                                        .type = {shape, DType::f32},
+                                        .type = type,
                                         .role = Role::state,
                                         .lifetime = Lifetime::run,
                                         .purpose = Purpose::cache});
   const auto [table, lengths] = cache_inputs(b);
+  if (o.cache.coded)
+    return emit(b.program, op::cache_append_codes, {kv, cache, table, lengths},
+                op::CacheCodesAttributes{kv_heads}, name)[0];
   return emit(b.program, op::cache_append, {kv, cache, table, lengths}, {}, name)[0];
 }
 
@@ -46,8 +55,8 @@ Tensor decode_attention(BuilderState& b, TensorId q, TensorId k, TensorId v,
   if (!a.sees.looks_back())
     fail(b, "attention", "a cache needs attention that looks back only", "causal, or CacheUse::none",
          "all keys");
-  const TensorId cache_k = append_to_cache(b, k, name + ".cache_k");
-  const TensorId cache_v = append_to_cache(b, v, name + ".cache_v");
+  const TensorId cache_k = append_to_cache(b, k, a.kv_heads, name + ".cache_k");
+  const TensorId cache_v = append_to_cache(b, v, a.kv_heads, name + ".cache_v");
   const auto [table, lengths] = cache_inputs(b);
   return add_node(b, op::cached_attention, {q, cache_k, cache_v, table, lengths}, a, name);
 }

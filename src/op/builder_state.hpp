@@ -25,6 +25,7 @@ struct CacheShape {
   std::int64_t sources = 1;  // of those whose keys and values a decoding program reads; they divide the batch
   std::int64_t source_rows = 0;  // positions of each that there is room for; 0: as many as a program has
   std::int64_t positions = 0;    // of a sequence that are used; 0: all that the blocks have
+  bool coded = false;            // keys and values in eight bits (kernel/cache_codes.hpp)
 };
 
 // The size of a network by which its rows hold several examples, one behind the other: positions are then an

@@ -2,6 +2,7 @@
 #include <cstring>
 
 #include "kernel/attention.hpp"
+#include "kernel/cache_codes.hpp"
 #include "op/common.hpp"
 #include "op/ops.hpp"
 
@@ -47,6 +48,59 @@ void run_append(const Call& c) {
   });
 }
 
+std::vector<OutputSpec> infer_append_codes(const InferInput& i) {
+  using In = CacheAppendInputs;
+  const std::int64_t heads = i.attributes.as<CacheCodesAttributes>().kv_heads;
+  i.require_rank(In::rows, 3);
+  i.require_rank(In::cache, 3);
+  const TensorType &rows = i.in[In::rows], &cache = i.in[In::cache];
+  require_table(i, In::table, In::lengths, rows.shape[0]);
+  if (!is_floating(rows.dtype) || heads < 1 || rows.shape.last() % heads != 0 || cache.dtype != DType::u8 ||
+      cache.shape.last() != heads * kernel::coded_head_bytes(rows.shape.last() / heads))
+    i.fail("the cache does not fit the keys' codes", to_string(cache), to_string(rows));
+  return {{cache, In::cache}};
+}
+
+// code(row, b, position, to): writes the row of keys at `row`, which has `position`.
+template <class Code>
+void append_codes(const Call& c, const Code& code) {
+  using In = CacheAppendInputs;
+  const Operand &x = c.in[In::rows], &table = c.in[In::table];
+  const std::int64_t T = x.type.shape[1];
+  c.pool->run(x.type.shape[0] * T, [&](std::int64_t row, int) {
+    const std::int64_t b = row / T, position = c.in[In::lengths].as<std::int32_t>()[b] + row % T;
+    if (position / c.in[In::cache].type.shape[1] >= table.type.shape[1]) return;  // padding past the capacity
+    code(row, cache_row(c.out[0], table, b, position));
+  });
+}
+
+void run_append_codes(const Call& c) {
+  const Operand& x = c.in[CacheAppendInputs::rows];
+  const std::int64_t heads = c.attributes.as<CacheCodesAttributes>().kv_heads;
+  append_codes(c, [&](std::int64_t row, std::byte* to) {
+    const auto* from = x.as<std::byte>() + row * x.row_stride() * size_bytes(x.type.dtype);
+    kernel::code_heads({from, element(x.type.dtype)}, heads, x.type.shape.last() / heads, to);
+  });
+}
+
+void reference_append_codes(const Call& c) {
+  const Operand& x = c.in[CacheAppendInputs::rows];
+  const std::int64_t heads = c.attributes.as<CacheCodesAttributes>().kv_heads,
+                     D = x.type.shape.last() / heads;
+  append_codes(c, [&](std::int64_t row, std::byte* to) {
+    for (std::int64_t h = 0; h < heads; ++h, to += kernel::coded_head_bytes(D)) {
+      const auto at = [&](std::int64_t d) { return static_cast<float>(get(x, row * heads * D + h * D + d)); };
+      float most = 0;
+      for (std::int64_t d = 0; d < D; ++d) most = std::max(most, std::abs(at(d)));
+      const float factor = most / 127.0f, inverse = most > 0 ? 127.0f / most : 0;
+      std::memcpy(to, &factor, sizeof factor);
+      for (std::int64_t d = 0; d < D; ++d)
+        to[kernel::code_factor_bytes + d] =
+            static_cast<std::byte>(static_cast<int>(std::nearbyint(at(d) * inverse)));
+    }
+  });
+}
+
 // Reads the new rows and writes them; the rest of the cache is not touched.
 Cost append_cost(const Program& p, const Node& n) {
   return {.flops = 0, .bytes = 2 * static_cast<double>(p[n.inputs[CacheAppendInputs::rows]].type.bytes())};
@@ -57,8 +111,12 @@ using In = CachedAttentionInputs;
 std::vector<OutputSpec> infer(const InferInput& i) {
   i.require_rank(In::q, 3);
   require_table(i, In::table, In::lengths, i.in[In::q].shape[0]);
+  const auto a = i.attributes.as<AttentionAttributes>();
+  const std::int64_t coded = a.kv_heads * kernel::coded_head_bytes(i.in[In::q].shape.last() / a.heads);
   for (const std::size_t cache : {In::cache_k, In::cache_v})
-    if (i.in[cache].dtype != i.in[In::q].dtype)
+    if (i.in[cache].dtype == DType::u8
+            ? i.in[cache].shape.last() != coded || i.in[In::cache_k].dtype != DType::u8
+            : i.in[cache].dtype != i.in[In::q].dtype)
       i.fail("queries and cache differ in type", to_string(i.in[In::q]), to_string(i.in[cache]));
   return {{i.in[In::q]}};
 }
@@ -91,15 +149,25 @@ kernel::CachedAttention arguments(const Call& c) {
           .table_stride = table.type.shape[1],
           .lengths = c.in[In::lengths].as<std::int32_t>(),
           .scale = a.scale,
-          .sees = a.sees};
+          .sees = a.sees,
+          .coded = c.in[In::cache_k].type.dtype == DType::u8};
 }
 std::int64_t scratch(const Call& c) { return kernel::scratch_bytes(arguments(c), c.isa, c.pool->threads()); }
 void run(const Call& c) { kernel::run(arguments(c), c.isa, *c.pool, c.scratch); }
+
+// Element j of a row of heads in codes.
+double coded_element(const std::byte* row, std::int64_t D, std::int64_t j) {
+  const std::byte* head = row + j / D * kernel::coded_head_bytes(D);
+  float factor;
+  std::memcpy(&factor, head, sizeof factor);
+  return static_cast<double>(factor) * static_cast<std::int8_t>(head[kernel::code_factor_bytes + j % D]);
+}
 
 void reference(const Call& c) {
   const auto a = arguments(c);
   const std::int64_t width = a.kv_heads * a.D;
   auto key = [&](const Operand& cache, std::int64_t b, std::int64_t position, std::int64_t j) {
+    if (a.coded) return coded_element(cache_row(cache, c.in[In::table], b, position), a.D, j);
     const auto block =
         static_cast<std::int64_t>(get(c.in[In::table], b * a.table_stride + position / a.block));
     return get(cache, (block * a.block + position % a.block) * width + j);
@@ -138,6 +206,7 @@ constexpr InputRecord inputs[] = {{"q"}, {"cache_k"}, {"cache_v"}, {"table"}, {"
 constexpr std::size_t append_states[] = {CacheAppendInputs::cache};
 
 constexpr Variant append_variants[] = {{"rows", "cpu", takes_append, nullptr, run_append}};
+constexpr Variant append_codes_variants[] = {{"heads", "cpu", takes_append, nullptr, run_append_codes}};
 constexpr Variant variants[] = {{"blocks", "cpu", takes, scratch, run}};
 
 }  // namespace
@@ -150,6 +219,13 @@ const OpRecord cache_append{.name = "cache_append",
                             .variants = append_variants,
                             .autocast = Autocast::lower,  // keys that no product made are f32 until here
                             .states_like_first = append_states};
+const OpRecord cache_append_codes{.name = "cache_append_codes",
+                                  .inputs = append_inputs,
+                                  .infer = infer_append_codes,
+                                  .cost = append_cost,
+                                  .reference = reference_append_codes,
+                                  .variants = append_codes_variants,
+                                  .autocast = Autocast::any};  // one rounding less
 const OpRecord cached_attention{.name = "cached_attention",
                                 .inputs = inputs,
                                 .infer = infer,

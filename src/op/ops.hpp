@@ -335,7 +335,17 @@ struct CacheAppendInputs {
   enum : std::size_t { rows, cache, table, lengths };
 };
 extern const OpRecord cache_append;
-// (q, cache k, cache v, table, lengths) -> o: query t of sequence b sees positions 0..lengths[b]+t
+// The same into a cache of codes, u8[blocks,block,kv_heads*(D+4)] (kernel/cache_codes.hpp).
+struct CacheCodesAttributes {
+  std::int64_t kv_heads = 1;
+  template <class V>
+  void fields(V&& v) const {
+    v("kv_heads", kv_heads);
+  }
+};
+extern const OpRecord cache_append_codes;  // CacheAppendInputs
+// (q, cache k, cache v, table, lengths) -> o: query t of sequence b sees positions 0..lengths[b]+t. Both
+// caches are of q's type, or codes.
 struct CachedAttentionInputs {
   enum : std::size_t { q, cache_k, cache_v, table, lengths };
 };

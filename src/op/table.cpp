@@ -42,6 +42,7 @@ std::span<const OpRecord* const> table() {
       &packed_attention,
       &packed_attention_gradient,
       &cache_append,
+      &cache_append_codes,
       &cached_attention,
       &source_attention,
       &cross_entropy,

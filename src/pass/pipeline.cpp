@@ -13,7 +13,8 @@ bool has_stored(const Options& o) { return !o.stored.empty(); }
 bool narrows(const Options& o) { return o.products != DType::f32; }
 bool casts_at_use(const Options& o) { return o.cast_at_use; }
 
-bool in_int8(const Options& o) { return !trains(o) && o.int8; }
+bool evaluates_in_int8(const Options& o) { return o.use == Options::Use::evaluate && o.int8; }
+bool generates_in_int8(const Options& o) { return generates(o) && o.int8; }
 
 bool zeros_stay(const Options& o) { return trains(o) && o.keep_zeros; }
 
@@ -28,7 +29,8 @@ struct Stage {
   void (*run)(Program&, const Options&);
 };
 
-// Backward follows from what autocast wrote; fusion from both. Chunks come late, for they multiply nodes.
+// Backward follows from what autocast wrote; fusion from both. Chunks come late, for they multiply nodes;
+// products in eight bits behind them, since a head is a linear() there.
 constexpr Stage stages[] = {
     {trains, [](Program& p, const Options& o) { keep_activations(p, o.keep, o.batch); }},
     {marks_hits, [](Program& p, const Options&) { mark_hits(p); }},
@@ -38,11 +40,13 @@ constexpr Stage stages[] = {
     {trains, [](Program& p, const Options& o) { keep_embedding_rows(p, o.batch); }},
     {generates, [](Program& p, const Options&) { last_row_only(p); }},
     {nullptr, [](Program& p, const Options&) { fuse(p); }},
-    {in_int8, [](Program& p, const Options&) { int8_products(p); }},
     {generates, [](Program& p, const Options& o) { code_products(p, o.sparse); }},
+    {generates_in_int8, [](Program& p, const Options&) { int8_products(p); }},
     {generates,
      [](Program& p, const Options& o) { o.alike_rows > 0 ? few_rows_up_to(p, o.alike_rows) : few_rows(p); }},
     {has_loss, [](Program& p, const Options& o) { chunk_loss(p, {.rows = o.loss_rows}); }},
+    {evaluates_in_int8, [](Program& p, const Options&) { code_products(p); }},
+    {evaluates_in_int8, [](Program& p, const Options&) { int8_products(p); }},
     {[](const Options& o) { return o.bf16_weights; }, [](Program& p, const Options&) { hold_in_bf16(p); }},
     {casts_at_use, [](Program& p, const Options&) { cast_at_use(p); }},
     {trains, [](Program& p, const Options&) { join_gradients(p); }},

@@ -9,12 +9,12 @@ namespace hone {
 
 struct PipelineOptions {
   enum class Use : std::uint8_t { train, evaluate, generate } use = Use::train;
-  DType products = DType::f32;                   // the type that they take
-  std::map<std::string, DType> stored{};         // weights that are read in their file's own type, by name
-  SparseIndices sparse{};                        // generation: of these, weights that are read sparse
-  bool int8 = false;                             // evaluation: products in eight bits (int8_products)
-  bool hits = false;                             // evaluation: what mark_hits adds
-  std::int64_t batch = 1;                        // training: samples of the whole step
+  DType products = DType::f32;            // the type that they take
+  std::map<std::string, DType> stored{};  // weights that are read in their file's own type, by name
+  SparseIndices sparse{};                 // generation: of these, weights that are read sparse
+  bool int8 = false;       // evaluation, generation: products in eight bits (code_products, int8_products)
+  bool hits = false;       // evaluation: what mark_hits adds
+  std::int64_t batch = 1;  // training: samples of the whole step
   std::map<std::string, TensorId> keep{};        // training: activations that outlive the step, by name
   UpdateOptions update{};                        // training
   std::int64_t loss_rows = ChunkOptions{}.rows;  // of a chunk of the loss

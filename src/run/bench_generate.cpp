@@ -28,6 +28,8 @@ double product_weight_bytes(const Program& p) {
       bytes += static_cast<double>(p[node.inputs[op::LinearInputs::weight]].type.bytes());
     if (node.op == &op::coded_linear)
       bytes += static_cast<double>(p[node.inputs[op::CodedLinearInputs::panels]].type.bytes());
+    if (node.op == &op::int8_linear)
+      bytes += static_cast<double>(p[node.inputs[op::Int8LinearInputs::panels]].type.bytes());
   }
   return bytes;
 }

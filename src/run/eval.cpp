@@ -81,6 +81,7 @@ class Evaluation {
     shape.micro_batch = together_;
     shape.products = dtype_of(o.precision);
     shape.hits = true;
+    shape.int8 = o.int8;
     shape.stored_only = true;
     return shape;
   }

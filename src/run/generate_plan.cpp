@@ -79,7 +79,8 @@ BuildOptions cached(const GenerateOptions& o) {
                                  .blocks_a_sequence = blocks,
                                  .sequences = std::max(o.beams, o.sequences),
                                  .source_rows = o.source_context,
-                                 .positions = o.context}};
+                                 .positions = o.context,
+                                 .coded = o.cache == CacheType::int8}};
   if (o.source_context) options.sizes["source_seq"] = o.source_context;
   return options;
 }
@@ -89,6 +90,7 @@ Program settled(Program p, const Model& model, const GenerateOptions& o, std::in
                    .products = dtype_of(o.precision),
                    .stored = model.impl().store.stored_types(),
                    .sparse = sparse_indices(model.impl().store.sparse_weights(), isa_from_name(o.isa)),
+                   .int8 = o.int8,
                    .stored_only = true,
                    .alike_rows = alike_rows});
   return p;
@@ -153,6 +155,16 @@ Written write_all(const Model& model, const Reads& reads, const GenerateOptions&
 }
 
 }  // namespace
+
+CacheType cache_type_from_name(const std::string& given) {
+  for (const CacheType type : {CacheType::same, CacheType::int8})
+    if (given == name(type)) return type;
+  throw Error(ErrorKind::usage, {.what = "no such type of a cache",
+                                 .where = "cache_type",
+                                 .expected = "same (as --precision) or int8",
+                                 .found = given});
+}
+const char* name(CacheType type) { return type == CacheType::int8 ? "int8" : "same"; }
 
 GeneratePlan::GeneratePlan(Model model, GenerateOptions options) {
   const FloatModeGuard guard;

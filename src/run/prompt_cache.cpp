@@ -14,10 +14,12 @@ namespace {
 constexpr const char *format = "hone_prompt_cache", *tokens = "tokens", *logits_name = "logits";
 
 std::map<std::string, std::string> identity(const GeneratePlan& plan) {
+  const GenerateOptions& o = plan.options();
   return {{"format", format},
           {"version", "1"},
           {"model", plan.model().weights_hash()},
-          {"precision", name(plan.options().precision)}};
+          {"precision", std::string(name(o.precision)) + (o.int8 ? " in int8" : "") +
+                            (o.cache == CacheType::int8 ? " with an int8 cache" : "")}};
 }
 
 struct Content {

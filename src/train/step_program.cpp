@@ -72,6 +72,7 @@ Program write_evaluation_program(const Model& model, const StepProgramOptions& o
   run_pipeline(forward.program, {.use = PipelineOptions::Use::evaluate,
                                  .products = o.products,
                                  .stored = model.impl().store.stored_types(),
+                                 .int8 = o.int8,
                                  .hits = o.hits,
                                  .loss_rows = o.loss_rows,
                                  .stored_only = o.stored_only,

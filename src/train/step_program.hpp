@@ -23,6 +23,7 @@ struct StepProgramOptions {
   bool bf16_weights = false;
   bool keep_zeros = false;
   bool stored_only = false;  // nothing is trained: all weights as their file has them
+  bool int8 = false;         // evaluation: products in eight bits, as PipelineOptions has it
   bool hits = false;         // evaluation: which labels are predicted, as the outputs hits_name(TERM)
 };
 

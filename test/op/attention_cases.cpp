@@ -1,5 +1,7 @@
 #include <cmath>
+#include <cstring>
 
+#include "kernel/cache_codes.hpp"
 #include "op/cases.hpp"
 
 namespace hone {
@@ -79,6 +81,22 @@ void add_packed(DType dtype, const Size& s, std::int64_t gap, std::vector<OpCase
                    loose(dtype)});
 }
 
+// Heads in codes, as a cache has them: small factors, any codes.
+void fill_codes(const Call& c, std::int64_t D) {
+  Stream stream(stream_key("cache codes", static_cast<std::uint64_t>(D)));
+  using In = op::CachedAttentionInputs;
+  for (const std::size_t i : {In::cache_k, In::cache_v}) {
+    const Operand& cache = c.in[i];
+    auto* at = cache.as<std::byte>();
+    for (std::byte* const end = at + cache.type.bytes(); at < end; at += kernel::code_factor_bytes + D) {
+      const float factor = 0.01f + 0.01f * stream.uniform();
+      std::memcpy(at, &factor, sizeof factor);
+      for (std::int64_t d = 0; d < D; ++d)
+        at[kernel::code_factor_bytes + d] = static_cast<std::byte>(static_cast<int>(stream.below(255)) - 127);
+    }
+  }
+}
+
 void add_cached(DType dtype, const Size& s, std::int64_t gap, std::vector<OpCase>& cases) {
   const std::int64_t block = 16, most = (s.T + 40 + block - 1) / block;
   std::vector<double> table, lengths;
@@ -97,6 +115,21 @@ void add_cached(DType dtype, const Size& s, std::int64_t gap, std::vector<OpCase
   cases.push_back({&op::cache_append, {kv, cache, tables, length}, NoAttributes{}});
   cases.push_back(
       {&op::cached_attention, {q, cache, cache, tables, length}, a, {gap}, nullptr, loose(dtype)});
+  const Input codes{{{s.B * most, block, s.kv_heads * kernel::coded_head_bytes(s.D)}, DType::u8}};
+  cases.push_back({&op::cache_append_codes,
+                   {kv, codes, tables, length},
+                   op::CacheCodesAttributes{.kv_heads = s.kv_heads}});
+  for (const kernel::Sees sees :
+       {kernel::Sees::causal(), kernel::Sees::window(20), kernel::Sees::prefix(9)}) {
+    op::AttentionAttributes looks = a;
+    looks.sees = sees;
+    cases.push_back({&op::cached_attention,
+                     {q, codes, codes, tables, length},
+                     looks,
+                     {gap},
+                     [D = s.D](const Call& c) { fill_codes(c, D); },
+                     loose(dtype)});
+  }
 }
 
 // Whole heads and parts of them, near positions and far ones.

@@ -27,8 +27,8 @@ HONE_INLINE F load_some(const T* row, Index d, Index D) {
 }
 
 // Four times 16 partial sums by d, added in a fixed tree.
-template <class Type>
-HONE_INLINE float dot_row(const float* q, const typename Type::Element* k, Index D) {
+template <class Row>
+HONE_INLINE float dot_row(const float* q, const typename Row::Element* k, Index D) {
   constexpr int parts = 4 * sum_parts;
   F part[parts] = {};
   Index d = 0;
@@ -69,11 +69,11 @@ HONE_INLINE void soften(float* score, Index from, Index keys, float* m, float* l
 }
 
 // Where rows first, first + 1, ... lie: one division a cache block instead of one a row.
-template <class Type>
+template <class Row>
 HONE_INLINE void find_rows(const AttentionRows& rows, Index first, Index count,
-                           const typename Type::Element** at) {
+                           const typename Row::Element** at) {
   for (Index i = 0; i < count;) {
-    const auto* row = row_at<Type>(rows, first + i);
+    const auto* row = row_at<Row>(rows, first + i);
     const Index left = rows.table ? rows.block - (first + i) % rows.block : count;
     for (const Index end = left < count - i ? i + left : count; i < end; ++i, row += rows.stride) at[i] = row;
   }
@@ -103,9 +103,12 @@ HONE_INLINE void add_rows(float* o, const T* const* rows, const float* p, Index 
   }
 }
 
-template <class Type>
+// Keys and values lie as Row, which is Type or codes. Of these a score is multiplied by its key's factor, a
+// probability by its value's.
+template <class Type, class Row>
 void decode(const AttentionDecodeTask& t) {
   using Element = typename Type::Element;
+  constexpr bool coded = has_codes<Row>;
   const Index rows = t.group * t.queries, width = round_up(t.D, 16);
   const Scratch<Type> s(t.scratch, rows, t.D);
   for (Index row = 0; row < rows; ++row) {
@@ -120,17 +123,22 @@ void decode(const AttentionDecodeTask& t) {
   const Index keys = t.offset + t.queries, begin = keys_from(t.sight, t.offset);
   auto least = [](Index a, Index b) { return a < b ? a : b; };
   Index unseen = first_seen(t.sight, t.offset) - begin;  // keys of the first block that no query sees
-  const Element *k[block], *v[block];
-  find_rows<Type>(t.k, begin + unseen, least(keys - begin, block) - unseen, k + unseen);
+  const typename Row::Element *k[block], *v[block];
+  [[maybe_unused]] float factor[block];  // of values
+  find_rows<Row>(t.k, begin + unseen, least(keys - begin, block) - unseen, k + unseen);
   for (Index first = begin; first < keys; first += block, unseen = 0) {
     const Index count = least(keys - first, block), next = least(keys - first - count, block);
-    find_rows<Type>(t.v, first + unseen, count - unseen, v + unseen);
+    find_rows<Row>(t.v, first + unseen, count - unseen, v + unseen);
     for (Index i = unseen; i < count; ++i) {
       fetch_row(v[i], t.D);
       for (Index row = 0; row < rows; ++row)
-        s.score[row * block + i] = dot_row<Type>(s.q + row * width, k[i], t.D);
+        s.score[row * block + i] = dot_row<Row>(s.q + row * width, k[i], t.D);
+      if constexpr (coded)
+        for (Index row = 0; row < rows; ++row) s.score[row * block + i] *= factor_of(k[i]);
     }
-    find_rows<Type>(t.k, first + count, next, k);
+    if constexpr (coded)
+      for (Index i = unseen; i < count; ++i) factor[i] = factor_of(v[i]);
+    find_rows<Row>(t.k, first + count, next, k);
     for (Index i = 0; i < next; ++i) fetch_row(k[i], t.D);
     for (Index row = 0; row < rows; ++row) {
       const Index position = t.offset + row % t.queries, before = first_seen(t.sight, position) - first;
@@ -139,6 +147,8 @@ void decode(const AttentionDecodeTask& t) {
       if (end <= from) continue;
       float* p = s.score + row * block;
       soften(p, from, end, s.m + row, s.l + row, s.o + row * width, width);
+      if constexpr (coded)
+        for (Index i = from; i < end; ++i) p[i] *= factor[i];
       add_rows(s.o + row * width, v + from, p + from, end - from, t.D);
     }
   }
@@ -156,7 +166,11 @@ std::int64_t attention_decode_scratch(std::int64_t group, std::int64_t queries, 
 }
 template <class Type>
 void attention_decode(const AttentionDecodeTask& t) {
-  decode<Type>(t);
+  decode<Type, Type>(t);
+}
+template <class Type>
+void attention_decode_coded(const AttentionDecodeTask& t) {
+  decode<Type, Coded>(t);
 }
 template std::int64_t attention_decode_scratch<F32>(std::int64_t, std::int64_t, std::int64_t);
 template std::int64_t attention_decode_scratch<Bf16>(std::int64_t, std::int64_t, std::int64_t);
@@ -164,5 +178,8 @@ template std::int64_t attention_decode_scratch<F16>(std::int64_t, std::int64_t, 
 template void attention_decode<F32>(const AttentionDecodeTask&);
 template void attention_decode<Bf16>(const AttentionDecodeTask&);
 template void attention_decode<F16>(const AttentionDecodeTask&);
+template void attention_decode_coded<F32>(const AttentionDecodeTask&);
+template void attention_decode_coded<Bf16>(const AttentionDecodeTask&);
+template void attention_decode_coded<F16>(const AttentionDecodeTask&);
 
 }  // namespace hone::kernel::HONE_ISA

@@ -14,9 +14,9 @@ constexpr float headroom = 30;  // log2 units; p stays below 2^30 and sums far f
 
 template <class Type>
 struct Scratch {
-  float *k, *v, *q, *p, *o;
+  float *k, *v, *q, *p, *o, *widened = nullptr;  // the last: a block of keys, of codes
   Index bytes;
-  HONE_INLINE Scratch(void* base, Index keys, Index D) {
+  HONE_INLINE Scratch(void* base, Index keys, Index D, bool coded) {
     Carver c{static_cast<char*>(base)};
     const Index rows = round_up(keys, 16);
     k = c.take(rows * row_units<Type>(D));
@@ -24,6 +24,7 @@ struct Scratch {
     q = c.take(transposed_floats(D));
     p = c.take(block * block / Type::pair);
     o = c.take(padded<Type>(D) * block);
+    if (coded) widened = c.take(padded<Type>(D) * block);
     bytes = c.used;
   }
 };
@@ -194,6 +195,18 @@ void pack_keys(StateOf<Type>& s, Index key, Index keys) {
   pack_pairs<Type>(s.s.v + key / Type::pair * padded<Type>(D), s.t.v, key, count, D);
 }
 
+// The same of codes, which become elements of the arithmetic's type first.
+template <class Arithmetic>
+void pack_coded_keys(State<Arithmetic>& s, Index key, Index keys) {
+  const Index D = s.t.D, count = keys - key < block ? keys - key : block, width = padded<Arithmetic>(D);
+  auto* to = reinterpret_cast<typename Arithmetic::Element*>(s.s.widened);
+  const AttentionRows widened{to, width, nullptr, 1};
+  widen(to, width, s.t.k, key, count, D);
+  pack_rows<Arithmetic>(s.s.k + key * row_units<Arithmetic>(D), widened, 0, count, D);
+  widen(to, width, s.t.v, key, count, D);
+  pack_pairs<Arithmetic>(s.s.v + key / Arithmetic::pair * width, widened, 0, count, D);
+}
+
 template <class Type>
 Ahead ahead_of(const AttentionForwardTask& t, const AttentionForwardTask* next) {
   Ahead a;
@@ -208,7 +221,7 @@ Ahead ahead_of(const AttentionForwardTask& t, const AttentionForwardTask* next) 
   return a;
 }
 
-template <class Type>
+template <class Type, bool coded>
 void forward(const AttentionForwardTask& t, const AttentionForwardTask* next) {
   const Index end = t.first_query + t.queries, reach = last_seen(t.sight, t.offset + end - 1) + 1;
   const Index keys = reach < t.keys ? reach : t.keys;
@@ -217,7 +230,7 @@ void forward(const AttentionForwardTask& t, const AttentionForwardTask* next) {
     return;
   }
   using Arithmetic = typename Type::Arithmetic;
-  State<Arithmetic> s{t, Scratch<Arithmetic>(t.scratch, keys, t.D), {}, {}, {}, {}, {}, {}, {}, {}};
+  State<Arithmetic> s{t, Scratch<Arithmetic>(t.scratch, keys, t.D, coded), {}, {}, {}, {}, {}, {}, {}, {}};
   s.ahead = ahead_of<Type>(t, next);
   store(s.scale, splat(t.scale * log2_e));
   Index packed = 0;
@@ -229,7 +242,13 @@ void forward(const AttentionForwardTask& t, const AttentionForwardTask* next) {
     for (F& l : s.l) l = F{};
     const Index first = keys_from(t.sight, t.offset + query);
     for (Index key = first; key < keys && set_keys(s.see, key, keys - key); key += block) {
-      if (key >= packed) pack_keys<Type>(s, key, keys), packed = key + block;
+      if (key >= packed) {
+        if constexpr (coded)
+          pack_coded_keys(s, key, keys);
+        else
+          pack_keys<Type>(s, key, keys);
+        packed = key + block;
+      }
       t.dropout.threshold ? key_block<Arithmetic, true>(s, key == first)
                           : key_block<Arithmetic, false>(s, key == first);
     }
@@ -241,11 +260,19 @@ void forward(const AttentionForwardTask& t, const AttentionForwardTask* next) {
 
 template <class Type>
 std::int64_t attention_forward_scratch(std::int64_t keys, std::int64_t D) {
-  return Scratch<Type>(nullptr, keys, D).bytes;
+  return Scratch<Type>(nullptr, keys, D, false).bytes;
 }
 template <class Type>
 void attention_forward(const AttentionForwardTask* tasks, std::int64_t count) {
-  for (Index i = 0; i < count; ++i) forward<Type>(tasks[i], i + 1 < count ? tasks + i + 1 : nullptr);
+  for (Index i = 0; i < count; ++i) forward<Type, false>(tasks[i], i + 1 < count ? tasks + i + 1 : nullptr);
+}
+template <class Type>
+std::int64_t attention_forward_coded_scratch(std::int64_t keys, std::int64_t D) {
+  return Scratch<Type>(nullptr, keys, D, true).bytes;
+}
+template <class Type>
+void attention_forward_coded(const AttentionForwardTask* tasks, std::int64_t count) {
+  for (Index i = 0; i < count; ++i) forward<Type, true>(tasks[i], nullptr);
 }
 template std::int64_t attention_forward_scratch<F32>(std::int64_t, std::int64_t);
 template std::int64_t attention_forward_scratch<Bf16>(std::int64_t, std::int64_t);
@@ -253,5 +280,11 @@ template std::int64_t attention_forward_scratch<F16>(std::int64_t, std::int64_t)
 template void attention_forward<F32>(const AttentionForwardTask*, std::int64_t);
 template void attention_forward<Bf16>(const AttentionForwardTask*, std::int64_t);
 template void attention_forward<F16>(const AttentionForwardTask*, std::int64_t);
+template std::int64_t attention_forward_coded_scratch<F32>(std::int64_t, std::int64_t);
+template std::int64_t attention_forward_coded_scratch<Bf16>(std::int64_t, std::int64_t);
+template std::int64_t attention_forward_coded_scratch<F16>(std::int64_t, std::int64_t);
+template void attention_forward_coded<F32>(const AttentionForwardTask*, std::int64_t);
+template void attention_forward_coded<Bf16>(const AttentionForwardTask*, std::int64_t);
+template void attention_forward_coded<F16>(const AttentionForwardTask*, std::int64_t);
 
 }  // namespace hone::kernel::HONE_ISA

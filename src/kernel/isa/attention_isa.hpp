@@ -9,7 +9,8 @@
 namespace hone::kernel {
 
 // The rows of one head: D elements from data + row * stride; or, with a table, row r lies in block
-// table[r / block] at place r % block, and blocks of block * stride elements follow each other at data.
+// table[r / block] at place r % block, and blocks of block * stride elements follow each other at data. Rows
+// of codes (kernel/cache_codes.hpp): elements are bytes, data is the first row's first code.
 struct AttentionRows {
   const void* data;
   std::int64_t stride;
@@ -79,6 +80,10 @@ struct AttentionTable {
   void (*backward[element_types])(const AttentionBackwardTask* tasks, std::int64_t count);
   std::int64_t (*decode_scratch[element_types])(std::int64_t group, std::int64_t queries, std::int64_t D);
   void (*decode[element_types])(const AttentionDecodeTask&);
+  // The same of keys and values in codes; decoding takes the same scratch.
+  std::int64_t (*forward_coded_scratch[element_types])(std::int64_t keys, std::int64_t D);
+  void (*forward_coded[element_types])(const AttentionForwardTask* tasks, std::int64_t count);
+  void (*decode_coded[element_types])(const AttentionDecodeTask&);
 };
 
 HONE_BUILDS(AttentionTable, attention_table);

@@ -29,6 +29,47 @@ HONE_INLINE const typename Type::Element* row_at(const AttentionRows& rows, Inde
   return data + (rows.table[r / rows.block] * rows.block + r % rows.block) * rows.stride;
 }
 
+// Rows of a cache in codes of eight bits, a factor in front of each.
+struct Code {
+  std::int8_t value;
+};
+struct Coded {
+  using Element = Code;
+};
+HONE_INLINE F load(const Code* p) {
+#if defined(__AVX512F__)
+  const __m512i whole = _mm512_maskz_cvtepi8_epi32(0xffff, _mm_loadu_si128((const __m128i*)p));
+  return (F)_mm512_maskz_cvtepi32_ps(0xffff, whole);
+#elif defined(__AVX2__)
+  return (F)_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i*)p)));
+#else
+  return F{float(p[0].value), float(p[1].value), float(p[2].value), float(p[3].value)};
+#endif
+}
+template <class Row>
+constexpr bool has_codes = false;
+template <>
+constexpr bool has_codes<Coded> = true;
+
+HONE_INLINE float factor_of(const Code* codes) {
+  float factor;
+  std::memcpy(&factor, codes - sizeof factor, sizeof factor);
+  return factor;
+}
+
+// Rows first..first+count of codes as elements, `stride` apart.
+template <class Element>
+void widen(Element* to, Index stride, const AttentionRows& rows, Index first, Index count, Index D) {
+  for (Index r = 0; r < count; ++r, to += stride) {
+    const Code* codes = row_at<Coded>(rows, first + r);
+    const F factor = splat(factor_of(codes));
+    Index d = 0;
+    for (; d + lanes <= D; d += lanes) store(to + d, load(codes + d) * factor);
+    if (d < D)
+      store_first(to + d, load_first(codes + d, static_cast<int>(D - d)) * factor, static_cast<int>(D - d));
+  }
+}
+
 // Rows that this task will write and the next one will pack, fetched a few at a time between tiles: at length
 // 256 waiting for them took a quarter of the time, since the rows of a head lie far apart and no hardware
 // prefetcher follows them.

@@ -15,6 +15,12 @@ template <class Type>
 std::int64_t attention_decode_scratch(std::int64_t group, std::int64_t queries, std::int64_t D);
 template <class Type>
 void attention_decode(const AttentionDecodeTask&);
+template <class Type>
+std::int64_t attention_forward_coded_scratch(std::int64_t keys, std::int64_t D);
+template <class Type>
+void attention_forward_coded(const AttentionForwardTask* tasks, std::int64_t count);
+template <class Type>
+void attention_decode_coded(const AttentionDecodeTask&);
 
 const AttentionTable attention_table{
     {attention_forward_scratch<F32>, attention_forward_scratch<Bf16>, attention_forward_scratch<F16>},
@@ -23,6 +29,10 @@ const AttentionTable attention_table{
     {attention_backward<F32>, attention_backward<Bf16>, attention_backward<F16>},
     {attention_decode_scratch<F32>, attention_decode_scratch<Bf16>, attention_decode_scratch<F16>},
     {attention_decode<F32>, attention_decode<Bf16>, attention_decode<F16>},
+    {attention_forward_coded_scratch<F32>, attention_forward_coded_scratch<Bf16>,
+     attention_forward_coded_scratch<F16>},
+    {attention_forward_coded<F32>, attention_forward_coded<Bf16>, attention_forward_coded<F16>},
+    {attention_decode_coded<F32>, attention_decode_coded<Bf16>, attention_decode_coded<F16>},
 };
 
 }  // namespace hone::kernel::HONE_ISA
