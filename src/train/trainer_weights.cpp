@@ -42,9 +42,9 @@ std::vector<ParameterSpec> Trainer::Impl::filed() const {
   std::vector<ParameterSpec> specs = saved();
   const auto types = model.impl().store.stored_types();
   for (ParameterSpec& spec : specs)
-    if (const auto type = types.find(spec.name);
-        model.impl().frozen_base && !spec.trained && type != types.end())
-      spec.dtype = type->second;
+    if (const auto kept = types.find(spec.name);
+        model.impl().frozen_base && !spec.trained && kept != types.end())
+      spec.dtype = kept->second;
   return filed_weights(model, specs);
 }
 

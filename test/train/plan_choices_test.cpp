@@ -29,7 +29,9 @@ TEST(PlanChoices, AddUpAndBeginWithThePlan) {
           << c.what;
       EXPECT_GT(c.activations_bytes, 0) << c.what;
       EXPECT_TRUE(std::isfinite(c.step_ms) && c.step_ms > 0) << c.what;
-      if (c.same_numbers) EXPECT_LE(c.peak_bytes, plan.peak_bytes()) << c.what;
+      if (c.same_numbers) {
+        EXPECT_LE(c.peak_bytes, plan.peak_bytes()) << c.what;
+      }
     }
     EXPECT_LT(choices.back().peak_bytes, choices[0].peak_bytes);
   }
