@@ -45,9 +45,9 @@ HONE_API GenerateSpeed generate_speed(const Model& model, const GenerateOptions&
 
 struct GenerateBench {
   Spread prefill_tokens_per_s{}, decode_tokens_per_s{};
-  double token_bytes = 0;  // of weights that a token's products read
-  double limit_gb_s = 0;   // at which this machine reads memory, and the share of it that decoding reached
-  double share_of_limit = 0;
+  double token_bytes = 0;     // of weights that a token's products read
+  Spread limit_gb_s{};        // at which this machine reads memory, looked at in turns with decoding
+  double share_of_limit = 0;  // that decoding reached, of medians
   std::int64_t peak_bytes = 0;
   std::map<std::string, double> op_ms{};  // of one token, by op; from a run of its own
 };

@@ -1,8 +1,9 @@
 // What a compressed weight has lost, brought back in part by a product of low rank beside it: W becomes
 // W' + U V, W' in few bits or sparse, U [N,r] and V [r,K] in bf16.
 //
-//   const hone::Text text("train.txt", {.tokenizer = "model"});
-//   const hone::Quantized q = hone::quantize(model, &text, {.bits = 3, .correction = {.rank = 16}});
+//   const hone::Text train("train.txt", {.tokenizer = "model"});
+//   const hone::Quantized q =
+//       hone::quantize(hone::open("model"), &train, {.bits = 3, .correction = {.rank = 16}});
 //   q.model.save("small");   // runs as it is; hone train --train corrections heals it
 //
 // U V is the best of its rank: with a text by what the products' results lose on it (hone/factorize.hpp says

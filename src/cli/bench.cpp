@@ -109,7 +109,8 @@ void show(const GenerateBench& r, const std::string& label, bool json) {
               .add("prefill_tokens_per_s", spread_json(r.prefill_tokens_per_s))
               .add("decode_tokens_per_s", spread_json(r.decode_tokens_per_s))
               .add("token_bytes", r.token_bytes)
-              .add("limit_gb_s", r.limit_gb_s)
+              .add("limit_gb_s", r.limit_gb_s.median)
+              .add("limit_gb_s_spread", spread_json(r.limit_gb_s))
               .add("share_of_limit", r.share_of_limit)
               .add("peak_bytes", r.peak_bytes)
               .add("op_ms", json_of(r.op_ms))
@@ -125,7 +126,7 @@ void show(const GenerateBench& r, const std::string& label, bool json) {
   print(fmt::format(
       "a token reads {} of weights: {:.1f} GB/s = {:.1f} % of the {:.1f} that this machine reads; {}",
       human_bytes(r.token_bytes), r.token_bytes * r.decode_tokens_per_s.median / 1e9, 100 * r.share_of_limit,
-      r.limit_gb_s, human_bytes(static_cast<double>(r.peak_bytes))));
+      r.limit_gb_s.median, human_bytes(static_cast<double>(r.peak_bytes))));
   print_ops("ms a token", r.op_ms);
 }
 

@@ -1,12 +1,12 @@
 #include "machine/limits.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <bit>
 #include <chrono>
 #include <cstring>
 #include <map>
 #include <mutex>
+#include <span>
 #include <thread>
 #include <tuple>
 #include <utility>
@@ -14,7 +14,6 @@
 
 #include "base/arena.hpp"
 #include "base/thread_pool.hpp"
-#include "machine/isa/peak.hpp"
 #include "machine/yardstick.hpp"
 
 namespace hone {
@@ -35,18 +34,25 @@ Spread sustained(ThreadPool& pool, Isa isa, Arithmetic arithmetic) {
   return spread_of(std::move(samples));
 }
 
-// Memory, in 1e9 bytes a second: the best run of all threads together, since they share its channels.
-// work(thread) handles one share of share_bytes.
-template <class Work>
-double best_traffic(ThreadPool& pool, std::size_t share_bytes, const Work& work) {
+// Of several runs. run() tells its speed.
+template <class Run>
+double best_of(const Run& run) {
   const auto begin = Clock::now();
   double best = 0;
-  do {
-    const auto start = Clock::now();
-    pool.run(pool.threads(), [&](std::int64_t task, int) { work(task); });
-    best = std::max(best, 1e-9 * static_cast<double>(share_bytes) * pool.threads() / seconds_since(start));
-  } while (seconds_since(begin) < budget_seconds);
+  do best = std::max<double>(best, run());
+  while (seconds_since(begin) < budget_seconds);
   return best;
+}
+
+// 1e9 bytes a second of all threads together, since they share the memory's channels: read and written.
+double copy_gb_s(ThreadPool& pool, std::span<std::byte> memory) {
+  const std::size_t half = memory.size() / static_cast<std::size_t>(pool.threads()) / 2;
+  const auto start = Clock::now();
+  pool.run(pool.threads(), [&](std::int64_t thread, int) {
+    std::byte* const share = memory.data() + 2 * half * static_cast<std::size_t>(thread);
+    std::memcpy(share + half, share, half);
+  });
+  return 1e-9 * 2 * static_cast<double>(half) * pool.threads() / seconds_since(start);
 }
 
 }  // namespace
@@ -59,28 +65,19 @@ std::int64_t probe_within(std::int64_t bytes) {
 
 MachineLimits measure_limits(int threads, Isa isa, std::int64_t probe_bytes) {
   ThreadPool pool(threads);
-  const PeakLoops& loop = peak_loops_of(isa);
   MachineLimits limits;
   limits.f32_gflops = sustained(pool, isa, Arithmetic::f32);
   limits.bf16_gflops = sustained(pool, isa, Arithmetic::bf16);
   limits.int8_gops = sustained(pool, isa, Arithmetic::int8);
 
-  // Every thread has its own share of a buffer that few last-level caches hold, in huge pages where weights
-  // get them: in turns, small pages read 16 to 56 GB/s, huge ones 45 to 52. (With an L3 of 32 MiB, 64 MiB
-  // read and copy 61 to 64, 128 MiB 45 to 54.)
-  const auto total = static_cast<std::size_t>(probe_bytes);
-  const std::size_t share = total / static_cast<std::size_t>(threads) / 1024 * 1024;
-  const Arena buffer(total);
-  const auto part = [&](std::int64_t thread) {
-    return reinterpret_cast<char*>(buffer.data()) + share * static_cast<std::size_t>(thread);
-  };
-  pool.run(threads, [&](std::int64_t thread, int) { std::memset(part(thread), 1, share); });
-  std::atomic<std::uint64_t> sum{0};
-  limits.read_gb_s =
-      best_traffic(pool, share, [&](std::int64_t thread) { sum += loop.read(part(thread), share); });
-  limits.copy_gb_s = best_traffic(pool, share, [&](std::int64_t thread) {
-    std::memcpy(part(thread) + share / 2, part(thread), share / 2);
-  });
+  // A buffer that few last-level caches hold, in huge pages where weights get them: in turns, small pages
+  // read 16 to 56 GB/s, huge ones 45 to 52. (With an L3 of 32 MiB, 64 MiB read and copy 61 to 64, 128 MiB 45
+  // to 54.)
+  const Arena buffer(static_cast<std::size_t>(probe_bytes));
+  const std::span<std::byte> memory(buffer.data(), buffer.size());
+  std::ranges::fill(memory, std::byte{1});
+  limits.read_gb_s = best_of([&] { return read_gb_s(pool, isa, memory); });
+  limits.copy_gb_s = best_of([&] { return copy_gb_s(pool, memory); });
   return limits;
 }
 

@@ -1,6 +1,7 @@
 #include "machine/yardstick.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <numeric>
@@ -43,6 +44,17 @@ double sustained_gops(ThreadPool& pool, Isa isa, Arithmetic arithmetic, double s
     rate[static_cast<std::size_t>(task)] = 1e-9 * done / seconds_since(start);
   });
   return std::accumulate(rate.begin(), rate.end(), 0.0);
+}
+
+double read_gb_s(ThreadPool& pool, Isa isa, std::span<const std::byte> memory) {
+  const auto read = peak_loops_of(isa).read;
+  const std::size_t share = memory.size() / static_cast<std::size_t>(pool.threads()) / 512 * 512;
+  static std::atomic<std::uint64_t> sum{0};  // which the reads cannot be left out of
+  const auto start = Clock::now();
+  pool.run(pool.threads(), [&](std::int64_t task, int) {
+    sum += read(memory.data() + share * static_cast<std::size_t>(task), share);
+  });
+  return 1e-9 * static_cast<double>(share) * pool.threads() / seconds_since(start);
 }
 
 Spread spread_of(std::vector<double> samples) {

@@ -128,7 +128,7 @@ TEST(Factorize, RefusesWhatIsNone) {
   error_of(ErrorKind::usage, [&] { factorize(model, {.method = "whitened"}); });
   for (const double keep : {0.0, -1.0, 1.5, std::nan("")})
     error_of(ErrorKind::usage, [&] { factorize(model, {.keep = keep}); });
-  EXPECT_NE(error_of(ErrorKind::input, [&] { factorize(model, {.keep = 0.001}); }).find("or more"),
+  EXPECT_NE(error_of(ErrorKind::usage, [&] { factorize(model, {.keep = 0.001}); }).find("or more"),
             std::string::npos);
   const Model low = factorize(model, {.keep = 0.6}).model;
   EXPECT_NE(error_of(ErrorKind::input, [&] { factorize(low, {}); }).find("already"), std::string::npos);
