@@ -53,7 +53,7 @@ struct QuantizeOptions {
   std::int64_t size_bytes = 0;
   CalibrationOptions sample{};
   RefineOptions refine{};
-  CorrectionOptions correction{};  // not of refined; awq has none of another model
+  CorrectionOptions correction{};  // not of refined, nor within a size; awq has none of another model
 };
 
 HONE_API std::vector<std::string> quantize_methods();

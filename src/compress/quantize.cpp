@@ -61,6 +61,20 @@ const Method& method_named(const std::string& name) {
                                  .hint = "did you mean " + nearest(name, quantize_methods()) + "?"});
 }
 
+void check_corrections(const QuantizeOptions& o) {
+  const auto wrong = [&](const char* expected, const std::string& found) {
+    throw Error(
+        ErrorKind::usage,
+        {.what = "no corrections of this", .where = "correction_rank", .expected = expected, .found = found});
+  };
+  const Method& method = method_named(o.method);
+  if (method.refines)
+    wrong("rtn, gptq or awq: refined trains the codes, and corrections are trained behind them", o.method);
+  if (method.scales_channels && o.correction.of)
+    wrong("rtn or gptq: awq scales channels, so that another model's weights are not its aim", o.method);
+  if (o.size_bytes > 0) wrong("bits: a size is of codes alone", "size_bytes " + std::to_string(o.size_bytes));
+}
+
 void check(const Model& model, const Text* text, const QuantizeOptions& o) {
   const auto wrong = [](const char* where, const std::string& expected, const std::string& found) {
     throw Error(ErrorKind::usage,
@@ -86,13 +100,7 @@ void check(const Model& model, const Text* text, const QuantizeOptions& o) {
                                    : "the method " + o.method + " learns from a text",
                  .where = "data",
                  .expected = "a file or folder"});
-  const Method& method = method_named(o.method);
-  if (o.correction.rank > 0 && (method.refines || (method.scales_channels && o.correction.of)))
-    wrong("correction_rank",
-          method.refines
-              ? "rtn, gptq or awq: refined trains the codes, and corrections are trained behind them"
-              : "rtn or gptq: awq scales channels, so that another model's weights are not its aim",
-          o.method);
+  if (o.correction.rank > 0) check_corrections(o);
 }
 
 class Quantizing {

@@ -198,7 +198,9 @@ TEST(Corrections, RefuseWhatIsNone) {
   EXPECT_NE(usage([&] { quantize(trained(), &sample, o); }).find("refined"), std::string::npos);
   o.method = "awq", o.correction.of = trained();
   usage([&] { quantize(trained(), &sample, o); });
-  o.method = "rtn", o.correction.of = TinyGpt2{}.model();
+  o.method = "rtn", o.correction.of.reset(), o.size_bytes = 1000000;
+  EXPECT_NE(usage([&] { quantize(trained(), &sample, o); }).find("codes alone"), std::string::npos);
+  o.size_bytes = 0, o.correction.of = TinyGpt2{}.model();
   EXPECT_NE(input([&] { quantize(trained(), nullptr, o); }).find("another model"), std::string::npos);
   o.correction = {.of = trained()};
   usage([&] { quantize(trained(), nullptr, o); });
