@@ -40,7 +40,7 @@ void add_quantize(Command& app) {
       "  hone quantize SmolLM2-135M out/int3 --bits 3 --method gptq --data train.txt --max-loss-increase 5%\n"
       "  hone quantize SmolLM2-135M out/80MB --size 80MB --method gptq --data train.txt --json");
   auto* o = new_kept<Options>();
-  o->compress.add_to(*c, "all methods but rtn, of mixes and of --smooth");
+  o->compress.add_to(*c, "methods but rtn, mixes, --smooth");
   QuantizeOptions& q = o->quantize;
   c->add_option("--method", q.method, fmt::format("{}", fmt::join(quantize_methods(), ", ")))
       ->capture_default_str();
@@ -51,9 +51,8 @@ void add_quantize(Command& app) {
   c->add_flag("--symmetric", q.symmetric, "codes around zero (8 bits always are)");
   c->add_option("--table-bits", q.table_bits, "of the table of tokens and the head; 0: they stay as they are")
       ->capture_default_str();
-  c->add_option(
-       "--smooth", q.smooth,
-       "0.5: first move how far inputs reach into the weights, for products in int8 (SmoothQuant; 0: no)")
+  c->add_option("--smooth", q.smooth,
+                "0.5 as a rule: first move the ranges of inputs into weights (SmoothQuant; 0: no)")
       ->capture_default_str();
   c->add_option("--size", o->size, "of all weights, as 80MB: a mix of bits that fits, tables too");
   c->add_option("--windows", q.sample.windows, "windows of the sample that it learns from")
