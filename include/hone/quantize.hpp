@@ -51,10 +51,24 @@ struct QuantizeOptions {
   int table_bits = 8;      // of the table of tokens and of the head: 2, 3, 4 or 8; 0: they stay as they are
   // Bytes of all weights together that a mix may take, in place of `bits` and `table_bits`; 0: no such bound.
   std::int64_t size_bytes = 0;
+  // Above 0: the model is smoothed first, so far (SmoothOptions::strength). For products whose inputs are
+  // coded in eight bits too.
+  double smooth = 0;
   CalibrationOptions sample{};
   RefineOptions refine{};
   CorrectionOptions correction{};  // not of refined, nor within a size; awq has none of another model
 };
+
+struct SmoothOptions {
+  double strength = 0.5;  // 0: channels become as large as their weights allow; 1: all inputs reach as far
+  CalibrationOptions sample{};
+};
+// The same model, with channels that reach far in the inputs of products made smaller, and the weights that
+// multiply them larger (SmoothQuant, Xiao, Lin, Seznec, Wu, Demouth and Han, arXiv 2211.10438): by
+// s = (largest input)^strength / (largest weight)^(1 - strength), which goes into the norm in front, into the
+// rows of the product that is gated, or into those that make attention's values. What it computes differs by
+// rounding in f32 only, in which the changed weights are kept. Error(input) for a model in blocks.
+HONE_API Model smooth(const Model& model, const Text& text, const SmoothOptions& options = {});
 
 HONE_API std::vector<std::string> quantize_methods();
 HONE_API bool needs_text(const std::string& quantize_method);

@@ -22,7 +22,8 @@ void GeneratorNames::set(GenerateOptions& plan) const {
 }
 
 void add_cache_type(Command& c, std::string& cache_type) {
-  c.add_option("--cache-type", cache_type, "keys and values of what was read: same (as --precision) or int8")
+  c.add_option("--cache-type", cache_type,
+               "keys and values: same (as --precision), or int8: a quarter of f32's bytes")
       ->capture_default_str();
 }
 

@@ -51,7 +51,7 @@ void add_quantize(Command& app) {
       "  hone quantize out/half out/small --bits 4 --storage auto --correction-rank 16 --correction-of "
       "SmolLM2-135M");
   auto* o = new_kept<Options>();
-  o->compress.add_to(*c, "all methods but rtn, and of mixes");
+  o->compress.add_to(*c, "methods but rtn, mixes, --smooth");
   QuantizeOptions& q = o->quantize;
   c->add_option("--method", q.method, fmt::format("{}", fmt::join(quantize_methods(), ", ")))
       ->capture_default_str();
@@ -61,6 +61,9 @@ void add_quantize(Command& app) {
       ->capture_default_str();
   c->add_flag("--symmetric", q.symmetric, "codes around zero (8 bits always are)");
   c->add_option("--table-bits", q.table_bits, "of the table of tokens and the head; 0: they stay as they are")
+      ->capture_default_str();
+  c->add_option("--smooth", q.smooth,
+                "0.5 as a rule: first move the ranges of inputs into weights (SmoothQuant; 0: no)")
       ->capture_default_str();
   c->add_option("--size", o->size, "of all weights, as 80MB: a mix of bits that fits, tables too");
   c->add_option("--windows", q.sample.windows, "windows of the sample that it learns from")

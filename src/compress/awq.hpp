@@ -8,24 +8,15 @@
 // the channel's input to the power a, a chosen for the least error of the products' results. Folded without a
 // change of the model: into a norm's weight in front, or into the rows of the product whose result is gated.
 #pragma once
-#include <map>
 #include <span>
-#include <string>
 #include <vector>
 
 #include "compress/calibrate.hpp"
 #include "compress/grid.hpp"
+#include "compress/input_makers.hpp"
 #include "machine/isa.hpp"
 
 namespace hone {
-
-// What makes the input of some products, where it can be divided channel by channel.
-struct InputMaker {
-  std::vector<std::string> divided{};   // weights: a norm's (and its bias), or the product that is gated
-  float offset = 0;                     // a norm multiplies by offset + weight
-  std::vector<std::string> products{};  // weights that read it, all of them
-};
-std::vector<InputMaker> input_makers(const LayerMoments& layer);
 
 // The scales with the least error, [K]; `weights` are the products', [out,K] each.
 std::vector<float> channel_scales(const Moments& moments, std::span<const std::span<const float>> weights,

@@ -25,6 +25,7 @@ constexpr std::int64_t together_positions = 2048;  // of a micro-batch
 
 // The state that holds the moments of what `weight` multiplies.
 std::string moments_name(const std::string& weight) { return "moments." + weight; }
+std::string largest_name(const std::string& weight) { return "largest." + weight; }
 
 bool is_product(const Program& p, const Node& node) {
   return node.op == &op::linear && p[p.root(node.inputs[op::LinearInputs::weight])].role == Role::parameter;
@@ -33,8 +34,9 @@ const std::string& weight_of(const Program& p, const Node& node) {
   return p[p.root(node.inputs[op::LinearInputs::weight])].name;
 }
 
-// A layer's program with nodes that add up the moments of its products' inputs: x^T x is the gradient of a
-// weight whose y has the gradient x. `shared`: by weight, the first weight of the same input.
+// A layer's program with nodes that add up the moments of its products' inputs, and their ranges: x^T x is
+// the gradient of a weight whose y has the gradient x. `shared`: by weight, the first weight of the same
+// input.
 void add_moments(Program& p, std::map<std::string, std::string>& shared) {
   std::map<std::int32_t, std::string> by_input;
   const std::size_t nodes = p.nodes.size();
@@ -45,19 +47,25 @@ void add_moments(Program& p, std::map<std::string, std::string>& shared) {
     const auto [first, is_new] = by_input.emplace(x.value, weight);
     if (!shared.emplace(weight, first->second).second || !is_new) continue;
     const std::int64_t width = p[x].type.shape.last();
-    TensorDef state{.name = moments_name(weight),
-                    .type = {{width, width}, DType::f32},
+    const auto state = [&](const std::string& name, const Shape& shape) {
+      return p.add({.name = name,
+                    .type = {shape, DType::f32},
                     .role = Role::state,
                     .lifetime = Lifetime::run,
                     .purpose = Purpose::kept,
-                    .of = weight};
-    const TensorId sum = p.add(std::move(state)), step = op::step_input(p);
-    Node add{.op = &op::linear_weight_gradient,
-             .name = moments_name(weight),
-             .inputs = {x, x, sum, step},
-             .outputs = {add_version(p, sum)},
-             .attributes = op::SumAttributes{}};
-    p.nodes.push_back(std::move(add));
+                    .of = weight});
+    };
+    const TensorId step = op::step_input(p), sum = state(moments_name(weight), {width, width}),
+                   largest = state(largest_name(weight), {width});
+    p.nodes.push_back({.op = &op::linear_weight_gradient,
+                       .name = moments_name(weight),
+                       .inputs = {x, x, sum, step},
+                       .outputs = {add_version(p, sum)},
+                       .attributes = op::SumAttributes{}});
+    p.nodes.push_back({.op = &op::column_largest,
+                       .name = largest_name(weight),
+                       .inputs = {x, largest, step},
+                       .outputs = {add_version(p, largest)}});
   }
 }
 
@@ -169,11 +177,13 @@ std::map<std::string, std::shared_ptr<const Moments>> moments_of(
   for (const auto& [weight, first] : shared) {
     auto& made = by_first[first];
     if (!made) {
-      const auto sum = executor.view<float>(moments_name(first));
+      const auto sum = executor.view<float>(moments_name(first)),
+                 largest = executor.view<float>(largest_name(first));
       made = std::make_shared<Moments>(
           Moments{.width = static_cast<std::int64_t>(std::lround(std::sqrt(static_cast<double>(sum.size())))),
                   .positions = positions,
-                  .sum = {sum.begin(), sum.end()}});
+                  .sum = {sum.begin(), sum.end()},
+                  .largest = {largest.begin(), largest.end()}});
     }
     all[weight] = made;
   }

@@ -1,5 +1,6 @@
 // What a text says of the inputs of a model's products: the second moments that every method of compression
-// weighs its errors by. One pass, layer by layer, with the weights of one layer at a time.
+// weighs its errors by, and the range of each channel. One pass, layer by layer, with the weights of one
+// layer at a time.
 //
 //   calibrate(model, text, {}, [&](const LayerMoments& layer) {
 //     for (const auto& [weight, x] : layer.inputs) use(weight, x->sum);
@@ -26,9 +27,10 @@
 namespace hone {
 
 struct Moments {
-  std::int64_t width = 0;      // K
-  std::int64_t positions = 0;  // summed over
-  std::vector<float> sum{};    // [K,K], symmetric
+  std::int64_t width = 0;        // K
+  std::int64_t positions = 0;    // summed over
+  std::vector<float> sum{};      // [K,K], symmetric
+  std::vector<float> largest{};  // [K], the range of each channel: its largest size
   float at(std::int64_t i, std::int64_t j) const { return sum[static_cast<std::size_t>(i * width + j)]; }
   std::vector<float> squares() const;  // [K], the diagonal: each channel's alone
 };

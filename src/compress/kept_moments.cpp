@@ -8,7 +8,7 @@
 namespace hone {
 namespace {
 
-constexpr const char* format = "hone moments 2";
+constexpr const char* format = "hone moments 3";
 constexpr const char* digest_name = "digest";  // of all tensors before it, in hex
 constexpr std::int64_t digest_digits = 32;
 
@@ -21,17 +21,18 @@ std::map<std::string, std::string> metadata_of(const MomentsOf& of) {
           {"seq", std::to_string(of.seq)}};
 }
 
-std::int64_t triangle(std::int64_t width) { return width * (width + 1) / 2; }
+// A triangle, and the ranges behind it.
+std::int64_t numbers(std::int64_t width) { return width * (width + 3) / 2; }
 
 std::vector<SafetensorsSpec> tensors_of(const std::vector<MomentsSpec>& specs) {
   std::vector<SafetensorsSpec> tensors;
-  for (const MomentsSpec& spec : specs) tensors.push_back({spec.weight, "F32", {triangle(spec.width)}});
+  for (const MomentsSpec& spec : specs) tensors.push_back({spec.weight, "F32", {numbers(spec.width)}});
   tensors.push_back({digest_name, "U8", {digest_digits}});
   return tensors;
 }
 
 std::int64_t width_of(std::int64_t elements) {
-  return std::lround((std::sqrt(8 * static_cast<double>(elements) + 1) - 1) / 2);
+  return std::lround((std::sqrt(8 * static_cast<double>(elements) + 9) - 3) / 2);
 }
 
 }  // namespace
@@ -44,13 +45,14 @@ void MomentsWriter::add(const LayerMoments& layer) {
   std::set<const Moments*> seen;
   for (const auto& [weight, moments] : layer.inputs) {
     if (!seen.insert(moments.get()).second) continue;
-    for (std::int64_t i = 0; i < moments->width; ++i) {
-      const auto row = std::as_bytes(
-          std::span(moments->sum)
-              .subspan(static_cast<std::size_t>(i * moments->width), static_cast<std::size_t>(i + 1)));
-      file_.write(weight, row);
-      digest_.add(row);
-    }
+    const auto write = [&](std::span<const float> row) {
+      file_.write(weight, std::as_bytes(row));
+      digest_.add(std::as_bytes(row));
+    };
+    for (std::int64_t i = 0; i < moments->width; ++i)
+      write(std::span(moments->sum)
+                .subspan(static_cast<std::size_t>(i * moments->width), static_cast<std::size_t>(i + 1)));
+    write(moments->largest);
   }
 }
 
@@ -99,10 +101,10 @@ void MomentsFile::require_whole() const {
 Moments MomentsFile::read(const std::string& weight, std::int64_t positions) const {
   const SafetensorsEntry& entry = file_.at(weight);
   const std::int64_t elements = entry.shape.size() == 1 ? entry.shape[0] : 0, width = width_of(elements);
-  if (entry.dtype != "F32" || elements < 1 || triangle(width) != elements)
+  if (entry.dtype != "F32" || elements < 1 || numbers(width) != elements)
     throw Error(ErrorKind::input, {.what = "the calibration is damaged",
                                    .where = file_.path() + ", tensor " + weight,
-                                   .expected = "F32 [K (K + 1) / 2]",
+                                   .expected = "F32 [K (K + 3) / 2]",
                                    .found = type_text(entry.dtype, entry.shape)});
   std::vector<float> rows(static_cast<std::size_t>(elements));
   file_.read(entry, std::as_writable_bytes(std::span(rows)));
@@ -114,6 +116,7 @@ Moments MomentsFile::read(const std::string& weight, std::int64_t positions) con
     for (std::int64_t j = 0; j <= i; ++j, ++at)
       m.sum[static_cast<std::size_t>(i * width + j)] = m.sum[static_cast<std::size_t>(j * width + i)] =
           rows[at];
+  m.largest.assign(rows.begin() + static_cast<std::ptrdiff_t>(at), rows.end());
   return m;
 }
 

@@ -87,17 +87,14 @@ void check(const Model& model, const Text* text, const QuantizeOptions& o) {
   if (t != 0 && t != 2 && t != 3 && t != 4 && t != 8)
     wrong("table_bits", "0, 2, 3, 4 or 8", std::to_string(t));
   if (o.size_bytes < 0) wrong("size_bytes", "0 or more", std::to_string(o.size_bytes));
-  for (const auto& [name, dtype] : model.impl().store.stored_types())
-    if (is_blocks(dtype))
-      throw Error(ErrorKind::input, {.what = "the model is quantized already, and rounding twice loses twice",
-                                     .where = name,
-                                     .expected = "weights in f32, bf16 or f16",
-                                     .found = std::string(hone::name(dtype)),
-                                     .hint = "quantize the model that it was made of"});
-  if ((method_named(o.method).learns || is_mix(o)) && !text)
+  require_floating(model, "the model is quantized already, and rounding twice loses twice");
+  if (!(o.smooth >= 0 && o.smooth <= 1)) wrong("smooth", "0 to 1", to_text(o.smooth));
+  const bool smooths = o.smooth > 0;
+  if ((method_named(o.method).learns || is_mix(o) || smooths) && !text)
     throw Error(ErrorKind::usage,
-                {.what = is_mix(o) ? "a mix of bits is chosen by what a text says of each layer"
-                                   : "the method " + o.method + " learns from a text",
+                {.what = smooths     ? "how far a channel reaches is what a text says"
+                         : is_mix(o) ? "a mix of bits is chosen by what a text says of each layer"
+                                     : "the method " + o.method + " learns from a text",
                  .where = "data",
                  .expected = "a file or folder"});
   if (o.correction.rank > 0) check_corrections(o);
@@ -211,18 +208,12 @@ class Quantizing {
       const auto finer = std::make_shared<const Moments>(divided(m, s));
       for (const std::string& name : maker.products) {
         moments[name] = finer;
-        std::vector<float>& w = current(name);
-        for (std::size_t i = 0; i < w.size(); ++i) w[i] *= s[i % s.size()];
+        multiply_columns(current(name), s);
       }
-      for (const std::string& name : maker.divided) divide(current(name), s, maker.offset);
+      for (const std::string& name : maker.divided) divide_rows(current(name), s, maker.offset);
       for (const std::string& name : maker.divided)
         if (!matrices_.contains(name)) made_.insert_or_assign(name, in_type(name, changed[name], DType::f32));
     }
-  }
-  // A vector by its elements, a matrix by its rows.
-  static void divide(std::vector<float>& w, const std::vector<float>& s, float offset) {
-    const std::size_t row = w.size() / s.size();
-    for (std::size_t i = 0; i < w.size(); ++i) w[i] = (w[i] + offset) / s[i / row] - offset;
   }
   std::vector<std::string> notes() const {
     std::vector<std::string> lines = corrections_.notes();
@@ -260,6 +251,11 @@ bool needs_text(const std::string& method) { return method_named(method).learns;
 Quantized quantize(const Model& model, const Text* text, const QuantizeOptions& o) {
   const FloatModeGuard guard;
   check(model, text, o);
+  if (o.smooth > 0) {
+    QuantizeOptions rest = o;
+    rest.smooth = 0, rest.sample.kept.clear();  // what was measured is the given model's
+    return quantize(smooth(model, *text, {o.smooth, o.sample}), text, rest);
+  }
   Quantizing quantizing(model, o, is_mix(o) ? mixed_bits(model, *text, o) : same_bits(model, o));
   if (method_named(o.method).learns || (text && o.correction.rank > 0))
     calibrate(model, *text, o.sample, [&](const LayerMoments& layer) { return quantizing.layer(layer); });

@@ -4,6 +4,7 @@
 #include "model/model_impl.hpp"
 
 namespace hone {
+
 namespace {
 
 ParameterSpec wide(ParameterSpec spec) {
@@ -12,6 +13,16 @@ ParameterSpec wide(ParameterSpec spec) {
 }
 
 }  // namespace
+
+void require_floating(const Model& model, const char* what) {
+  for (const auto& [name, dtype] : model.impl().store.stored_types())
+    if (is_blocks(dtype))
+      throw Error(ErrorKind::input, {.what = what,
+                                     .where = name,
+                                     .expected = "weights in f32, bf16 or f16",
+                                     .found = std::string(hone::name(dtype)),
+                                     .hint = "quantize the model that it was made of"});
+}
 
 std::vector<float> weight_values(const Model& model, const std::string& name) {
   const ParameterSpec spec = wide(model.impl().spec(name));

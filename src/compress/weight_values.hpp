@@ -12,6 +12,8 @@
 
 namespace hone {
 
+// Error(input), which says `what`, where a weight is in blocks.
+void require_floating(const Model& model, const char* what);
 // Error(input) where one is not finite.
 std::vector<float> weight_values(const Model& model, const std::string& name);
 // The weight of that specification with these values, in a floating type; a store keeps it in files' layout.

@@ -225,6 +225,10 @@ struct ColumnSumInputs {
   enum : std::size_t { dy, sum, step };
 };
 extern const OpRecord column_sum;  // (dy[..,N], sum f32[N], step) -> next sum; SumAttributes
+struct ColumnLargestInputs {
+  enum : std::size_t { x, largest, step };
+};
+extern const OpRecord column_largest;  // (x[..,K], largest f32[K], step) -> next: of |x|, over micro-batches
 
 struct ActivationAttributes {
   Activation kind = Activation::none;

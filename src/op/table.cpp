@@ -21,6 +21,7 @@ std::span<const OpRecord* const> table() {
       &linear_input_gradient,
       &linear_weight_gradient,
       &column_sum,
+      &column_largest,
       &code_rows,
       &pack_panels,
       &pack_masked,

@@ -36,7 +36,7 @@ TEST(Calibrate, MomentsAreThoseOfASumByHand) {
   const auto all = moments_of(model, text, {.windows = windows, .seq = seq});
   std::vector<float> table(static_cast<std::size_t>(model.size("model.embed_tokens.weight")));
   model.read("model.embed_tokens.weight", table);
-  std::vector<double> sum(static_cast<std::size_t>(width * width));
+  std::vector<double> sum(static_cast<std::size_t>(width * width)), largest(static_cast<std::size_t>(width));
   for (std::int64_t w = 0; w < windows; ++w)
     for (const std::int32_t id : text.ids((text.train_tokens() - seq) * w / (windows - 1), seq)) {
       const float* row = table.data() + id * width;
@@ -44,6 +44,9 @@ TEST(Calibrate, MomentsAreThoseOfASumByHand) {
       for (std::int64_t i = 0; i < width; ++i) squares += static_cast<double>(row[i]) * row[i];
       const double r =
           1 / std::sqrt(squares / static_cast<double>(width) + 1e-5);  // the norm's weight is one
+      for (std::int64_t i = 0; i < width; ++i)
+        largest[static_cast<std::size_t>(i)] =
+            std::max(largest[static_cast<std::size_t>(i)], r * std::abs(static_cast<double>(row[i])));
       for (std::int64_t i = 0; i < width; ++i)
         for (std::int64_t j = 0; j < width; ++j)
           sum[static_cast<std::size_t>(i * width + j)] += r * row[i] * r * row[j];
@@ -53,6 +56,9 @@ TEST(Calibrate, MomentsAreThoseOfASumByHand) {
   EXPECT_EQ(found.positions, windows * seq);
   for (std::size_t i = 0; i < sum.size(); ++i)
     ASSERT_NEAR(found.sum[i], sum[i], 2e-4 * (1 + std::abs(sum[i]))) << i;
+  ASSERT_EQ(found.largest.size(), largest.size());
+  for (std::size_t i = 0; i < largest.size(); ++i)
+    ASSERT_NEAR(found.largest[i], largest[i], 1e-5 * largest[i]) << i;
 }
 
 // What the file has is what was measured, also where the visitor changed weights; another model's, text's or
@@ -68,6 +74,7 @@ TEST(Calibrate, KeptMomentsAreThoseThatWereMeasured) {
     ASSERT_EQ(found.size(), measured.size());
     for (const auto& [name, m] : measured) {
       EXPECT_EQ(found.at(name)->sum, m->sum) << name;
+      EXPECT_EQ(found.at(name)->largest, m->largest) << name;
       EXPECT_EQ(found.at(name)->positions, m->positions);
     }
     EXPECT_EQ(found.at("model.layers.1.mlp.gate_proj.weight"), found.at("model.layers.1.mlp.up_proj.weight"));

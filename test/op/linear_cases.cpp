@@ -52,6 +52,8 @@ void add_gradients(DType dtype, const Size& s, std::int64_t gap, std::vector<OpC
       cases.push_back(
           {&op::linear_weight_gradient, {dy, x, sum({s.N, s.K}), step(micro)}, op::SumAttributes{begun}});
       cases.push_back({&op::column_sum, {dy, sum({s.N}), step(micro)}, op::SumAttributes{begun}});
+      if (dtype == DType::f32)
+        cases.push_back({&op::column_largest, {dy, sum({s.N}), step(micro)}, NoAttributes{}});
       Input narrow = sum({s.N, s.K});
       narrow.type.dtype = DType::bf16;
       cases.push_back({&op::linear_weight_gradient,
