@@ -16,7 +16,8 @@
 //
 // A target is framed by the tokenizer's sequence_tokens(), which one that has none gets behind its ids: the
 // decoder reads begin and the target, and learns the target and end. All pairs of a Pairs have one padded
-// length, so a sample depends on itself alone.
+// length, so a sample depends on itself alone; buckets() are shorter lengths that a TrainPlan may compute
+// them at.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -84,6 +85,9 @@ class HONE_API Pairs {
   bool endless() const;              // a task's
   std::int64_t train_pairs() const;  // 0 where they are endless
   std::int64_t held_out_pairs() const;
+  // Lengths for TrainPlanOptions::buckets, by what the pairs take (of a task, those that are held out); none
+  // where they are too much alike to spare a tenth of the positions.
+  std::vector<LengthBucket> buckets() const;
   std::string digest() const;         // 32 hex digits of all tokens, or of the task
   std::int64_t memory_bytes() const;  // that they take here
 

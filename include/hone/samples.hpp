@@ -18,6 +18,13 @@
 
 namespace hone {
 
+// A length that shorter samples are padded to, instead of the one that is enough for all.
+struct LengthBucket {
+  std::int64_t seq = 0;  // as TrainPlanOptions has both
+  std::map<std::string, std::int64_t, std::less<>> sizes{};
+  double share = 0;  // of all samples, those that it takes: a forecast of time asks
+};
+
 class HONE_API Samples {
  public:
   explicit Samples(std::int64_t count) : count_(count) {}

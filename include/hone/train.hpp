@@ -65,6 +65,12 @@ struct TrainPlanOptions {
   // What Builder::size says, else as ModelOptions has it: "source_seq", positions of a source, is one of
   // families that read one. Error(usage) for a name that neither the network nor the objective asks for.
   std::map<std::string, std::int64_t, std::less<>> sizes{};
+  // Shorter lengths than seq and sizes, the cheapest first: what step() and evaluate() are given stays of seq
+  // and sizes, and each sample is computed at the first of these that holds its lengths and all of its labels
+  // that count, so what lies behind them must be padding that nobody sees. A step's samples go by bucket,
+  // then in order; no micro-batch has two. Of shorter ones as many more are computed at once as have no more
+  // positions. No update stands inside of backward, and no activation is kept.
+  std::vector<LengthBucket> buckets{};
   // What peak_bytes of the forecast may be; 0: no limit. Within it the fastest way is chosen of those that
   // change no bit: activations made again instead of kept, smaller chunks of the loss, copies of weights in
   // low precision made where they are read, and, where micro_batch is 0, smaller micro-batches.
@@ -187,7 +193,8 @@ class HONE_API Trainer {
   StepResult step(const Samples& batch, const StepOptions& options);
 
   // The same in two verbs. accumulate: forward, loss and backward of the next micro-batch of the step (as
-  // many sequences as the plan has a program for: micro_batch, or the ragged rest); returns the sum of its
+  // many sequences as the plan has a program for: micro_batch, or the ragged rest; with buckets any number,
+  // which are put in order among themselves, so that other parts may round otherwise); returns the sum of its
   // losses, nats. Gradients are divided by step_tokens, by default the plan's batch * seq: where some labels
   // are -100 that would not be what step() does, so without step_tokens (Batch::tokens() of the whole step)
   // they are an Error(usage). Fewer sequences than the plan's batch may make a step, more are an

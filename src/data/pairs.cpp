@@ -9,6 +9,7 @@
 
 #include "base/random.hpp"
 #include "data/held_pairs.hpp"
+#include "data/length_buckets.hpp"
 #include "data/pair_file.hpp"
 #include "data/pair_tasks.hpp"
 #include "data/tokens.hpp"
@@ -107,6 +108,7 @@ struct Pairs::Impl {
   [[noreturn]] void refuse_too_long(std::int64_t i) const;
   void require_some(bool there, const char* what_for) const;  // Error(input) where there are none
 
+  std::vector<SampleLength> some_lengths() const;
   PairIds training(std::int64_t sample) const;
   PairIds held_out(std::int64_t i) const;
   PairIds made(std::int64_t i, bool held_out) const;
@@ -227,6 +229,25 @@ std::shared_ptr<const Pairs::Impl> Pairs::Impl::make(const std::string& what, co
   return impl;
 }
 
+// Of enough pairs to know how they are spread; those that are cut are as long as what is left.
+std::vector<SampleLength> Pairs::Impl::some_lengths() const {
+  constexpr std::int64_t most = 4096, most_made = 512;
+  const std::int64_t all = task ? most_made : std::ssize(taken), some = std::min(all, most);
+  std::vector<SampleLength> lengths;
+  for (std::int64_t i = 0; i < some; ++i) {
+    std::int64_t source = 0, target = 0;
+    if (task) {
+      const PairIds pair = made(i, true);
+      source = std::ssize(pair.source), target = std::ssize(pair.target);
+    } else {
+      const std::int64_t pair = taken[static_cast<std::size_t>(i * all / some)];
+      source = held->source_tokens(pair), target = held->target_tokens(pair);
+    }
+    lengths.push_back({std::min(source, options.source_seq), std::min(target + 1, options.seq)});
+  }
+  return lengths;
+}
+
 // --- samples -----------------------------------------------------------------------------------------------
 
 PairIds Pairs::Impl::made(std::int64_t i, bool is_held_out) const {
@@ -300,6 +321,12 @@ bool Pairs::endless() const { return impl_->task != nullptr; }
 std::int64_t Pairs::train_pairs() const { return impl_->train; }
 std::int64_t Pairs::held_out_pairs() const {
   return impl_->task ? held_out_of_a_task : std::ssize(impl_->taken) - impl_->train;
+}
+std::vector<LengthBucket> Pairs::buckets() const {
+  std::vector<LengthBucket> buckets;
+  for (const auto& [length, share] : length_buckets(impl_->some_lengths(), {source_seq(), seq()}))
+    buckets.push_back({length.seq, {{"source_seq", length.source}}, share});
+  return buckets;
 }
 std::string Pairs::digest() const { return impl_->held ? impl_->held->digest() : impl_->path; }
 std::int64_t Pairs::memory_bytes() const {

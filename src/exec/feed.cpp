@@ -87,18 +87,27 @@ void check_finite(const TensorDef& input, const Samples::Values& given) {
                                    .found = std::isnan(*bad) ? "NaN" : "an infinite one"});
 }
 
-void write_batch(std::span<std::byte> to, const TensorDef& input, const Samples& samples) {
+void write_batch(std::span<std::byte> to, const TensorDef& input, const Samples& samples,
+                 std::span<const std::int64_t> rows) {
   const Samples::Values& given = *find(samples, input);
-  auto rest = std::copy(given.bytes.begin(), given.bytes.end(), to.begin());
-  if (rest == to.end()) return;
-  if (input.input.meaning == Meaning::labels) {
-    const std::span<std::byte> left(rest, to.end());
-    std::fill_n(reinterpret_cast<std::int32_t*>(left.data()), left.size() / sizeof(std::int32_t),
-                kernel::ignored_label);
+  if (given.once) {
+    std::copy(given.bytes.begin(), given.bytes.end(), to.begin());
     return;
   }
-  const std::ptrdiff_t each = input.type.bytes() / input.type.shape[0];
-  for (; rest != to.end(); rest += each) std::copy_n(given.bytes.begin(), each, rest);
+  const auto count = rows.empty() ? samples.count() : std::ssize(rows);
+  const auto each = static_cast<std::size_t>(input.type.bytes() / input.type.shape[0]);
+  const std::size_t stride = given.bytes.size() / static_cast<std::size_t>(samples.count());
+  for (std::int64_t i = 0; i < input.type.shape[0]; ++i) {
+    const auto row = to.subspan(static_cast<std::size_t>(i) * each, each);
+    if (i >= count && input.input.meaning == Meaning::labels) {
+      std::fill_n(reinterpret_cast<std::int32_t*>(row.data()), each / sizeof(std::int32_t),
+                  kernel::ignored_label);
+      continue;
+    }
+    const std::int64_t place = i < count ? i : 0;
+    const std::int64_t sample = rows.empty() ? place : rows[static_cast<std::size_t>(place)];
+    std::ranges::copy(given.bytes.subspan(static_cast<std::size_t>(sample) * stride, each), row.begin());
+  }
 }
 
 void write_place(std::span<std::byte> to, const TensorDef& input, const Place& place) {
@@ -164,25 +173,31 @@ void check_names(std::initializer_list<const Program*> programs, const Samples& 
            .hint = known.empty() ? "it reads none" : "the nearest is '" + nearest(given.first, known) + "'"});
 }
 
-LabelCounts count_labels(const Program& p, const Samples& samples) {
+LabelCounts count_labels(const Program& p, const Samples& samples, std::span<const std::int64_t> rows) {
   LabelCounts counts;
+  const auto counted = [](std::span<const std::int32_t> values) {
+    return std::ranges::count_if(values, [](std::int32_t label) { return label != kernel::ignored_label; });
+  };
   for (const TensorId id : p.inputs()) {
     const TensorDef& input = p[id];
     if (input.input.meaning != Meaning::labels) continue;
     const auto values = whole_numbers(*find(samples, input));
-    counts[input.name] = std::count_if(values.begin(), values.end(),
-                                       [](std::int32_t label) { return label != kernel::ignored_label; });
+    const std::size_t each = values.size() / static_cast<std::size_t>(samples.count());
+    if (rows.empty()) counts[input.name] = counted(values);
+    for (const std::int64_t row : rows)
+      counts[input.name] += counted(values.subspan(static_cast<std::size_t>(row) * each, each));
   }
   return counts;
 }
 
-void feed(Executor& executor, std::size_t program, const Samples& samples, const Place& place) {
+void feed(Executor& executor, std::size_t program, const Samples& samples, const Place& place,
+          std::span<const std::int64_t> rows) {
   const JobPlan& plan = executor.plan();
   for (const TensorId id : plan.inputs(program)) {
     const TensorDef& input = plan.programs()[program][id];
     const auto to = executor.input(program, id);
     if (of_batch(input.input.meaning))
-      write_batch(to, input, samples);
+      write_batch(to, input, samples, rows);
     else
       write_place(to, input, place);
   }

@@ -34,13 +34,17 @@ void check_samples(const Program& program, const Samples& samples);
 void check_names(std::initializer_list<const Program*> programs, const Samples& samples);
 
 // The labels of a batch that count, for each input of labels that the program has.
-LabelCounts count_labels(const Program& program, const Samples& samples);
+// rows: of these samples alone.
+LabelCounts count_labels(const Program& program, const Samples& samples,
+                         std::span<const std::int64_t> rows = {});
 
 // The numbers of an input of ids, labels or lengths.
 std::span<const std::int32_t> whole_numbers(const Samples::Values& values);
 
 // Writes all inputs of a program but those of the update. Samples may be fewer than the program's: the rest
-// is the first one again, without labels.
-void feed(Executor& executor, std::size_t program, const Samples& samples, const Place& place);
+// is the first one again, without labels. rows: numbers of samples; none: all in order. Samples may be longer
+// than the program's: their begin is written.
+void feed(Executor& executor, std::size_t program, const Samples& samples, const Place& place,
+          std::span<const std::int64_t> rows = {});
 
 }  // namespace hone

@@ -1,5 +1,7 @@
 #include "pass/pipeline.hpp"
 
+#include "kernel/element.hpp"
+
 namespace hone {
 namespace {
 
@@ -20,8 +22,13 @@ bool zeros_stay(const Options& o) { return trains(o) && o.keep_zeros; }
 
 bool in_backward(const Options& o) { return trains(o) && o.update_in_backward; }
 
+// Rows of other lengths would need a table of places.
+bool may_keep_rows(const Options& o) { return trains(o) && o.longest == 0; }
+
+// Programs of other lengths would count other pieces.
 bool sums_in_bf16(const Options& o) {
-  return trains(o) && o.bf16_weights && o.update.optimizer->reads_bf16_gradients;
+  return trains(o) && o.bf16_weights && o.update.optimizer->reads_bf16_gradients &&
+         o.longest <= kernel::piece_positions;
 }
 
 struct Stage {
@@ -37,7 +44,7 @@ constexpr Stage stages[] = {
     {has_stored, [](Program& p, const Options& o) { keep_stored(p, o.stored, o.stored_only); }},
     {narrows, [](Program& p, const Options& o) { autocast(p, o.products); }},
     {trains, [](Program& p, const Options&) { differentiate(p); }},
-    {trains, [](Program& p, const Options& o) { keep_embedding_rows(p, o.batch); }},
+    {may_keep_rows, [](Program& p, const Options& o) { keep_embedding_rows(p, o.batch); }},
     {generates, [](Program& p, const Options&) { last_row_only(p); }},
     {nullptr, [](Program& p, const Options&) { fuse(p); }},
     {generates, [](Program& p, const Options& o) { code_products(p, o.sparse); }},

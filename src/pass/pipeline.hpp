@@ -12,9 +12,11 @@ struct PipelineOptions {
   DType products = DType::f32;            // the type that they take
   std::map<std::string, DType> stored{};  // weights that are read in their file's own type, by name
   SparseIndices sparse{};                 // generation: of these, weights that are read sparse
-  bool int8 = false;       // evaluation, generation: products in eight bits (code_products, int8_products)
-  bool hits = false;       // evaluation: what mark_hits adds
-  std::int64_t batch = 1;  // training: samples of the whole step
+  bool int8 = false;         // evaluation, generation: products in eight bits (code_products, int8_products)
+  bool hits = false;         // evaluation: what mark_hits adds
+  std::int64_t batch = 1;    // training: samples of the whole step
+  std::int64_t longest = 0;  // training: positions of a sample in the longest of several
+                             // programs that share sums; 0: there is one length
   std::map<std::string, TensorId> keep{};        // training: activations that outlive the step, by name
   UpdateOptions update{};                        // training
   std::int64_t loss_rows = ChunkOptions{}.rows;  // of a chunk of the loss

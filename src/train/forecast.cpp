@@ -99,10 +99,8 @@ double program_ms(const Program& p, const MachineLimits& limits, const Pace& pac
 
 double step_ms(const TrainPlan::Impl& plan, const std::function<double(const Program&)>& program_ms) {
   const auto of = [&](std::size_t program) { return program_ms(plan.job.programs()[program]); };
-  const std::int64_t whole = plan.options.batch / plan.options.micro_batch;
   double ms = of(plan.norm) + of(plan.update);
-  for (std::size_t i = 0; i < plan.micro.size(); ++i)
-    ms += of(plan.micro[i].train) * static_cast<double>(i == 0 ? whole : 1);
+  for (const MicroProgram& micro : plan.micro) ms += of(micro.train) * micro.runs;
   return ms;
 }
 
@@ -152,11 +150,9 @@ void add_planning(Forecast& f, std::int64_t bytes) {
 
 double step_flops(const TrainPlan::Impl& plan) {
   double flops = 0;
-  const std::int64_t whole = plan.options.batch / plan.options.micro_batch;
-  for (std::size_t i = 0; i < plan.micro.size(); ++i) {
-    const Program& p = plan.job.programs()[plan.micro[i].train];
-    for (const Node& node : p.nodes)
-      flops += node.op->cost(p, node).flops * static_cast<double>(i == 0 ? whole : 1);
+  for (const MicroProgram& micro : plan.micro) {
+    const Program& p = plan.job.programs()[micro.train];
+    for (const Node& node : p.nodes) flops += node.op->cost(p, node).flops * micro.runs;
   }
   return flops;
 }

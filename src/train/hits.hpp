@@ -15,8 +15,8 @@ struct Hits {
 };
 
 // Of `samples`, which `program` (made with StepProgramOptions::hits) has just been run on; they may be fewer
-// than it has room for.
+// than it has room for. rows: as feed() was given them.
 Hits count_hits(Executor& executor, std::size_t program, const std::vector<Term>& terms,
-                const Samples& samples);
+                const Samples& samples, std::span<const std::int64_t> rows = {});
 
 }  // namespace hone

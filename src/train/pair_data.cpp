@@ -89,6 +89,10 @@ TrainingData pair_data(const TrainingRun& run, const Pairs& pairs) {
             lengths.sizes[source_size] = checked_source(source, context);
             return lengths;
           },
+      .buckets =
+          [=](const Lengths& lengths) {
+            return pairs.with_lengths(lengths.sizes.at(source_size), lengths.seq).buckets();
+          },
       .counts_hits = true,
       .frame = pairs.tokenizer().sequence_tokens(),
       .samples =

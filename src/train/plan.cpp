@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 #include <stdexcept>
 
 #include "base/float_mode.hpp"
@@ -8,6 +9,7 @@
 #include "pass/passes.hpp"
 #include "train/forecast.hpp"
 #include "train/loss_scaler.hpp"
+#include "train/micro_batches.hpp"
 #include "train/plan_ways.hpp"
 #include "train/pruned_matrices.hpp"
 #include "train/step_program.hpp"
@@ -17,6 +19,8 @@ namespace {
 
 // Activations of more positions than this gain nothing: products are at their best and caches overflow.
 constexpr std::int64_t micro_batch_positions = 2048;
+// Of a step that is divided by lengths there are few alike: smaller ones leave less of a micro-batch empty.
+constexpr std::int64_t bucket_positions = 512;
 
 // Samples and positions of a step are counted in 32 bits where random numbers are drawn.
 constexpr std::int64_t most_positions = (std::int64_t{1} << 31) - 1;
@@ -62,6 +66,7 @@ TrainPlanOptions decided(const Model& model, TrainPlanOptions o) {
   require(!o.keep_zeros || optimizer_record(o.optimizer).leaves_zeros, "keep_zeros",
           "this optimizer mixes a matrix's gradients, so that zeros do not stay", "another one", o.optimizer);
   if (o.micro_batch == 0) o.micro_batch = usual_micro_batch(o);
+  check_buckets(model, o);
   check_loss_scaling(o.loss_scaling);
   check_master(o);
   const ExecOptions exec = exec_options(o.threads, o.isa);
@@ -81,16 +86,51 @@ std::vector<std::string> kept_activations(const Model& model, const TrainPlanOpt
 // Does each weight's update stand inside of backward? fp16 needs all gradients before the first: has one of
 // them overflowed?
 bool updates_in_backward(const Model& model, const TrainPlanOptions& o) {
-  if (o.clipping || o.micro_batch != o.batch || o.precision == Precision::fp16) return false;
+  if (o.clipping || o.micro_batch != o.batch || o.precision == Precision::fp16 || !o.buckets.empty())
+    return false;
   for (const std::string& name : o.keep)
     require(!model.impl().find(name), "keep", "gradients are not kept where updates are inside of backward",
             "clipping, micro-batches, or no gradients in `keep`", name);
   return true;
 }
 
+// A size of micro-batch at a length.
+struct MicroShape {
+  std::int64_t sequences;
+  double runs;
+  std::size_t bucket;
+};
+
+std::vector<MicroShape> micro_shapes(const TrainPlanOptions& o) {
+  const std::int64_t rest = o.batch % o.micro_batch;
+  if (o.buckets.empty()) {
+    std::vector<MicroShape> shapes{{o.micro_batch, static_cast<double>(o.batch / o.micro_batch), 0}};
+    if (rest != 0) shapes.push_back({rest, 1, 0});
+    return shapes;
+  }
+  const std::int64_t most = o.micro_batch * positions(o.seq, o.sizes);
+  std::vector<MicroShape> shapes;
+  const auto add = [&](std::int64_t sequences, double share, std::size_t bucket) {
+    const std::int64_t few = rest_of_bucket(sequences);
+    const double samples = share * static_cast<double>(o.batch);
+    const double whole = std::floor(samples / static_cast<double>(sequences));
+    const double left = samples - whole * static_cast<double>(sequences);
+    shapes.push_back({sequences, few == sequences ? samples : whole, bucket});
+    if (few < sequences) shapes.push_back({few, left / static_cast<double>(few) + 0.5, bucket});
+  };
+  double longer = 1;
+  for (const LengthBucket& bucket : o.buckets) longer -= bucket.share;
+  add(o.micro_batch, std::max(0.0, longer), o.buckets.size());
+  for (std::size_t i = 0; i < o.buckets.size(); ++i)
+    add(std::clamp<std::int64_t>(most / positions(o.buckets[i].seq, o.buckets[i].sizes), 1, o.batch),
+        o.buckets[i].share, i);
+  return shapes;
+}
+
 }  // namespace
 
 std::int64_t usual_micro_batch(const TrainPlanOptions& o) {
+  if (!o.buckets.empty()) return std::clamp<std::int64_t>(bucket_positions / o.seq, 1, o.batch);
   std::int64_t size = std::clamp<std::int64_t>(micro_batch_positions / o.seq, 1, o.batch);
   while (o.batch % size != 0) --size;
   return size;
@@ -98,18 +138,18 @@ std::int64_t usual_micro_batch(const TrainPlanOptions& o) {
 
 PlanPrograms write_programs(const Model& model, const TrainPlanOptions& o, const PlanWays& ways) {
   PlanPrograms programs;
-  std::vector<std::int64_t> sizes{o.micro_batch};
-  if (o.batch % o.micro_batch != 0) sizes.push_back(o.batch % o.micro_batch);
-  for (const std::int64_t size : sizes) {
-    const StepProgramOptions options{.micro_batch = size,
-                                     .seq = o.seq,
+  for (const MicroShape& shape : micro_shapes(o)) {
+    const LengthBucket* bucket = shape.bucket < o.buckets.size() ? &o.buckets[shape.bucket] : nullptr;
+    const StepProgramOptions options{.micro_batch = shape.sequences,
+                                     .seq = bucket ? bucket->seq : o.seq,
                                      .batch = o.batch,
+                                     .longest = o.buckets.empty() ? 0 : positions(o.seq, o.sizes),
                                      .products = dtype_of(o.precision),
                                      .decay_all = o.decay_all,
                                      .keep = kept_activations(model, o),
                                      .optimizer = &optimizer_record(o.optimizer),
                                      .objective = o.objective,
-                                     .sizes = o.sizes,
+                                     .sizes = bucket ? bucket->sizes : o.sizes,
                                      .loss_rows = ways.loss_rows,
                                      .cast_at_use = ways.cast_at_use,
                                      .update_in_backward = updates_in_backward(model, o),
@@ -120,11 +160,15 @@ PlanPrograms write_programs(const Model& model, const TrainPlanOptions& o, const
     if (programs.list.empty())
       programs.list = {cut(step, Phase::prepare), cut(step, Phase::norm), cut(step, Phase::update)};
     programs.list.push_back(cut(step, Phase::micro));
-    programs.list.push_back(cut(write_evaluation_program(model, options), Phase::micro));
-    programs.micro.push_back({.sequences = size,
-                              .train = programs.list.size() - 2,
-                              .evaluate = programs.list.size() - 1,
-                              .first_write = 0});
+    programs.micro.push_back({.sequences = shape.sequences,
+                              .train = programs.list.size() - 1,
+                              .evaluate = programs.list.size(),
+                              .runs = shape.runs,
+                              .bucket = shape.bucket});
+    if (programs.micro.size() > 1 && programs.micro.end()[-2].bucket == shape.bucket)
+      programs.micro.back().evaluate = programs.micro.end()[-2].evaluate;
+    else
+      programs.list.push_back(cut(write_evaluation_program(model, options), Phase::micro));
   }
   if (model.impl().frozen_base) programs.frozen = take_frozen(model, programs.list, 0);
   return programs;
@@ -181,6 +225,7 @@ std::shared_ptr<TrainPlan::Impl> make_plan(const Model& model, const TrainPlanOp
       {.held = options.text_bytes, .reading = options.reading_bytes, .teacher = options.teacher_bytes},
       &model.impl().store, impl->frozen.names);
   impl->step_flops = hone::step_flops(*impl);
+  check_cuts(*impl);
   impl->terms = terms_of(impl->job.programs()[impl->micro[0].train]);
   impl->optimizer = &optimizer_record(options.optimizer);
   return impl;
@@ -204,12 +249,14 @@ const TrainPlanOptions& TrainPlan::options() const { return impl_->options; }
 double TrainPlan::step_flops() const { return impl_->step_flops; }
 
 std::string TrainPlan::print() const {
-  static constexpr const char* names[] = {"prepare", "norm", "update", "micro-batch", "evaluate"};
+  std::vector<std::string> names(impl_->job.programs().size(), "evaluate");
+  names[impl_->prepare] = "prepare", names[impl_->norm] = "norm", names[impl_->update] = "update";
+  for (const MicroProgram& micro : impl_->micro) names[micro.train] = "micro-batch";
   const TrainPlanOptions& o = impl_->options;
   std::string s = "# " + o.isa + ", " + std::to_string(o.threads) + " threads, micro-batches of " +
                   std::to_string(o.micro_batch) + "\n";
   for (std::size_t i = 0; i < impl_->job.programs().size(); ++i)
-    s += std::string("# ") + names[i < 3 ? i : 3 + (i - 3) % 2] + "\n" + impl_->job.print(i);
+    s += "# " + names[i] + "\n" + impl_->job.print(i);
   return s;
 }
 

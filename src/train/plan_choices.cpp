@@ -102,7 +102,7 @@ class Comparison {
       add({.what = "optimizer states of 8 bits", .options = "--optimizer adamw8bit", .same_numbers = false},
           *planned(other, {}));
     }
-    if (o.clipping && o.precision != Precision::fp16) {
+    if (o.clipping && o.precision != Precision::fp16 && o.buckets.empty()) {
       TrainPlanOptions other = o;
       other.clipping = false;
       other.micro_batch = o.batch;

@@ -9,12 +9,15 @@
 
 namespace hone {
 
-// A micro-batch of some size: its program in the job, and the one that evaluates as many sequences.
+// A micro-batch of some size and length: its program in the job, and the one that evaluates as many sequences
+// (a rest of fewer has the evaluation of the whole one, which it fills in part).
 struct MicroProgram {
   std::int64_t sequences;
   std::size_t train, evaluate;
-  std::size_t
-      first_write;  // of the nodes of `train`, the first that changes a weight; their number where none does
+  double runs;         // a step
+  std::size_t bucket;  // of TrainPlanOptions::buckets; their number: the plan's whole length
+  // of the nodes of `train`, the first that changes a weight; their number where none does
+  std::size_t first_write = 0;
 };
 
 struct TrainPlan::Impl {
@@ -25,7 +28,8 @@ struct TrainPlan::Impl {
   TrainPlanOptions options;
   JobPlan job;
   std::size_t prepare = 0, norm = 1, update = 2;
-  std::vector<MicroProgram> micro;   // the whole one, then a ragged rest where there is one
+  // Of the whole length, then of the buckets: the whole one, then a ragged rest where there is one.
+  std::vector<MicroProgram> micro;
   FrozenWeights frozen;              // of an adapted model: the job holds them elsewhere
   std::vector<Term> terms;           // of the objective
   std::vector<ParameterSpec> specs;  // the model's, in the types that weights are kept in

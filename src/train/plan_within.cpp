@@ -41,10 +41,6 @@ struct Candidate {
   double least_ms = 0;           // of a step then
 };
 
-std::int64_t runs(const Candidate& c, std::size_t micro) {
-  return micro == 0 ? c.options.batch / c.options.micro_batch : 1;
-}
-
 // Of the peak, all but the workspace of the programs that train; with the nodes that make things again, which
 // are at most all of the forward part.
 std::int64_t fixed_bytes(const TrainPlan::Impl& plan) {
@@ -202,9 +198,9 @@ std::shared_ptr<TrainPlan::Impl> Planner::fitted(Candidate& c, double& ms) {
     const auto found = fits ? search.within(budget - fixed) : std::nullopt;
     fits = fits && found.has_value();
     most = std::max(most, search.least().workspace_bytes);
-    c.least_ms += search.least().again_ms * static_cast<double>(runs(c, m));
+    c.least_ms += search.least().again_ms * kept->micro[m].runs;
     if (!fits) continue;
-    ms += found->again_ms * static_cast<double>(runs(c, m));
+    ms += found->again_ms * kept->micro[m].runs;
     Program& program = programs.list[programs.micro[m].train];
     recompute(program, found->tensors);
     remove_dead(program);

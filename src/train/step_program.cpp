@@ -54,6 +54,7 @@ Program write_step_program(const Model& model, const StepProgramOptions& o) {
                                 .products = o.products,
                                 .stored = model.impl().store.stored_types(),
                                 .batch = o.batch,
+                                .longest = o.longest,
                                 .keep = find_kept(forward, o.keep),
                                 .update = {.optimizer = o.optimizer, .decay_all = o.decay_all},
                                 .loss_rows = o.loss_rows,

@@ -11,6 +11,7 @@ namespace hone {
 struct StepProgramOptions {
   std::int64_t micro_batch = 1, seq = 1;
   std::int64_t batch = 1;           // of the whole step
+  std::int64_t longest = 0;         // as PipelineOptions has it
   DType products = DType::f32;      // the type that they take
   bool decay_all = false;           // weight decay on biases and norms too
   std::vector<std::string> keep{};  // names of activations that outlive the step

@@ -12,6 +12,7 @@
 #include "op/inputs.hpp"
 #include "pass/passes.hpp"
 #include "train/hits.hpp"
+#include "train/micro_batches.hpp"
 #include "train/step_counts.hpp"
 #include "train/step_options.hpp"
 #include "train/trainer_impl.hpp"
@@ -213,20 +214,14 @@ Trainer& Trainer::operator=(Trainer&&) noexcept = default;
 namespace {
 
 // The sum of the losses; none where it was stopped, and what the step had summed is half written.
-std::optional<double> run_micro(Trainer::Impl& t, const Samples& batch, const LabelCounts& step_counts,
-                                const std::stop_token& stop) {
+std::optional<double> run_micro(Trainer::Impl& t, const Samples& batch, const MicroBatch& part,
+                                const LabelCounts& step_counts, const std::stop_token& stop) {
   t.require_whole();
-  const MicroProgram& program = t.program_for(batch);
-  if (t.samples + batch.count() > t.plan.batch())  // what is kept of a step has room for so many
-    throw Error(ErrorKind::usage, {.what = "more sequences than the plan's batch",
-                                   .where = "Trainer::accumulate",
-                                   .expected = "at most " + std::to_string(t.plan.batch()) + " a step",
-                                   .found = std::to_string(t.samples + batch.count()),
-                                   .hint = "update() or discard() first, or plan a larger batch"});
+  const MicroProgram& program = *part.program;
   t.last_program = program.train;
   t.scaled_by = t.scaler.state().scale;
   feed(t.executor, program.train, batch,
-       {.step = t.step_info(), .counts = step_counts, .loss_scale = t.scaled_by});
+       {.step = t.step_info(), .counts = step_counts, .loss_scale = t.scaled_by}, part.rows);
   t.computed = true;
   t.joined = false;
   try {
@@ -241,8 +236,8 @@ std::optional<double> run_micro(Trainer::Impl& t, const Samples& batch, const La
     const bool skips = t.scales_losses() && t.overflow && t.overflow->dtype == DType::f16;
     if (!skips) t.report_not_finite(t.overflow, sum, "the loss");  // no scale would help
   }
-  t.samples += batch.count();
-  t.tokens += total(count_labels(t.planned().job.programs()[program.train], batch));
+  t.samples += std::ssize(part.rows);
+  t.tokens += total(count_labels(t.planned().job.programs()[program.train], batch, part.rows));
   t.counted = step_counts;
   return sum;
 }
@@ -353,11 +348,8 @@ StepResult run_step(Trainer::Impl& t, const Samples& batch, const StepOptions& o
   const LabelCounts counts = count_labels(program, batch);
   if (total(counts) == 0) refuse_no_labels();
   try {
-    const std::int64_t micro = t.plan.options().micro_batch;
-    for (std::int64_t first = 0; first < batch.count(); first += micro) {
-      const Samples part = batch.rows(first, std::min(micro, batch.count() - first));
-      if (!run_micro(t, part, counts, options.stop)) return stopped(t);
-    }
+    for (const MicroBatch& part : micro_batches(t.planned(), batch, ForUse::training))
+      if (!run_micro(t, batch, part, counts, options.stop)) return stopped(t);
   } catch (...) {
     t.abandon_step();
     throw;
@@ -376,13 +368,13 @@ EvalResult run_evaluation(Trainer::Impl& t, const Samples& batch) {
   EvalResult result{.tokens = total(counts)};
   if (result.tokens == 0) refuse_no_labels();
   std::vector<double> sums;
-  for (std::int64_t first = 0; first < batch.count(); first += micro.sequences) {
-    const Samples some = batch.rows(first, std::min(micro.sequences, batch.count() - first));
-    feed(t.executor, micro.evaluate, some, {});
-    t.executor.run(micro.evaluate);
-    t.add_losses(micro.evaluate, sums);
+  for (const MicroBatch& part : micro_batches(t.planned(), batch, ForUse::evaluation)) {
+    const std::size_t evaluate = part.program->evaluate;
+    feed(t.executor, evaluate, batch, {}, part.rows);
+    t.executor.run(evaluate);
+    t.add_losses(evaluate, sums);
     if (!t.plan.options().hits) continue;
-    const Hits found = count_hits(t.executor, micro.evaluate, t.planned().terms, some);
+    const Hits found = count_hits(t.executor, evaluate, t.planned().terms, batch, part.rows);
     result.hits += found.labels, result.exact += found.samples;
   }
   result.loss = t.loss(sums, counts);
@@ -398,7 +390,18 @@ double run_accumulate(Trainer::Impl& t, const Samples& batch,
   t.require_whole();
   t.saver.throw_failure();
   const Program& program = check_training_samples(t, batch);
-  return *run_micro(t, batch, step_counts(program, t.plan.batch(), batch, counts), {});
+  if (t.samples + batch.count() > t.plan.batch())  // what is kept of a step has room for so many
+    throw Error(ErrorKind::usage, {.what = "more sequences than the plan's batch",
+                                   .where = "Trainer::accumulate",
+                                   .expected = "at most " + std::to_string(t.plan.batch()) + " a step",
+                                   .found = std::to_string(t.samples + batch.count()),
+                                   .hint = "update() or discard() first, or plan a larger batch"});
+  if (t.plan.options().buckets.empty()) t.program_for(batch);
+  const LabelCounts whole = step_counts(program, t.plan.batch(), batch, counts);
+  double sum = 0;
+  for (const MicroBatch& part : micro_batches(t.planned(), batch, ForUse::training))
+    sum += *run_micro(t, batch, part, whole, {});
+  return sum;
 }
 
 }  // namespace

@@ -40,7 +40,7 @@ struct Trainer::Impl {
   std::vector<bool> writes_saved;
 
   const TrainPlan::Impl& planned() const { return plan.impl(); }
-  const MicroProgram& program_for(const Samples& batch) const;
+  const MicroProgram& program_for(const Samples& batch) const;  // without buckets
   // The weighted sum of the terms' means.
   double loss(const std::vector<double>& term_sums, const LabelCounts& counts) const;
   // Adds the losses that a program left to each term's sum; returns all that it added.

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "base/number.hpp"
+#include "train/micro_batches.hpp"
 #include "train/trainer_impl.hpp"
 
 namespace hone {
@@ -37,13 +38,14 @@ std::optional<NotFinite> Trainer::Impl::find_not_finite(const Samples* batch) {
     begin_sums(last_program);
     return executor.first_not_finite(last_program);
   }
-  const std::int64_t micro = plan.options().micro_batch;
-  for (samples = 0; samples < batch->count(); samples += micro) {
-    const Samples part = batch->rows(samples, std::min(micro, batch->count() - samples));
-    const std::size_t program = program_for(part).train;
-    feed(executor, program, part, {.step = step_info(), .counts = counted, .loss_scale = scaled_by});
+  samples = 0;
+  for (const MicroBatch& part : micro_batches(planned(), *batch, ForUse::training)) {
+    const std::size_t program = part.program->train;
+    feed(executor, program, *batch, {.step = step_info(), .counts = counted, .loss_scale = scaled_by},
+         part.rows);
     begin_sums(program);
     if (auto found = executor.first_not_finite(program)) return found;
+    samples += std::ssize(part.rows);
   }
   return {};
 }

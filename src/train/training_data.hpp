@@ -47,6 +47,8 @@ struct TrainingData {
   bool of_its_own = false;  // does that digest not depend on the tokenizer?
   // As the run says, else as the data need, else a habit; of a model of so many positions (0: of any).
   std::function<Lengths(std::int64_t context)> lengths;
+  // Of samples of such lengths, shorter ones: TrainPlanOptions::buckets.
+  std::function<std::vector<LengthBucket>(const Lengths&)> buckets{};
   bool counts_hits = false;  // does an evaluation tell more than a loss: TrainPlanOptions::hits
   SequenceTokens frame{};    // what frames its sequences
   std::function<SampleSet(const TrainPlan&)> samples;  // Error(input) where there are none of such a length

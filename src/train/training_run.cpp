@@ -233,7 +233,9 @@ class Run {
 
   // False where it was stopped: a part of the samples tells nothing.
   bool evaluate() {
-    const std::int64_t together = trainer_.plan().options().micro_batch;
+    const TrainPlanOptions& plan = trainer_.plan().options();
+    // By lengths, a micro-batch is filled from as many as a step has.
+    const std::int64_t together = plan.buckets.empty() ? plan.micro_batch : plan.batch;
     double sum = 0;
     std::int64_t tokens = 0, hits = 0, exact = 0;
     for (std::int64_t i = 0; i < samples_.evaluated; i += together) {
@@ -343,7 +345,9 @@ TrainPlan plan_for(const TrainingRun& run, const TrainingData& data, const std::
   const Model model = open_model(run, data.tokenizer, data.frame, data.lengths(0), teacher);
   if (teacher) require_same_ids(*teacher, model, run.distill->teacher);
   if (data.kind == pairs_kind) check_pairs(model, data.tokenizer, run.data);
-  TrainPlanOptions options = plan_options(run, data.lengths(model.context()));
+  const Lengths lengths = data.lengths(model.context());
+  TrainPlanOptions options = plan_options(run, lengths);
+  if (data.buckets) options.buckets = data.buckets(lengths);
   options.text_bytes = data.memory_bytes;
   options.reading_bytes = data.reading_bytes;
   options.hits = data.counts_hits;
