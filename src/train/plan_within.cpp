@@ -183,7 +183,7 @@ std::shared_ptr<TrainPlan::Impl> Planner::fastest(std::size_t first) {
 // The candidate with as little made again as fits, and the time of a step; none where it does not.
 std::shared_ptr<TrainPlan::Impl> Planner::fitted(Candidate& c, double& ms) {
   const std::int64_t budget = asked_.memory_bytes;
-  const auto kept = make_plan(model_, c.options, write_programs(model_, c.options, c.ways));
+  auto kept = make_plan(model_, c.options, write_programs(model_, c.options, c.ways));
   const std::int64_t fixed = fixed_bytes(*kept), planning = planning_bytes(kept->job);
   ms = c.ms;
   add_planning(kept->forecast, planning);
