@@ -45,8 +45,8 @@ void MomentsWriter::add(const LayerMoments& layer) {
   std::set<const Moments*> seen;
   for (const auto& [weight, moments] : layer.inputs) {
     if (!seen.insert(moments.get()).second) continue;
-    const auto write = [&](std::span<const float> row) {
-      file_.write(weight, std::as_bytes(row));
+    const auto write = [&, name = std::string_view(weight)](std::span<const float> row) {
+      file_.write(name, std::as_bytes(row));
       digest_.add(std::as_bytes(row));
     };
     for (std::int64_t i = 0; i < moments->width; ++i)

@@ -64,6 +64,7 @@ std::vector<LengthShare> length_buckets(std::span<const SampleLength> samples, S
         std::ranges::find_if(buckets, [&](const LengthShare& b) { return b.length.holds(sample); });
     if (first != buckets.end()) first->share += 1.0 / static_cast<double>(samples.size());
   }
+  std::erase_if(buckets, [](const LengthShare& b) { return b.share == 0; });  // others took all that it did
   return buckets;
 }
 

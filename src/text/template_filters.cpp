@@ -208,7 +208,7 @@ constexpr Filter filters[] = {
     {"round", rounded},
     {"safe", [](Runtime& r, const Value& v, const Arguments&) { return Value(text(r, v)); }},
     {"string", [](Runtime& r, const Value& v, const Arguments&) { return Value(text(r, v)); }},
-    {"title", [](Runtime& r, const Value& v, const Arguments&) { return Value(title(text(r, v))); }},
+    {"title", [](Runtime& r, const Value& v, const Arguments&) { return Value(titled(text(r, v))); }},
     {"tojson", tojson},
     {"trim", trim},
     {"truncate", truncate},

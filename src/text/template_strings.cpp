@@ -156,6 +156,17 @@ std::string title(std::string_view s) {
   });
 }
 
+std::string titled(std::string_view s) {
+  bool first = true;
+  return mapped(s, [&](std::uint32_t c) {
+    const std::uint32_t is = first ? to_upper(c) : to_lower(c);
+    const bool opens =
+        c < 128 && std::string_view("-({[<").find(static_cast<char>(c)) != std::string_view::npos;
+    first = opens || is_space(c);
+    return is;
+  });
+}
+
 std::string capitalized(std::string_view s) {
   bool first = true;
   return mapped(s, [&](std::uint32_t c) {

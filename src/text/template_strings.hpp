@@ -21,6 +21,7 @@ std::vector<std::string_view> lines(std::string_view s);  // str.splitlines()
 std::string upper(std::string_view s);
 std::string lower(std::string_view s);
 std::string title(std::string_view s);        // str.title(): a capital behind whatever is no letter
+std::string titled(std::string_view s);       // Jinja's filter "title": behind spaces and - ( { [ < alone
 std::string capitalized(std::string_view s);  // the first one, the others lower
 
 std::string replaced(std::string_view s, std::string_view from, std::string_view to, std::int64_t most);

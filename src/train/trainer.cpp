@@ -390,6 +390,7 @@ double run_accumulate(Trainer::Impl& t, const Samples& batch,
   t.require_whole();
   t.saver.throw_failure();
   const Program& program = check_training_samples(t, batch);
+  const LabelCounts whole = step_counts(program, t.plan.batch(), batch, counts);
   if (t.samples + batch.count() > t.plan.batch())  // what is kept of a step has room for so many
     throw Error(ErrorKind::usage, {.what = "more sequences than the plan's batch",
                                    .where = "Trainer::accumulate",
@@ -397,7 +398,6 @@ double run_accumulate(Trainer::Impl& t, const Samples& batch,
                                    .found = std::to_string(t.samples + batch.count()),
                                    .hint = "update() or discard() first, or plan a larger batch"});
   if (t.plan.options().buckets.empty()) t.program_for(batch);
-  const LabelCounts whole = step_counts(program, t.plan.batch(), batch, counts);
   double sum = 0;
   for (const MicroBatch& part : micro_batches(t.planned(), batch, ForUse::training))
     sum += *run_micro(t, batch, part, whole, {});

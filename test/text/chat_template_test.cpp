@@ -87,6 +87,13 @@ TEST(ChatTemplate, NamesWhatItDoesNotKnowWithItsPlace) {
             "T, line 1, column 19: the chat template refuses the conversation: no system");
 }
 
+// Jinja 3.1's answers: the filter knows words, the method letters.
+TEST(ChatTemplate, FilterAndMethodOfOneNameDiffer) {
+  EXPECT_EQ(refusal(R"({{ "what's a (new) semi-word <y> o'NEIL"|title }})"),
+            "rendered What's A (New) Semi-Word <Y> O'neil");
+  EXPECT_EQ(refusal(R"({{ "what's o'NEIL".title() }})"), "rendered What'S O'Neil");
+}
+
 TEST(ChatTemplate, ComesToAnEnd) {
   const char* endless = "does not come to an end";
   const auto ends = [&](const std::string& source, const char* with) {
