@@ -39,13 +39,14 @@ std::string prompt_of(const Options& o) {
   return o.prompt == "-" ? LineInput().rest() : o.prompt;
 }
 
+bool is_blank(const std::string& line) { return line.find_first_not_of(" \t\r") == std::string::npos; }
+
 // Of a file of prompts, which passes over lines without any text.
 std::string where_of(const Options& o, std::ptrdiff_t prompt) {
   if (o.prompts.empty()) return {};
   std::ifstream file(o.prompts);
   std::int64_t number = 0;
-  for (std::string line; prompt >= 0 && std::getline(file, line); ++number)
-    prompt -= line.find_first_not_of(" \t\r") == std::string::npos ? 0 : 1;
+  for (std::string line; prompt >= 0 && std::getline(file, line); ++number) prompt -= is_blank(line) ? 0 : 1;
   return fmt::format("{}, line {}", o.prompts, number);
 }
 
@@ -83,6 +84,10 @@ void use_cache(Generator& generator, const std::string& path, const Ids& prompt)
   if (kept < std::ssize(prompt)) generator.save_cache(path);
 }
 
+[[noreturn]] void end_stopped(const std::string& after) {
+  throw Answered(ErrorKind::failed, {.what = "stopped after " + after});
+}
+
 void run_one(const Options& o, const Model& model, const Tokenizer& tokenizer) {
   const Ids prompt = tokenizer.encode(prompt_of(o), !model.reads_source());
   GenerateOptions plan = o.plan;
@@ -101,9 +106,17 @@ void run_one(const Options& o, const Model& model, const Tokenizer& tokenizer) {
     ++tokens;
   }
   print(o.json ? json_of(text, tokens, generator.finish()).text() : "");
+  if (generator.finish() == Finish::stopped) end_stopped(fmt::format("{} tokens", tokens));
   if (generator.finish() == Finish::context && sampling.max_tokens >= 0 && !o.json)
     print_notes({fmt::format("the context of {} tokens is full after {} of --max-tokens {}",
                              generator.plan().options().context, tokens, sampling.max_tokens)});
+}
+
+std::int64_t blank_lines(const std::string& path) {
+  std::ifstream file(path);
+  std::int64_t count = 0;
+  for (std::string line; std::getline(file, line);) count += is_blank(line) ? 1 : 0;
+  return count;
 }
 
 void print_answer(const Options& o, const std::string& prompt, const std::string& text, std::int64_t tokens,
@@ -124,21 +137,13 @@ void run_in_turn(const Options& o, const Tokenizer& tokenizer, const std::vector
       ++tokens;
     }
     print_answer(o, texts[i], text, tokens, generator.finish());
-    if (o.sampling.stop.stop_requested()) return;
+    if (o.sampling.stop.stop_requested()) return;  // run_all() says so
   }
 }
 
 // Answers in the order of their prompts, each as soon as those before it are out.
-void run_all(const Options& o, const Model& model, const Tokenizer& tokenizer) {
-  const std::vector<std::string> texts = read_prompts(o.prompts);
-  std::vector<Ids> prompts;
-  for (const std::string& text : texts) prompts.push_back(tokenizer.encode(text, !model.reads_source()));
-  const bool in_turn = goes_in_turn(o, model);
-  GenerateOptions plan = o.plan;
-  if (!model.reads_source()) plan.context = context_for(o, model, prompts);
-  plan.sequences = in_turn ? 1 : std::min(o.parallel, std::ssize(prompts));
-  Generator generator{GeneratePlan(model, plan)};
-  if (in_turn) return run_in_turn(o, tokenizer, texts, prompts, generator);
+void run_side_by_side(const Options& o, const Tokenizer& tokenizer, const std::vector<std::string>& texts,
+                      const std::vector<Ids>& prompts, Generator& generator) {
   std::vector<std::optional<Answer>> ready(prompts.size());
   std::size_t next = 0;
   generator.generate_all(prompts, o.sampling, &tokenizer, [&](std::size_t i, const Answer& answer) {
@@ -148,6 +153,25 @@ void run_all(const Options& o, const Model& model, const Tokenizer& tokenizer) {
       print_answer(o, texts[next], a.text, std::ssize(a.tokens), a.finish);
     }
   });
+}
+
+void run_all(const Options& o, const Model& model, const Tokenizer& tokenizer) {
+  const std::vector<std::string> texts = read_prompts(o.prompts);
+  if (const auto empty = blank_lines(o.prompts); empty > 0)
+    print_notes({fmt::format("{}: {} lines without any text have no answer", o.prompts, empty)});
+  std::vector<Ids> prompts;
+  for (const std::string& text : texts) prompts.push_back(tokenizer.encode(text, !model.reads_source()));
+  const bool in_turn = goes_in_turn(o, model);
+  GenerateOptions plan = o.plan;
+  if (!model.reads_source()) plan.context = context_for(o, model, prompts);
+  plan.sequences = in_turn ? 1 : std::min(o.parallel, std::ssize(prompts));
+  Generator generator{GeneratePlan(model, plan)};
+  if (in_turn) {
+    run_in_turn(o, tokenizer, texts, prompts, generator);
+  } else {
+    run_side_by_side(o, tokenizer, texts, prompts, generator);
+  }
+  if (o.sampling.stop.stop_requested()) end_stopped("some of the answers");
 }
 
 void run(Options o) {

@@ -33,7 +33,9 @@ void add_int8(Command& c, bool& int8) {
 
 void add_generator(Command& c, GenerateOptions& plan, GeneratorNames& names) {
   c.add_option("-c,--ctx-size,--context", plan.context, "most tokens, prompt included");
-  c.add_option("--precision", names.precision, "f32, bf16 or fp16")->capture_default_str();
+  c.add_option("--precision", names.precision,
+               "f32, bf16 or fp16; weights of few bits meet activations in eight")
+      ->capture_default_str();
   add_int8(c, plan.int8);
   add_cache_type(c, names.cache_type);
   c.add_option("--threads", plan.threads, "0: all cores; changes no text")->capture_default_str();

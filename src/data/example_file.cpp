@@ -27,9 +27,11 @@ class Conversation {
         bytes_(bytes),
         where_(where) {}
 
-  ExampleText example() {
+  // Where the whole text is learned, no turn is looked for, and any template will do.
+  ExampleText example(Learned which) {
     RenderedChat whole = rendered(messages_.size(), false);
     text_ = std::move(whole.text);
+    if (which == Learned::all) return {.text = text_, .learned = {{0, text_.size()}}, .framed = true};
     Spans learned = std::move(whole.generated);
     if (!chat_.marks_generation())
       for (std::size_t i = first_learned_; i < messages_.size(); ++i)
@@ -94,7 +96,7 @@ class Conversation {
 
 class Reader {
  public:
-  explicit Reader(const std::optional<ChatTemplate>& chat) : chat_(chat) {}
+  Reader(const std::optional<ChatTemplate>& chat, Learned which) : chat_(chat), which_(which) {}
 
   ExampleText example(std::string_view line, const std::string& where) const {
     const Value object = parsed(line, where);
@@ -163,19 +165,20 @@ class Reader {
     const Value* tools = object.dict()->find("tools");
     jinja::Work work(where, {}, 64 * bytes + 4096);
     const std::string json = tools && tools->truth() ? jinja::to_json(*tools, {}, work) : "";
-    return Conversation(*chat_, std::move(messages), first, json, bytes, where).example();
+    return Conversation(*chat_, std::move(messages), first, json, bytes, where).example(which_);
   }
 
   const std::optional<ChatTemplate>& chat_;
+  Learned which_;
 };
 
 bool blank(std::string_view line) { return line.find_first_not_of(" \t\r") == std::string_view::npos; }
 
 }  // namespace
 
-void read_examples(const std::string& path, const std::optional<ChatTemplate>& chat,
+void read_examples(const std::string& path, const std::optional<ChatTemplate>& chat, Learned which,
                    const std::function<void(const ExampleText&)>& visit) {
-  const Reader reader(chat);
+  const Reader reader(chat, which);
   LineReader lines(path);
   for (std::string_view line; lines.next(line);) {
     if (lines.number() == 1) line.remove_prefix(mark_bytes_of(line));

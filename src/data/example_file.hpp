@@ -19,8 +19,10 @@ struct ExampleText {
   std::int64_t line = 0;
 };
 
+enum class Learned { answers, all };  // of chats: what the assistant writes, or the whole text
+
 // Error(input) with file and line.
-void read_examples(const std::string& path, const std::optional<ChatTemplate>& chat,
+void read_examples(const std::string& path, const std::optional<ChatTemplate>& chat, Learned which,
                    const std::function<void(const ExampleText&)>& visit);
 
 }  // namespace hone

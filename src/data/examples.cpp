@@ -88,17 +88,19 @@ void Examples::Impl::read_file() {
   auto all = std::make_shared<Tokens>(token_bytes_for(tokenizer.vocab_size()));
   auto marks = std::make_shared<std::vector<bool>>();
   auto begins = std::make_shared<std::vector<Place>>();
-  read_examples(path, options.chat, [&](const ExampleText& text) {
-    const Example e = encoded(tokenizer, text, options);
-    // The first token follows nothing, so nothing learns it.
-    if (e.ids.size() < 2 || std::find(e.learned.begin() + 1, e.learned.end(), true) == e.learned.end())
-      throw Error(ErrorKind::input, {.what = "the loss would look at nothing in this example",
-                                     .where = line_of(path, text.line),
-                                     .hint = "it needs an assistant's turn, or a completion"});
-    begins->push_back({all->size(), text.line});
-    all->append(e.ids);
-    marks->insert(marks->end(), e.learned.begin(), e.learned.end());
-  });
+  read_examples(
+      path, options.chat, options.train_on_prompt ? Learned::all : Learned::answers,
+      [&](const ExampleText& text) {
+        const Example e = encoded(tokenizer, text, options);
+        // The first token follows nothing, so nothing learns it.
+        if (e.ids.size() < 2 || std::find(e.learned.begin() + 1, e.learned.end(), true) == e.learned.end())
+          throw Error(ErrorKind::input, {.what = "the loss would look at nothing in this example",
+                                         .where = line_of(path, text.line),
+                                         .hint = "it needs an assistant's turn, or a completion"});
+        begins->push_back({all->size(), text.line});
+        all->append(e.ids);
+        marks->insert(marks->end(), e.learned.begin(), e.learned.end());
+      });
   if (begins->size() < 2)
     throw Error(ErrorKind::input, {.what = "too few examples",
                                    .where = path,

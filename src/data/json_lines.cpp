@@ -103,8 +103,11 @@ std::string json_line_text(std::string_view line, const std::string& field, cons
   if (!reader.text)
     refuse(
         member + " is missing",
-        "hone data build --field NAME makes token shards of another member; pairs, of a source and a target, "
-        "are for a model that reads a source: --model transformer-tiny");
+        field == "prompt"
+            ? ""
+            : "hone data build --field NAME makes token shards of another member; chats have \"messages\", "
+              "prompts \"prompt\" and \"completion\"; pairs, of a source and a target, are for a model that "
+              "reads a source: --model transformer-tiny");
   return std::move(*reader.text);
 }
 

@@ -159,6 +159,9 @@ const LinearModule& module_named(const std::vector<LinearModule>& all, const std
   for (const std::string& known : {name, trunk + name})  // trained on the model without its head
     if (const auto found = std::ranges::find(all, known, &LinearModule::name); found != all.end())
       return *found;
+  if (name == "lm_head")
+    refuse(where, "an adapter of the head does not go with a model whose head is its table of tokens",
+           "a model with a head of its own, or an adapter without lm_head", name);
   std::vector<std::string> names;
   for (const LinearModule& m : all) names.push_back(m.name);
   refuse(where, "the adapter is of another model: this one has no such module",

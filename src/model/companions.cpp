@@ -1,5 +1,6 @@
 #include "model/companions.hpp"
 
+#include <algorithm>
 #include <filesystem>
 #include <functional>
 #include <nlohmann/json.hpp>
@@ -84,6 +85,14 @@ void copy_chat_files(const std::string& from, const std::string& to) {
   copy_templates(from, to);
   if (is_adapter(to))  // which has no config.json, where the base may have its ends
     write_new(to + "/generation_config.json", [&] { return generation_config(end_token_ids(from)); });
+}
+
+std::int64_t companions_bytes(const std::string& from) {
+  if (!is_gguf(from)) return 0;
+  const GgufFile file(from);
+  std::uint64_t metadata = file.size();
+  for (const GgufTensor& tensor : file.tensors()) metadata = std::min(metadata, tensor.offset);
+  return 3 * static_cast<std::int64_t>(metadata);  // an index is a view of 16 bytes for each word of some 8
 }
 
 void require_readable_tokenizer(const std::string& from) {

@@ -23,6 +23,12 @@ class Kind {
 
   Rope plain() const { return {.frequencies = by_theta(), .long_frequencies = {}}; }
 
+  // Of which nothing is seen up to max_position_embeddings; that its factor is said is asked all the same.
+  Rope dynamic() const {
+    factor();
+    return plain();
+  }
+
   // Chen et al., 2023, "Extending context window of large language models via positional interpolation"
   Rope linear() const {
     Rope rope = plain();
@@ -50,6 +56,7 @@ class Kind {
   // Peng et al., 2023, "YaRN: Efficient context window extension of large language models"
   Rope yarn() const {
     const std::int64_t original = original_positions();
+    if (!p_.contains("factor")) refuse("factor", "a number, or null: positions over original ones");
     const double by = p_.value("factor", Json()).is_null()
                           ? static_cast<double>(c_.positions) / static_cast<double>(original)
                           : factor();
@@ -156,9 +163,9 @@ struct NamedKind {
 };
 // "dynamic" stretches as a sequence grows beyond max_position_embeddings, which is hone's limit: up to there
 // it is plain.
-constexpr NamedKind kinds[] = {{"default", &Kind::plain}, {"linear", &Kind::linear},
-                               {"dynamic", &Kind::plain}, {"yarn", &Kind::yarn},
-                               {"llama3", &Kind::llama3}, {"longrope", &Kind::longrope}};
+constexpr NamedKind kinds[] = {{"default", &Kind::plain},   {"linear", &Kind::linear},
+                               {"dynamic", &Kind::dynamic}, {"yarn", &Kind::yarn},
+                               {"llama3", &Kind::llama3},   {"longrope", &Kind::longrope}};
 
 }  // namespace
 

@@ -121,11 +121,18 @@ void check_out(const TrainingRun& run, const Tokenizer& tokenizer) {
   if (run.distill) RunFolder(run.out).require_own(run.distill->teacher, tokenizer);
 }
 
+// Is it the tokenizer of the model that the run begins with?
+bool is_of_base(const Tokenizer& tokenizer, const TrainingRun& run) {
+  const auto own = readable_tokenizer(base_of(run));
+  return own && *own == tokenizer;
+}
+
 class Run {
  public:
   Run(const TrainingRun& options, const TrainingData& data, SampleSet samples, const TrainPlan& plan)
       : options_(options),
         tokenizer_(data.tokenizer),
+        has_base_tokenizer_(is_of_base(tokenizer_, options)),
         samples_(std::move(samples)),
         folder_(options.out),
         trainer_(plan),
@@ -309,12 +316,12 @@ class Run {
   // Of the model that the run began with, which may have got another tokenizer.
   void copy_companions() const {
     const std::string base = base_of(options_);
-    const auto own = readable_tokenizer(base);
-    own&&* own == tokenizer_ ? copy_tokenizer(base, options_.out) : copy_chat_files(base, options_.out);
+    has_base_tokenizer_ ? copy_tokenizer(base, options_.out) : copy_chat_files(base, options_.out);
   }
 
   const TrainingRun& options_;
   Tokenizer tokenizer_;
+  bool has_base_tokenizer_;  // found out before the arena is taken: a second vocabulary may be 25 MiB
   SampleSet samples_;
   RunFolder folder_;
   Trainer trainer_;
@@ -348,7 +355,7 @@ TrainPlan plan_for(const TrainingRun& run, const TrainingData& data, const std::
   const Lengths lengths = data.lengths(model.context());
   TrainPlanOptions options = plan_options(run, lengths);
   if (data.buckets) options.buckets = data.buckets(lengths);
-  options.text_bytes = data.memory_bytes;
+  options.text_bytes = data.memory_bytes + companions_bytes(base_of(run));
   options.reading_bytes = data.reading_bytes;
   options.hits = data.counts_hits;
   if (teacher) add_teacher(options, run, *teacher);

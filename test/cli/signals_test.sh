@@ -95,4 +95,14 @@ finish
 [ $code = 3 ] || fail "a mapped file cut short: exit $code: $(cat err.log)"
 grep -q "^hone: .*coded/model.safetensors: .*cut short while in use" err.log || fail "cut short: $(cat err.log)"
 grep -q '"event":"error","exit_code":3' out.log || fail "cut short: $(cat out.log)"
+# answers to many prompts, of which some are out
+for i in $(seq 3000); do echo "line $i"; done >many.txt
+"$hone" generate whole --prompts many.txt -n 40 --threads 1 >out.log 2>err.log &
+run=$!
+until [ -s out.log ]; do kill -0 $run 2>/dev/null || fail "no answer: $(cat err.log)"; done
+kill -INT $run
+finish
+[ $code = 1 ] || fail "generate, stopped: exit $code: $(cat err.log)"
+grep -q "^hone: stopped after some of the answers" err.log || fail "generate, stopped: $(cat err.log)"
+[ "$(wc -l <out.log)" -lt 3000 ] || fail "generate went on"
 echo "every signal was heeded"

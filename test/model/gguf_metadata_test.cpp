@@ -74,7 +74,7 @@ TEST(GgufMetadata, WhatNoKeySaysOfTheRotationIsRefused) {
   for (const Json& changes :
        {rope({{"beta_slow", 0.1}}), rope({{"truncate", false}, {"original_max_position_embeddings", 48}})})
     expect_in("beta_fast 32, beta_slow 1 and truncate true", refused(folder, "llama_yarn", changes));
-  expect_in("rope_type", refused(folder, "llama_yarn", rope({{"rope_type", "dynamic"}})));
+  expect_in("rope_type", refused(folder, "llama_yarn", rope({{"rope_type", "dynamic"}, {"factor", 2.0}})));
   const Json scaled{{"rope_type", "linear"}, {"factor", 2.0}, {"rope_theta", 1e4}};
   expect_in("sliding_attention.rope_type",
             refused(folder, "gemma3_text", {{"rope_parameters", {{"sliding_attention", scaled}}}}));
