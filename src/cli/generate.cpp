@@ -150,6 +150,7 @@ void run_side_by_side(const Options& o, const Tokenizer& tokenizer, const std::v
     ready[i] = answer;
     for (; next < ready.size() && ready[next]; ++next) {
       const Answer& a = *ready[next];
+      if (a.finish == Finish::stopped && a.tokens.empty()) continue;  // not begun
       print_answer(o, texts[next], a.text, std::ssize(a.tokens), a.finish);
     }
   });

@@ -70,7 +70,8 @@ TEST(Examples, ATemplateThatRewritesEarlierTurnsNeedsMarks) {
       << message;
   EXPECT_NE(message.find("{% generation %}"), std::string::npos);
   EXPECT_EQ(marked(file.examples({.train_on_prompt = true}, rewrites).show(0, 1)[0]),
-            "[<system>S</s><user>hi</s><assistant>yes</s><user>so</s><assistant>thought é!</s>]");
+            "<[system>S</s><user>hi</s><assistant>yes</s><user>so</s><assistant>thought é!</s>]")
+      << "all but the first token, which follows nothing";
   // What it writes behind the last turn only is no other turn.
   const std::string ends =
       "{%- for m in messages %}<{{ m.role }}>{{ m.content }}<e>{% endfor %}{% if add_generation_prompt "
