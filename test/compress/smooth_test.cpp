@@ -8,6 +8,7 @@
 #include "compress/calibrate.hpp"
 #include "compress/input_makers.hpp"
 #include "compress/weight_values.hpp"
+#include "difference.hpp"
 #include "hone/error.hpp"
 #include "hone/eval.hpp"
 #include "hone/quantize.hpp"
@@ -32,15 +33,6 @@ std::vector<float> logits(const Model& model) {
   const std::int64_t seq = 40;
   const Ids ids = text().ids(0, seq);
   return logits_of(model, {1, seq, ids, Ids(ids.size(), -100)}, 1, best_isa());
-}
-
-double difference(const std::vector<float>& a, const std::vector<float>& b) {
-  double most = 0, largest = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    most = std::max(most, std::abs(static_cast<double>(a[i]) - static_cast<double>(b[i])));
-    largest = std::max(largest, std::abs(static_cast<double>(b[i])));
-  }
-  return most / largest;
 }
 
 // Channel by channel, what the products read that something in front could be divided for.

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "difference.hpp"
 #include "file/gguf_writer.hpp"
 #include "hone/generate.hpp"
 #include "hone/model.hpp"
@@ -28,15 +29,6 @@ inline std::vector<float> logits(const Model& model, const GenerateOptions& opti
   generator.append(ids);
   const auto found = generator.logits();
   return {found.begin(), found.end()};
-}
-
-inline double difference(const std::vector<float>& a, const std::vector<float>& b) {
-  double most = 0, largest = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    most = std::max(most, std::abs(static_cast<double>(a[i]) - static_cast<double>(b[i])));
-    largest = std::max(largest, std::abs(static_cast<double>(b[i])));
-  }
-  return most / largest;
 }
 
 // The same file without, or with another, of its keys and tensors.

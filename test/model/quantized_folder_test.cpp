@@ -5,6 +5,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "difference.hpp"
 #include "file/mapped.hpp"
 #include "hone/convert.hpp"
 #include "hone/eval.hpp"
@@ -25,15 +26,6 @@ std::vector<float> logits(const Model& model, std::int64_t tokens, Precision pre
   generator.append(ids);
   const auto found = generator.logits();
   return {found.begin(), found.end()};
-}
-
-double difference(const std::vector<float>& a, const std::vector<float>& b) {
-  double most = 0, largest = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    most = std::max(most, std::abs(static_cast<double>(a[i]) - static_cast<double>(b[i])));
-    largest = std::max(largest, std::abs(static_cast<double>(b[i])));
-  }
-  return most / largest;
 }
 
 const std::string head = "lm_head.weight";

@@ -6,47 +6,16 @@
 #include <cmath>
 #include <cstring>
 
-#include "base/random.hpp"
-#include "hone/generate.hpp"
+#include "difference.hpp"
 #include "kernel/cache_codes.hpp"
 #include "machine/isa.hpp"
+#include "run/generated_logits.hpp"
 #include "temporary_folder.hpp"
 
 namespace hone {
 namespace {
 
-using Ids = std::vector<std::int32_t>;
 using Bytes = std::vector<std::byte>;
-
-Model golden(const std::string& family = "gpt2") { return open(HONE_TEST_DATA "/models/" + family); }
-
-Ids some_ids(std::int64_t count, std::int64_t vocab_size, std::uint64_t seed = 0) {
-  Stream stream(stream_key("int8 cache", seed));
-  Ids ids(static_cast<std::size_t>(count));
-  for (auto& id : ids) id = static_cast<std::int32_t>(stream.below(static_cast<std::uint64_t>(vocab_size)));
-  return ids;
-}
-
-std::vector<float> logits_behind(const Model& model, const GenerateOptions& options, const Ids& ids,
-                                 std::size_t at_a_time) {
-  Generator generator(GeneratePlan(model, options));
-  for (std::span<const std::int32_t> rest(ids); !rest.empty();) {
-    const std::size_t count = std::min(at_a_time, rest.size());
-    generator.append(rest.first(count));
-    rest = rest.subspan(count);
-  }
-  return {generator.logits().begin(), generator.logits().end()};
-}
-
-// As a share of the largest.
-double difference(const std::vector<float>& a, const std::vector<float>& b) {
-  double most = 0, largest = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    most = std::max(most, std::abs(static_cast<double>(a[i]) - static_cast<double>(b[i])));
-    largest = std::max(largest, std::abs(static_cast<double>(b[i])));
-  }
-  return most / largest;
-}
 
 std::int64_t cache_bytes(const GeneratePlan& plan) {
   for (const auto& [part, bytes] : plan.forecast().breakdown)
@@ -59,7 +28,7 @@ class Int8Cache : public testing::TestWithParam<const char*> {};
 // A code is off by half a step of 1/127 of its head's largest at most. Codes that are read in chunks and one
 // by one are the same, so these differ by rounding only.
 TEST_P(Int8Cache, IsNearTheOtherOneAndChunksAgree) {
-  const Model model = golden(GetParam());
+  const Model model = golden_model(GetParam());
   const Ids ids = some_ids(40, model.vocab_size());
   for (const Precision precision : {Precision::f32, Precision::bf16, Precision::fp16}) {
     const GenerateOptions plain{.context = 40, .precision = precision, .threads = 1};
@@ -83,12 +52,13 @@ TEST(Int8CacheBits, FollowFromNeitherThreadsNorVectorInstructionSets) {
   for (const std::size_t at_a_time : {1, 90}) {
     const GenerateOptions one{.context = 90, .threads = 1, .isa = "avx2", .cache = CacheType::int8};
     if (!cpu_has(Isa::avx2)) GTEST_SKIP();
-    const auto expected = logits_behind(golden(), one, ids, at_a_time);
+    const auto expected = logits_behind(golden_model(), one, ids, at_a_time);
     for (const Isa isa : {Isa::avx2, Isa::avx512, Isa::avx512_bf16}) {
       if (!cpu_has(isa)) continue;
       GenerateOptions other = one;
       other.threads = 2, other.isa = name(isa);
-      EXPECT_EQ(logits_behind(golden(), other, ids, at_a_time), expected) << name(isa) << " " << at_a_time;
+      EXPECT_EQ(logits_behind(golden_model(), other, ids, at_a_time), expected)
+          << name(isa) << " " << at_a_time;
     }
   }
 }
@@ -100,9 +70,9 @@ TEST(Int8CacheBits, AreAloneWhatTheyAreTogether) {
   const SamplingOptions sampling{.seed = 3, .max_tokens = 20};
   for (const Precision precision : {Precision::f32, Precision::bf16}) {
     GenerateOptions options{.context = 100, .precision = precision, .threads = 2, .cache = CacheType::int8};
-    Generator alone(GeneratePlan(golden(), options));
+    Generator alone(GeneratePlan(golden_model(), options));
     options.sequences = 3;
-    Generator together(GeneratePlan(golden(), options));
+    Generator together(GeneratePlan(golden_model(), options));
     const auto found = together.generate_all(prompts, sampling);
     for (std::size_t i = 0; i < prompts.size(); ++i) {
       Ids tokens;
@@ -122,7 +92,7 @@ TEST(Int8CacheBits, AreAloneWhatTheyAreTogether) {
 TEST(Int8CacheBeams, HaveTheProbabilitiesOfTheirTokens) {
   const Ids prompt = some_ids(62, 512, 4);
   const GenerateOptions options{.context = 100, .threads = 1, .beams = 4, .cache = CacheType::int8};
-  Generator beams(GeneratePlan(golden(), options)), one(GeneratePlan(golden(), options));
+  Generator beams(GeneratePlan(golden_model(), options)), one(GeneratePlan(golden_model(), options));
   one.append(prompt);
   std::size_t tokens = 0;
   for (const Piece& piece : beams.generate(prompt, {.max_tokens = 12})) {
@@ -139,9 +109,9 @@ TEST(Int8CacheBeams, HaveTheProbabilitiesOfTheirTokens) {
 
 TEST(Int8CacheForecast, HasItsBytes) {
   GenerateOptions o{.context = 128};
-  const std::int64_t same = cache_bytes(GeneratePlan(golden(), o));
+  const std::int64_t same = cache_bytes(GeneratePlan(golden_model(), o));
   o.cache = CacheType::int8;
-  const GeneratePlan plan(golden(), o);
+  const GeneratePlan plan(golden_model(), o);
   EXPECT_EQ(same, 2 * 2 * 128 * 4 * (16 * 4));               // layers, keys and values, positions, heads
   EXPECT_EQ(cache_bytes(plan), 2 * 2 * 128 * 4 * (16 + 4));  // codes and a factor
   EXPECT_NE(plan.print().find("cache_append_codes"), std::string::npos);
@@ -154,8 +124,8 @@ TEST(Int8CachePrompt, IsKeptAndNotTakenForAnother) {
   GenerateOptions coded = plain;
   coded.cache = CacheType::int8;
   const Ids prompt = some_ids(83, 512);
-  Generator first(GeneratePlan(golden(), coded)), second(GeneratePlan(golden(), coded)),
-      other(GeneratePlan(golden(), plain));
+  Generator first(GeneratePlan(golden_model(), coded)), second(GeneratePlan(golden_model(), coded)),
+      other(GeneratePlan(golden_model(), plain));
   first.append(prompt);
   first.save_cache(file);
   EXPECT_EQ(other.load_cache(file).refused, "it is of another precision: f32 with an int8 cache, not f32");

@@ -5,50 +5,19 @@
 #include <algorithm>
 #include <cmath>
 
-#include "base/random.hpp"
+#include "difference.hpp"
 #include "hone/eval.hpp"
-#include "hone/generate.hpp"
 #include "hone/quantize.hpp"
 #include "machine/isa.hpp"
+#include "run/generated_logits.hpp"
 
 namespace hone {
 namespace {
 
-using Ids = std::vector<std::int32_t>;
-
-Model golden(const std::string& family = "gpt2") { return open(HONE_TEST_DATA "/models/" + family); }
-
-Ids some_ids(std::int64_t count, std::int64_t vocab_size, std::uint64_t seed = 0) {
-  Stream stream(stream_key("int8 products", seed));
-  Ids ids(static_cast<std::size_t>(count));
-  for (auto& id : ids) id = static_cast<std::int32_t>(stream.below(static_cast<std::uint64_t>(vocab_size)));
-  return ids;
-}
-
-std::vector<float> logits_behind(const Model& model, const GenerateOptions& options, const Ids& ids,
-                                 std::size_t at_a_time) {
-  Generator generator(GeneratePlan(model, options));
-  for (std::span<const std::int32_t> rest(ids); !rest.empty();) {
-    const std::size_t count = std::min(at_a_time, rest.size());
-    generator.append(rest.first(count));
-    rest = rest.subspan(count);
-  }
-  return {generator.logits().begin(), generator.logits().end()};
-}
-
-double difference(const std::vector<float>& a, const std::vector<float>& b) {
-  double most = 0, largest = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    most = std::max(most, std::abs(static_cast<double>(a[i]) - static_cast<double>(b[i])));
-    largest = std::max(largest, std::abs(static_cast<double>(b[i])));
-  }
-  return most / largest;
-}
-
 class Int8Products : public testing::TestWithParam<const char*> {};
 
 TEST_P(Int8Products, AreNearThoseInF32) {
-  const Model model = golden(GetParam());
+  const Model model = golden_model(GetParam());
   const Ids ids = some_ids(40, model.vocab_size());
   GenerateOptions options{.context = 40, .threads = 1};
   const auto whole = logits_behind(model, options, ids, 1);
@@ -70,11 +39,12 @@ TEST(Int8Bits, FollowFromNeitherThreadsNorVectorInstructionSets) {
   const Ids ids = some_ids(90, 512);
   for (const std::size_t at_a_time : {1, 90}) {
     GenerateOptions one{.context = 90, .threads = 1, .isa = "avx2", .int8 = true, .cache = CacheType::int8};
-    const auto expected = logits_behind(golden(), one, ids, at_a_time);
+    const auto expected = logits_behind(golden_model(), one, ids, at_a_time);
     for (const Isa isa : {Isa::avx2, Isa::avx512, Isa::avx512_bf16}) {
       if (!cpu_has(isa)) continue;
       one.threads = 2, one.isa = name(isa);
-      EXPECT_EQ(logits_behind(golden(), one, ids, at_a_time), expected) << name(isa) << " " << at_a_time;
+      EXPECT_EQ(logits_behind(golden_model(), one, ids, at_a_time), expected)
+          << name(isa) << " " << at_a_time;
     }
   }
 }
@@ -83,9 +53,9 @@ TEST(Int8Bits, AreAloneWhatTheyAreTogether) {
   std::vector<Ids> prompts;
   for (const std::int64_t length : {5, 70, 1, 33}) prompts.push_back(some_ids(length, 512, prompts.size()));
   GenerateOptions options{.context = 100, .threads = 2, .int8 = true};
-  Generator alone(GeneratePlan(golden(), options));
+  Generator alone(GeneratePlan(golden_model(), options));
   options.sequences = 3;
-  Generator together(GeneratePlan(golden(), options));
+  Generator together(GeneratePlan(golden_model(), options));
   const SamplingOptions greedy{.temperature = 0, .max_tokens = 12};
   const auto found = together.generate_all(prompts, greedy);
   for (std::size_t i = 0; i < prompts.size(); ++i) {
