@@ -36,7 +36,7 @@ inline std::string changed(const TemporaryFolder& folder, const std::string& fro
                            const std::function<bool(GgufWriter&, const std::string&)>& key,
                            const std::function<std::string(const GgufTensor&)>& name) {
   const GgufFile file(from);
-  const std::string to = folder.file("changed.gguf");
+  std::string to = folder.file("changed.gguf");
   GgufWriter out(to);
   for (const auto& [k, entry] : file.metadata())
     if (!key(out, k)) out.key(k, entry);
@@ -53,7 +53,7 @@ template <class Value>
 std::string with_key(const TemporaryFolder& folder, const std::string& from, const std::string& key,
                      const Value& value) {
   const GgufFile file(from);
-  const std::string to = folder.file("changed.gguf");
+  std::string to = folder.file("changed.gguf");
   GgufWriter out(to);
   for (const auto& [k, entry] : file.metadata())
     if (k != key) out.key(k, entry);

@@ -14,7 +14,7 @@ using Json = nlohmann::json;
 
 // One of the folders with numbers of reference, whose config says something else.
 std::string with_config(const TemporaryFolder& folder, const std::string& name, const Json& changes) {
-  const std::string to = folder.file("model");
+  std::string to = folder.file("model");
   std::filesystem::remove_all(to);
   std::filesystem::copy(golden(name), to);
   Json config = Json::parse(read_whole(to + "/config.json"));
@@ -38,7 +38,7 @@ void expect_same_numbers(const TemporaryFolder& folder, const std::string& name,
 
 std::string refused(const TemporaryFolder& folder, const std::string& name, const Json& changes) {
   const std::string from = with_config(folder, name, changes), file = folder.file("refused.gguf");
-  const std::string message = error_of(ErrorKind::input, [&] { convert(from, file, {.type = "f32"}); });
+  std::string message = error_of(ErrorKind::input, [&] { convert(from, file, {.type = "f32"}); });
   EXPECT_FALSE(is_file(file)) << changes;
   std::filesystem::remove(file);
   return message;
