@@ -97,9 +97,10 @@ grep -q "^hone: .*coded/model.safetensors: .*cut short while in use" err.log || 
 grep -q '"event":"error","exit_code":3' out.log || fail "cut short: $(cat out.log)"
 # answers to many prompts, of which some are out
 for i in $(seq 3000); do echo "line $i"; done >many.txt
+rm -f out.log err.log  # those of the run before are not waited for
 "$hone" generate whole --prompts many.txt -n 40 --threads 1 >out.log 2>err.log &
 run=$!
-until [ -s out.log ]; do kill -0 $run 2>/dev/null || fail "no answer: $(cat err.log)"; done
+until [ -s out.log ] 2>/dev/null; do kill -0 $run 2>/dev/null || fail "no answer: $(cat err.log)"; done
 kill -INT $run
 finish
 [ $code = 1 ] || fail "generate, stopped: exit $code: $(cat err.log)"
