@@ -90,6 +90,7 @@ run=$!
 until grep -qs model.safetensors /proc/$run/maps; do
   kill -0 $run 2>/dev/null || fail "the evaluation ended: $(cat err.log)"
 done
+sleep 0.2  # opened, and at work
 truncate -s 4096 coded/model.safetensors
 finish
 [ $code = 3 ] || fail "a mapped file cut short: exit $code: $(cat err.log)"
