@@ -88,13 +88,12 @@ class Merging {
 // The config says which type its weights are in, by the key's new name or the old one.
 std::string config_for(const Model& model, const std::optional<DType>& type) {
   if (!type) return model.config_json();
-  const DType wanted = *type;
   constexpr std::pair<DType, const char*> names[] = {
       {DType::f32, "float32"}, {DType::bf16, "bfloat16"}, {DType::f16, "float16"}};
   auto config = nlohmann::json::parse(model.config_json());
   for (const auto& [dtype, name] : names)
     for (const char* key : {"dtype", "torch_dtype"})
-      if (dtype == wanted && config.contains(key)) config[key] = name;
+      if (dtype == *type && config.contains(key)) config[key] = name;
   return config.dump(2) + "\n";
 }
 

@@ -1,6 +1,7 @@
 #include "hone/model.hpp"
 
 #include <fmt/format.h>
+
 #include <algorithm>
 #include <cassert>
 #include <nlohmann/json.hpp>

@@ -34,18 +34,27 @@ std::byte* cache_row(const Operand& cache, const Operand& table, std::int64_t b,
   return cache.as<std::byte>() + ((number * block + position % block) * width) * size_bytes(cache.type.dtype);
 }
 
-void run_append(const Call& c) {
+// append(row, to): writes the row of keys at `row` to its position in the cache.
+template <class Append>
+void append_rows(const Call& c, const Append& append) {
   using In = CacheAppendInputs;
   const Operand &x = c.in[In::rows], &table = c.in[In::table];
   const std::int64_t T = x.type.shape[1];
-  const auto bytes = x.type.shape.last() * size_bytes(x.type.dtype);
   c.pool->run(x.type.shape[0] * T, [&](std::int64_t row, int) {
     const std::int64_t b = row / T, position = c.in[In::lengths].as<std::int32_t>()[b] + row % T;
     if (position / c.in[In::cache].type.shape[1] >= table.type.shape[1]) return;  // padding past the capacity
-    std::memcpy(cache_row(c.out[0], table, b, position),
-                x.as<std::byte>() + row * x.row_stride() * size_bytes(x.type.dtype),
-                static_cast<std::size_t>(bytes));
+    append(row, cache_row(c.out[0], table, b, position));
   });
+}
+
+const std::byte* row_of(const Operand& x, std::int64_t row) {
+  return x.as<std::byte>() + row * x.row_stride() * size_bytes(x.type.dtype);
+}
+
+void run_append(const Call& c) {
+  const Operand& x = c.in[CacheAppendInputs::rows];
+  const auto bytes = static_cast<std::size_t>(x.type.shape.last() * size_bytes(x.type.dtype));
+  append_rows(c, [&](std::int64_t row, std::byte* to) { std::memcpy(to, row_of(x, row), bytes); });
 }
 
 std::vector<OutputSpec> infer_append_codes(const InferInput& i) {
@@ -61,25 +70,11 @@ std::vector<OutputSpec> infer_append_codes(const InferInput& i) {
   return {{cache, In::cache}};
 }
 
-// code(row, b, position, to): writes the row of keys at `row`, which has `position`.
-template <class Code>
-void append_codes(const Call& c, const Code& code) {
-  using In = CacheAppendInputs;
-  const Operand &x = c.in[In::rows], &table = c.in[In::table];
-  const std::int64_t T = x.type.shape[1];
-  c.pool->run(x.type.shape[0] * T, [&](std::int64_t row, int) {
-    const std::int64_t b = row / T, position = c.in[In::lengths].as<std::int32_t>()[b] + row % T;
-    if (position / c.in[In::cache].type.shape[1] >= table.type.shape[1]) return;  // padding past the capacity
-    code(row, cache_row(c.out[0], table, b, position));
-  });
-}
-
 void run_append_codes(const Call& c) {
   const Operand& x = c.in[CacheAppendInputs::rows];
   const std::int64_t heads = c.attributes.as<CacheCodesAttributes>().kv_heads;
-  append_codes(c, [&](std::int64_t row, std::byte* to) {
-    const auto* from = x.as<std::byte>() + row * x.row_stride() * size_bytes(x.type.dtype);
-    kernel::code_heads({from, element(x.type.dtype)}, heads, x.type.shape.last() / heads, to);
+  append_rows(c, [&](std::int64_t row, std::byte* to) {
+    kernel::code_heads({row_of(x, row), element(x.type.dtype)}, heads, x.type.shape.last() / heads, to);
   });
 }
 
@@ -87,7 +82,7 @@ void reference_append_codes(const Call& c) {
   const Operand& x = c.in[CacheAppendInputs::rows];
   const std::int64_t heads = c.attributes.as<CacheCodesAttributes>().kv_heads,
                      D = x.type.shape.last() / heads;
-  append_codes(c, [&](std::int64_t row, std::byte* to) {
+  append_rows(c, [&](std::int64_t row, std::byte* to) {
     for (std::int64_t h = 0; h < heads; ++h, to += kernel::coded_head_bytes(D)) {
       const auto at = [&](std::int64_t d) { return static_cast<float>(get(x, row * heads * D + h * D + d)); };
       float most = 0;

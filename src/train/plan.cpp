@@ -186,10 +186,6 @@ std::int64_t batch_bytes(const TrainPlan::Impl& plan) {
   return bytes * plan.options.batch / micro.sequences;
 }
 
-}  // namespace
-
-namespace {
-
 // A save reads a base that lies beside corrections weight by weight.
 std::int64_t largest_copied_bytes(const Model& model) {
   std::int64_t largest = 0;

@@ -7,6 +7,7 @@
 
 #include "compress/factors.hpp"
 #include "compress/linear_algebra.hpp"
+#include "compress/refused_ranks.hpp"
 #include "hone/compare.hpp"
 #include "hone/compress.hpp"
 #include "hone/convert.hpp"
@@ -213,19 +214,11 @@ TEST(Corrections, RefuseWhatIsNone) {
 }
 
 TEST(Corrections, RefuseRanksThatAreNone) {
-  const TemporaryFolder folder;
-  prune(trained(), {.correction = {.rank = 4}}).model.save(folder.file("low"));
-  auto config = nlohmann::json::parse(read_whole(folder.file("low/config.json")));
-  const auto refused = [&](const std::string& ranks, const std::string& words) {
-    config["corrections"] = nlohmann::json::parse(ranks);
-    folder.write("low/config.json", config.dump());
-    const std::string message = error_of(ErrorKind::input, [&] { open(folder.file("low")); });
-    EXPECT_NE(message.find(words), std::string::npos) << message;
-  };
-  refused("3", "corrections");
-  refused(R"({"model.layers.0.mlp.up_proj": "x"})", "no whole number");
-  refused(R"({"model.layers.0.self_attn.k_proj": 65})", "1 to 64");
-  refused(R"({"model.layers.9.mlp.up_proj": 4})", "no product of the model");
+  RanksOfAConfig ranks(prune(trained(), {.correction = {.rank = 4}}).model, "corrections");
+  ranks.expect_refused("3", "corrections");
+  ranks.expect_refused(R"({"model.layers.0.mlp.up_proj": "x"})", "no whole number");
+  ranks.expect_refused(R"({"model.layers.0.self_attn.k_proj": 65})", "1 to 64");
+  ranks.expect_refused(R"({"model.layers.9.mlp.up_proj": 4})", "no product of the model");
 }
 
 }  // namespace

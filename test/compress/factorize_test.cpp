@@ -6,6 +6,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "compress/refused_ranks.hpp"
 #include "hone/convert.hpp"
 #include "hone/eval.hpp"
 #include "hone/train.hpp"
@@ -135,21 +136,13 @@ TEST(Factorize, RefusesWhatIsNone) {
 }
 
 TEST(Factorize, RefusesRanksThatAreNone) {
-  const TemporaryFolder folder;
-  factorize(TinyGpt2{.width = 48}.model(), {.keep = 0.6}).model.save(folder.file("low"));
-  auto config = nlohmann::json::parse(read_whole(folder.file("low/config.json")));
-  const auto refused = [&](const std::string& ranks, const std::string& words) {
-    config["low_rank"] = nlohmann::json::parse(ranks);
-    folder.write("low/config.json", config.dump());
-    const std::string message = error_of(ErrorKind::input, [&] { open(folder.file("low")); });
-    EXPECT_NE(message.find(words), std::string::npos) << message;
-  };
-  refused("3", "no object of ranks");
-  refused(R"({"transformer.h.0.mlp.c_fc": "x"})", "no whole number");
-  refused(R"({"transformer.h.0.mlp.c_fc": 0})", "1 to 48");
-  refused(R"({"transformer.h.0.mlp.c_fc": 49})", "1 to 48");
-  refused(R"({"transformer.h.9.mlp.c_fc": 4})", "no product of the model");
-  refused(R"({"transformer.h.0.mlp.c_fc": 4})", "transformer.h.0");
+  RanksOfAConfig ranks(factorize(TinyGpt2{.width = 48}.model(), {.keep = 0.6}).model, "low_rank");
+  ranks.expect_refused("3", "no object of ranks");
+  ranks.expect_refused(R"({"transformer.h.0.mlp.c_fc": "x"})", "no whole number");
+  ranks.expect_refused(R"({"transformer.h.0.mlp.c_fc": 0})", "1 to 48");
+  ranks.expect_refused(R"({"transformer.h.0.mlp.c_fc": 49})", "1 to 48");
+  ranks.expect_refused(R"({"transformer.h.9.mlp.c_fc": 4})", "no product of the model");
+  ranks.expect_refused(R"({"transformer.h.0.mlp.c_fc": 4})", "transformer.h.0");
 }
 
 }  // namespace
