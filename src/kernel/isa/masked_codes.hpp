@@ -31,8 +31,9 @@ class MaskedCodes {
 #if defined(__AVX512VBMI2__) && defined(__AVX512VNNI__)
     (void)v;
     const auto mask = load_as<std::uint64_t>(mask_at);
-    // From a register: vpexpandb of memory is microcode on Zen 4.
-    const __m512i packed = load_as<__m512i>(codes_);
+    // From a register, which g++ has to be told: vpexpandb of memory is microcode on Zen 4.
+    __m512i packed = load_as<__m512i>(codes_);
+    asm("" : "+v"(packed));
     codes_ += __builtin_popcountll(mask);
     return (B)_mm512_xor_si512(_mm512_maskz_expand_epi8(mask, packed), _mm512_set1_epi8(-128));
 #elif defined(__AVX2__)

@@ -24,8 +24,7 @@ HONE_INLINE void direct_panel(const MaskedProduct& p, const TileRows& x, const s
     at += 32;
     for (std::int64_t i = 0; i < p.group_units; ++i, ++u) {
       // A unit of half of the codes is 320 bytes.
-      __builtin_prefetch(at + 1024), __builtin_prefetch(at + 1088), __builtin_prefetch(at + 1152);
-      __builtin_prefetch(at + 1216), __builtin_prefetch(at + 1280);
+      for (int line = 0; line < 5; ++line) __builtin_prefetch(at + 4096 + 64 * line);
       MaskedCodes codes(at);
       add_unit<false, false, rows, parts_of_panel>(
           x, u, zero, [&]<int j>(int v) __attribute__((always_inline)) { return codes.template next<j>(v); },
