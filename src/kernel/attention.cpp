@@ -4,6 +4,7 @@
 #include <cassert>
 #include <cmath>
 
+#include "kernel/divide.hpp"
 #include "kernel/isa/attention_isa.hpp"
 
 namespace hone::kernel {
@@ -76,12 +77,16 @@ std::int64_t each_scratch(const AttentionGradient& g, Isa isa) {
   return attention_table_of(isa).backward_scratch[index(a.type)](a.T, a.S, a.D);
 }
 
+bool decodes(const CachedAttention& a) { return a.T <= decode_queries; }
+
 // The cache's capacity for a sequence is what its row of the table can hold.
+std::int64_t capacity(const CachedAttention& a) { return a.table_stride * a.block; }
+
 std::int64_t each_scratch(const CachedAttention& a, Isa isa) {
   const AttentionTable& t = attention_table_of(isa);
-  if (a.T <= decode_queries) return t.decode_scratch[index(a.type)](a.heads / a.kv_heads, a.T, a.D);
+  if (decodes(a)) return t.decode_scratch(a.heads / a.kv_heads, a.T, a.D);
   const auto& forward = a.coded ? t.forward_coded_scratch : t.forward_scratch;
-  return forward[index(a.type)](a.table_stride * a.block, a.D);
+  return forward[index(a.type)](capacity(a), a.D);
 }
 
 // Heads that one worker takes at a time: the next head's rows are fetched while one is computed, and its rows
@@ -145,12 +150,28 @@ AttentionRows cache_rows(const CachedAttention& a, const void* cache, std::int64
   return {data + kv_head * head + code_factor_bytes, a.kv_heads * head, table, a.block};
 }
 
-void decode(const CachedAttention& a, Isa isa, ThreadPool& pool, void* scratch) {
-  const std::int64_t each = each_scratch(a, isa), group = a.heads / a.kv_heads;
-  const AttentionTable& table = attention_table_of(isa);
-  const auto run_task = (a.coded ? table.decode_coded : table.decode)[index(a.type)];
-  pool.run(a.B * a.kv_heads, [&](std::int64_t task, int worker) {
-    const std::int64_t b = task / a.kv_heads, kv_head = task % a.kv_heads;
+// Few queries: a task is one key head's span of one sequence.
+struct Decoding {
+  const CachedAttention& a;
+  const std::int64_t group = a.heads / a.kv_heads, spans = divide_up(capacity(a), decode_span),
+                     sums = decode_sums(group * a.T, a.D);
+
+  std::int64_t sums_bytes() const {
+    return a.B * a.kv_heads * spans * sums * static_cast<std::int64_t>(sizeof(float));
+  }
+
+  // Spans that the sequence's queries see, from the first on.
+  std::int64_t first_span(std::int64_t b) const {
+    return a.sees.kind == Sees::Kind::window
+               ? std::max<std::int64_t>(0, a.lengths[b] + 1 - a.sees.positions) / decode_span
+               : 0;
+  }
+  std::int64_t seen_spans(std::int64_t b) const {
+    return divide_up(a.lengths[b] + a.T, decode_span) - first_span(b);
+  }
+
+  AttentionDecodeTask task(std::int64_t pair, std::int64_t span, float* all_sums) const {
+    const std::int64_t b = pair / a.kv_heads, kv_head = pair % a.kv_heads;
     AttentionDecodeTask t{};
     t.q = head_rows(a.q, a.type, b * a.T, kv_head * group * a.D);
     t.k = cache_rows(a, a.cache_k, b, kv_head);
@@ -161,11 +182,37 @@ void decode(const CachedAttention& a, Isa isa, ThreadPool& pool, void* scratch) 
     t.queries = a.T;
     t.offset = a.lengths[b];
     t.D = a.D;
+    t.first_key = (first_span(b) + span) * decode_span;
+    t.last_key = t.first_key + decode_span;
     t.sight = sight_of(a.sees, t.offset + t.queries);
     t.scale = a.scale;
-    t.scratch = worker_scratch(scratch, each, worker);
+    t.sums = all_sums + (pair * spans + span) * sums;
+    return t;
+  }
+};
+
+void decode(const CachedAttention& a, Isa isa, ThreadPool& pool, void* scratch) {
+  const AttentionTable& table = attention_table_of(isa);
+  const auto run_task = (a.coded ? table.decode_coded : table.decode)[index(a.type)];
+  const auto finish = table.decode_finish[index(a.type)];
+  const Decoding decoding{a};
+  const std::int64_t each = each_scratch(a, isa), pairs = a.B * a.kv_heads;
+  auto* sums = static_cast<float*>(scratch);
+  char* own = static_cast<char*>(scratch) + decoding.sums_bytes();
+  std::int64_t most = 1;
+  for (std::int64_t b = 0; b < a.B; ++b) most = std::max(most, decoding.seen_spans(b));
+  pool.run(pairs * most, [&](std::int64_t task, int worker) {
+    const std::int64_t pair = task / most, span = task % most, seen = decoding.seen_spans(pair / a.kv_heads);
+    if (span >= seen) return;
+    AttentionDecodeTask t = decoding.task(pair, span, sums);
+    t.scratch = worker_scratch(own, each, worker);
     run_task(t);
+    if (seen == 1) finish(t, 1);
   });
+  if (most == 1) return;
+  for (std::int64_t pair = 0; pair < pairs; ++pair)
+    if (const std::int64_t seen = decoding.seen_spans(pair / a.kv_heads); seen > 1)
+      finish(decoding.task(pair, 0, sums), seen);
 }
 
 }  // namespace
@@ -177,7 +224,7 @@ std::int64_t scratch_bytes(const AttentionGradient& g, Isa isa, int threads) {
   return each_scratch(g, isa) * threads;
 }
 std::int64_t scratch_bytes(const CachedAttention& a, Isa isa, int threads) {
-  return each_scratch(a, isa) * threads;
+  return each_scratch(a, isa) * threads + (decodes(a) ? Decoding{a}.sums_bytes() : 0);
 }
 
 void run(const Attention& a, Isa isa, ThreadPool& pool, void* scratch) {
@@ -218,7 +265,7 @@ void run(const CachedAttention& a, Isa isa, ThreadPool& pool, void* scratch) {
   check(a.heads, a.kv_heads, a.D);
   check(a.sees);
   assert(a.sees.looks_back());
-  if (a.T <= decode_queries) return decode(a, isa, pool, scratch);
+  if (decodes(a)) return decode(a, isa, pool, scratch);
   const std::int64_t each = each_scratch(a, isa), group = a.heads / a.kv_heads;
   const AttentionTable& table = attention_table_of(isa);
   const auto run_task = (a.coded ? table.forward_coded : table.forward)[index(a.type)];

@@ -111,6 +111,18 @@ TEST(CachedAttention, Windows) {
     }
 }
 
+// Few queries take keys by spans of 256, which windows begin in the middle of.
+TEST(CachedAttention, SpansOfKeys) {
+  for (const Element type : types)
+    for (const Sees sees : {Sees::causal(), Sees::window(200), Sees::window(257), Sees::prefix(70)}) {
+      Use u({.B = 3, .T = 520, .S = 520, .heads = 3, .kv_heads = 1, .D = 16, .type = type, .sees = sees});
+      const Reference want = reference(u);
+      check_cached(u, want, {1, {255, 256, 519}});
+      check_cached(u, want, {1, {511, 512, 300}, 7});
+      check_cached(u, want, {4, {254, 509, 516}, 64});
+    }
+}
+
 // The cache holds the prefix before the first query sees it.
 TEST(CachedAttention, Prefixes) {
   for (const Element type : types)

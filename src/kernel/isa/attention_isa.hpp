@@ -61,14 +61,21 @@ struct AttentionBackwardTask {
 };
 
 // Few queries against a cache of offset + queries keys: all query heads of one key head, `queries` rows of
-// each; query t stands at position offset + t. Heads lie D elements apart in q and o.
+// each; query t stands at position offset + t. Heads lie D elements apart in q and o. A task takes the keys
+// of one span, of those that are seen; what it gives, f32[decode_sums], stands beside that of the next span.
+constexpr std::int64_t decode_span = 256;
+constexpr std::int64_t decode_sums(std::int64_t rows, std::int64_t D) {
+  return rows * ((D + 15) / 16 * 16) + 2 * ((rows + 15) / 16 * 16);
+}
 struct AttentionDecodeTask {
   AttentionRows q, k, v;
   void* o;
   std::int64_t o_stride;
   std::int64_t group, queries, offset, D;
+  std::int64_t first_key, last_key;  // of the span, the last one not in it
   AttentionSight sight;
   float scale;
+  float* sums;
   void* scratch;
 };
 
@@ -78,8 +85,10 @@ struct AttentionTable {
   void (*forward[element_types])(const AttentionForwardTask* tasks, std::int64_t count);
   std::int64_t (*backward_scratch[element_types])(std::int64_t T, std::int64_t S, std::int64_t D);
   void (*backward[element_types])(const AttentionBackwardTask* tasks, std::int64_t count);
-  std::int64_t (*decode_scratch[element_types])(std::int64_t group, std::int64_t queries, std::int64_t D);
+  std::int64_t (*decode_scratch)(std::int64_t group, std::int64_t queries, std::int64_t D);
   void (*decode[element_types])(const AttentionDecodeTask&);
+  // The result, of the sums of so many spans from t.sums on.
+  void (*decode_finish[element_types])(const AttentionDecodeTask& t, std::int64_t spans);
   // The same of keys and values in codes; decoding takes the same scratch.
   std::int64_t (*forward_coded_scratch[element_types])(std::int64_t keys, std::int64_t D);
   void (*forward_coded[element_types])(const AttentionForwardTask* tasks, std::int64_t count);

@@ -106,6 +106,8 @@ struct UnitSum {
       const __m256i two = _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(x, w));
       sum = _mm256_add_epi32(sum, _mm256_madd_epi16(two, _mm256_set1_epi16(1)));
     }
+    // Sums are added to at once: g++ 12 makes all products of a unit first, and spills them.
+    asm("" : "+x"(sum));
   }
   HONE_INLINE E whole() const {
     if constexpr (!narrow) return (E)_mm256_cvtepi32_ps(sum);

@@ -250,10 +250,15 @@ HONE_INLINE float sum(const F (&part)[sum_parts]) {
 #endif
 }
 HONE_INLINE float max(F v) {
+#if defined(__AVX512F__)
+  return _mm512_reduce_max_ps((__m512)v);
+#else
   float x[lanes];
   store(x, v);
-  for (int i = 1; i < lanes; ++i) x[0] = x[0] < x[i] ? x[i] : x[0];
+  for (int half = lanes / 2; half > 0; half /= 2)
+    for (int i = 0; i < half; ++i) x[i] = x[i] < x[i + half] ? x[i + half] : x[i];
   return x[0];
+#endif
 }
 
 // e^(x - n ln 2) where n = round(x log2 e), so that |the exponent| <= ln2/2: Taylor to degree 6.
