@@ -9,6 +9,7 @@ of the text's last tenth, nats a character. Runs that are there already, in --wo
 import argparse
 import json
 import os
+import re
 import statistics
 import subprocess
 
@@ -17,16 +18,15 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 def run(args, name, command):
     """The last validation loss of a run, which is done where --work has no record of it."""
-    log = os.path.join(args.work, name + ".jsonl")
+    log = os.path.join(args.work, name + ".log")
+    shared = ["--data", args.data, "--tokenizer", "char", "--batch", "16", "--seq", "64", "--optimizer", "muon", "--lr", "6e-3",
+              "--adamw-lr", "2e-3", "--beta2", "0.98", "--schedule", "linear", "--warmup", "10", "--weight-decay", "0.05",
+              "--resume", "never"]
     if not os.path.exists(log):
-        shared = ["--data", args.data, "--tokenizer", "char", "--batch", "16", "--seq", "64", "--optimizer", "muon", "--lr", "2e-2",
-                  "--adamw-lr", "1e-2", "--beta2", "0.98", "--schedule", "linear", "--warmup", "10", "--weight-decay", "0.05",
-                  "--resume", "never", "--json"]
-        done = subprocess.run([args.hone, *command, *shared, *args.extra], stdout=subprocess.PIPE, text=True, check=True)
-        with open(log, "w") as f:
-            f.write(done.stdout)
-    losses = [json.loads(line)["val_loss"] for line in open(log) if '"val_loss"' in line]
-    return losses[-1]
+        with open(log + ".part", "w") as f:
+            subprocess.run([args.hone, *command, *shared, *args.extra], stdout=subprocess.DEVNULL, stderr=f, check=True)
+        os.rename(log + ".part", log)
+    return float(re.findall(r"validation loss ([0-9.]+)", open(log).read())[-1])
 
 
 def config(args, layers):

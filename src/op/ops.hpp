@@ -180,6 +180,43 @@ struct CodedLinearAttributes {
   }
 };
 extern const OpRecord coded_linear;
+// The components of a sparse weight [rows,columns] in blocks of a floating type -> u8[bytes], the same as
+// strips (kernel/block_product.hpp)
+struct PackStripsInputs {
+  enum : std::size_t { mask, values };
+};
+struct PackStripsAttributes {
+  DType weight = DType::f32;
+  std::int64_t block_rows = 16, rows = 0, columns = 0, kept = 0;
+  bool pairs = false;
+  template <class V>
+  void fields(V&& v) const {
+    v("weight", name(weight)), v("block_rows", block_rows), v("rows", rows), v("columns", columns);
+    v("kept", kept);
+    if (pairs) v("pairs", pairs);
+  }
+};
+extern const OpRecord pack_strips;
+// (x[..,K], strips[, bias f32[N]][, residual f32[..,N]]) -> as linear
+struct BlockLinearInputs {
+  enum : std::size_t { x, strips, bias, residual, codes = x, panels = strips };
+};
+struct BlockLinearAttributes {
+  Activation activation = Activation::none;
+  DType dtype = DType::f32;
+  std::int64_t block_rows = 16, columns = 0, kept = 0;  // columns: N, of the whole weight
+  RowRange rows{};                                      // as in LinearAttributes; the first begins a strip
+  bool pairs = false, few_rows = false;                 // the sum's shape (kernel/block_product.hpp)
+  template <class V>
+  void fields(V&& v) const {
+    v.operand("bias"), v.operand("residual"), v("activation", static_cast<std::int32_t>(activation));
+    v("dtype", name(dtype)), v("block_rows", block_rows), v("columns", columns), v("kept", kept);
+    if (pairs) v("pairs", pairs);
+    if (few_rows) v("few_rows", few_rows);
+    print_rows(rows, v);
+  }
+};
+extern const OpRecord block_linear;
 // The same with both in eight bits and a scale a row (kernel/int8_product.hpp):
 // (x[..,K]) -> codes u8[..,K], 128 is 0, scales f32[..,1]
 extern const OpRecord quantize_rows;

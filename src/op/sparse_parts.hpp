@@ -16,6 +16,7 @@ struct SparseIndex {
   std::int64_t block_rows = 1;  // of blocks; else 1
   DType dtype = DType::f32;     // of the dense weight: a floating type, or codes about zero
   std::int64_t kept = 0;        // columns of rows of blocks
+  bool pairs = false;           // does the machine that runs it multiply pairs of bf16?
 
   kernel::SparseFormat format() const;
 };

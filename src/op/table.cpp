@@ -26,6 +26,8 @@ std::span<const OpRecord* const> table() {
       &pack_panels,
       &pack_masked,
       &coded_linear,
+      &pack_strips,
+      &block_linear,
       &quantize_rows,
       &pack_int8,
       &int8_linear,

@@ -66,19 +66,13 @@ class Coder {
     if (stream) return stream;
     const std::string source = p_[weight].name;
     const Shape shape = p_[weight].type.shape;
-    std::vector<TensorId> parts;
-    for (const SparsePartType& part : sparse_part_types(index, shape))
-      parts.push_back(add_parameter(p_, {.name = source + "." + part.name,
-                                         .shape = part.type.shape,
-                                         .trained = false,
-                                         .dtype = part.type.dtype}));
     const op::PackMaskedAttributes a{.form = index.form,
                                      .weight = index.dtype,
                                      .block_rows = index.block_rows,
                                      .rows = shape[0],
                                      .columns = shape[1],
                                      .kept = index.kept};
-    stream = rewrite_.insert(n, op::pack_masked, parts, a, source)[0];
+    stream = rewrite_.insert(n, op::pack_masked, sparse_parameters(p_, weight, index), a, source)[0];
     rewrite_.inserted().phase = Phase::prepare;
     rewrite_.inserted().scope = rewrite_[n].scope;
     set_derived(p_[stream], source, source + ".stream");

@@ -3,8 +3,10 @@
 //   set_derived(program[made], "h.0.mlp.c_fc.weight", "h.0.mlp.c_fc.weight.bf16");
 #pragma once
 #include <string>
+#include <vector>
 
 #include "ir/program.hpp"
+#include "op/sparse_parts.hpp"
 
 namespace hone {
 
@@ -15,5 +17,8 @@ inline void set_derived(TensorDef& made, const std::string& of, const std::strin
   made.purpose = Purpose::derived;
   made.of = of;
 }
+
+// The components of a sparse weight, which become parameters.
+std::vector<TensorId> sparse_parameters(Program& program, TensorId weight, const SparseIndex& index);
 
 }  // namespace hone

@@ -71,6 +71,11 @@ void last_row_only(Program& program);
 // laid out (kernel/masked_product.hpp): their components become parameters, and the results keep their bits.
 void code_products(Program& program, const SparseIndices& sparse = {});
 
+// For generation, behind few_rows: products with those weights in `sparse` that are blocks of a floating type
+// compute what is kept (kernel/block_product.hpp): their components become parameters, which a node of phase
+// prepare lays out anew.
+void block_products(Program& program, const SparseIndices& sparse);
+
 // For a forward program: products with a weight are computed in whole numbers of eight bits, x and weight
 // alike, with a scale a row (kernel/int8_product.hpp). What they read is quantized once for all who read it,
 // where another product makes it by that; the weight by a node of phase prepare. A product of another width

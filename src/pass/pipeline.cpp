@@ -51,6 +51,7 @@ constexpr Stage stages[] = {
     {generates_in_int8, [](Program& p, const Options&) { int8_products(p); }},
     {generates,
      [](Program& p, const Options& o) { o.alike_rows > 0 ? few_rows_up_to(p, o.alike_rows) : few_rows(p); }},
+    {generates, [](Program& p, const Options& o) { block_products(p, o.sparse); }},
     {has_loss, [](Program& p, const Options& o) { chunk_loss(p, {.rows = o.loss_rows}); }},
     {evaluates_in_int8, [](Program& p, const Options&) { code_products(p); }},
     {evaluates_in_int8, [](Program& p, const Options&) { int8_products(p); }},

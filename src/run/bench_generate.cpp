@@ -22,15 +22,17 @@ double seconds_of(const auto& work) {
 
 // What a token reads of weights: those of its products, whole.
 double product_weight_bytes(const Program& p) {
+  constexpr struct {
+    const OpRecord* op;
+    std::size_t weight;
+  } products[] = {{&op::linear, op::LinearInputs::weight},
+                  {&op::coded_linear, op::CodedLinearInputs::panels},
+                  {&op::block_linear, op::BlockLinearInputs::strips},
+                  {&op::int8_linear, op::Int8LinearInputs::panels}};
   double bytes = 0;
-  for (const Node& node : p.nodes) {
-    if (node.op == &op::linear)
-      bytes += static_cast<double>(p[node.inputs[op::LinearInputs::weight]].type.bytes());
-    if (node.op == &op::coded_linear)
-      bytes += static_cast<double>(p[node.inputs[op::CodedLinearInputs::panels]].type.bytes());
-    if (node.op == &op::int8_linear)
-      bytes += static_cast<double>(p[node.inputs[op::Int8LinearInputs::panels]].type.bytes());
-  }
+  for (const Node& node : p.nodes)
+    for (const auto& product : products)
+      if (node.op == product.op) bytes += static_cast<double>(p[node.inputs[product.weight]].type.bytes());
   return bytes;
 }
 

@@ -166,6 +166,32 @@ TEST(SparseStorage, RunsWithTheBitsOfTheDenseCodes) {
   }
 }
 
+// Of many rows in f32; a token's sums have a shape of their own.
+TEST(SparseStorage, BlocksRunWithTheBitsOfTheDenseWeights) {
+  for (const std::string pattern : {"16x1", "4x1"}) {
+    SCOPED_TRACE(pattern);
+    const Model dense = pruned(pattern, 0.8);
+    const Sparse sparse = store_sparse(dense, pattern);
+    for (const SparseLayer& layer : sparse.layers) EXPECT_EQ(layer.runs_sparse, layer.storage != "dense");
+    for (const Isa isa : all_isas) {
+      if (!cpu_has(isa) || isa == Isa::portable) continue;
+      const auto after = [&](const Model& model, Precision precision) {
+        const GenerateOptions options{.precision = precision, .threads = 2, .isa = std::string(name(isa))};
+        Generator generator(GeneratePlan(model, options));
+        generator.append(std::vector<std::int32_t>(64, 65));
+        return std::vector<float>(generator.logits().begin(), generator.logits().end());
+      };
+      EXPECT_EQ(after(sparse.model, Precision::f32), after(dense, Precision::f32)) << name(isa);
+      const auto got = after(sparse.model, Precision::bf16), want = after(dense, Precision::bf16);
+      for (std::size_t i = 0; i < want.size(); ++i) ASSERT_NEAR(got[i], want[i], 0.05) << name(isa);
+    }
+    const auto bytes = [](const Model& model) {
+      return GeneratePlan(model, {.threads = 1}).forecast().peak_bytes;
+    };
+    EXPECT_LT(bytes(sparse.model), bytes(dense));
+  }
+}
+
 TEST(SparseStorage, WhatRunsSparseTakesLessMemory) {
   if (best_isa() != Isa::avx512_bf16) GTEST_SKIP() << "this CPU expands what it loads";
   const Model dense = in_eight_bits(pruned("unstructured", 0.8));

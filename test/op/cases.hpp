@@ -8,6 +8,7 @@ namespace hone {
 void add_row_cases(DType dtype, std::vector<OpCase>& cases);     // norms, sums, embeddings, losses, updates
 void add_linear_cases(DType dtype, std::vector<OpCase>& cases);  // products and their gradients
 void add_coded_cases(DType dtype, std::vector<OpCase>& cases);   // products in whole numbers
+void add_block_cases(DType dtype, std::vector<OpCase>& cases);   // products with what is kept in blocks
 void add_int8_cases(DType dtype, std::vector<OpCase>& cases);    // both sides in eight bits
 void add_optimizer_cases(std::vector<OpCase>& cases);
 void add_attention_cases(DType dtype, std::vector<OpCase>& cases);  // with and without a cache

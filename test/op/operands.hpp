@@ -47,6 +47,7 @@ struct OpCase {
   std::vector<std::int64_t> output_gaps = {};          // as Input::gap
   std::function<void(const Call&)> prepare = nullptr;  // inputs that follow from others, by a reference
   double loose = 0;                                    // more room, as a share of an output's largest value
+  Isa least = Isa::portable;                           // the first instruction set that takes it
 };
 
 // Bytes between two guard zones, which under AddressSanitizer nobody may read either.

@@ -334,6 +334,26 @@ TEST(FewRows, MarksProductsOfFewRowsOnly) {
   EXPECT_EQ(print(after(few_rows, many)), print(many));
 }
 
+TEST(BlockProducts, TakeThePlaceOfProductsWithWhatIsKept) {
+  const SparseIndices sparse{
+      {"q.weight", {.form = kernel::SparseForm::block, .block_rows = 4, .kept = 3, .pairs = true}},
+      {"k.weight", {.form = kernel::SparseForm::bitmap, .kept = 3}},  // no blocks
+      {"v.weight", {.form = kernel::SparseForm::block, .block_rows = 4, .dtype = DType::bf16, .kept = 3}}};
+  const Program before = forward_and_loss(without_biases, 1, 40);
+  const Pass pass = [&](Program& p) { block_products(p, sparse); };
+  const Program made = after(pass, before);
+  EXPECT_EQ(count(made, op::block_linear), 1) << print(made);  // v's parameter is of another type
+  EXPECT_EQ(count(made, op::pack_strips), 1);
+  EXPECT_EQ(count(made, op::linear), count(before, op::linear) - 1);
+  for (const Node& node : made.nodes) {
+    if (node.op != &op::block_linear) continue;
+    const auto a = node.attributes.as<op::BlockLinearAttributes>();
+    EXPECT_FALSE(a.pairs);  // x is f32
+    EXPECT_EQ(made[node.inputs[op::BlockLinearInputs::strips]].name, "q.weight.strips");
+  }
+  expect_settled(pass, before);
+}
+
 TEST(AppendUpdate, UpdatesEveryParameterOnce) {
   for (const DType products : {DType::f32, DType::bf16, DType::f16}) {
     const Program p = with_update(without_biases, products);
