@@ -66,6 +66,6 @@ for path in sorted(folder.glob("*.jinja")):
 small = [l for l in (folder / "expressions.txt").read_text().split("\n") if l]
 for line in small:
     c = case(line, "called", chats["called"])
-    all.append({"source": line, **{k: c[k] for k in ("text", "error") if k in c}})
+    all.append({"source": line, **{k: c[k] for k in ("text", "generated", "error") if k in c}})
 (folder / "cases.json").write_text(json.dumps({"tokens": tokens, "time": 1700049600, "chats": chats, "cases": all}, indent=1, ensure_ascii=False) + "\n")
 print(len(all), sum("error" in c for c in all))

@@ -17,6 +17,10 @@ struct ConvertOptions {
   // for a folder; for a GGUF file f16, but of a model that is quantized the types that its weights have.
   // Norms and biases are f32 in a GGUF file.
   std::string type{};
+  // In a GGUF file: of the table, and of the head, by the same names. Empty: as the others, but where these
+  // have four bits the head, or the table that is the head too, is q6_k (q8_0 where rows are no multiple of
+  // 256), as in llama.cpp. Of a table that is the head either says it, the first before the second.
+  std::string token_embedding_type{}, output_tensor_type{};
 };
 
 struct ConvertReport {

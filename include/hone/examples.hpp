@@ -15,7 +15,9 @@
 // completions, and at texts. The last tenth of the examples is held out.
 //
 // What the assistant writes is where the template says {% generation %}; of one that does not, it is what
-// each of its turns adds to the rendering, up to the token that ends the turn.
+// each of its turns adds to the rendering, up to the token that ends the turn. Where a template writes a turn
+// otherwise when others follow (Qwen 3 leaves earlier thoughts out), each turn of such a chat is an example
+// of its own, which ends with it, and notes() count them.
 #pragma once
 #include <cstdint>
 #include <memory>

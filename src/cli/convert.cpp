@@ -22,6 +22,10 @@ void add_convert(Command& app) {
       ->required();
   c->add_option("--type", options->type,
                 "of the weights: f32, f16, bf16, and in a GGUF file q8_0, q4_0, q4_1, q4_k, q6_k");
+  c->add_option("--token-embedding-type", options->token_embedding_type,
+                "of a GGUF file's table (default: --type, but of one that is the head too as below)");
+  c->add_option("--output-tensor-type", options->output_tensor_type,
+                "of its head (default: --type, but q6_k or q8_0 where that has four bits)");
   c->add_flag("--json", *json, "one JSON object on stdout");
   c->callback([=] {
     const ConvertReport done = convert(*in, *out, *options);

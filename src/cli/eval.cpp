@@ -38,11 +38,12 @@ EvalReport report_of(const Options& o, const Command& c, const Model& model, con
     return evaluate(model, data, options);
   };
   if (!model.reads_source()) {
-    c.note_without_effect({"--too-long", "--source-field", "--target-field"}, "on a text");
+    c.note_without_effect({"--too-long", "--source-seq", "--source-field", "--target-field"}, "on a text");
     return heard(Text(o.data, {.tokenizer = tokenizer}));
   }
-  c.note_without_effect({"--seq", "--stride"}, "on pairs");
+  c.note_without_effect({"--stride"}, "on pairs");
   PairOptions pairs = o.pairs;
+  pairs.seq = o.eval.seq;
   pairs.tokenizer = tokenizer;
   pairs.too_long = too_long_from_name(o.too_long);
   return heard(Pairs(o.data, pairs));
@@ -99,12 +100,16 @@ void add_eval(Command& app) {
       ->required();
   c->add_option("--too-long", o->too_long, "pairs longer than the model allows: error, drop or cut")
       ->capture_default_str();
+  c->add_option("--source-seq", o->pairs.source_seq,
+                "tokens of a pair's source (0: as many as the longest takes)")
+      ->capture_default_str();
   c->add_option("--source-field", o->pairs.source_field,
                 "of pairs in JSON lines (default: source, src or input)");
   c->add_option("--target-field", o->pairs.target_field, "(default: target, tgt or output)");
   c->add_option("--tokenizer", o->tokenizer,
                 "byte, char or a tokenizer.json, for a model that has none, or one that is not read");
-  c->add_option("--seq", o->eval.seq, "tokens a window, the last may be shorter (0: chosen)")
+  c->add_option("--seq", o->eval.seq,
+                "tokens a window, the last may be shorter, or of a pair's target (0: chosen)")
       ->capture_default_str();
   c->add_option("--stride", o->eval.stride,
                 "tokens from one window to the next; each is predicted once (0: they do not overlap)")

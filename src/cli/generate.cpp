@@ -67,8 +67,14 @@ std::int64_t context_for(const Options& o, const Model& model, const std::vector
   return most > 0 ? std::min(most, wanted) : wanted;
 }
 
-JsonLine json_of(const std::string& text, std::int64_t tokens, Finish finish) {
-  return JsonLine().add("text", text).add("tokens", tokens).add("finish", name(finish));
+// An answer with what the model read and wrote of it.
+JsonLine json_of(const std::string& text, const Ids& ids, Finish finish, const Ids& prompt) {
+  return JsonLine()
+      .add("text", text)
+      .add("tokens", std::ssize(ids))
+      .add("finish", name(finish))
+      .add("prompt_tokens", std::ssize(prompt))
+      .add("ids", std::vector<std::int64_t>(ids.begin(), ids.end()));
 }
 
 // Reads the prompt, with what of it the file holds; the file then holds all of it.
@@ -99,17 +105,17 @@ void run_one(const Options& o, const Model& model, const Tokenizer& tokenizer) {
     sampling.reuse_cache = true;
   }
   std::string text;
-  std::int64_t tokens = 0;
+  Ids ids;
   for (const Piece& piece : generator.generate(prompt, sampling, &tokenizer)) {
     if (!o.json) print_text(std::string(piece.text));
     text += piece.text;
-    ++tokens;
+    ids.push_back(piece.token);
   }
-  print(o.json ? json_of(text, tokens, generator.finish()).text() : "");
-  if (generator.finish() == Finish::stopped) end_stopped(fmt::format("{} tokens", tokens));
+  print(o.json ? json_of(text, ids, generator.finish(), prompt).text() : "");
+  if (generator.finish() == Finish::stopped) end_stopped(fmt::format("{} tokens", ids.size()));
   if (generator.finish() == Finish::context && sampling.max_tokens >= 0 && !o.json)
     print_notes({fmt::format("the context of {} tokens is full after {} of --max-tokens {}",
-                             generator.plan().options().context, tokens, sampling.max_tokens)});
+                             generator.plan().options().context, ids.size(), sampling.max_tokens)});
 }
 
 std::int64_t blank_lines(const std::string& path) {
@@ -119,58 +125,63 @@ std::int64_t blank_lines(const std::string& path) {
   return count;
 }
 
-void print_answer(const Options& o, const std::string& prompt, const std::string& text, std::int64_t tokens,
-                  Finish finish) {
-  print(o.json ? json_of(text, tokens, finish).add("prompt", prompt).text() : text);
+// Prompts of a file: their texts, and what the model reads of them.
+struct Prompts {
+  std::vector<std::string> texts;
+  std::vector<Ids> ids{};
+};
+
+void print_answer(const Options& o, const Prompts& prompts, std::size_t i, const std::string& text,
+                  const Ids& ids, Finish finish) {
+  print(o.json ? json_of(text, ids, finish, prompts.ids[i]).add("prompt", prompts.texts[i]).text() : text);
 }
 
 // Targets of sources, and beams, which are not continued side by side.
 bool goes_in_turn(const Options& o, const Model& model) { return model.reads_source() || o.plan.beams > 1; }
 
-void run_in_turn(const Options& o, const Tokenizer& tokenizer, const std::vector<std::string>& texts,
-                 const std::vector<Ids>& prompts, Generator& generator) {
-  for (std::size_t i = 0; i < prompts.size(); ++i) {
+void run_in_turn(const Options& o, const Tokenizer& tokenizer, const Prompts& prompts, Generator& generator) {
+  for (std::size_t i = 0; i < prompts.ids.size(); ++i) {
     std::string text;
-    std::int64_t tokens = 0;
-    for (const Piece& piece : generator.generate(prompts[i], o.sampling, &tokenizer)) {
+    Ids ids;
+    for (const Piece& piece : generator.generate(prompts.ids[i], o.sampling, &tokenizer)) {
       text += piece.text;
-      ++tokens;
+      ids.push_back(piece.token);
     }
-    print_answer(o, texts[i], text, tokens, generator.finish());
+    print_answer(o, prompts, i, text, ids, generator.finish());
     if (o.sampling.stop.stop_requested()) return;  // run_all() says so
   }
 }
 
 // Answers in the order of their prompts, each as soon as those before it are out.
-void run_side_by_side(const Options& o, const Tokenizer& tokenizer, const std::vector<std::string>& texts,
-                      const std::vector<Ids>& prompts, Generator& generator) {
-  std::vector<std::optional<Answer>> ready(prompts.size());
+void run_side_by_side(const Options& o, const Tokenizer& tokenizer, const Prompts& prompts,
+                      Generator& generator) {
+  std::vector<std::optional<Answer>> ready(prompts.ids.size());
   std::size_t next = 0;
-  generator.generate_all(prompts, o.sampling, &tokenizer, [&](std::size_t i, const Answer& answer) {
+  generator.generate_all(prompts.ids, o.sampling, &tokenizer, [&](std::size_t i, const Answer& answer) {
     ready[i] = answer;
     for (; next < ready.size() && ready[next]; ++next) {
       const Answer& a = *ready[next];
       if (a.finish == Finish::stopped && a.tokens.empty()) continue;  // not begun
-      print_answer(o, texts[next], a.text, std::ssize(a.tokens), a.finish);
+      print_answer(o, prompts, next, a.text, a.tokens, a.finish);
     }
   });
 }
 
 void run_all(const Options& o, const Model& model, const Tokenizer& tokenizer) {
-  const std::vector<std::string> texts = read_prompts(o.prompts);
+  Prompts prompts{read_prompts(o.prompts)};
   if (const auto empty = blank_lines(o.prompts); empty > 0)
     print_notes({fmt::format("{}: {} lines without any text have no answer", o.prompts, empty)});
-  std::vector<Ids> prompts;
-  for (const std::string& text : texts) prompts.push_back(tokenizer.encode(text, !model.reads_source()));
+  for (const std::string& text : prompts.texts)
+    prompts.ids.push_back(tokenizer.encode(text, !model.reads_source()));
   const bool in_turn = goes_in_turn(o, model);
   GenerateOptions plan = o.plan;
-  if (!model.reads_source()) plan.context = context_for(o, model, prompts);
-  plan.sequences = in_turn ? 1 : std::min(o.parallel, std::ssize(prompts));
+  if (!model.reads_source()) plan.context = context_for(o, model, prompts.ids);
+  plan.sequences = in_turn ? 1 : std::min(o.parallel, std::ssize(prompts.ids));
   Generator generator{GeneratePlan(model, plan)};
   if (in_turn) {
-    run_in_turn(o, tokenizer, texts, prompts, generator);
+    run_in_turn(o, tokenizer, prompts, generator);
   } else {
-    run_side_by_side(o, tokenizer, texts, prompts, generator);
+    run_side_by_side(o, tokenizer, prompts, generator);
   }
   if (o.sampling.stop.stop_requested()) end_stopped("some of the answers");
 }
@@ -244,7 +255,8 @@ void add_generate(Command& app) {
               "of beam search: end with as many whole texts as beams");
   add_generator(*c, o->plan, o->names);
   c->show_default("--ctx-size", "what prompt and answer take, at most the model's");
-  c->add_flag("--json", o->json, "one JSON object on stdout, or one a prompt");
+  c->add_flag("--json", o->json,
+              "one JSON object on stdout, or one a prompt: text, tokens, finish, prompt_tokens, ids");
   c->callback([=] {
     o->context_given = c->given("--ctx-size");
     check(*o, *c);

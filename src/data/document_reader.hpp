@@ -33,18 +33,21 @@ class WholeCharacters {
 };
 
 // For each document: begin(where, the offset of its first byte there), piece(text) once or more often, never
-// empty, end(). Empty documents are left out. Error(input), with file and line, for JSON at fault. The bytes
-// that it took to read them.
-template <class Begin, class Piece, class End>
+// empty, end(); for a JSON line whose text is empty, which is left out, empty(). Error(input), with file and
+// line, for JSON at fault. The bytes that it took to read them.
+template <class Begin, class Piece, class End, class Empty>
 std::size_t read_documents(const TextFile& file, const std::string& field, const Begin& begin,
-                           const Piece& piece, const End& end) {
+                           const Piece& piece, const End& end, const Empty& empty) {
   if (file.json_lines) {
     LineReader lines(file.path);
     for (std::string_view line; lines.next(line);) {
       if (lines.number() == 1) line.remove_prefix(mark_bytes_of(line));
       if (line.find_first_not_of(" \t\r") == std::string_view::npos) continue;
       const std::string text = json_line_text(line, field, lines.where());
-      if (text.empty()) continue;
+      if (text.empty()) {
+        empty();
+        continue;
+      }
       begin(lines.where(), 0);
       piece(std::string_view(text));
       end();
@@ -62,6 +65,11 @@ std::size_t read_documents(const TextFile& file, const std::string& field, const
   whole.end(piece);
   end();
   return stream.memory_bytes();
+}
+template <class Begin, class Piece, class End>
+std::size_t read_documents(const TextFile& file, const std::string& field, const Begin& begin,
+                           const Piece& piece, const End& end) {
+  return read_documents(file, field, begin, piece, end, [] {});
 }
 
 }  // namespace hone

@@ -84,7 +84,12 @@ Documents::Documents(const TextSource& source) : field_(source.field) {
   if (source.paths.empty()) throw Error(ErrorKind::usage, {.what = "no text is named", .where = "data"});
   for (const std::string& path : source.paths)
     is_folder(path) ? add_folder(path, source.format) : add_file(path, source.format);
-  for (Source& s : sources_) measure(s);
+  for (Source& s : sources_) {
+    measure(s);
+    if (s.empty > 0)
+      notes_.push_back(s.file.path + ": left out are " + std::to_string(s.empty) + " of " +
+                       std::to_string(s.empty + s.documents) + " lines, whose \"" + field_ + "\" is empty");
+  }
   std::erase_if(sources_, [](const Source& s) { return s.bytes == 0; });
   for (const Source& s : sources_) {
     bytes_ += s.bytes;
@@ -141,7 +146,8 @@ void Documents::measure(Source& source) const {
       [&] {
         ++source.documents;
         source.without_newline += last == '\n' ? 0 : 1;
-      });
+      },
+      [&] { ++source.empty; });
 }
 
 void Documents::require_text() const {

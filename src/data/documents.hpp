@@ -59,7 +59,7 @@ class Documents {
     TextFile file;
     std::string_view no_text{};                  // what it is, where it was named itself and is no text
     std::size_t bytes = 0, without_newline = 0;  // of its text; documents that do not end with one
-    std::int64_t documents = 0;
+    std::int64_t documents = 0, empty = 0;       // lines without any text, which are no documents
   };
   void add_folder(const std::string& path, TextFormat format);
   void add_file(const std::string& path, TextFormat format);

@@ -1,6 +1,7 @@
 #include "data/example_file.hpp"
 
 #include <fmt/format.h>
+
 #include <algorithm>
 
 #include "data/json_lines.hpp"
@@ -13,7 +14,8 @@ namespace hone {
 namespace {
 
 using jinja::Value;
-using Spans = std::vector<std::pair<std::size_t, std::size_t>>;
+using Span = std::pair<std::size_t, std::size_t>;
+using Spans = std::vector<Span>;
 
 // One conversation, with which of its messages are learned.
 class Conversation {
@@ -27,16 +29,20 @@ class Conversation {
         bytes_(bytes),
         where_(where) {}
 
-  // Where the whole text is learned, no turn is looked for, and any template will do.
-  ExampleText example(Learned which) {
+  // Where the whole text is learned, no turn is looked for, and any template will do. A template that writes
+  // earlier turns otherwise when others follow makes an example of each turn, which ends with it.
+  std::vector<ExampleText> examples(Learned which) const {
     RenderedChat whole = rendered(messages_.size(), false);
-    text_ = std::move(whole.text);
-    if (which == Learned::all) return {.text = text_, .learned = {{0, text_.size()}}, .framed = true};
-    Spans learned = std::move(whole.generated);
-    if (!chat_.marks_generation())
-      for (std::size_t i = first_learned_; i < messages_.size(); ++i)
-        if (role(i) == "assistant") learned.push_back(turn(i));
-    return {.text = std::move(text_), .learned = std::move(learned), .framed = true};
+    const std::size_t size = whole.text.size();
+    if (which == Learned::all) return {example(std::move(whole.text), {{0, size}})};
+    if (chat_.marks_generation()) return {example(std::move(whole.text), std::move(whole.generated))};
+    Spans learned;
+    for (const std::size_t i : answers()) {
+      const auto found = turn(i, whole.text);
+      if (!found) return one_a_turn();
+      learned.push_back(*found);
+    }
+    return {example(std::move(whole.text), std::move(learned))};
   }
 
  private:
@@ -48,7 +54,7 @@ class Conversation {
     return *role->string();
   }
 
-  RenderedChat rendered(std::size_t count, bool generation_prompt) {
+  RenderedChat rendered(std::size_t count, bool generation_prompt) const {
     ChatOptions options = options_;
     options.add_generation_prompt = generation_prompt;
     const Value some =
@@ -60,23 +66,59 @@ class Conversation {
     }
   }
 
-  // What message i adds behind the prompt to write it; the end of its turn is the model's, blanks behind are
-  // not.
-  std::pair<std::size_t, std::size_t> turn(std::size_t i) {
-    const std::string before = rendered(i, true).text, with = rendered(i + 1, false).text;
-    auto common = static_cast<std::size_t>(std::ranges::mismatch(with, text_).in1 - with.begin());
+  static ExampleText example(std::string text, Spans learned) {
+    return {.text = std::move(text), .learned = std::move(learned), .framed = true};
+  }
+
+  std::vector<std::size_t> answers() const {
+    std::vector<std::size_t> all;
+    for (std::size_t i = first_learned_; i < messages_.size(); ++i)
+      if (role(i) == "assistant") all.push_back(i);
+    return all;
+  }
+
+  std::vector<ExampleText> one_a_turn() const {
+    std::vector<ExampleText> all;
+    for (const std::size_t i : answers()) {
+      std::string text = rendered(i + 1, false).text;
+      const auto found = turn(i, text);
+      if (!found)
+        refuse_line(
+            where_,
+            fmt::format("the chat template does not write message {} behind the prompt for it", i + 1), {},
+            {},
+            "mark what the assistant writes by {% generation %} in the template, or use --train-on-prompt");
+      all.push_back(example(std::move(text), {*found}));
+      all.back().one_turn = true;
+    }
+    return all;
+  }
+
+  // What message i adds in `text` behind the prompt to write it; the end of its turn is the model's, blanks
+  // behind are not. None where the text has that message otherwise.
+  std::optional<Span> turn(std::size_t i, const std::string& text) const {
+    const std::string with = rendered(i + 1, false).text;
+    const auto begin = begin_of(i, with);
+    if (!begin) return {};
+    auto common = static_cast<std::size_t>(std::ranges::mismatch(with, text).in1 - with.begin());
     // Two tokens may begin alike: <user> and </s>.
-    if (common < with.size() && common > before.size())
-      common = std::max(before.size(), with.rfind('>', common - 1) + 1);
+    if (common < with.size() && common > *begin) common = std::max(*begin, with.rfind('>', common - 1) + 1);
     // A template may end a whole text where a turn does not end one.
     const std::string_view left = jinja::stripped(std::string_view(with).substr(common));
-    if (!text_.starts_with(before) || common < before.size() || left.size() > 32 ||
-        (!left.empty() && left.find_first_of(" \n") != left.npos))
-      refuse_line(
-          where_, fmt::format("the chat template writes message {} otherwise when others follow", i + 1), {},
-          {}, "mark what the assistant writes by {% generation %} in the template, or use --train-on-prompt");
-    const std::string_view added = std::string_view(text_).substr(before.size(), common - before.size());
-    return {before.size(), before.size() + ends_turn(added)};
+    if (common < *begin || left.size() > 32 || left.find_first_of(" \n") != left.npos) return {};
+    return Span{*begin, *begin + ends_turn(std::string_view(text).substr(*begin, common - *begin))};
+  }
+
+  // Where message i begins in `with`, which ends with it: behind the prompt for it, or as far as that goes: a
+  // prompt may open a thought (<think>) that the message has not.
+  std::optional<std::size_t> begin_of(std::size_t i, const std::string& with) const {
+    const std::string prompt = rendered(i, true).text;
+    if (with.starts_with(prompt)) return prompt.size();
+    const std::string before = rendered(i, false).text;
+    const auto common = static_cast<std::size_t>(std::ranges::mismatch(with, prompt).in1 - with.begin());
+    if (common <= before.size() || !with.starts_with(before)) return {};
+    const std::size_t begin = with.find_last_of(">\n", common - 1) + 1;
+    return begin > before.size() ? std::optional(begin) : std::nullopt;
   }
 
   // Line ends behind a token that ends the turn (<|im_end|>, </s>) are the template's.
@@ -91,14 +133,13 @@ class Conversation {
   ChatOptions options_;
   std::size_t bytes_;
   const std::string& where_;
-  std::string text_;
 };
 
 class Reader {
  public:
   Reader(const std::optional<ChatTemplate>& chat, Learned which) : chat_(chat), which_(which) {}
 
-  ExampleText example(std::string_view line, const std::string& where) const {
+  std::vector<ExampleText> examples(std::string_view line, const std::string& where) const {
     const Value object = parsed(line, where);
     if (!object.dict()) refuse_line(where, "the line is no JSON object", {}, object.type());
     const auto find = [&](const char* key) { return object.dict()->find(key); };
@@ -111,10 +152,10 @@ class Reader {
       return conversation(object, std::move(all), first, line.size(), where);
     }
     if (prompt && completion)
-      return completed(text(*prompt, "prompt", where), text(*completion, "completion", where));
+      return {completed(text(*prompt, "prompt", where), text(*completion, "completion", where))};
     if (const Value* whole = find("text")) {
       const std::string t = text(*whole, "text", where);
-      return {.text = t, .learned = {{0, t.size()}}};
+      return {{.text = t, .learned = {{0, t.size()}}}};
     }
     refuse_line(where, "the line is no example", R"("messages", "prompt" and "completion", or "text")",
                 keys_of(object));
@@ -129,6 +170,7 @@ class Reader {
       ErrorText said = e.text();
       if (const auto at = said.where.rfind(", line 1, column"); at != std::string::npos)
         said.where.erase(at, std::string_view(", line 1").size());
+      if (said.hint.empty()) said.hint = bad_line_hint;
       throw Error(e.kind(), said);
     }
   }
@@ -157,15 +199,15 @@ class Reader {
     return {.text = prompt, .learned = {{begin, prompt.size()}}};
   }
 
-  ExampleText conversation(const Value& object, std::vector<Value> messages, std::size_t first,
-                           std::size_t bytes, const std::string& where) const {
+  std::vector<ExampleText> conversation(const Value& object, std::vector<Value> messages, std::size_t first,
+                                        std::size_t bytes, const std::string& where) const {
     if (!chat_)
       refuse_line(where, "messages need a chat template, and the model has none", {}, {},
                   "--chat-template FILE names one");
     const Value* tools = object.dict()->find("tools");
     jinja::Work work(where, {}, 64 * bytes + 4096);
     const std::string json = tools && tools->truth() ? jinja::to_json(*tools, {}, work) : "";
-    return Conversation(*chat_, std::move(messages), first, json, bytes, where).example(which_);
+    return Conversation(*chat_, std::move(messages), first, json, bytes, where).examples(which_);
   }
 
   const std::optional<ChatTemplate>& chat_;
@@ -183,9 +225,10 @@ void read_examples(const std::string& path, const std::optional<ChatTemplate>& c
   for (std::string_view line; lines.next(line);) {
     if (lines.number() == 1) line.remove_prefix(mark_bytes_of(line));
     if (blank(line)) continue;
-    ExampleText example = reader.example(line, lines.where());
-    example.line = lines.number();
-    visit(example);
+    for (ExampleText& example : reader.examples(line, lines.where())) {
+      example.line = lines.number();
+      visit(example);
+    }
   }
 }
 

@@ -16,6 +16,7 @@ struct ExampleText {
   std::string text{};
   std::vector<std::pair<std::size_t, std::size_t>> learned{};  // bytes [first, second) of it
   bool framed = false;                                         // a template wrote what begins and ends it
+  bool one_turn = false;  // of a chat of which each turn of the assistant is an example
   std::int64_t line = 0;
 };
 

@@ -61,14 +61,15 @@ struct Examples::Impl {
   std::shared_ptr<const std::vector<Place>> places{};  // and one behind the last
   std::vector<std::int64_t> taken{};  // numbers of those that are not dropped; the first `train` train
   std::int64_t train = 0;
-  using Row = std::vector<std::int64_t>;  // numbers of the examples that share it
-  std::vector<Row> rows{};                // of a pass
-  std::vector<std::string> notes{};
+  using Row = std::vector<std::int64_t>;           // numbers of the examples that share it
+  std::vector<Row> rows{};                         // of a pass
+  std::vector<std::string> read_notes{}, notes{};  // of what was read; and of what was chosen of it
 
   static std::shared_ptr<const Impl> make(const std::string& path, Tokenizer tokenizer,
                                           const ExampleOptions& o);
   void read_file();
   void choose();
+  std::int64_t first_held_out() const;
   void pack();
 
   std::int64_t size() const { return std::ssize(*places) - 1; }
@@ -88,6 +89,7 @@ void Examples::Impl::read_file() {
   auto all = std::make_shared<Tokens>(token_bytes_for(tokenizer.vocab_size()));
   auto marks = std::make_shared<std::vector<bool>>();
   auto begins = std::make_shared<std::vector<Place>>();
+  std::int64_t lines = 0, turns = 0, chats = 0;  // of `chats` each turn is an example
   read_examples(
       path, options.chat, options.train_on_prompt ? Learned::all : Learned::answers,
       [&](const ExampleText& text) {
@@ -97,15 +99,24 @@ void Examples::Impl::read_file() {
           throw Error(ErrorKind::input, {.what = "the loss would look at nothing in this example",
                                          .where = line_of(path, text.line),
                                          .hint = "it needs an assistant's turn, or a completion"});
+        const bool first = begins->empty() || begins->back().line != text.line;
+        lines += first ? 1 : 0;
+        turns += text.one_turn ? 1 : 0;
+        chats += text.one_turn && first ? 1 : 0;
         begins->push_back({all->size(), text.line});
         all->append(e.ids);
         marks->insert(marks->end(), e.learned.begin(), e.learned.end());
       });
-  if (begins->size() < 2)
+  if (lines < 2)
     throw Error(ErrorKind::input, {.what = "too few examples",
                                    .where = path,
-                                   .expected = "2 or more: the last tenth is held out",
-                                   .found = std::to_string(begins->size())});
+                                   .expected = "2 lines or more: the last tenth is held out",
+                                   .found = std::to_string(lines)});
+  if (chats > 0)
+    read_notes.push_back(
+        fmt::format("{}: {} chats are {} examples, each of which ends with a turn of the assistant: the chat "
+                    "template writes turns otherwise when others follow",
+                    path, chats, turns));
   begins->push_back({all->size(), 0});
   ids = std::move(all), learned = std::move(marks), places = std::move(begins);
 }
@@ -116,6 +127,19 @@ bool Examples::Impl::learns_within(std::int64_t i, std::int64_t seq) const {
          first + std::min(tokens(i), seq + 1);
 }
 
+// Nine tenths, moved to where a line begins: what is held out is no part of a chat that is learned.
+std::int64_t Examples::Impl::first_held_out() const {
+  const std::int64_t tenths = size() / 10 * 9 + size() % 10 * 9 / 10;
+  const auto within_line = [&](std::int64_t i) {
+    return i > 0 && i < size() && place(i).line == place(i - 1).line;
+  };
+  std::int64_t cut = tenths;
+  while (within_line(cut)) --cut;
+  if (cut == 0)
+    for (cut = tenths; within_line(cut);) ++cut;
+  return cut;
+}
+
 void Examples::Impl::choose() {
   if (options.seq < 0)
     throw Error(ErrorKind::usage, {.what = "the length is out of range",
@@ -124,7 +148,7 @@ void Examples::Impl::choose() {
                                    .found = std::to_string(options.seq)});
   if (options.seq == 0)
     for (std::int64_t i = 0; i < size(); ++i) options.seq = std::max(options.seq, tokens(i) - 1);
-  const std::int64_t cut = size() / 10 * 9 + size() % 10 * 9 / 10;
+  const std::int64_t cut = first_held_out();
   std::int64_t longer = 0, without = 0;
   taken.clear();
   train = 0;
@@ -162,8 +186,9 @@ std::shared_ptr<const Examples::Impl> Examples::Impl::make(const std::string& pa
                                                            const ExampleOptions& o) {
   auto impl = std::make_shared<Impl>(Impl{
       .path = path, .tokenizer = std::move(tokenizer), .options = o, .key = stream_key("examples", o.seed)});
-  impl->notes = impl->tokenizer.notes();
+  impl->read_notes = impl->tokenizer.notes();
   impl->read_file();
+  impl->notes = impl->read_notes;
   impl->choose();
   return impl;
 }
@@ -252,7 +277,7 @@ Examples::Examples(const std::string& path, Tokenizer tokenizer, const ExampleOp
 
 Examples Examples::with_length(std::int64_t seq) const {
   auto impl = std::make_shared<Impl>(*impl_);
-  impl->notes = impl->tokenizer.notes();
+  impl->notes = impl->read_notes;
   impl->options.seq = seq;
   impl->choose();
   return Examples(std::move(impl));

@@ -96,7 +96,8 @@ std::string json_line_text(std::string_view line, const std::string& field, cons
   json::sax_parse(line, &reader);
   const std::string member = "\"" + field + "\"";
   if (!reader.complaint.empty())
-    refuse("not valid JSON: " + reason(reader.complaint), "", ", column " + std::to_string(reader.column));
+    refuse("not valid JSON: " + reason(reader.complaint), bad_line_hint,
+           ", column " + std::to_string(reader.column));
   if (reader.no_object) refuse("the line is no JSON object");
   if (reader.twice) refuse(member + " is given twice");
   if (reader.other_type) refuse(member + " is not a text");

@@ -16,6 +16,9 @@ std::string json_line_text(std::string_view line, const std::string& field, cons
 [[noreturn]] void refuse_line(const std::string& where, std::string what, std::string expected = {},
                               std::string found = {}, std::string hint = {});
 
+// What to do about a line that is no JSON.
+inline constexpr const char* bad_line_hint = "mend the line, or take it out: each line is one JSON object";
+
 // Line after line of a stream; one is held at a time.
 class LineReader {
  public:

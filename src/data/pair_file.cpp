@@ -94,6 +94,7 @@ json parsed_line(std::string_view text, const std::string& where) {
     ErrorText said = e.text();
     if (const auto at = said.where.rfind(", line 1, column"); at != std::string::npos)
       said.where.erase(at, std::string_view(", line 1").size());
+    if (said.hint.empty()) said.hint = bad_line_hint;
     throw Error(e.kind(), said);
   }
 }

@@ -51,7 +51,9 @@ bool each_number(const GgufArray& a, const Take& take) {
 }  // namespace
 
 bool is_gguf(const std::string& path) {
-  return is_file(path) && known_format(read_head(path)).name == gguf_format;
+  if (!is_file(path)) return false;
+  const std::string_view format = known_format(read_head(path)).name;
+  return format == gguf_format || (path.ends_with(".gguf") && format != safetensors_name);
 }
 
 GgufFile::GgufFile(const std::string& path) : file_(path), index_(parse_gguf(file_.bytes(), path)) {

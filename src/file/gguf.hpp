@@ -58,7 +58,9 @@ struct GgufIndex {
 // Checks a file wholly. `where` opens every message.
 GgufIndex parse_gguf(std::span<const std::byte> file, const std::string& where);
 
-bool is_gguf(const std::string& path);  // a file that begins as one
+// A file that begins as one, or has the name of one and begins as nothing else that hone reads: where it is
+// damaged, the message is about what it should have been.
+bool is_gguf(const std::string& path);
 
 class GgufFile {
  public:

@@ -48,7 +48,8 @@ constexpr TypeChoice types[] = {{DType::f32, 0, true, true},
 
 bool is_gguf_name(const std::string& path) { return path.ends_with(".gguf"); }
 
-const TypeChoice& chosen(const std::string& asked, bool gguf) {
+// `option`: which one asks, for messages.
+const TypeChoice& chosen(const std::string& asked, bool gguf, const char* option = "type") {
   std::string asked_name = asked.empty() ? (gguf ? "f16" : "f32") : asked;
   std::transform(asked_name.begin(), asked_name.end(), asked_name.begin(),
                  [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
@@ -62,25 +63,88 @@ const TypeChoice& chosen(const std::string& asked, bool gguf) {
     known += (known.empty() ? "" : ", ") + names.back();
   }
   throw Error(ErrorKind::usage, {.what = "no such type of weights is written",
-                                 .where = "type",
+                                 .where = option,
                                  .expected = known,
                                  .found = asked,
                                  .hint = gguf ? "did you mean " + nearest(asked_name, names) + "?"
                                               : "a folder has dense weights: name a .gguf file for others"});
 }
 
-// The type that a tensor gets. llama.cpp gives the head, or the table that is the head too, more bits.
-DType type_of_tensor(const ParameterSpec& spec, DType asked, bool is_head,
-                     std::map<std::string, int>& others) {
-  if (spec.shape.rank() < 2) return DType::f32;
-  const DType wanted = asked == DType::q4_k && is_head ? DType::q6_k : asked;
-  const std::int64_t row = spec.shape.last();
-  if (row % block_elements(wanted) == 0) return wanted;
-  const DType instead = row % 32 != 0 ? DType::f16 : wanted == DType::q4_k ? DType::q5_0 : DType::q8_0;
-  ++others[std::string(name(instead)) + " instead of " + std::string(name(wanted)) + ": rows of " +
-           std::to_string(row) + " are no multiple of " + std::to_string(block_elements(wanted))];
-  return instead;
+// What a GGUF file's tensors get, where they do not keep what they have: all of them, the table, the head.
+struct AskedTypes {
+  std::optional<DType> all, table, head;
+};
+
+AskedTypes asked_types(const ConvertOptions& o, std::optional<DType> all) {
+  const auto own = [](const std::string& type, const char* option) {
+    return type.empty() ? std::optional<DType>() : chosen(type, true, option).dtype;
+  };
+  return {all, own(o.token_embedding_type, "token_embedding_type"),
+          own(o.output_tensor_type, "output_tensor_type")};
 }
+
+// K-quants have blocks of 256, the others of 32.
+DType type_for_rows(std::int64_t row, DType wanted) {
+  if (row % block_elements(wanted) == 0) return wanted;
+  return row % 32 != 0 ? DType::f16 : wanted == DType::q4_k ? DType::q5_0 : DType::q8_0;
+}
+
+// The types of a model's tensors, and what a person should hear of those that get another than was asked for.
+class TensorTypes {
+ public:
+  TensorTypes(const Model& model, const AskedTypes& asked)
+      : names_(*model.impl().family_names), tied_(model.impl().find(names_.head) == nullptr), asked_(asked) {
+    const std::vector<ParameterSpec> kept = asked.all ? model.impl().specs : kept_weights(model);
+    for (const ParameterSpec& spec : kept) all_.push_back(type_of(spec));
+  }
+
+  const std::vector<DType>& all() const { return all_; }
+  std::vector<std::string> notes() const {
+    std::vector<std::string> notes = finer_;
+    for (const auto& [what, count] : others_)
+      notes.push_back(std::to_string(count) + (count == 1 ? " tensor is " : " tensors are ") + what);
+    return notes;
+  }
+
+ private:
+  DType type_of(const ParameterSpec& spec) {
+    if (spec.shape.rank() < 2) return DType::f32;
+    const bool table = spec.name == names_.table, head = spec.name == names_.head || (tied_ && table);
+    const auto& own = table && asked_.table ? asked_.table : head ? asked_.head : std::optional<DType>();
+    if (own) return fitted(spec, *own);
+    if (!asked_.all) return gguf_type_for(spec.dtype, spec.name);
+    return head ? of_head(spec, *asked_.all, table) : fitted(spec, *asked_.all);
+  }
+
+  // llama.cpp gives the head, or the table that is the head too, more bits (llama-quant.cpp): what it gets
+  // wrong, every token's probabilities have.
+  DType of_head(const ParameterSpec& spec, DType asked, bool is_table) {
+    const bool coarse = is_blocks(asked) && asked != DType::q8_0 && asked != DType::q6_k;
+    if (!coarse) return fitted(spec, asked);
+    const DType finer = type_for_rows(spec.shape.last(), DType::q6_k);
+    finer_.push_back(std::string(is_table ? "the table, which is the head too, is " : "the head is ") +
+                     std::string(name(finer)) + " instead of " + std::string(name(asked)) +
+                     ", as in llama.cpp (" + (is_table ? "--token-embedding-type" : "--output-tensor-type") +
+                     " " + std::string(name(asked)) + " has it so)");
+    return finer;
+  }
+
+  DType fitted(const ParameterSpec& spec, DType wanted) {
+    const std::int64_t row = spec.shape.last();
+    const DType type = type_for_rows(row, wanted);
+    if (type != wanted)
+      ++others_[std::string(name(type)) + " instead of " + std::string(name(wanted)) + ": rows of " +
+                std::to_string(row) + " are no multiple of " + std::to_string(block_elements(wanted))];
+    return type;
+  }
+
+  const FamilyNames& names_;
+  bool tied_;
+  AskedTypes asked_;
+  std::vector<DType> all_{};
+  std::vector<std::string> finer_{};
+  std::map<std::string, int> others_{};
+};
 
 void write_general_keys(GgufWriter& out, const GgufFamily& family, DType type, const std::string& from) {
   std::string title = from;
@@ -102,32 +166,8 @@ void write_tokenizer(GgufWriter& out, const std::string& from, const Json& confi
     if (key.starts_with("tokenizer.")) out.key(key, entry);
 }
 
-// The type of each weight's tensor.
-using TensorTypes = std::vector<DType>;
-
-TensorTypes types_asked(const Model& model, DType asked, std::vector<std::string>& notes) {
-  const FamilyNames& names = *model.impl().family_names;
-  const bool tied = model.impl().find(names.head) == nullptr;
-  std::map<std::string, int> others;
-  TensorTypes dtypes;
-  for (const ParameterSpec& spec : model.impl().specs) {
-    const bool is_head = spec.name == names.head || (tied && spec.name == names.table);
-    dtypes.push_back(type_of_tensor(spec, asked, is_head, others));
-  }
-  for (const auto& [what, count] : others)
-    notes.push_back(std::to_string(count) + (count == 1 ? " tensor is " : " tensors are ") + what);
-  return dtypes;
-}
-
-TensorTypes types_kept(const Model& model) {
-  TensorTypes dtypes;
-  for (const ParameterSpec& spec : kept_weights(model))
-    dtypes.push_back(spec.shape.rank() < 2 ? DType::f32 : gguf_type_for(spec.dtype, spec.name));
-  return dtypes;
-}
-
 // The one that most numbers are in.
-DType most_used(const Model& model, const TensorTypes& dtypes) {
+DType most_used(const Model& model, const std::vector<DType>& dtypes) {
   std::map<DType, std::int64_t> elements;
   for (std::size_t i = 0; i < dtypes.size(); ++i)
     elements[dtypes[i]] += model.impl().specs[i].shape.elements();
@@ -135,7 +175,7 @@ DType most_used(const Model& model, const TensorTypes& dtypes) {
 }
 
 ConvertReport to_gguf(const Model& model, const std::string& from, const std::string& to,
-                      std::optional<DType> asked) {
+                      const AskedTypes& asked) {
   const Json config = Json::parse(model.config_json());
   const GgufFamily* family = gguf_family_of_model_type(model.family());
   if (!family)
@@ -144,10 +184,11 @@ ConvertReport to_gguf(const Model& model, const std::string& from, const std::st
                                    .expected = "llama, qwen2, qwen3 or gemma3_text",
                                    .found = model.family()});
   ConvertReport report;
-  std::vector<std::string> others;
-  const TensorTypes dtypes = asked ? types_asked(model, *asked, others) : types_kept(model);
+  const TensorTypes given(model, asked);
+  const std::vector<DType>& dtypes = given.all();
+  const std::vector<std::string> others = given.notes();
   GgufWriter out(to);
-  write_general_keys(out, *family, asked ? *asked : most_used(model, dtypes), from);
+  write_general_keys(out, *family, asked.all ? *asked.all : most_used(model, dtypes), from);
   write_config_keys(out, *family, config, from);
   write_tokenizer(out, from, config, report.notes);
   report.notes.insert(report.notes.end(), others.begin(), others.end());
@@ -221,7 +262,7 @@ void require_no_model(const std::string& to) {
 ConvertReport write_model(const Model& model, const std::string& from, const std::string& to) {
   if (is_gguf_name(to))
     return to_gguf(multiplied_out(model), from, to,
-                   has_blocks(model) ? std::nullopt : std::optional(DType::f16));
+                   {.all = has_blocks(model) ? std::nullopt : std::optional(DType::f16)});
   const MadeFolders made(to);
   return to_folder(model, from, to, stored_weights(model));
 }
@@ -241,6 +282,11 @@ void require_free(const std::string& from, const std::string& to) {
 ConvertReport convert(const std::string& from, const std::string& to, const ConvertOptions& options) {
   const bool gguf = is_gguf_name(to);
   const TypeChoice& type = chosen(options.type, gguf);
+  if (!gguf && !(options.token_embedding_type + options.output_tensor_type).empty())
+    throw Error(ErrorKind::usage,
+                {.what = "a folder has all its matrices in one type",
+                 .where = options.output_tensor_type.empty() ? "token_embedding_type" : "output_tensor_type",
+                 .hint = "name a .gguf file, or --type alone"});
   require_free(from, to);
   const Model opened = open(from);
   if (opened.impl().adapter && !gguf)
@@ -253,8 +299,8 @@ ConvertReport convert(const std::string& from, const std::string& to, const Conv
   std::vector<ParameterSpec> specs = model.impl().specs;
   for (ParameterSpec& spec : specs) spec.dtype = type.dtype;
   const bool keeps = options.type.empty() && has_blocks(model) && ranks_of(opened, corrections_key).empty();
-  ConvertReport report = gguf ? to_gguf(model, from, to, keeps ? std::nullopt : std::optional(type.dtype))
-                              : to_folder(model, from, to, specs);
+  const AskedTypes asked = asked_types(options, keeps ? std::nullopt : std::optional(type.dtype));
+  ConvertReport report = gguf ? to_gguf(model, from, to, asked) : to_folder(model, from, to, specs);
   report.notes.insert(report.notes.begin(), model.notes().begin(), model.notes().end());
   return report;
 }

@@ -66,6 +66,9 @@ Value attribute(Runtime& r, const Value& of, const std::string& name) {
   r.work.step();
   if (of.is_undefined()) refuse_undefined(r, of);
   if (const auto* n = of.names()) return found_or_missing(n->find(name), of, name);
+  if (const auto* l = of.list())
+    for (std::size_t i = 0; i < l->names.size(); ++i)
+      if (l->names[i] == name) return l->items[i];
   if (Value m = method(r, of, name); m.function()) return m;
   if (const auto* d = of.dict()) {
     r.work.spend(16 * d->items.size());

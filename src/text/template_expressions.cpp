@@ -55,6 +55,11 @@ Token ExpressionParser::take() {
   return t;
 }
 
+bool ExpressionParser::has_name_since(std::size_t at, std::string_view name) const {
+  const auto part = tokens_.subspan(at, at_ - at);
+  return std::ranges::any_of(part, [&](const Token& t) { return t.kind == Token::Kind::name && t.is(name); });
+}
+
 bool ExpressionParser::take_if(std::string_view what) {
   if (!token().is(what)) return false;
   take();
@@ -198,8 +203,11 @@ ExpressionPtr ExpressionParser::named() {
 ExpressionPtr ExpressionParser::number() {
   const Token t = take();
   if (t.kind == Token::Kind::real) return constant(t.offset, std::strtod(t.text.c_str(), nullptr));
+  const char letter = t.text.size() > 2 ? t.text[1] : '\0';  // 0x1f, 0o17, 0b101
+  const int base = letter == 'x' ? 16 : letter == 'o' ? 8 : letter == 'b' ? 2 : 10;
   std::int64_t value = 0;
-  if (std::from_chars(t.text.data(), t.text.data() + t.text.size(), value).ec != std::errc())
+  if (std::from_chars(t.text.data() + (base == 10 ? 0 : 2), t.text.data() + t.text.size(), value, base).ec !=
+      std::errc())
     fail("a whole number of more than 64 bits", t);
   return constant(t.offset, value);
 }
@@ -382,17 +390,25 @@ ExpressionPtr ExpressionParser::test(ExpressionPtr of) {
 }
 
 Target ExpressionParser::target(std::string_view stop) {
+  const Deeper deeper(depth_, work_);
   Target all;
-  const bool parenthesis = take_if("(");
   do {
-    if (!all.names.empty() && (token().is(stop) || token().is(")"))) break;
-    all.names.push_back(expect_name("a name to assign to"));
+    if (!all.parts.empty() && (token().is(stop) || token().is(")"))) break;
+    all.parts.push_back(one_target(stop == "="));
     all.unpacks = all.unpacks || token().is(",");
   } while (take_if(","));
-  if (parenthesis) expect(")");
-  if (stop == "=" && all.names.size() == 1 && !all.unpacks && take_if("."))
-    all.member = expect_name("the name of a member");
-  return all;
+  return all.unpacks ? all : Target(all.parts.front());
+}
+
+Target ExpressionParser::one_target(bool of_namespaces) {
+  if (take_if("(")) {
+    Target inside = target(")");
+    expect(")");
+    return inside;
+  }
+  Target one{.name = expect_name("a name to assign to")};
+  if (of_namespaces && take_if(".")) one.member = expect_name("the name of a member");
+  return one;
 }
 
 }  // namespace hone::jinja

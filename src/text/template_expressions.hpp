@@ -16,6 +16,8 @@ class ExpressionParser {
 
   const Token& token() const { return tokens_[at_]; }
   const Token& next_token() const { return tokens_[std::min(at_ + 1, tokens_.size() - 1)]; }
+  std::size_t at() const { return at_; }  // the number of token()
+  bool has_name_since(std::size_t at, std::string_view name) const;
   Token take();  // and go on to the next one
   bool take_if(std::string_view sign_or_name);
   void expect(std::string_view sign_or_name);
@@ -27,8 +29,8 @@ class ExpressionParser {
   ExpressionPtr expression(bool with_ternary = true);
   // A tuple where commas follow; ends where `stop`, a name, stands.
   ExpressionPtr tuple(bool with_ternary = true, std::string_view stop = {});
-  Target target(std::string_view stop);
-  std::vector<Argument> arguments();  // with their parentheses
+  Target target(std::string_view stop);  // up to a sign or name that is `stop`
+  std::vector<Argument> arguments();     // with their parentheses
   // The filters that follow, over `of`, which may be none.
   ExpressionPtr filters(ExpressionPtr of);
   ExpressionPtr first_filter();  // without its |, over nothing, and those that follow
@@ -36,6 +38,7 @@ class ExpressionParser {
 
  private:
   using Kind = Expression::Kind;
+  Target one_target(bool of_namespaces);
   ExpressionPtr disjunction();
   ExpressionPtr conjunction();
   ExpressionPtr negation();

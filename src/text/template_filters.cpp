@@ -22,7 +22,10 @@ Value tojson(Runtime& r, const Value& v, const Arguments& given) {
   const Bound a(r, "tojson", given, {"ensure_ascii", "indent", "separators", "sort_keys"});
   JsonStyle style{.ascii = a.truth(0, false), .sorted = a.truth(3, false)};
   if (a[1] && !a[1]->is_none()) {
-    style.indent = static_cast<int>(std::clamp<std::int64_t>(a.integer(1, 0), 0, 64));
+    style.indent =
+        a[1]->string()
+            ? *a[1]->string()
+            : std::string(static_cast<std::size_t>(std::clamp<std::int64_t>(a.integer(1, 0), 0, 64)), ' ');
     style.between = ",";
   }
   if (a[2] && !a[2]->is_none()) {
@@ -54,10 +57,14 @@ std::string after_number(std::string_view s, double& value) {
   return read.ec == std::errc() ? std::string(read.ptr, t.data() + t.size()) : "?";
 }
 
-bool reads_whole(std::string_view s, int base, std::int64_t& n) {
-  s = stripped(s);
-  if (s.starts_with('+')) s.remove_prefix(1);
-  if (base == 16 && (s.starts_with("0x") || s.starts_with("0X"))) s.remove_prefix(2);
+// As Python's int(): "0b11" of base 2, "1_000".
+bool reads_whole(std::string_view text, int base, std::int64_t& n) {
+  std::string s(stripped(text));
+  if (s.starts_with('+')) s.erase(0, 1);
+  const char letter = base == 16 ? 'x' : base == 8 ? 'o' : base == 2 ? 'b' : '\0';
+  if (s.size() > 2 && s[0] == '0' && (s[1] | 0x20) == letter) s.erase(0, 2);
+  for (std::size_t i = 1; i + 1 < s.size(); ++i)
+    if (s[i] == '_' && s[i - 1] != '_' && s[i - 1] != '-' && s[i + 1] != '_') s.erase(i, 1);
   const auto read = std::from_chars(s.data(), s.data() + s.size(), n, base);
   return read.ec == std::errc() && read.ptr == s.data() + s.size();
 }

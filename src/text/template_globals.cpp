@@ -3,7 +3,9 @@
 #include <ctime>
 #include <iomanip>
 #include <locale>
+#include <memory>
 #include <sstream>
+#include <utility>
 
 namespace hone::jinja {
 namespace {
@@ -48,6 +50,33 @@ Value make_namespace(Runtime& r, Rings& rings, const Arguments& given) {
   return Value(Value::Holds(std::move(names)));
 }
 
+// Nothing at first, then the separator.
+Value make_joiner(Runtime& r, const Arguments& given) {
+  const Bound a(r, "joiner", given, {"sep"});
+  const auto used = std::make_shared<bool>(false);
+  return function("joiner", [used, by = a[0] ? *a[0] : Value(", ")](const Arguments&) {
+    return std::exchange(*used, true) ? by : Value("");
+  });
+}
+
+// next() gives `current` and goes on to the value behind it, round and round. Its methods do not hold it, so
+// that nothing holds itself.
+Value make_cycler(Runtime& r, const Arguments& given) {
+  if (given.positional.empty() || !given.named.empty()) r.work.fail("cycler() wants values to go round");
+  auto names = std::make_shared<Namespace>();
+  const auto go_to = [all = given.positional, at = std::make_shared<std::size_t>(0),
+                      cycler = std::weak_ptr(names)](bool onward) {
+    Value before = all[*at];
+    *at = onward ? (*at + 1) % all.size() : 0;
+    if (const auto known = cycler.lock()) known->set("current", all[*at]);
+    return before;
+  };
+  names->set("current", given.positional.front());
+  names->set("next", function("next", [go_to](const Arguments&) { return go_to(true); }));
+  names->set("reset", function("reset", [go_to](const Arguments&) { return go_to(false), Value(); }));
+  return Value(Value::Holds(std::move(names)));
+}
+
 [[noreturn]] void raise(Runtime& r, const Arguments& given) {
   const std::string why = given.positional.empty() ? "" : ": " + to_string(given.positional.front(), r.work);
   r.work.fail("the chat template refuses the conversation" + why);
@@ -78,6 +107,8 @@ void add_globals(Scope& scope, Runtime& r, Rings& rings) {
   add("range", [&r](const Arguments& a) { return range(r, a); });
   add("dict", [&r](const Arguments& a) { return make_dict(r, a); });
   add("namespace", [&r, &rings](const Arguments& a) { return make_namespace(r, rings, a); });
+  add("joiner", [&r](const Arguments& a) { return make_joiner(r, a); });
+  add("cycler", [&r](const Arguments& a) { return make_cycler(r, a); });
   add("raise_exception", [&r](const Arguments& a) -> Value { raise(r, a); });
   add("strftime_now", [&r](const Arguments& a) { return strftime_now(r, a); });
 }

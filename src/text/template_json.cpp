@@ -106,17 +106,17 @@ class Writer {
     for (const auto& item : items) {
       if (!first) out_ += style_.between;
       first = false;
-      if (style_.indent >= 0) new_line(depth_);
+      if (style_.indent) new_line(depth_);
       each(item);
     }
-    if (!first && style_.indent >= 0) new_line(depth_ - 1);
+    if (!first && style_.indent) new_line(depth_ - 1);
     out_ += close;
   }
 
   void new_line(int levels) {
-    const auto spaces = static_cast<std::size_t>(style_.indent) * static_cast<std::size_t>(levels);
-    work_.spend(spaces);
-    (out_ += '\n').append(spaces, ' ');
+    work_.spend(style_.indent->size() * static_cast<std::size_t>(levels));
+    out_ += '\n';
+    for (int i = 0; i < levels; ++i) out_ += *style_.indent;
   }
 
   Items sorted(Items items) const {

@@ -171,8 +171,36 @@ class Lexer {
     }
   }
 
+  // 0x1F, 0o17, 0b101: of the base that the letter says.
+  bool take_based_number() {
+    const char letter = static_cast<char>(char_at(at_ + 1) | 0x20);
+    const int base = letter == 'x' ? 16 : letter == 'o' ? 8 : letter == 'b' ? 2 : 0;
+    const auto is_digit_at = [&](std::size_t i) {
+      int digit = 0;
+      const char c = char_at(i);
+      return std::from_chars(&c, &c + 1, digit, base).ec == std::errc();
+    };
+    if (char_at(at_) != '0' || base == 0) return false;
+    const std::size_t begin = at_;
+    std::string text{'0', letter};
+    std::size_t i = at_ + 2;
+    for (; is_digit_at(i) || (char_at(i) == '_' && is_digit_at(i + 1)); ++i)
+      if (source_[i] != '_') text += source_[i];
+    if (text.size() == 2) return false;
+    at_ = i;
+    end_number();
+    add(Kind::integer, std::move(text), begin);
+    return true;
+  }
+
+  void end_number() {
+    if (at_ < source_.size() && in_name(source_[at_]))
+      fail("a number ends in '" + printed_character() + "'", at_);
+  }
+
   // Behind a dot (`x.0`) a number is whole.
   void number() {
+    if (take_based_number()) return;
     const std::size_t begin = at_;
     const bool whole = !tokens_.empty() && tokens_.back().is(".");
     std::string text;
@@ -191,8 +219,9 @@ class Lexer {
       if (has_sign) text += source_[at_++];
       digits(text);
     }
-    if (at_ < source_.size() && in_name(source_[at_]))
-      fail("a number ends in '" + printed_character() + "'", at_);
+    end_number();
+    if (!real && text.front() == '0' && text.find_first_not_of('0') != npos)
+      fail("a whole number begins with 0", begin);
     add(real ? Kind::real : Kind::integer, std::move(text), begin);
   }
 

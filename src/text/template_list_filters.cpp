@@ -29,7 +29,8 @@ Value looked_up(Runtime& r, const Value& v, const Value& path, const Value* othe
         !part.empty() && part.size() < 10 && part.find_first_not_of("0123456789") == part.npos;
     for (const char c : number ? part : "") index = 10 * index + (c - '0');
     at = item(r, at, number ? Value(index) : Value(part));
-    if (at.is_undefined() && otherwise) return *otherwise;
+    if (at.is_undefined() && otherwise && !otherwise->is_none())
+      at = *otherwise;  // of which the rest is asked
   }
   return at;
 }
@@ -199,6 +200,26 @@ Value batch(Runtime& r, const Value& v, const Arguments& given) {
   return Value::list(std::move(out));
 }
 
+// So many columns, the first ones longer by one where they do not divide.
+Value slices(Runtime& r, const Value& v, const Arguments& given) {
+  const Bound a(r, "slice", given, {"slices", "fill_with"});
+  const Items all = items_of(r, v);
+  const std::int64_t count = a.integer(0, 0);
+  if (count <= 0) r.work.fail("slice() into no columns");
+  Items out;
+  auto from = all.begin();
+  for (std::int64_t i = 0; i < count; ++i) {
+    r.work.spend(sizeof(Value));
+    const bool longer = i < std::ssize(all) % count;
+    const auto to = from + std::ssize(all) / count + (longer ? 1 : 0);
+    Items column(from, to);
+    if (a[1] && !a[1]->is_none() && !longer) column.push_back(*a[1]);
+    out.push_back(Value::list(std::move(column)));
+    from = to;
+  }
+  return Value::list(std::move(out));
+}
+
 Value items(Runtime& r, const Value& v, const Arguments&) {
   Items out;
   if (!v.dict() && !v.is_undefined()) r.work.fail(std::string("items() of a ") + v.type());
@@ -228,7 +249,8 @@ Value groupby(Runtime& r, const Value& v, const Arguments& given) {
     Items group;
     for (; i < ordered.size() && equal(ordered[i].list()->items[0], head[0], r.work); ++i)
       group.push_back(ordered[i].list()->items[2]);
-    out.push_back(Value::list({head[1], Value::list(std::move(group))}, true));
+    static constexpr std::string_view names[] = {"grouper", "list"};
+    out.push_back(Value::named_tuple({head[1], Value::list(std::move(group))}, names));
   }
   return Value::list(std::move(out));
 }
@@ -252,6 +274,7 @@ constexpr Filter filters[] = {
     {"select", [](Runtime& r, const Value& v, const Arguments& a) { return chosen(r, v, a, false, true); }},
     {"selectattr",
      [](Runtime& r, const Value& v, const Arguments& a) { return chosen(r, v, a, true, true); }},
+    {"slice", slices},
     {"sort", sort},
     {"sum", sum},
     {"unique", unique},

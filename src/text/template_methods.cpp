@@ -40,6 +40,17 @@ std::vector<std::string_view> words(std::string_view s, std::int64_t most) {
   return all;
 }
 
+// The last so many words, and what is left in front of them.
+std::vector<std::string_view> last_words(std::string_view s, std::int64_t most) {
+  std::vector<std::string_view> all = words(s, -1);
+  if (std::ssize(all) <= most) return all;
+  const auto kept = all.end() - static_cast<std::ptrdiff_t>(most);
+  const std::size_t end = kept == all.end() ? s.size() : static_cast<std::size_t>(kept->data() - s.data());
+  std::vector<std::string_view> out{stripped_right(s.substr(0, end))};
+  out.insert(out.end(), kept, all.end());
+  return out;
+}
+
 std::vector<std::string_view> split(std::string_view s, std::string_view by, std::int64_t most) {
   std::vector<std::string_view> all;
   for (std::size_t at = s.find(by); at != std::string_view::npos && most-- != 0; at = s.find(by)) {
@@ -64,12 +75,20 @@ std::vector<std::string_view> split_from_right(std::string_view s, std::string_v
 Value split_method(Runtime& r, std::string_view s, const Arguments& given, bool right) {
   const Bound a(r, right ? "rsplit" : "split", given, {"sep", "maxsplit"});
   const std::int64_t most = a.integer(1, -1);
-  if (!a[0] || a[0]->is_none()) {
-    if (right && most >= 0) r.work.fail("rsplit() at white space takes no number here");
-    return pieces_of(r, words(s, most));
-  }
+  if (!a[0] || a[0]->is_none())
+    return pieces_of(r, right && most >= 0 ? last_words(s, most) : words(s, most));
   if (a.string(0).empty()) r.work.fail("split() wants a separator that is not empty");
   return pieces_of(r, (right ? split_from_right : split)(s, a.string(0), most));
+}
+
+Value split_lines(Runtime& r, std::string_view s, const Arguments& given) {
+  const Bound a(r, "splitlines", given, {"keepends"});
+  auto all = lines(s);
+  for (std::size_t i = 0; a.truth(0, false) && i < all.size(); ++i) {
+    const char* end = i + 1 < all.size() ? all[i + 1].data() : s.data() + s.size();
+    all[i] = {all[i].data(), static_cast<std::size_t>(end - all[i].data())};
+  }
+  return pieces_of(r, all);
 }
 
 Value partition(std::string_view s, std::string_view by, bool right) {
@@ -80,25 +99,67 @@ Value partition(std::string_view s, std::string_view by, bool right) {
   return Value::list({Value(s.substr(0, at)), Value(by), Value(s.substr(at + by.size()))}, true);
 }
 
+// s[start:end] of what find() and its like look at; none where it begins behind its end.
+struct Part {
+  std::string_view text;
+  std::int64_t characters_before;
+};
+std::optional<Part> part_of(std::string_view s, const Bound& a) {
+  const auto all = characters(s);
+  const std::int64_t size = std::ssize(all);
+  const auto bound = [&](std::size_t i, std::int64_t otherwise) {
+    const std::int64_t at = a.integer(i, otherwise);
+    return at < 0 ? std::max<std::int64_t>(0, std::max(at, -size) + size) : at;
+  };
+  const std::int64_t first = bound(1, 0), last = std::min(bound(2, size), size);
+  if (first > last) return {};
+  const auto byte = [&](std::int64_t i) {
+    return i == size ? s.size()
+                     : static_cast<std::size_t>(all[static_cast<std::size_t>(i)].data() - s.data());
+  };
+  return Part{s.substr(byte(first), byte(last) - byte(first)), first};
+}
+
 // A string, or a tuple of some, any of which will do.
 bool affixed(Runtime& r, std::string_view s, const Arguments& given, bool prefix) {
-  const Bound a(r, prefix ? "startswith" : "endswith", given, {"affix"});
-  const auto has = [&](std::string_view affix) { return prefix ? s.starts_with(affix) : s.ends_with(affix); };
+  const Bound a(r, prefix ? "startswith" : "endswith", given, {"affix", "start", "end"});
+  const auto part = part_of(s, a);
+  const auto has = [&](std::string_view affix) {
+    return part && (prefix ? part->text.starts_with(affix) : part->text.ends_with(affix));
+  };
   if (!a.required(0).list()) return has(a.string(0));
   const Items& all = a[0]->list()->items;
   return std::any_of(all.begin(), all.end(), [&](const Value& v) { return v.string() && has(*v.string()); });
 }
 
-Value find(Runtime& r, std::string_view s, const Arguments& given, bool right) {
-  const Bound a(r, right ? "rfind" : "find", given, {"sub"});
-  const std::size_t at = right ? s.rfind(a.string(0)) : s.find(a.string(0));
-  return at == std::string_view::npos ? Value(-1) : Value(length(s.substr(0, at)));
+std::int64_t place(Runtime& r, std::string_view s, const Arguments& given, bool right, const char* name) {
+  const Bound a(r, name, given, {"sub", "start", "end"});
+  const auto part = part_of(s, a);
+  if (!part) return -1;
+  const std::size_t at = right ? part->text.rfind(a.string(0)) : part->text.find(a.string(0));
+  if (at == std::string_view::npos) return -1;
+  return part->characters_before + length(part->text.substr(0, at));
+}
+
+Value find(Runtime& r, std::string_view s, const Arguments& given) {
+  return place(r, s, given, false, "find");
+}
+Value rfind(Runtime& r, std::string_view s, const Arguments& given) {
+  return place(r, s, given, true, "rfind");
+}
+
+Value index(Runtime& r, std::string_view s, const Arguments& given, bool right) {
+  const std::int64_t at = place(r, s, given, right, right ? "rindex" : "index");
+  if (at < 0) r.work.fail("index() of what is not in the string");
+  return at;
 }
 
 Value count(Runtime& r, std::string_view s, const Arguments& given) {
-  const Bound a(r, "count", given, {"sub"});
-  if (a.string(0).empty()) return length(s) + 1;
-  return std::ssize(split(s, a.string(0), -1)) - 1;
+  const Bound a(r, "count", given, {"sub", "start", "end"});
+  const auto part = part_of(s, a);
+  if (!part) return 0;
+  if (a.string(0).empty()) return length(part->text) + 1;
+  return std::ssize(split(part->text, a.string(0), -1)) - 1;
 }
 
 Value strip(Runtime& r, std::string_view s, const Arguments& given,
@@ -171,19 +232,32 @@ constexpr StringMethod string_methods[] = {
     {"center", [](Runtime& r, Of s, const Arguments& a) { return padded(r, s, a, "center"); }},
     {"count", count},
     {"endswith", [](Runtime& r, Of s, const Arguments& a) { return Value(affixed(r, s, a, false)); }},
-    {"find", [](Runtime& r, Of s, const Arguments& a) { return find(r, s, a, false); }},
+    {"find", find},
     {"format", [](Runtime& r, Of s, const Arguments& a) { return Value(str_format(r, s, a)); }},
+    {"index", [](Runtime& r, Of s, const Arguments& a) { return index(r, s, a, false); }},
     {"isalnum",
      [](Runtime&, Of s, const Arguments&) {
        return Value(all_are(s, [](auto c, auto) { return c == letter || c == number; }));
      }},
     {"isalpha", [](Runtime&, Of s,
                    const Arguments&) { return Value(all_are(s, [](auto c, auto) { return c == letter; })); }},
+    {"isascii",
+     [](Runtime&, Of s, const Arguments&) {
+       return Value(std::ranges::all_of(s, [](unsigned char c) { return c < 0x80; }));
+     }},
+    {"isdecimal",
+     [](Runtime&, Of s, const Arguments&) {
+       return Value(all_are(s, [](auto, auto g) { return g == GeneralCategory::Nd; }));
+     }},
     {"isdigit",
      [](Runtime&, Of s, const Arguments&) {
        return Value(all_are(s, [](auto, auto g) { return g == GeneralCategory::Nd; }));
      }},
     {"islower", [](Runtime&, Of s, const Arguments&) { return Value(lower(s) == s && upper(s) != s); }},
+    {"isnumeric",
+     [](Runtime&, Of s, const Arguments&) {
+       return Value(all_are(s, [](auto c, auto) { return c == number; }));
+     }},
     {"isspace", [](Runtime&, Of s, const Arguments&) { return Value(all_space(s)); }},
     {"isupper", [](Runtime&, Of s, const Arguments&) { return Value(upper(s) == s && lower(s) != s); }},
     {"join", join},
@@ -211,7 +285,8 @@ constexpr StringMethod string_methods[] = {
                     b.string(1).size());
        return Value(replaced(s, b.string(0), b.string(1), b.integer(2, -1)));
      }},
-    {"rfind", [](Runtime& r, Of s, const Arguments& a) { return find(r, s, a, true); }},
+    {"rfind", rfind},
+    {"rindex", [](Runtime& r, Of s, const Arguments& a) { return index(r, s, a, true); }},
     {"rjust", [](Runtime& r, Of s, const Arguments& a) { return padded(r, s, a, "rjust"); }},
     {"rpartition",
      [](Runtime& r, Of s, const Arguments& a) {
@@ -220,7 +295,7 @@ constexpr StringMethod string_methods[] = {
     {"rsplit", [](Runtime& r, Of s, const Arguments& a) { return split_method(r, s, a, true); }},
     {"rstrip", [](Runtime& r, Of s, const Arguments& a) { return strip(r, s, a, stripped_right); }},
     {"split", [](Runtime& r, Of s, const Arguments& a) { return split_method(r, s, a, false); }},
-    {"splitlines", [](Runtime& r, Of s, const Arguments&) { return pieces_of(r, lines(s)); }},
+    {"splitlines", split_lines},
     {"startswith", [](Runtime& r, Of s, const Arguments& a) { return Value(affixed(r, s, a, true)); }},
     {"strip", [](Runtime& r, Of s, const Arguments& a) { return strip(r, s, a, stripped); }},
     {"swapcase", [](Runtime&, Of s, const Arguments&) { return Value(swapped_case(s)); }},

@@ -167,7 +167,7 @@ class Parser {
     s.kind = Kind::macro;
     s.text = e_.expect_name("the name of a macro");
     parameters(s);
-    s.body = outside_of_loops("endmacro", word);
+    body_of_calls(s, "endmacro", word);
     return s;
   }
 
@@ -178,16 +178,19 @@ class Parser {
     const Token at = e_.token();
     s.expression = e_.expression();
     if (s.expression->kind != Expression::Kind::call) e_.fail("{% call %} wants a call", at);
-    s.body = outside_of_loops("endcall", word);
+    body_of_calls(s, "endcall", word);
     return s;
   }
 
   // A body that is run at another time.
-  Statements outside_of_loops(std::string_view stop, const Token& word) {
+  void body_of_calls(Statement& s, std::string_view stop, const Token& word) {
     const int loops = std::exchange(loops_, 0);
-    Statements body = body_to_end(stop, word);
+    const std::size_t begin = e_.at();
+    s.body = body_to_end(stop, word);
     loops_ = loops;
-    return body;
+    s.takes_more = e_.has_name_since(begin, "varargs");
+    s.takes_more_named = e_.has_name_since(begin, "kwargs");
+    s.takes_caller = e_.has_name_since(begin, "caller");
   }
 
   Statement filter(const Token& word) {

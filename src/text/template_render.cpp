@@ -1,5 +1,6 @@
 #include "text/template_render.hpp"
 
+#include <algorithm>
 #include <optional>
 
 #include "text/template_evaluate.hpp"
@@ -45,7 +46,7 @@ class Renderer {
         write(out, to_string(evaluate(r_, *s.expression, scope), r_.work));
         break;
       case Kind::set:
-        assign(s, evaluate(r_, *s.expression, scope), scope);
+        assign(s.target, evaluate(r_, *s.expression, scope), scope);
         break;
       case Kind::set_block:
         set_block(s, scope);
@@ -93,29 +94,27 @@ class Renderer {
     return s.expression ? evaluate_filters(r_, *s.expression, std::move(block), scope) : block;
   }
 
-  void assign(const Statement& s, const Value& value, const ScopePtr& scope) {
-    const Target& t = s.target;
+  void assign(const Target& t, const Value& value, const ScopePtr& scope) {
     if (!t.member.empty()) {
-      const Value* ns = scope->find(t.names.front());
-      if (!ns || !ns->names())
-        r_.work.fail("'" + t.names.front() + "' is no namespace, so it has no members to set");
+      const Value* ns = scope->find(t.name);
+      if (!ns || !ns->names()) r_.work.fail("'" + t.name + "' is no namespace, so it has no members to set");
       ns->names()->set(t.member, value);
     } else if (!t.unpacks) {
-      scope->set(t.names.front(), value);
+      scope->set(t.name, value);
     } else {
-      unpack(t, value, *scope);
+      unpack(t.parts, value, scope);
     }
   }
 
-  void unpack(const Target& t, const Value& value, Scope& scope) {
+  void unpack(const std::vector<Target>& parts, const Value& value, const ScopePtr& scope) {
     const std::vector<Value> items = items_of(r_, value);
-    if (items.size() != t.names.size())
-      r_.work.fail("there are " + std::to_string(t.names.size()) + " names for " +
+    if (items.size() != parts.size())
+      r_.work.fail("there are " + std::to_string(parts.size()) + " names for " +
                    std::to_string(items.size()) + " values");
-    for (std::size_t i = 0; i < items.size(); ++i) scope.set(t.names[i], items[i]);
+    for (std::size_t i = 0; i < items.size(); ++i) assign(parts[i], items[i], scope);
   }
 
-  void set_block(const Statement& s, const ScopePtr& scope) { assign(s, filtered(s, scope), scope); }
+  void set_block(const Statement& s, const ScopePtr& scope) { assign(s.target, filtered(s, scope), scope); }
 
   Flow condition(const Statement* s, const ScopePtr& scope, std::string& out) {
     for (;;) {  // a chain of elif
@@ -132,7 +131,7 @@ class Renderer {
     std::vector<Value> kept;
     for (Value& item : all) {
       const ScopePtr inner = within(scope);
-      assign(s, item, inner);
+      assign(s.target, item, inner);
       if (evaluate(r_, *s.condition, inner).truth()) kept.push_back(std::move(item));
     }
     return kept;
@@ -148,7 +147,7 @@ class Renderer {
     for (std::size_t i = 0; i < all.size(); ++i) {
       const ScopePtr inner = within(scope);
       inner->set("loop", loop_value(all, i, last_seen));
-      assign(s, all[i], inner);
+      assign(s.target, all[i], inner);
       if (run(s.body, inner, out) == Flow::break_loop) break;
     }
   }
@@ -200,6 +199,7 @@ class Renderer {
     const auto& parameters = s.parameters;
     std::vector<Value> more;
     std::vector<std::pair<Value, Value>> more_named;
+    if (s.takes_caller) inner->set("caller", Value::undefined("No caller defined"));  // not that of others
     for (const auto& [name, standard] : parameters)
       inner->set(name, Value::undefined("parameter '" + name + "' was not provided"));
     for (std::size_t i = 0; i < given.positional.size(); ++i)
@@ -208,12 +208,14 @@ class Renderer {
       else
         more.push_back(given.positional[i]);
     for (const auto& [name, value] : given.named) {
-      const auto takes = [&name = name](const auto& p) { return p.first == name; };
-      if (name == "caller" || std::any_of(parameters.begin(), parameters.end(), takes))
+      const auto at = std::ranges::find(parameters, name, [](const auto& p) { return p.first; });
+      const bool open = at != parameters.end() && at - parameters.begin() >= std::ssize(given.positional);
+      if (open || (name == "caller" && s.takes_caller))
         inner->set(name, value);
       else
         more_named.emplace_back(Value(name), value);
     }
+    require_taken(s, more.size(), more_named);
     for (const auto& [name, standard] : parameters)
       if (standard && inner->find(name)->is_undefined()) inner->set(name, evaluate(r_, *standard, inner));
     inner->set("varargs", Value::list(std::move(more), true));
@@ -221,6 +223,16 @@ class Renderer {
     std::string out;
     run(s.body, inner, out);
     return out;
+  }
+
+  void require_taken(const Statement& s, std::size_t more,
+                     const std::vector<std::pair<Value, Value>>& more_named) {
+    const std::string who = s.kind == Kind::macro ? "macro '" + s.text + "'" : "the {% call %} block";
+    if (more > 0 && !s.takes_more)
+      r_.work.fail(who + " takes at most " + std::to_string(s.parameters.size()) + " arguments, found " +
+                   std::to_string(s.parameters.size() + more));
+    if (!more_named.empty() && !s.takes_more_named)
+      r_.work.fail(who + " has no argument '" + *more_named.front().first.string() + "' left");
   }
 
   void call_block(const Statement& s, const ScopePtr& scope, std::string& out) {

@@ -30,8 +30,9 @@ constexpr const char* comparison(std::string_view name) {
   return nullptr;
 }
 
-// The singletons are one, and what is held apart is not.
+// Python's `is`: lists and dicts that were made apart are not the same, however equal.
 bool same(Runtime& r, const Value& a, const Value& b) {
+  if (a.list() || a.dict()) return a.list() == b.list() && a.dict() == b.dict();
   return a.holds().index() == b.holds().index() && equal(a, b, r.work);
 }
 

@@ -48,11 +48,12 @@ struct Expression {
   std::vector<Argument> arguments{};
 };
 
-// What {% set %} and {% for %} assign to: one name, several (a tuple is unpacked), or a namespace's member.
+// What {% set %} and {% for %} assign to: a name, a namespace's member, or several of these, to which a tuple
+// is unpacked.
 struct Target {
-  std::vector<std::string> names;
-  bool unpacks = false;  // {% for (x,) in .. %} too
-  std::string member{};  // of namespace names[0]
+  std::string name{}, member{};  // of namespace `name`
+  bool unpacks = false;          // {% for (x,) in .. %} too
+  std::vector<Target> parts{};
 };
 
 struct Statement;
@@ -81,6 +82,8 @@ struct Statement {
   Target target{};
   std::vector<std::pair<std::string, ExpressionPtr>> parameters{};  // with their defaults, which may be none
   Statements body{}, otherwise{};
+  // Of a macro or call block: does its body speak of arguments beyond its parameters, and of its caller?
+  bool takes_more = false, takes_more_named = false, takes_caller = false;
 };
 
 }  // namespace hone::jinja

@@ -20,6 +20,13 @@ Value Value::list(std::vector<Value> items, bool tuple) {
   return Value(Holds(std::make_shared<const List>(List{std::move(items), tuple, depth})));
 }
 
+Value Value::named_tuple(std::vector<Value> items, std::span<const std::string_view> names) {
+  const Value plain = list(std::move(items), true);
+  List named = *plain.list();
+  named.names = names;
+  return Value(Holds(std::make_shared<const List>(std::move(named))));
+}
+
 Value Value::dict(std::vector<std::pair<Value, Value>> items) {
   int depth = 1;
   for (const auto& [key, value] : items) depth = std::max(depth, 1 + std::max(key.depth(), value.depth()));

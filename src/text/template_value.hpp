@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -54,6 +56,7 @@ class Value {
   explicit Value(Holds holds) : holds_(std::move(holds)) {}
   static Value undefined(std::string what);
   static Value list(std::vector<Value> items, bool tuple = false);
+  static Value named_tuple(std::vector<Value> items, std::span<const std::string_view> names);
   static Value dict(std::vector<std::pair<Value, Value>> items);
 
   bool is_undefined() const { return std::holds_alternative<Undefined>(holds_); }
@@ -91,6 +94,7 @@ struct List {
   std::vector<Value> items;
   bool tuple = false;
   int depth = 1;
+  std::span<const std::string_view> names{};  // of a tuple whose items have some
 };
 
 struct Dict {
@@ -121,7 +125,7 @@ std::string float_text(double x);  // as Python prints it: 1.0, 1e-05
 // How json.dumps writes a value.
 struct JsonStyle {
   bool ascii = false, sorted = false;
-  int indent = -1;  // spaces a level; -1: all on one line
+  std::optional<std::string> indent{};  // of a level; none: all on one line
   std::string between = ", ", colon = ": ";
 };
 std::string to_json(const Value& v, const JsonStyle& style, Work& work);

@@ -37,6 +37,10 @@ exits 1 "" convert "$llama" nowhere/x.gguf
 head -c 3000 q.gguf >short.gguf
 exits 3 "short.gguf" inspect short.gguf
 exits 3 "short.gguf" hash short.gguf
+{ printf X; tail -c +2 q.gguf; } >magic.gguf
+exits 3 "not a GGUF file" inspect magic.gguf
+exits 3 "not a GGUF file" eval magic.gguf --data text.txt
+rm magic.gguf
 exits 3 "no tokenizer" generate q.gguf -p x
 exits 2 "would be replaced" convert m.gguf back
 exits 2 "onto itself" convert m.gguf m.gguf

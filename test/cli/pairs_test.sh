@@ -52,6 +52,12 @@ expect 3 'half.jsonl, line 2: a pair lacks its target: expected "target"' $new -
 printf 'a\tb\n%s\td\n' "$(head -c 600 text.txt | tr '\n' ' ')" >long.tsv
 expect 3 "long.tsv, line 2: the source is too long: expected at most 64 tokens, found 600.*--too-long" $new --data long.tsv --source-seq 64
 expect 3 "long.tsv, line 2: the source is too long: expected at most 9 tokens, found 600" eval tsv --data long.tsv
+expect 3 "long.tsv, line 2: the source is too long: expected at most 64 tokens" eval tsv --data long.tsv --source-seq 64
+"$hone" eval tsv --data long.tsv --source-seq 64 --too-long drop >report 2>err || fail "eval --source-seq: $(cat err)"
+grep -q 'of 1 pairs' report || fail "eval --source-seq --too-long drop: $(cat report)"
+expect 3 "long.tsv, line 1: the target is too long: expected at most 0 tokens and the end" eval tsv --data long.tsv --source-seq 900 --seq 1
+"$hone" eval text --data text.txt --source-seq 9 --max-tokens 9 >report 2>err || fail "eval: $(cat err)"
+grep -q "note: without effect on a text: --source-seq" err || fail "eval --source-seq of a text: $(cat err)"
 expect 2 "^hone: --too-long: .*error, drop or cut" $new --data long.tsv --too-long ignore
 expect 2 "^hone: --label-smoothing: " $new --data pairs.tsv --label-smoothing 1
 expect 2 "the nearest is task:sums" $new --data task:sum

@@ -59,7 +59,7 @@ cmp -s out.log again.log || fail "a model below the folder was taken for text"
 iconv -f UTF-8 -t UTF-8 raw.log >/dev/null 2>&1 && fail "the sample has no broken byte, so this shows nothing"
 "$hone" generate a -p A -n 30 --seed 1 --top-k 0 --top-p 1 --json >json.log
 iconv -f UTF-8 -t UTF-8 json.log >/dev/null || fail "generate --json is not UTF-8"
-says json.log '^{"text":".*","tokens":30,"finish":"length"}$'
+says json.log '^{"text":".*","tokens":30,"finish":"length","prompt_tokens":1,"ids":\[\([0-9]*,\)\{29\}[0-9]*\]}$'
 
 "$hone" plan recipe.toml --print-programs --json >out.log 2>/dev/null
 [ "$(wc -l <out.log)" = 1 ] || fail "plan --json prints more than its one object"

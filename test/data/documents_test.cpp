@@ -117,5 +117,19 @@ TEST(Documents, ALineAtFaultIsNamedAndNothingIsLeft) {
   refused("{\"text\": \"\"}\n", "the text is empty");
 }
 
+TEST(Documents, LinesWithoutTextAreCounted) {
+  const TemporaryFolder folder;
+  const std::string path =
+      folder.write("x.jsonl", "{\"text\": \"\"}\n\n{\"text\": \"a\"}\n{\"text\": \"\"}\n");
+  const Documents documents(TextSource{{path}});
+  EXPECT_EQ(documents.count(), 1);
+  ASSERT_EQ(documents.notes().size(), 1u);
+  EXPECT_EQ(documents.notes()[0], path + ": left out are 2 of 3 lines, whose \"text\" is empty");
+  const std::string none = folder.write("none.jsonl", "{\"text\": \"\"}\n");
+  const std::string message = error_of(ErrorKind::input, [&] { Documents(TextSource{{none}}); });
+  EXPECT_NE(message.find("the text is empty"), std::string::npos) << message;
+  EXPECT_NE(message.find("1 of 1 lines"), std::string::npos) << message;
+}
+
 }  // namespace
 }  // namespace hone

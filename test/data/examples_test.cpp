@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <set>
 
+#include "file/mapped.hpp"
 #include "temporary_folder.hpp"
 
 namespace hone {
@@ -58,20 +59,71 @@ TEST(Examples, LearnWhatTheAssistantWritesUpToTheEndOfItsTurn) {
             "<system>S</s><user>hi</s><assistant>[yes]</s><user>so</s><assistant>[é!]</s>");
 }
 
-TEST(Examples, ATemplateThatRewritesEarlierTurnsNeedsMarks) {
+// As Qwen 3 does it: the prompt for a turn, and earlier turns, have no thought.
+const std::string rewrites =
+    "{%- for m in messages %}<{{ m.role }}>{{ 'a thought ' if m.role == 'assistant' and loop.last }}{{ "
+    "m.content }}</s>{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}";
+
+TEST(Examples, OfATemplateThatRewritesEarlierTurnsEndWithOneTurnEach) {
+  const File file(two_turns + "\n" + two_turns + "\n" + two_turns + "\n");
+  const Examples examples = file.examples({}, rewrites);
+  const auto shown = examples.show(0, 6);
+  EXPECT_EQ(marked(shown[0]), "<system>S</s><user>hi</s><assistant>[a thought yes</s>]");
+  EXPECT_EQ(marked(shown[1]),
+            "<system>S</s><user>hi</s><assistant>yes</s><user>so</s><assistant>[a thought é!</s>]");
+  EXPECT_EQ(shown[1].line, 1);
+  EXPECT_EQ(shown[2].line, 2);
+  EXPECT_EQ(examples.train_examples(), 4) << "5 would be nine tenths, and the third chat on either side";
+  EXPECT_NE(examples.notes().back().find("x.jsonl: 3 chats are 6 examples"), std::string::npos)
+      << examples.notes().back();
+  EXPECT_EQ(examples.with_length(99).notes(), examples.notes());
+  EXPECT_TRUE(file.examples().notes().empty());
+  EXPECT_EQ(marked(file.examples({.train_on_prompt = true}, rewrites).show(0, 1)[0]),
+            "<[system>S</s><user>hi</s><assistant>yes</s><user>so</s><assistant>a thought é!</s>]")
+      << "all but the first token, which follows nothing";
+  const std::string message =
+      error_of(ErrorKind::input, [&] { File(two_turns + "\n").examples({}, rewrites); });
+  EXPECT_NE(message.find("too few examples: expected 2 lines or more"), std::string::npos) << message;
+}
+
+// Qwen 3's own template, with thoughts and without.
+TEST(Examples, OfQwen3sTemplateAreWhatItWouldWrite) {
+  const std::string chat =
+      R"({"messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "<think>\nhm\n</think>\n\nyes"},)"
+      R"( {"role": "user", "content": "so"}, {"role": "assistant", "content": "no"}]})";
+  const auto shown = File(chat + "\n" + chat + "\n")
+                         .examples({}, read_file(std::string(HONE_TEST_DATA) + "/chat_templates/qwen3.jinja"))
+                         .show(0, 2);
+  EXPECT_EQ(
+      marked(shown[0]),
+      "<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n[<think>\nhm\n</think>\n\nyes<|im_end|>]\n");
+  EXPECT_EQ(
+      marked(shown[1]),
+      "<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\nyes<|im_end|>\n<|im_start|>user\nso<|im_end|>\n"
+      "<|im_start|>assistant\n[<think>\n\n</think>\n\nno<|im_end|>]\n");
+}
+
+TEST(Examples, ATurnThatIsNotWrittenBehindItsPromptNeedsMarks) {
   const File file(two_turns + "\n" + two_turns + "\n");
-  const std::string rewrites =
-      "{%- for m in messages %}<{{ m.role }}>{{ 'thought ' if m.role == 'assistant' and loop.last }}{{ "
-      "m.content "
-      "}}</s>{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}";
-  const std::string message = error_of(ErrorKind::input, [&] { file.examples({}, rewrites); });
-  EXPECT_NE(message.find("x.jsonl, line 1: the chat template writes message 3 otherwise when others follow"),
-            std::string::npos)
+  const std::string other =
+      "{%- for m in messages %}<{{ m.role }}>{{ m.content }}</s>{% endfor %}"
+      "{% if add_generation_prompt %}bot: {% endif %}";
+  const std::string message = error_of(ErrorKind::input, [&] { file.examples({}, other); });
+  EXPECT_NE(
+      message.find("x.jsonl, line 1: the chat template does not write message 3 behind the prompt for it"),
+      std::string::npos)
       << message;
   EXPECT_NE(message.find("{% generation %}"), std::string::npos);
-  EXPECT_EQ(marked(file.examples({.train_on_prompt = true}, rewrites).show(0, 1)[0]),
-            "<[system>S</s><user>hi</s><assistant>yes</s><user>so</s><assistant>thought é!</s>]")
-      << "all but the first token, which follows nothing";
+  // A prompt that opens a thought, which turns do not have.
+  const std::string thinks =
+      "{%- for m in messages %}<{{ m.role }}>{{ m.content }}</s>{% endfor %}"
+      "{% if add_generation_prompt %}<assistant><think>{% endif %}";
+  EXPECT_EQ(marked(file.examples({}, thinks).show(0, 1)[0]),
+            "<system>S</s><user>hi</s><assistant>[yes</s>]<user>so</s><assistant>[é!</s>]");
+}
+
+TEST(Examples, WhatEndsTheWholeTextEndsItsLastTurn) {
+  const File file(two_turns + "\n" + two_turns + "\n");
   // What it writes behind the last turn only is no other turn.
   const std::string ends =
       "{%- for m in messages %}<{{ m.role }}>{{ m.content }}<e>{% endfor %}{% if add_generation_prompt "
@@ -224,6 +276,7 @@ TEST(Examples, BrokenLinesAreNamed) {
     const auto at = message.find("x.jsonl, line 2");
     return at == std::string::npos ? "?? " + message : message.substr(at + 15);
   };
+  EXPECT_NE(refusal("{\"messages\": [}").find("mend the line, or take it out"), std::string::npos);
   EXPECT_EQ(refusal("{\"messages\": [}").find(", column 15: not valid JSON"), 0u)
       << refusal("{\"messages\": [}");
   EXPECT_EQ(refusal("[1]"), ": the line is no JSON object: found list");

@@ -202,6 +202,26 @@ TEST(Gguf, RefusesTensorsThatAreWrong) {
   expect_refused(Bytes(2).tensor("a", {16}, 0, 32).tensor("b", {16}, 0, 0).data(128), "overlap");
 }
 
+// What it should have been is in its first bytes, or else in its name.
+TEST(Gguf, ADamagedFileIsSpokenOfAsGguf) {
+  const TemporaryFolder folder;
+  const std::string whole = read_whole(types_file);
+  const auto said = [&](const char* name, const std::string& bytes) {
+    const std::string path = folder.write(name, bytes);
+    return error_of(ErrorKind::input, [&] { stored_tensors(path); });
+  };
+  EXPECT_NE(said("magic.gguf", "XGUF" + whole.substr(4)).find("not a GGUF file"), std::string::npos);
+  EXPECT_NE(said("short.gguf", whole.substr(0, 3)).find("not a GGUF file"), std::string::npos);
+  EXPECT_NE(said("empty.gguf", "").find("found an empty file"), std::string::npos);
+  EXPECT_NE(said("cut", whole.substr(0, 100)).find("ends within its header"), std::string::npos);
+  EXPECT_NE(said("page.gguf", "<html>").find("found a web page"), std::string::npos);
+  EXPECT_NE(said("magic.safetensors", whole.substr(0, 100)).find("ends within its header"),
+            std::string::npos);
+  EXPECT_NE(said("other", "XGUF" + whole.substr(4)).find("header"), std::string::npos);
+  const std::string safetensors = folder.write("named.gguf", std::string("\2\0\0\0\0\0\0\0{}", 10));
+  EXPECT_TRUE(stored_tensors(safetensors).empty()) << "what it is, is known";
+}
+
 // Nobody reads gigabytes of names: a sparse file of that size, whose header never ends.
 TEST(Gguf, RefusesAHeaderOfGigabytes) {
   const TemporaryFolder folder;

@@ -72,14 +72,20 @@ std::string wide_llama(const TemporaryFolder& folder) {
   return folder.file("wide");
 }
 
+std::string said(const ConvertReport& done) {
+  std::string notes;
+  for (const std::string& note : done.notes) notes += note + "\n";
+  return notes;
+}
+
 TEST(GgufFile, KQuantsOfRowsOf256) {
   const TemporaryFolder folder;
   const std::string model = wide_llama(folder);
   const auto expected = logits(open(model));
   for (const auto& [type, most] : {std::pair{"q4_k", 0.4}, {"q6_k", 0.1}}) {
     const std::string file = folder.file(std::string(type) + ".gguf");
-    const ConvertReport done = convert(model, file, {.type = type});
-    EXPECT_TRUE(done.notes.empty() || done.notes[0].find("instead") == std::string::npos) << done.notes[0];
+    const std::string notes = said(convert(model, file, {.type = type}));
+    EXPECT_EQ(notes.find("no multiple"), std::string::npos) << notes;
     EXPECT_LT(difference(logits(open(file)), expected), most) << type;
   }
   for (const StoredTensor& t : stored_tensors(folder.file("q4_k.gguf"))) {
@@ -95,14 +101,57 @@ TEST(GgufFile, KQuantsOfRowsOf256) {
   }
 }
 
+std::string type_in(const std::string& file, const std::string& tensor) {
+  for (const StoredTensor& t : stored_tensors(file))
+    if (t.name == tensor) return t.dtype;
+  return "none";
+}
+
+// As llama-quantize has it: of what the probabilities are read from, more bits than of the rest.
+TEST(GgufFile, TheHeadIsFinerThanFourBits) {
+  const TemporaryFolder folder;
+  const std::string file = folder.file("m.gguf"), wide = wide_llama(folder);
+  for (const char* type : {"q4_0", "q4_1", "q4_k"}) {
+    const std::string notes = said(convert(wide, file, {.type = type}));
+    EXPECT_NE(notes.find(std::string("the head is q6_k instead of ") + type), std::string::npos) << notes;
+    EXPECT_EQ(type_in(file, "output.weight"), "Q6_K");
+    EXPECT_EQ(type_in(file, "token_embd.weight")[1], '4');
+  }
+  const std::string notes = said(convert(golden("llama_tied"), file, {.type = "q4_1"}));
+  EXPECT_NE(notes.find("the table, which is the head too, is q8_0 instead of q4_1"), std::string::npos)
+      << notes;
+  EXPECT_EQ(type_in(file, "token_embd.weight"), "Q8_0") << "rows of 64";
+  EXPECT_EQ(type_in(file, "blk.0.attn_q.weight"), "Q4_1");
+  EXPECT_EQ(said(convert(wide, file, {.type = "q8_0"})).find("instead"), std::string::npos);
+  EXPECT_EQ(type_in(file, "output.weight"), "Q8_0");
+}
+
+TEST(GgufFile, TableAndHeadHaveTheTypeThatIsAskedForThem) {
+  const TemporaryFolder folder;
+  const std::string file = folder.file("m.gguf"), wide = wide_llama(folder), tied = golden("llama_tied");
+  EXPECT_EQ(said(convert(tied, file, {.type = "q4_1", .token_embedding_type = "q4_1"})).find("instead"),
+            std::string::npos);
+  EXPECT_EQ(type_in(file, "token_embd.weight"), "Q4_1");
+  convert(tied, file, {.type = "q4_1", .output_tensor_type = "F16"});
+  EXPECT_EQ(type_in(file, "token_embd.weight"), "F16");
+  convert(wide, file, {.type = "q4_0", .token_embedding_type = "q8_0", .output_tensor_type = "q4_k"});
+  EXPECT_EQ(type_in(file, "token_embd.weight"), "Q8_0");
+  EXPECT_EQ(type_in(file, "output.weight"), "Q4_K");
+  EXPECT_EQ(type_in(file, "blk.0.attn_q.weight"), "Q4_0");
+  const auto refused = [&](const std::string& to, const ConvertOptions& o) {
+    return error_of(ErrorKind::usage, [&] { convert(wide, to, o); });
+  };
+  EXPECT_NE(refused(file, {.output_tensor_type = "q9"}).find("output_tensor_type: "), std::string::npos);
+  EXPECT_NE(refused(folder.file("f"), {.token_embedding_type = "f16"}).find("in one type"),
+            std::string::npos);
+}
+
 TEST(GgufFile, OtherRowsGetAnotherTypeWhichIsSaid) {
   const TemporaryFolder folder;
   const std::string file = folder.file("m.gguf");
-  const ConvertReport done = convert(golden("llama"), file, {.type = "q4_k"});
-  std::string notes;
-  for (const std::string& note : done.notes) notes += note + "\n";
+  const std::string notes = said(convert(golden("llama"), file, {.type = "q4_k"}));
   EXPECT_NE(notes.find("q5_0 instead of q4_k: rows of 64"), std::string::npos) << notes;
-  EXPECT_NE(notes.find("q8_0 instead of q6_k"), std::string::npos) << notes;
+  EXPECT_NE(notes.find("the head is q8_0 instead of q4_k"), std::string::npos) << notes;
   for (const StoredTensor& t : stored_tensors(file))
     if (t.name == "blk.0.attn_q.weight") {
       EXPECT_EQ(t.dtype, "Q5_0");

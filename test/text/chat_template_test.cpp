@@ -81,6 +81,13 @@ TEST(ChatTemplate, NamesWhatItDoesNotKnowWithItsPlace) {
             "T, line 1, column 4: the statement 'include' is not known here");
   EXPECT_EQ(refusal("{% for x in [] recursive %}{% endfor %}"),
             "T, line 1, column 16: a recursive loop is not known here");
+  EXPECT_EQ(refusal("{% block x %}{% endblock %}"),
+            "T, line 1, column 4: the statement 'block' is not known here: did you mean 'break'?");
+  EXPECT_EQ(refusal("{{ lipsum() }}"), "T, line 1, column 10: 'lipsum' is undefined");
+  EXPECT_EQ(refusal("{{ 'a'.casefold() }}"),
+            "T, line 1, column 16: 'str object' has no attribute 'casefold'");
+  EXPECT_EQ(refusal("{% macro f(a) %}{% endmacro %}{{ f(1, 2, 3) }}"),
+            "T, line 1, column 35: macro 'f' takes at most 1 arguments, found 3");
   EXPECT_EQ(refusal("{{ messages[0].role + 1 }}", R"([{"role": "user"}])"),
             "T, line 1, column 21: '+' does not go with a str and a int");
   EXPECT_EQ(refusal("{{ raise_exception('no system') }}"),
