@@ -38,6 +38,7 @@ MODELS = {
                             sliding_attention=dict(rope_type="default", rope_theta=100.0),
                             full_attention=dict(rope_type="linear", rope_theta=50000.0, factor=8.0))),
     "mistral": dict(model_type="mistral", head_dim=12, sliding_window=5),
+    "olmo2": dict(model_type="olmo2", pad_token_id=None, attention_bias=True, rms_norm_eps=1e-3),
 }
 BATCH, LENGTH, STEPS = 2, 24, 10
 PADDED = {"llama_tied": 7}  # positions at the end of the last row that are padding

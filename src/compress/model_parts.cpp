@@ -46,7 +46,7 @@ ModelParts parts_of(const Model& model) {
   const auto& impl = model.impl();
   if (impl.find(parts.layer(0) + parts.queries + ".weight") && impl.family != "custom") return parts;
   throw Error(ErrorKind::input, {.what = "parts of this family's models are not known",
-                                 .expected = "gpt2, llama, qwen2, qwen3, gemma3_text or mistral",
+                                 .expected = "gpt2, llama, qwen2, qwen3, gemma3_text, mistral or olmo2",
                                  .found = model.family(),
                                  .hint = "weights can be pruned one by one: unstructured, 2:4, 4x1, 16x1"});
 }

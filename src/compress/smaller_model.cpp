@@ -77,6 +77,13 @@ Model SmallerModel::finish(const nlohmann::json& config,
       continue;
     }
     ParameterSpec old = model_.impl().spec(from);
+    if (old.shape != spec.shape)  // its first values would pass for those that stay
+      throw Error(ErrorKind::input,
+                  {.what = "some of a weight would go too, and of this family it is not known which",
+                   .where = "weight " + from,
+                   .expected = to_string(spec.shape),
+                   .found = to_string(old.shape),
+                   .hint = "another pattern leaves it whole"});
     const TensorType type{old.shape, type_of(from)};
     if (old.transposed) {  // files have it turned, and so does a store
       std::vector<float> values(static_cast<std::size_t>(old.shape.elements()));

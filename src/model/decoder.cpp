@@ -33,11 +33,11 @@ class DecoderWriter {
 
   Tensor block(Tensor x, int number) {
     const auto scope = b_.scope("layers", number);
-    auto a = attend(norm(x, "input_layernorm"), d_.layers[static_cast<std::size_t>(number)]);
+    auto a = attend(input(x, "input_layernorm"), d_.layers[static_cast<std::size_t>(number)]);
     if (d_.branch_norms) a = norm(a, "post_attention_layernorm");
     x = x + a;
     auto m =
-        feed_forward(norm(x, d_.branch_norms ? "pre_feedforward_layernorm" : "post_attention_layernorm"));
+        feed_forward(input(x, d_.branch_norms ? "pre_feedforward_layernorm" : "post_attention_layernorm"));
     if (d_.branch_norms) m = norm(m, "post_feedforward_layernorm");
     return x + m;
   }
@@ -63,6 +63,7 @@ class DecoderWriter {
       const auto each = reshape(x, {b_.batch(), b_.seq(), count, d_.head_dim});
       x = reshape(norm(each, norm_name), {b_.batch(), b_.seq(), count * d_.head_dim});
     }
+    if (d_.joint_norms) x = norm(x, norm_name);
     const Rope& rope = d_.ropes[layer.rope];
     const bool far = !rope.long_frequencies.empty() && b_.longest() > rope.original;
     return rotate(x, {.heads = count,
@@ -80,6 +81,7 @@ class DecoderWriter {
   Tensor dense(Tensor x, const char* name, std::int64_t out, bool bias) {
     return linear(x, name, out, {.bias = bias, .init = normal(d_.range)});
   }
+  Tensor input(Tensor x, const char* name) { return d_.input_norms ? norm(x, name) : x; }
   Tensor norm(Tensor x, const char* name) { return rms_norm(x, name, d_.epsilon, d_.norm_offset); }
 
   Builder& b_;

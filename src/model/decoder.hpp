@@ -1,4 +1,4 @@
-// Llama (Touvron et al., 2023) and its kin: a decoder with RMSNorm in front of each branch, rotary positions,
+// Llama (Touvron et al., 2023) and its kin: a decoder with RMSNorm around its branches, rotary positions,
 // grouped heads and a gated feed-forward, described by values. A family's file says which values its
 // config.json means.
 #pragma once
@@ -26,6 +26,8 @@ struct Decoder {
 
   bool qkv_bias = false, o_bias = false, mlp_bias = false;
   bool head_norms = false;    // RMSNorm of each query's and key's head, in front of the rotation
+  bool joint_norms = false;   // RMSNorm of all queries and of all keys of a position, there too
+  bool input_norms = true;    // RMSNorm of what a branch reads
   bool branch_norms = false;  // RMSNorm of what a branch made, in front of the sum
   float norm_offset = 0;      // of a norm's weight
   float embedding_scale = 1;
@@ -49,6 +51,7 @@ struct DecoderFamily {
   const char* activation_key = "hidden_act";
   const char* activation = "silu";
   double rope_theta = 10000;  // 0: the family reads its own ropes
+  double epsilon = 1e-6;
   bool tied = false;
 };
 

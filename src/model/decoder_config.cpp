@@ -105,7 +105,7 @@ Decoder read_decoder(Json& config, const ModelOptions& options, const DecoderFam
       optional_size_key(config, "num_key_value_heads", family.kv_heads ? family.kv_heads : d.heads, where);
   d.head_dim = head_width(config, d, family, where);
   d.context = optional_size_key(config, "max_position_embeddings", family.context, where);
-  d.epsilon = fraction_key(config, "rms_norm_eps", 1e-6, 1, where);
+  d.epsilon = fraction_key(config, "rms_norm_eps", family.epsilon, 1, where);
   d.range = fraction_key(config, "initializer_range", 0.02, 10, where);
   d.attention_dropout = fraction_key(config, "attention_dropout", 0, 1, where);
   d.activation = activation_of(config, family, where);

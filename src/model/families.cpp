@@ -27,6 +27,7 @@ const std::vector<Family>& families() {
       {"qwen3", decoder_names(), make_qwen3},
       {"gemma3_text", decoder_names(), make_gemma3_text},
       {"mistral", decoder_names(), make_mistral},
+      {"olmo2", decoder_names(), make_olmo2},
       {"torch_transformer", {.table = "tgt.weight", .head = "out.weight"}, make_torch_transformer}};
   return all;
 }

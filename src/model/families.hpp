@@ -42,6 +42,7 @@ FamilyModel make_qwen2(nlohmann::json& config, const ModelOptions& options, cons
 FamilyModel make_qwen3(nlohmann::json& config, const ModelOptions& options, const std::string& where);
 FamilyModel make_gemma3_text(nlohmann::json& config, const ModelOptions& options, const std::string& where);
 FamilyModel make_mistral(nlohmann::json& config, const ModelOptions& options, const std::string& where);
+FamilyModel make_olmo2(nlohmann::json& config, const ModelOptions& options, const std::string& where);
 FamilyModel make_torch_transformer(nlohmann::json& config, const ModelOptions& options,
                                    const std::string& where);
 

@@ -172,6 +172,9 @@ TEST(PruneParts, BadInput) {
             std::string::npos);
   EXPECT_NE(said(ErrorKind::input, gpt2, {.pattern = "heads"}).find("channels and layers can go"),
             std::string::npos);
+  // One norm is of all queries: a head cannot go without a part of it.
+  const Model olmo2 = open(HONE_TEST_DATA "/models/olmo2");
+  EXPECT_NE(said(ErrorKind::input, olmo2, {.pattern = "heads"}).find("_norm.weight"), std::string::npos);
 }
 
 }  // namespace

@@ -71,7 +71,7 @@ TEST_P(Smooth, InputsReachAsFarAsWasAskedFor) {
 }
 INSTANTIATE_TEST_SUITE_P(Families, Smooth,
                          testing::Values("gpt2", "llama", "llama_tied", "mistral", "qwen2", "qwen3",
-                                         "gemma3_text"),
+                                         "gemma3_text", "olmo2"),
                          [](const auto& each) { return std::string(each.param); });
 
 // A llama's values and what is gated too: four inputs a layer, all of them.

@@ -27,7 +27,7 @@ namespace {
 void config(fuzz::Bytes file) {
   nlohmann::json json;
   if (!fuzz::passes([&] { json = parse_json(fuzz::text_of(file), "fuzz"); }) || !json.is_object()) return;
-  for (const auto make : {make_llama, make_qwen2, make_qwen3, make_gemma3_text, make_mistral})
+  for (const auto make : {make_llama, make_qwen2, make_qwen3, make_gemma3_text, make_mistral, make_olmo2})
     fuzz::passes([&] {
       nlohmann::json own = json;
       make(own, {}, "fuzz");

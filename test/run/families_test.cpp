@@ -172,7 +172,7 @@ TEST_P(Family, ASavedModelIsTheModel) {
 
 INSTANTIATE_TEST_SUITE_P(Each, Family,
                          testing::Values("llama", "llama_tied", "llama_yarn", "llama_longrope", "qwen2",
-                                         "qwen3", "gemma3_text", "mistral"),
+                                         "qwen3", "gemma3_text", "mistral", "olmo2"),
                          [](const auto& each) { return each.param; });
 
 }  // namespace

@@ -44,7 +44,7 @@ TEST_P(Int8Cache, IsNearTheOtherOneAndChunksAgree) {
   }
 }
 INSTANTIATE_TEST_SUITE_P(Families, Int8Cache,
-                         testing::Values("gpt2", "llama", "mistral", "gemma3_text", "qwen3"),
+                         testing::Values("gpt2", "llama", "mistral", "gemma3_text", "qwen3", "olmo2"),
                          [](const auto& each) { return std::string(each.param); });
 
 TEST(Int8CacheBits, FollowFromNeitherThreadsNorVectorInstructionSets) {

@@ -31,7 +31,7 @@ TEST_P(Int8Products, AreNearThoseInF32) {
   }
 }
 INSTANTIATE_TEST_SUITE_P(Families, Int8Products,
-                         testing::Values("gpt2", "llama_tied", "mistral", "gemma3_text", "qwen3"),
+                         testing::Values("gpt2", "llama_tied", "mistral", "gemma3_text", "qwen3", "olmo2"),
                          [](const auto& each) { return std::string(each.param); });
 
 TEST(Int8Bits, FollowFromNeitherThreadsNorVectorInstructionSets) {

@@ -32,8 +32,8 @@ TEST_P(Golden, TorchTransformerAgreesWithTheReferenceRun) {
 // Each with its family's traps set (bench/peers/golden.py): scaled rotations, heads that are not width/heads,
 // biases, windows, soft limits, heads tied and not.
 TEST_P(Golden, DecodersAgreeWithTheReferenceRun) {
-  for (const char* model :
-       {"llama", "llama_tied", "llama_yarn", "llama_longrope", "qwen2", "qwen3", "gemma3_text", "mistral"}) {
+  for (const char* model : {"llama", "llama_tied", "llama_yarn", "llama_longrope", "qwen2", "qwen3",
+                            "gemma3_text", "mistral", "olmo2"}) {
     SCOPED_TRACE(model);
     agrees(model, GetParam());
   }
@@ -42,7 +42,7 @@ TEST_P(Golden, DecodersAgreeWithTheReferenceRun) {
 TEST(Verify, LowerPrecisionsAreWithinBoundsThatFullOnesAreFarBelow) {
   for (const Precision precision : {Precision::bf16, Precision::fp16})
     for (const char* model : {"gpt2", "torch_transformer", "torch_transformer_pre_norm", "llama",
-                              "llama_yarn", "qwen2", "qwen3", "gemma3_text", "mistral"}) {
+                              "llama_yarn", "qwen2", "qwen3", "gemma3_text", "mistral", "olmo2"}) {
       SCOPED_TRACE(model);
       const std::string folder = HONE_TEST_DATA "/models/" + std::string(model);
       const VerifyReport r = verify(folder, folder + "/golden.safetensors", {.precision = precision});
