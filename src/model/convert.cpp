@@ -46,8 +46,6 @@ constexpr TypeChoice types[] = {{DType::f32, 0, true, true},
                                 {DType::q3_k, 12, false},
                                 {DType::q5_k, 17, false}};
 
-bool is_gguf_name(const std::string& path) { return path.ends_with(".gguf"); }
-
 const TypeChoice& chosen(const std::string& asked, bool gguf) {
   std::string asked_name = asked.empty() ? (gguf ? "f16" : "f32") : asked;
   std::transform(asked_name.begin(), asked_name.end(), asked_name.begin(),
@@ -69,17 +67,26 @@ const TypeChoice& chosen(const std::string& asked, bool gguf) {
                                               : "a folder has dense weights: name a .gguf file for others"});
 }
 
-// The type that a tensor gets. llama.cpp gives the head, or the table that is the head too, more bits.
-DType type_of_tensor(const ParameterSpec& spec, DType asked, bool is_head,
-                     std::map<std::string, int>& others) {
-  if (spec.shape.rank() < 2) return DType::f32;
-  const DType wanted = asked == DType::q4_k && is_head ? DType::q6_k : asked;
+// The type that a tensor of this shape gets where `wanted` is asked for: GGUF's rows are whole blocks.
+DType whole_blocks(const ParameterSpec& spec, DType wanted, std::map<std::string, int>& others) {
   const std::int64_t row = spec.shape.last();
   if (row % block_elements(wanted) == 0) return wanted;
   const DType instead = row % 32 != 0 ? DType::f16 : wanted == DType::q4_k ? DType::q5_0 : DType::q8_0;
   ++others[std::string(name(instead)) + " instead of " + std::string(name(wanted)) + ": rows of " +
            std::to_string(row) + " are no multiple of " + std::to_string(block_elements(wanted))];
   return instead;
+}
+
+// llama.cpp gives the head, or the table that is the head too, more bits.
+DType type_of_tensor(const ParameterSpec& spec, DType asked, bool is_head,
+                     std::map<std::string, int>& others) {
+  if (spec.shape.rank() < 2) return DType::f32;
+  return whole_blocks(spec, asked == DType::q4_k && is_head ? DType::q6_k : asked, others);
+}
+
+void add_counted(const std::map<std::string, int>& others, std::vector<std::string>& notes) {
+  for (const auto& [what, count] : others)
+    notes.push_back(std::to_string(count) + (count == 1 ? " tensor is " : " tensors are ") + what);
 }
 
 void write_general_keys(GgufWriter& out, const GgufFamily& family, DType type, const std::string& from) {
@@ -114,15 +121,18 @@ TensorTypes types_asked(const Model& model, DType asked, std::vector<std::string
     const bool is_head = spec.name == names.head || (tied && spec.name == names.table);
     dtypes.push_back(type_of_tensor(spec, asked, is_head, others));
   }
-  for (const auto& [what, count] : others)
-    notes.push_back(std::to_string(count) + (count == 1 ? " tensor is " : " tensors are ") + what);
+  add_counted(others, notes);
   return dtypes;
 }
 
-TensorTypes types_kept(const Model& model) {
+TensorTypes types_kept(const Model& model, std::vector<std::string>& notes) {
+  std::map<std::string, int> others;
   TensorTypes dtypes;
   for (const ParameterSpec& spec : kept_weights(model))
-    dtypes.push_back(spec.shape.rank() < 2 ? DType::f32 : gguf_type_for(spec.dtype, spec.name));
+    dtypes.push_back(spec.shape.rank() < 2
+                         ? DType::f32
+                         : whole_blocks(spec, gguf_type_for(spec.dtype, spec.name), others));
+  add_counted(others, notes);
   return dtypes;
 }
 
@@ -145,7 +155,7 @@ ConvertReport to_gguf(const Model& model, const std::string& from, const std::st
                                    .found = model.family()});
   ConvertReport report;
   std::vector<std::string> others;
-  const TensorTypes dtypes = asked ? types_asked(model, *asked, others) : types_kept(model);
+  const TensorTypes dtypes = asked ? types_asked(model, *asked, others) : types_kept(model, others);
   GgufWriter out(to);
   write_general_keys(out, *family, asked ? *asked : most_used(model, dtypes), from);
   write_config_keys(out, *family, config, from);
@@ -158,7 +168,7 @@ ConvertReport to_gguf(const Model& model, const std::string& from, const std::st
   for (std::size_t i = 0; i < specs.size(); ++i) {
     out.tensor(gguf_name(*family, specs[i].name).value_or(specs[i].name), dtypes[i], specs[i].shape.sizes());
     ++report.tensors;
-    report.bytes += row_bytes(dtypes[i], specs[i].shape.elements());
+    report.bytes += TensorType{specs[i].shape, dtypes[i]}.bytes();
   }
   if (!factors.empty()) out.write("rope_freqs.weight", std::as_bytes(std::span(factors)));
   GgufWeights weights(model, *family, head_width(config));
@@ -174,7 +184,7 @@ ConvertReport to_gguf(const Model& model, const std::string& from, const std::st
 const char* config_type(const std::vector<ParameterSpec>& specs) {
   std::map<DType, std::int64_t> bytes{{DType::f32, 0}};
   for (const ParameterSpec& spec : specs)
-    if (is_floating(spec.dtype)) bytes[spec.dtype] += row_bytes(spec.dtype, spec.shape.elements());
+    if (is_floating(spec.dtype)) bytes[spec.dtype] += TensorType{spec.shape, spec.dtype}.bytes();
   const DType most = std::ranges::max_element(bytes, {}, [](const auto& b) { return b.second; })->first;
   return most == DType::f32 ? "float32" : most == DType::f16 ? "float16" : "bfloat16";
 }
@@ -187,7 +197,7 @@ ConvertReport to_folder(const Model& model, const std::string& from, const std::
   const std::vector<ParameterSpec> filed = filed_weights(model, specs);
   for (const ParameterSpec& spec : filed) {
     ++report.tensors;
-    report.bytes += row_bytes(spec.dtype, spec.shape.elements());
+    report.bytes += TensorType{spec.shape, spec.dtype}.bytes();
   }
   std::vector<std::byte> bytes;
   const WeightReader read = [&](const ParameterSpec& spec) -> std::span<const std::byte> {
@@ -206,6 +216,8 @@ ConvertReport to_folder(const Model& model, const std::string& from, const std::
 }
 
 }  // namespace
+
+bool is_gguf_name(const std::string& path) { return path.ends_with(".gguf"); }
 
 void require_no_model(const std::string& to) {
   const std::string found = is_folder(to) ? model_file_in(to) : is_file(to) ? "a file" : "";
