@@ -65,7 +65,7 @@ void compare(const Weights& first, std::int64_t M, double density, Isa isa, Thre
   std::vector<float> scales(x.size() / 16);
   std::vector<std::int32_t> sums(x.size() / 32);
   const RowCodes a{K, codes.data(), scales.data(), sums.data()};
-  code_rows({x.data(), Element::f32}, K, M, a, isa, pool);
+  code_rows({x.data(), Element::f32}, K, K, M, a, isa, pool);
   const Gemm gemm{.M = M, .N = N, .K = K, .c = {y.data(), Element::f32}, .c_stride = N};
   CodedProduct dense{gemm, a, type, nullptr};
   MaskedCoded sparse{gemm, a, group, nullptr};

@@ -68,6 +68,7 @@ class HONE_API Compression {
   ~Compression();
 
   const Model& model() const;                     // `in`
+  bool writes_gguf() const;                       // is `out` a GGUF file?
   const std::vector<std::string>& notes() const;  // of the model and the texts
   const Text* text() const;                       // to learn from, options.data; null: none
   // Compares, and writes `after` with what goes with `in`. Error(quality) where the loss rose more than it

@@ -31,7 +31,7 @@ struct EncodeOptions {
   std::int64_t batch = 1, seq = 1;                           // of a run; fewer samples may come
   std::map<std::string, std::int64_t, std::less<>> sizes{};  // what Builder::size is asked for
   Precision precision = Precision::f32;
-  bool int8 = false;  // products with weights in int8; those of a width that is no multiple of 4 are not
+  bool int8 = false;  // products with weights in int8; those of a width from 65536 on are not
   int threads = 0;    // 0: all cores
   std::string isa{};  // of instruction_sets(); empty: the best that this CPU has
 };

@@ -34,6 +34,7 @@ void run(Options o) {
   const Compression compression = o.compress.open();
   keep_zeros(o);
   o.quantize.correction = o.compress.correction();
+  o.quantize.whole_groups = compression.writes_gguf();
   const Quantized quantized = quantize(compression.model(), compression.text(), o.quantize);
   print_notes(quantized.notes);
   const Model made = o.compress.store(quantized.model);
@@ -57,7 +58,9 @@ void add_quantize(Command& app) {
       ->capture_default_str();
   c->add_option("--bits", q.bits, "2, 3, 4 or 8; in between, as 4.25: a mix, more where it helps most")
       ->capture_default_str();
-  c->add_option("--group", q.group, "weights of a row that share a scale: 32, 64 or 128")
+  c->add_option("--group", q.group,
+                "weights of a row that share a scale: 32, 64 or 128 (any width: the last ones "
+                "are filled up)")
       ->capture_default_str();
   c->add_flag("--symmetric", q.symmetric, "codes around zero (8 bits always are)");
   c->add_option("--table-bits", q.table_bits, "of the table of tokens and the head; 0: they stay as they are")

@@ -57,18 +57,15 @@ class Mixing {
     for (const auto& [name, m] : layer.inputs) {
       const auto found = matrices_.find(name);
       if (found == matrices_.end()) continue;
-      const auto group = group_of(found->second.columns, options_.group);
-      if (!group) continue;
-      measure(found->second, m->squares(), *group);
+      if (has_codes(found->second)) measure(found->second, m->squares());
     }
   }
   // A table that no product reads has only its own values to go by.
   void look_at_the_rest() {
     for (const auto& [name, weight] : matrices_) {
       if (choices_.contains(name)) continue;
-      const auto group = group_of(weight.columns, options_.group);
-      if (group)
-        measure(weight, std::vector<float>(static_cast<std::size_t>(weight.columns), 1), *group);
+      if (has_codes(weight))
+        measure(weight, std::vector<float>(static_cast<std::size_t>(weight.columns), 1));
       else
         other_bytes_ += weight.rows * weight.columns * 2;
     }
@@ -85,12 +82,15 @@ class Mixing {
   }
 
  private:
-  void measure(const MatrixWeight& weight, std::span<const float> h, std::int64_t group) {
+  bool has_codes(const MatrixWeight& weight) const {
+    return grid_of(all_bits.front(), weight.columns, options_).has_value();
+  }
+  void measure(const MatrixWeight& weight, std::span<const float> h) {
     const std::vector<float> w = weight_values(model_, weight.name);
     Choices& c = choices_[weight.name];
     c.table = weight.table, c.elements = weight.rows * weight.columns;
     for (const int bits : all_bits) {
-      const Grid grid = grid_of(bits, group, options_.symmetric);
+      const Grid grid = *grid_of(bits, weight.columns, options_);
       const CodedMatrix q = round_to_nearest(w, weight.rows, weight.columns, grid, pool_);
       c.candidates.push_back({bits, coded_bytes(weight, grid), relative_error(w, q.values(), h)});
     }

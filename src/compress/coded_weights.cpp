@@ -46,24 +46,30 @@ std::vector<MatrixWeight> matrices_of(const Model& model) {
   return all;
 }
 
-std::optional<std::int64_t> group_of(std::int64_t columns, std::int64_t wanted) {
-  for (const std::int64_t group : {128, 64, 32})
-    if (group <= wanted && columns % group == 0) return group;
-  return {};
-}
-
-Grid grid_of(int bits, std::int64_t group, bool symmetric) {
-  return {.bits = bits, .group = group, .symmetric = symmetric || bits == 8};
+std::optional<Grid> grid_of(int bits, std::int64_t columns, const QuantizeOptions& o) {
+  std::optional<Grid> best;
+  for (const std::int64_t group : {32, 64, 128}) {
+    const Grid grid{.bits = bits, .group = group, .symmetric = o.symmetric || bits == 8};
+    if (group > o.group || (o.whole_groups && columns % group != 0)) continue;
+    if (!best || row_bytes(type_of(grid), columns) < row_bytes(type_of(*best), columns)) best = grid;
+  }
+  return best;
 }
 
 std::int64_t coded_bytes(const MatrixWeight& weight, const Grid& grid) {
-  return weight.rows * row_bytes(type_of(grid), weight.columns);
+  return TensorType{{weight.rows, weight.columns}, type_of(grid)}.bytes();
 }
 
 StoredWeight packed(const CodedMatrix& q) {
   const DType dtype = type_of(q.grid);
-  std::vector<std::byte> bytes(static_cast<std::size_t>(q.rows * row_bytes(dtype, q.columns)));
-  kernel::pack_codes(element_of(dtype), q.codes, q.scales, q.minima, bytes);
+  const auto columns = static_cast<std::size_t>(q.columns), groups = static_cast<std::size_t>(q.groups()),
+             row = static_cast<std::size_t>(row_bytes(dtype, q.columns));
+  std::vector<std::byte> bytes(static_cast<std::size_t>(q.rows) * row);
+  for (std::size_t r = 0; r < static_cast<std::size_t>(q.rows); ++r)
+    kernel::pack_codes(element_of(dtype), std::span(q.codes).subspan(r * columns, columns),
+                       std::span(q.scales).subspan(r * groups, groups),
+                       std::span(q.minima).subspan(r * groups, groups),
+                       std::span(bytes).subspan(r * row, row));
   return made_weight({{q.rows, q.columns}, dtype}, std::move(bytes));
 }
 

@@ -8,6 +8,7 @@
 
 #include "compress/grid.hpp"
 #include "hone/model.hpp"
+#include "hone/quantize.hpp"
 #include "store/weight_store.hpp"
 
 namespace hone {
@@ -21,10 +22,10 @@ struct MatrixWeight {
 // Matrices in the order in which the model reads them first, corrections apart.
 std::vector<MatrixWeight> matrices_of(const Model& model);
 
-// The widest group, at most `wanted`, that divides rows of so many columns; none where 32 does not.
-std::optional<std::int64_t> group_of(std::int64_t columns, std::int64_t wanted);
-// The grid of a type that has so many bits: 8 are about zero.
-Grid grid_of(int bits, std::int64_t group, bool symmetric);
+// The grid of so many bits (8 are about zero) for rows of so many columns: of groups at most as wide as asked
+// that with the fewest bytes, of equals the narrower one. Rows of whole groups, where those are asked for,
+// have the widest that divides them, and none where 32 does not.
+std::optional<Grid> grid_of(int bits, std::int64_t columns, const QuantizeOptions& options);
 // Bytes of a matrix in it.
 std::int64_t coded_bytes(const MatrixWeight& weight, const Grid& grid);
 

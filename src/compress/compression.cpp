@@ -149,7 +149,7 @@ std::optional<Speed> measured_speed(const Model& model, const CompressOptions& o
 std::int64_t weight_bytes(const Model& model) {
   std::int64_t bytes = 0;
   for (const ParameterSpec& spec : filed_weights(model, stored_weights(model)))
-    bytes += row_bytes(spec.dtype, spec.shape.elements());
+    bytes += TensorType{spec.shape, spec.dtype}.bytes();
   return bytes;
 }
 
@@ -181,6 +181,7 @@ Compression::Compression(Compression&&) noexcept = default;
 Compression::~Compression() = default;
 
 const Model& Compression::model() const { return impl_->model; }
+bool Compression::writes_gguf() const { return is_gguf_name(impl_->out); }
 const std::vector<std::string>& Compression::notes() const { return impl_->notes; }
 
 const Text* Compression::text() const { return impl_->learned ? &*impl_->learned : nullptr; }

@@ -106,7 +106,7 @@ void Corrections::add(const std::string& weight, std::span<const float> whole, s
   error_ += f.error;
   left_ += f.error * std::max(0.0, 1 - std::accumulate(f.gains.begin(), f.gains.end(), 0.0));
   elements_ += shape.elements();
-  bytes_ += row_bytes(kept_in, f.rank() * (shape[0] + shape[1]));
+  bytes_ += f.rank() * (shape[0] + shape[1]) * size_bytes(kept_in);
 }
 
 Model Corrections::added_to(const Model& compressed) {

@@ -175,13 +175,12 @@ class Quantizing {
     const MatrixWeight& weight = found->second;
     const int bits = bits_.at(name);
     if (bits == 0) return {};
-    const auto group = group_of(weight.columns, options_.group);
-    if (!group) {
+    const auto grid = grid_of(bits, weight.columns, options_);
+    if (!grid)
       narrow_.insert(weight.columns);
-      return {};
-    }
-    if (*group != options_.group) smaller_[weight.columns] = *group;
-    return grid_of(bits, *group, options_.symmetric);
+    else if (weight.columns % options_.group != 0)
+      other_.insert({weight.columns, grid->group});
+    return grid;
   }
 
   StoredWeight in_type(const std::string& name, std::span<const float> values, DType type) const {
@@ -217,11 +216,13 @@ class Quantizing {
   }
   std::vector<std::string> notes() const {
     std::vector<std::string> lines = corrections_.notes();
-    for (const auto& [columns, group] : smaller_)
+    for (const auto& [columns, group] : other_)
       lines.push_back("rows of " + std::to_string(columns) + " are no multiple of " +
-                      std::to_string(options_.group) + ": groups of " + std::to_string(group) + " there");
+                      std::to_string(options_.group) + ": groups of " + std::to_string(group) + " there" +
+                      (columns % group == 0 ? "" : ", the last one of each row filled up"));
     for (const std::int64_t columns : narrow_)
-      lines.push_back("rows of " + std::to_string(columns) + " are no multiple of 32: these stay in bf16");
+      lines.push_back("rows of " + std::to_string(columns) +
+                      " are no multiple of 32, as GGUF's are: these stay in bf16");
     return lines;
   }
 
@@ -234,9 +235,10 @@ class Quantizing {
   Corrections corrections_;
   std::map<std::string, MatrixWeight> matrices_;
   std::map<std::string, StoredWeight> made_;
-  CodedWeights codes_;                            // that are to be refined
-  std::map<std::int64_t, std::int64_t> smaller_;  // groups, by rows' width
-  std::set<std::int64_t> narrow_;
+  CodedWeights codes_;  // that are to be refined
+  std::set<std::pair<std::int64_t, std::int64_t>>
+      other_;                      // widths that the group does not divide, and groups
+  std::set<std::int64_t> narrow_;  // widths that have none
 };
 
 }  // namespace

@@ -83,7 +83,7 @@ class Storing {
   StoredWeight dense_of(const MatrixWeight& matrix) const {
     ParameterSpec spec = *model_.impl().find(matrix.name);
     if (const auto type = types_.find(matrix.name); type != types_.end()) spec.dtype = type->second;
-    std::vector<std::byte> bytes(static_cast<std::size_t>(row_bytes(spec.dtype, spec.shape.elements())));
+    std::vector<std::byte> bytes(static_cast<std::size_t>(TensorType{spec.shape, spec.dtype}.bytes()));
     model_.impl().store.read(spec, bytes);
     return made_weight({spec.shape, spec.dtype}, std::move(bytes));
   }
@@ -114,6 +114,7 @@ class Storing {
       layer.bytes = best->bytes();
       layer.break_even = break_even(best->type, shape);
       layer.runs_sparse = pays_sparse(*best, best_isa());
+      four_bit_bytes_ += TensorType{shape, DType::q4_g64}.bytes();
       made_[matrix.name] = stored_sparse(std::move(best));
     } else if (model_.impl().store.sparse_weights().contains(matrix.name)) {
       made_[matrix.name] = dense;
@@ -121,24 +122,22 @@ class Storing {
     layers_.push_back(std::move(layer));
   }
 
-  static std::vector<std::string> notes(const std::vector<SparseLayer>& layers);
+  std::vector<std::string> notes(const std::vector<SparseLayer>& layers) const;
 
   const Model& model_;
   Candidates kinds_;
   std::map<std::string, DType> types_;
   std::map<std::string, StoredWeight> made_;
   std::vector<SparseLayer> layers_;
+  std::int64_t four_bit_bytes_ = 0;  // of what is stored sparse, if it were dense
 };
 
-// Four bits and a scale and a minimum of f16 for each 64 weights.
-std::int64_t four_bit_bytes(std::int64_t elements) { return row_bytes(DType::q4_g64, elements); }
-
-std::vector<std::string> Storing::notes(const std::vector<SparseLayer>& layers) {
+std::vector<std::string> Storing::notes(const std::vector<SparseLayer>& layers) const {
   std::vector<std::string> notes;
-  std::int64_t sparse = 0, expanded = 0, bytes = 0, elements = 0;
+  std::int64_t sparse = 0, expanded = 0, bytes = 0;
   for (const SparseLayer& l : layers) {
     if (l.storage == "dense") continue;
-    ++sparse, bytes += l.bytes, elements += l.elements;
+    ++sparse, bytes += l.bytes;
     if (!l.runs_sparse) ++expanded;
   }
   const auto all = std::ssize(layers);
@@ -150,11 +149,11 @@ std::vector<std::string> Storing::notes(const std::vector<SparseLayer>& layers) 
         fmt::format("{} of {} sparse matrices are expanded when loaded: dense is as fast or faster here "
                     "(sparse products are of eight bits, and want AVX-512)",
                     expanded, sparse));
-  if (const std::int64_t four = four_bit_bytes(elements); sparse > 0 && four < bytes)
+  if (sparse > 0 && four_bit_bytes_ < bytes)
     notes.push_back(fmt::format(
         "dense in 4 bits these {} matrices would take {:.0f} % of what they take sparse, and each token "
         "would read less: compare with hone quantize --bits 4",
-        sparse, 100 * static_cast<double>(four) / static_cast<double>(bytes)));
+        sparse, 100 * static_cast<double>(four_bit_bytes_) / static_cast<double>(bytes)));
   return notes;
 }
 

@@ -118,6 +118,7 @@ std::string kind_of(const Program& p, const Node& node) {
 }
 
 std::int64_t extent_bytes(const TensorDef& t) {
+  if (is_blocks(t.type.dtype)) return aligned(t.type.bytes());
   std::int64_t last = 0;
   for (int axis = 0; axis < t.type.shape.rank(); ++axis) last += (t.type.shape[axis] - 1) * t.strides[axis];
   return aligned(row_bytes(t.type.dtype, last + 1));

@@ -85,6 +85,7 @@ void GgufWriter::key(std::string_view name, const GgufEntry& entry) {
 void GgufWriter::tensor(std::string_view name, DType dtype, const std::vector<std::int64_t>& shape) {
   std::int64_t elements = 1;
   for (const std::int64_t size : shape) elements *= size;
+  assert(shape.back() % block_elements(dtype) == 0);
   tensors_.push_back(
       {std::string(name), dtype, shape, static_cast<std::uint64_t>(row_bytes(dtype, elements))});
 }

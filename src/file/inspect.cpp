@@ -77,10 +77,11 @@ std::vector<StoredTensor> stored_tensors(const std::string& path) {
       add(*t.entry);
       const auto blocks = types.find(t.entry->name);
       if (blocks == types.end() || blocks->second.sparse || t.entry->shape.empty()) continue;
-      const DType dtype = blocks->second.dtype;
-      all.back().dtype = name(dtype);
-      const std::int64_t elements = block_elements(dtype);
-      all.back().shape.back() = all.back().shape.back() / row_bytes(dtype, elements) * elements;
+      const WeightType& type = blocks->second;
+      const std::int64_t elements = block_elements(type.dtype);
+      all.back().dtype = name(type.dtype);
+      all.back().shape.back() =
+          type.width > 0 ? type.width : all.back().shape.back() / row_bytes(type.dtype, elements) * elements;
     }
   } else if (is_gguf(path)) {
     const GgufFile file(path);

@@ -1,5 +1,6 @@
 #include "file/weight_types.hpp"
 
+#include <charconv>
 #include <nlohmann/json.hpp>
 #include <vector>
 
@@ -30,11 +31,24 @@ std::vector<WeightType> all_types() {
   return types;
 }
 
+// The width behind the colon that ends a text; none where no number stands there.
+std::optional<std::int64_t> width_in(std::string_view text) {
+  std::int64_t width = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), width);
+  if (error != std::errc() || end != text.data() + text.size() || width <= 0) return {};
+  return width;
+}
+
 WeightType weight_type(const std::string& type, const std::string& where) {
   std::vector<std::string> names;
-  for (const WeightType& one : all_types()) {
+  for (WeightType one : all_types()) {
     names.push_back(name(one));
     if (type == names.back()) return one;
+    if (one.sparse || !type.starts_with(names.back() + ":")) continue;
+    if (const auto width = width_in(std::string_view(type).substr(names.back().size() + 1))) {
+      one.width = *width;
+      return one;
+    }
   }
   throw Error(ErrorKind::input, {.what = "no such type of quantized or sparse weights",
                                  .where = where,
@@ -47,8 +61,8 @@ WeightType weight_type(const std::string& type, const std::string& where) {
 std::span<const SparseKind> sparse_kinds() { return kinds; }
 
 std::string name(const WeightType& type) {
-  const std::string dtype(name(type.dtype));
-  return type.sparse ? type.sparse->name + ("/" + dtype) : dtype;
+  const std::string dtype(name(type.dtype)), width = type.width > 0 ? ":" + std::to_string(type.width) : "";
+  return type.sparse ? type.sparse->name + ("/" + dtype) : dtype + width;
 }
 
 bool has_sparse_values(DType dtype) {

@@ -5,7 +5,8 @@
 //   "q4_g64", "model.layers.0.mlp.down_proj.weight": "bitmap/q8_g64"}}
 //
 // A weight in blocks is a tensor U8[rows, bytes of a row], a sparse one several (doc/formats.md); rows are as
-// programs have them: [out,in].
+// programs have them: [out,in]. Bytes do not say where a row ends whose last block is filled up, so its type
+// does: "q4_g64:100".
 #pragma once
 #include <map>
 #include <nlohmann/json_fwd.hpp>
@@ -31,8 +32,9 @@ std::span<const SparseKind> sparse_kinds();
 struct WeightType {
   DType dtype = DType::f32;            // of blocks, or of values that a sparse weight keeps
   const SparseKind* sparse = nullptr;  // none: every element is there
+  std::int64_t width = 0;              // of a row in blocks, where it is said
 };
-std::string name(const WeightType& type);  // "q4_g64", "bitmap/q8_g64", "2:4/bf16"
+std::string name(const WeightType& type);  // "q4_g64", "q4_g64:100", "bitmap/q8_g64", "2:4/bf16"
 // Can a sparse weight keep values of this type: floating, or codes of four or eight bits about zero?
 bool has_sparse_values(DType dtype);
 

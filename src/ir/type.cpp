@@ -54,8 +54,8 @@ std::int64_t size_bytes(DType dtype) {
 }
 std::int64_t block_elements(DType dtype) { return info(dtype).block_elements; }
 std::int64_t row_bytes(DType dtype, std::int64_t elements) {
-  assert(elements % block_elements(dtype) == 0);
-  return elements / info(dtype).block_elements * info(dtype).block_bytes;
+  const TypeInfo& t = info(dtype);
+  return (elements + t.block_elements - 1) / t.block_elements * t.block_bytes;
 }
 std::string_view name(DType dtype) { return info(dtype).name; }
 
@@ -97,6 +97,11 @@ Shape contiguous_strides(const Shape& shape) {
     stride *= shape[axis];
   }
   return strides;
+}
+
+std::int64_t TensorType::bytes() const {
+  return is_blocks(dtype) ? shape.rows() * row_bytes(dtype, shape.last())
+                          : shape.elements() * size_bytes(dtype);
 }
 
 std::string to_string(const Shape& shape) {

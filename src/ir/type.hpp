@@ -12,8 +12,8 @@
 namespace hone {
 
 // The types behind u8 are blocks of quantized weights (kernel/blocks.hpp), ggml's and hone's own: so many
-// elements of a row in so many bytes. Only rows are divided into blocks, and what has such a type is only
-// read.
+// elements of a row in so many bytes. Only rows are divided into blocks, whose last one is filled up where
+// the width is no multiple of them; and what has such a type is whole, without gaps, and only read.
 enum class DType : std::uint8_t {
   f32,
   bf16,
@@ -45,7 +45,7 @@ inline constexpr std::size_t dtype_count = 25;
 
 std::int64_t size_bytes(DType dtype);                        // of an element; not of a type of blocks
 std::int64_t block_elements(DType dtype);                    // 1 of all others
-std::int64_t row_bytes(DType dtype, std::int64_t elements);  // of whole blocks
+std::int64_t row_bytes(DType dtype, std::int64_t elements);  // with what fills up its last block
 std::string_view name(DType dtype);
 bool is_floating(DType dtype);
 constexpr bool is_blocks(DType dtype) { return dtype >= DType::q8_0; }
@@ -80,7 +80,7 @@ std::string to_string(const Shape& shape);  // [4,256,768]
 struct TensorType {
   Shape shape;
   DType dtype = DType::f32;
-  std::int64_t bytes() const { return row_bytes(dtype, shape.elements()); }
+  std::int64_t bytes() const;
   bool operator==(const TensorType&) const = default;
 };
 

@@ -32,8 +32,16 @@ kernel::Element element_of(DType dtype) {
   return elements[static_cast<std::size_t>(dtype)];
 }
 
+void widen(std::span<const std::byte> from, const TensorType& type, std::span<float> to) {
+  if (!is_blocks(type.dtype)) return widen(from, type.dtype, to);
+  const auto columns = static_cast<std::size_t>(type.shape.last()),
+             row = static_cast<std::size_t>(row_bytes(type.dtype, type.shape.last()));
+  for (std::size_t r = 0; r < to.size() / columns; ++r)
+    kernel::expand({from.data() + r * row, element_of(type.dtype)}, to.subspan(r * columns, columns));
+}
+
 void widen(std::span<const std::byte> from, DType dtype, std::span<float> to) {
-  if (is_blocks(dtype)) return kernel::expand({from.data(), element_of(dtype)}, to);
+  assert(is_floating(dtype));
   const auto wide = [](auto x) { return to_f32(x); };
   if (dtype == DType::bf16)
     std::ranges::transform(of<bf16>(from), to.begin(), wide);

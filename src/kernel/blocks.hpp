@@ -13,7 +13,7 @@
 
 namespace hone::kernel {
 
-// Whole blocks, or elements of a floating type.
+// A row, or the beginning of one, of blocks or of a floating type.
 void expand(In values, std::span<float> to);
 
 }  // namespace hone::kernel

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "base/types.hpp"
+#include "kernel/divide.hpp"
 
 namespace hone::kernel {
 namespace {
@@ -79,6 +80,12 @@ void unpack_block(const CodeFormat& f, const Places& at, const std::byte* from, 
         codes[i] | (static_cast<int>(from[at.third_bits_at + i / 8]) >> i % 8 & 1) << 2);
 }
 
+constexpr std::size_t longest_group = 128;
+
+std::size_t groups_in(const CodeFormat& f, std::size_t codes) {
+  return static_cast<std::size_t>(divide_up(static_cast<std::int64_t>(codes), f.group));
+}
+
 }  // namespace
 
 std::optional<CodeFormat> find_code_format(Element type) {
@@ -103,15 +110,21 @@ void pack_codes(Element type, std::span<const std::uint8_t> codes, std::span<con
                 std::span<const float> minima, std::span<std::byte> to) {
   const CodeFormat f = code_format(type);
   const auto group = static_cast<std::size_t>(f.group), bytes = static_cast<std::size_t>(packing(type).bytes);
-  const std::size_t groups = codes.size() / group;
-  assert(codes.size() % group == 0 && scales.size() == groups && to.size() == groups * bytes);
+  const std::size_t groups = groups_in(f, codes.size());
+  assert(scales.size() == groups && to.size() == groups * bytes);
   assert(!f.has_minimum || minima.size() == groups);
   const Places places(f);
   for (std::size_t g = 0; g < groups; ++g) {
     std::byte* block = to.data() + g * bytes;
     put_f16(block, scales[g]);
     if (f.has_minimum) put_f16(block + 2, minima[g]);
-    pack_block(f, places, codes.data() + g * group, block);
+    if (const auto own = codes.subspan(g * group); own.size() >= group) {
+      pack_block(f, places, own.data(), block);
+    } else {
+      std::uint8_t last[longest_group];
+      std::fill(std::ranges::copy(own, last).out, std::end(last), static_cast<std::uint8_t>(f.zero));
+      pack_block(f, places, last, block);
+    }
   }
 }
 
@@ -120,14 +133,20 @@ void unpack_codes(Element type, std::span<const std::byte> from, std::span<std::
   const CodeFormat f = code_format(type);
   const auto group = static_cast<std::size_t>(f.group), bytes = static_cast<std::size_t>(packing(type).bytes);
   const std::size_t groups = from.size() / bytes;
-  assert(from.size() % bytes == 0 && codes.size() == groups * group && scales.size() == groups);
+  assert(from.size() % bytes == 0 && groups == groups_in(f, codes.size()) && scales.size() == groups);
   assert(!f.has_minimum || minima.size() == groups);
   const Places places(f);
   for (std::size_t g = 0; g < groups; ++g) {
     const std::byte* block = from.data() + g * bytes;
     scales[g] = get_f16(block);
     if (f.has_minimum) minima[g] = get_f16(block + 2);
-    unpack_block(f, places, block, codes.data() + g * group);
+    if (const auto own = codes.subspan(g * group); own.size() >= group) {
+      unpack_block(f, places, block, own.data());
+    } else {
+      std::uint8_t last[longest_group];
+      unpack_block(f, places, block, last);
+      std::copy_n(last, own.size(), own.data());
+    }
   }
 }
 

@@ -36,11 +36,13 @@ CodeFormat code_format(Element type);                      // of one of these
 // one.
 std::optional<Element> coded_type(int bits, std::int64_t group, bool has_minimum);
 
-// Whole rows: codes.size() elements, a scale and (where has_minimum, else minima may be empty) a minimum for
-// each group of them, rounded to f16; `to` has row_bytes(type, codes.size()).
+// A row: codes.size() elements, a scale and (where has_minimum, else minima may be empty) a minimum for each
+// group of them, rounded to f16; `to` has row_bytes(type, codes.size()). What fills up the last block has the
+// code `zero`.
 void pack_codes(Element type, std::span<const std::uint8_t> codes, std::span<const float> scales,
                 std::span<const float> minima, std::span<std::byte> to);
-// The same back: what was packed, scales and minima as they were rounded.
+// The same back: what was packed, scales and minima as they were rounded; with what fills up the last block,
+// if there is room for it.
 void unpack_codes(Element type, std::span<const std::byte> from, std::span<std::uint8_t> codes,
                   std::span<float> scales, std::span<float> minima);
 

@@ -19,7 +19,7 @@ PanelShape shape_of(Element type, std::int64_t K) {
   return {.bits = f.bits,
           .zero = f.zero,
           .has_minimum = f.has_minimum,
-          .groups = K / f.group,
+          .groups = divide_up(K, f.group),
           .group_units = f.group / unit};
 }
 
@@ -56,7 +56,7 @@ void pack_panels(In blocks, std::int64_t N, std::int64_t K, std::int64_t first, 
                  std::span<std::byte> to) {
   const PanelShape shape = shape_of(blocks.type, K);
   const auto row_size = static_cast<std::size_t>(row_bytes(blocks.type, K));
-  std::vector<std::uint8_t> codes(static_cast<std::size_t>(K));
+  std::vector<std::uint8_t> codes(static_cast<std::size_t>(filled_up(blocks.type, K)));
   std::vector<float> scales(static_cast<std::size_t>(shape.groups)), minima(scales.size());
   auto* panel = reinterpret_cast<std::uint8_t*>(to.data()) + first * shape.bytes();
   std::fill_n(panel, count * shape.bytes(), std::uint8_t{});
@@ -78,13 +78,14 @@ void pack_panels(In blocks, std::int64_t N, std::int64_t K, std::int64_t first, 
   }
 }
 
-void code_rows(In x, std::int64_t stride, std::int64_t rows, const RowCodes& to, Isa isa, ThreadPool& pool) {
+void code_rows(In x, std::int64_t width, std::int64_t stride, std::int64_t rows, const RowCodes& to, Isa isa,
+               ThreadPool& pool) {
   constexpr std::int64_t task_codes = 16384;  // some microseconds
   const PanelTable& table = panel_table_of(isa);
   const std::int64_t some = std::max<std::int64_t>(1, task_codes / to.K);
-  if (rows <= some) return table.code_rows(x, stride, 0, rows, to);
+  if (rows <= some) return table.code_rows(x, width, stride, 0, rows, to);
   pool.run(divide_up(rows, some), [&](std::int64_t task, int) {
-    table.code_rows(x, stride, task * some, std::min(some, rows - task * some), to);
+    table.code_rows(x, width, stride, task * some, std::min(some, rows - task * some), to);
   });
 }
 

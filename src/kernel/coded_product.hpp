@@ -3,7 +3,7 @@
 //
 //   std::vector<std::byte> panels(panel_bytes(type, N, K));
 //   pack_panels({blocks, type}, N, K, 0, panel_count(N), panels);  // once, after loading
-//   code_rows({x, Element::f32}, K, rows, codes, isa, pool);
+//   code_rows({x, Element::f32}, K, K, rows, codes, isa, pool);
 //   run(CodedProduct{product, codes, type, panels.data()}, isa, pool, scratch);
 //
 // The weight is laid out anew in panels of 16 rows, so that one vector multiplies four neighbours of 16 rows,
@@ -27,10 +27,11 @@ std::int64_t panel_bytes(Element type, std::int64_t N, std::int64_t K);
 void pack_panels(In blocks, std::int64_t N, std::int64_t K, std::int64_t first, std::int64_t count,
                  std::span<std::byte> to);
 
-// Rows of x, `stride` elements apart, in a floating type.
-void code_rows(In x, std::int64_t stride, std::int64_t rows, const RowCodes& to, Isa, ThreadPool&);
+// Rows of x, `width` elements of a floating type, `stride` apart; up to the codes' K come zeros.
+void code_rows(In x, std::int64_t width, std::int64_t stride, std::int64_t rows, const RowCodes& to, Isa,
+               ThreadPool&);
 
-// C = epilogue(A B^T). Of `product` a and b are not read.
+// C = epilogue(A B^T). Of `product` a and b are not read. A's rows are whole groups of the weight's.
 struct CodedProduct {
   Gemm product;
   RowCodes a;

@@ -47,8 +47,17 @@ constexpr Packing packing(Element e) {
 
 constexpr bool is_blocks(Element e) { return e >= Element::q8_0; }
 constexpr std::int64_t bytes(Element e) { return e == Element::f32 ? 4 : 2; }  // not of blocks
-constexpr std::int64_t row_bytes(Element e, std::int64_t elements) {           // of whole blocks
-  return elements / packing(e).elements * packing(e).bytes;
+
+// A row has whole blocks: where it is no multiple of them its last one is filled up, with elements that
+// nobody asks for.
+constexpr std::int64_t blocks_of_row(Element e, std::int64_t elements) {
+  return (elements + packing(e).elements - 1) / packing(e).elements;
+}
+constexpr std::int64_t row_bytes(Element e, std::int64_t elements) {
+  return blocks_of_row(e, elements) * packing(e).bytes;
+}
+constexpr std::int64_t filled_up(Element e, std::int64_t elements) {
+  return blocks_of_row(e, elements) * packing(e).elements;
 }
 
 struct In {  // read only

@@ -23,10 +23,13 @@ std::int64_t task_columns(const Gemm& g, int threads) {
 
 constexpr std::int64_t unit = 32;  // elements of a coded row that share a scale
 
+// Of all rows of A, each filled up to whole blocks of B.
+std::int64_t coded_units(const Gemm& g) { return g.M * filled_up(g.b.type, g.K) / unit; }
+
 CodedRows coded_rows(const Gemm& g, void* scratch) {
-  const std::int64_t units = g.M * g.K / unit;
+  const std::int64_t units = coded_units(g);
   auto* scales = static_cast<float*>(scratch);
-  return {.K = g.K,
+  return {.K = filled_up(g.b.type, g.K),
           .codes = reinterpret_cast<std::int8_t*>(scales + 4 * units),
           .scale = scales,
           .half_sums = scales + units,
@@ -48,7 +51,7 @@ Gemm widened(Gemm g, const BlocksTable& table, void* scratch) {
 
 std::int64_t scratch_bytes(const FewRows& few) {
   const Gemm& g = few.product;
-  if (is_blocks(g.b.type)) return g.M * g.K / unit * (unit + 4 * static_cast<std::int64_t>(sizeof(float)));
+  if (is_blocks(g.b.type)) return coded_units(g) * (unit + 4 * static_cast<std::int64_t>(sizeof(float)));
   const bool widens = g.a.type != g.b.type && g.a.type != Element::f32;
   return widens ? g.M * g.K * static_cast<std::int64_t>(sizeof(float)) : 0;
 }
@@ -61,7 +64,7 @@ void run(const FewRows& few, Isa isa, ThreadPool& pool, void* scratch) {
   const bool coded = is_blocks(g.b.type);
   const CodedRows a = coded ? coded_rows(g, scratch) : CodedRows{};
   if (coded)
-    blocks.encode(g.a, g.a_stride, g.M, a);
+    blocks.encode(g.a, g.K, g.a_stride, g.M, a);
   else if (scratch_bytes(few) > 0)
     g = widened(g, blocks, scratch);
   const std::int64_t columns = task_columns(g, pool.threads());

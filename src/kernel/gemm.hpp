@@ -13,7 +13,8 @@
 
 namespace hone::kernel {
 
-// C[M,N] = epilogue(A[M,K] * B[K,N]). Strides count elements from one row to the next.
+// C[M,N] = epilogue(A[M,K] * B[K,N]). Strides count elements from one row to the next; of blocks, a row's
+// elements.
 struct Gemm {
   std::int64_t M = 0, N = 0, K = 0;
   In a;  // [M,K]

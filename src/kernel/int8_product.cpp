@@ -75,13 +75,13 @@ void pack_int8(In weight, int64_t N, int64_t K, int64_t first, int64_t count, st
   }
 }
 
-void quantize_rows(In x, int64_t stride, const Int8Rows& to, Isa isa, ThreadPool& pool) {
+void quantize_rows(In x, int64_t width, int64_t stride, const Int8Rows& to, Isa isa, ThreadPool& pool) {
   constexpr int64_t task_codes = 16384;  // some microseconds
   const Int8Table& table = int8_table_of(isa);
   const int64_t some = std::max<int64_t>(1, task_codes / to.K);
-  if (to.rows <= some) return table.quantize_rows(x, stride, 0, to.rows, to);
+  if (to.rows <= some) return table.quantize_rows(x, width, stride, 0, to.rows, to);
   pool.run(divide_up(to.rows, some), [&](int64_t task, int) {
-    table.quantize_rows(x, stride, task * some, std::min(some, to.rows - task * some), to);
+    table.quantize_rows(x, width, stride, task * some, std::min(some, to.rows - task * some), to);
   });
 }
 
@@ -97,8 +97,9 @@ void run(const Int8Product& p, Isa isa, ThreadPool& pool, void* scratch) {
   auto* shared = reinterpret_cast<float*>(static_cast<std::byte*>(scratch) + pool.threads() * own_bytes);
   // Rows from `first` on, that wait in f32, as codes.
   const auto quantize = [&](const float* waiting, int64_t first, int64_t rows) {
-    table.quantize_rows({waiting, Element::f32}, N, 0, rows,
-                        {rows, N, p.quantized.codes + first * N, p.quantized.scales + first});
+    table.quantize_rows(
+        {waiting, Element::f32}, N, N, 0, rows,
+        {rows, int8_row(N), p.quantized.codes + first * int8_row(N), p.quantized.scales + first});
   };
   pool.run(s.tasks(), [&](int64_t task, int worker) {
     auto* own = static_cast<std::byte*>(scratch) + worker * own_bytes;

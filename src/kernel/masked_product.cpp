@@ -13,7 +13,7 @@ constexpr std::int64_t unit = 32, step_columns = 4, steps_a_unit = unit / step_c
 
 // What a panel has beside its codes.
 std::int64_t frame_bytes(std::int64_t K, std::int64_t group) {
-  return K / group * 32 + K / unit * unit_mask_bytes;
+  return divide_up(K, group) * (32 + group / unit * unit_mask_bytes);
 }
 std::int64_t starts_bytes(std::int64_t N) { return (panel_count(N) + 1) * 8; }
 

@@ -270,9 +270,14 @@ bool can_quantize(Element type) { return quantizer(type) != nullptr; }
 void quantize(Element type, std::span<const float> from, std::span<std::byte> to) {
   const Packing p = packing(type);
   const auto elements = static_cast<std::size_t>(p.elements), bytes = static_cast<std::size_t>(p.bytes);
-  assert(from.size() % elements == 0 && to.size() == from.size() / elements * bytes);
-  for (std::size_t i = 0; i < from.size() / elements; ++i)
+  assert(std::ssize(to) == row_bytes(type, std::ssize(from)));
+  const std::size_t whole = from.size() / elements;
+  for (std::size_t i = 0; i < whole; ++i)
     quantizer(type)(from.subspan(i * elements, elements), to.data() + i * bytes);
+  if (from.size() == whole * elements) return;
+  std::array<float, 256> last{};
+  std::ranges::copy(from.subspan(whole * elements), last.begin());
+  quantizer(type)(std::span(last).first(elements), to.data() + whole * bytes);
 }
 
 }  // namespace hone::kernel

@@ -15,7 +15,7 @@
 namespace hone::kernel {
 
 bool can_quantize(Element type);  // is it one of these?
-// Whole blocks; `to` has row_bytes(type, from.size()).
+// A row, filled up with zeros; `to` has row_bytes(type, from.size()).
 void quantize(Element type, std::span<const float> from, std::span<std::byte> to);
 
 }  // namespace hone::kernel

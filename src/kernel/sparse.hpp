@@ -50,7 +50,7 @@ struct SparseParts {
   // [kept][block_rows], rows of blocks in order, within one by column: of the format's floating type, or
   // codes u8 or two to a byte, an element is scale * (code - zero_code_of).
   const void* values = nullptr;
-  const std::uint16_t* scales = nullptr;  // f16 [N][K / group], where there are codes
+  const std::uint16_t* scales = nullptr;  // f16 [N][groups of a row], where there are codes
 };
 
 constexpr std::uint8_t zero_code = 128;  // of eight bits
@@ -76,7 +76,7 @@ class SparseRows {
   void values(std::int64_t row, std::vector<float>& to) const;  // of a floating type
   void codes(std::int64_t row, std::vector<std::uint8_t>& to) const;
   std::uint16_t scale_bits(std::int64_t row, std::int64_t group) const {
-    return parts_.scales[row * (K_ / this->group()) + group];
+    return parts_.scales[row * blocks_of_row(format_.values, K_) + group];
   }
 
  private:
@@ -105,7 +105,7 @@ struct SparseBytes {
 // any of its rows is; of four neighbours two, where less are not zero. two_of_four: see is_two_of_four.
 SparseBytes sparse_from_values(const SparseFormat& format, std::int64_t N, std::int64_t K,
                                std::span<const float> values);
-// Of codes[N,K] about their zero and scales f32[N, K / group].
+// Of codes[N,K] about their zero and scales f32[N, groups of a row].
 SparseBytes sparse_from_codes(const SparseFormat& format, std::int64_t N, std::int64_t K,
                               std::span<const std::uint8_t> codes, std::span<const float> scales);
 // Has of each four neighbours of a row at most two that are kept? is_kept[N,K].

@@ -25,19 +25,24 @@ std::optional<DType> finer_groups(DType dtype) {
 bool is_ggmls(DType dtype) { return dtype <= DType::q6_k; }
 
 // The same codes in finer groups, each with the scale and the minimum of its own.
-std::vector<std::byte> regrouped(std::span<const std::byte> blocks, std::int64_t elements, DType from,
-                                 DType to) {
-  const std::int64_t own = block_elements(from), finer = block_elements(to);
-  std::vector<std::uint8_t> codes(static_cast<std::size_t>(elements));
-  std::vector<float> scales(static_cast<std::size_t>(elements / own)), minima(scales.size()), more,
-      more_minima;
-  kernel::unpack_codes(element_of(from), blocks, codes, scales, minima);
-  for (std::int64_t group = 0; group < elements / finer; ++group) {
-    const auto g = static_cast<std::size_t>(group * finer / own);
-    more.push_back(scales[g]), more_minima.push_back(minima[g]);
+std::vector<std::byte> regrouped(std::span<const std::byte> blocks, const TensorType& from, DType to) {
+  const kernel::Element own = element_of(from.dtype), theirs = element_of(to);
+  const std::int64_t columns = from.shape.last(), finer = block_elements(to);
+  const auto row = static_cast<std::size_t>(row_bytes(from.dtype, columns)),
+             their_row = static_cast<std::size_t>(row_bytes(to, columns));
+  std::vector<std::uint8_t> codes(static_cast<std::size_t>(columns));
+  std::vector<float> scales(static_cast<std::size_t>(kernel::blocks_of_row(own, columns))),
+      minima(scales.size()), more(static_cast<std::size_t>(columns / finer)), more_minima(more.size());
+  std::vector<std::byte> bytes(static_cast<std::size_t>(from.shape.rows()) * their_row);
+  for (std::size_t r = 0; r < static_cast<std::size_t>(from.shape.rows()); ++r) {
+    kernel::unpack_codes(own, blocks.subspan(r * row, row), codes, scales, minima);
+    for (std::size_t group = 0; group < more.size(); ++group) {
+      const std::size_t g =
+          group * static_cast<std::size_t>(finer) / static_cast<std::size_t>(block_elements(from.dtype));
+      more[group] = scales[g], more_minima[group] = minima[g];
+    }
+    kernel::pack_codes(theirs, codes, more, more_minima, std::span(bytes).subspan(r * their_row, their_row));
   }
-  std::vector<std::byte> bytes(static_cast<std::size_t>(row_bytes(to, elements)));
-  kernel::pack_codes(element_of(to), codes, more, more_minima, bytes);
   return bytes;
 }
 
@@ -75,7 +80,7 @@ std::vector<std::byte> GgufWeights::encoded(const ParameterSpec& spec, const std
     if (is_ggmls(own.dtype) ? own.dtype == dtype : finer_groups(own.dtype) == dtype) {
       std::vector<std::byte> bytes(static_cast<std::size_t>(TensorType{own.shape, own.dtype}.bytes()));
       store.read_as_filed(own, bytes);
-      return own.dtype == dtype ? bytes : regrouped(bytes, own.shape.elements(), own.dtype, dtype);
+      return own.dtype == dtype ? bytes : regrouped(bytes, {own.shape, own.dtype}, dtype);
     }
   }
   values_.resize(static_cast<std::size_t>(spec.shape.elements()));
@@ -83,8 +88,8 @@ std::vector<std::byte> GgufWeights::encoded(const ParameterSpec& spec, const std
   store.require_finite(spec, values_);
   if (is_norm(gguf))
     for (float& x : values_) x += family_.norm_offset;
-  std::vector<std::byte> bytes(static_cast<std::size_t>(row_bytes(dtype, spec.shape.elements())));
-  if (is_blocks(dtype))
+  std::vector<std::byte> bytes(static_cast<std::size_t>(TensorType{spec.shape, dtype}.bytes()));
+  if (is_blocks(dtype))  // whole ones
     kernel::quantize(element_of(dtype), values_, bytes);
   else
     narrow(values_, dtype, bytes);

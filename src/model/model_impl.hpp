@@ -93,6 +93,7 @@ void save_folder(const Model& model, const std::string& folder, const std::vecto
 // keep the types that they have, in a GGUF file those that are in blocks keep their codes. Error(usage) for a
 // type that the file cannot have.
 ConvertReport write_model(const Model& model, const std::string& from, const std::string& to);
+bool is_gguf_name(const std::string& path);
 // Error(usage) where a model, or a file, would be replaced.
 void require_no_model(const std::string& to);
 

@@ -32,6 +32,15 @@ std::string Model::weights_hash() const {
   return hash_weights(impl_->specs, reader_of(*impl_, buffer));
 }
 
+namespace {
+
+WeightType type_in_file(const TensorType& type) {
+  const std::int64_t width = type.shape.last();
+  return {.dtype = type.dtype, .width = width % block_elements(type.dtype) == 0 ? 0 : width};
+}
+
+}  // namespace
+
 bool has_blocks(const Model& model) {
   return std::ranges::any_of(model.impl().store.stored_types(),
                              [](const auto& type) { return is_blocks(type.second); });
@@ -40,7 +49,7 @@ bool has_blocks(const Model& model) {
 WeightTypes weight_types_of(const Model& model, const std::vector<ParameterSpec>& filed) {
   WeightTypes types;
   for (const ParameterSpec& spec : filed)
-    if (is_blocks(spec.dtype)) types[spec.name] = {spec.dtype};
+    if (is_blocks(spec.dtype)) types[spec.name] = type_in_file({spec.shape, spec.dtype});
   for (const auto& [name, sparse] : model.impl().store.sparse_weights())
     if (find_spec(filed, name + "." + sparse->parts.front().name)) types[name] = sparse->type;
   return types;

@@ -22,11 +22,15 @@ constexpr std::int64_t unit = 32;
 std::vector<OutputSpec> infer_codes(const InferInput& i) {
   const TensorType& x = i.in[0];
   i.require_rank_at_least(0, 1);
-  if (!is_floating(x.dtype) || x.shape.last() % unit != 0)
-    i.fail("rows are not coded", "a floating type, and a multiple of 32", to_string(x));
-  const std::int64_t units = x.shape.last() / unit;
-  return {
-      {{x.shape, DType::u8}}, {f32(x.shape.with_last(2 * units))}, {{x.shape.with_last(units), DType::i32}}};
+  const auto a = i.attributes.as<CodeRowsAttributes>();
+  const std::int64_t width = a.width > 0 ? a.width : x.shape.last();
+  if (!is_floating(x.dtype) || width % unit != 0 || width < x.shape.last())
+    i.fail("rows are not coded", "a floating type, and a width of codes that is a multiple of 32 and no less",
+           to_string(x) + " as codes of " + std::to_string(width));
+  const std::int64_t units = width / unit;
+  return {{{x.shape.with_last(width), DType::u8}},
+          {f32(x.shape.with_last(2 * units))},
+          {{x.shape.with_last(units), DType::i32}}};
 }
 
 kernel::RowCodes codes_of(const Operand& codes, const Operand& scales, const Operand& sums) {
@@ -36,22 +40,24 @@ kernel::RowCodes codes_of(const Operand& codes, const Operand& scales, const Ope
 bool takes_rows(const Call& c) { return gaps_only_in(c, {0}, {}); }
 void run_codes(const Call& c) {
   const Operand& x = c.in[0];
-  kernel::code_rows(in(x), x.row_stride(), x.type.shape.rows(), codes_of(c.out[0], c.out[1], c.out[2]), c.isa,
-                    *c.pool);
+  kernel::code_rows(in(x), x.type.shape.last(), x.row_stride(), x.type.shape.rows(),
+                    codes_of(c.out[0], c.out[1], c.out[2]), c.isa, *c.pool);
 }
 
 // By the kernel's own steps in f32: a code is a whole number, and rounds as it does there.
 void reference_codes(const Call& c) {
   const Operand& x = c.in[0];
-  for (std::int64_t u = 0; u < x.type.shape.elements() / unit; ++u) {
+  const std::int64_t K = x.type.shape.last(), width = c.out[0].type.shape.last();
+  const auto value = [&](std::int64_t at) {  // counted by codes
+    return at % width < K ? static_cast<float>(get(x, at / width * K + at % width)) : 0.0f;
+  };
+  for (std::int64_t u = 0; u < c.out[0].type.shape.elements() / unit; ++u) {
     float most = 0;
-    for (std::int64_t i = 0; i < unit; ++i)
-      most = std::max(most, std::abs(static_cast<float>(get(x, u * unit + i))));
+    for (std::int64_t i = 0; i < unit; ++i) most = std::max(most, std::abs(value(u * unit + i)));
     const float scale = most / 127.0f, inverse = most > 0 ? 127.0f / most : 0.0f;
     std::int32_t sum = 0;
     for (std::int64_t i = 0; i < unit; ++i) {
-      const auto code =
-          static_cast<std::int8_t>(std::nearbyint(static_cast<float>(get(x, u * unit + i)) * inverse));
+      const auto code = static_cast<std::int8_t>(std::nearbyint(value(u * unit + i) * inverse));
       c.out[0].as<std::int8_t>()[u * unit + i] = code;
       sum += code;
     }
@@ -84,6 +90,9 @@ std::vector<OutputSpec> infer(const InferInput& i) {
   const TensorType& codes = i.in[In::codes];
   i.require_rank_at_least(In::codes, 2);
   const std::int64_t K = codes.shape.last();
+  if (K % block_elements(a.weight) != 0)
+    i.fail("rows of codes are not whole groups of the weight",
+           "a multiple of " + std::to_string(block_elements(a.weight)), to_string(codes));
   i.require(In::codes, {codes.shape, DType::u8});
   i.require(In::scales, f32(codes.shape.with_last(K / unit * 2)));
   i.require(In::sums, {codes.shape.with_last(K / unit), DType::i32});

@@ -53,19 +53,20 @@ std::int64_t address(const Operand& o, std::int64_t i) {
   return at;
 }
 
-double get_from_block(const Operand& o, std::int64_t at) {
-  const std::int64_t whole = block_elements(o.type.dtype);
+double get_from_block(const Operand& o, std::int64_t i) {
+  const std::int64_t whole = block_elements(o.type.dtype), width = o.type.shape.last(), column = i % width;
+  const std::byte* row = o.as<std::byte>() + i / width * row_bytes(o.type.dtype, width);
   float values[256];
-  kernel::expand({o.as<std::byte>() + row_bytes(o.type.dtype, at / whole * whole), element(o.type.dtype)},
+  kernel::expand({row + row_bytes(o.type.dtype, column / whole * whole), element(o.type.dtype)},
                  std::span(values).first(static_cast<std::size_t>(whole)));
-  return static_cast<double>(values[at % whole]);
+  return static_cast<double>(values[column % whole]);
 }
 
 }  // namespace
 
 double get(const Operand& o, std::int64_t i) {
+  if (is_blocks(o.type.dtype)) return get_from_block(o, i);
   const std::int64_t at = address(o, i);
-  if (is_blocks(o.type.dtype)) return get_from_block(o, at);
   switch (o.type.dtype) {
     case DType::f32:
       return static_cast<double>(o.as<float>()[at]);
@@ -85,7 +86,7 @@ double get(const Operand& o, std::int64_t i) {
 Operand expanded(const Operand& weight, std::vector<float>& values) {
   if (!is_blocks(weight.type.dtype)) return weight;
   values.resize(static_cast<std::size_t>(weight.type.shape.elements()));
-  kernel::expand({weight.data, element(weight.type.dtype)}, values);
+  widen({weight.as<std::byte>(), static_cast<std::size_t>(weight.type.bytes())}, weight.type, values);
   return {values.data(), f32(weight.type.shape), weight.strides};
 }
 

@@ -16,9 +16,9 @@ namespace {
 Shape scales_shape(const Shape& x) { return x.with_last(1); }
 
 void require_width(const InferInput& i, const TensorType& x) {
-  if (x.shape.last() % 4 != 0 || x.shape.last() >= 65536)
-    i.fail("the width is not multiplied in int8", "a multiple of 4 below 65536", to_string(x));
+  if (x.shape.last() >= 65536) i.fail("the width is not multiplied in int8", "below 65536", to_string(x));
 }
+Shape codes_shape(const Shape& x) { return x.with_last(kernel::int8_row(x.last())); }
 
 kernel::Int8Rows rows_of(const Operand& codes, const Operand& scales) {
   return {codes.type.shape.rows(), codes.type.shape.last(), codes.as<std::uint8_t>(), scales.as<float>()};
@@ -31,12 +31,14 @@ std::vector<OutputSpec> infer_codes(const InferInput& i) {
   i.require_rank_at_least(0, 1);
   if (!is_floating(x.dtype)) i.fail("rows are not quantized", "a floating type", to_string(x));
   require_width(i, x);
-  return {{{x.shape, DType::u8}}, {f32(scales_shape(x.shape))}};
+  return {{{codes_shape(x.shape), DType::u8}}, {f32(scales_shape(x.shape))}};
 }
 
 bool takes_rows(const Call& c) { return gaps_only_in(c, {0}, {}); }
 void run_codes(const Call& c) {
-  kernel::quantize_rows(in(c.in[0]), c.in[0].row_stride(), rows_of(c.out[0], c.out[1]), c.isa, *c.pool);
+  const Operand& x = c.in[0];
+  kernel::quantize_rows(in(x), x.type.shape.last(), x.row_stride(), rows_of(c.out[0], c.out[1]), c.isa,
+                        *c.pool);
 }
 
 // Row r of values, as codes, by the kernel's own steps in f32: a code is a whole number, and rounds as there.
@@ -44,9 +46,12 @@ void quantize_row(std::span<const float> row, const Operand& codes, const Operan
   float most = 0;
   for (const float x : row) most = std::max(most, std::abs(x));
   const float inverse = most > 0 ? 127.0f / most : 0.0f;
-  for (std::size_t k = 0; k < row.size(); ++k)
-    codes.as<std::uint8_t>()[static_cast<std::size_t>(r) * row.size() + k] =
-        static_cast<std::uint8_t>(128 + static_cast<int>(std::nearbyint(row[k] * inverse)));
+  const auto K = static_cast<std::size_t>(codes.type.shape.last());
+  for (std::size_t k = 0; k < K; ++k) {
+    const float x = k < row.size() ? row[k] : 0;
+    codes.as<std::uint8_t>()[static_cast<std::size_t>(r) * K + k] =
+        static_cast<std::uint8_t>(128 + static_cast<int>(std::nearbyint(x * inverse)));
+  }
   set(scales, r, static_cast<double>(most / 127.0f));
 }
 
@@ -78,13 +83,13 @@ std::vector<OutputSpec> infer(const InferInput& i) {
   const auto a = i.attributes.as<Int8LinearAttributes>();
   const TensorType& codes = i.in[In::codes];
   i.require_rank_at_least(In::codes, 2);
-  i.require(In::codes, {codes.shape, DType::u8});
+  i.require(In::codes, {codes_shape(codes.shape), DType::u8});
   require_width(i, codes);
   i.require(In::scales, f32(scales_shape(codes.shape)));
   i.require(In::panels,
             {{kernel::int8_panel_count(a.columns), kernel::int8_panel_bytes(codes.shape.last())}, DType::u8});
   const Shape y = panel_product_shape<In>(i, a, kernel::int8_panel_rows);
-  if (a.quantized) return {{{y, DType::u8}}, {f32(scales_shape(y))}};
+  if (a.quantized) return {{{codes_shape(y), DType::u8}}, {f32(scales_shape(y))}};
   if (!i.has(In::residual)) return {{{y, a.dtype}}};
   i.require(In::residual, f32(y));
   return {{f32(y)}};
@@ -130,7 +135,7 @@ double weight_at(const Operand& panels, std::int64_t j, std::int64_t k) {
 void reference(const Call& c) {
   const auto a = c.attributes.as<Int8LinearAttributes>();
   const Operand &y = c.out[0], &residual = c.in[In::residual], &bias = c.in[In::bias];
-  const std::int64_t K = c.in[In::codes].type.shape.last(), N = y.type.shape.last();
+  const std::int64_t K = c.in[In::codes].type.shape.last(), N = columns_of(a);
   std::vector<float> row(static_cast<std::size_t>(N));
   for (std::int64_t r = 0; r < y.type.shape.rows(); ++r) {
     for (std::int64_t j = 0; j < N; ++j) {

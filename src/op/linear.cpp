@@ -17,7 +17,7 @@ using In = LinearInputs;
 Operand rows_of_weight(Operand whole, RowRange rows) {
   if (!whole || !rows) return whole;
   if (whole.data)
-    whole.data = whole.as<std::byte>() + row_bytes(whole.type.dtype, rows.first * whole.strides[0]);
+    whole.data = whole.as<std::byte>() + rows.first * row_bytes(whole.type.dtype, whole.strides[0]);
   whole.type.shape[0] = rows.rows;
   return whole;
 }
@@ -40,9 +40,6 @@ std::vector<OutputSpec> infer(const InferInput& i) {
   if (!is_floating(x.dtype)) i.fail("the input is no floating type", "f32, bf16 or f16", to_string(x));
   if (!is_floating(weight.dtype) && !is_blocks(weight.dtype))
     i.fail("the weight is of no type that is multiplied", "a floating type, or blocks", to_string(weight));
-  if (w[1] % block_elements(weight.dtype) != 0)
-    i.fail("rows of the weight are not whole blocks",
-           "a multiple of " + std::to_string(block_elements(weight.dtype)), to_string(weight));
   if (i.has(In::bias)) i.require(In::bias, f32({w[0]}));
   const Shape y = x.shape.with_last(count_rows(i, a.rows, w));
   if (i.has(In::residual)) {

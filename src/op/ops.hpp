@@ -142,7 +142,15 @@ struct LinearAttributes {
 };
 extern const OpRecord linear;
 // The same of a quantized weight, in whole numbers (kernel/coded_product.hpp):
-// (x[..,K]) -> codes u8[..,K], which are signed, scales f32[..,K/16], sums i32[..,K/32]
+// (x[..,K]) -> codes u8[..,K], which are signed, scales f32[..,K/16], sums i32[..,K/32]; with zeros behind x
+// up to `width`, of x and of all three
+struct CodeRowsAttributes {
+  std::int64_t width = 0;  // 0: K
+  template <class V>
+  void fields(V&& v) const {
+    if (width > 0) v("width", width);
+  }
+};
 extern const OpRecord code_rows;
 extern const OpRecord pack_panels;  // (w[N,K] in blocks) -> u8[panels,bytes], all panels of 16 rows
 // The components of a sparse weight [rows,columns] (op/sparse_parts.hpp) -> u8[bytes], the same as a stream
@@ -218,7 +226,7 @@ struct BlockLinearAttributes {
 };
 extern const OpRecord block_linear;
 // The same with both in eight bits and a scale a row (kernel/int8_product.hpp):
-// (x[..,K]) -> codes u8[..,K], 128 is 0, scales f32[..,1]
+// (x[..,K]) -> codes u8[..,K], 128 is 0, scales f32[..,1]; rows of codes are filled up to a multiple of 4
 extern const OpRecord quantize_rows;
 extern const OpRecord pack_int8;  // (w[N,K]) -> u8[panels,bytes], all panels of 48 rows
 // (codes, scales, panels[, bias f32[N]][, residual f32[..,N]]) -> activation(x w^T + bias), or residual + it;

@@ -31,6 +31,12 @@ void reference_panels(const Call& c) {
   pack(in(w), w.type.shape[0], w.type.shape[1], 0, c.out[0].type.shape[0], bytes_of(c.out[0]));
 }
 
+// So many columns the result has.
+template <class A>
+std::int64_t columns_of(const A& a) {
+  return a.rows ? a.rows.rows : a.columns;
+}
+
 // Of the result; Error where the rows do not begin a panel, or the bias has another length.
 template <class In, class A>
 Shape panel_product_shape(const InferInput& i, const A& a, std::int64_t panel_rows) {
@@ -39,7 +45,7 @@ Shape panel_product_shape(const InferInput& i, const A& a, std::int64_t panel_ro
            "a multiple of " + std::to_string(panel_rows) + ", below " + std::to_string(a.columns),
            std::to_string(a.rows.first) + " to " + std::to_string(a.rows.end()));
   if (i.has(In::bias)) i.require(In::bias, f32({a.columns}));
-  return i.in[In::codes].shape.with_last(a.rows ? a.rows.rows : a.columns);
+  return i.in[In::codes].shape.with_last(columns_of(a));
 }
 
 template <class In>
@@ -55,7 +61,7 @@ template <class In, class A>
 kernel::Gemm panel_gemm(const Call& c, const A& a) {
   const Operand &y = c.out[0], &bias = c.in[In::bias];
   return {.M = y.type.shape.rows(),
-          .N = y.type.shape.last(),
+          .N = columns_of(a),
           .K = c.in[In::codes].type.shape.last(),
           .c_stride = y.row_stride(),
           .bias = bias ? bias.template as<float>() + a.rows.first : nullptr,

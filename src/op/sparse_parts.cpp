@@ -22,7 +22,8 @@ std::vector<SparsePartType> sparse_part_types(const SparseIndex& s, const Shape&
     parts.push_back({"values", {{value_bytes}, DType::u8}});
   else
     parts.push_back({"values", {{s.kept, s.block_rows}, is_blocks(s.dtype) ? DType::u8 : s.dtype}});
-  if (is_blocks(s.dtype)) parts.push_back({"scales", {{N, K / block_elements(s.dtype)}, DType::f16}});
+  if (is_blocks(s.dtype))
+    parts.push_back({"scales", {{N, kernel::blocks_of_row(s.format().values, K)}, DType::f16}});
   if (csr) parts.push_back({"row_starts", {{N + 1}, DType::i32}});
   return parts;
 }

@@ -44,7 +44,8 @@ class Coder {
                                     .weight = p_[weight].type.dtype,
                                     .columns = p_[weight].type.shape[0],
                                     .rows = a.rows};
-    const std::vector<TensorId> x = whole_.codes_of(linear.inputs[LinearInputs::x], n);
+    const std::vector<TensorId> x =
+        whole_.codes_of(linear.inputs[LinearInputs::x], n, codes_for(p_[weight].type));
     const SparseIndex* const sparse = sparse_index_of(weight);
     const TensorId panels = sparse ? stream_of(weight, *sparse, n) : whole_.panels_of(weight, n);
     if (sparse) coded.kept = sparse->kept * sparse->block_rows;
@@ -53,6 +54,12 @@ class Coder {
     node.attributes = coded;
     node.inputs = {
         x[0], x[1], x[2], panels, linear.inputs[LinearInputs::bias], linear.inputs[LinearInputs::residual]};
+  }
+
+  // x has zeros where they fill up the weight's rows.
+  static op::CodeRowsAttributes codes_for(const TensorType& weight) {
+    const std::int64_t K = weight.shape[1], width = kernel::filled_up(element_of(weight.dtype), K);
+    return {.width = width == K ? 0 : width};
   }
 
   const SparseIndex* sparse_index_of(TensorId weight) const {

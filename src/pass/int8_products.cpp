@@ -31,14 +31,14 @@ class Quantizer {
     return cast && rewrite_[*cast].op == &op::cast ? rewrite_[*cast].inputs[0] : id;
   }
 
-  // Is it a product with a weight of that width, whose result is wanted or its activation, not both?
+  // Is it a product with a weight of such a width, whose result is wanted or its activation, not both?
   bool fits(const Node& node) const {
     if (node.op != &op::linear) return false;
     const auto a = node.attributes.as<op::LinearAttributes>();
     const TensorDef& weight = p_[before_cast(node.inputs[LinearInputs::weight])];
     if (weight.role != Role::parameter || weight.alias != Alias::none) return false;
     const std::int64_t K = weight.type.shape[1];
-    return K % 4 == 0 && K < 65536 && a.rows.first % kernel::int8_panel_rows == 0 &&
+    return K < 65536 && a.rows.first % kernel::int8_panel_rows == 0 &&
            (a.activation == op::Activation::none || rewrite_.readers(node.outputs[0]).empty());
   }
 
@@ -46,7 +46,8 @@ class Quantizer {
     const Node linear = rewrite_[n];
     const auto a = linear.attributes.as<op::LinearAttributes>();
     const TensorId weight = before_cast(linear.inputs[LinearInputs::weight]);
-    const std::vector<TensorId> x = whole_.codes_of(before_cast(linear.inputs[LinearInputs::x]), n);
+    const std::vector<TensorId> x =
+        whole_.codes_of(before_cast(linear.inputs[LinearInputs::x]), n, NoAttributes{});
     const TensorId panels = whole_.panels_of(weight, n);
     Node& node = rewrite_[n];
     node.op = &op::int8_linear;

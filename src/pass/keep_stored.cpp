@@ -28,7 +28,7 @@ void keep_stored(Program& p, const std::map<std::string, DType>& stored, bool tr
     const auto found = stored.find(t.parameter->name);
     if (found == stored.end() || (t.parameter->trained && !trained_too)) continue;
     if (t.parameter->transposed && !is_blocks(found->second)) continue;  // which files have in rows
-    if (t.type.shape.last() % block_elements(found->second) != 0 || !is_read_in_any_type(p, weight)) continue;
+    if (!is_read_in_any_type(p, weight)) continue;
     ParameterSpec spec = *t.parameter;
     spec.dtype = t.type.dtype = found->second;
     t.parameter = std::make_shared<const ParameterSpec>(std::move(spec));

@@ -78,8 +78,8 @@ void block_products(Program& program, const SparseIndices& sparse);
 
 // For a forward program: products with a weight are computed in whole numbers of eight bits, x and weight
 // alike, with a scale a row (kernel/int8_product.hpp). What they read is quantized once for all who read it,
-// where another product makes it by that; the weight by a node of phase prepare. A product of another width
-// stays as it is (K is a multiple of 4 below 65536).
+// where another product makes it by that; the weight by a node of phase prepare. A product whose sums could
+// overflow, of K from 65536 on, stays as it is.
 void int8_products(Program& program);
 
 // For generation: products of few rows read their weight once from end to end (kernel/few_rows.hpp). Their

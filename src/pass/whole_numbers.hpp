@@ -3,6 +3,7 @@
 #pragma once
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "ir/rewrite.hpp"
@@ -17,11 +18,11 @@ class WholeNumbers {
                std::string suffix)
       : p_(program), rewrite_(rewrite), to_codes_(codes), to_panels_(panels), suffix_(std::move(suffix)) {}
 
-  // The outputs of `codes`, in front of node n.
-  const std::vector<TensorId>& codes_of(TensorId x, std::size_t n) {
-    std::vector<TensorId>& codes = codes_[x.value];
+  // The outputs of `codes` with these attributes, in front of node n.
+  const std::vector<TensorId>& codes_of(TensorId x, std::size_t n, const Attributes& attributes) {
+    std::vector<TensorId>& codes = codes_[{x.value, attributes.to_string()}];
     if (codes.empty()) {
-      codes = rewrite_.insert(n, to_codes_, {x}, NoAttributes{}, p_[x].name + ".codes");
+      codes = rewrite_.insert(n, to_codes_, {x}, attributes, p_[x].name + ".codes");
       rewrite_.inserted().scope = rewrite_[n].scope;
     }
     return codes;
@@ -43,7 +44,7 @@ class WholeNumbers {
   Rewrite& rewrite_;
   const OpRecord &to_codes_, &to_panels_;
   std::string suffix_;
-  std::map<std::int32_t, std::vector<TensorId>> codes_;
+  std::map<std::pair<std::int32_t, std::string>, std::vector<TensorId>> codes_;
   std::map<std::int32_t, TensorId> panels_;
 };
 

@@ -72,7 +72,7 @@ std::shared_ptr<const HeldWeight> WeightStore::hold(const ParameterSpec& spec) c
   if (const StoredWeight* found = find_stored(spec.name); found && is_as_stored(*found, spec))
     return std::make_shared<const HeldWeight>(found->bytes, found->owner);
   return hold(spec.name, spec.dtype == DType::f32 ? "" : std::string(name(spec.dtype)),
-              row_bytes(spec.dtype, spec.shape.elements()),
+              TensorType{spec.shape, spec.dtype}.bytes(),
               [&](const HeldWeight& made) { read(spec, made.bytes()); });
 }
 

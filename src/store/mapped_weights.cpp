@@ -38,22 +38,17 @@ class Bytes {
   std::map<std::string, std::shared_ptr<const MappedFile>> files_;
 };
 
-void require_fit(const MappedTensor& t, const TensorType& type) {
-  const std::int64_t width = type.shape.last();
-  if (width % block_elements(type.dtype) != 0)
-    throw Error(ErrorKind::input, {.what = "rows of the weight are not whole groups",
-                                   .where = t.where(),
-                                   .expected = "a multiple of " + std::to_string(block_elements(type.dtype)) +
-                                               " for " + std::string(name(type.dtype)),
-                                   .found = std::to_string(width)});
-  const std::string expected = type_text("U8", type.shape.with_last(row_bytes(type.dtype, width)).sizes());
+// `width`: of a row, where the file's type says it.
+void require_fit(const MappedTensor& t, const TensorType& type, std::int64_t width) {
+  const std::int64_t row = row_bytes(type.dtype, type.shape.last());
+  const std::string expected = type_text("U8", type.shape.with_last(row).sizes());
   const std::string found = type_text(t.entry->dtype, t.entry->shape);
-  if (found != expected)
+  if (found != expected || (width > 0 && width != type.shape.last()))
     throw Error(ErrorKind::input,
                 {.what = "the quantized weight does not fit config.json",
                  .where = t.where(),
                  .expected = expected + ", " + std::string(name(type.dtype)) + " of " + to_string(type.shape),
-                 .found = found});
+                 .found = found + (width > 0 ? ", rows of " + std::to_string(width) : "")});
 }
 
 [[noreturn]] void refuse_parts(const std::string& where, const WeightType& type, const Shape& shape,
@@ -71,7 +66,7 @@ class Mapping {
 
   void map(const std::string& name, const WeightType& type, const ParameterSpec* spec) {
     if (!spec) refuse_missing("the model has no such weight", "a weight of the model", name);
-    result_.weights[name] = type.sparse ? sparse(*spec, type) : blocks(*spec, type.dtype);
+    result_.weights[name] = type.sparse ? sparse(*spec, type) : blocks(*spec, type);
   }
   MappedWeights finish() { return std::move(result_); }
 
@@ -93,19 +88,18 @@ class Mapping {
     return tensor;
   }
 
-  StoredWeight blocks(const ParameterSpec& spec, DType dtype) {
-    StoredWeight weight{.type = {spec.shape, dtype}};
+  StoredWeight blocks(const ParameterSpec& spec, const WeightType& type) {
+    StoredWeight weight{.type = {spec.shape, type.dtype}};
     const MappedTensor tensor = taken(spec.name);
-    require_fit(tensor, weight.type);
+    require_fit(tensor, weight.type, type.width);
     bytes_.find(tensor, weight, result_.beside_bytes);
     return weight;
   }
 
   StoredWeight sparse(const ParameterSpec& spec, const WeightType& type) {
     const std::string where = config_path_ + ", " + quantization_key + ", " + spec.name;
-    if (spec.shape.rank() != 2 || spec.shape.last() % block_elements(type.dtype) != 0 ||
-        spec.shape.last() > 65536)
-      refuse_parts(where, type, spec.shape, "a matrix of whole groups, at most 65536 wide", "another");
+    if (spec.shape.rank() != 2 || spec.shape.last() > 65536)
+      refuse_parts(where, type, spec.shape, "a matrix, at most 65536 wide", "another");
     SparseWeight weight{.type = type, .shape = spec.shape};
     const auto part = [&](const SparsePartType& wanted, const MappedTensor& tensor) {
       const std::string expected = type_text(safetensors_dtype(wanted.type.dtype), wanted.type.shape.sizes());

@@ -40,6 +40,14 @@ Codes codes_of(DType dtype, std::span<const std::byte> dense) {
   kernel::unpack_codes(element_of(dtype), dense, c.codes, c.scales, c.minima);
   return c;
 }
+// Rows of so many codes, without what fills up the last group of each.
+void cut_rows(std::vector<std::uint8_t>& codes, std::int64_t rows, std::int64_t columns) {
+  const auto width = std::ssize(codes) / rows;
+  if (width == columns) return;
+  for (std::int64_t r = 1; r < rows; ++r)
+    std::copy_n(codes.begin() + r * width, columns, codes.begin() + r * columns);
+  codes.resize(static_cast<std::size_t>(rows * columns));
+}
 
 // Of a type that has one, about zero: what makes the zero code mean 0, exactly, for zero codes are powers of
 // two.
@@ -56,7 +64,8 @@ kernel::SparseBytes taken_apart(const WeightType& type, std::int64_t N, std::int
     widen(dense, type.dtype, values);
     return kernel::sparse_from_values(format, N, K, values);
   }
-  const Codes c = codes_of(type.dtype, dense);
+  Codes c = codes_of(type.dtype, dense);
+  cut_rows(c.codes, N, K);
   return kernel::sparse_from_codes(format, N, K, c.codes, c.scales);
 }
 
@@ -164,7 +173,7 @@ void expand_sparse(const SparseWeight& weight, std::span<std::byte> dense) {
   }
   std::vector<std::int32_t> columns;
   std::vector<std::uint8_t> kept, codes(static_cast<std::size_t>(K));
-  std::vector<float> scales(static_cast<std::size_t>(K / group_of(dtype)));
+  std::vector<float> scales(static_cast<std::size_t>(kernel::blocks_of_row(element_of(dtype), K)));
   std::vector<float> minima(has_minima(dtype) ? scales.size() : 0);
   for (std::int64_t r = 0; r < N; ++r) {
     rows.columns(r, columns), rows.codes(r, kept);

@@ -124,7 +124,7 @@ void WeightStore::read_file_layout(const ParameterSpec& spec, std::span<float> v
   } else if (const auto file = tensors_.find(spec.name); file != tensors_.end()) {
     read_f32(file->second, 0, values);
   } else if (snapshot_ && snapshot_->contains(spec.name)) {
-    widen(snapshot_->at(spec.name), spec.dtype, values);
+    widen(snapshot_->at(spec.name), TensorType{spec.shape, spec.dtype}, values);
   } else {
     initialise(spec, seed_, values);  // fresh, or added by a pass
   }
@@ -218,9 +218,10 @@ void from_file_layout(const ParameterSpec& spec, std::span<const std::byte> from
 }
 
 void widen_as_filed(const ParameterSpec& spec, std::span<const std::byte> bytes, std::span<float> values) {
-  if (!spec.transposed || !is_blocks(spec.dtype)) return widen(bytes, spec.dtype, values);
+  const TensorType type{spec.shape, spec.dtype};
+  if (!spec.transposed || !is_blocks(spec.dtype)) return widen(bytes, type, values);
   std::vector<float> rows(values.size());
-  widen(bytes, spec.dtype, rows);
+  widen(bytes, type, rows);
   ParameterSpec wide = spec;
   wide.dtype = DType::f32;
   to_file_layout(wide, std::as_bytes(std::span(rows)), std::as_writable_bytes(values));
@@ -267,16 +268,17 @@ SafetensorsWriter written_weights(const std::string& path, std::vector<Parameter
 }
 
 namespace {
-// By chunks, for a table of f32 beside one of bf16 would be the run's largest tensor.
-void add_wide(Digest& digest, std::span<const std::byte> values, DType dtype) {
-  if (dtype == DType::f32) return digest.add(values);
-  constexpr std::size_t chunk = 65536;  // whole blocks of every type
-  std::vector<float> wide(chunk);
-  const auto chunk_bytes = static_cast<std::size_t>(row_bytes(dtype, chunk));
+// By chunks, for a table of f32 beside one of bf16 would be the run's largest tensor: of blocks by rows.
+void add_wide(Digest& digest, std::span<const std::byte> values, const TensorType& type) {
+  if (type.dtype == DType::f32) return digest.add(values);
+  const std::int64_t chunk = is_blocks(type.dtype) ? type.shape.last() : 65536;
+  std::vector<float> wide(static_cast<std::size_t>(chunk));
+  const auto chunk_bytes = static_cast<std::size_t>(row_bytes(type.dtype, chunk));
   for (std::size_t first = 0; first < values.size(); first += chunk_bytes) {
     const auto part = values.subspan(first, std::min(chunk_bytes, values.size() - first));
-    const auto values_wide = std::span(wide).first(part.size() * chunk / chunk_bytes);
-    widen(part, dtype, values_wide);
+    const auto values_wide = std::span(wide).first(
+        is_blocks(type.dtype) ? wide.size() : part.size() / static_cast<std::size_t>(size_bytes(type.dtype)));
+    widen(part, {{std::ssize(values_wide)}, type.dtype}, values_wide);
     digest.add(std::as_bytes(values_wide));
   }
 }
@@ -291,7 +293,7 @@ std::string hash_weights(std::vector<ParameterSpec> parameters, const WeightRead
     const std::string label = p.name + to_string(file_shape(wide));
     digest.add(std::as_bytes(std::span(label)));
     if (is_turned(wide) == is_turned(p)) {
-      add_wide(digest, read(p), p.dtype);
+      add_wide(digest, read(p), {p.shape, p.dtype});
     } else {
       std::vector<float> turned(static_cast<std::size_t>(p.shape.elements()));
       widen_as_filed(p, read(p), turned);

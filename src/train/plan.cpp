@@ -191,7 +191,7 @@ std::int64_t largest_copied_bytes(const Model& model) {
   std::int64_t largest = 0;
   if (model.impl().frozen_base && !model.impl().adapter)
     for (const ParameterSpec& spec : stored_weights(model))
-      largest = std::max(largest, row_bytes(spec.dtype, spec.shape.elements()));
+      largest = std::max(largest, TensorType{spec.shape, spec.dtype}.bytes());
   return largest;
 }
 

@@ -9,7 +9,7 @@
 #include "ir/type.hpp"
 #include "kernel/buffer.hpp"
 #include "kernel/few_rows.hpp"
-#include "kernel/quantize.hpp"
+#include "kernel/quantized_rows.hpp"
 #include "op/common.hpp"
 
 namespace hone::kernel {
@@ -26,10 +26,7 @@ struct Weight {
 Weight weight_of(Element type, std::int64_t N, std::int64_t K) {
   const GgufFile file(HONE_TEST_DATA "/gguf/types.gguf");
   Weight w{{}, {}, N, K, type};
-  if (type > Element::q6_k) {
-    w.bytes.resize(static_cast<std::size_t>(row_bytes(type, N * K)));
-    quantize(type, normals(N * K, 3), w.bytes);
-  }
+  if (type > Element::q6_k) w.bytes = quantized_rows(type, normals(N * K, 3), K);
   for (const GgufTensor& t : file.tensors()) {
     if (!t.type.dtype || !hone::is_blocks(*t.type.dtype) || op::element(*t.type.dtype) != type) continue;
     const auto all = file.bytes(t);
@@ -41,8 +38,7 @@ Weight weight_of(Element type, std::int64_t N, std::int64_t K) {
                      all.begin() + static_cast<std::ptrdiff_t>(first + row));
     }
   }
-  w.values.resize(static_cast<std::size_t>(N * K));
-  expand({w.bytes.data(), type}, w.values);
+  w.values = expanded_rows(type, w.bytes, K);
   return w;
 }
 
@@ -65,13 +61,14 @@ std::vector<float> product(const Weight& w, const std::vector<float>& x, std::in
   return y;
 }
 
-// What a unit of 32 is coded as: the largest magnitude is 127.
-std::vector<double> coded(std::span<const float> x) {
+// What a unit of 32 of a row is coded as: the largest magnitude is 127.
+std::vector<double> coded(std::span<const float> x, std::size_t K) {
   std::vector<double> values;
-  for (std::size_t u = 0; u < x.size(); u += 32) {
+  for (std::size_t u = 0; u < x.size(); u = std::min(u + 32, (u / K + 1) * K)) {
+    const std::size_t end = std::min(u + 32, (u / K + 1) * K);
     float most = 0;
-    for (std::size_t i = u; i < u + 32; ++i) most = std::max(most, std::abs(x[i]));
-    for (std::size_t i = u; i < u + 32; ++i)
+    for (std::size_t i = u; i < end; ++i) most = std::max(most, std::abs(x[i]));
+    for (std::size_t i = u; i < end; ++i)
       values.push_back(static_cast<double>(most / 127) * std::nearbyint(x[i] * (127 / most)));
   }
   return values;
@@ -86,10 +83,10 @@ std::vector<Element> block_elements_all() {
 
 TEST(BlockDot, IsTheProductOfCodedRows) {
   for (const Element type : block_elements_all())
-    for (const std::int64_t K : {256, 512}) {
+    for (const std::int64_t K : {256, 512, 7, 33, 100, 180}) {
       const Weight w = weight_of(type, 7, K);
       const std::vector<float> x = normals(5 * K, 1);
-      const std::vector<double> rows = coded(x);
+      const std::vector<double> rows = coded(x, static_cast<std::size_t>(K));
       for (const Isa isa : isas()) {
         const auto y = product(w, x, 5, isa, 2);
         for (std::int64_t r = 0; r < 5; ++r)
@@ -108,20 +105,21 @@ TEST(BlockDot, IsTheProductOfCodedRows) {
 }
 
 TEST(BlockDot, SameBitsForAnyRowsColumnsThreadsAndVectors) {
-  for (const Element type : block_elements_all()) {
-    const Weight w = weight_of(type, 150, 256);
-    const std::vector<float> x = normals(7 * w.K, 2);
-    const auto all = product(w, x, 7, Isa::avx2, 1);
-    for (const Isa isa : isas()) {
-      if (isa == Isa::portable) continue;
-      ASSERT_EQ(product(w, x, 7, isa, 3), all) << name(isa);
-      for (const std::int64_t row : {0, 3, 6}) {
-        const std::vector<float> one(x.begin() + row * w.K, x.begin() + (row + 1) * w.K);
-        const auto y = product(w, one, 1, isa, 2);
-        ASSERT_TRUE(std::equal(y.begin(), y.end(), all.begin() + row * w.N)) << name(isa) << " row " << row;
+  for (const Element type : block_elements_all())
+    for (const std::int64_t K : {256, 180}) {
+      const Weight w = weight_of(type, 150, K);
+      const std::vector<float> x = normals(7 * w.K, 2);
+      const auto all = product(w, x, 7, Isa::avx2, 1);
+      for (const Isa isa : isas()) {
+        if (isa == Isa::portable) continue;
+        ASSERT_EQ(product(w, x, 7, isa, 3), all) << name(isa);
+        for (const std::int64_t row : {0, 3, 6}) {
+          const std::vector<float> one(x.begin() + row * w.K, x.begin() + (row + 1) * w.K);
+          const auto y = product(w, one, 1, isa, 2);
+          ASSERT_TRUE(std::equal(y.begin(), y.end(), all.begin() + row * w.N)) << name(isa) << " row " << row;
+        }
       }
     }
-  }
 }
 
 TEST(BlockDot, WhatIsNoNumberShows) {

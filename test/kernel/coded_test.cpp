@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
@@ -79,6 +80,32 @@ TEST(Coded, UnpackedIsWhatWasPacked) {
     for (std::size_t g = 0; g < 3; ++g) {
       EXPECT_EQ(scales[g], as_packed(c.scales[g]));
       EXPECT_EQ(minima[g], as_packed(c.minima[g]));
+    }
+  }
+}
+
+// A row that ends within a group: its elements come back, and the zero code stands behind them.
+TEST(Coded, ARowMayEndWithinAGroup) {
+  for (const Element type : coded_types()) {
+    const CodeFormat f = code_format(type);
+    const Codes c = drawn(f, 3);
+    for (const std::int64_t count : {2 * f.group + 1, 3 * f.group - 1}) {
+      const auto codes = std::span(c.codes).first(static_cast<std::size_t>(count));
+      std::vector<std::byte> blocks(static_cast<std::size_t>(row_bytes(type, count)));
+      ASSERT_EQ(std::ssize(blocks), 3 * packing(type).bytes);
+      pack_codes(type, codes, c.scales, c.minima, blocks);
+      std::vector<std::uint8_t> back(codes.size()), all(c.codes.size());
+      std::vector<float> scales(3), minima(3), values(codes.size());
+      unpack_codes(type, blocks, back, scales, minima);
+      EXPECT_TRUE(std::ranges::equal(back, codes)) << static_cast<int>(type);
+      unpack_codes(type, blocks, all, scales, minima);
+      EXPECT_TRUE(std::equal(codes.begin(), codes.end(), all.begin()));
+      EXPECT_EQ(std::count(all.begin() + count, all.end(), f.zero), std::ssize(all) - count);
+      expand({blocks.data(), type}, values);
+      for (std::size_t i = 0; i < values.size(); ++i) {
+        const std::size_t g = i / static_cast<std::size_t>(f.group);
+        ASSERT_EQ(values[i], scales[g] * static_cast<float>(codes[i] - f.zero) + minima[g]) << i;
+      }
     }
   }
 }

@@ -24,7 +24,8 @@ struct Coded {
   std::vector<std::uint8_t> codes;
   std::vector<float> scales;
 };
-Coded coded(const std::vector<std::uint8_t>& kept, std::int64_t group) {
+// Rows of K, in groups of a type.
+Coded coded(const std::vector<std::uint8_t>& kept, std::int64_t K, Element type) {
   const std::vector<float> drawn = normals(std::ssize(kept), 5);
   Coded w{std::vector<std::uint8_t>(kept.size(), zero_code), {}};
   for (std::size_t i = 0; i < kept.size(); ++i)
@@ -32,7 +33,7 @@ Coded coded(const std::vector<std::uint8_t>& kept, std::int64_t group) {
       const int code = std::clamp(static_cast<int>(drawn[i] * 50), -127, 127);
       w.codes[i] = static_cast<std::uint8_t>((code == 0 ? 1 : code) + zero_code);
     }
-  for (std::size_t g = 0; g < kept.size() / static_cast<std::size_t>(group); ++g)
+  for (std::int64_t g = 0; g < std::ssize(kept) / K * blocks_of_row(type, K); ++g)
     w.scales.push_back(as_packed(0.01f + 0.001f * static_cast<float>(g % 37)));
   return w;
 }
@@ -71,22 +72,26 @@ TEST(Sparse, CodesComeBackFromEveryForm) {
   for (const SparseFormat& f :
        {SparseFormat{SparseForm::csr, 1, Element::q8_g64}, SparseFormat{SparseForm::bitmap, 1, Element::q8_0},
         SparseFormat{SparseForm::two_of_four, 1, Element::q8_g64},
-        SparseFormat{SparseForm::block, 16, Element::q8_g128}}) {
-    constexpr std::int64_t N = 21, K = 256;
-    std::vector<std::uint8_t> kept = some_kept(N, K, 0.2, f.block_rows);
-    if (f.form == SparseForm::two_of_four)
-      for (std::size_t i = 0; i < kept.size(); ++i) kept[i] = kept[i] && i % 4 > 1;
-    const Coded w = coded(kept, packing(f.values).elements);
-    const SparseBytes parts = sparse_from_codes(f, N, K, w.codes, w.scales);
-    ASSERT_TRUE(SparseRows::is_sound(f, N, K, parts.parts(), parts.kept));
-    const std::vector<float> values = dense(SparseRows(f, N, K, parts.parts()));
-    for (std::size_t i = 0; i < values.size(); ++i)
-      ASSERT_EQ(values[i], w.scales[i / static_cast<std::size_t>(packing(f.values).elements)] *
-                               static_cast<float>(w.codes[i] - zero_code));
-    if (f.form == SparseForm::two_of_four) {
-      ASSERT_EQ(parts.kept, N * K / 2);
+        SparseFormat{SparseForm::block, 16, Element::q8_g128}})
+    for (const std::int64_t K : {256, 100}) {
+      constexpr std::int64_t N = 21;
+      std::vector<std::uint8_t> kept = some_kept(N, K, 0.2, f.block_rows);
+      if (f.form == SparseForm::two_of_four)
+        for (std::size_t i = 0; i < kept.size(); ++i) kept[i] = kept[i] && i % 4 > 1;
+      const Coded w = coded(kept, K, f.values);
+      const SparseBytes parts = sparse_from_codes(f, N, K, w.codes, w.scales);
+      ASSERT_TRUE(SparseRows::is_sound(f, N, K, parts.parts(), parts.kept));
+      const std::vector<float> values = dense(SparseRows(f, N, K, parts.parts()));
+      for (std::int64_t i = 0; i < N * K; ++i) {
+        const std::int64_t group = i / K * blocks_of_row(f.values, K) + i % K / packing(f.values).elements;
+        ASSERT_EQ(values[static_cast<std::size_t>(i)],
+                  w.scales[static_cast<std::size_t>(group)] *
+                      static_cast<float>(w.codes[static_cast<std::size_t>(i)] - zero_code));
+      }
+      if (f.form == SparseForm::two_of_four) {
+        ASSERT_EQ(parts.kept, N * K / 2);
+      }
     }
-  }
 }
 
 TEST(Sparse, PlacesThatCannotBeAreNotSound) {
@@ -114,25 +119,31 @@ TEST(Sparse, PlacesThatCannotBeAreNotSound) {
 }
 
 TEST(Sparse, CodedProductHasTheDenseOnesBits) {
-  constexpr std::int64_t K = 384;
   for (const Element type : {Element::q8_0, Element::q8_g64, Element::q8_g128})
-    for (const std::int64_t N : {1, 16, 70})
+    for (const auto& [N, K] :
+         {std::pair<std::int64_t, std::int64_t>{1, 384}, {16, 384}, {70, 384}, {37, 100}, {70, 180}})
       for (const double density : {0.0, 0.05, 0.5, 1.0}) {
         const SparseFormat format{SparseForm::bitmap, 1, type};
         const std::int64_t group = packing(type).elements;
-        const Coded w = coded(some_kept(N, K, density), group);
+        const Coded w = coded(some_kept(N, K, density), K, type);
         const SparseBytes parts = sparse_from_codes(format, N, K, w.codes, w.scales);
         const SparseRows rows(format, N, K, parts.parts());
         std::vector<std::byte> stream(static_cast<std::size_t>(masked_bytes(N, K, group, parts.kept))),
-            blocks(static_cast<std::size_t>(row_bytes(type, N * K))),
+            blocks(static_cast<std::size_t>(N * row_bytes(type, K))),
             panels(static_cast<std::size_t>(panel_bytes(type, N, K)));
         begin_stream(rows, stream);
         pack_masked(rows, 0, panel_count(N), stream);
-        pack_codes(type, w.codes, w.scales, {}, blocks);
+        const auto width = static_cast<std::size_t>(K),
+                   groups = w.scales.size() / static_cast<std::size_t>(N),
+                   row = static_cast<std::size_t>(row_bytes(type, K));
+        for (std::size_t r = 0; r < static_cast<std::size_t>(N); ++r)
+          pack_codes(type, std::span(w.codes).subspan(r * width, width),
+                     std::span(w.scales).subspan(r * groups, groups), {},
+                     std::span(blocks).subspan(r * row, row));
         pack_panels({blocks.data(), type}, N, K, 0, panel_count(N), panels);
         for (const std::int64_t M : {1, 3, 4, 70})
           for (const Isa isa : isas()) {
-            Codes x(normals(M * K, 1), K, isa);
+            Codes x(normals(M * K, 1), K, filled_up(type, K), isa);
             std::vector<float> dense(static_cast<std::size_t>(M * N)), sparse(dense.size());
             const Gemm gemm{.M = M, .N = N, .K = K, .c = {dense.data(), Element::f32}, .c_stride = N};
             const CodedProduct p{gemm, x.rows(), type, panels.data()};

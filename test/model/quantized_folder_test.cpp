@@ -32,30 +32,33 @@ const std::string head = "lm_head.weight";
 
 class QuantizedFolder : public testing::TestWithParam<DType> {
  protected:
+  void expect_said(const Model& dense);
+  void expect_learning();
   const TemporaryFolder folder_;
 };
 
 TEST_P(QuantizedFolder, ComesBackWithItsBits) {
-  for (const Model& dense : {small_llama(), small_gpt2()}) {
+  for (const Model& dense : small_models()) {
+    const std::string saved = folder_.file(dense.weights_hash());
     const Model model = quantized(dense, GetParam());
-    model.save(folder_.file(dense.family()));
-    const Model read = open(folder_.file(dense.family()));
+    model.save(saved);
+    const Model read = open(saved);
     EXPECT_EQ(read.weights_hash(), model.weights_hash());
     EXPECT_EQ(kept_weights(read).front().dtype, kept_weights(model).front().dtype);
     EXPECT_NE(read.weights_hash(), dense.weights_hash());
     for (const std::int64_t tokens : {1, 9})
       EXPECT_EQ(logits(read, tokens), logits(model, tokens)) << dense.family();
     read.save(folder_.file("again"));
-    EXPECT_EQ(read_whole(folder_.file("again/model.safetensors")),
-              read_whole(folder_.file(dense.family() + "/model.safetensors")));
+    for (const char* file : {"/model.safetensors", "/config.json"})
+      EXPECT_EQ(read_whole(folder_.file("again") + file), read_whole(saved + file));
   }
 }
 
 // Computed from blocks it is as over the same numbers in f32: but for rounding where a prompt is read, and
 // for activations of eight bits where a token is.
 TEST_P(QuantizedFolder, IsAsTheSameNumbersInF32) {
-  for (const Model& dense : {small_llama(), small_gpt2()}) {
-    const std::string saved = folder_.file(dense.family()), wide = folder_.file(dense.family() + "_wide");
+  for (const Model& dense : small_models()) {
+    const std::string saved = folder_.file(dense.weights_hash()), wide = saved + "_wide";
     quantized(dense, GetParam()).save(saved);
     convert(saved, wide, {.type = "f32"});
     const Model low = open(saved), high = open(wide);
@@ -69,24 +72,39 @@ TEST_P(QuantizedFolder, IsAsTheSameNumbersInF32) {
 }
 
 TEST_P(QuantizedFolder, IsMappedAndSaysWhatItHas) {
-  quantized(small_llama(), GetParam()).save(folder_.file("m"));
-  const Model model = open(folder_.file("m"));
+  for (const Model& dense : {odd_llama(), small_llama()}) expect_said(dense);
+}
+
+// Each in its own layout, at the width that the model has.
+void QuantizedFolder::expect_said(const Model& dense) {
+  const TemporaryFolder folder;
+  quantized(dense, GetParam()).save(folder.file("m"));
+  const Model model = open(folder.file("m"));
   std::int64_t in_blocks = 0;
-  for (const StoredTensor& t : stored_tensors(folder_.file("m"))) {
+  for (const StoredTensor& t : stored_tensors(folder.file("m"))) {
     if (t.shape.size() < 2) continue;
     EXPECT_EQ(t.dtype, name(GetParam())) << t.name;
-    EXPECT_EQ(t.bytes, row_bytes(GetParam(), t.shape[0] * t.shape[1])) << t.name;
+    EXPECT_EQ(t.shape, dense.impl().find(t.name)->shape.sizes()) << t.name;
+    EXPECT_EQ(t.bytes, t.shape[0] * row_bytes(GetParam(), t.shape[1])) << t.name;
     in_blocks += t.bytes;
   }
-  const Model adapted = with_lora(model, {.rank = 4, .base = folder_.file("m")});
+  const Model adapted = with_lora(model, {.rank = 4, .base = folder.file("m")});
   EXPECT_GE(TrainPlan(adapted, {.batch = 2, .seq = 16}).forecast().mapped_bytes, in_blocks);
   const Forecast generating = GeneratePlan(model).forecast();  // its table alone; products have panels
-  EXPECT_GE(generating.mapped_bytes, row_bytes(GetParam(), 96 * 128));
+  EXPECT_GE(generating.mapped_bytes, 96 * row_bytes(GetParam(), dense.impl().specs[0].shape.last()));
   EXPECT_LT(generating.mapped_bytes, in_blocks + (1 << 20));
 }
 
 TEST_P(QuantizedFolder, AnAdapterLearnsOverIt) {
   quantized(small_gpt2(), GetParam()).save(folder_.file("base"));
+  expect_learning();
+}
+TEST_P(QuantizedFolder, AnAdapterLearnsOverOddWidths) {
+  quantized(odd_llama(), GetParam()).save(folder_.file("base"));
+  expect_learning();
+}
+
+void QuantizedFolder::expect_learning() {
   const Model model = with_lora(open(folder_.file("base")), {.rank = 4, .base = folder_.file("base")});
   Trainer whole(TrainPlan(model, {.batch = 4, .micro_batch = 4, .seq = 16})),
       parts(TrainPlan(model, {.batch = 4, .micro_batch = 1, .seq = 16, .threads = 2}));
@@ -137,6 +155,28 @@ TEST_P(QuantizedFolder, KeepsItsCodesInAGgufFile) {
     }
 }
 
+// GGUF's rows are whole groups of 32: other weights become F16, which is said.
+TEST(OddQuantizedFolder, IsDenseInAGgufFile) {
+  const TemporaryFolder folder;
+  for (const DType dtype : {DType::q4_g64, DType::q8_g128}) {
+    const std::string from = folder.file(std::string(name(dtype))), to = from + ".gguf";
+    quantized(odd_llama(), dtype).save(from);
+    const ConvertReport report = write_model(open(from), from, to);
+    ASSERT_FALSE(report.notes.empty());
+    EXPECT_NE(report.notes.back().find("rows of 180 are no multiple of 32"), std::string::npos);
+    for (const StoredTensor& t : stored_tensors(to))
+      EXPECT_EQ(t.dtype, t.shape.size() < 2 ? "F32" : "F16") << t.name;
+    EXPECT_LT(difference(logits(open(to), 9), logits(open(from), 9)), 0.02);
+  }
+}
+// A group that is wider than GGUF's, of rows that GGUF's divide: the codes stay what they are.
+TEST(OddQuantizedFolder, KeepsItsCodesWhereGgufsGroupsFit) {
+  const TemporaryFolder folder;
+  quantized(llama_of(96, 224, 4, 96), DType::q4_g128).save(folder.file("m"));
+  write_model(open(folder.file("m")), folder.file("m"), folder.file("m.gguf"));
+  EXPECT_EQ(open(folder.file("m.gguf")).weights_hash(), open(folder.file("m")).weights_hash());
+}
+
 INSTANTIATE_TEST_SUITE_P(Each, QuantizedFolder,
                          testing::Values(DType::q2_g32, DType::q2_g128, DType::q3_g64, DType::q4_g64,
                                          DType::q4_g128, DType::q8_g64, DType::q8_g128, DType::q4_0,
@@ -184,6 +224,29 @@ TEST_F(BadQuantizedFolder, WeightsThatAreNoObject) {
 TEST_F(BadQuantizedFolder, AnotherToolsMethod) {
   config_["quantization_config"]["quant_method"] = "gptq";
   EXPECT_NE(refused().find("quantization_config"), std::string::npos);
+}
+TEST_F(BadQuantizedFolder, RowsOfAnotherWidth) {
+  types()[head] = "q4_g64:128";
+  folder_.write("m/config.json", config_.dump());
+  EXPECT_NO_THROW(open(folder_.file("m")));
+  types()[head] = "q4_g64:127";
+  EXPECT_NE(refused().find("rows of 127"), std::string::npos) << refused();
+  for (const char* type : {"q4_g64:", "q4_g64:0", "q4_g64:-1", "q4_g64:12x", "bitmap/q8_g64:128"}) {
+    types()[head] = type;
+    EXPECT_NE(refused().find("the nearest is"), std::string::npos) << type;
+  }
+}
+TEST_F(BadQuantizedFolder, OddRowsCutShort) {
+  quantized(odd_llama(), DType::q4_g64).save(folder_.file("odd"));
+  const std::string file = folder_.file("odd/model.safetensors"), whole = read_whole(file);
+  for (const std::size_t less : {1, 100})
+    EXPECT_NE(error_of(ErrorKind::input,
+                       [&] {
+                         folder_.write("odd/model.safetensors", whole.substr(0, whole.size() - less));
+                         open(folder_.file("odd"));
+                       })
+                  .find("cut short"),
+              std::string::npos);
 }
 TEST_F(BadQuantizedFolder, AFileCutShort) {
   const std::string whole = read_whole(folder_.file("m/model.safetensors"));

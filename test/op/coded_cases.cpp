@@ -2,35 +2,33 @@
 
 #include "kernel/coded_product.hpp"
 #include "kernel/masked_product.hpp"
-#include "kernel/quantize.hpp"
+#include "kernel/quantized_rows.hpp"
 #include "op/cases.hpp"
 #include "op/sparse_parts.hpp"
 
 namespace hone {
 namespace {
 
-// Operands of a coded product as the other ops make them, of drawn numbers.
-void fill_codes(const Call& c) {
+std::int64_t row_of_codes(DType weight, std::int64_t K) { return kernel::filled_up(op::element(weight), K); }
+
+// Operands of a coded product as the other ops make them, of drawn numbers in rows of K.
+void fill_codes(const Call& c, std::int64_t K) {
   using In = op::CodedLinearInputs;
   Stream stream(stream_key("coded", 1));
   const Operand& codes = c.in[In::codes];
-  const std::int64_t K = codes.type.shape.last();
-  const std::vector<float> x = drawn(stream, codes.type.shape.elements());
+  const std::vector<float> x = drawn(stream, codes.type.shape.rows() * K);
   ThreadPool pool(1);
-  kernel::code_rows(
-      {x.data(), kernel::Element::f32}, K, codes.type.shape.rows(),
-      {K, codes.as<std::int8_t>(), c.in[In::scales].as<float>(), c.in[In::sums].as<std::int32_t>()},
-      Isa::portable, pool);
+  kernel::code_rows({x.data(), kernel::Element::f32}, K, K, codes.type.shape.rows(),
+                    {codes.type.shape.last(), codes.as<std::int8_t>(), c.in[In::scales].as<float>(),
+                     c.in[In::sums].as<std::int32_t>()},
+                    Isa::portable, pool);
 }
-void fill_coded(const Call& c, DType weight, std::int64_t columns) {
-  fill_codes(c);
+void fill_coded(const Call& c, DType weight, std::int64_t columns, std::int64_t K) {
+  fill_codes(c, K);
   const Operand& panels = c.in[op::CodedLinearInputs::panels];
-  const std::int64_t K = c.in[op::CodedLinearInputs::codes].type.shape.last();
   const kernel::Element type = op::element(weight);
   Stream stream(stream_key("coded", 2));
-  const std::vector<float> w = drawn(stream, columns * K);
-  std::vector<std::byte> blocks(static_cast<std::size_t>(row_bytes(weight, columns * K)));
-  kernel::quantize(type, w, blocks);
+  const std::vector<std::byte> blocks = kernel::quantized_rows(type, drawn(stream, columns * K), K);
   kernel::pack_panels({blocks.data(), type}, columns, K, 0, panels.type.shape[0],
                       {panels.as<std::byte>(), static_cast<std::size_t>(panels.type.bytes())});
 }
@@ -40,18 +38,19 @@ struct Size {
 };
 
 void add_products(DType dtype, DType weight, const Size& s, std::vector<OpCase>& cases) {
-  const Shape x{s.B, s.T, s.K};
+  const std::int64_t K = row_of_codes(weight, s.K);
+  const Shape x{s.B, s.T, K};
   const std::int64_t count = kernel::panel_count(s.N),
                      bytes = kernel::panel_bytes(op::element(weight), s.N, s.K) / count;
-  const Input codes{{x, DType::u8}}, scales{op::f32(x.with_last(s.K / 16))},
-      sums{{x.with_last(s.K / 32), DType::i32}}, panels{{{count, bytes}, DType::u8}}, bias{op::f32({s.N})};
+  const Input codes{{x, DType::u8}}, scales{op::f32(x.with_last(K / 16))},
+      sums{{x.with_last(K / 32), DType::i32}}, panels{{{count, bytes}, DType::u8}}, bias{op::f32({s.N})};
   const auto add = [&](const Input& with_bias, const Input& residual, op::CodedLinearAttributes a) {
     a.weight = weight, a.columns = s.N;
     cases.push_back({&op::coded_linear,
                      {codes, scales, sums, panels, with_bias, residual},
                      a,
                      {},
-                     [weight, N = s.N](const Call& c) { fill_coded(c, weight, N); },
+                     [weight, s](const Call& c) { fill_coded(c, weight, s.N, s.K); },
                      dtype == DType::f32 ? 1e-5 : 0x1p-8});
   };
   add(none, none, {.dtype = dtype});
@@ -71,7 +70,7 @@ struct DrawnSparse {
     for (std::size_t i = 0; i < codes.size(); ++i)
       if (i % 4 < 2 && stream.uniform() < 0.7) codes[i] = static_cast<std::uint8_t>(1 + stream.below(255));
     std::vector<float> scales;
-    for (std::int64_t g = 0; g < rows * columns / block_elements(weight); ++g)
+    for (std::int64_t g = 0; g < rows * kernel::blocks_of_row(op::element(weight), columns); ++g)
       scales.push_back(0.01f + 0.001f * static_cast<float>(g % 29));
     index = {.form = form, .block_rows = form == kernel::SparseForm::block ? 4 : 1, .dtype = weight};
     parts = kernel::sparse_from_codes(index.format(), rows, columns, codes, scales);
@@ -87,9 +86,9 @@ void put(const Operand& to, const std::vector<T>& items) {
 constexpr kernel::SparseForm all_forms[] = {kernel::SparseForm::csr, kernel::SparseForm::bitmap,
                                             kernel::SparseForm::two_of_four, kernel::SparseForm::block};
 
-void add_streams(std::vector<OpCase>& cases) {
+void add_streams(std::int64_t columns, std::vector<OpCase>& cases) {
   using In = op::PackMaskedInputs;
-  constexpr std::int64_t rows = 37, columns = 256;
+  constexpr std::int64_t rows = 37;
   for (const kernel::SparseForm form : all_forms) {
     const SparseIndex index = DrawnSparse(form, DType::q8_g64, rows, columns).index;
     std::vector<Input> inputs;
@@ -105,7 +104,7 @@ void add_streams(std::vector<OpCase>& cases) {
                                               .columns = columns,
                                               .kept = index.kept},
                      {},
-                     [form](const Call& c) {
+                     [form, columns](const Call& c) {
                        const DrawnSparse drawn(form, DType::q8_g64, rows, columns);
                        put(c.in[In::places], drawn.parts.places);
                        if (form == kernel::SparseForm::csr) put(c.in[In::row_starts], drawn.parts.row_starts);
@@ -117,7 +116,8 @@ void add_streams(std::vector<OpCase>& cases) {
 
 void add_masked_products(DType dtype, DType weight, const Size& s, std::vector<OpCase>& cases) {
   using In = op::CodedLinearInputs;
-  const Shape x{s.B, s.T, s.K};
+  const std::int64_t K = row_of_codes(weight, s.K);
+  const Shape x{s.B, s.T, K};
   const DrawnSparse drawn(kernel::SparseForm::bitmap, weight, s.N, s.K);
   const std::int64_t bytes = kernel::masked_bytes(s.N, s.K, block_elements(weight), drawn.index.kept);
   const Input bias{op::f32({s.N})};
@@ -125,15 +125,15 @@ void add_masked_products(DType dtype, DType weight, const Size& s, std::vector<O
     a.weight = weight, a.columns = s.N, a.kept = drawn.index.kept;
     cases.push_back({&op::coded_linear,
                      {{{x, DType::u8}},
-                      {op::f32(x.with_last(s.K / 16))},
-                      {{x.with_last(s.K / 32), DType::i32}},
+                      {op::f32(x.with_last(K / 16))},
+                      {{x.with_last(K / 32), DType::i32}},
                       {{{bytes}, DType::u8}},
                       bias,
                       residual},
                      a,
                      {},
                      [weight, s](const Call& c) {
-                       fill_codes(c);
+                       fill_codes(c, s.K);
                        const DrawnSparse made(kernel::SparseForm::bitmap, weight, s.N, s.K);
                        const kernel::SparseRows rows(made.index.format(), s.N, s.K, made.parts.parts());
                        const std::span stream(c.in[In::panels].as<std::byte>(),
@@ -153,19 +153,27 @@ void add_masked_products(DType dtype, DType weight, const Size& s, std::vector<O
 void add_coded_cases(DType dtype, std::vector<OpCase>& cases) {
   for (const std::int64_t K : {32, 96, 256})
     for (const std::int64_t gap : {0, 5})
-      cases.push_back({&op::code_rows, {{{{2, 7, K}, dtype}, normals(), gap}}, NoAttributes{}});
+      cases.push_back({&op::code_rows, {{{{2, 7, K}, dtype}, normals(), gap}}, op::CodeRowsAttributes{}});
+  for (const auto& [K, width] : {std::pair{7, 128}, {33, 64}, {100, 128}, {96, 128}, {180, 192}})
+    for (const std::int64_t gap : {0, 5})
+      cases.push_back(
+          {&op::code_rows, {{{{2, 7, K}, dtype}, normals(), gap}}, op::CodeRowsAttributes{.width = width}});
   for (auto type = static_cast<int>(DType::q8_0); type < static_cast<int>(dtype_count); ++type) {
     const auto weight = static_cast<DType>(type);
     if (!kernel::has_panels(op::element(weight))) continue;
-    for (const Size& s :
-         {Size{1, 1, 256, 5}, Size{2, 1, 128, 70}, Size{2, 3, 384, 37}, Size{1, 133, 128, 50}})
+    for (const Size& s : {Size{1, 1, 256, 5}, Size{2, 1, 128, 70}, Size{2, 3, 384, 37}, Size{1, 133, 128, 50},
+                          Size{1, 1, 7, 5}, Size{2, 1, 33, 70}, Size{2, 3, 100, 37}, Size{1, 69, 180, 50}})
       add_products(dtype, weight, s, cases);
-    if (dtype == DType::f32) cases.push_back({&op::pack_panels, {{{{37, 256}, weight}}}, NoAttributes{}});
+    if (dtype == DType::f32)
+      for (const std::int64_t K : {256, 7, 100, 180})
+        cases.push_back({&op::pack_panels, {{{{37, K}, weight}}}, NoAttributes{}});
   }
   for (const DType weight : {DType::q8_0, DType::q8_g64, DType::q8_g128})
-    for (const Size& s : {Size{1, 1, 256, 5}, Size{2, 3, 384, 37}, Size{1, 133, 128, 50}})
+    for (const Size& s : {Size{1, 1, 256, 5}, Size{2, 3, 384, 37}, Size{1, 133, 128, 50}, Size{1, 1, 33, 5},
+                          Size{2, 3, 100, 37}, Size{1, 69, 180, 50}})
       add_masked_products(dtype, weight, s, cases);
-  if (dtype == DType::f32) add_streams(cases);
+  if (dtype == DType::f32)
+    for (const std::int64_t columns : {256, 100, 180}) add_streams(columns, cases);
 }
 
 }  // namespace hone

@@ -118,6 +118,8 @@ void add_all_stored(DType dtype, std::vector<OpCase>& cases) {
     const auto blocks = static_cast<DType>(weight);
     add_stored(dtype, blocks, {1, 1, 512, 5}, cases);
     add_stored(dtype, blocks, {2, 3, kernel::round_up(608, block_elements(blocks)), 35}, cases);
+    for (const std::int64_t K : {7, 33, 100, 180}) add_stored(dtype, blocks, {2, 3, K, 19}, cases);
+    add_stored(dtype, blocks, {1, 17, 419, 70}, cases);
   }
 }
 

@@ -172,14 +172,15 @@ class OpRun {
     return *std::find_if(memory_.begin(), memory_.end(), [&](Guarded& m) { return m.data() == data; });
   }
   static std::int64_t span_bytes(const TensorDef& t) {
+    if (is_blocks(t.type.dtype)) return t.type.bytes();
     std::int64_t last = 0;
     for (int axis = 0; axis < t.type.shape.rank(); ++axis) last += (t.type.shape[axis] - 1) * t.strides[axis];
     return row_bytes(t.type.dtype, last + 1);
   }
   // Blocks of random codes, with scales and minima of some hundredths.
   static void fill_blocks(const Operand& o, Stream& stream) {
-    const std::int64_t whole = block_elements(o.type.dtype), bytes = row_bytes(o.type.dtype, whole);
-    for (std::int64_t block = 0; block < o.type.shape.elements() / whole; ++block) {
+    const std::int64_t bytes = row_bytes(o.type.dtype, 1);
+    for (std::int64_t block = 0; block < o.type.bytes() / bytes; ++block) {
       std::byte* at = o.as<std::byte>() + block * bytes;
       for (std::int64_t i = 0; i < bytes; ++i) at[i] = static_cast<std::byte>(stream.below(256));
       for (const std::int64_t half : halves_of(o.type.dtype)) {

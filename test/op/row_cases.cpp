@@ -105,9 +105,10 @@ void add_norms(DType dtype, bool centred, std::vector<OpCase>& cases) {
 
 void add_embeddings(std::vector<OpCase>& cases) {
   for (auto blocks = static_cast<int>(DType::q8_0); blocks < static_cast<int>(dtype_count); ++blocks)
-    cases.push_back({&op::embedding,
-                     {{{{2, 3}, DType::i32}, ids(5)}, {{{5, 512}, static_cast<DType>(blocks)}}},
-                     NoAttributes{}});
+    for (const std::int64_t C : {512, 7, 33, 100, 180})
+      cases.push_back({&op::embedding,
+                       {{{{2, 3}, DType::i32}, ids(5)}, {{{5, C}, static_cast<DType>(blocks)}}},
+                       NoAttributes{}});
   for (const std::int64_t C : widths)
     for (const std::int64_t T : {1, 7, 300}) {
       const Input tokens{{{2, T}, DType::i32}, ids(11)};

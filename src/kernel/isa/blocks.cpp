@@ -14,18 +14,18 @@ void expand(In values, std::int64_t count, float* to) {
   });
 }
 
-void encode(In x, std::int64_t stride, std::int64_t rows, const CodedRows& to) {
+void encode(In x, std::int64_t width, std::int64_t stride, std::int64_t rows, const CodedRows& to) {
   typed(x, [&](auto* all) {
     const std::int64_t units = to.K / unit;
     for (std::int64_t r = 0; r < rows; ++r)
-      for (std::int64_t u = 0; u < units; ++u) {
-        const std::int64_t at = r * units + u;
-        const CodedUnit coded = code_unit(all + r * stride + u * unit, to.codes + r * to.K + u * unit);
-        to.scale[at] = coded.scale;
-        for (int half = 0; half < 2; ++half)
-          to.half_sums[2 * at + half] = coded.scale * static_cast<float>(coded.halves[half]);
-        to.sums[at] = coded.scale * static_cast<float>(coded.halves[0] + coded.halves[1]);
-      }
+      code_row(all + r * stride, width, units, to.codes + r * to.K,
+               [&](std::int64_t u, const CodedUnit& coded) {
+                 const std::int64_t at = r * units + u;
+                 to.scale[at] = coded.scale;
+                 for (int half = 0; half < 2; ++half)
+                   to.half_sums[2 * at + half] = coded.scale * static_cast<float>(coded.halves[half]);
+                 to.sums[at] = coded.scale * static_cast<float>(coded.halves[0] + coded.halves[1]);
+               });
   });
 }
 

@@ -9,7 +9,7 @@ namespace hone::kernel {
 
 // Rows of activations as whole numbers of eight bits, by units of 32: x is about scale * code.
 struct CodedRows {
-  std::int64_t K;      // of a row, a multiple of 32
+  std::int64_t K;      // of a row, whole blocks of what it is multiplied with
   std::int8_t* codes;  // [rows][K]
   float* scale;        // [rows][K / 32]
   float* half_sums;    // [rows][K / 16]: scale times the codes of 16 elements
@@ -17,9 +17,10 @@ struct CodedRows {
 };
 
 struct BlocksTable {
-  // `count` elements as f32; of blocks, whole ones.
+  // `count` elements of a row as f32.
   void (*expand)(In values, std::int64_t count, float* to);
-  void (*encode)(In x, std::int64_t stride, std::int64_t rows, const CodedRows& to);
+  // Rows of x, `width` elements each; up to K come zeros.
+  void (*encode)(In x, std::int64_t width, std::int64_t stride, std::int64_t rows, const CodedRows& to);
 };
 
 HONE_BUILDS(BlocksTable, blocks_table);

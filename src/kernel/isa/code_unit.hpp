@@ -57,4 +57,22 @@ HONE_INLINE CodedUnit code_unit(const T* x, std::int8_t* codes) {
   return u;
 }
 
+// A unit of a row's end: `count` elements of x, 0 or less where it lies behind them, and zeros.
+template <class T>
+[[gnu::noinline]] CodedUnit code_rest(const T* x, std::int64_t count, std::int8_t* codes) {
+  T elements[unit] = {};
+  if (count > 0) std::memcpy(elements, x, static_cast<std::size_t>(count) * sizeof(T));
+  return code_unit(elements, codes);
+}
+
+// Calls put(u, coded) with each of so many units of a row of `width` elements.
+template <class T, class Put>
+HONE_INLINE void code_row(const T* x, std::int64_t width, std::int64_t units, std::int8_t* codes,
+                          const Put& put) {
+  const std::int64_t whole = width / unit;
+  for (std::int64_t u = 0; u < whole; ++u) put(u, code_unit(x + u * unit, codes + u * unit));
+  for (std::int64_t u = whole; u < units; ++u)
+    put(u, code_rest(x + u * unit, width - u * unit, codes + u * unit));
+}
+
 }  // namespace hone::kernel::HONE_ISA

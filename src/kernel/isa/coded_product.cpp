@@ -7,18 +7,19 @@
 namespace hone::kernel::HONE_ISA {
 namespace {
 
-void code_rows(In x, std::int64_t stride, std::int64_t first, std::int64_t rows, const RowCodes& to) {
+void code_rows(In x, std::int64_t width, std::int64_t stride, std::int64_t first, std::int64_t rows,
+               const RowCodes& to) {
   typed(x, [&](auto* all) {
     const std::int64_t units = to.K / unit;
     for (std::int64_t r = first; r < first + rows; ++r)
-      for (std::int64_t u = 0; u < units; ++u) {
-        const std::int64_t at = r * units + u;
-        const CodedUnit coded = code_unit(all + r * stride + u * unit, to.codes + r * to.K + u * unit);
-        const std::int32_t sum = coded.halves[0] + coded.halves[1];
-        to.scales[2 * at] = coded.scale;
-        to.scales[2 * at + 1] = coded.scale * static_cast<float>(sum);
-        to.sums[at] = sum;
-      }
+      code_row(all + r * stride, width, units, to.codes + r * to.K,
+               [&](std::int64_t u, const CodedUnit& coded) {
+                 const std::int64_t at = r * units + u;
+                 const std::int32_t sum = coded.halves[0] + coded.halves[1];
+                 to.scales[2 * at] = coded.scale;
+                 to.scales[2 * at + 1] = coded.scale * static_cast<float>(sum);
+                 to.sums[at] = sum;
+               });
   });
 }
 

@@ -8,7 +8,9 @@
 
 namespace hone::kernel {
 
-// Rows of activations as whole numbers of eight bits, by units of 32: x is about scale * code.
+// Rows of activations as whole numbers of eight bits, by units of 32: x is about scale * code. Behind x stand
+// zeros up to whole groups of the weights that it is multiplied with, so what fills up their rows adds
+// nothing.
 struct RowCodes {
   std::int64_t K = 0;            // of a row, a multiple of 32
   std::int8_t* codes = nullptr;  // [rows][K], from -127 to 127
@@ -40,8 +42,9 @@ struct PanelProduct {
 };
 
 struct PanelTable {
-  // Rows from `first` on of x, of floating elements.
-  void (*code_rows)(In x, std::int64_t stride, std::int64_t first, std::int64_t rows, const RowCodes& to);
+  // Rows from `first` on of x, of `width` floating elements.
+  void (*code_rows)(In x, std::int64_t width, std::int64_t stride, std::int64_t first, std::int64_t rows,
+                    const RowCodes& to);
   // Columns of `count` panels from `first` on, of at most panel_task_rows rows from `first_row` on.
   // `scratch`: panel_scratch_bytes, for more than four rows.
   void (*multiply)(const PanelProduct&, std::int64_t first, std::int64_t count, std::int64_t first_row,

@@ -10,8 +10,9 @@ void gather(In table, const std::int32_t* ids, float* y, std::int64_t C, std::in
             std::int64_t rows) {
   if (is_blocks(table.type)) {
     const char* all = static_cast<const char*>(table.data);
+    const std::int64_t stride = row_bytes(table.type, C);
     for (std::int64_t r = first_row; r < first_row + rows; ++r)
-      expand_blocks({all + row_bytes(table.type, ids[r] * C), table.type}, C, y + r * C);
+      expand_blocks({all + ids[r] * stride, table.type}, C, y + r * C);
     return;
   }
   typed(table, [&](auto* all) {

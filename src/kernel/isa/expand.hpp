@@ -44,13 +44,18 @@ HONE_INLINE void expand_block(const std::uint8_t* block, float* to) {
   });
 }
 
-// `count` elements from `blocks` on, whole blocks. (Inlined where it is used, ten formats at a time, g++ 12
-// took minutes over gemm.cpp.)
+// `count` elements from `blocks` on; of the last block as many as are left. (Inlined where it is used, ten
+// formats at a time, g++ 12 took minutes over gemm.cpp.)
 [[gnu::noinline]] inline void expand_blocks(In blocks, std::int64_t count, float* to) {
   const std::uint8_t* from = static_cast<const std::uint8_t*>(blocks.data);
   format_of(blocks.type, [&]<Element e>() {
-    for (std::int64_t i = 0; i < count; i += packing(e).elements, from += packing(e).bytes)
-      expand_block<e>(from, to + i);
+    constexpr std::int64_t elements = packing(e).elements;
+    std::int64_t i = 0;
+    for (; i + elements <= count; i += elements, from += packing(e).bytes) expand_block<e>(from, to + i);
+    if (i == count) return;
+    alignas(64) float last[elements];
+    expand_block<e>(from, last);
+    std::memcpy(to + i, last, static_cast<std::size_t>(count - i) * sizeof(float));
   });
 }
 

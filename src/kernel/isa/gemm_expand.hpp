@@ -11,10 +11,10 @@ namespace hone::kernel::HONE_ISA {
 
 constexpr std::int64_t longest_block = 256;
 
-// `count` elements of a row of B from `first` on, which begins a block; `to` has room for whole blocks.
+// `count` elements of a row of B from `first` on, which begins a block.
 [[gnu::noinline]] inline void expand_part(const Gemm& g, std::int64_t row, std::int64_t first,
                                           std::int64_t count, float* to) {
-  const std::int64_t at = row_bytes(g.b.type, row * g.b_stride + first);
+  const std::int64_t at = row * row_bytes(g.b.type, g.b_stride) + row_bytes(g.b.type, first);
   const In part{static_cast<const char*>(g.b.data) + at, g.b.type};
   if (is_blocks(g.b.type)) return expand_blocks(part, count, to);
   typed(part,

@@ -20,9 +20,9 @@ HONE_INLINE void store_unsigned(std::uint8_t* to, I whole, std::int64_t n) {
 }
 
 template <class T>
-HONE_INLINE void quantize_row(const T* x, std::int64_t K, std::uint8_t* codes, float* scale) {
+HONE_INLINE void quantize_row(const T* x, std::int64_t width, std::uint8_t* codes, float* scale) {
   F most{}, zeros[sum_parts] = {};
-  each_summed(K, [&](std::int64_t i, int part, auto which) {
+  each_summed(width, [&](std::int64_t i, int part, auto which) {
     const F v = get(x + i, which);
     most = max(most, magnitude(v));
     zeros[part] += v * splat(0.0f);  // or NaN, which no code would show
@@ -30,16 +30,18 @@ HONE_INLINE void quantize_row(const T* x, std::int64_t K, std::uint8_t* codes, f
   const float largest = max(most);
   *scale = largest / 127.0f + sum(zeros);
   const F inverse = splat(largest > 0 ? 127.0f / largest : 0.0f);
-  each(K, [&](std::int64_t i, auto which) {
+  each(width, [&](std::int64_t i, auto which) {
     const I code = __builtin_convertvector(rounded_whole(get(x + i, which) * inverse), I) + 128;
-    store_unsigned(codes + i, code, K - i);
+    store_unsigned(codes + i, code, width - i);
   });
+  for (std::int64_t i = width; i < int8_row(width); ++i) codes[i] = 128;
 }
 
-void quantize_rows(In x, std::int64_t stride, std::int64_t first, std::int64_t rows, const Int8Rows& to) {
+void quantize_rows(In x, std::int64_t width, std::int64_t stride, std::int64_t first, std::int64_t rows,
+                   const Int8Rows& to) {
   typed(x, [&](auto* all) {
     for (std::int64_t r = first; r < first + rows; ++r)
-      quantize_row(all + r * stride, to.K, to.codes + r * to.K, to.scales + r);
+      quantize_row(all + r * stride, width, to.codes + r * to.K, to.scales + r);
   });
 }
 
