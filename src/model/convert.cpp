@@ -46,14 +46,8 @@ constexpr TypeChoice types[] = {{DType::f32, 0, true, true},
                                 {DType::q3_k, 12, false},
                                 {DType::q5_k, 17, false}};
 
-<<<<<<< HEAD
-bool is_gguf_name(const std::string& path) { return path.ends_with(".gguf"); }
-
 // `option`: which one asks, for messages.
 const TypeChoice& chosen(const std::string& asked, bool gguf, const char* option = "type") {
-=======
-const TypeChoice& chosen(const std::string& asked, bool gguf) {
->>>>>>> w-width
   std::string asked_name = asked.empty() ? (gguf ? "f16" : "f32") : asked;
   std::transform(asked_name.begin(), asked_name.end(), asked_name.begin(),
                  [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
@@ -74,7 +68,6 @@ const TypeChoice& chosen(const std::string& asked, bool gguf) {
                                               : "a folder has dense weights: name a .gguf file for others"});
 }
 
-<<<<<<< HEAD
 // What a GGUF file's tensors get, where they do not keep what they have: all of them, the table, the head.
 struct AskedTypes {
   std::optional<DType> all, table, head;
@@ -88,7 +81,7 @@ AskedTypes asked_types(const ConvertOptions& o, std::optional<DType> all) {
           own(o.output_tensor_type, "output_tensor_type")};
 }
 
-// K-quants have blocks of 256, the others of 32.
+// GGUF's rows are whole blocks: K-quants have blocks of 256, the others of 32.
 DType type_for_rows(std::int64_t row, DType wanted) {
   if (row % block_elements(wanted) == 0) return wanted;
   return row % 32 != 0 ? DType::f16 : wanted == DType::q4_k ? DType::q5_0 : DType::q8_0;
@@ -117,7 +110,7 @@ class TensorTypes {
     const bool table = spec.name == names_.table, head = spec.name == names_.head || (tied_ && table);
     const auto& own = table && asked_.table ? asked_.table : head ? asked_.head : std::optional<DType>();
     if (own) return fitted(spec, *own);
-    if (!asked_.all) return gguf_type_for(spec.dtype, spec.name);
+    if (!asked_.all) return fitted(spec, gguf_type_for(spec.dtype, spec.name));
     return head ? of_head(spec, *asked_.all, table) : fitted(spec, *asked_.all);
   }
 
@@ -150,29 +143,6 @@ class TensorTypes {
   std::vector<std::string> finer_{};
   std::map<std::string, int> others_{};
 };
-=======
-// The type that a tensor of this shape gets where `wanted` is asked for: GGUF's rows are whole blocks.
-DType whole_blocks(const ParameterSpec& spec, DType wanted, std::map<std::string, int>& others) {
-  const std::int64_t row = spec.shape.last();
-  if (row % block_elements(wanted) == 0) return wanted;
-  const DType instead = row % 32 != 0 ? DType::f16 : wanted == DType::q4_k ? DType::q5_0 : DType::q8_0;
-  ++others[std::string(name(instead)) + " instead of " + std::string(name(wanted)) + ": rows of " +
-           std::to_string(row) + " are no multiple of " + std::to_string(block_elements(wanted))];
-  return instead;
-}
-
-// llama.cpp gives the head, or the table that is the head too, more bits.
-DType type_of_tensor(const ParameterSpec& spec, DType asked, bool is_head,
-                     std::map<std::string, int>& others) {
-  if (spec.shape.rank() < 2) return DType::f32;
-  return whole_blocks(spec, asked == DType::q4_k && is_head ? DType::q6_k : asked, others);
-}
-
-void add_counted(const std::map<std::string, int>& others, std::vector<std::string>& notes) {
-  for (const auto& [what, count] : others)
-    notes.push_back(std::to_string(count) + (count == 1 ? " tensor is " : " tensors are ") + what);
-}
->>>>>>> w-width
 
 void write_general_keys(GgufWriter& out, const GgufFamily& family, DType type, const std::string& from) {
   std::string title = from;
@@ -194,36 +164,6 @@ void write_tokenizer(GgufWriter& out, const std::string& from, const Json& confi
     if (key.starts_with("tokenizer.")) out.key(key, entry);
 }
 
-<<<<<<< HEAD
-=======
-// The type of each weight's tensor.
-using TensorTypes = std::vector<DType>;
-
-TensorTypes types_asked(const Model& model, DType asked, std::vector<std::string>& notes) {
-  const FamilyNames& names = *model.impl().family_names;
-  const bool tied = model.impl().find(names.head) == nullptr;
-  std::map<std::string, int> others;
-  TensorTypes dtypes;
-  for (const ParameterSpec& spec : model.impl().specs) {
-    const bool is_head = spec.name == names.head || (tied && spec.name == names.table);
-    dtypes.push_back(type_of_tensor(spec, asked, is_head, others));
-  }
-  add_counted(others, notes);
-  return dtypes;
-}
-
-TensorTypes types_kept(const Model& model, std::vector<std::string>& notes) {
-  std::map<std::string, int> others;
-  TensorTypes dtypes;
-  for (const ParameterSpec& spec : kept_weights(model))
-    dtypes.push_back(spec.shape.rank() < 2
-                         ? DType::f32
-                         : whole_blocks(spec, gguf_type_for(spec.dtype, spec.name), others));
-  add_counted(others, notes);
-  return dtypes;
-}
-
->>>>>>> w-width
 // The one that most numbers are in.
 DType most_used(const Model& model, const std::vector<DType>& dtypes) {
   std::map<DType, std::int64_t> elements;
@@ -242,14 +182,9 @@ ConvertReport to_gguf(const Model& model, const std::string& from, const std::st
                                    .expected = "llama, qwen2, qwen3 or gemma3_text",
                                    .found = model.family()});
   ConvertReport report;
-<<<<<<< HEAD
   const TensorTypes given(model, asked);
   const std::vector<DType>& dtypes = given.all();
   const std::vector<std::string> others = given.notes();
-=======
-  std::vector<std::string> others;
-  const TensorTypes dtypes = asked ? types_asked(model, *asked, others) : types_kept(model, others);
->>>>>>> w-width
   GgufWriter out(to);
   write_general_keys(out, *family, asked.all ? *asked.all : most_used(model, dtypes), from);
   write_config_keys(out, *family, config, from);

@@ -63,6 +63,12 @@ HONE_INLINE void scale_tile(const std::byte* panel, const float* row_scales, std
   }
 }
 
+// A part of the next panel, fetched by each tile of rows of this one: few rows wait for memory, not for sums.
+HONE_INLINE void fetch_part(const std::byte* panel, std::int64_t bytes, std::int64_t row, std::int64_t rows) {
+  const std::int64_t end = smaller(bytes, bytes * (row + int8_rows) / rows);
+  for (std::int64_t i = bytes * row / rows; i < end; i += 64) __builtin_prefetch(panel + i);
+}
+
 void multiply(const Int8Block& b) {
   const std::int64_t K = b.a.K;
   auto* tile = reinterpret_cast<std::int32_t*>(b.scratch);
@@ -78,6 +84,8 @@ void multiply(const Int8Block& b) {
         std::memcpy(copy, a, static_cast<std::size_t>(rows * K));
         a = copy;
       }
+      if (p + 1 < b.first_panel + b.panel_count)
+        fetch_part(panel + int8_panel_bytes(K), int8_panel_bytes(K), r, b.rows);
       multiply_int8(a, K, panel + int8_panel_head, tile);
       scale_tile(panel, b.a.scales + row, rows, tile);
       finish_tile(b.product, {b.c_row + r, column, rows, smaller(int8_panel_rows, b.product.N - column)},
