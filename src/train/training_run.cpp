@@ -356,7 +356,7 @@ TrainPlan plan_for(const TrainingRun& run, const TrainingData& data, const std::
   TrainPlanOptions options = plan_options(run, lengths);
   if (data.buckets) options.buckets = data.buckets(lengths);
   options.text_bytes = data.memory_bytes + companions_bytes(base_of(run));
-  options.reading_bytes = data.reading_bytes;
+  options.reading_bytes = std::max(options.reading_bytes, data.reading_bytes);
   options.hits = data.counts_hits;
   if (teacher) add_teacher(options, run, *teacher);
   return TrainPlan(model, std::move(options));
