@@ -89,6 +89,10 @@ class HONE_API Builder {
   // The most positions that a sequence has here: seq(), or what the cache of a program that decodes is for.
   std::int64_t longest() const;
   std::int64_t vocab_size() const;  // of the model
+  bool training() const;  // is it the program of a training step? An objective may have terms for that alone
+  // What was made before under this whole name (see `named`): by it an objective looks inside of a network.
+  // Error(input) with the nearest where there is none.
+  Tensor activation(std::string_view name) const;
   std::int64_t size(
       std::string_view name) const;  // of TrainPlanOptions::sizes; Error(usage) where it is none
   std::int64_t size(std::string_view name, std::int64_t missing) const;  // the same, or `missing`
@@ -218,6 +222,11 @@ struct SoftCrossEntropyOptions {
 HONE_API Tensor soft_cross_entropy(Tensor logits, Tensor labels, Tensor ids, Tensor masses,
                                    SoftCrossEntropyOptions = {});
 
+// The loss of each row of states x [..,C] against a teacher's, of the same shape, each divided by its root mean
+// square: the mean of the squared differences, which is twice the distance of their cosine from 1 (Sanh et al.,
+// DistilBERT, 2019); 0 where the label [..] is -100.
+HONE_API Tensor state_error(Tensor x, Tensor target, Tensor labels);
+
 // What a network makes, by name. A language model's logits [B,T,V] are called "logits".
 using Outputs = std::map<std::string, Tensor, std::less<>>;
 // An architecture in general: declares its inputs by the builder.
@@ -230,11 +239,11 @@ HONE_API Network language_model(Architecture);
 // step.
 struct LossTerm {
   std::string name;
-  Tensor losses;  // of cross_entropy or soft_cross_entropy
+  Tensor losses;  // of cross_entropy, soft_cross_entropy or state_error
   float weight = 1;
 };
 // What a network is trained for, over its outputs and whatever inputs the objective declares; one term or
-// more.
+// more. Parameters that it makes are trained with the model and kept in checkpoints, and are no part of the model.
 using Objective = std::function<std::vector<LossTerm>(Builder&, const Outputs&)>;
 // The next token's cross entropy: labels [B,T] as the input "labels", the term "loss". Of whatever decodes: a
 // language model, or one that reads a source too.

@@ -46,7 +46,8 @@ struct Pruned {
 // none: wanda, sparsegpt, layers; 2:4 is half. Error(input) for weights in blocks: a model is pruned before
 // it is quantized.
 HONE_API Pruned prune(const Model& model, const PruneOptions& options);
-// Heads, channels and the width are measured on the text too, and what stays of the first two makes good what goes.
+// Heads, channels and the width are measured on the text too, and what stays of the first two makes good what
+// goes.
 HONE_API Pruned prune(const Model& model, const Text& text, const PruneOptions& options);
 
 }  // namespace hone

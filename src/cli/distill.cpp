@@ -17,7 +17,7 @@ struct DistillArguments {
   TrainingOptions training;
   std::string student;
   DistillOptions distill;
-  double temperature = DistillLoss().temperature, alpha = static_cast<double>(DistillLoss().alpha);
+  double temperature = DistillLoss().temperature, alpha = static_cast<double>(DistillLoss().alpha), hidden = 0;
   CompressArguments report;  // what the student is measured by
 
   void add_to(Command& c);
@@ -37,6 +37,11 @@ void DistillArguments::add_to(Command& c) {
   c.add_option("--top-k", distill.loss.top_k,
                "likeliest tokens of the teacher that are known one by one; all others by their sum")
       ->capture_default_str();
+  c.add_option("--hidden", hidden,
+               "weight of the loss between hidden states of student and teacher, beside that of logits")
+      ->capture_default_str();
+  c.add_option("--map", distill.map,
+               "whose states are compared, the student's layer=the teacher's: 0=1,1=3; evenly where not given");
   c.add_option("--teacher-cache", distill.cache,
                "folder that keeps what the teacher says: computed first, without the student in memory");
   report.add_quality_to(c);
@@ -49,6 +54,7 @@ TrainingRun DistillArguments::finished() const {
   run.distill = distill;
   run.distill->loss.temperature = static_cast<float>(temperature);
   run.distill->loss.alpha = static_cast<float>(alpha);
+  run.distill->loss.hidden = static_cast<float>(hidden);
   const auto parts = student_parts(student);
   if (parts && parts->only_layers()) run.distill->layers = parts->layers;
   return run;
@@ -128,6 +134,7 @@ void add_distill(Command& app) {
       "distill", "train a small model on what a large one makes of a text",
       "  hone distill out/book out/small --student layers=4 --data book.txt --steps 500\n"
       "  hone distill out/book out/small --student layers=4,width=192,channels=512 --data book.txt\n"
+      "  hone distill out/book out/small --student layers=2 --data book.txt --hidden 1 --map 0=2,1=5\n"
       "  hone distill SmolLM2-135M out/tiny --student config.json --data texts/ --precision bf16");
   auto* arguments = new_kept<DistillArguments>();
   arguments->add_to(*c);

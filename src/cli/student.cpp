@@ -30,11 +30,12 @@ constexpr Part all_parts[] = {{"layers", &StudentParts::layers},
                               {"channels", &StudentParts::channels}};
 
 [[noreturn]] void refuse(const std::string& student) {
-  throw Error(ErrorKind::usage,
-              {.what = "impossible value",
-               .where = "student",
-               .expected = "layers=N, width=N, heads=N or channels=N with numbers from 1 on, by commas, or a model",
-               .found = "'" + student + "'"});
+  throw Error(
+      ErrorKind::usage,
+      {.what = "impossible value",
+       .where = "student",
+       .expected = "layers=N, width=N, heads=N or channels=N with numbers from 1 on, by commas, or a model",
+       .found = "'" + student + "'"});
 }
 
 std::int64_t number(const std::string& text, const std::string& student) {
@@ -49,8 +50,8 @@ std::string made_of(const TrainingRun& run, const StudentParts& parts, const std
   std::string line = "teacher " + open(run.distill->teacher).weights_hash();
   for (const Part& p : all_parts) line += fmt::format(", {} {}", p.name, parts.*p.count);
   if (!text) return line;
-  return line + fmt::format(", {} windows of {} of text {}", usual_sample.windows, usual_sample.seq,
-                            text->digest());
+  return line +
+         fmt::format(", {} windows of {} of text {}", usual_sample.windows, usual_sample.seq, text->digest());
 }
 
 // Examples and pairs are no running text: then weights alone say what matters.
@@ -65,7 +66,8 @@ Model cut(const TrainingRun& run, const StudentParts& parts, const std::optional
     std::string map;
     for (const std::int64_t layer : student_layers(student, parts.layers))
       map += (map.empty() ? "" : ", ") + std::to_string(layer);
-    print_notes({fmt::format("the student's layers 0 to {} begin as the teacher's {}", parts.layers - 1, map)});
+    print_notes(
+        {fmt::format("the student's layers 0 to {} begin as the teacher's {}", parts.layers - 1, map)});
     student = student_of(student, {.layers = parts.layers});
   }
   CalibrationOptions sample = usual_sample;
@@ -107,8 +109,8 @@ std::optional<StudentParts> student_parts(const std::string& student) {
     const std::string one = student.substr(at, end - at);
     const std::size_t equals = one.find('=');
     if (equals == std::string::npos) refuse(student);
-    const auto part =
-        std::ranges::find(all_parts, one.substr(0, equals), [](const Part& p) { return std::string(p.name); });
+    const auto part = std::ranges::find(all_parts, one.substr(0, equals),
+                                        [](const Part& p) { return std::string(p.name); });
     if (part == std::end(all_parts)) refuse(student);
     parts.*part->count = number(one.substr(equals + 1), student);
     at = end + 1;

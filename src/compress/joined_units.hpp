@@ -24,7 +24,8 @@ struct Joined {
   }
 };
 
-// The mean square of what each unit adds, up to the number of positions: tr(W_u H_uu W_u^T), over its columns.
+// The mean square of what each unit adds, up to the number of positions: tr(W_u H_uu W_u^T), over its
+// columns.
 std::vector<double> energies(const Joined& joined);
 // Numbers of the largest values, in their order.
 std::vector<std::int64_t> largest(const std::vector<double>& values, std::int64_t count);

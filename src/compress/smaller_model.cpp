@@ -47,8 +47,8 @@ std::vector<std::size_t> places(const std::optional<Staying>& staying, std::int6
 
 }  // namespace
 
-void SmallerModel::keep(const std::string& module, std::span<const float> weight, const std::optional<Staying>& rows,
-                        const std::optional<Staying>& columns) {
+void SmallerModel::keep(const std::string& module, std::span<const float> weight,
+                        const std::optional<Staying>& rows, const std::optional<Staying>& columns) {
   for (const bool bias : {false, true}) {
     const ParameterSpec* found = model_.impl().find(module + (bias ? ".bias" : ".weight"));
     if (!found || (bias && !rows)) continue;
@@ -63,7 +63,8 @@ void SmallerModel::keep(const std::string& module, std::span<const float> weight
     std::vector<float> some;
     for (const std::size_t r : kept_rows)
       for (const std::size_t c : kept_columns) some.push_back(all[r * stride + c]);
-    spec.shape = vector ? Shape{std::ssize(kept_rows)} : Shape{std::ssize(kept_rows), std::ssize(kept_columns)};
+    spec.shape =
+        vector ? Shape{std::ssize(kept_rows)} : Shape{std::ssize(kept_rows), std::ssize(kept_columns)};
     put(spec, some);
   }
 }

@@ -28,8 +28,8 @@ class SmallerModel {
  public:
   explicit SmallerModel(const Model& model);
 
-  // Of a weight [out,in] the rows (outputs), with its bias, and the columns (inputs) that stay, of these values
-  // or, where there are none, of its own; of a norm's vectors rows.
+  // Of a weight [out,in] the rows (outputs), with its bias, and the columns (inputs) that stay, of these
+  // values or, where there are none, of its own; of a norm's vectors rows.
   void keep(const std::string& module, std::span<const float> weight, const std::optional<Staying>& rows,
             const std::optional<Staying>& columns);
   std::vector<float> read(const std::string& weight) const;  // f32 as programs keep it

@@ -391,6 +391,17 @@ struct SoftCrossEntropyGradientInputs {
   enum : std::size_t { logits, labels, ids, masses, lse, soft_lse, others, scale };
 };
 extern const OpRecord soft_cross_entropy_gradient;  // -> d logits
+// (x[..,C], target f32[..,C], labels i32[..], scale f32[1]) -> loss f32[..], and the factors by which x and target
+// have a root mean square of 1, f32[..] each: kernel/state_error.hpp; its gradient is of scale * the sum of the
+// losses
+struct StateErrorInputs {
+  enum : std::size_t { x, target, labels, scale };
+};
+extern const OpRecord state_error;
+struct StateErrorGradientInputs {
+  enum : std::size_t { x, target, labels, x_factor, target_factor, scale };
+};
+extern const OpRecord state_error_gradient;  // -> dx
 // (logits[..,V]) -> ids i32[..,count] of the likeliest classes, ascending; masses f32[..,count+1] of each of
 // them, then of all others, by softmax(logits / temperature)
 struct LikeliestAttributes {

@@ -50,6 +50,8 @@ std::span<const OpRecord* const> table() {
       &cross_entropy_gradient,
       &soft_cross_entropy,
       &soft_cross_entropy_gradient,
+      &state_error,
+      &state_error_gradient,
       &likeliest,
       &hit,
       &simulate,

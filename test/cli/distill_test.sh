@@ -48,6 +48,15 @@ expect 2 "width=N" distill teacher new --student layers=1,depth=64 $how
 expect 2 "alpha" distill teacher new --student width=64 $how --alpha 2
 [ ! -e new ] || fail "something was written"
 
+# hidden states besides, against those of a layer that is said
+"$hone" distill teacher inside --student layers=1 $how --steps 2 --hidden 0.5 --map 0=1 --json >lines 2>err || fail "hidden: $(cat err)"
+grep -q "the student's layer = the teacher's: 0=1" err || fail "no map of states: $(cat err)"
+expect 2 "the teacher has no such layer" distill teacher new --student layers=1 $how --hidden 1 --map 0=2
+expect 2 "no map of layers" distill teacher new --student layers=1 $how --hidden 1 --map 0-1
+expect 2 "no --hidden" distill teacher new --student layers=1 $how --map 0=1
+expect 2 "teacher-cache" distill teacher new --student layers=1 $how --hidden 1 --teacher-cache soft
+expect 2 "another --hidden" distill teacher inside --student layers=1 $how --hidden 1 --map 0=1 --steps 3
+
 expect 5 "its checkpoints stay" distill teacher ruined --student layers=1 $how --steps 1 --max-loss-increase 0%
 [ ! -e ruined/model.safetensors ] || fail "a student beyond the limit is there"
 # examples are no text: the student is there, and nothing is said of its quality
