@@ -17,7 +17,8 @@ struct DistillArguments {
   TrainingOptions training;
   std::string student;
   DistillOptions distill;
-  double temperature = DistillLoss().temperature, alpha = static_cast<double>(DistillLoss().alpha), hidden = 0;
+  double temperature = DistillLoss().temperature, alpha = static_cast<double>(DistillLoss().alpha),
+         hidden = 0, attention = 0;
   CompressArguments report;  // what the student is measured by
 
   void add_to(Command& c);
@@ -27,8 +28,7 @@ struct DistillArguments {
 void DistillArguments::add_to(Command& c) {
   c.add_option("teacher", distill.teacher, "model folder or GGUF file to learn from")->required();
   c.add_option("out", training.run.out, "folder for the student and its checkpoints")->required();
-  c.add_option("--student", student,
-               "cut from the teacher: layers=N,width=N,heads=N,channels=N; or a model")
+  c.add_option("--student", student, "cut from the teacher: layers=N,width=N,heads=N,channels=N; or a model")
       ->required();
   c.add_option("--temperature", temperature, "of both softmaxes, where the student is to be like the teacher")
       ->capture_default_str();
@@ -40,8 +40,13 @@ void DistillArguments::add_to(Command& c) {
   c.add_option("--hidden", hidden,
                "weight of the loss between hidden states of student and teacher, beside that of logits")
       ->capture_default_str();
+  c.add_option("--attention", attention, "the same of how positions are related by queries, keys and values")
+      ->capture_default_str();
+  c.add_option("--relation-heads", distill.loss.relation_heads,
+               "heads that --attention cuts both models' queries into; 0: of 32 numbers or more")
+      ->capture_default_str();
   c.add_option("--map", distill.map,
-               "whose states are compared, the student's layer=the teacher's: 0=1,1=3; evenly where not given");
+               "layers that are compared, the student's=the teacher's: 0=1,1=3; evenly where not given");
   c.add_option("--teacher-cache", distill.cache,
                "folder that keeps what the teacher says: computed first, without the student in memory");
   report.add_quality_to(c);
@@ -55,6 +60,7 @@ TrainingRun DistillArguments::finished() const {
   run.distill->loss.temperature = static_cast<float>(temperature);
   run.distill->loss.alpha = static_cast<float>(alpha);
   run.distill->loss.hidden = static_cast<float>(hidden);
+  run.distill->loss.attention = static_cast<float>(attention);
   const auto parts = student_parts(student);
   if (parts && parts->only_layers()) run.distill->layers = parts->layers;
   return run;

@@ -27,8 +27,8 @@ struct ModelParts {
   std::string queries{};
   std::vector<std::string> keys_values{};
   std::string attention_joins{};
-  // The residual stream: who reads it besides (tables by their columns, and a head of its own), and its norms,
-  // by their whole names or below a layer's. Of those listed a model may lack some.
+  // The residual stream: who reads it besides (tables by their columns, and a head of its own), and its
+  // norms, by their whole names or below a layer's. Of those listed a model may lack some.
   const char* width_count = "";
   std::vector<std::string> tables{}, norms{}, layer_norms{};
   // Where the width is that of all heads, what counts these; `queries` then makes keys and values too.

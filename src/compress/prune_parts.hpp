@@ -24,8 +24,9 @@ Pruned prune_units(const Model& model, const Text* text, Unit unit, const PruneO
 // whose width is that of its heads together, heads go with them.
 Pruned prune_width(const Model& model, const Text* text, const PruneOptions& options);
 
-// How many of `all` stay: by PruneOptions::keep, which counts `together` for each of them, else by the share that
-// goes, of which at least 1 goes and not all. Error(usage) that says what there is.
-std::int64_t staying(std::int64_t all, std::int64_t together, const PruneOptions& options, const std::string& what);
+// How many of `all` stay: by PruneOptions::keep, which counts `together` for each of them, else by the share
+// that goes, of which at least 1 goes and not all. Error(usage) that says what there is.
+std::int64_t staying(std::int64_t all, std::int64_t together, const PruneOptions& options,
+                     const std::string& what);
 
 }  // namespace hone

@@ -116,14 +116,15 @@ Pruned prune_units(const Model& model, const Text* text, Unit unit, const PruneO
   return pruning.finish();
 }
 
-std::int64_t staying(std::int64_t all, std::int64_t together, const PruneOptions& o, const std::string& what) {
+std::int64_t staying(std::int64_t all, std::int64_t together, const PruneOptions& o,
+                     const std::string& what) {
   if (o.keep != 0) {
     if (o.keep > 0 && o.keep <= all * together && o.keep % together == 0) return o.keep / together;
     throw Error(ErrorKind::usage,
                 {.what = "so many " + what + " cannot stay",
                  .where = "keep",
-                 .expected = (together > 1 ? "a multiple of " + std::to_string(together) + ", " : "") + "1 to " +
-                             std::to_string(all * together),
+                 .expected = (together > 1 ? "a multiple of " + std::to_string(together) + ", " : "") +
+                             "1 to " + std::to_string(all * together),
                  .found = std::to_string(o.keep)});
   }
   const double share = o.sparsity, least = 1.0 / static_cast<double>(all);

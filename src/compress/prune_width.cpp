@@ -70,11 +70,11 @@ class WidthPruning {
     Pruned done{smaller_.finish(config, [](const std::string& name) { return name; })};
     const std::int64_t gone = sizes_.width - stay_;
     done.sparsity = static_cast<double>(gone) / static_cast<double>(sizes_.width);
-    done.notes.push_back(std::to_string(gone) + " of " + std::to_string(sizes_.width) +
-                         " channels of the width went" +
-                         (parts_.heads_of_width
-                              ? ", and " + std::to_string(gone / sizes_.head_dim) + " heads with them in each layer"
-                              : ""));
+    done.notes.push_back(
+        std::to_string(gone) + " of " + std::to_string(sizes_.width) + " channels of the width went" +
+        (parts_.heads_of_width
+             ? ", and " + std::to_string(gone / sizes_.head_dim) + " heads with them in each layer"
+             : ""));
     return done;
   }
 
@@ -127,7 +127,8 @@ class WidthPruning {
     for (const std::string& reads : parts_.channels.reads) keep(prefix + reads, {}, stream);
   }
 
-  void keep(const std::string& module, const std::optional<Staying>& rows, const std::optional<Staying>& columns) {
+  void keep(const std::string& module, const std::optional<Staying>& rows,
+            const std::optional<Staying>& columns) {
     smaller_.keep(module, {}, rows, columns);
   }
 
@@ -154,7 +155,8 @@ class WidthPruning {
     const Norm& norm = found->second;
     double all = 0, stay = 0;
     for (const float square : norm.squares) all += static_cast<double>(square);
-    for (const std::int64_t i : stream.units) stay += static_cast<double>(norm.squares[static_cast<std::size_t>(i)]);
+    for (const std::int64_t i : stream.units)
+      stay += static_cast<double>(norm.squares[static_cast<std::size_t>(i)]);
     const double mean = stay / static_cast<double>(stream.units.size()),
                  mean_of_all = all / static_cast<double>(norm.squares.size());
     const auto factor = all > 0 ? static_cast<float>(std::sqrt(mean / mean_of_all)) : 1.0f;
@@ -178,7 +180,7 @@ class WidthPruning {
   SmallerModel smaller_;
   std::vector<double> channels_;       // how much each matters
   std::map<std::string, Norm> norms_;  // by their weights
-  std::vector<Heads> heads_;      // of each layer
+  std::vector<Heads> heads_;           // of each layer
   std::int64_t stay_ = 0;
 };
 

@@ -239,6 +239,15 @@ Tensor state_error(Tensor x, Tensor target, Tensor labels) {
   return add_node(b, op::state_error, {in.x, of, in.labels, in.scale}, NoAttributes{}, b.new_name("loss"));
 }
 
+Tensor relation_error(Tensor x, Tensor target, Tensor labels, RelationErrorOptions options) {
+  constexpr const char* function = "relation_error";
+  BuilderState& b = state_of(x, function);
+  const TensorId of = value_of(b, target, function);
+  const LossInputs in = loss_inputs(b, function, x, labels);
+  return add_node(b, op::relation_error, {in.x, of, in.labels, in.scale},
+                  op::RelationErrorAttributes{options.heads, options.causal}, b.new_name("loss"));
+}
+
 Tensor operator+(Tensor x, Tensor y) {
   BuilderState& b = state_of(x, "sum");
   return add_node(b, op::add, {value_of(b, x, "sum"), value_of(b, y, "sum")}, op::TypeAttributes{},

@@ -52,6 +52,8 @@ std::span<const OpRecord* const> table() {
       &soft_cross_entropy_gradient,
       &state_error,
       &state_error_gradient,
+      &relation_error,
+      &relation_error_gradient,
       &likeliest,
       &hit,
       &simulate,

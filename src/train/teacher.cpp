@@ -29,6 +29,21 @@ void add_states(Program& p, const std::map<std::string, TensorId>& activations, 
       p.outputs.emplace_back(activations.at(layers.at(static_cast<std::size_t>(pair.teacher))), name);
 }
 
+// Queries may be a part of a joint product, and of any type: copies are whole and in f32.
+void add_operands(Program& p, const std::map<std::string, TensorId>& activations, const LayerMap& map) {
+  const std::vector<std::string> layers = layer_states(activations, "teacher");
+  for (const LayerPair& pair : map.pairs) {
+    const auto own =
+        attention_operands(activations, layers.at(static_cast<std::size_t>(pair.teacher)), "teacher");
+    const auto names = teacher_operands(pair.teacher);
+    for (std::size_t i = 0; i < own.size(); ++i)
+      if (!p.output(names[i]))
+        p.outputs.emplace_back(
+            emit(p, op::cast, {activations.at(own[i])}, op::TypeAttributes{DType::f32}, names[i])[0],
+            names[i]);
+  }
+}
+
 Program written(const Model& model, const TeacherOptions& o) {
   check_distill_loss(o.loss);
   Forward forward = model.impl().write({.batch = together(o), .seq = o.seq, .sizes = o.sizes});
@@ -43,6 +58,7 @@ Program written(const Model& model, const TeacherOptions& o) {
   const auto made = emit(p, op::likeliest, {logits}, attributes, "teacher");
   p.outputs = {{made[0], teacher_ids}, {made[1], teacher_masses}};
   if (o.loss.hidden > 0) add_states(p, forward.activations, o.loss.layers);
+  if (o.loss.attention > 0) add_operands(p, forward.activations, o.loss.layers);
   run_pipeline(p, {.use = PipelineOptions::Use::evaluate,
                    .products = dtype_of(o.precision),
                    .stored = model.impl().store.stored_types(),

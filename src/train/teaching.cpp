@@ -13,6 +13,8 @@
 namespace hone {
 namespace {
 
+bool looks_inside(const DistillLoss& loss) { return loss.hidden > 0 || loss.attention > 0; }
+
 [[noreturn]] void refuse_vocabulary(const std::string& where, const std::string& expected,
                                     const std::string& found) {
   throw Error(ErrorKind::input,
@@ -54,9 +56,15 @@ void check_teaching(const TrainingRun& run) {
     throw Error(ErrorKind::usage, {.what = what, .where = where, .hint = "leave it out"});
   };
   const DistillOptions& o = *run.distill;
-  if (o.loss.hidden > 0 && !o.cache.empty())
-    refuse("a folder keeps what the teacher's logits say, not its hidden states", "teacher-cache");
-  if (o.loss.hidden == 0 && !o.map.empty()) refuse("a map is of hidden states, and there is no --hidden", "map");
+  if (looks_inside(o.loss) && !o.cache.empty())
+    refuse("a folder keeps what the teacher's logits say, not its hidden states or attention",
+           "teacher-cache");
+  if (!looks_inside(o.loss) && !o.map.empty())
+    refuse("a map is of hidden states and attention, and there is no --hidden and no --attention", "map");
+  if (o.loss.attention == 0 && o.loss.relation_heads > 0)
+    refuse("relations are of attention, and there is no --attention", "relation-heads");
+  if (o.loss.attention > 0 && run.packing)
+    refuse("relations would cross from one example to the next in its row", "packing");
   if (run.label_smoothing)
     refuse("a teacher says how likely other ids are: labels are not smoothed besides", "label-smoothing");
   if (run.lora && run.distill->layers > 0)
@@ -66,7 +74,7 @@ void check_teaching(const TrainingRun& run) {
 
 DistillLoss loss_of(const DistillOptions& options, const Model& teacher, const Model& student) {
   DistillLoss loss = options.loss;
-  if (loss.hidden > 0) loss.layers = layer_map(teacher, student, options.map);
+  if (looks_inside(loss)) loss.layers = layer_map(teacher, student, options.map);
   return loss;
 }
 
@@ -79,10 +87,13 @@ std::vector<std::string> teaching_notes(const TrainingRun& run, const Model& stu
     notes.push_back(fmt::format("the student's layers 0 to {} begin as the teacher's {}", o.layers - 1,
                                 fmt::join(from, ", ")));
   }
-  if (o.loss.hidden == 0) return notes;
+  if (!looks_inside(o.loss)) return notes;
   const LayerMap map = layer_map(teacher, student, o.map);
-  const bool projected = map.teacher_width != map.student_width;
-  notes.push_back(fmt::format("hidden states are compared behind the student's layer = the teacher's: {}{}",
+  const bool projected = o.loss.hidden > 0 && map.teacher_width != map.student_width;
+  notes.push_back(fmt::format("{} compared behind the student's layer = the teacher's: {}{}",
+                              o.loss.hidden == 0      ? "attention is"
+                              : o.loss.attention == 0 ? "hidden states are"
+                                                      : "hidden states and attention are",
                               to_text(map),
                               projected ? fmt::format(", through learned products from {} to {}",
                                                       map.student_width, map.teacher_width)

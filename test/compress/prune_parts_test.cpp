@@ -110,7 +110,8 @@ Model with_empty_channels(const Model& whole) {
   return changed(whole, [&](const std::string& name, auto& values) {
     const ParameterSpec& spec = whole.impl().spec(name);
     const bool table = name.ends_with("embed_tokens.weight") || name.ends_with("lm_head.weight");
-    const bool writes = name.find("o_proj.") != std::string::npos || name.find("down_proj.") != std::string::npos;
+    const bool writes =
+        name.find("o_proj.") != std::string::npos || name.find("down_proj.") != std::string::npos;
     if (!table && !writes) return;
     const auto columns = static_cast<std::size_t>(spec.shape.rank() == 2 ? spec.shape[1] : 1);
     for (std::size_t i = 0; i < values.size(); ++i)
@@ -123,8 +124,8 @@ TEST(PruneParts, ChannelsOfTheWidthThatAreEmptyGoWithoutATrace) {
     const Model model = with_empty_channels(open(std::string(HONE_TEST_DATA "/models/") + family));
     const std::int64_t width = number(model, "hidden_size"), heads = number(model, "num_attention_heads");
     const Text text = text_for(model);
-    const Pruned done =
-        prune(model, text, {.pattern = "width", .keep = width - width / 4, .sample = {.windows = 4, .seq = 32}});
+    const Pruned done = prune(
+        model, text, {.pattern = "width", .keep = width - width / 4, .sample = {.windows = 4, .seq = 32}});
     EXPECT_EQ(number(done.model, "hidden_size"), width - width / 4) << family;
     EXPECT_EQ(number(done.model, "num_attention_heads"), heads) << family;
     EXPECT_LT(largest_difference(model, done.model), 1e-3f) << family;
@@ -150,8 +151,9 @@ TEST(PruneParts, WidthOfGpt2TakesHeadsWithIt) {
     }
   });
   const Text text = text_for(model);
-  for (const Pruned& done : {prune(model, {.pattern = "width", .keep = C / 2}),
-                             prune(model, text, {.pattern = "width", .keep = C / 2, .sample = {.windows = 4, .seq = 16}})}) {
+  for (const Pruned& done :
+       {prune(model, {.pattern = "width", .keep = C / 2}),
+        prune(model, text, {.pattern = "width", .keep = C / 2, .sample = {.windows = 4, .seq = 16}})}) {
     EXPECT_EQ(number(done.model, "n_embd"), C / 2);
     EXPECT_EQ(number(done.model, "n_head"), H / 2);
     const auto some = [&](const Model& of, const std::string& name) {
@@ -159,7 +161,8 @@ TEST(PruneParts, WidthOfGpt2TakesHeadsWithIt) {
       of.read(name, values);
       return values;
     };
-    const auto wte = some(model, "transformer.wte.weight"), narrow = some(done.model, "transformer.wte.weight");
+    const auto wte = some(model, "transformer.wte.weight"),
+               narrow = some(done.model, "transformer.wte.weight");
     const auto qkv = some(model, "transformer.h.1.attn.c_attn.weight"),
                fewer = some(done.model, "transformer.h.1.attn.c_attn.weight");
     for (std::int64_t i = 0; i < std::ssize(narrow); ++i)
@@ -241,7 +244,9 @@ TEST(PruneParts, BadInput) {
             std::string::npos);
   EXPECT_NE(said(ErrorKind::usage, llama, {.pattern = "heads", .keep = 3}).find("a multiple of 2"),
             std::string::npos);
-  EXPECT_NE(said(ErrorKind::usage, llama, {.pattern = "width", .keep = 1000}).find("1 to " + std::to_string(number(llama, "hidden_size"))), std::string::npos);
+  EXPECT_NE(said(ErrorKind::usage, llama, {.pattern = "width", .keep = 1000})
+                .find("1 to " + std::to_string(number(llama, "hidden_size"))),
+            std::string::npos);
   EXPECT_NE(said(ErrorKind::usage, llama, {.keep = 5}).find("weights go by a share"), std::string::npos);
   EXPECT_NE(said(ErrorKind::input, gpt2, {.pattern = "heads"}).find("channels and layers can go"),
             std::string::npos);

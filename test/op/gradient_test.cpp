@@ -63,6 +63,17 @@ Case states(bool wider) {
   return c;
 }
 
+Case relations(bool causal) {
+  Case c = middle(causal ? "causal_relations" : "relations",
+                  [](Tensor x) { return named(linear(gelu(x), "up", C), "h.0"); });
+  c.objective = [causal](Builder& b, const Outputs&) -> std::vector<LossTerm> {
+    const auto labels = b.input("labels", {T}, {.kind = InputKind::labels, .below = V});
+    return {{"loss", relation_error(scale(b.activation("h.0"), 5), b.input("states", {T, 10}, {}), labels,
+                                    {.heads = 2, .causal = causal})}};
+  };
+  return c;
+}
+
 void add_tables_and_products(std::vector<Case>& all) {
   all.push_back(middle("embedding", [](Tensor x) { return x; }));
   all.push_back(middle("label_smoothing", [](Tensor x) { return gelu(x); }));
@@ -70,6 +81,8 @@ void add_tables_and_products(std::vector<Case>& all) {
   all.push_back(soft_labels());
   all.push_back(states(false));
   all.push_back(states(true));
+  all.push_back(relations(false));
+  all.push_back(relations(true));
   all.push_back(
       middle("linear", [](Tensor x) { return linear(linear(x, "a", 9), "b", 7, {.bias = false}); }));
   all.push_back(middle("add", [](Tensor x) { return x + linear(x + x, "a", C); }));

@@ -1,5 +1,5 @@
-// Learning from a teacher's hidden states: what the loss is, where it is nothing, and the same bits however a
-// run is computed.
+// Learning from a teacher's hidden states and attention: what the loss is, where it is nothing, and the same
+// bits however a run is computed.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -27,10 +27,13 @@ const Model& teacher() {
 
 Model narrow_student() { return TinyGpt2{.layers = 2, .heads = 2, .width = 32, .dropout = 0}.model(); }
 
-DistillLoss loss_for(const Model& student, float hidden, const std::string& pairs = {}) {
-  DistillLoss loss{.top_k = 8, .hidden = hidden};
-  if (hidden > 0) loss.layers = layer_map(teacher(), student, pairs);
+DistillLoss loss_for(const Model& student, float hidden, const std::string& pairs = {}, float attention = 0) {
+  DistillLoss loss{.top_k = 8, .hidden = hidden, .attention = attention};
+  if (hidden > 0 || attention > 0) loss.layers = layer_map(teacher(), student, pairs);
   return loss;
+}
+DistillLoss relations_for(const Model& student, float attention, const std::string& pairs = {}) {
+  return loss_for(student, 0, pairs, attention);
 }
 
 std::string text_of(const LayerMap& map) {
@@ -125,7 +128,94 @@ TEST(HiddenStates, OfTheTeacherItselfAreNothingToLearn) {
     const StepResult same = Lesson(teacher(), loss_for(teacher(), 100), o).step(batch, {.lr = 0});
     EXPECT_EQ(same.loss, plain.loss);
     EXPECT_EQ(same.grad_norm, plain.grad_norm);
+    const StepResult related = Lesson(teacher(), relations_for(teacher(), 100), o).step(batch, {.lr = 0});
+    EXPECT_EQ(related.loss, plain.loss);
+    EXPECT_EQ(related.grad_norm, plain.grad_norm);
   }
+}
+
+using Operands = std::map<std::string, std::vector<float>>;
+
+Operands operands(const Model& model, std::int64_t layer, const Batch& batch) {
+  DistillLoss loss{.attention = 1};
+  loss.layers.pairs = {{0, layer}};
+  Teacher knows(model, {.batch = B, .seq = T, .loss = loss, .threads = 1});
+  Operands named;
+  for (auto& [name, values] : knows.soft_labels(batch.samples()).states)
+    named[name.substr(0, name.rfind('_'))] = std::move(values);
+  return named;
+}
+
+// The mean divergence between relations of one head, by its definition.
+double divergence(const std::vector<float>& own, const std::vector<float>& other, const Batch& batch) {
+  const auto probabilities = [&](const std::vector<float>& x, std::size_t first, std::size_t t) {
+    const std::size_t W = x.size() / static_cast<std::size_t>(B * T);
+    std::vector<double> p;
+    double sum = 0;
+    for (std::size_t j = 0; j <= t; ++j) {
+      double score = 0;
+      for (std::size_t i = 0; i < W; ++i)
+        score += static_cast<double>(x[(first + t) * W + i]) * static_cast<double>(x[(first + j) * W + i]);
+      p.push_back(std::exp(score / std::sqrt(static_cast<double>(W))));
+      sum += p.back();
+    }
+    for (double& value : p) value /= sum;
+    return p;
+  };
+  double sum = 0;
+  for (std::size_t row = 0; row < batch.labels.size(); ++row) {
+    if (batch.labels[row] == -100) continue;
+    const std::size_t t = row % static_cast<std::size_t>(T), first = row - t;
+    const auto p = probabilities(own, first, t), q = probabilities(other, first, t);
+    for (std::size_t j = 0; j <= t; ++j) sum += q[j] * std::log(q[j] / p[j]);
+  }
+  return sum / static_cast<double>(batch.tokens());
+}
+
+double relations_apart(const Model& student, std::int64_t own, std::int64_t other, const Batch& batch) {
+  const Operands mine = operands(student, own, batch), its = operands(teacher(), other, batch);
+  double sum = 0;
+  for (const auto& [part, values] : mine) sum += divergence(values, its.at(part), batch) / 3;
+  return sum;
+}
+
+// 51 and 32 are cut into one head, as neither other number divides both.
+TEST(Attention, LossIsTheDivergenceOfRelations) {
+  for (const Model& student : {student_of(teacher(), {.layers = 2}), narrow_student()}) {
+    const Batch batch = toy_batch(9, B, T, V);
+    DistillLoss loss = relations_for(student, 3, "0=1,1=2");
+    loss.relation_heads = 1;
+    const double without = Lesson(student, loss_for(student, 0)).step(batch, {.lr = 0}).loss;
+    const double with = Lesson(student, loss).step(batch, {.lr = 0}).loss;
+    const double expected =
+        3 * (relations_apart(student, 0, 1, batch) + relations_apart(student, 1, 2, batch)) / 2;
+    EXPECT_GT(expected, 1e-3);
+    EXPECT_NEAR(with - without, expected, 1e-4 * expected + 1e-6);
+  }
+}
+
+TEST(Attention, ComesNearerByTraining) {
+  const Model begin = narrow_student();
+  Lesson without(begin, loss_for(begin, 0)), with(begin, relations_for(begin, 3));
+  without.steps(40), with.steps(40);
+  const Batch batch = toy_batch(100, B, T, V);
+  const auto both = [&](const Model& student) {
+    return relations_apart(student, 0, 1, batch) + relations_apart(student, 1, 3, batch);
+  };
+  EXPECT_LT(both(with.trainer.model()), 0.5 * both(begin));
+  EXPECT_LT(both(with.trainer.model()), 0.5 * both(without.trainer.model()));
+  EXPECT_EQ(with.trainer.evaluate(batch).terms.size(), 1u);
+}
+
+// Heads of queries in groups, which share keys and values.
+TEST(Attention, OfModelsOfOtherFamiliesIsCompared) {
+  const ModelOptions o{.vocab_size = V, .context = 32};
+  const Model student = preset("llama-tiny", o);  // keys half as wide as queries
+  const LayerMap map = layer_map(teacher(), student);
+  EXPECT_EQ(map.teacher_queries, 51);
+  EXPECT_EQ(layer_map(student, teacher()).teacher_keys, 64);
+  Lesson lesson(student, relations_for(student, 1));
+  EXPECT_GT(lesson.step(toy_batch(0, B, T, V), {.lr = 0}).grad_norm, 0);
 }
 
 TEST(HiddenStates, ComeNearerByTraining) {
@@ -173,22 +263,28 @@ TEST(HiddenStates, HaveTheSameBitsInAnyMicroBatchAndThreads) {
   for (const Model& student : {student_of(teacher(), {.layers = 2}), narrow_student()})
     for (const char* optimizer : {"adamw", "muon"})
       for (const Precision precision : {Precision::f32, Precision::bf16, Precision::fp16}) {
-        const auto hash = [&](TrainPlanOptions o, float hidden) {
+        const auto hash = [&](TrainPlanOptions o, float hidden, float attention) {
           o.precision = precision, o.optimizer = optimizer;
-          Lesson lesson(student, loss_for(student, hidden), o);
+          Lesson lesson(student, loss_for(student, hidden, {}, attention), o);
           lesson.steps(4);
           return lesson.trainer.weights_hash();
         };
-        const std::string whole = hash({}, 1);
-        EXPECT_EQ(hash({.micro_batch = 1, .threads = 3}, 1), whole) << optimizer;
-        EXPECT_EQ(hash({.micro_batch = 4}, 1), whole) << optimizer;
-        EXPECT_NE(hash({}, 0.5f), whole);
+        const std::string whole = hash({}, 1, 1);
+        EXPECT_EQ(hash({.micro_batch = 1, .threads = 3}, 1, 1), whole) << optimizer;
+        EXPECT_EQ(hash({.micro_batch = 4}, 1, 1), whole) << optimizer;
+        EXPECT_NE(hash({}, 0.5f, 1), whole);
+        EXPECT_NE(hash({}, 1, 0.5f), whole);
       }
 }
 
 TEST(HiddenStates, NeedAMapAndNumbersThatAreSome) {
   error_of(ErrorKind::usage, [] { distillation({.hidden = -1}); });
   error_of(ErrorKind::usage, [] { distillation({.hidden = std::nanf("")}); });
+  error_of(ErrorKind::usage, [] { distillation({.attention = -1}); });
+  DistillLoss loss = relations_for(teacher(), 1);
+  loss.relation_heads = 2;
+  EXPECT_NE(error_of(ErrorKind::usage, [&] { plan_for(teacher(), loss); }).find("a divisor of 51"),
+            std::string::npos);
   EXPECT_NE(error_of(ErrorKind::usage, [] { distillation({.hidden = 1}); }).find("map of layers"),
             std::string::npos);
 }
@@ -263,6 +359,17 @@ TEST_F(HiddenRun, RefusesWhatDoesNotGoTogether) {
   run_.distill->cache.clear();
   run_.distill->loss.hidden = 0;
   refused("no --hidden");
+  run_.distill->loss.attention = 1;
+  run_.packing = true;
+  refused("packing");
+  run_.packing = false;
+  run_.distill->loss.attention = 0;
+  run_.distill->loss.relation_heads = 2;
+  refused("no --hidden");
+  run_.distill->map.clear();
+  refused("relation-heads");
+  run_.distill->loss.relation_heads = 0;
+  run_.distill->map = "0=1";
   run_.distill->loss.hidden = 1;
   run_.steps = 2;
   train(run_);
@@ -272,6 +379,9 @@ TEST_F(HiddenRun, RefusesWhatDoesNotGoTogether) {
   run_.distill->map = "0=1";
   run_.distill->loss.hidden = 2;
   EXPECT_NE(error_of(ErrorKind::usage, [&] { train(run_); }).find("another --hidden"), std::string::npos);
+  run_.distill->loss.hidden = 1;
+  run_.distill->loss.attention = 1;
+  EXPECT_NE(error_of(ErrorKind::usage, [&] { train(run_); }).find("another --attention"), std::string::npos);
 }
 
 }  // namespace
