@@ -89,6 +89,10 @@ class HONE_API Builder {
   // The most positions that a sequence has here: seq(), or what the cache of a program that decodes is for.
   std::int64_t longest() const;
   std::int64_t vocab_size() const;  // of the model
+  bool training() const;  // is it the program of a training step? An objective may have terms for that alone
+  // What was made before under this whole name (see `named`): by it an objective looks inside of a network.
+  // Error(input) with the nearest where there is none.
+  Tensor activation(std::string_view name) const;
   std::int64_t size(
       std::string_view name) const;  // of TrainPlanOptions::sizes; Error(usage) where it is none
   std::int64_t size(std::string_view name, std::int64_t missing) const;  // the same, or `missing`
@@ -194,7 +198,8 @@ HONE_API Tensor permute(Tensor x, std::initializer_list<int> axes);
 HONE_API Tensor operator+(Tensor a, Tensor b);
 // The same tensor, known by this name too, under the open scopes; for TrainPlanOptions::keep. What linear,
 // the norms and dropout make is known by the name given to them, what other functions make by the function's
-// ("h.0.gelu", the second in a scope "h.0.gelu.2"; a sum by "sum"), the result as "logits".
+// ("h.0.gelu", the second in a scope "h.0.gelu.2"; a sum by "sum"), the result as "logits"; what attention
+// reads as "h.0.attention.q", ".k" and ".v".
 HONE_API Tensor named(Tensor x, std::string_view name);
 
 // The loss of each row: the negative logarithm of the softmax of logits [..,V] at its label [..]; 0 where the
@@ -218,6 +223,20 @@ struct SoftCrossEntropyOptions {
 HONE_API Tensor soft_cross_entropy(Tensor logits, Tensor labels, Tensor ids, Tensor masses,
                                    SoftCrossEntropyOptions = {});
 
+// The loss of each row of states x [..,C] against a teacher's, of the same shape, each divided by its root
+// mean square: the mean of the squared differences, which is twice the distance of their cosine from 1 (Sanh
+// et al., DistilBERT, 2019); 0 where the label [..] is -100.
+HONE_API Tensor state_error(Tensor x, Tensor target, Tensor labels);
+// The loss of each position's relations to others against a teacher's (Wang et al., MiniLMv2, 2020): of
+// queries, keys or values x [B,T,W] and target [B,T,W'], both cut into so many heads, the mean over these of
+// the divergence of softmax(x_t x_j / sqrt(W / heads)) over positions j from the teacher's; 0 where the label
+// [B,T] is -100.
+struct RelationErrorOptions {
+  std::int64_t heads = 1;  // divide both widths; attention's own do not matter
+  bool causal = true;      // a position is related to those up to its own; else to all
+};
+HONE_API Tensor relation_error(Tensor x, Tensor target, Tensor labels, RelationErrorOptions = {});
+
 // What a network makes, by name. A language model's logits [B,T,V] are called "logits".
 using Outputs = std::map<std::string, Tensor, std::less<>>;
 // An architecture in general: declares its inputs by the builder.
@@ -230,11 +249,12 @@ HONE_API Network language_model(Architecture);
 // step.
 struct LossTerm {
   std::string name;
-  Tensor losses;  // of cross_entropy or soft_cross_entropy
+  Tensor losses;  // of one of the losses above
   float weight = 1;
 };
 // What a network is trained for, over its outputs and whatever inputs the objective declares; one term or
-// more.
+// more. Parameters that it makes are trained with the model and kept in checkpoints, and are no part of the
+// model.
 using Objective = std::function<std::vector<LossTerm>(Builder&, const Outputs&)>;
 // The next token's cross entropy: labels [B,T] as the input "labels", the term "loss". Of whatever decodes: a
 // language model, or one that reads a source too.

@@ -33,15 +33,42 @@
 
 namespace hone {
 
+// The states behind a layer of the student are held against those behind one of the teacher's; layers count
+// from 0.
+struct LayerPair {
+  std::int64_t student = 0, teacher = 0;
+};
+struct LayerMap {
+  std::vector<LayerPair> pairs{};
+  std::int64_t teacher_width = 0, student_width = 0;  // of the states
+  // Of what attention reads in the teacher's layers; 0: it has none that is known.
+  std::int64_t teacher_queries = 0, teacher_keys = 0;
+};
+// By text, "0=1,1=3": the student's = the teacher's. Empty: each of the student's, evenly, so that the last
+// states of both are a pair. Error(usage) for layers that there are not, and for a model whose layers are not
+// known by name (Builder::activation): one of one's own names what they leave "h.0", "h.1", ..
+HONE_API LayerMap layer_map(const Model& teacher, const Model& student, const std::string& pairs = {});
+
 struct DistillLoss {
   float temperature = 2;    // logits of both are divided by it; its part of the loss is times its square
   float alpha = 0.5f;       // the teacher's share of the loss; the labels have the rest
   std::int64_t top_k = 32;  // ids of the teacher that are known one by one; at most the vocabulary
+  // Beside these: the share of hidden states, the mean over the pairs of `layers` of state_error()
+  // (hone/builder.hpp). Where widths differ, each of the student's states goes through a learned product
+  // first, which is no part of the student (Romero et al., "FitNets", arXiv 1412.6550).
+  float hidden = 0;
+  // And that of attention: the mean over the pairs, and over queries, keys and values, of relation_error()
+  // (hone/builder.hpp).
+  float attention = 0;
+  std::int64_t relation_heads = 0;  // divide all widths; 0: as many as leave each head 32 numbers or more
+  LayerMap layers{};                // of layer_map(), where hidden or attention is above 0
 };
 
 // The objective of a language model that learns from a teacher: inputs "labels" [B,T], "teacher_ids" [B,T,k],
-// "teacher_masses" [B,T,k+1]; the term "loss". An evaluation has the next token's plain loss. Error(usage)
-// for numbers that are out of range.
+// "teacher_masses" [B,T,k+1]; the term "loss". With hidden states: inputs "teacher_state_N" [B,T,W] and a
+// term "hidden.I" for each pair; with attention "teacher_queries_N", "teacher_keys_N", "teacher_values_N" and
+// three terms. An evaluation has the next token's plain loss alone. Error(usage) for numbers that are out of
+// range.
 HONE_API Objective distillation(const DistillLoss& loss);
 
 // What a teacher makes of some samples, a row for each of their positions.
@@ -50,6 +77,8 @@ struct SoftLabels {
   std::vector<std::int32_t> ids{};  // the likeliest, ascending
   // Their probabilities at the loss's temperature, then that of all others; in f16's precision.
   std::vector<float> masses{};
+  // What DistillLoss::layers names of the teacher, by the names of inputs.
+  std::map<std::string, std::vector<float>> states{};
   HONE_API Samples beside(Samples batch) const;  // the batch with these; they must outlive it
 };
 
@@ -98,10 +127,12 @@ HONE_API std::vector<std::int64_t> student_layers(const Model& teacher, std::int
 struct DistillOptions {
   std::string teacher{};    // a model folder or GGUF file, of the run's vocabulary
   std::int64_t layers = 0;  // the student is made of so many of its layers; 0: it is TrainingRun::model
-  DistillLoss loss{};
+  DistillLoss loss{};       // without its layers
+  std::string map{};        // of hidden states and attention, as layer_map() reads it
   // A folder that keeps the soft labels of each step, in shards: those that it lacks are computed before the
   // first step, and the teacher is not in memory while the student trains. A run that goes on, or another one
-  // with the same data, batch and teacher, reads them. Empty: the teacher computes them on the way.
+  // with the same data, batch and teacher, reads them. Empty: the teacher computes them on the way, as it
+  // must where its hidden states or attention are asked for.
   std::string cache{};
 };
 

@@ -26,8 +26,9 @@ struct PruneOptions {
   double sparsity = 0.5;  // the share of each matrix, or of the parts, that goes: 0 <= sparsity < 1
   // unstructured; 2:4, of each four inputs of an output two are zero; 4x1 and 16x1, so many outputs of one
   // input together. Parts, of which no method is asked: heads (keys and values with the queries that share
-  // them), channels of the feed-forward, layers.
+  // them), channels of the feed-forward, width (channels of what layers read and add to), layers.
   std::string pattern = "unstructured";
+  std::int64_t keep = 0;           // of parts: so many stay, in place of sparsity; of heads the queries' ones
   CalibrationOptions sample{};     // of the text, for what learns from one; threads and isa for all
   CorrectionOptions correction{};  // of weights, not of parts
 };
@@ -45,7 +46,8 @@ struct Pruned {
 // none: wanda, sparsegpt, layers; 2:4 is half. Error(input) for weights in blocks: a model is pruned before
 // it is quantized.
 HONE_API Pruned prune(const Model& model, const PruneOptions& options);
-// Heads and channels are measured on the text too, and what stays makes good what goes.
+// Heads, channels and the width are measured on the text too, and what stays of the first two makes good what
+// goes.
 HONE_API Pruned prune(const Model& model, const Text& text, const PruneOptions& options);
 
 }  // namespace hone

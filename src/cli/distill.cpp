@@ -1,11 +1,11 @@
 #include <fmt/format.h>
 
-#include <charconv>
 #include <filesystem>
 
 #include "cli/command.hpp"
 #include "cli/compress_options.hpp"
 #include "cli/counted.hpp"
+#include "cli/student.hpp"
 #include "cli/terminal.hpp"
 #include "cli/training_session.hpp"
 #include "hone/examples.hpp"
@@ -17,7 +17,8 @@ struct DistillArguments {
   TrainingOptions training;
   std::string student;
   DistillOptions distill;
-  double temperature = DistillLoss().temperature, alpha = static_cast<double>(DistillLoss().alpha);
+  double temperature = DistillLoss().temperature, alpha = static_cast<double>(DistillLoss().alpha),
+         hidden = 0, attention = 0;
   CompressArguments report;  // what the student is measured by
 
   void add_to(Command& c);
@@ -27,8 +28,7 @@ struct DistillArguments {
 void DistillArguments::add_to(Command& c) {
   c.add_option("teacher", distill.teacher, "model folder or GGUF file to learn from")->required();
   c.add_option("out", training.run.out, "folder for the student and its checkpoints")->required();
-  c.add_option("--student", student,
-               "layers=N: so many of the teacher's own; or a preset, config.json or folder")
+  c.add_option("--student", student, "cut from the teacher: layers=N,width=N,heads=N,channels=N; or a model")
       ->required();
   c.add_option("--temperature", temperature, "of both softmaxes, where the student is to be like the teacher")
       ->capture_default_str();
@@ -37,35 +37,39 @@ void DistillArguments::add_to(Command& c) {
   c.add_option("--top-k", distill.loss.top_k,
                "likeliest tokens of the teacher that are known one by one; all others by their sum")
       ->capture_default_str();
+  c.add_option("--hidden", hidden,
+               "weight of the loss between hidden states of student and teacher, beside that of logits")
+      ->capture_default_str();
+  c.add_option("--attention", attention, "the same of how positions are related by queries, keys and values")
+      ->capture_default_str();
+  c.add_option("--relation-heads", distill.loss.relation_heads,
+               "heads that --attention cuts both models' queries into; 0: of 32 numbers or more")
+      ->capture_default_str();
+  c.add_option("--map", distill.map,
+               "layers that are compared, the student's=the teacher's: 0=1,1=3; evenly where not given");
   c.add_option("--teacher-cache", distill.cache,
                "folder that keeps what the teacher says: computed first, without the student in memory");
   report.add_quality_to(c);
   training.add_rest_to(c);
 }
 
-// "layers=4"; 0 where it is a model.
-std::int64_t layers_of(const std::string& student) {
-  constexpr std::string_view prefix = "layers=";
-  if (!student.starts_with(prefix)) return 0;
-  std::int64_t layers = 0;
-  const char *first = student.data() + prefix.size(), *last = student.data() + student.size();
-  const auto [end, error] = std::from_chars(first, last, layers);
-  if (error != std::errc() || end != last || layers < 1)
-    throw Error(ErrorKind::usage, {.what = "impossible value",
-                                   .where = "student",
-                                   .expected = "layers=N with a number from 1 on, or a model",
-                                   .found = "'" + student + "'"});
-  return layers;
-}
-
 TrainingRun DistillArguments::finished() const {
   TrainingRun run = training.finished();
   run.model = student;
   run.distill = distill;
-  run.distill->layers = layers_of(student);
   run.distill->loss.temperature = static_cast<float>(temperature);
   run.distill->loss.alpha = static_cast<float>(alpha);
+  run.distill->loss.hidden = static_cast<float>(hidden);
+  run.distill->loss.attention = static_cast<float>(attention);
+  const auto parts = student_parts(student);
+  if (parts && parts->only_layers()) run.distill->layers = parts->layers;
   return run;
+}
+
+// What is cut narrower than its teacher is measured on the text first.
+TrainingRun with_student(const DistillArguments& a, TrainingRun run) {
+  const auto parts = student_parts(a.student);
+  return parts && !parts->only_layers() ? with_cut_student(std::move(run), *parts) : run;
 }
 
 // The text that the student is measured on beside its teacher: --eval-data, or what is held out of the text
@@ -115,7 +119,7 @@ void run(const DistillArguments& a) {
   const TrainingRun training = a.finished();
   require_measure(a, training);
   a.report.check_report();
-  TrainingSession session(training, false);
+  TrainingSession session(with_student(a, training), false);
   const RunSummary done = session.run(!a.report.json);
   CompressReport report = measured(a, training);
   report.seconds = done.seconds;
@@ -135,6 +139,8 @@ void add_distill(Command& app) {
   auto* c = app.add_subcommand(
       "distill", "train a small model on what a large one makes of a text",
       "  hone distill out/book out/small --student layers=4 --data book.txt --steps 500\n"
+      "  hone distill out/book out/small --student layers=4,width=192,channels=512 --data book.txt\n"
+      "  hone distill out/book out/small --student layers=2 --data book.txt --hidden 1 --map 0=2,1=5\n"
       "  hone distill SmolLM2-135M out/tiny --student config.json --data texts/ --precision bf16");
   auto* arguments = new_kept<DistillArguments>();
   arguments->add_to(*c);

@@ -14,7 +14,14 @@ ModelParts gpt2_parts() {
   return {.layers = "transformer.h.",
           .layer_count = "n_layer",
           .channel_count = "n_inner",
-          .channels = {{"mlp.c_fc"}, "mlp.c_proj"}};
+          .channels = {{"mlp.c_fc"}, "mlp.c_proj"},
+          .queries = "attn.c_attn",
+          .attention_joins = "attn.c_proj",
+          .width_count = "n_embd",
+          .tables = {"transformer.wte", "transformer.wpe", "lm_head"},
+          .norms = {"transformer.ln_f"},
+          .layer_norms = {"ln_1", "ln_2"},
+          .heads_of_width = "n_head"};
 }
 
 // Of llama and its kin.
@@ -27,7 +34,12 @@ ModelParts decoder_parts() {
           .kv_head_count = "num_key_value_heads",
           .queries = "self_attn.q_proj",
           .keys_values = {"self_attn.k_proj", "self_attn.v_proj"},
-          .attention_joins = "self_attn.o_proj"};
+          .attention_joins = "self_attn.o_proj",
+          .width_count = "hidden_size",
+          .tables = {"model.embed_tokens", "lm_head"},
+          .norms = {"model.norm"},
+          .layer_norms = {"input_layernorm", "post_attention_layernorm", "pre_feedforward_layernorm",
+                          "post_feedforward_layernorm"}};
 }
 
 // Which kinds of attention layers have, as Transformers' configs say it.
@@ -63,7 +75,8 @@ ModelSizes sizes_of(const Model& model, const ModelParts& parts) {
     sizes.windows.push_back(a.sees.kind == kernel::Sees::Kind::window ? a.sees.positions : 0);
   }
   sizes.layers = std::ssize(sizes.windows);
-  sizes.channels = impl.spec(parts.layer(0) + parts.channels.joins + ".weight").shape[1];
+  const Shape& joins = impl.spec(parts.layer(0) + parts.channels.joins + ".weight").shape;
+  sizes.width = joins[0], sizes.channels = joins[1];
   return sizes;
 }
 

@@ -27,6 +27,12 @@ struct ModelParts {
   std::string queries{};
   std::vector<std::string> keys_values{};
   std::string attention_joins{};
+  // The residual stream: who reads it besides (tables by their columns, and a head of its own), and its
+  // norms, by their whole names or below a layer's. Of those listed a model may lack some.
+  const char* width_count = "";
+  std::vector<std::string> tables{}, norms{}, layer_norms{};
+  // Where the width is that of all heads, what counts these; `queries` then makes keys and values too.
+  const char* heads_of_width = nullptr;
 
   std::string layer(std::int64_t number) const { return layers + std::to_string(number) + "."; }
 };
@@ -36,7 +42,7 @@ ModelParts parts_of(const Model& model);
 
 // How a model is cut up.
 struct ModelSizes {
-  std::int64_t layers = 0, channels = 0, heads = 0, kv_heads = 0, head_dim = 0;
+  std::int64_t layers = 0, width = 0, channels = 0, heads = 0, kv_heads = 0, head_dim = 0;
   std::vector<std::int64_t> windows{};  // of each layer; 0: none
 };
 ModelSizes sizes_of(const Model& model, const ModelParts& parts);

@@ -200,6 +200,7 @@ constexpr Parts parts[] = {
      [](auto& model, auto* text, auto& o) { return prune_units(model, text, Unit::heads, o); }},
     {"channels", false,
      [](auto& model, auto* text, auto& o) { return prune_units(model, text, Unit::channels, o); }},
+    {"width", false, [](auto& model, auto* text, auto& o) { return prune_width(model, text, o); }},
     {"layers", true, [](auto& model, auto* text, auto& o) { return prune_layers(model, *text, o); }}};
 
 void require_text(const Text* text, const std::string& who) {
@@ -222,6 +223,11 @@ Pruned pruned(const Model& model, const Text* text, const PruneOptions& o) {
     if (p.learns) require_text(text, "pruning of " + o.pattern);
     return p.run(model, text, o);
   }
+  if (o.keep != 0)
+    throw Error(ErrorKind::usage, {.what = "weights go by a share",
+                                   .where = "keep",
+                                   .expected = "0, or a pattern of parts",
+                                   .found = std::to_string(o.keep)});
   Pruning pruning(model, o);
   if (!pruning.method().learns && !(text && o.correction.rank > 0)) return pruning.by_itself();
   require_text(text, o.method);

@@ -98,7 +98,7 @@ Pruned prune_layers(const Model& model, const Text& text, const PruneOptions& o)
     throw Error(ErrorKind::input,
                 {.what = "the text is too short to measure a layer by", .where = text.path()});
   Layers layers(model, text, o.sample);
-  const std::int64_t count = removed(layers.count(), o.sparsity, "layers");
+  const std::int64_t count = layers.count() - staying(layers.count(), 1, o, "layers");
   Pruned done{layers.drop(count)};
   std::string names;
   for (const std::int64_t layer : layers.dropped())

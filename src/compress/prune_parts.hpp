@@ -20,7 +20,13 @@ Pruned prune_layers(const Model& model, const Text& text, const PruneOptions& op
 enum class Unit { channels, heads };
 Pruned prune_units(const Model& model, const Text* text, Unit unit, const PruneOptions& options);
 
-// How many of `all` go by that share: at least 1, and not all. Error(usage) that says which shares there are.
-std::int64_t removed(std::int64_t all, double share, const std::string& what);
+// Channels of the residual stream, which all layers read and add to, so the same ones everywhere. Of gpt2,
+// whose width is that of its heads together, heads go with them.
+Pruned prune_width(const Model& model, const Text* text, const PruneOptions& options);
+
+// How many of `all` stay: by PruneOptions::keep, which counts `together` for each of them, else by the share
+// that goes, of which at least 1 goes and not all. Error(usage) that says what there is.
+std::int64_t staying(std::int64_t all, std::int64_t together, const PruneOptions& options,
+                     const std::string& what);
 
 }  // namespace hone

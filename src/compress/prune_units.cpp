@@ -1,92 +1,14 @@
-#include <algorithm>
 #include <cmath>
-#include <functional>
 #include <nlohmann/json.hpp>
-#include <numeric>
 
 #include "base/number.hpp"
 #include "compress/calibrate.hpp"
-#include "compress/linear_algebra.hpp"
+#include "compress/joined_units.hpp"
 #include "compress/prune_parts.hpp"
 #include "compress/smaller_model.hpp"
 
 namespace hone {
 namespace {
-
-constexpr double damping = 0.01;  // of the mean of the moments' diagonal
-
-// A layer's units, as the product that joins them sees them: unit u is columns [u width, (u + 1) width).
-struct Joined {
-  std::span<const float> weight;  // [rows,columns]
-  std::int64_t rows, columns, width;
-  const Moments* moments = nullptr;  // none: all inputs alike
-
-  double moment(std::int64_t i, std::int64_t j) const {
-    return moments ? static_cast<double>(moments->at(i, j)) : i == j ? 1.0 : 0.0;
-  }
-};
-
-// The mean square of what a unit adds: tr(W_u H_uu W_u^T), over its columns.
-double energy(const Joined& m, std::int64_t unit) {
-  const std::int64_t first = unit * m.width, last = first + m.width;
-  double sum = 0;
-  for (std::int64_t r = 0; r < m.rows; ++r)
-    for (std::int64_t i = first; i < last; ++i) {
-      double row = 0;
-      for (std::int64_t j = first; j < last; ++j)
-        row += m.moment(i, j) * static_cast<double>(m.weight[static_cast<std::size_t>(r * m.columns + j)]);
-      sum += row * static_cast<double>(m.weight[static_cast<std::size_t>(r * m.columns + i)]);
-    }
-  return sum;
-}
-
-// The units that add most, in their order.
-std::vector<std::int64_t> largest(const Joined& m, std::int64_t count) {
-  std::vector<double> energies;
-  for (std::int64_t u = 0; u < m.columns / m.width; ++u) energies.push_back(energy(m, u));
-  std::vector<std::int64_t> units(energies.size());
-  std::iota(units.begin(), units.end(), std::int64_t{0});
-  std::ranges::stable_sort(units, [&](std::int64_t a, std::int64_t b) {
-    return energies[static_cast<std::size_t>(a)] > energies[static_cast<std::size_t>(b)];
-  });
-  units.resize(static_cast<std::size_t>(count));
-  std::ranges::sort(units);
-  return units;
-}
-
-// The weight that from the inputs that stay makes most nearly what W made of all: W H_:S H_SS^-1, zero
-// elsewhere.
-std::vector<float> made_good(const Joined& m, const std::vector<std::int64_t>& units) {
-  std::vector<std::int64_t> columns;
-  for (const std::int64_t u : units)
-    for (std::int64_t i = 0; i < m.width; ++i) columns.push_back(u * m.width + i);
-  const std::size_t n = columns.size();
-  double mean = 0;
-  for (const std::int64_t c : columns) mean += m.moment(c, c) / static_cast<double>(n);
-  std::vector<double> within(n * n), across(n * static_cast<std::size_t>(m.columns));
-  for (std::size_t i = 0; i < n; ++i) {
-    for (std::size_t j = 0; j < n; ++j) within[i * n + j] = m.moment(columns[i], columns[j]);
-    within[i * n + i] += damping * mean + 1e-30;
-    for (std::int64_t c = 0; c < m.columns; ++c)
-      across[i * static_cast<std::size_t>(m.columns) + static_cast<std::size_t>(c)] = m.moment(columns[i], c);
-    across[i * static_cast<std::size_t>(m.columns) + static_cast<std::size_t>(columns[i])] += damping * mean;
-  }
-  const std::vector<double> told =
-      solve_positive(within, across, static_cast<std::int64_t>(n));  // [n,columns]
-  std::vector<float> all(m.weight.size());
-  std::vector<double> row(n);
-  for (std::int64_t r = 0; r < m.rows; ++r) {
-    const auto from =
-        m.weight.subspan(static_cast<std::size_t>(r * m.columns), static_cast<std::size_t>(m.columns));
-    for (std::size_t i = 0; i < n; ++i)
-      row[i] = std::inner_product(
-          from.begin(), from.end(), told.begin() + static_cast<std::ptrdiff_t>(i * from.size()), 0.0,
-          std::plus<>(), [](float w, double t) { return static_cast<double>(w) * t; });
-    for (std::size_t i = 0; i < n; ++i)
-      all[static_cast<std::size_t>(r * m.columns + columns[i])] = static_cast<float>(row[i]);
-  }
-  return all;
-}
 
 // What one kind of unit is called and how many there are.
 struct Units {
@@ -111,8 +33,8 @@ class UnitPruning {
       throw Error(ErrorKind::input,
                   {.what = "a config of this family cannot say fewer heads of the same width",
                    .found = model.family(),
-                   .hint = "channels and layers can go"});
-    stay_ = units_.all - removed(units_.all, o.sparsity, units_.what);
+                   .hint = "they go with the width; channels and layers can go"});
+    stay_ = staying(units_.all, shared_by(unit), o, units_.what);
   }
 
   void by_weights() {
@@ -151,6 +73,8 @@ class UnitPruning {
 
  private:
   std::int64_t shared() const { return sizes_.heads / sizes_.kv_heads; }  // queries' heads of one of keys
+  // What PruneOptions::keep counts of a unit.
+  std::int64_t shared_by(Unit unit) const { return unit == Unit::heads ? shared() : 1; }
 
   // The weight that joins, with zeros in the columns that went.
   std::vector<float> prune(std::int64_t layer, const Moments* moments) {
@@ -160,13 +84,14 @@ class UnitPruning {
     const Joined joined{weight, std::ssize(weight) / columns, columns, units_.width, moments};
     const std::vector<std::int64_t> units = largest(joined, stay_);
     if (moments) weight = made_good(joined, units);
-    smaller_.keep_columns(joins, weight, units, units_.width);
+    smaller_.keep(joins, weight, {}, Staying{units, units_.width});
     if (unit_ == Unit::channels) {
-      for (const std::string& name : parts_.channels.reads) smaller_.keep_rows(prefix + name, units, 1);
+      for (const std::string& name : parts_.channels.reads)
+        smaller_.keep(prefix + name, {}, Staying{units}, {});
     } else {
-      smaller_.keep_rows(prefix + parts_.queries, units, units_.width);
+      smaller_.keep(prefix + parts_.queries, {}, Staying{units, units_.width}, {});
       for (const std::string& name : parts_.keys_values)
-        smaller_.keep_rows(prefix + name, units, sizes_.head_dim);
+        smaller_.keep(prefix + name, {}, Staying{units, sizes_.head_dim}, {});
     }
     return weight;
   }
@@ -191,10 +116,20 @@ Pruned prune_units(const Model& model, const Text* text, Unit unit, const PruneO
   return pruning.finish();
 }
 
-std::int64_t removed(std::int64_t all, double share, const std::string& what) {
-  const double least = 1.0 / static_cast<double>(all);
+std::int64_t staying(std::int64_t all, std::int64_t together, const PruneOptions& o,
+                     const std::string& what) {
+  if (o.keep != 0) {
+    if (o.keep > 0 && o.keep <= all * together && o.keep % together == 0) return o.keep / together;
+    throw Error(ErrorKind::usage,
+                {.what = "so many " + what + " cannot stay",
+                 .where = "keep",
+                 .expected = (together > 1 ? "a multiple of " + std::to_string(together) + ", " : "") +
+                             "1 to " + std::to_string(all * together),
+                 .found = std::to_string(o.keep)});
+  }
+  const double share = o.sparsity, least = 1.0 / static_cast<double>(all);
   const auto count = share >= 0 && share < 1 ? std::llround(share * static_cast<double>(all)) : 0;
-  if (count > 0 && count < all) return count;
+  if (count > 0 && count < all) return all - count;
   throw Error(ErrorKind::usage,
               {.what = all == 1 ? "there is one of " + what + ", which stays"
                                 : "of " + std::to_string(all) + " " + what +

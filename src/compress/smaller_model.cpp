@@ -31,38 +31,42 @@ void SmallerModel::put(const ParameterSpec& spec, std::span<const float> values)
   made_[spec.name] = weight_from(spec, values, type_of(spec.name));
 }
 
-void SmallerModel::keep_rows(const std::string& module, std::span<const std::int64_t> units,
-                             std::int64_t width) {
-  for (const std::string& name : {module + ".weight", module + ".bias"}) {
-    const ParameterSpec* found = model_.impl().find(name);
-    if (!found) continue;
-    ParameterSpec spec = *found;
-    const std::vector<float> all = read(name);
-    const std::size_t unit =
-        all.size() / static_cast<std::size_t>(spec.shape[0]) * static_cast<std::size_t>(width);
-    std::vector<float> some;
-    for (const std::int64_t u : units) {
-      const auto part = std::span(all).subspan(static_cast<std::size_t>(u) * unit, unit);
-      some.insert(some.end(), part.begin(), part.end());
-    }
-    const std::int64_t rows = std::ssize(units) * width;
-    spec.shape = spec.shape.rank() == 1 ? Shape{rows} : Shape{rows, spec.shape[1]};
-    put(spec, some);
-  }
+namespace {
+
+// The numbers of the rows or columns that stay; of all of them, where nothing is said.
+std::vector<std::size_t> places(const std::optional<Staying>& staying, std::int64_t all) {
+  std::vector<std::size_t> at;
+  if (!staying)
+    for (std::int64_t i = 0; i < all; ++i) at.push_back(static_cast<std::size_t>(i));
+  else
+    for (const std::int64_t unit : staying->units)
+      for (std::int64_t i = 0; i < staying->width; ++i)
+        at.push_back(static_cast<std::size_t>(unit * staying->width + i));
+  return at;
 }
 
-void SmallerModel::keep_columns(const std::string& module, std::span<const float> weight,
-                                std::span<const std::int64_t> units, std::int64_t width) {
-  ParameterSpec spec = model_.impl().spec(module + ".weight");
-  std::vector<float> some;
-  for (std::int64_t r = 0; r < spec.shape[0]; ++r)
-    for (const std::int64_t u : units) {
-      const auto part = weight.subspan(static_cast<std::size_t>(r * spec.shape[1] + u * width),
-                                       static_cast<std::size_t>(width));
-      some.insert(some.end(), part.begin(), part.end());
-    }
-  spec.shape = {spec.shape[0], std::ssize(units) * width};
-  put(spec, some);
+}  // namespace
+
+void SmallerModel::keep(const std::string& module, std::span<const float> weight,
+                        const std::optional<Staying>& rows, const std::optional<Staying>& columns) {
+  for (const bool bias : {false, true}) {
+    const ParameterSpec* found = model_.impl().find(module + (bias ? ".bias" : ".weight"));
+    if (!found || (bias && !rows)) continue;
+    ParameterSpec spec = *found;
+    const std::vector<float> own = bias || weight.empty() ? read(spec.name) : std::vector<float>();
+    const std::span<const float> all = own.empty() ? weight : std::span<const float>(own);
+    const bool vector = spec.shape.rank() == 1;
+    const std::vector<std::size_t> kept_rows = places(rows, spec.shape[0]);
+    const std::vector<std::size_t> kept_columns =
+        vector ? std::vector<std::size_t>{0} : places(columns, spec.shape[1]);
+    const std::size_t stride = vector ? 1 : static_cast<std::size_t>(spec.shape[1]);
+    std::vector<float> some;
+    for (const std::size_t r : kept_rows)
+      for (const std::size_t c : kept_columns) some.push_back(all[r * stride + c]);
+    spec.shape =
+        vector ? Shape{std::ssize(kept_rows)} : Shape{std::ssize(kept_rows), std::ssize(kept_columns)};
+    put(spec, some);
+  }
 }
 
 Model SmallerModel::finish(const nlohmann::json& config,

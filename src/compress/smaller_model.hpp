@@ -1,13 +1,14 @@
 // A model of the same family made of parts of another one.
 //
 //   SmallerModel smaller(model);
-//   smaller.keep_rows("model.layers.0.mlp.up_proj", channels, 1);
-//   smaller.keep_columns(joins, smaller.read(joins + ".weight"), channels, 1);
+//   smaller.keep("model.layers.0.mlp.up_proj", {}, Staying{channels}, {});
+//   smaller.keep("model.layers.0.mlp.down_proj", changed, {}, Staying{channels});
 //   const Model made = smaller.finish(config, renamed);
 #pragma once
 #include <functional>
 #include <map>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -17,15 +18,20 @@
 
 namespace hone {
 
+// Which rows or columns stay: units of so many of them.
+struct Staying {
+  std::span<const std::int64_t> units;
+  std::int64_t width = 1;
+};
+
 class SmallerModel {
  public:
   explicit SmallerModel(const Model& model);
 
-  // Of a weight [out,in], or of a bias, the rows (outputs) that stay, each unit `width` of them.
-  void keep_rows(const std::string& module, std::span<const std::int64_t> units, std::int64_t width);
-  // The columns (inputs) that stay, of these values [out,in].
-  void keep_columns(const std::string& module, std::span<const float> weight,
-                    std::span<const std::int64_t> units, std::int64_t width);
+  // Of a weight [out,in] the rows (outputs), with its bias, and the columns (inputs) that stay, of these
+  // values or, where there are none, of its own; of a norm's vectors rows.
+  void keep(const std::string& module, std::span<const float> weight, const std::optional<Staying>& rows,
+            const std::optional<Staying>& columns);
   std::vector<float> read(const std::string& weight) const;  // f32 as programs keep it
 
   // The model that the config describes; `source` says which weight of the other one each of its weights is.

@@ -93,6 +93,7 @@ struct ParameterSpec {
   bool transposed = false;  // files keep [in,out]
   bool trained = true;      // else frozen: no gradient, no update
   DType dtype = DType::f32;
+  bool of_objective = false;  // else the model's; trained and kept with it, and no part of its files
   bool operator==(const ParameterSpec&) const = default;
 };
 

@@ -76,7 +76,9 @@ Forward with_own_passes(const Model::Impl& model, Forward forward, const BuildOp
     pass(forward.program, options);
     verify(forward.program);
   }
-  if (!model.specs.empty()) require_same_weights(model.specs, forward.program.parameters());
+  std::vector<ParameterSpec> own = forward.program.parameters();
+  std::erase_if(own, [](const ParameterSpec& spec) { return spec.of_objective; });
+  if (!model.specs.empty()) require_same_weights(model.specs, own);
   return forward;
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/number.hpp"
 #include "base/utf8.hpp"
+#include "hone/nearest.hpp"
 #include "op/builder_nodes.hpp"
 #include "op/inputs.hpp"
 
@@ -119,8 +120,13 @@ Tensor Builder::parameter(std::string_view name, std::initializer_list<std::int6
   const Shape wanted = parameter_shape(b, name, shape);
   TensorId& id = b.by_name["parameter " + full];
   if (!id) {
-    id = add_parameter(b.program,
-                       {full, wanted, options.init, options.decay, options.transposed, options.trained});
+    id = add_parameter(b.program, {.name = full,
+                                   .shape = wanted,
+                                   .init = options.init,
+                                   .decay = options.decay,
+                                   .transposed = options.transposed,
+                                   .trained = options.trained,
+                                   .of_objective = b.in_objective});
   } else if (b.program[id].type.shape != wanted) {
     fail(b, std::string(name), "a parameter is used with two shapes", to_string(b.program[id].type.shape),
          to_string(wanted));
@@ -187,6 +193,18 @@ std::int64_t Builder::longest() const {
   return cache.positions ? cache.positions : cache.block * cache.blocks_a_sequence;
 }
 std::int64_t Builder::vocab_size() const { return state_->options.vocab_size; }
+bool Builder::training() const { return state_->options.training; }
+
+Tensor Builder::activation(std::string_view name) const {
+  const auto found = state_->activations.find(std::string(name));
+  if (found != state_->activations.end()) return {state_, found->second.value};
+  std::vector<std::string> known;
+  for (const auto& activation : state_->activations) known.push_back(activation.first);
+  throw Error(ErrorKind::input,
+              {.what = "nothing was made by the name '" + std::string(name) + "'",
+               .where = state_->prefix,
+               .hint = known.empty() ? "" : "the nearest is '" + nearest(std::string(name), known) + "'"});
+}
 std::int64_t Builder::size(std::string_view name, std::int64_t missing) const {
   state_->asked_sizes.emplace(name);
   const auto found = state_->options.sizes.find(name);

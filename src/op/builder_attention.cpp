@@ -193,6 +193,18 @@ Tensor sinusoids(Tensor positions, std::int64_t width, float theta) {
   return add_node(b, op::sinusoids, {in, frequencies(b, width, theta)}, {}, b.new_name("sinusoids"));
 }
 
+namespace {
+
+// What attention reads, where the network made it.
+void name_operands(BuilderState& b, const std::string& name, const std::vector<TensorId>& in) {
+  constexpr const char* ends[] = {".q", ".k", ".v"};
+  for (std::size_t i = 0; i < in.size(); ++i)
+    if (b.program[b.program.root(in[i])].role == Role::activation)
+      b.activations.try_emplace(name + ends[i], in[i]);
+}
+
+}  // namespace
+
 Tensor attention(Tensor q, Tensor k, Tensor v, AttentionOptions options) {
   BuilderState& b = state_of(q, "attention");
   const std::vector<TensorId> in{value_of(b, q, "attention"), value_of(b, k, "attention"),
@@ -212,6 +224,7 @@ Tensor attention(Tensor q, Tensor k, Tensor v, AttentionOptions options) {
   if (a.scale == 0) a.scale = 1 / std::sqrt(static_cast<float>(width / a.heads));
   const BuildOptions& o = b.options;
   const std::string name = b.new_name("attention");
+  name_operands(b, name, in);
   const TensorId lengths = lengths_of(b, options);
   if (o.cached && !o.encodes && options.cache == CacheUse::self)
     return decode_attention(b, in[0], in[1], in[2], a);

@@ -183,20 +183,23 @@ void require_logits(const BuilderState& b, std::string_view function, TensorId l
        "below " + std::to_string(b.program[ids].input.below));
 }
 
-// What each loss is of: logits, labels, and the scale that the loop writes.
+// What each loss is of: logits or states, labels, and the scale that the loop writes.
 struct LossInputs {
-  TensorId logits, labels, scale;
+  TensorId x, labels, scale;
 };
-LossInputs loss_inputs(BuilderState& b, std::string_view function, Tensor logits, Tensor labels) {
-  const TensorId in = value_of(b, logits, function), of = ids_of(b, labels, function);
+LossInputs loss_inputs(BuilderState& b, std::string_view function, Tensor x, Tensor labels) {
+  const TensorId in = value_of(b, x, function), of = ids_of(b, labels, function);
   if (b.program[of].input.meaning != Meaning::labels)
     fail(b, std::string(function), "the labels are none", "an input of kind labels", text_of(b.program[of]));
-  require_logits(b, function, in, of);
   const std::string number = ++b.losses == 1 ? "" : "." + std::to_string(b.losses);
   const TensorId scale =
       b.input(input::loss_scale + number, op::f32({1}),
               {.meaning = Meaning::loss_scale, .once_a_step = true, .counts = b.program[of].name});
   return {in, of, scale};
+}
+LossInputs loss_of_logits(BuilderState& b, std::string_view function, Tensor logits, Tensor labels) {
+  require_logits(b, function, value_of(b, logits, function), ids_of(b, labels, function));
+  return loss_inputs(b, function, logits, labels);
 }
 
 }  // namespace
@@ -206,8 +209,8 @@ Tensor cross_entropy(Tensor logits, Tensor labels, CrossEntropyOptions options) 
   const float smoothing = options.label_smoothing;
   if (!(smoothing >= 0 && smoothing < 1))
     fail(b, "cross_entropy", "impossible label smoothing", "0 <= label_smoothing < 1", to_text(smoothing));
-  const LossInputs in = loss_inputs(b, "cross_entropy", logits, labels);
-  return add_node(b, op::cross_entropy, {in.logits, in.labels, in.scale},
+  const LossInputs in = loss_of_logits(b, "cross_entropy", logits, labels);
+  return add_node(b, op::cross_entropy, {in.x, in.labels, in.scale},
                   op::CrossEntropyAttributes{b.options.training ? smoothing : 0}, b.new_name("loss"));
 }
 
@@ -222,10 +225,27 @@ Tensor soft_cross_entropy(Tensor logits, Tensor labels, Tensor ids, Tensor masse
     fail(b, function, "impossible temperature", "above 0", to_text(temperature));
   const TensorId known = ids_of(b, ids, function), shares = value_of(b, masses, function);
   if (!b.options.training) return cross_entropy(logits, labels);
-  const LossInputs in = loss_inputs(b, function, logits, labels);
-  require_logits(b, function, in.logits, known);
-  return add_node(b, op::soft_cross_entropy, {in.logits, in.labels, known, shares, in.scale},
+  const LossInputs in = loss_of_logits(b, function, logits, labels);
+  require_logits(b, function, in.x, known);
+  return add_node(b, op::soft_cross_entropy, {in.x, in.labels, known, shares, in.scale},
                   op::SoftCrossEntropyAttributes{share, temperature}, b.new_name("loss"));
+}
+
+Tensor state_error(Tensor x, Tensor target, Tensor labels) {
+  constexpr const char* function = "state_error";
+  BuilderState& b = state_of(x, function);
+  const TensorId of = value_of(b, target, function);
+  const LossInputs in = loss_inputs(b, function, x, labels);
+  return add_node(b, op::state_error, {in.x, of, in.labels, in.scale}, NoAttributes{}, b.new_name("loss"));
+}
+
+Tensor relation_error(Tensor x, Tensor target, Tensor labels, RelationErrorOptions options) {
+  constexpr const char* function = "relation_error";
+  BuilderState& b = state_of(x, function);
+  const TensorId of = value_of(b, target, function);
+  const LossInputs in = loss_inputs(b, function, x, labels);
+  return add_node(b, op::relation_error, {in.x, of, in.labels, in.scale},
+                  op::RelationErrorAttributes{options.heads, options.causal}, b.new_name("loss"));
 }
 
 Tensor operator+(Tensor x, Tensor y) {

@@ -55,6 +55,7 @@ struct BuilderState {
   std::map<std::string, TensorId> by_name;         // inputs, constants and parameters
   std::map<std::string, TensorId> activations;     // what nodes leave, by the nodes' names and by named()
   int losses = 0;                                  // so far
+  bool in_objective = false;                       // else in the network
   std::set<std::string, std::less<>> asked_sizes;  // by Builder::size
   bool packed() {                                  // do several texts share a sample?
     asked_sizes.emplace(packed_size);

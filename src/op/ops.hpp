@@ -436,6 +436,36 @@ struct SoftCrossEntropyGradientInputs {
   enum : std::size_t { logits, labels, ids, masses, lse, soft_lse, others, scale };
 };
 extern const OpRecord soft_cross_entropy_gradient;  // -> d logits
+// (x[..,C], target f32[..,C], labels i32[..], scale f32[1]) -> loss f32[..], and the factors by which x and
+// target have a root mean square of 1, f32[..] each: kernel/state_error.hpp; its gradient is of scale * the
+// sum of the losses
+struct StateErrorInputs {
+  enum : std::size_t { x, target, labels, scale };
+};
+extern const OpRecord state_error;
+struct StateErrorGradientInputs {
+  enum : std::size_t { x, target, labels, x_factor, target_factor, scale };
+};
+extern const OpRecord state_error_gradient;  // -> dx
+// (x[B,T,W], target f32[B,T,W'], labels i32[B,T], scale f32[1]) -> loss f32[B,T], and the logarithms of the
+// softmaxes' sums of x and of target, f32[B,heads,T] each: kernel/relation_error.hpp; its gradient is of
+// scale * the sum of the losses
+struct RelationErrorAttributes {
+  std::int64_t heads = 1;
+  bool causal = true;
+  template <class V>
+  void fields(V&& v) const {
+    v("heads", heads), v("causal", causal);
+  }
+};
+struct RelationErrorInputs {
+  enum : std::size_t { x, target, labels, scale };
+};
+extern const OpRecord relation_error;
+struct RelationErrorGradientInputs {
+  enum : std::size_t { x, target, labels, x_lse, target_lse, scale };
+};
+extern const OpRecord relation_error_gradient;  // -> dx
 // (logits[..,V]) -> ids i32[..,count] of the likeliest classes, ascending; masses f32[..,count+1] of each of
 // them, then of all others, by softmax(logits / temperature)
 struct LikeliestAttributes {

@@ -88,7 +88,7 @@ void weigh(BuilderState& state, const LossTerm& term) {
   }
   throw Error(ErrorKind::input, {.what = "a term of the objective is no loss",
                                  .where = term.name,
-                                 .expected = "what cross_entropy returned",
+                                 .expected = "what cross_entropy or another loss returned",
                                  .found = text_of(state.program[TensorId{term.losses.id()}])});
 }
 
@@ -110,6 +110,7 @@ Forward write_forward(const Network& network, const Objective& objective, const 
   state.options = options;
   const Outputs outputs = call(network, state);
   Builder builder(&state);
+  state.in_objective = true;
   const std::vector<LossTerm> terms = terms_of(objective, builder, outputs);
   if (terms.empty()) throw Error(ErrorKind::input, {.what = "the objective has no term"});
   for (const LossTerm& term : terms) {

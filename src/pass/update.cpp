@@ -35,12 +35,12 @@ const std::string& weight_of(const Program& p, TensorId id) {
   return t.purpose == Purpose::derived ? t.of : none;
 }
 
-// Weights by what they are used for: rows taken by ids; and products that losses read.
+// Weights by what they are used for: rows taken by ids; and products whose results are logits.
 struct Uses {
   explicit Uses(const Program& p) {
     std::set<std::int32_t> logits;
     for (const Node& node : p.nodes)
-      if (node.op->loss) logits.insert(p.root(node.inputs[0]).value);
+      if (node.op->loss && node.op->of_logits) logits.insert(p.root(node.inputs[0]).value);
     for (const Node& node : p.nodes) {
       if (node.phase != Phase::micro || node.backward) continue;
       if (node.op == &op::embedding) tables.insert(weight_of(p, node.inputs[op::EmbeddingInputs::table]));

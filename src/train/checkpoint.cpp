@@ -21,11 +21,12 @@ constexpr const char* state_file = "state.json";
 constexpr const char* optimizer_file = "optimizer.safetensors";
 constexpr const char* packed_optimizer_file = "optimizer.safetensors.packed";
 
-// What an optimizer keeps, under the names that the arena has for it.
+// What an optimizer keeps, and what is trained beside the model, under the names that the arena has for it.
 std::vector<SafetensorsSpec> state_specs(const JobPlan& job) {
   std::vector<SafetensorsSpec> specs;
   for (const auto& [name, s] : job.shared())
-    if (s.tensor.role == Role::state && s.tensor.lifetime == Lifetime::saved)
+    if ((s.tensor.role == Role::state && s.tensor.lifetime == Lifetime::saved) ||
+        (s.tensor.role == Role::parameter && s.tensor.parameter->of_objective))
       specs.push_back({name, safetensors_dtype(s.tensor.type.dtype), s.tensor.type.shape.sizes()});
   return specs;
 }

@@ -14,6 +14,7 @@ Hits count_hits(Executor& executor, std::size_t program, const std::vector<Term>
   const auto all = static_cast<std::size_t>(samples.count());
   std::vector<char> exact(rows.empty() ? all : rows.size(), 1);
   for (const Term& term : terms) {
+    if (!executor.plan().programs()[program].output(hits_name(term.name))) continue;  // it is not of logits
     const auto hits = executor.output_view<float>(program, hits_name(term.name));
     const auto labels = whole_numbers(samples.values().at(term.counts.substr(1)));
     const TensorDef& read =

@@ -235,6 +235,17 @@ TrainPlan::TrainPlan(const Model& model, TrainPlanOptions options) {
                                : make_plan(model, options, write_programs(model, options, {}));
 }
 
+std::vector<ParameterSpec> TrainPlan::Impl::of_objective() const {
+  std::vector<ParameterSpec> found;
+  for (const auto& shared : job.shared()) {
+    const TensorDef& t = shared.second.tensor;
+    if (t.role != Role::parameter || !t.parameter->of_objective) continue;
+    found.push_back(*t.parameter);
+    found.back().dtype = t.type.dtype;
+  }
+  return found;
+}
+
 const Forecast& TrainPlan::forecast() const {
   std::call_once(impl_->timed, [this] { impl_->with_time = with_time(*impl_); });
   return impl_->with_time;

@@ -30,9 +30,10 @@ struct TrainPlan::Impl {
   std::size_t prepare = 0, norm = 1, update = 2;
   // Of the whole length, then of the buckets: the whole one, then a ragged rest where there is one.
   std::vector<MicroProgram> micro;
-  FrozenWeights frozen;              // of an adapted model: the job holds them elsewhere
-  std::vector<Term> terms;           // of the objective
-  std::vector<ParameterSpec> specs;  // the model's, in the types that weights are kept in
+  FrozenWeights frozen;                             // of an adapted model: the job holds them elsewhere
+  std::vector<Term> terms;                          // of the objective
+  std::vector<ParameterSpec> specs;                 // the model's, in the types that weights are kept in
+  std::vector<ParameterSpec> of_objective() const;  // the same of what is trained beside the model
   const OptimizerRecord* optimizer = nullptr;
   Forecast forecast;  // all but step_ms
   mutable std::once_flag timed;

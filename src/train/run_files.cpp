@@ -172,6 +172,10 @@ void RunIdentity::add_teaching(const DistillOptions& o) {
   kept_.push_back({"temperature", "--temperature", to_text(o.loss.temperature)});
   kept_.push_back({"alpha", "--alpha", to_text(o.loss.alpha)});
   kept_.push_back({"top-k", "--top-k", std::to_string(o.loss.top_k)});
+  kept_.push_back({"hidden", "--hidden", to_text(o.loss.hidden)});
+  kept_.push_back({"attention", "--attention", to_text(o.loss.attention)});
+  kept_.push_back({"relation-heads", "--relation-heads", std::to_string(o.loss.relation_heads)});
+  kept_.push_back({"map", "--map", o.map.empty() ? "even" : o.map});
 }
 
 void RunIdentity::add_pruning(const GradualPruning& o, std::int64_t steps) {

@@ -9,6 +9,7 @@
 #include "op/ops.hpp"
 #include "pass/pipeline.hpp"
 #include "train/forecast.hpp"
+#include "train/layer_map.hpp"
 #include "train/soft_labels.hpp"
 
 namespace hone {
@@ -21,9 +22,32 @@ std::int64_t together(const TeacherOptions& o) {
                                   std::max<std::int64_t>(1, o.batch));
 }
 
+void add_states(Program& p, const std::map<std::string, TensorId>& activations, const LayerMap& map) {
+  const std::vector<std::string> layers = layer_states(activations, "teacher");
+  for (const LayerPair& pair : map.pairs)
+    if (const std::string name = teacher_state(pair.teacher); !p.output(name))
+      p.outputs.emplace_back(activations.at(layers.at(static_cast<std::size_t>(pair.teacher))), name);
+}
+
+// Queries may be a part of a joint product, and of any type: copies are whole and in f32.
+void add_operands(Program& p, const std::map<std::string, TensorId>& activations, const LayerMap& map) {
+  const std::vector<std::string> layers = layer_states(activations, "teacher");
+  for (const LayerPair& pair : map.pairs) {
+    const auto own =
+        attention_operands(activations, layers.at(static_cast<std::size_t>(pair.teacher)), "teacher");
+    const auto names = teacher_operands(pair.teacher);
+    for (std::size_t i = 0; i < own.size(); ++i)
+      if (!p.output(names[i]))
+        p.outputs.emplace_back(
+            emit(p, op::cast, {activations.at(own[i])}, op::TypeAttributes{DType::f32}, names[i])[0],
+            names[i]);
+  }
+}
+
 Program written(const Model& model, const TeacherOptions& o) {
   check_distill_loss(o.loss);
-  Program p = model.impl().write({.batch = together(o), .seq = o.seq, .sizes = o.sizes}).program;
+  Forward forward = model.impl().write({.batch = together(o), .seq = o.seq, .sizes = o.sizes});
+  Program p = std::move(forward.program);
   const TensorId logits = p.output("logits");
   if (!logits)
     throw Error(ErrorKind::usage, {.what = "a teacher makes logits",
@@ -33,6 +57,8 @@ Program written(const Model& model, const TeacherOptions& o) {
   const op::LikeliestAttributes attributes{known_ids(o.loss, model.vocab_size()), o.loss.temperature};
   const auto made = emit(p, op::likeliest, {logits}, attributes, "teacher");
   p.outputs = {{made[0], teacher_ids}, {made[1], teacher_masses}};
+  if (o.loss.hidden > 0) add_states(p, forward.activations, o.loss.layers);
+  if (o.loss.attention > 0) add_operands(p, forward.activations, o.loss.layers);
   run_pipeline(p, {.use = PipelineOptions::Use::evaluate,
                    .products = dtype_of(o.precision),
                    .stored = model.impl().store.stored_types(),
@@ -66,13 +92,17 @@ struct Teacher::Impl {
   void add(const Samples& some, SoftLabels& to) {
     feed(executor, 0, some, {});
     executor.run(0);
-    const auto ids = executor.output_view<std::int32_t>(0, teacher_ids);
-    const auto masses = executor.output_view<float>(0, teacher_masses);
-    const auto share = [&](std::size_t size) {
-      return static_cast<std::ptrdiff_t>(size) / at_once() * some.count();
+    const auto append = [&](auto& to_all, auto values) {
+      const std::size_t each = values.size() / static_cast<std::size_t>(at_once());
+      const auto own = values.first(each * static_cast<std::size_t>(some.count()));
+      to_all.reserve(each * static_cast<std::size_t>(to.count));
+      to_all.insert(to_all.end(), own.begin(), own.end());
     };
-    to.ids.insert(to.ids.end(), ids.begin(), ids.begin() + share(ids.size()));
-    to.masses.insert(to.masses.end(), masses.begin(), masses.begin() + share(masses.size()));
+    append(to.ids, executor.output_view<std::int32_t>(0, teacher_ids));
+    append(to.masses, executor.output_view<float>(0, teacher_masses));
+    for (const Output& output : program().outputs)
+      if (output.name != teacher_ids && output.name != teacher_masses)
+        append(to.states[output.name], executor.output_view<float>(0, output.name));
   }
 };
 

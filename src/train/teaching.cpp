@@ -1,15 +1,19 @@
 #include "train/teaching.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
 #include "file/mapped.hpp"
+#include "train/layer_map.hpp"
 #include "train/soft_label_shards.hpp"
 #include "train/soft_labels.hpp"
 
 namespace hone {
 namespace {
+
+bool looks_inside(const DistillLoss& loss) { return loss.hidden > 0 || loss.attention > 0; }
 
 [[noreturn]] void refuse_vocabulary(const std::string& where, const std::string& expected,
                                     const std::string& found) {
@@ -51,6 +55,16 @@ void check_teaching(const TrainingRun& run) {
   const auto refuse = [](const char* what, const char* where) {
     throw Error(ErrorKind::usage, {.what = what, .where = where, .hint = "leave it out"});
   };
+  const DistillOptions& o = *run.distill;
+  if (looks_inside(o.loss) && !o.cache.empty())
+    refuse("a folder keeps what the teacher's logits say, not its hidden states or attention",
+           "teacher-cache");
+  if (!looks_inside(o.loss) && !o.map.empty())
+    refuse("a map is of hidden states and attention, and there is no --hidden and no --attention", "map");
+  if (o.loss.attention == 0 && o.loss.relation_heads > 0)
+    refuse("relations are of attention, and there is no --attention", "relation-heads");
+  if (o.loss.attention > 0 && run.packing)
+    refuse("relations would cross from one example to the next in its row", "packing");
   if (run.label_smoothing)
     refuse("a teacher says how likely other ids are: labels are not smoothed besides", "label-smoothing");
   if (run.lora && run.distill->layers > 0)
@@ -58,31 +72,53 @@ void check_teaching(const TrainingRun& run) {
            "lora-rank");
 }
 
-std::vector<std::string> teaching_notes(const TrainingRun& run) {
+DistillLoss loss_of(const DistillOptions& options, const Model& teacher, const Model& student) {
+  DistillLoss loss = options.loss;
+  if (looks_inside(loss)) loss.layers = layer_map(teacher, student, options.map);
+  return loss;
+}
+
+std::vector<std::string> teaching_notes(const TrainingRun& run, const Model& student) {
   const DistillOptions& o = *run.distill;
   const Model teacher = open(o.teacher);
   std::vector<std::string> notes = teacher.notes();
-  if (o.layers == 0) return notes;
-  std::string map;
-  for (const std::int64_t layer : student_layers(teacher, o.layers))
-    map += (map.empty() ? "" : ", ") + std::to_string(layer);
-  notes.push_back(fmt::format("the student's layers 0 to {} begin as the teacher's {}", o.layers - 1, map));
+  if (o.layers > 0) {
+    const auto from = student_layers(teacher, o.layers);
+    notes.push_back(fmt::format("the student's layers 0 to {} begin as the teacher's {}", o.layers - 1,
+                                fmt::join(from, ", ")));
+  }
+  if (!looks_inside(o.loss)) return notes;
+  const LayerMap map = layer_map(teacher, student, o.map);
+  const bool projected = o.loss.hidden > 0 && map.teacher_width != map.student_width;
+  notes.push_back(fmt::format("{} compared behind the student's layer = the teacher's: {}{}",
+                              o.loss.hidden == 0      ? "attention is"
+                              : o.loss.attention == 0 ? "hidden states are"
+                                                      : "hidden states and attention are",
+                              to_text(map),
+                              projected ? fmt::format(", through learned products from {} to {}",
+                                                      map.student_width, map.teacher_width)
+                                        : ""));
   return notes;
 }
 
-TeacherOptions teacher_options(const TrainingRun& run, const TrainPlanOptions& plan) {
+namespace {
+
+TeacherOptions teacher_options(const DistillLoss& loss, const TrainPlanOptions& plan) {
   return {.batch = plan.batch,
           .seq = plan.seq,
-          .loss = run.distill->loss,
+          .loss = loss,
           .precision = plan.precision,
           .threads = plan.threads,
           .isa = plan.isa,
           .sizes = plan.sizes};
 }
 
-void add_teacher(TrainPlanOptions& plan, const TrainingRun& run, const Model& teacher) {
-  const std::int64_t bytes = Teacher::memory_bytes(teacher, teacher_options(run, plan));
-  if (run.distill->cache.empty())
+}  // namespace
+
+void add_teacher(TrainPlanOptions& plan, const DistillOptions& options, const DistillLoss& loss,
+                 const Model& teacher) {
+  const std::int64_t bytes = Teacher::memory_bytes(teacher, teacher_options(loss, plan));
+  if (options.cache.empty())
     plan.teacher_bytes = bytes;
   else
     plan.reading_bytes = std::max(plan.reading_bytes, bytes);
@@ -93,7 +129,8 @@ namespace {
 using Teaches = std::function<SoftLabels(std::int64_t step, const Samples& batch)>;
 
 Teaches by_teacher(const TrainingRun& run, const TrainPlan& plan, const Model& teacher) {
-  const auto knows = std::make_shared<Teacher>(teacher, teacher_options(run, plan.options()));
+  const DistillLoss loss = loss_of(*run.distill, teacher, plan.model());
+  const auto knows = std::make_shared<Teacher>(teacher, teacher_options(loss, plan.options()));
   return [knows](std::int64_t, const Samples& batch) { return knows->soft_labels(batch); };
 }
 

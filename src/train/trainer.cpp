@@ -72,6 +72,7 @@ void Trainer::Impl::load_weights() {
     store.read(spec, values);
     require_finite(spec, values, spec.dtype);
   }
+  for (const ParameterSpec& spec : planned().of_objective()) store.read(spec, executor.bytes(spec.name));
   for (const auto& [name, values] : frozen.tensors()) {
     const TensorDef& t = planned().job.shared().at(name).tensor;
     require_finite(spec(t.of.empty() ? name : t.of), values, t.type.dtype);
@@ -160,15 +161,21 @@ std::int64_t total(const LabelCounts& counts) {
 
 }  // namespace
 
+bool Trainer::Impl::has_term(std::size_t program, const Term& term) const {
+  return static_cast<bool>(planned().job.programs()[program].output(term.name));
+}
+
 double Trainer::Impl::add_losses(std::size_t program, std::vector<double>& term_sums) const {
   const auto& terms = planned().terms;
   term_sums.resize(terms.size(), 0);
   double sum = 0;
-  for (std::size_t i = 0; i < terms.size(); ++i)
+  for (std::size_t i = 0; i < terms.size(); ++i) {
+    if (!has_term(program, terms[i])) continue;
     for (const float loss : executor.output_view<float>(program, terms[i].name)) {
       sum += static_cast<double>(loss);
       term_sums[i] += static_cast<double>(loss);
     }
+  }
   return sum;
 }
 
@@ -380,6 +387,7 @@ EvalResult run_evaluation(Trainer::Impl& t, const Samples& batch) {
   result.loss = t.loss(sums, counts);
   for (std::size_t i = 0; i < sums.size(); ++i) {
     const Term& term = t.planned().terms[i];
+    if (!t.has_term(micro.evaluate, term)) continue;
     result.terms[term.name] = mean(sums[i], term, counts);
   }
   return result;

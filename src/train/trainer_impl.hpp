@@ -43,6 +43,8 @@ struct Trainer::Impl {
   const MicroProgram& program_for(const Samples& batch) const;  // without buckets
   // The weighted sum of the terms' means.
   double loss(const std::vector<double>& term_sums, const LabelCounts& counts) const;
+  // Of the terms an evaluation may lack some: Builder::training().
+  bool has_term(std::size_t program, const Term& term) const;
   // Adds the losses that a program left to each term's sum; returns all that it added.
   double add_losses(std::size_t program, std::vector<double>& term_sums) const;
   void abandon_step();  // the next micro-batch is the first of a step again, and its sums begin anew

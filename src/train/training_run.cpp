@@ -337,14 +337,15 @@ std::optional<Model> teacher_of(const TrainingRun& run, const Tokenizer& tokeniz
   return open_teacher(run, tokenizer);
 }
 
-TrainPlanOptions plan_options(const TrainingRun& run, Lengths lengths) {
+TrainPlanOptions plan_options(const TrainingRun& run, Lengths lengths,
+                              const std::optional<DistillLoss>& loss) {
   TrainPlanOptions options = run.plan;
   options.clipping = run.adamw.clip > 0;
   options.prunes |= run.prune.has_value();
   options.seq = lengths.seq;
   options.sizes = std::move(lengths.sizes);
   if (run.label_smoothing) options.objective = next_token({.label_smoothing = *run.label_smoothing});
-  if (run.distill) options.objective = distillation(run.distill->loss);
+  if (loss) options.objective = distillation(*loss);
   return options;
 }
 
@@ -353,12 +354,14 @@ TrainPlan plan_for(const TrainingRun& run, const TrainingData& data, const std::
   if (teacher) require_same_ids(*teacher, model, run.distill->teacher);
   if (data.kind == pairs_kind) check_pairs(model, data.tokenizer, run.data);
   const Lengths lengths = data.lengths(model.context());
-  TrainPlanOptions options = plan_options(run, lengths);
+  std::optional<DistillLoss> loss;
+  if (teacher) loss = loss_of(*run.distill, *teacher, model);
+  TrainPlanOptions options = plan_options(run, lengths, loss);
   if (data.buckets) options.buckets = data.buckets(lengths);
   options.text_bytes = data.memory_bytes + companions_bytes(base_of(run));
-  options.reading_bytes = data.reading_bytes;
+  options.reading_bytes = std::max(options.reading_bytes, data.reading_bytes);
   options.hits = data.counts_hits;
-  if (teacher) add_teacher(options, run, *teacher);
+  if (teacher) add_teacher(options, *run.distill, *loss, *teacher);
   return TrainPlan(model, std::move(options));
 }
 
@@ -384,7 +387,9 @@ TrainPlan plan_without_text(const TrainingRun& run) {
   const std::optional<Model> teacher = teacher_of(run, tokenizer);
   const Model model =
       open_model(run, tokenizer, pairs ? tokenizer.sequence_tokens() : SequenceTokens(), lengths, teacher);
-  TrainPlan plan(model, plan_options(run, lengths));
+  std::optional<DistillLoss> loss;
+  if (teacher) loss = loss_of(*run.distill, *teacher, model);
+  TrainPlan plan(model, plan_options(run, lengths, loss));
   if (run.on_message)
     run.on_message("note: no --data: planned without the memory that a text takes, for a tokenizer of " +
                    std::to_string(tokenizer.vocab_size()) + " ids" +
@@ -398,7 +403,7 @@ std::vector<std::string> run_notes(const TrainingRun& run, const TrainPlan& plan
   std::vector<std::string> notes = plan.model().notes();
   for (std::string& note : schedule_notes(run)) notes.push_back(std::move(note));
   if (run.distill)
-    for (std::string& note : teaching_notes(run)) notes.push_back(std::move(note));
+    for (std::string& note : teaching_notes(run, plan.model())) notes.push_back(std::move(note));
   const TrainPlanOptions& o = plan.options();
   if (const std::string note = precision_note(o.precision, o.isa); !note.empty()) notes.push_back(note);
   return notes;

@@ -28,6 +28,35 @@ grep -q "resumed from" err || fail "no resume: $(cat err)"
 [ "$(hash_of <lines)" = "$hash" ] || fail "by soft labels that were there, other weights"
 ! grep -q "computes the soft labels" err || fail "computed again: $(cat err)"
 
+# narrower than its teacher in each way, cut below OUT, found there when the run goes on
+"$hone" distill teacher narrow --student layers=1,width=64,channels=100 $how --steps 4 --save-every 2 --json >lines 2>err || fail "narrow: $(cat err)"
+grep -q "begin as the teacher's 0" err && grep -q "64 of 128 channels of the width went, and 2 heads" err && grep -q "412 of 512 channels went" err ||
+  fail "nothing said of what went: $(cat err)"
+for key in '"n_embd": 64' '"n_head": 2' '"n_inner": 100' '"n_layer": 1'; do grep -q "$key" narrow/config.json || fail "no $key"; done
+hash=$(hash_of <lines)
+rm -r narrow/checkpoints/step-00000004 narrow/model.safetensors
+"$hone" distill teacher narrow --student layers=1,channels=100,width=64 $how --steps 4 --micro-batch 1 --json >lines 2>err || fail "narrow: $(cat err)"
+grep -q "resumed from" err && ! grep -q "channels went" err || fail "cut again: $(cat err)"
+[ "$(hash_of <lines)" = "$hash" ] || fail "resumed, another narrow student"
+"$hone" generate narrow --prompt line -n 4 >/dev/null 2>err || fail "generate: $(cat err)"
+expect 2 "another model" distill teacher narrow --student layers=1,width=32 $how --steps 5
+expect 2 "n_inner" distill teacher narrow --student layers=1,width=64,channels=99 $how --steps 5
+expect 2 "1 to 128" distill teacher new --student width=200 $how
+expect 3 "fewer heads" distill teacher new --student heads=2 $how
+expect 2 "1 to 2" distill teacher new --student layers=3,width=64 $how
+expect 2 "width=N" distill teacher new --student layers=1,depth=64 $how
+expect 2 "alpha" distill teacher new --student width=64 $how --alpha 2
+[ ! -e new ] || fail "something was written"
+
+# hidden states besides, against those of a layer that is said
+"$hone" distill teacher inside --student layers=1 $how --steps 2 --hidden 0.5 --map 0=1 --json >lines 2>err || fail "hidden: $(cat err)"
+grep -q "the student's layer = the teacher's: 0=1" err || fail "no map of states: $(cat err)"
+expect 2 "the teacher has no such layer" distill teacher new --student layers=1 $how --hidden 1 --map 0=2
+expect 2 "no map of layers" distill teacher new --student layers=1 $how --hidden 1 --map 0-1
+expect 2 "no --hidden" distill teacher new --student layers=1 $how --map 0=1
+expect 2 "teacher-cache" distill teacher new --student layers=1 $how --hidden 1 --teacher-cache soft
+expect 2 "another --hidden" distill teacher inside --student layers=1 $how --hidden 1 --map 0=1 --steps 3
+
 expect 5 "its checkpoints stay" distill teacher ruined --student layers=1 $how --steps 1 --max-loss-increase 0%
 [ ! -e ruined/model.safetensors ] || fail "a student beyond the limit is there"
 # examples are no text: the student is there, and nothing is said of its quality

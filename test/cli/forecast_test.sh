@@ -24,6 +24,10 @@ measure() {  # measure WHAT COMMAND OPTION...
   "$hone" "$command" --json --seq 64 --steps 2 --out out "$@" >lines 2>err || fail "$what: $(cat err)"
   tail -n 1 lines | sed 's/.*"peak_bytes":\([0-9]*\),"forecast_bytes":\([0-9]*\).*/\1 \2/' >both
   read -r peak forecast <both
+  holds "$what" "$peak" "$forecast"
+}
+holds() {  # holds WHAT PEAK FORECAST
+  what=$1 peak=$2 forecast=$3
   awk -v peak="$peak" -v forecast="$forecast" -v what="$what" 'BEGIN {
     mib = 1048576
     printf "%s: %.1f MiB resident at most, %.1f forecast\n", what, peak / mib, forecast / mib
@@ -60,3 +64,25 @@ cp -r out wide
 look "its weights from a file" --model wide --data text.txt --batch 2
 look "an adapter beside them" --model wide --data text.txt --batch 2 --lora-rank 8
 look "an adapter beside them, bf16" --model wide --data text.txt --batch 2 --lora-rank 8 --precision bf16
+
+# What learns from a teacher; its report says the peak, and the line in front of its first step three digits of the forecast.
+taught() {  # taught WHAT OPTION...
+  what=$1
+  shift
+  rm -rf student
+  "$hone" distill teacher student --data text.txt --batch 16 --seq 64 --steps 2 --json "$@" >lines 2>err || fail "$what: $(cat err)"
+  peak=$(sed 's/.*"peak_bytes":\([0-9]*\).*/\1/' lines)
+  forecast=$(sed -n 's/.*; \([0-9.]*\) \([MG]\)iB of memory.*/\1 \2/p' err | awk '{ printf "%.0f", 1.005 * $1 * 1048576 * ($2 == "G" ? 1024 : 1) }')
+}
+look "mini, to teach" --model mini --data text.txt --batch 16
+mv out teacher
+taught "a teacher's logits" --student layers=2
+holds "$what" "$peak" "$forecast"
+taught "its hidden states and attention" --student layers=2 --hidden 1 --attention 1
+holds "$what" "$peak" "$forecast"
+taught "the same, bf16" --student layers=2 --hidden 1 --attention 1 --precision bf16
+holds "$what" "$peak" "$forecast"
+# here cutting takes more than learning, and what it took counts as if all that is held had stood beside it
+taught "of a narrower student" --student layers=2,width=128,channels=256 --hidden 1
+echo "$what: $peak bytes resident at most, $forecast forecast"
+[ "$peak" -le "$forecast" ] || fail "$what: the forecast does not hold"

@@ -105,6 +105,78 @@ TEST(PruneParts, HeadsThatDoNothingGoWithoutATrace) {
   EXPECT_EQ(done.sparsity, 0.5);
 }
 
+// Channels of the stream that nobody writes: no row of what adds to it, no column of the tables.
+Model with_empty_channels(const Model& whole) {
+  return changed(whole, [&](const std::string& name, auto& values) {
+    const ParameterSpec& spec = whole.impl().spec(name);
+    const bool table = name.ends_with("embed_tokens.weight") || name.ends_with("lm_head.weight");
+    const bool writes =
+        name.find("o_proj.") != std::string::npos || name.find("down_proj.") != std::string::npos;
+    if (!table && !writes) return;
+    const auto columns = static_cast<std::size_t>(spec.shape.rank() == 2 ? spec.shape[1] : 1);
+    for (std::size_t i = 0; i < values.size(); ++i)
+      if ((table ? i % columns : i / columns) % 4 == 1) values[i] = 0;
+  });
+}
+
+TEST(PruneParts, ChannelsOfTheWidthThatAreEmptyGoWithoutATrace) {
+  for (const char* family : {"llama", "qwen2", "qwen3"}) {
+    const Model model = with_empty_channels(open(std::string(HONE_TEST_DATA "/models/") + family));
+    const std::int64_t width = number(model, "hidden_size"), heads = number(model, "num_attention_heads");
+    const Text text = text_for(model);
+    const Pruned done = prune(
+        model, text, {.pattern = "width", .keep = width - width / 4, .sample = {.windows = 4, .seq = 32}});
+    EXPECT_EQ(number(done.model, "hidden_size"), width - width / 4) << family;
+    EXPECT_EQ(number(done.model, "num_attention_heads"), heads) << family;
+    EXPECT_LT(largest_difference(model, done.model), 1e-3f) << family;
+    EXPECT_EQ(prune(model, text, {.sparsity = 0.25, .pattern = "width", .sample = {.windows = 4, .seq = 32}})
+                  .model.weights_hash(),
+              done.model.weights_hash());
+    const Pruned by_weights = prune(model, {.pattern = "width", .keep = width / 2});
+    EXPECT_EQ(by_weights.model.size("model.norm.weight"), width / 2) << family;
+  }
+}
+
+// Of gpt2 heads go with the width: those of one head of two that nobody hears, and half of the channels.
+TEST(PruneParts, WidthOfGpt2TakesHeadsWithIt) {
+  const Model whole = open(HONE_TEST_DATA "/models/gpt2");
+  const std::int64_t C = number(whole, "n_embd"), H = number(whole, "n_head"), D = C / H;
+  const Model model = changed(whole, [&](const std::string& name, auto& values) {
+    const ParameterSpec& spec = whole.impl().spec(name);
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      const auto row = static_cast<std::int64_t>(i) / file_shape(spec).last();  // files have [in,out]
+      const bool deaf = name.ends_with("attn.c_attn.weight") || name.ends_with("mlp.c_fc.weight");
+      if (deaf && row % 2 == 1) values[i] = 0;  // odd channels are read by nobody
+      if (name.ends_with("attn.c_proj.weight") && row / D % 2 == 0) values[i] = 0;
+    }
+  });
+  const Text text = text_for(model);
+  for (const Pruned& done :
+       {prune(model, {.pattern = "width", .keep = C / 2}),
+        prune(model, text, {.pattern = "width", .keep = C / 2, .sample = {.windows = 4, .seq = 16}})}) {
+    EXPECT_EQ(number(done.model, "n_embd"), C / 2);
+    EXPECT_EQ(number(done.model, "n_head"), H / 2);
+    const auto some = [&](const Model& of, const std::string& name) {
+      std::vector<float> values(static_cast<std::size_t>(of.size(name)));
+      of.read(name, values);
+      return values;
+    };
+    const auto wte = some(model, "transformer.wte.weight"),
+               narrow = some(done.model, "transformer.wte.weight");
+    const auto qkv = some(model, "transformer.h.1.attn.c_attn.weight"),
+               fewer = some(done.model, "transformer.h.1.attn.c_attn.weight");
+    for (std::int64_t i = 0; i < std::ssize(narrow); ++i)
+      ASSERT_EQ(narrow[static_cast<std::size_t>(i)], wte[static_cast<std::size_t>(2 * i)]);
+    for (std::int64_t r = 0; r < C / 2; ++r)
+      for (std::int64_t c = 0; c < 3 * C / 2; ++c) {
+        const std::int64_t from = (2 * (c / D) + 1) * D + c % D;  // the odd heads of all three parts
+        ASSERT_EQ(fewer[static_cast<std::size_t>(r * 3 * C / 2 + c)],
+                  qkv[static_cast<std::size_t>(2 * r * 3 * C + from)]);
+      }
+    EXPECT_LT(largest_difference(done.model, done.model), 1e-9f);  // it computes
+  }
+}
+
 // The layer adds nothing to what it reads.
 Model without_effect(const Model& model, const std::string& layer) {
   return changed(model, [&](const std::string& name, auto& values) {
@@ -143,7 +215,7 @@ TEST(PruneParts, ALayerThatGoesIsOneThatDoesNothing) {
 TEST(PruneParts, AreWrittenAndOpenedAgain) {
   const TemporaryFolder folder;
   const std::string text = folder.write("text.txt", some_text());
-  for (const char* pattern : {"heads", "channels", "layers"}) {
+  for (const char* pattern : {"heads", "channels", "width", "layers"}) {
     const std::string out = folder.file(pattern);
     const Compression work(HONE_TEST_DATA "/models/qwen3", out, {.data = text, .tokenizer = "char"});
     const Pruned done =
@@ -170,6 +242,12 @@ TEST(PruneParts, BadInput) {
             std::string::npos);
   EXPECT_NE(said(ErrorKind::usage, llama, {.pattern = "chanels"}).find("did you mean 'channels'"),
             std::string::npos);
+  EXPECT_NE(said(ErrorKind::usage, llama, {.pattern = "heads", .keep = 3}).find("a multiple of 2"),
+            std::string::npos);
+  EXPECT_NE(said(ErrorKind::usage, llama, {.pattern = "width", .keep = 1000})
+                .find("1 to " + std::to_string(number(llama, "hidden_size"))),
+            std::string::npos);
+  EXPECT_NE(said(ErrorKind::usage, llama, {.keep = 5}).find("weights go by a share"), std::string::npos);
   EXPECT_NE(said(ErrorKind::input, gpt2, {.pattern = "heads"}).find("channels and layers can go"),
             std::string::npos);
   // One norm is of all queries: a head cannot go without a part of it.

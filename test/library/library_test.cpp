@@ -226,6 +226,20 @@ TEST(OwnArchitecture, MistypedTensorsAndImpossibleOptionsNameTheirScope) {
        }));
   says("h.3.linear", complaint([](auto&, Tensor, Tensor x) { return linear(x, x); }));
   says("h.3.embedding", complaint([](auto&, Tensor tokens, Tensor) { return embedding(tokens, tokens); }));
+  says("h.3.state_error: the labels are none",
+       complaint([](auto&, Tensor tokens, Tensor x) { return state_error(x, x, tokens); }));
+  const auto compared = [](auto loss) {
+    return complaint([loss](Builder& b, Tensor, Tensor x) {
+      return loss(x, b.input("labels", {b.seq()}, {.kind = InputKind::labels, .below = V}));
+    });
+  };
+  says("h.3.loss: the state_error's input 'target'",
+       compared([](Tensor x, Tensor labels) { return state_error(x, linear(x, "w", C + 1), labels); }));
+  says("relations' heads do not divide both widths", compared([](Tensor x, Tensor labels) {
+         return relation_error(x, linear(x, "w", C + 1), labels, {.heads = 2});
+       }));
+  says("the nearest is 'h.3.gelu'",
+       complaint([](Builder& b, Tensor, Tensor x) { return gelu(x), b.activation("h.3.gleu"); }));
   says("h.3.attention", with({.dropout = 1}));
   says("h.3.attention", with({.scale = -1}));
   says("h.3.attention", with({.scale = std::nanf("")}));

@@ -51,11 +51,38 @@ Case soft_labels() {
   return c;
 }
 
+// States in the middle against a teacher's, straight or through a product of the objective's own.
+Case states(bool wider) {
+  Case c = middle(wider ? "wider_states" : "states",
+                  [](Tensor x) { return named(linear(gelu(x), "up", C), "h.0"); });
+  c.objective = [wider](Builder& b, const Outputs&) -> std::vector<LossTerm> {
+    const auto labels = b.input("labels", {T}, {.kind = InputKind::labels, .below = V});
+    const auto x = wider ? linear(b.activation("h.0"), "wider", 7, {.bias = false}) : b.activation("h.0");
+    return {{"loss", state_error(x, b.input("states", {T, x.width()}, {}), labels)}};
+  };
+  return c;
+}
+
+Case relations(bool causal) {
+  Case c = middle(causal ? "causal_relations" : "relations",
+                  [](Tensor x) { return named(linear(gelu(x), "up", C), "h.0"); });
+  c.objective = [causal](Builder& b, const Outputs&) -> std::vector<LossTerm> {
+    const auto labels = b.input("labels", {T}, {.kind = InputKind::labels, .below = V});
+    return {{"loss", relation_error(scale(b.activation("h.0"), 5), b.input("states", {T, 10}, {}), labels,
+                                    {.heads = 2, .causal = causal})}};
+  };
+  return c;
+}
+
 void add_tables_and_products(std::vector<Case>& all) {
   all.push_back(middle("embedding", [](Tensor x) { return x; }));
   all.push_back(middle("label_smoothing", [](Tensor x) { return gelu(x); }));
   all.back().objective = next_token({.label_smoothing = 0.2f});
   all.push_back(soft_labels());
+  all.push_back(states(false));
+  all.push_back(states(true));
+  all.push_back(relations(false));
+  all.push_back(relations(true));
   all.push_back(
       middle("linear", [](Tensor x) { return linear(linear(x, "a", 9), "b", 7, {.bias = false}); }));
   all.push_back(middle("add", [](Tensor x) { return x + linear(x + x, "a", C); }));

@@ -190,6 +190,64 @@ void add_soft_losses(DType dtype, std::vector<OpCase>& cases) {
     }
 }
 
+void fill_state_factors(const Call& c) {
+  using In = op::StateErrorGradientInputs;
+  Call forward = c;
+  const Operand& factor = c.in[In::x_factor];
+  std::vector<float> loss(static_cast<std::size_t>(factor.type.shape.elements()));
+  forward.in = {c.in[In::x], c.in[In::target], c.in[In::labels], c.in[In::scale]};
+  forward.out = {{loss.data(), factor.type, factor.strides}, factor, c.in[In::target_factor]};
+  op::state_error.reference(forward);
+}
+
+void add_state_errors(DType dtype, std::vector<OpCase>& cases) {
+  for (const std::int64_t C : {1, 17, 100, 576, 2049})
+    for (const std::int64_t gap : {0, 3}) {
+      const Shape rows{2, 5}, shape{2, 5, C};
+      const Input x{{shape, dtype}, normals(3), gap}, target{op::f32(shape), normals(0.5)};
+      const Input label{{rows, DType::i32}, labels(9)}, scale{op::f32({1}), given({0.25})},
+          factor{op::f32(rows)};
+      cases.push_back({&op::state_error, {x, target, label, scale}, NoAttributes{}});
+      if (C > 1)  // of one channel there is a sign, and a slope of nothing but rounding
+        cases.push_back({&op::state_error_gradient,
+                         {x, target, label, factor, factor, scale},
+                         NoAttributes{},
+                         {gap},
+                         fill_state_factors});
+    }
+}
+
+void fill_relation_sums(const Call& c) {
+  using In = op::RelationErrorGradientInputs;
+  Call forward = c;
+  const Operand &lse = c.in[In::x_lse], &labels = c.in[In::labels];
+  std::vector<float> loss(static_cast<std::size_t>(labels.type.shape.elements()));
+  forward.in = {c.in[In::x], c.in[In::target], labels, c.in[In::scale]};
+  forward.out = {{loss.data(), op::f32(labels.type.shape), labels.strides}, lse, c.in[In::target_lse]};
+  op::relation_error.reference(forward);
+}
+
+void add_relation_errors(DType dtype, std::vector<OpCase>& cases) {
+  struct Size {
+    std::int64_t T, W, target_W, heads;
+  };
+  for (const Size& s : {Size{1, 2, 4, 2}, Size{7, 6, 10, 2}, Size{19, 51, 34, 1}, Size{40, 64, 96, 4}})
+    for (const bool causal : {true, false})
+      for (const std::int64_t gap : {0, 3}) {
+        const Input x{{{2, s.T, s.W}, dtype}, normals(1), gap}, target{op::f32({2, s.T, s.target_W})};
+        const Input label{{{2, s.T}, DType::i32}, labels(9)}, scale{op::f32({1}), given({0.25})};
+        const Input lse{op::f32({2, s.heads, s.T})};
+        const op::RelationErrorAttributes a{s.heads, causal};
+        cases.push_back({&op::relation_error, {x, target, label, scale}, a});
+        if (s.T == 1) continue;  // one position is related to itself alone: a slope of nothing but rounding
+        cases.push_back({&op::relation_error_gradient,
+                         {x, target, label, lse, lse, scale},
+                         a,
+                         {gap},
+                         fill_relation_sums});
+      }
+}
+
 void add_losses(DType dtype, std::vector<OpCase>& cases) {
   for (const std::int64_t V : {2, 17, 100, 2049})
     for (const Shape& rows : {Shape{1, 5}, Shape{3, 11}}) {
@@ -224,6 +282,8 @@ void add_row_cases(DType dtype, std::vector<OpCase>& cases) {
   for (const bool centred : {true, false}) add_norms(dtype, centred, cases);
   add_losses(dtype, cases);
   add_soft_losses(dtype, cases);
+  add_state_errors(dtype, cases);
+  add_relation_errors(dtype, cases);
   if (dtype != DType::f32) return;
   add_embeddings(cases);
   add_updates(cases);
