@@ -209,7 +209,7 @@ void run(Options o) {
   o.sampling.stop = interruption();
   const Model model = open_model(o.model, o.adapter);
   const Tokenizer tokenizer = tokenizer_for(o.model, o.tokenizer);
-  add_end_tokens(o.sampling, generation_defaults(o.model));
+  add_end_tokens(o.sampling, generation_defaults(o.model, model.vocab_size()));
   o.prompts.empty() ? run_one(o, model, tokenizer) : run_all(o, model, tokenizer);
 }
 

@@ -110,6 +110,13 @@ silent generate framed --prompt "line" -n 1
 printf 'line\n<|endoftext|>line\n' >prompts.txt
 said "prompts.txt, line 2: the prompt begins with <|endoftext|> twice" generate framed --prompts prompts.txt -n 1
 
+# an end that is none
+for end in '"2"' -1 99999; do
+  echo "{\"eos_token_id\": $end}" >framed/generation_config.json
+  said "generation_config.json, eos_token_id is $end, which is no id of the model" generate framed --prompt line -n 1
+done
+rm framed/generation_config.json
+
 # another tokenizer than the model's own, though its ids fit
 said "tokenizer is another one than base" train $run --model base --tokenizer char --out other
 said "tokenizer is another one than base" plan $run --model base --tokenizer char

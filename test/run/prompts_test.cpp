@@ -285,6 +285,24 @@ TEST(GenerationDefaults, AreWhatTheFolderSays) {
   EXPECT_FALSE(d.top_p);
 }
 
+TEST(GenerationDefaults, SayWhichEndIsNone) {
+  const TemporaryFolder folder;
+  const auto of = [&](const std::string& eos) {
+    folder.write("generation_config.json", "{\"eos_token_id\": " + eos + "}");
+    return generation_defaults(folder.path(), 100);
+  };
+  for (const std::string eos : {"\"2\"", "-1", "100", "99999", "1.5"}) {
+    const GenerationDefaults d = of("[7, " + eos + "]");
+    EXPECT_EQ(d.end_tokens, Ids{7});
+    ASSERT_EQ(d.notes.size(), 1u) << eos;
+    EXPECT_NE(d.notes[0].find("eos_token_id is " + eos + ", which is no id"), std::string::npos)
+        << d.notes[0];
+  }
+  for (const std::string eos : {"null", "99", "[3, 4]"}) EXPECT_TRUE(of(eos).notes.empty()) << eos;
+  folder.write("config.json", R"({"eos_token_id": 5})");
+  EXPECT_EQ(of("\"2\"").end_tokens, Ids{5});
+}
+
 TEST(ReadPrompts, TakesLinesOrJsonLines) {
   const TemporaryFolder folder;
   using Texts = std::vector<std::string>;
