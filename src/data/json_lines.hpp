@@ -16,6 +16,9 @@ std::string json_line_text(std::string_view line, const std::string& field, cons
 [[noreturn]] void refuse_line(const std::string& where, std::string what, std::string expected = {},
                               std::string found = {}, std::string hint = {});
 
+// What to rename in a line of another tool's usual sets; empty where it is none.
+std::string renaming_hint(std::string_view line);
+
 // Line after line of a stream; one is held at a time.
 class LineReader {
  public:

@@ -117,6 +117,16 @@ for end in '"2"' -1 99999; do
 done
 rm framed/generation_config.json
 
+# lines of other tools' sets
+for line in '{"conversations": [{"from": "human", "value": "a"}, {"from": "gpt", "value": "b"}]}' \
+  '{"instruction": "a", "input": "", "output": "b"}'; do
+  echo "$line" >lines.jsonl
+  code=0
+  "$hone" train --model base --data lines.jsonl --out refused 2>err.log || code=$?
+  [ $code = 3 ] || fail "$line: exit $code"
+  grep -q 'called "messages"\|"prompt" has the instruction' err.log || fail "$line: $(cat err.log)"
+done
+
 # another tokenizer than the model's own, though its ids fit
 said "tokenizer is another one than base" train $run --model base --tokenizer char --out other
 said "tokenizer is another one than base" plan $run --model base --tokenizer char
