@@ -165,8 +165,10 @@ struct GenerationDefaults {
   bool samples = false;                    // do_sample
   std::optional<float> temperature{}, top_p{}, min_p{}, repetition_penalty{};
   std::optional<std::int64_t> top_k{};
+  std::vector<std::string> notes{};  // of an eos_token_id that is none; a line each, for a person
 };
-HONE_API GenerationDefaults generation_defaults(const std::string& model);
+// `vocab_size`: of the model, above which nothing is an id; 0: not known.
+HONE_API GenerationDefaults generation_defaults(const std::string& model, std::int64_t vocab_size = 0);
 
 // A file of prompts: one a line, or in JSON lines (.jsonl, .ndjson) the member "prompt"; lines without any
 // text are passed over. Error(input) with the line.

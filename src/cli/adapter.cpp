@@ -10,9 +10,9 @@ void add_adapter(Command& c, std::string& adapter) {
 }
 
 Model open_model(const std::string& model, const std::string& adapter) {
-  const Model base = open(model);
-  print_notes(base.notes());
-  return adapter.empty() ? base : with_adapter(base, adapter);
+  const Model opened = adapter.empty() ? open(model) : with_adapter(open(model), adapter);
+  print_notes(opened.notes());
+  return opened;
 }
 
 }  // namespace hone::cli

@@ -90,12 +90,29 @@ void use_cache(Generator& generator, const std::string& path, const Ids& prompt)
   if (kept < std::ssize(prompt)) generator.save_cache(path);
 }
 
+// Who writes what begins a text (<s>) into a prompt has it twice where the tokenizer puts it in front too.
+void note_begun_twice(const Options& o, const Tokenizer& tokenizer, const std::vector<Ids>& prompts) {
+  const auto begun_twice = [&](const Ids& ids) {
+    return ids.size() > 1 && ids[0] == ids[1] && tokenizer.is_special(ids[0]);
+  };
+  const auto at = std::ranges::find_if(prompts, begun_twice);
+  if (at == prompts.end()) return;
+  const std::string where = where_of(o, at - prompts.begin());
+  print_notes({fmt::format("{}the prompt begins with {} twice: the tokenizer puts one in front by itself",
+                           where.empty() ? "" : where + ": ", tokenizer.token(at->front()))});
+}
+
+void note_full(std::int64_t context, const std::string& after) {
+  print_notes({fmt::format("the context of {} tokens is full after {}", context, after)});
+}
+
 [[noreturn]] void end_stopped(const std::string& after) {
   throw Answered(ErrorKind::failed, {.what = "stopped after " + after});
 }
 
 void run_one(const Options& o, const Model& model, const Tokenizer& tokenizer) {
   const Ids prompt = tokenizer.encode(prompt_of(o), !model.reads_source());
+  note_begun_twice(o, tokenizer, {prompt});
   GenerateOptions plan = o.plan;
   if (!model.reads_source()) plan.context = context_for(o, model, {prompt});
   SamplingOptions sampling = o.sampling;
@@ -113,9 +130,12 @@ void run_one(const Options& o, const Model& model, const Tokenizer& tokenizer) {
   }
   print(o.json ? json_of(text, ids, generator.finish(), prompt).text() : "");
   if (generator.finish() == Finish::stopped) end_stopped(fmt::format("{} tokens", ids.size()));
-  if (generator.finish() == Finish::context && sampling.max_tokens >= 0 && !o.json)
-    print_notes({fmt::format("the context of {} tokens is full after {} of --max-tokens {}",
-                             generator.plan().options().context, ids.size(), sampling.max_tokens)});
+  const std::int64_t context = generator.plan().options().context;
+  if (generator.finish() != Finish::context) return;
+  if (sampling.max_tokens >= 0)
+    note_full(context, fmt::format("{} of --max-tokens {}", ids.size(), sampling.max_tokens));
+  else if (std::ssize(prompt) >= context)  // who asks for the rest of the context gets it, but there is none
+    note_full(context, "the prompt");
 }
 
 std::int64_t blank_lines(const std::string& path) {
@@ -139,7 +159,10 @@ void print_answer(const Options& o, const Prompts& prompts, std::size_t i, const
 // Targets of sources, and beams, which are not continued side by side.
 bool goes_in_turn(const Options& o, const Model& model) { return model.reads_source() || o.plan.beams > 1; }
 
-void run_in_turn(const Options& o, const Tokenizer& tokenizer, const Prompts& prompts, Generator& generator) {
+// Returns how many answers the context's end cut; so does the next.
+std::int64_t run_in_turn(const Options& o, const Tokenizer& tokenizer, const Prompts& prompts,
+                         Generator& generator) {
+  std::int64_t cut = 0;
   for (std::size_t i = 0; i < prompts.ids.size(); ++i) {
     std::string text;
     Ids ids;
@@ -148,23 +171,28 @@ void run_in_turn(const Options& o, const Tokenizer& tokenizer, const Prompts& pr
       ids.push_back(piece.token);
     }
     print_answer(o, prompts, i, text, ids, generator.finish());
-    if (o.sampling.stop.stop_requested()) return;  // run_all() says so
+    cut += generator.finish() == Finish::context ? 1 : 0;
+    if (o.sampling.stop.stop_requested()) break;  // run_all() says so
   }
+  return cut;
 }
 
 // Answers in the order of their prompts, each as soon as those before it are out.
-void run_side_by_side(const Options& o, const Tokenizer& tokenizer, const Prompts& prompts,
-                      Generator& generator) {
+std::int64_t run_side_by_side(const Options& o, const Tokenizer& tokenizer, const Prompts& prompts,
+                              Generator& generator) {
   std::vector<std::optional<Answer>> ready(prompts.ids.size());
   std::size_t next = 0;
+  std::int64_t cut = 0;
   generator.generate_all(prompts.ids, o.sampling, &tokenizer, [&](std::size_t i, const Answer& answer) {
     ready[i] = answer;
+    cut += answer.finish == Finish::context ? 1 : 0;
     for (; next < ready.size() && ready[next]; ++next) {
       const Answer& a = *ready[next];
       if (a.finish == Finish::stopped && a.tokens.empty()) continue;  // not begun
       print_answer(o, prompts, next, a.text, a.tokens, a.finish);
     }
   });
+  return cut;
 }
 
 void run_all(const Options& o, const Model& model, const Tokenizer& tokenizer) {
@@ -173,16 +201,17 @@ void run_all(const Options& o, const Model& model, const Tokenizer& tokenizer) {
     print_notes({fmt::format("{}: {} lines without any text have no answer", o.prompts, empty)});
   for (const std::string& text : prompts.texts)
     prompts.ids.push_back(tokenizer.encode(text, !model.reads_source()));
+  note_begun_twice(o, tokenizer, prompts.ids);
   const bool in_turn = goes_in_turn(o, model);
   GenerateOptions plan = o.plan;
   if (!model.reads_source()) plan.context = context_for(o, model, prompts.ids);
   plan.sequences = in_turn ? 1 : std::min(o.parallel, std::ssize(prompts.ids));
   Generator generator{GeneratePlan(model, plan)};
-  if (in_turn) {
-    run_in_turn(o, tokenizer, prompts, generator);
-  } else {
-    run_side_by_side(o, tokenizer, prompts, generator);
-  }
+  const std::int64_t cut = in_turn ? run_in_turn(o, tokenizer, prompts, generator)
+                                   : run_side_by_side(o, tokenizer, prompts, generator);
+  if (cut > 0 && o.sampling.max_tokens >= 0)
+    note_full(generator.plan().options().context,
+              fmt::format("{} of {} answers, which it cuts", cut, prompts.ids.size()));
   if (o.sampling.stop.stop_requested()) end_stopped("some of the answers");
 }
 
@@ -191,7 +220,7 @@ void run(Options o) {
   o.sampling.stop = interruption();
   const Model model = open_model(o.model, o.adapter);
   const Tokenizer tokenizer = tokenizer_for(o.model, o.tokenizer);
-  add_end_tokens(o.sampling, generation_defaults(o.model));
+  add_end_tokens(o.sampling, generation_defaults(o.model, model.vocab_size()));
   o.prompts.empty() ? run_one(o, model, tokenizer) : run_all(o, model, tokenizer);
 }
 

@@ -1,5 +1,7 @@
 #include "cli/generation_options.hpp"
 
+#include "cli/terminal.hpp"
+
 namespace hone::cli {
 
 void add_sampling(Command& c, SamplingOptions& o) {
@@ -43,6 +45,7 @@ void add_generator(Command& c, GenerateOptions& plan, GeneratorNames& names) {
 }
 
 void add_end_tokens(SamplingOptions& sampling, const GenerationDefaults& defaults) {
+  print_notes(defaults.notes);
   sampling.stop_tokens.insert(sampling.stop_tokens.end(), defaults.end_tokens.begin(),
                               defaults.end_tokens.end());
 }

@@ -185,8 +185,8 @@ class Chat {
 void run(Options o, const Command& c) {
   o.names.set(o.plan);
   template_of(o);  // what is wrong with it is said before weights are read
-  take_defaults(o, generation_defaults(o.model), c);
   const Model model = open_model(o.model, o.adapter);
+  take_defaults(o, generation_defaults(o.model, model.vocab_size()), c);
   if (model.reads_source())
     throw Error(ErrorKind::usage, {.what = "the model writes targets to sources, and does not chat",
                                    .where = o.model,

@@ -22,9 +22,10 @@ struct MatrixWeight {
 // Matrices in the order in which the model reads them first, corrections apart.
 std::vector<MatrixWeight> matrices_of(const Model& model);
 
-// The grid of so many bits (8 are about zero) for rows of so many columns: of groups at most as wide as asked
-// that with the fewest bytes, of equals the narrower one. Rows of whole groups, where those are asked for,
-// have the widest that divides them, and none where 32 does not.
+// The grid of so many bits (8 are about zero) for rows of so many columns: of the group that was asked for
+// where it divides them, else of those at most as wide that with the fewest bytes, of equals the narrower
+// one. Rows of whole groups, where those are asked for, have the widest that divides them, and none where 32
+// does not.
 std::optional<Grid> grid_of(int bits, std::int64_t columns, const QuantizeOptions& options);
 // Bytes of a matrix in it.
 std::int64_t coded_bytes(const MatrixWeight& weight, const Grid& grid);

@@ -74,9 +74,19 @@ constexpr Method methods[] = {
 const Method& method_named(const std::string& name) {
   for (const Method& m : methods)
     if (name == m.name) return m;
-  throw Error(ErrorKind::usage, {.what = "no method '" + name + "'",
-                                 .where = "method",
-                                 .hint = "did you mean '" + nearest(name, prune_methods()) + "'?"});
+  const bool is_pattern = std::ranges::count(prune_patterns(), name) > 0;
+  throw Error(ErrorKind::usage,
+              {.what = "no method '" + name + "'",
+               .where = "method",
+               .hint = is_pattern ? "it is a pattern: --pattern " + name
+                                  : "did you mean '" + nearest(name, prune_methods()) + "'?"});
+}
+
+void require_no_method(const std::string& pattern) {
+  if (std::ranges::count(prune_methods(), pattern) > 0)
+    throw Error(ErrorKind::usage, {.what = "no pattern '" + pattern + "'",
+                                   .where = "pattern",
+                                   .hint = "it is a method: --method " + pattern});
 }
 
 class Pruning {
@@ -213,6 +223,7 @@ void require_text(const Text* text, const std::string& who) {
 
 Pruned pruned(const Model& model, const Text* text, const PruneOptions& o) {
   require_no_corrections(model);
+  require_no_method(o.pattern);
   for (const Parts& p : parts) {
     if (o.pattern != p.name) continue;
     if (o.correction.rank > 0)

@@ -158,7 +158,7 @@ class Reader {
       return {{.text = t, .learned = {{0, t.size()}}}};
     }
     refuse_line(where, "the line is no example", R"("messages", "prompt" and "completion", or "text")",
-                keys_of(object));
+                keys_of(object), renaming_hint(line));
   }
 
  private:

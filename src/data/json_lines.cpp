@@ -88,8 +88,19 @@ void refuse_line(const std::string& where, std::string what, std::string expecte
                                  .hint = std::move(hint)});
 }
 
+std::string renaming_hint(std::string_view line) {
+  const auto has = [&](std::string_view key) { return line.find(key) != line.npos; };
+  if (has(R"("conversations")"))
+    return R"(ShareGPT's lines are read where "conversations" is called "messages", its "from" "role" (human: )"
+           R"(user, gpt: assistant) and its "value" "content")";
+  if (has(R"("instruction")") && has(R"("output")"))
+    return R"(Alpaca's lines are read where "prompt" has the instruction and the input, and "completion" the )"
+           R"(output; or as "messages" of a user and an assistant)";
+  return {};
+}
+
 std::string json_line_text(std::string_view line, const std::string& field, const std::string& where) {
-  const auto refuse = [&](std::string what, const char* hint = "", const std::string& place = {}) {
+  const auto refuse = [&](std::string what, const std::string& hint = {}, const std::string& place = {}) {
     refuse_line(where + place, std::move(what), {}, {}, hint);
   };
   MemberReader reader(field);
@@ -101,14 +112,16 @@ std::string json_line_text(std::string_view line, const std::string& field, cons
   if (reader.no_object) refuse("the line is no JSON object");
   if (reader.twice) refuse(member + " is given twice");
   if (reader.other_type) refuse(member + " is not a text");
-  if (!reader.text)
-    refuse(
-        member + " is missing",
-        field == "prompt"
-            ? ""
-            : "hone data build --field NAME makes token shards of another member; chats have \"messages\", "
-              "prompts \"prompt\" and \"completion\"; pairs, of a source and a target, are for a model that "
-              "reads a source: --model transformer-tiny");
+  if (!reader.text) {
+    const std::string renaming = renaming_hint(line);
+    refuse(member + " is missing",
+           field == "prompt" ? ""
+           : !renaming.empty()
+               ? renaming
+               : "hone data build --field NAME makes token shards of another member; chats have "
+                 "\"messages\", prompts \"prompt\" and \"completion\"; pairs, of a source and a "
+                 "target, are for a model that reads a source: --model transformer-tiny");
+  }
   return std::move(*reader.text);
 }
 

@@ -19,6 +19,9 @@ std::string json_line_text(std::string_view line, const std::string& field, cons
 // What to do about a line that is no JSON.
 inline constexpr const char* bad_line_hint = "mend the line, or take it out: each line is one JSON object";
 
+// What to rename in a line of another tool's usual sets; empty where it is none.
+std::string renaming_hint(std::string_view line);
+
 // Line after line of a stream; one is held at a time.
 class LineReader {
  public:

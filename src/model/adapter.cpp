@@ -176,6 +176,46 @@ void require_shape(const SafetensorsFile& file, const SafetensorsEntry* entry, c
            type_text("", shape) + why, type_text("", entry->shape));
 }
 
+// Does the config name a module, as PEFT takes it: by names, an expression, or all; in some layers or in all?
+class Targets {
+ public:
+  explicit Targets(const json& config) {
+    const json& targets = key(config, "target_modules");
+    if (targets.is_array())
+      for (const json& t : targets)
+        if (t.is_string()) names_.push_back(t.get<std::string>());
+    if (targets.is_string()) expression_ = targets.get<std::string>();
+    const json& layers = key(config, "layers_to_transform");
+    for (const json& layer : layers.is_array() ? layers : json::array({layers}))
+      if (layer.is_number_integer()) layers_.push_back(layer.get<std::int64_t>());
+  }
+
+  bool name(const LinearModule& module) const {
+    const bool fits =
+        expression_ == "all-linear" ? !module.head
+        : expression_.empty()
+            ? std::ranges::any_of(names_, [&](const std::string& t) { return is_named(module.name, t); })
+            : matches(module.name, expression_);
+    std::smatch layer;  // PEFT's own expression for a layer's number
+    if (!fits || layers_.empty()) return fits;
+    return std::regex_match(module.name, layer, std::regex(R"(.*\.[^.]*\.(\d+)\..*)")) &&
+           std::ranges::find(layers_, std::stoll(layer[1].str())) != layers_.end();
+  }
+
+ private:
+  static bool matches(const std::string& module, const std::string& expression) {
+    try {
+      return std::regex_match(module, std::regex(expression));
+    } catch (const std::regex_error&) {
+      return false;  // it says nothing that hone needs
+    }
+  }
+
+  std::vector<std::string> names_;
+  std::string expression_;
+  std::vector<std::int64_t> layers_;
+};
+
 class Reading {
  public:
   Reading(const Model& base, const std::string& folder, std::optional<float> other_dropout = {})
@@ -205,7 +245,13 @@ class Reading {
       read(*pair.a, lora_a_name(module.name));
       read(*pair.b, lora_b_name(module.name));
     }
-    return with_weights(adapted(base_, std::move(adapter)), base_.impl().store.with(std::move(values_)));
+    const std::string note = note_of_missing(all, adapter.modules);
+    const Model made =
+        with_weights(adapted(base_, std::move(adapter)), base_.impl().store.with(std::move(values_)));
+    if (note.empty()) return made;
+    auto impl = std::make_shared<Model::Impl>(made.impl());
+    impl->notes.push_back(note);
+    return Model(std::move(impl));
   }
 
  private:
@@ -214,6 +260,26 @@ class Reading {
       refuse(folder, "the adapter's weights are a pickle, and hone opens none", weights_file,
              "adapter_model.bin", "peft's save_pretrained() writes safetensors");
     return SafetensorsFile(folder + "/" + weights_file);
+  }
+
+  // Which modules have an adapter is said by the tensors; that the config names others too is worth a line: a
+  // file that was cut, or of fewer layers.
+  std::string note_of_missing(const std::vector<LinearModule>& all,
+                              const std::vector<LoraModule>& found) const {
+    if (is_set(key(config_, "exclude_modules"))) return {};
+    const Targets targets(config_);
+    std::size_t named = 0;
+    std::vector<std::string> missing;
+    for (const LinearModule& module : all) {
+      if (!targets.name(module)) continue;
+      ++named;
+      if (std::ranges::find(found, module.name, &LoraModule::name) == found.end())
+        missing.push_back(module.name);
+    }
+    if (missing.empty()) return {};
+    return where_ + ": target_modules names " + std::to_string(named) + " modules; without tensors in " +
+           weights_file + ", and so without an adapter, " + std::to_string(missing.size()) +
+           " of them: " + missing.front() + (missing.size() > 1 ? ", ..." : "");
   }
 
   float dropout() const {

@@ -101,6 +101,10 @@ void require_readable_tokenizer(const std::string& from) {
   if (has_vocabulary(file)) tokenizer_json_of(file);
 }
 
+std::vector<std::string> tokenizer_notes(const std::string& from) {
+  return is_gguf(from) ? tokenizer_notes_of(GgufFile(from)) : std::vector<std::string>{};
+}
+
 void copy_tokenizer(const std::string& from, const std::string& to) {
   if (is_gguf(from)) {
     const GgufFile file(from);

@@ -3,6 +3,7 @@
 #pragma once
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace hone {
 
@@ -14,5 +15,8 @@ std::int64_t companions_bytes(const std::string& from);
 
 // Error(input), before anything is written, for a tokenizer that copy_tokenizer() could not write.
 void require_readable_tokenizer(const std::string& from);
+
+// What is worth saying of a tokenizer that is copied, a line each.
+std::vector<std::string> tokenizer_notes(const std::string& from);
 
 }  // namespace hone

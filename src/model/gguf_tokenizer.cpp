@@ -32,6 +32,7 @@ std::string pre_tokenizer_name(const Json& file) {
   if (has("\\\\p{N}{1,3}")) return "llama-bpe";
   if (has("(?i:'s|'t") || has("[sS]|")) return "qwen2";
   if (has("\"Digits\"")) return "smollm";
+  if (has("[0-9][0-9][0-9]")) return "default";
   if (has("\"ByteLevel\"") && !has("\"Split\"")) return "gpt-2";
   return "";
 }

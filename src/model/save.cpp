@@ -1,8 +1,11 @@
-// Models out: their hash, and folders of them.
+// Models out: their hash, what they are known by, and folders of them.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "file/atomic.hpp"
+#include "file/hash.hpp"
 #include "file/weight_types.hpp"
 #include "model/model_impl.hpp"
 #include "store/save_weights.hpp"
@@ -40,6 +43,20 @@ WeightType type_in_file(const TensorType& type) {
 }
 
 }  // namespace
+
+std::string identity_of(const Model& model, std::int64_t longest) {
+  const Program p = model.impl().write({.batch = 1, .seq = 1, .longest = longest}).program;
+  std::string all = model.weights_hash() + "\n" + print(p);
+  for (const auto& [weight, type] : model.impl().store.stored_types())
+    all += fmt::format("{} is stored in {}\n", weight, name(type));
+  for (const auto& [weight, sparse] : model.impl().store.sparse_weights())
+    all += fmt::format("{} is stored in {}\n", weight, name(sparse->type));
+  Digest digest;
+  digest.add(std::as_bytes(std::span(all)));
+  for (const TensorDef& t : p.tensors)  // rotary frequencies, which a program does not print
+    if (t.values) digest.add(*t.values);
+  return digest.hex();
+}
 
 bool has_blocks(const Model& model) {
   return std::ranges::any_of(model.impl().store.stored_types(),

@@ -188,9 +188,9 @@ Tensor Builder::constant(std::string_view name, std::initializer_list<std::int64
 std::int64_t Builder::batch() const { return state_->options.batch; }
 std::int64_t Builder::seq() const { return state_->options.seq; }
 std::int64_t Builder::longest() const {
-  const CacheShape& cache = state_->options.cache;
-  if (!state_->options.cached) return state_->options.seq;
-  return cache.positions ? cache.positions : cache.block * cache.blocks_a_sequence;
+  const BuildOptions& o = state_->options;
+  if (o.longest) return o.longest;
+  return o.cached ? o.cache.block * o.cache.blocks_a_sequence : o.seq;
 }
 std::int64_t Builder::vocab_size() const { return state_->options.vocab_size; }
 bool Builder::training() const { return state_->options.training; }

@@ -24,7 +24,6 @@ struct CacheShape {
   std::int64_t sequences = 0;  // that it has room for, of which a program may use fewer; 0: the batch
   std::int64_t sources = 1;  // of those whose keys and values a decoding program reads; they divide the batch
   std::int64_t source_rows = 0;  // positions of each that there is room for; 0: as many as a program has
-  std::int64_t positions = 0;    // of a sequence that are used; 0: all that the blocks have
   bool coded = false;            // keys and values in eight bits (kernel/cache_codes.hpp)
 };
 
@@ -38,6 +37,7 @@ struct BuildOptions {
   bool cached = false;    // attention that uses a cache reads and extends it
   bool encodes = false;   // cached: keys and values of the source are written, and nothing else is
   CacheShape cache{};
+  std::int64_t longest = 0;  // Builder::longest(); 0: seq, or all positions that the cache's blocks have
   std::int64_t vocab_size = 0, context = 0;  // of the model: what ids and positions stay below; 0: not known
   std::map<std::string, std::int64_t, std::less<>> sizes{};
 };

@@ -81,8 +81,8 @@ BuildOptions cached(const GenerateOptions& o) {
                                  .blocks_a_sequence = blocks,
                                  .sequences = std::max(o.beams, o.sequences),
                                  .source_rows = o.source_context,
-                                 .positions = o.context,
-                                 .coded = o.cache == CacheType::int8}};
+                                 .coded = o.cache == CacheType::int8},
+                       .longest = o.context};
   if (o.source_context) options.sizes["source_seq"] = o.source_context;
   return options;
 }

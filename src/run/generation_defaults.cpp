@@ -19,9 +19,10 @@ void read_number(const json& config, const char* key, std::optional<T>& value) {
 
 }  // namespace
 
-GenerationDefaults generation_defaults(const std::string& folder) {
+GenerationDefaults generation_defaults(const std::string& folder, std::int64_t vocab_size) {
   GenerationDefaults d;
-  d.end_tokens = end_token_ids(folder);
+  EndTokens ends = end_tokens(folder, vocab_size > 0 ? vocab_size : std::int64_t{1} << 30);
+  d.end_tokens = std::move(ends.ids), d.notes = std::move(ends.notes);
   const std::string own = folder + "/generation_config.json";
   if (!is_file(own)) return d;
   const json config = read_json(own);

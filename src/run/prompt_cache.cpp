@@ -1,10 +1,11 @@
 // What a generator has read, as a file: a safetensors file of the ids, the last logits, and each cache's
-// rows. It fits one model in one precision, and says so.
+// rows. It fits one model in one precision on one kind of CPU, and says so.
 #include <cstring>
 #include <fstream>
 #include <memory>
 
 #include "file/safetensors.hpp"
+#include "model/model_impl.hpp"
 #include "run/cache_tables.hpp"
 #include "run/generator_impl.hpp"
 
@@ -13,13 +14,23 @@ namespace {
 
 constexpr const char *format = "hone_prompt_cache", *tokens = "tokens", *logits_name = "logits";
 
-std::map<std::string, std::string> identity(const GeneratePlan& plan) {
+// Dense f32 has the same bits on all but the portable instruction set (doc/numerics.md).
+std::string instructions(const GeneratePlan& plan) {
+  const GenerateOptions& o = plan.options();
+  const bool dense =
+      !o.int8 && !has_blocks(plan.model()) && plan.model().impl().store.sparse_weights().empty();
+  return dense && o.precision == Precision::f32 && o.isa != name(Isa::portable) ? "avx2 or more" : o.isa;
+}
+
+// In the order in which a misfit is said.
+std::vector<std::pair<std::string, std::string>> identity(const GeneratePlan& plan) {
   const GenerateOptions& o = plan.options();
   return {{"format", format},
-          {"version", "1"},
-          {"model", plan.model().weights_hash()},
+          {"version", "2"},
+          {"model", identity_of(plan.model(), o.context)},
           {"precision", std::string(name(o.precision)) + (o.int8 ? " in int8" : "") +
-                            (o.cache == CacheType::int8 ? " with an int8 cache" : "")}};
+                            (o.cache == CacheType::int8 ? " with an int8 cache" : "")},
+          {"instruction set", instructions(plan)}};
 }
 
 struct Content {
@@ -108,7 +119,8 @@ void Generator::save_cache(const std::string& path) const {
                 {.what = "there is no prompt to save", .where = "Generator", .hint = "append() first"});
   Digest digest;
   each_piece(g, [&](const std::string&, std::span<const std::byte> bytes) { digest.add(bytes); });
-  auto metadata = identity(g.plan);
+  const auto of = identity(g.plan);
+  std::map<std::string, std::string> metadata(of.begin(), of.end());
   metadata["digest"] = digest.hex();
   SafetensorsWriter writer(path, specs_of(g), metadata);
   each_piece(g,

@@ -8,7 +8,9 @@
 
 namespace hone {
 
-// As ChatTemplate::render_json; `bytes`: of the messages as JSON, for the bound on time.
+// As ChatTemplate::render_json, but that a template which takes text gets content in parts as the parts'
+// texts, where Transformers' would fail, print the list or drop it. `bytes`: of the messages as JSON, for the
+// bound on time.
 RenderedChat render(const ChatTemplate& chat, const jinja::Value& messages, std::size_t bytes,
                     const ChatOptions& options);
 

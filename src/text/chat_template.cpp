@@ -1,4 +1,5 @@
 // A chat template with the variables that Transformers' apply_chat_template gives it.
+#include <algorithm>
 #include <ctime>
 #include <nlohmann/json.hpp>
 
@@ -78,6 +79,62 @@ RenderedChat rendered(const ChatTemplate::Impl& t, jinja::Value messages, std::s
   const std::int64_t now = o.time ? o.time : static_cast<std::int64_t>(std::time(nullptr));
   jinja::RenderedText text = jinja::render(t.statements, all, now, work);
   return {std::move(text.text), std::move(text.generated)};
+}
+
+const jinja::List* parts_of(const jinja::Value& message) {
+  const jinja::Value* content = message.dict()->find("content");
+  return content ? content->list() : nullptr;
+}
+
+// Is the template one that reads content in parts? Asked by a message of one: such a template writes the
+// part's text, others refuse the list or print it.
+bool takes_parts(const ChatTemplate::Impl& t, const ChatOptions& o) {
+  const std::string word = "zyxwvu";
+  const jinja::Value part = jinja::Value::dict({{"type", "text"}, {"text", word}});
+  const jinja::Value message =
+      jinja::Value::dict({{"role", "user"}, {"content", jinja::Value::list({part})}});
+  try {
+    const std::string text = rendered(t, jinja::Value::list({message}), 0, o).text;
+    const bool printed =
+        text.find("'text': '" + word) != text.npos || text.find("\"text\": \"" + word) != text.npos;
+    return !printed && text.find(word) != text.npos;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+// The texts of parts, one behind the other, as templates that read parts write them.
+std::string text_of(const jinja::List& parts, std::size_t number, const std::string& where) {
+  std::string all;
+  for (const jinja::Value& part : parts.items) {
+    const jinja::Value *type = part.dict() ? part.dict()->find("type") : nullptr,
+                       *text = part.dict() ? part.dict()->find("text") : &part;
+    const bool other = type && (!type->string() || *type->string() != "text");
+    if (other || !text || !text->string())
+      throw Error(ErrorKind::input,
+                  {.what = "the content of message " + std::to_string(number) +
+                           " is a list of parts; this template takes text",
+                   .where = where,
+                   .expected = R"({"type": "text", "text": ".."})",
+                   .found = other && type->string() ? "a part of type " + *type->string() : "another part"});
+    all += *text->string();
+  }
+  return all;
+}
+
+// Content in parts, for a template that takes text: as that.
+jinja::Value as_taken(const ChatTemplate::Impl& t, jinja::Value messages, const ChatOptions& o) {
+  std::vector<jinja::Value> all = messages.list()->items;
+  if (std::ranges::none_of(all, parts_of) || takes_parts(t, o)) return messages;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const jinja::List* parts = parts_of(all[i]);
+    if (!parts) continue;
+    auto items = all[i].dict()->items;
+    for (auto& [key, value] : items)
+      if (key.string() && *key.string() == "content") value = text_of(*parts, i + 1, t.where);
+    all[i] = jinja::Value::dict(std::move(items));
+  }
+  return jinja::Value::list(std::move(all));
 }
 
 // tokenizer_config.json has a token as a string, or as an object with its content.
@@ -175,12 +232,14 @@ RenderedChat ChatTemplate::render(const std::vector<ChatMessage>& messages,
 }
 
 RenderedChat ChatTemplate::render_json(std::string_view messages, const ChatOptions& options) const {
-  return hone::render(*this, jinja::from_json(messages, "messages"), messages.size(), options);
+  return rendered(*impl_, without_nulls(jinja::from_json(messages, "messages"), "messages"), messages.size(),
+                  options);
 }
 
 RenderedChat render(const ChatTemplate& chat, const jinja::Value& messages, std::size_t bytes,
                     const ChatOptions& options) {
-  return rendered(chat.impl(), without_nulls(messages, "messages"), bytes, options);
+  return rendered(chat.impl(), as_taken(chat.impl(), without_nulls(messages, "messages"), options), bytes,
+                  options);
 }
 
 bool ChatTemplate::marks_generation() const { return impl_->marks_generation; }

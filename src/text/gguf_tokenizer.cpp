@@ -39,9 +39,21 @@ Json sequence(const char* members, std::vector<Json> all) {
   return {{"type", "Sequence"}, {members, std::move(all)}};
 }
 
+constexpr const char *pre_key = "tokenizer.ggml.pre", *unnamed = "default";
+
+// As llama.cpp cuts where nothing is said: runs of signs apart, words as GPT-2 does, digits by threes.
+Json unnamed_words() {
+  return sequence(
+      "pretokenizers",
+      {split_by("[\\p{P}$+<=>^~|]+"),
+       split_by("'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"),
+       split_by("\\p{N}+"), split_by("[0-9][0-9][0-9]"), byte_level(false)});
+}
+
 Json pre_tokenizer(const GgufFile& file) {
-  const std::string_view name = file.text("tokenizer.ggml.pre", "default");
-  if (name == "gpt-2" || name == "default") return byte_level(true);
+  const std::string_view name = file.text(pre_key, unnamed);
+  if (name == unnamed) return unnamed_words();
+  if (name == "gpt-2") return byte_level(true);
   if (name == "smollm")
     return sequence("pretokenizers",
                     {Json{{"type", "Digits"}, {"individual_digits", true}}, byte_level(true)});
@@ -180,7 +192,7 @@ Json file_of(const Vocabulary& v) {
 
 std::string byte_level_json(const GgufFile& file) {
   const Vocabulary v = vocabulary_of(file);
-  const std::string_view pre = file.text("tokenizer.ggml.pre", "default");
+  const std::string_view pre = file.text(pre_key, unnamed);
   Json json = file_of(v);
   json["normalizer"] = pre == "qwen2" ? Json{{"type", "NFC"}} : Json(nullptr);
   json["pre_tokenizer"] = pre_tokenizer(file);
@@ -212,6 +224,14 @@ std::string sentence_piece_json(const GgufFile& file) {
 }
 
 }  // namespace
+
+std::vector<std::string> tokenizer_notes_of(const GgufFile& file) {
+  if (file.text("tokenizer.ggml.model", "none") != "gpt2" || file.text(pre_key, unnamed) != unnamed)
+    return {};
+  return {file.path() + ": " + pre_key + (file.has(pre_key) ? " is \"default\"" : " is missing") +
+          ", so how the model's texts were cut into words is not known: they are cut as llama.cpp does then, "
+          "which may not be what it was trained on; --tokenizer names the model's tokenizer.json"};
+}
 
 std::string tokenizer_json_of(const GgufFile& file) {
   const std::string_view model = file.text("tokenizer.ggml.model", "none");

@@ -313,6 +313,13 @@ class FileReader {
                                  .hint = hint});
 }
 
+Tokenizer of_gguf(const GgufFile& file) {
+  auto impl =
+      std::make_shared<Tokenizer::Impl>(Tokenizer::parse(tokenizer_json_of(file), file.path()).impl());
+  for (std::string& note : tokenizer_notes_of(file)) impl->notes.push_back(std::move(note));
+  return Tokenizer(std::move(impl));
+}
+
 }  // namespace
 
 Tokenizer Tokenizer::parse(std::string_view text, const std::string& where) {
@@ -321,7 +328,7 @@ Tokenizer Tokenizer::parse(std::string_view text, const std::string& where) {
 }
 
 Tokenizer Tokenizer::open(const std::string& path) {
-  if (is_gguf(path)) return parse(tokenizer_json_of(GgufFile(path)), path);
+  if (is_gguf(path)) return of_gguf(GgufFile(path));
   const std::string file = is_folder(path) ? path + "/tokenizer.json" : path;
   if (is_folder(path) && !is_file(file)) {
     const auto made = tokenizer_json_of_folder(path);

@@ -7,6 +7,7 @@
 
 #include "file/mapped.hpp"
 #include "train/layer_map.hpp"
+#include "model/model_impl.hpp"
 #include "train/soft_label_shards.hpp"
 #include "train/soft_labels.hpp"
 
@@ -141,8 +142,8 @@ std::string identity_of(const TrainingData& data, const TrainingRun& run, const 
   std::string sizes;
   for (const auto& [size, length] : o.sizes) sizes += fmt::format(", {} {}", size, length);
   return fmt::format("teacher {}, {} {}, seed {}, batch {} x {}{}, temperature {}, {} of {} ids, {}",
-                     teacher.weights_hash(), data.kind, data.identity(plan), o.seed, o.batch, o.seq, sizes,
-                     run.distill->loss.temperature, known_ids(run.distill->loss, teacher.vocab_size()),
+                     identity_of(teacher, o.seq), data.kind, data.identity(plan), o.seed, o.batch, o.seq,
+                     sizes, run.distill->loss.temperature, known_ids(run.distill->loss, teacher.vocab_size()),
                      teacher.vocab_size(), name(o.precision));
 }
 

@@ -117,6 +117,8 @@ expect 2 "expected 3% or 0.03" prune base new --eval-data text.txt --max-loss-in
 expect 2 "did you mean '2:4'" prune base new --pattern 2:3
 expect 2 "wanda learns from a text" prune base new --method wanda
 expect 2 "did you mean 'sparsegpt'" prune base new --method sparsgpt
+expect 2 "no method 'heads'.*it is a pattern: --pattern heads" prune base new --method heads
+expect 2 "no pattern 'wanda'.*it is a method: --method wanda" prune base new --pattern wanda
 expect 3 "cannot say fewer heads" prune base new --pattern heads
 expect 2 "none would go" prune base new --pattern layers --sparsity 0.1 --data text.txt
 expect 2 "--sparsity" prune base new --sparsity 1

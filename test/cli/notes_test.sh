@@ -94,7 +94,38 @@ cp plain.json base/config.json
 
 # a text that ends before it was to
 said "context of 32 tokens is full after 32 of --max-tokens 64" generate base --prompt a -n 64 --top-k 0
+said "context of 32 tokens is full after 32 of --max-tokens 64" generate base --prompt a -n 64 --top-k 0 --json
 silent generate base --prompt a -n -1
+said "context of 3 tokens is full after the prompt" generate base --prompt abc -n -1 --ctx-size 3
+printf 'a\nab\n' >prompts.txt
+said "context of 4 tokens is full after 2 of 2 answers" generate base --prompts prompts.txt -n 9 --ctx-size 4
+silent generate base --prompts prompts.txt -n -1 --ctx-size 4
+
+# a text that begins twice
+"$hone" train $run --tokenizer bpe --out framed >/dev/null 2>&1
+frame='{"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "<|endoftext|>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}], "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}], "special_tokens": {"<|endoftext|>": {"id": "<|endoftext|>", "ids": [0], "tokens": ["<|endoftext|>"]}}}'
+sed -i "s/\"post_processor\": null/\"post_processor\": $frame/" framed/tokenizer.json
+said "the prompt begins with <|endoftext|> twice" generate framed --prompt "<|endoftext|>line" -n 1
+silent generate framed --prompt "line" -n 1
+printf 'line\n<|endoftext|>line\n' >prompts.txt
+said "prompts.txt, line 2: the prompt begins with <|endoftext|> twice" generate framed --prompts prompts.txt -n 1
+
+# an end that is none
+for end in '"2"' -1 99999; do
+  echo "{\"eos_token_id\": $end}" >framed/generation_config.json
+  said "generation_config.json, eos_token_id is $end, which is no id of the model" generate framed --prompt line -n 1
+done
+rm framed/generation_config.json
+
+# lines of other tools' sets
+for line in '{"conversations": [{"from": "human", "value": "a"}, {"from": "gpt", "value": "b"}]}' \
+  '{"instruction": "a", "input": "", "output": "b"}'; do
+  echo "$line" >lines.jsonl
+  code=0
+  "$hone" train --model base --data lines.jsonl --out refused 2>err.log || code=$?
+  [ $code = 3 ] || fail "$line: exit $code"
+  grep -q 'called "messages"\|"prompt" has the instruction' err.log || fail "$line: $(cat err.log)"
+done
 
 # another tokenizer than the model's own, though its ids fit
 said "tokenizer is another one than base" train $run --model base --tokenizer char --out other

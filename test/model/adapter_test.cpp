@@ -186,6 +186,31 @@ TEST_F(AdapterFiles, CopiesOfTheBasesWeightsArePassedOver) {
   }
 }
 
+// Which modules have an adapter is said by the tensors; where the config names more, that is said.
+TEST_F(AdapterFiles, WithoutTensorsOfModulesThatAreNamedSaySo) {
+  EXPECT_TRUE(open(adapter_).notes().empty());
+  const auto notes = [&](const nlohmann::json& changes) {
+    auto changed = config();
+    changed.update(changes);
+    folder_.write("adapter/adapter_config.json", changed.dump());
+    return with_adapter(open(base_), adapter_).notes();
+  };
+  for (const nlohmann::json& targets :
+       {nlohmann::json{"c_attn", "c_proj"}, nlohmann::json(".*(c_attn|c_proj)")}) {
+    const auto found = notes({{"target_modules", targets}});
+    ASSERT_EQ(found.size(), 1u) << targets;
+    expect_in(
+        "names 6 modules; without tensors in adapter_model.safetensors, and so without an adapter, 2 of them",
+        found[0]);
+    expect_in("transformer.h.0.attn.c_proj", found[0]);
+  }
+  expect_in(
+      "names 3 modules; without tensors in adapter_model.safetensors, and so without an adapter, 1 of them",
+      notes({{"target_modules", {"c_attn", "c_proj"}}, {"layers_to_transform", 1}}).at(0));
+  EXPECT_EQ(notes({{"target_modules", "all-linear"}, {"layers_to_transform", nullptr}}).size(), 1u);
+  EXPECT_TRUE(notes({{"target_modules", "("}}).empty());
+}
+
 TEST_F(AdapterFiles, OfOtherKindsAreRefusedByName) {
   expect_in("DoRA", refused({{"use_dora", true}}));
   expect_in("biases", refused({{"bias", "all"}}));

@@ -150,6 +150,18 @@ TEST_F(ChatFolder, AnotherTokenizerHelpsWhereTheModelsIsNotRead) {
   EXPECT_FALSE(is_folder(folder_.file("new")));
 }
 
+// A tokenizer that came out of such a file goes back as what it was.
+TEST_F(ChatFolder, WordsCutByDefaultStaySoThroughAFolder) {
+  const std::string unnamed = with_key(folder_, gguf_, "tokenizer.ggml.pre", "default");
+  const ConvertReport to_folder = convert(unnamed, folder_.file("back"));
+  ASSERT_FALSE(to_folder.notes.empty());
+  expect_in("tokenizer.ggml.pre is \"default\"", to_folder.notes.back());
+  EXPECT_TRUE(convert(folder_.file("back"), folder_.file("again.gguf")).notes.empty());
+  EXPECT_EQ(GgufFile(folder_.file("again.gguf")).text("tokenizer.ggml.pre"), "default");
+  EXPECT_EQ(Tokenizer::open(folder_.file("again.gguf")).encode("says 1234"),
+            Tokenizer::open(folder_.file("back")).encode("says 1234"));
+}
+
 TEST_F(ChatFolder, IsNotConvertedOverAModel) {
   convert(gguf_, folder_.file("back"));
   expect_in("would be replaced", error_of(ErrorKind::usage, [&] { convert(gguf_, folder_.file("back")); }));

@@ -7,6 +7,8 @@
 
 #include "base/random.hpp"
 #include "hone/generate.hpp"
+#include "hone/lora.hpp"
+#include "machine/isa.hpp"
 #include "run/answer_text.hpp"
 #include "run/sampler.hpp"
 #include "temporary_folder.hpp"
@@ -180,6 +182,59 @@ TEST(PromptCache, OfAnotherModelOrPrecisionOrDamagedIsNotUsed) {
   EXPECT_EQ(generator.positions(), 50);  // as it was
 }
 
+// What a cache is of is all that its numbers follow from, not the weights alone.
+TEST(PromptCache, OfTheSameWeightsInAnotherModelIsNotUsed) {
+  const TemporaryFolder folder;
+  const std::string file = folder.file("cache");
+  const auto config = [&](const std::string& more) {
+    return from_config(folder.write("config.json", R"({"model_type": "llama", "vocab_size": 512,
+      "hidden_size": 32, "intermediate_size": 40, "num_hidden_layers": 2, "num_attention_heads": 4,
+      "max_position_embeddings": 64)" + more + "}"));
+  };
+  const auto loaded = [&](const Model& model, std::int64_t context) {
+    Generator other(GeneratePlan(model, {.context = context, .threads = 1}));
+    return other.load_cache(file);
+  };
+  const auto save = [&](const Model& model, std::int64_t context) {
+    Generator generator(GeneratePlan(model, {.context = context, .threads = 1}));
+    generator.append(some_ids(12));
+    generator.save_cache(file);
+  };
+  const auto expect_used_by_its_own_only = [&](const Model& own, const Model& other) {
+    save(own, 20);
+    EXPECT_EQ(loaded(own, 30).positions, 12);
+    EXPECT_EQ(own.weights_hash(), other.weights_hash());
+    EXPECT_EQ(loaded(other, 20).positions, 0);
+    EXPECT_EQ(loaded(other, 20).refused.find("it is of another model"), 0u);
+  };
+  expect_used_by_its_own_only(config(""), config(R"(, "rope_theta": 500000.0)"));
+  expect_used_by_its_own_only(config(""), config(R"(, "rms_norm_eps": 1e-3)"));
+  expect_used_by_its_own_only(with_lora(golden(), {.rank = 2, .alpha = 8}),
+                              with_lora(golden(), {.rank = 2, .alpha = 64}));
+  const Model longrope = config(R"(, "rope_scaling": {"rope_type": "longrope",
+    "original_max_position_embeddings": 32, "short_factor": [1, 1, 1, 1], "long_factor": [1, 2, 3, 4]})");
+  save(longrope, 20);
+  EXPECT_EQ(loaded(longrope, 32).positions, 12);
+  EXPECT_EQ(loaded(longrope, 33).positions, 0);  // the long factors
+}
+
+TEST(PromptCache, IsOfTheInstructionSetsThatHaveItsBits) {
+  const TemporaryFolder folder;
+  const std::string file = folder.file("cache");
+  const auto loaded = [&](Precision precision, const char* saved_on, const char* loaded_on) {
+    Generator first(GeneratePlan(golden(), {.precision = precision, .threads = 1, .isa = saved_on}));
+    first.append(some_ids(12));
+    first.save_cache(file);
+    Generator second(GeneratePlan(golden(), {.precision = precision, .threads = 1, .isa = loaded_on}));
+    return second.load_cache(file).positions;
+  };
+  EXPECT_EQ(loaded(Precision::bf16, "portable", "portable"), 12);
+  EXPECT_EQ(loaded(Precision::f32, "portable", ""), best_isa() == Isa::portable ? 12 : 0);
+  EXPECT_EQ(loaded(Precision::bf16, "portable", ""), best_isa() == Isa::portable ? 12 : 0);
+  if (best_isa() == Isa::portable) return;
+  EXPECT_EQ(loaded(Precision::f32, "avx2", ""), 12);
+}
+
 TEST(AnswerText, EndsInFrontOfAStopString) {
   const Tokenizer bytes = Tokenizer::bytes();
   const auto text_of = [&](const std::string& all, const std::vector<std::string>& stops) {
@@ -228,6 +283,24 @@ TEST(GenerationDefaults, AreWhatTheFolderSays) {
   EXPECT_EQ(d.temperature, 0.6f);
   EXPECT_EQ(d.top_k, 20);
   EXPECT_FALSE(d.top_p);
+}
+
+TEST(GenerationDefaults, SayWhichEndIsNone) {
+  const TemporaryFolder folder;
+  const auto of = [&](const std::string& eos) {
+    folder.write("generation_config.json", "{\"eos_token_id\": " + eos + "}");
+    return generation_defaults(folder.path(), 100);
+  };
+  for (const std::string eos : {"\"2\"", "-1", "100", "99999", "1.5"}) {
+    const GenerationDefaults d = of("[7, " + eos + "]");
+    EXPECT_EQ(d.end_tokens, Ids{7});
+    ASSERT_EQ(d.notes.size(), 1u) << eos;
+    EXPECT_NE(d.notes[0].find("eos_token_id is " + eos + ", which is no id"), std::string::npos)
+        << d.notes[0];
+  }
+  for (const std::string eos : {"null", "99", "[3, 4]"}) EXPECT_TRUE(of(eos).notes.empty()) << eos;
+  folder.write("config.json", R"({"eos_token_id": 5})");
+  EXPECT_EQ(of("\"2\"").end_tokens, Ids{5});
 }
 
 TEST(ReadPrompts, TakesLinesOrJsonLines) {

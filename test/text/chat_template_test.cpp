@@ -11,6 +11,7 @@
 #include "file/atomic.hpp"
 #include "file/mapped.hpp"
 #include "temporary_folder.hpp"
+#include "text/chat_messages.hpp"
 
 namespace hone {
 namespace {
@@ -92,6 +93,35 @@ TEST(ChatTemplate, NamesWhatItDoesNotKnowWithItsPlace) {
             "T, line 1, column 21: '+' does not go with a str and a int");
   EXPECT_EQ(refusal("{{ raise_exception('no system') }}"),
             "T, line 1, column 19: the chat template refuses the conversation: no system");
+}
+
+// Of files of chats; render_json fails as Transformers does.
+TEST(ChatTemplate, ContentInPartsIsTextWhereTheTemplateTakesText) {
+  const auto text = [](const std::string& source, const std::string& messages) -> std::string {
+    try {
+      return render(ChatTemplate::parse(source, "T"), jinja::from_json(messages, "m"), messages.size(), {})
+          .text;
+    } catch (const Error& e) {
+      return e.what();
+    }
+  };
+  const std::string parts =
+      R"([{"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": " b"}]},
+          {"role": "assistant", "content": "c"}])";
+  const std::string joining = "{% for m in messages %}{{ m.role + ': ' + m.content }};{% endfor %}";
+  EXPECT_EQ(text(joining, parts), "user: a b;assistant: c;");
+  EXPECT_NE(refusal(joining, parts).find("'+' does not go with"), std::string::npos);
+  EXPECT_EQ(text("{% for m in messages %}{{ m.content }};{% endfor %}", parts), "a b;c;") << "it would print";
+  EXPECT_EQ(text("{% for m in messages %}{{ m.content if m.content is string }};{% endfor %}", parts),
+            "a b;c;")
+      << "it would drop";
+  EXPECT_EQ(text("{% for m in messages %}{% if m.content is string %}{{ m.content }}{% else %}{% for p in "
+                 "m.content %}<{{ p.type }}>{{ p.text }}{% endfor %}{% endif %};{% endfor %}",
+                 parts),
+            "<text>a<text> b;c;");
+  EXPECT_EQ(text(joining, R"([{"role": "user", "content": [{"type": "image", "image": "x.png"}]}])"),
+            "T: the content of message 1 is a list of parts; this template takes text: expected {\"type\": "
+            "\"text\", \"text\": \"..\"}, found a part of type image");
 }
 
 // Jinja 3.1's answers: the filter knows words, the method letters.

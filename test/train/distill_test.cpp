@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <nlohmann/json.hpp>
 #include <numeric>
 
 #include "hone/distill.hpp"
@@ -234,6 +235,26 @@ TEST_F(DistillRun, RefusesShardsThatAreDamagedOrAnothersOwn) {
   EXPECT_NE(error_of(ErrorKind::input, [&] { train(run_); }).find(shard), std::string::npos);
   std::filesystem::remove(shard);
   EXPECT_EQ(train(run_).steps, 3);  // it is made again
+}
+
+// The same weights under another config are another teacher.
+TEST_F(DistillRun, RefusesSoftLabelsOfAnotherConfig) {
+  run_.distill->layers = 0;  // a student of its own config
+  run_.model = folder_.write(
+      "config.json", R"({"model_type": "gpt2", "n_layer": 1, "n_head": 2, "n_embd": 16, "n_positions": 16})");
+  run_.distill->cache = folder_.file("cache");
+  run_.steps = 3;
+  train(run_);
+  const std::string config = run_.distill->teacher + "/config.json";
+  nlohmann::json changed = nlohmann::json::parse(read_whole(config));
+  changed["layer_norm_epsilon"] = 0.1;
+  folder_.write("teacher/config.json", changed.dump());
+  EXPECT_NE(
+      error_of(ErrorKind::usage, [&] { train(run_); }).find("teacher: its weights or its config differ"),
+      std::string::npos);
+  run_.out = folder_.file("other");
+  EXPECT_NE(error_of(ErrorKind::usage, [&] { train(run_); }).find("another teacher, text or batch"),
+            std::string::npos);
 }
 
 TEST_F(DistillRun, SaysWhichLayersTheStudentHas) {

@@ -10,9 +10,9 @@ typedef double D __attribute__((vector_size(wide * 8)));
 typedef float HalfF __attribute__((vector_size(wide * 4)));
 
 HONE_INLINE const float* in_f32(const float* x, float*) { return x; }
-HONE_INLINE const float* in_f32(const bf16* x, float* wide) {
-  for (int i = 0; i < 32; i += lanes) store(wide + i, load(x + i));
-  return wide;
+HONE_INLINE const float* in_f32(const bf16* x, float* room) {
+  for (int i = 0; i < 32; i += lanes) store(room + i, load(x + i));
+  return room;
 }
 HONE_INLINE double square(const float* x) { return static_cast<double>(*x) * *x; }
 HONE_INLINE double square(const bf16* x) {
