@@ -103,6 +103,7 @@ class Conversation {
     auto common = static_cast<std::size_t>(std::ranges::mismatch(with, text).in1 - with.begin());
     // Two tokens may begin alike: <user> and </s>.
     if (common < with.size() && common > *begin) common = std::max(*begin, with.rfind('>', common - 1) + 1);
+    if (common == *begin && common < with.size()) return {};  // of a turn without a word it does not matter
     // A template may end a whole text where a turn does not end one.
     const std::string_view left = jinja::stripped(std::string_view(with).substr(common));
     if (common < *begin || left.size() > 32 || left.find_first_of(" \n") != left.npos) return {};

@@ -59,21 +59,20 @@ Value make_joiner(Runtime& r, const Arguments& given) {
   });
 }
 
-// next() gives `current` and goes on to the value behind it, round and round. Its methods do not hold it, so
-// that nothing holds itself.
-Value make_cycler(Runtime& r, const Arguments& given) {
+// next() gives `current` and goes on to the value behind it, round and round.
+Value make_cycler(Runtime& r, Rings& rings, const Arguments& given) {
   if (given.positional.empty() || !given.named.empty()) r.work.fail("cycler() wants values to go round");
   auto names = std::make_shared<Namespace>();
-  const auto go_to = [all = given.positional, at = std::make_shared<std::size_t>(0),
-                      cycler = std::weak_ptr(names)](bool onward) {
+  const auto go_to = [all = given.positional, at = std::make_shared<std::size_t>(0), names](bool onward) {
     Value before = all[*at];
     *at = onward ? (*at + 1) % all.size() : 0;
-    if (const auto known = cycler.lock()) known->set("current", all[*at]);
+    names->set("current", all[*at]);
     return before;
   };
   names->set("current", given.positional.front());
   names->set("next", function("next", [go_to](const Arguments&) { return go_to(true); }));
   names->set("reset", function("reset", [go_to](const Arguments&) { return go_to(false), Value(); }));
+  rings.add(names);  // its methods know it
   return Value(Value::Holds(std::move(names)));
 }
 
@@ -108,7 +107,7 @@ void add_globals(Scope& scope, Runtime& r, Rings& rings) {
   add("dict", [&r](const Arguments& a) { return make_dict(r, a); });
   add("namespace", [&r, &rings](const Arguments& a) { return make_namespace(r, rings, a); });
   add("joiner", [&r](const Arguments& a) { return make_joiner(r, a); });
-  add("cycler", [&r](const Arguments& a) { return make_cycler(r, a); });
+  add("cycler", [&r, &rings](const Arguments& a) { return make_cycler(r, rings, a); });
   add("raise_exception", [&r](const Arguments& a) -> Value { raise(r, a); });
   add("strftime_now", [&r](const Arguments& a) { return strftime_now(r, a); });
 }

@@ -3,9 +3,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <nlohmann/json.hpp>
 
 #include "../temporary_folder.hpp"
 #include "base/random.hpp"
+#include "file/safetensors.hpp"
 #include "hone/generate.hpp"
 #include "hone/train.hpp"
 #include "machine/isa.hpp"
@@ -115,6 +117,28 @@ TEST_P(Family, TrainingEvaluationAndGenerationAgree) {
                 name.c_str(), prompted);
     EXPECT_LT(prompted, bound) << name;
   }
+}
+
+// What pieces of 8 tokens and more leave in the cache has the bits of a training program: products by panels,
+// attention by the same kernel. (Behind them a row alone, and the head, go through sums of few rows.)
+TEST_P(Family, APromptsPiecesLeaveTheKeysAndValuesOfTraining) {
+  const TemporaryFolder folder;
+  const Model m = model();
+  const Ids text = ids();
+  const auto T = std::ssize(text);
+  const auto layers = nlohmann::json::parse(m.config_json()).at("num_hidden_layers").get<int>();
+  const std::string last = "model.layers." + std::to_string(layers - 1) + ".self_attn.";
+  Generator generator(GeneratePlan(m, {.context = T, .precision = Precision::f32, .threads = 1}));
+  generator.append(text);
+  generator.save_cache(folder.file("cache"));
+  const SafetensorsFile file(folder.file("cache"));
+  const SafetensorsEntry& values = file.at(last + "attention.cache_v");
+  std::vector<float> cached(static_cast<std::size_t>(T * values.shape[1])), trained(cached.size());
+  file.read(values, std::as_writable_bytes(std::span(cached)));
+  Trainer trainer(TrainPlan(m, {.batch = 1, .seq = T, .threads = 1, .keep = {last + "v_proj"}}));
+  trainer.step(BatchView{1, T, text, text}, {.lr = 0});
+  trainer.read_activation(last + "v_proj", trained);
+  EXPECT_EQ(cached, trained);
 }
 
 // bf16 keeps 8 bits, and each of a model's products is rounded to them: logits are off by some hundredths of

@@ -163,6 +163,8 @@ TEST(ChatTemplate, ComesToAnEnd) {
 TEST(ChatTemplate, KeepsNothingThatHoldsItself) {  // a leak, to a sanitizer
   EXPECT_EQ(refusal("{% set n = namespace() %}{% set n.n = n %}{{ n.n.n is defined }}"), "rendered True");
   EXPECT_EQ(refusal("{% macro f() %}x{% endmacro %}{% set n = namespace(f=f) %}{{ n.f() }}"), "rendered x");
+  EXPECT_EQ(refusal("{% set c = cycler(1, 2) %}{% set c.c = c %}{{ c.next() }}{{ c.c.current }}"),
+            "rendered 12");
 }
 
 TEST(ChatTemplate, IsFoundInAModelsFolder) {
