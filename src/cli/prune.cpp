@@ -42,7 +42,7 @@ void add_prune(Command& app) {
   c->add_option("--sparsity", o->prune.sparsity, "share of each matrix, or of the parts, that goes")
       ->capture_default_str();
   c->add_option("--pattern", o->prune.pattern,
-                "unstructured, 2:4, 4x1, 16x1 (outputs x inputs), heads, channels, width, layers")
+                "unstructured, 2:4, 4x1, 16x1 (out x in), heads, channels, width, layers")
       ->capture_default_str();
   c->add_option("--windows", o->prune.sample.windows, "of --data that are learned from")
       ->capture_default_str();
