@@ -6,8 +6,8 @@
 #include "kernel/isa/block_product_isa.hpp"
 #include "op/activation_reference.hpp"
 #include "op/common.hpp"
-#include "op/ops.hpp"
 #include "op/panel_product.hpp"
+#include "op/product_ops.hpp"
 #include "op/sparse_parts.hpp"
 
 // linear() of a sparse weight in blocks of a floating type: the weight in strips, and the product of what is

@@ -7,8 +7,8 @@
 #include "kernel/masked_product.hpp"
 #include "op/activation_reference.hpp"
 #include "op/common.hpp"
-#include "op/ops.hpp"
 #include "op/panel_product.hpp"
+#include "op/product_ops.hpp"
 
 // linear() of a quantized weight in whole numbers: x as codes, the weight in panels
 // (kernel/coded_product.hpp), or as a stream of what is kept of it (kernel/masked_product.hpp).

@@ -5,8 +5,8 @@
 #include "kernel/int8_product.hpp"
 #include "op/activation_reference.hpp"
 #include "op/common.hpp"
-#include "op/ops.hpp"
 #include "op/panel_product.hpp"
+#include "op/product_ops.hpp"
 
 // linear() with x and weight in whole numbers of eight bits, a scale for each row of either
 // (kernel/int8_product.hpp).

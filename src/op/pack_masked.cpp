@@ -1,8 +1,8 @@
 #include "ir/values.hpp"
 #include "kernel/masked_product.hpp"
 #include "op/common.hpp"
-#include "op/ops.hpp"
 #include "op/panel_product.hpp"
+#include "op/product_ops.hpp"
 #include "op/sparse_parts.hpp"
 
 // The components of a sparse weight of eight bits as the stream that coded_linear reads

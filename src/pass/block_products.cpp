@@ -3,7 +3,7 @@
 #include "ir/rewrite.hpp"
 #include "ir/values.hpp"
 #include "kernel/block_product.hpp"
-#include "op/ops.hpp"
+#include "op/product_ops.hpp"
 #include "pass/derived.hpp"
 #include "pass/passes.hpp"
 

@@ -1,7 +1,7 @@
 #include "ir/rewrite.hpp"
 #include "ir/values.hpp"
 #include "kernel/int8_product.hpp"
-#include "op/ops.hpp"
+#include "op/product_ops.hpp"
 #include "pass/passes.hpp"
 #include "pass/whole_numbers.hpp"
 

@@ -8,7 +8,7 @@
 #include "hone/bench.hpp"
 #include "machine/limits.hpp"
 #include "machine/yardstick.hpp"
-#include "op/ops.hpp"
+#include "op/product_ops.hpp"
 #include "run/generator_impl.hpp"
 
 namespace hone {

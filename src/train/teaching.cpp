@@ -6,8 +6,8 @@
 #include <algorithm>
 
 #include "file/mapped.hpp"
-#include "train/layer_map.hpp"
 #include "model/model_impl.hpp"
+#include "train/layer_map.hpp"
 #include "train/soft_label_shards.hpp"
 #include "train/soft_labels.hpp"
 

@@ -2,6 +2,7 @@
 
 #include "kernel/block_product.hpp"
 #include "op/cases.hpp"
+#include "op/product_ops.hpp"
 #include "op/sparse_parts.hpp"
 
 namespace hone {

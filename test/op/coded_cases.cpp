@@ -4,6 +4,7 @@
 #include "kernel/masked_product.hpp"
 #include "kernel/quantized_rows.hpp"
 #include "op/cases.hpp"
+#include "op/product_ops.hpp"
 #include "op/sparse_parts.hpp"
 
 namespace hone {

@@ -1,5 +1,6 @@
 #include "kernel/int8_product.hpp"
 #include "op/cases.hpp"
+#include "op/product_ops.hpp"
 
 namespace hone {
 namespace {

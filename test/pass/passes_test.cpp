@@ -1,5 +1,6 @@
 // Passes: what they promise of numbers, that a second run changes nothing, that they are functions.
 #include "pass/passes.hpp"
+#include "op/product_ops.hpp"
 
 #include <gtest/gtest.h>
 
