@@ -246,7 +246,7 @@ class Reading {
       read(*pair.b, lora_b_name(module.name));
     }
     const std::string note = note_of_missing(all, adapter.modules);
-    const Model made =
+    Model made =
         with_weights(adapted(base_, std::move(adapter)), base_.impl().store.with(std::move(values_)));
     if (note.empty()) return made;
     auto impl = std::make_shared<Model::Impl>(made.impl());
