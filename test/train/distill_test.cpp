@@ -7,9 +7,9 @@
 #include <numeric>
 
 #include "hone/distill.hpp"
-#include "hone/training_run.hpp"
 #include "run/logits.hpp"
 #include "tiny_gpt2.hpp"
+#include "train/taught_run.hpp"
 
 namespace hone {
 namespace {
@@ -152,30 +152,7 @@ TEST(Distillation, RefusesNumbersThatAreNone) {
   error_of(ErrorKind::usage, [] { distillation({.top_k = 0}); });
 }
 
-class DistillRun : public testing::Test {
- protected:
-  DistillRun() {
-    std::string text;
-    for (int i = 0; i < 400; ++i) text += "line " + std::to_string(i * i % 89) + "\n";
-    run_.model = "tiny";
-    run_.data = folder_.write("text.txt", text);
-    run_.out = folder_.file("teacher");
-    run_.tokenizer = "char";
-    run_.steps = 20;
-    run_.warmup = 2;
-    run_.adamw.lr = 5e-3f;
-    run_.plan.batch = 4;
-    run_.plan.seq = 16;
-    run_.plan.threads = 1;
-    train(run_);
-    run_.tokenizer.clear();
-    run_.out = folder_.file("student");
-    run_.distill = {.teacher = folder_.file("teacher"), .layers = 1};
-  }
-
-  TemporaryFolder folder_;
-  TrainingRun run_;
-};
+using DistillRun = TaughtRun;
 
 TEST_F(DistillRun, LearnsAndGoesOnToTheSameBits) {
   const RunSummary whole = train(run_);
