@@ -59,8 +59,7 @@ void add_quantize(Command& app) {
   c->add_option("--bits", q.bits, "2, 3, 4 or 8; in between, as 4.25: a mix, more where it helps most")
       ->capture_default_str();
   c->add_option("--group", q.group,
-                "weights of a row that share a scale: 32, 64 or 128 (any width: the last ones "
-                "are filled up)")
+                "weights that share a scale: 32, 64, 128; a row's last ones are filled up")
       ->capture_default_str();
   c->add_flag("--symmetric", q.symmetric, "codes around zero (8 bits always are)");
   c->add_option("--table-bits", q.table_bits, "of the table of tokens and the head; 0: they stay as they are")
