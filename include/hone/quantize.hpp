@@ -47,8 +47,8 @@ struct QuantizeOptions {
   // Weights of a row that share a scale: 32, 64 or 128. Rows of a width that it does not divide take
   // whichever group of these, at most as wide, makes the fewest bytes, and their last one is filled up.
   std::int64_t group = 64;
-  // For a GGUF file, whose rows are whole groups of 32: others take a group that divides them, and those
-  // whose width is no multiple of 32 stay in bf16.
+  // For a GGUF file, which has 4 and 8 bits, and rows of whole groups of 32: others take a group that divides
+  // them, and those whose width is no multiple of 32 stay in bf16.
   bool whole_groups = false;
   bool symmetric = false;  // codes around zero, as 8 bits always are
   int table_bits = 8;      // of the table of tokens and of the head: 2, 3, 4 or 8; 0: they stay as they are

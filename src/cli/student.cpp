@@ -98,6 +98,31 @@ void check(TrainingRun run, const StudentParts& parts) {
   plan_of(run);
 }
 
+// Only a student that a distillation cut is cut anew: never a model that somebody has there, nor the teacher.
+void require_own(const std::string& folder, const std::string& record, const std::string& teacher) {
+  std::error_code none;
+  const bool is_teacher = std::filesystem::equivalent(folder, teacher, none),
+             is_model = std::filesystem::exists(folder + "/config.json", none);
+  if (!is_teacher && (!is_model || std::filesystem::exists(record, none))) return;
+  throw Error(
+      ErrorKind::usage,
+      {.what = is_teacher ? "the student that is cut would replace its teacher"
+                          : "the folder holds a model that no distillation made, which would be replaced",
+       .where = folder,
+       .expected = "no folder, or the student of an earlier run",
+       .hint = "name another OUT"});
+}
+
+// One that was cut short is not worth keeping: it follows from its record.
+bool opens(const std::string& folder) {
+  try {
+    open(folder);
+    return true;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
 }  // namespace
 
 std::optional<StudentParts> student_parts(const std::string& student) {
@@ -121,9 +146,10 @@ std::optional<StudentParts> student_parts(const std::string& student) {
 TrainingRun with_cut_student(TrainingRun run, const StudentParts& parts) {
   check(run, parts);
   const std::string folder = run.out + "/student", record = folder + "/made_of.txt";
+  require_own(folder, record, run.distill->teacher);
   const std::optional<Text> text = text_of(run);
   const std::string made = made_of(run, parts, text);
-  if (first_line(record) != made) {
+  if (first_line(record) != made || !opens(folder)) {
     for (const char* file : {"made_of.txt", "model.safetensors", "config.json"})
       std::filesystem::remove(std::filesystem::path(folder) / file);
     const Compression work(run.distill->teacher, folder, {.threads = run.plan.threads, .isa = run.plan.isa});

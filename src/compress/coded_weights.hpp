@@ -22,6 +22,8 @@ struct MatrixWeight {
 // Matrices in the order in which the model reads them first, corrections apart.
 std::vector<MatrixWeight> matrices_of(const Model& model);
 
+// A GGUF file has codes of four and of eight bits.
+constexpr int fewest_bits(const QuantizeOptions& o) { return o.whole_groups ? 4 : 2; }
 // The grid of so many bits (8 are about zero) for rows of so many columns: of the group that was asked for
 // where it divides them, else of those at most as wide that with the fewest bytes, of equals the narrower
 // one. Rows of whole groups, where those are asked for, have the widest that divides them, and none where 32

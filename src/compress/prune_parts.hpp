@@ -1,5 +1,6 @@
 // Whole parts of a model taken out, which leaves a smaller dense model of the same family.
 #pragma once
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
@@ -28,5 +29,11 @@ Pruned prune_width(const Model& model, const Text* text, const PruneOptions& opt
 // that goes, of which at least 1 goes and not all. Error(usage) that says what there is.
 std::int64_t staying(std::int64_t all, std::int64_t together, const PruneOptions& options,
                      const std::string& what);
+
+// Transformers (5.24) opens a llama and a gemma3_text only where the heads divide the width; hone opens
+// others.
+bool wants_whole_heads(const nlohmann::json& config);
+// The note, where that is not so.
+void note_odd_heads(const nlohmann::json& config, std::vector<std::string>& notes);
 
 }  // namespace hone

@@ -68,6 +68,7 @@ class UnitPruning {
     done.sparsity = static_cast<double>(gone) / static_cast<double>(units_.all);
     done.notes.push_back(std::to_string(gone) + " of " + std::to_string(units_.all) + " " + units_.what +
                          " went in each layer");
+    note_odd_heads(config, done.notes);
     return done;
   }
 
@@ -137,6 +138,20 @@ std::int64_t staying(std::int64_t all, std::int64_t together, const PruneOptions
                .where = "sparsity",
                .expected = all == 1 ? "" : to_text(least, 3) + " to " + to_text(1 - least, 3),
                .found = to_text(share)});
+}
+
+bool wants_whole_heads(const nlohmann::json& config) {
+  const std::string family = config.value("model_type", "");
+  return family == "llama" || family == "gemma3_text";
+}
+
+void note_odd_heads(const nlohmann::json& config, std::vector<std::string>& notes) {
+  if (!wants_whole_heads(config)) return;
+  const std::int64_t width = config.at("hidden_size"), heads = config.at("num_attention_heads");
+  if (width % heads != 0)
+    notes.push_back("Transformers does not open this " + std::string(config.at("model_type")) +
+                    ": its width, " + std::to_string(width) + ", is no multiple of its " +
+                    std::to_string(heads) + " heads");
 }
 
 }  // namespace hone

@@ -28,6 +28,10 @@ class WidthPruning {
       stay_ = sizes_.head_dim * staying(sizes_.heads, sizes_.head_dim, o, "channels of the width");
     else
       stay_ = staying(sizes_.width, 1, o, "channels of the width");
+    // Where a share was asked for, a few more may stay.
+    const bool whole = o.keep == 0 && wants_whole_heads(nlohmann::json::parse(model.config_json()));
+    const std::int64_t more = (stay_ + sizes_.heads - 1) / sizes_.heads * sizes_.heads;
+    if (whole && more < sizes_.width) stay_ = more;
   }
 
   void by_weights() {
@@ -75,6 +79,7 @@ class WidthPruning {
         (parts_.heads_of_width
              ? ", and " + std::to_string(gone / sizes_.head_dim) + " heads with them in each layer"
              : ""));
+    note_odd_heads(config, done.notes);
     return done;
   }
 

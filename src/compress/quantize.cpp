@@ -83,9 +83,11 @@ void check(const Model& model, const Text* text, const QuantizeOptions& o) {
   if (o.group != 32 && o.group != 64 && o.group != 128)
     wrong("group", "32, 64 or 128", std::to_string(o.group));
   if (!(o.bits >= 2 && o.bits <= 8)) wrong("bits", "2 to 8", to_text(o.bits));
+  if (o.bits < fewest_bits(o)) wrong("bits", "4 to 8 for a GGUF file: a folder has fewer", to_text(o.bits));
   const int t = o.table_bits;
   if (t != 0 && t != 2 && t != 3 && t != 4 && t != 8)
     wrong("table_bits", "0, 2, 3, 4 or 8", std::to_string(t));
+  if (t != 0 && t < fewest_bits(o)) wrong("table_bits", "0, 4 or 8 for a GGUF file", std::to_string(t));
   if (o.size_bytes < 0) wrong("size_bytes", "0 or more", std::to_string(o.size_bytes));
   require_floating(model, "the model is quantized already, and rounding twice loses twice");
   if (!(o.smooth >= 0 && o.smooth <= 1)) wrong("smooth", "0 to 1", to_text(o.smooth));

@@ -218,12 +218,12 @@ const char* config_type(const std::vector<ParameterSpec>& specs) {
   return most == DType::f32 ? "float32" : most == DType::f16 ? "float16" : "bfloat16";
 }
 
-// `specs`: the model's weights, in the types that they get.
+// `specs`: the model's weights, in the types that they get; `filed`: the same, or components of those that
+// stay sparse.
 ConvertReport to_folder(const Model& model, const std::string& from, const std::string& to,
-                        const std::vector<ParameterSpec>& specs) {
+                        const std::vector<ParameterSpec>& specs, const std::vector<ParameterSpec>& filed) {
   ConvertReport report;
   make_folders(to);
-  const std::vector<ParameterSpec> filed = filed_weights(model, specs);
   for (const ParameterSpec& spec : filed) {
     ++report.tensors;
     report.bytes += TensorType{spec.shape, spec.dtype}.bytes();
@@ -264,7 +264,8 @@ ConvertReport write_model(const Model& model, const std::string& from, const std
     return to_gguf(multiplied_out(model), from, to,
                    {.all = has_blocks(model) ? std::nullopt : std::optional(DType::f16)});
   const MadeFolders made(to);
-  return to_folder(model, from, to, stored_weights(model));
+  const std::vector<ParameterSpec> specs = stored_weights(model);
+  return to_folder(model, from, to, specs, filed_weights(model, specs));
 }
 
 namespace {
@@ -301,7 +302,7 @@ ConvertReport convert(const std::string& from, const std::string& to, const Conv
   for (ParameterSpec& spec : specs) spec.dtype = type.dtype;
   const bool keeps = options.type.empty() && has_blocks(model) && ranks_of(opened, corrections_key).empty();
   const AskedTypes asked = asked_types(options, keeps ? std::nullopt : std::optional(type.dtype));
-  ConvertReport report = gguf ? to_gguf(model, from, to, asked) : to_folder(model, from, to, specs);
+  ConvertReport report = gguf ? to_gguf(model, from, to, asked) : to_folder(model, from, to, specs, specs);
   report.notes.insert(report.notes.begin(), model.notes().begin(), model.notes().end());
   report.notes.insert(report.notes.end(), of_tokenizer.begin(), of_tokenizer.end());
   return report;

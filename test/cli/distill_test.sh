@@ -48,6 +48,16 @@ expect 2 "width=N" distill teacher new --student layers=1,depth=64 $how
 expect 2 "alpha" distill teacher new --student width=64 $how --alpha 2
 [ ! -e new ] || fail "something was written"
 
+# what is cut short is cut again; what somebody has there stays
+mkdir recut && cp -r narrow/student recut
+head -c 1000 narrow/student/model.safetensors >recut/student/model.safetensors
+"$hone" distill teacher recut --student layers=1,width=64,channels=100 $how --steps 4 --json >lines 2>err || fail "recut: $(cat err)"
+grep -q "channels went" err && [ "$(hash_of <lines)" = "$hash" ] || fail "not cut again: $(cat err)"
+mkdir -p mine && cp -r teacher mine/student
+expect 2 "no distillation made" distill teacher mine --student width=64 $how
+expect 2 "would replace its teacher" distill mine/student mine --student width=64 $how
+cmp -s teacher/model.safetensors mine/student/model.safetensors || fail "somebody's model was touched"
+
 # hidden states besides, against those of a layer that is said
 "$hone" distill teacher inside --student layers=1 $how --steps 2 --hidden 0.5 --map 0=1 --json >lines 2>err || fail "hidden: $(cat err)"
 grep -q "the student's layer = the teacher's: 0=1" err || fail "no map of states: $(cat err)"

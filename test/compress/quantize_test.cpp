@@ -320,5 +320,17 @@ TEST(Quantize, BadInputIsRefused) {
   expect_refused(quantize(model, nullptr, {}).model, nullptr, {}, ErrorKind::input, "quantized already");
 }
 
+// Refused before anything is learned.
+TEST(Quantize, AGgufFileHasFourBitsOrMore) {
+  const Model model = preset("llama-tiny", {.vocab_size = 256});
+  for (const QuantizeOptions& o :
+       {QuantizeOptions{.bits = 3, .whole_groups = true}, QuantizeOptions{.bits = 3.5, .whole_groups = true}})
+    EXPECT_NE(error_of(ErrorKind::usage, [&] { quantize(model, nullptr, o); }).find("4 to 8"),
+              std::string::npos);
+  const QuantizeOptions table{.whole_groups = true, .table_bits = 3};
+  EXPECT_NE(error_of(ErrorKind::usage, [&] { quantize(model, nullptr, table); }).find("table_bits"),
+            std::string::npos);
+}
+
 }  // namespace
 }  // namespace hone

@@ -1,5 +1,6 @@
 // Weights kept without their zeros: the same numbers from every storage, smaller files, the same text.
 #include "hone/sparse.hpp"
+#include "hone/convert.hpp"
 
 #include <gtest/gtest.h>
 
@@ -190,6 +191,17 @@ TEST(SparseStorage, BlocksRunWithTheBitsOfTheDenseWeights) {
     };
     EXPECT_LT(bytes(sparse.model), bytes(dense));
   }
+}
+
+// Who asks for a type gets dense weights, also where they are in that type already.
+TEST(SparseStorage, ConvertedToAFolderItIsDense) {
+  const TemporaryFolder folder;
+  const Model dense = pruned("16x1", 0.8);
+  store_sparse(dense, "16x1").model.save(folder.file("sparse"));
+  convert(folder.file("sparse"), folder.file("dense"), {.type = "f32"});
+  dense.save(folder.file("before"));
+  EXPECT_EQ(file_bytes(folder.file("dense")), file_bytes(folder.file("before")));
+  EXPECT_EQ(open(folder.file("dense")).weights_hash(), dense.weights_hash());
 }
 
 TEST(SparseStorage, WhatRunsSparseTakesLessMemory) {
