@@ -60,6 +60,19 @@ std::optional<Text> text_of(const TrainingRun& run) {
   return Text(run.data, {.tokenizer = run.tokenizer.empty() ? run.distill->teacher : run.tokenizer});
 }
 
+// What cannot stay is said of the option that asked for it.
+Pruned with_parts(const Model& model, const std::optional<Text>& text, const PruneOptions& options) {
+  try {
+    return text ? prune(model, *text, options) : prune(model, options);
+  } catch (const Error& e) {
+    ErrorText said = e.text();
+    if (said.where != "keep") throw;
+    said.where = "student";
+    said.expected = options.pattern + "=N, N " + said.expected;
+    throw Error(e.kind(), said);
+  }
+}
+
 Model cut(const TrainingRun& run, const StudentParts& parts, const std::optional<Text>& text) {
   Model student = open(run.distill->teacher);
   if (parts.layers > 0) {
@@ -77,7 +90,7 @@ Model cut(const TrainingRun& run, const StudentParts& parts, const std::optional
   for (const Part& p : all_parts) {
     if (p.count == &StudentParts::layers || parts.*p.count == 0) continue;
     const PruneOptions options{.pattern = p.name, .keep = parts.*p.count, .sample = sample};
-    const Pruned pruned = text ? prune(student, *text, options) : prune(student, options);
+    const Pruned pruned = with_parts(student, text, options);
     print_notes(pruned.notes);
     student = pruned.model;
   }

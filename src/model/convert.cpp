@@ -223,7 +223,7 @@ const char* config_type(const std::vector<ParameterSpec>& specs) {
 ConvertReport to_folder(const Model& model, const std::string& from, const std::string& to,
                         const std::vector<ParameterSpec>& specs, const std::vector<ParameterSpec>& filed) {
   ConvertReport report;
-  make_folders(to);
+  const MadeFolders made(to);
   for (const ParameterSpec& spec : filed) {
     ++report.tensors;
     report.bytes += TensorType{spec.shape, spec.dtype}.bytes();
@@ -263,7 +263,6 @@ ConvertReport write_model(const Model& model, const std::string& from, const std
   if (is_gguf_name(to))
     return to_gguf(multiplied_out(model), from, to,
                    {.all = has_blocks(model) ? std::nullopt : std::optional(DType::f16)});
-  const MadeFolders made(to);
   const std::vector<ParameterSpec> specs = stored_weights(model);
   return to_folder(model, from, to, specs, filed_weights(model, specs));
 }

@@ -123,6 +123,9 @@ void require_family(const GgufFamily& family, const Json& config, const Decoder&
   if ((d.qkv_bias && !family.head_biases) || (d.o_bias && !family.output_bias))
     refuse(where, "attention_bias", "false", "true");
   if (d.mlp_bias && !family.mlp_bias) refuse(where, "mlp_bias", "false", "true");
+  if (std::string_view(family.model_type) == "qwen2" && d.heads * d.head_dim != d.width)
+    refuse(where, "head_dim", "heads that fill hidden_size " + std::to_string(d.width),
+           std::to_string(d.heads) + " of " + std::to_string(d.head_dim));
   for (const Decoder::Layer& layer : d.layers)
     if (!gemma3 && layer.window > 0)
       refuse(where, "sliding_window", "no layer with a window", std::to_string(layer.window));

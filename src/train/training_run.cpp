@@ -109,6 +109,8 @@ void check(const TrainingRun& run) {
   share(run.label_smoothing, "label_smoothing", "0 <= label_smoothing < 1");
   require(run.trained == all_weights || (run.trained == corrections_alone && !run.lora), "train",
           run.lora ? "all, with an adapter" : "all or corrections", run.trained);
+  require(run.trained == all_weights || !run.distill || run.distill->layers == 0, "train",
+          "all, of a student that is cut from its teacher", run.trained);
   if (run.distill) check_teaching(run);
   if (run.prune) check_pruning(*run.prune, run.steps);
   count(run.plan.seq, "seq");

@@ -81,6 +81,8 @@ grep -q '"perplexity_before":[0-9]' lines || fail "shards: $(cat lines)"
 expect 2 "layers=N" distill teacher new --student layers=x $how
 expect 2 "1 to 2" distill teacher new --student layers=3 $how
 expect 2 "--student" distill teacher new $how
+expect 2 "--train" distill teacher new --student layers=1 $how --train corrections
+expect 2 "width=N, N a multiple of 32, 1 to 128" distill teacher new --student width=200 $how
 expect 2 "alpha" distill teacher new --student layers=1 $how --alpha 2
 expect 2 "temperature" distill teacher new --student layers=1 $how --temperature 0
 expect 2 "another --alpha" distill teacher whole --student layers=1 $how --steps 9 --alpha 0.1

@@ -2,9 +2,11 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "hone/compress.hpp"
+#include "hone/convert.hpp"
 #include "hone/eval.hpp"
 #include "hone/prune.hpp"
 #include "machine/isa.hpp"
@@ -225,6 +227,29 @@ TEST(PruneParts, AreWrittenAndOpenedAgain) {
     EXPECT_LT(open(out).parameters(), work.model().parameters());
     EXPECT_EQ(r.bytes, 4 * open(out).parameters());
   }
+}
+
+// What others cannot open is said: Transformers divides a llama's width by its heads, llama.cpp a qwen2's.
+TEST(PruneParts, WhatOthersDoNotOpenIsSaid) {
+  const Model llama = open(HONE_TEST_DATA "/models/llama");
+  const auto width = [](const Model& model) {
+    return nlohmann::json::parse(model.config_json()).at("hidden_size").get<std::int64_t>();
+  };
+  EXPECT_EQ(width(prune(llama, {.sparsity = 0.3, .pattern = "width"}).model) % 4, 0);
+  const Pruned odd = prune(llama, {.pattern = "width", .keep = 31});
+  EXPECT_EQ(width(odd.model), 31);
+  EXPECT_NE(odd.notes.back().find("no multiple of its 4 heads"), std::string::npos) << odd.notes.back();
+
+  const TemporaryFolder folder;
+  Compression work(HONE_TEST_DATA "/models/qwen2", folder.file("qwen2"), {});
+  work.finish(prune(work.model(), {.sparsity = 0.5, .pattern = "heads"}).model);
+  try {
+    convert(folder.file("qwen2"), folder.file("qwen2.gguf"), {});
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_NE(std::string(e.what()).find("fill hidden_size"), std::string::npos) << e.what();
+  }
+  EXPECT_FALSE(std::filesystem::exists(folder.file("qwen2.gguf")));
 }
 
 TEST(PruneParts, BadInput) {
