@@ -33,7 +33,8 @@ std::int64_t staying(std::int64_t all, std::int64_t together, const PruneOptions
 // Transformers (5.24) opens a llama and a gemma3_text only where the heads divide the width; hone opens
 // others.
 bool wants_whole_heads(const nlohmann::json& config);
-// The note, where that is not so.
-void note_odd_heads(const nlohmann::json& config, std::vector<std::string>& notes);
+// The note, where that is not so of the smaller model.
+void note_odd_heads(const nlohmann::json& config, std::int64_t width, std::int64_t heads,
+                    std::vector<std::string>& notes);
 
 }  // namespace hone

@@ -68,7 +68,7 @@ class UnitPruning {
     done.sparsity = static_cast<double>(gone) / static_cast<double>(units_.all);
     done.notes.push_back(std::to_string(gone) + " of " + std::to_string(units_.all) + " " + units_.what +
                          " went in each layer");
-    note_odd_heads(config, done.notes);
+    if (unit_ == Unit::heads) note_odd_heads(config, sizes_.width, stay_ * shared(), done.notes);
     return done;
   }
 
@@ -145,10 +145,9 @@ bool wants_whole_heads(const nlohmann::json& config) {
   return family == "llama" || family == "gemma3_text";
 }
 
-void note_odd_heads(const nlohmann::json& config, std::vector<std::string>& notes) {
-  if (!wants_whole_heads(config)) return;
-  const std::int64_t width = config.at("hidden_size"), heads = config.at("num_attention_heads");
-  if (width % heads != 0)
+void note_odd_heads(const nlohmann::json& config, std::int64_t width, std::int64_t heads,
+                    std::vector<std::string>& notes) {
+  if (wants_whole_heads(config) && width % heads != 0)
     notes.push_back("Transformers does not open this " + std::string(config.at("model_type")) +
                     ": its width, " + std::to_string(width) + ", is no multiple of its " +
                     std::to_string(heads) + " heads");

@@ -79,7 +79,7 @@ class WidthPruning {
         (parts_.heads_of_width
              ? ", and " + std::to_string(gone / sizes_.head_dim) + " heads with them in each layer"
              : ""));
-    note_odd_heads(config, done.notes);
+    note_odd_heads(config, stay_, sizes_.heads, done.notes);
     return done;
   }
 

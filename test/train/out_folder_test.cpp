@@ -3,8 +3,7 @@
 
 #include <filesystem>
 
-#include "hone/training_run.hpp"
-#include "temporary_folder.hpp"
+#include "train/taught_run.hpp"
 
 namespace hone {
 namespace {
@@ -12,10 +11,8 @@ namespace {
 class OutFolder : public testing::Test {
  protected:
   OutFolder() {
-    std::string text;
-    for (int i = 0; i < 400; ++i) text += "line " + std::to_string(i * i % 89) + "\n";
     run_.model = "tiny";
-    run_.data = folder_.write("text.txt", text);
+    run_.data = folder_.write("text.txt", lines_of_numbers());
     run_.out = folder_.file("out");
     run_.steps = 1;
     run_.warmup = 0;
