@@ -48,8 +48,14 @@ struct GenerateBench {
   double token_bytes = 0;     // of weights that a token's products read
   Spread limit_gb_s{};        // at which this machine reads memory, looked at in turns with decoding
   double share_of_limit = 0;  // that decoding reached, of medians
+  // Multiply-adds (two operations each) of the prompt's products with weights, 1e9 a second of the whole
+  // prompt's time; and what this CPU sustains of the kind that they are: int8 where weights are codes, else
+  // the precision's.
+  Spread prefill_gops{}, prefill_limit_gops{};
+  double prefill_share_of_limit = 0;
   std::int64_t peak_bytes = 0;
-  std::map<std::string, double> op_ms{};  // of one token, by op; from a run of its own
+  std::map<std::string, double> op_ms{},
+      prefill_op_ms{};  // of one token, of the prompt; from runs of their own
 };
 
 // A prompt of so many tokens, then token by token behind it; five times, after one to warm up.

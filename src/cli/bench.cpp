@@ -112,8 +112,12 @@ void show(const GenerateBench& r, const std::string& label, bool json) {
               .add("limit_gb_s", r.limit_gb_s.median)
               .add("limit_gb_s_spread", spread_json(r.limit_gb_s))
               .add("share_of_limit", r.share_of_limit)
+              .add("prefill_gops", r.prefill_gops.median)
+              .add("prefill_limit_gops", r.prefill_limit_gops.median)
+              .add("prefill_share_of_limit", r.prefill_share_of_limit)
               .add("peak_bytes", r.peak_bytes)
               .add("op_ms", json_of(r.op_ms))
+              .add("prefill_op_ms", json_of(r.prefill_op_ms))
               .text());
     return;
   }
@@ -122,12 +126,23 @@ void show(const GenerateBench& r, const std::string& label, bool json) {
                       human_count(s.min), human_count(s.max)));
   };
   line("prefill", r.prefill_tokens_per_s);
+  print(
+      fmt::format("the prompt's products: {:.0f} of {:.0f} G multiply-adds and adds a second = {:.1f} % of "
+                  "this CPU's limit",
+                  r.prefill_gops.median, r.prefill_limit_gops.median, 100 * r.prefill_share_of_limit));
   line("decode", r.decode_tokens_per_s);
   print(fmt::format(
       "a token reads {} of weights: {:.1f} GB/s = {:.1f} % of the {:.1f} that this machine reads; {}",
       human_bytes(r.token_bytes), r.token_bytes * r.decode_tokens_per_s.median / 1e9, 100 * r.share_of_limit,
       r.limit_gb_s.median, human_bytes(static_cast<double>(r.peak_bytes))));
-  print_ops("ms a token", r.op_ms);
+  Table table({"op", "ms a prompt", "ms a token"});
+  const auto ms = [](const OpTimes& times, const std::string& op) {
+    const auto it = times.find(op);
+    return it == times.end() ? "" : fmt::format("{:.3f}", it->second);
+  };
+  for (const auto& entry : r.prefill_op_ms)
+    table.row({entry.first, ms(r.prefill_op_ms, entry.first), ms(r.op_ms, entry.first)});
+  print_text(table.to_string());
 }
 
 void show(const EncodeBench& r, const std::string& label, bool json) {

@@ -20,20 +20,42 @@ double seconds_of(const auto& work) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-// What a token reads of weights: those of its products, whole.
-double product_weight_bytes(const Program& p) {
-  constexpr struct {
-    const OpRecord* op;
-    std::size_t weight;
-  } products[] = {{&op::linear, op::LinearInputs::weight},
-                  {&op::coded_linear, op::CodedLinearInputs::panels},
-                  {&op::block_linear, op::BlockLinearInputs::strips},
-                  {&op::int8_linear, op::Int8LinearInputs::panels}};
-  double bytes = 0;
+struct ProductOp {
+  const OpRecord* op;
+  std::size_t weight;  // which input
+  bool whole_numbers;
+};
+constexpr ProductOp products[] = {{&op::linear, op::LinearInputs::weight, false},
+                                  {&op::coded_linear, op::CodedLinearInputs::panels, true},
+                                  {&op::block_linear, op::BlockLinearInputs::strips, false},
+                                  {&op::int8_linear, op::Int8LinearInputs::panels, true}};
+
+// What a program's products take: bytes of weights that it reads, each whole, and operations.
+struct ProductWork {
+  double bytes = 0, operations = 0, whole_operations = 0;
+};
+ProductWork product_work(const Program& p) {
+  ProductWork work;
   for (const Node& node : p.nodes)
-    for (const auto& product : products)
-      if (node.op == product.op) bytes += static_cast<double>(p[node.inputs[product.weight]].type.bytes());
-  return bytes;
+    for (const ProductOp& product : products)
+      if (node.op == product.op) {
+        const double operations = node.op->cost(p, node).flops;
+        work.bytes += static_cast<double>(p[node.inputs[product.weight]].type.bytes());
+        work.operations += operations;
+        work.whole_operations += product.whole_numbers ? operations : 0;
+      }
+  return work;
+}
+
+// Of all pieces of a prompt.
+ProductWork prompt_work(const GeneratePlan::Impl& plan, std::int64_t tokens) {
+  ProductWork all;
+  for (std::size_t piece = 0; tokens > 0; tokens -= plan.chunk_tokens[piece]) {
+    while (plan.chunk_tokens[piece] > tokens) ++piece;
+    const ProductWork work = product_work(plan.job.programs()[piece]);
+    all.operations += work.operations, all.whole_operations += work.whole_operations;
+  }
+  return all;
 }
 
 std::vector<std::int32_t> prompt_of(std::int64_t tokens) {
@@ -61,15 +83,20 @@ GenerateSpeed speed_of(
   return {spread_of(prefill), spread_of(decode)};
 }
 
-// How fast memory is read, in turns with what is measured: it goes from 28 to 63 GB/s within a minute on a
-// machine with neighbours. The buffer is larger than most last-level caches, and in huge pages.
-class ReadLimit {
+// How fast memory is read and multiply-adds go, in turns with what is measured: memory goes from 28 to 63
+// GB/s within a minute on a machine with neighbours. The buffer is larger than most last-level caches, and in
+// huge pages.
+class Limits {
  public:
-  ReadLimit(int threads, Isa isa) : pool_(threads), isa_(isa) { std::ranges::fill(memory(), std::byte{1}); }
-  void sample() {
-    for (int i = 0; i < passes; ++i) samples_.push_back(read_gb_s(pool_, isa_, memory()));
+  Limits(const ExecOptions& exec, Arithmetic kind) : pool_(exec.threads), isa_(exec.isa), kind_(kind) {
+    std::ranges::fill(memory(), std::byte{1});
   }
-  Spread spread() const { return spread_of(samples_); }
+  void sample() {
+    for (int i = 0; i < passes; ++i) read_.push_back(read_gb_s(pool_, isa_, memory()));
+    gops_.push_back(sustained_gops(pool_, isa_, kind_, 0.02));
+  }
+  Spread read() const { return spread_of(read_); }
+  Spread gops() const { return spread_of(gops_); }
 
  private:
   static constexpr int passes = 5;
@@ -77,9 +104,19 @@ class ReadLimit {
 
   ThreadPool pool_;
   Isa isa_;
+  Arithmetic kind_;
   Arena buffer_{traffic_probe_bytes};
-  std::vector<double> samples_;
+  std::vector<double> read_, gops_;
 };
+
+std::map<std::string, double> profiled(Generator& generator, double times, const auto& work) {
+  generator.profile(true);
+  work();
+  std::map<std::string, double> op_ms;
+  for (const auto& [op, ms] : generator.profile_ms()) op_ms[op] = ms / times;
+  generator.profile(false);
+  return op_ms;
+}
 
 }  // namespace
 
@@ -99,23 +136,28 @@ GenerateBench bench_generate(const Model& model, const GenerateOptions& options,
   constexpr int rounds = 5;
   const GeneratePlan plan(model, options);
   Generator generator(plan);
-  const ExecOptions& exec = plan.impl().job.options();
-  ReadLimit limit(exec.threads, exec.isa);
-  const GenerateSpeed speed = speed_of(generator, prompt_tokens, tokens, rounds, [&] { limit.sample(); });
+  const ProductWork prompt = prompt_work(plan.impl(), prompt_tokens);
+  Limits limits(plan.impl().job.options(), prompt.whole_operations > prompt.operations / 2 ? Arithmetic::int8
+                                           : options.precision == Precision::bf16          ? Arithmetic::bf16
+                                                                                           : Arithmetic::f32);
+  const GenerateSpeed speed = speed_of(generator, prompt_tokens, tokens, rounds, [&] { limits.sample(); });
   GenerateBench result;
   result.prefill_tokens_per_s = speed.prefill_tokens_per_s;
   result.decode_tokens_per_s = speed.decode_tokens_per_s;
   const auto& programs = plan.impl().job.programs();
-  result.token_bytes = product_weight_bytes(programs[plan.impl().chunk_tokens.size() - 1]);
-  result.limit_gb_s = limit.spread();
+  result.token_bytes = product_work(programs[plan.impl().chunk_tokens.size() - 1]).bytes;
+  result.limit_gb_s = limits.read();
   result.share_of_limit =
       result.token_bytes * result.decode_tokens_per_s.median / (result.limit_gb_s.median * 1e9);
+  const double gops_a_rate = prompt.operations / static_cast<double>(prompt_tokens) * 1e-9;
+  const Spread& rate = result.prefill_tokens_per_s;
+  result.prefill_gops = {gops_a_rate * rate.median, gops_a_rate * rate.min, gops_a_rate * rate.max};
+  result.prefill_limit_gops = limits.gops();
+  result.prefill_share_of_limit = result.prefill_gops.median / result.prefill_limit_gops.median;
   result.peak_bytes = plan.forecast().peak_bytes;
   generator.reset();
-  generator.append(prompt_of(prompt_tokens));
-  generator.profile(true);
-  write(generator, tokens);
-  for (const auto& [op, ms] : generator.profile_ms()) result.op_ms[op] = ms / tokens;
+  result.prefill_op_ms = profiled(generator, 1, [&] { generator.append(prompt_of(prompt_tokens)); });
+  result.op_ms = profiled(generator, tokens, [&] { write(generator, tokens); });
   return result;
 }
 

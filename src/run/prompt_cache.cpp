@@ -19,7 +19,9 @@ std::string instructions(const GeneratePlan& plan) {
   const GenerateOptions& o = plan.options();
   const bool dense =
       !o.int8 && !has_blocks(plan.model()) && plan.model().impl().store.sparse_weights().empty();
-  return dense && o.precision == Precision::f32 && o.isa != name(Isa::portable) ? "avx2 or more" : o.isa;
+  return dense && o.precision == Precision::f32 && o.isa != name(Isa::portable)
+             ? "avx2 or more"
+             : std::string(name(same_bits_as(isa_from_name(o.isa))));
 }
 
 // In the order in which a misfit is said.

@@ -103,7 +103,7 @@ std::string option(std::string name) {
 }  // namespace
 
 RunIdentity::RunIdentity(const TrainingRun& run, const Trainer& trainer, const TrainingData& data)
-    : run_(run), isa_(trainer.plan().options().isa) {
+    : run_(run), isa_(name(same_bits_as(isa_from_name(trainer.plan().options().isa)))) {
   const auto& o = trainer.plan().options();
   const Kept data_kept{"data", data.kind == text_kind ? data.kind : "set of " + data.kind,
                        data.identity(trainer.plan())};

@@ -25,7 +25,9 @@ eight=$(number_of peak_bytes)
 bench "" $encode --precision f32
 [ "$(number_of peak_bytes)" -gt $((eight + 25000000)) ] || fail "int8 takes $eight bytes, f32 $(number_of peak_bytes)"
 [ "$(number_of error)" = 0 ] || fail "an error of f32 against itself: $(cat line)"
-bench "prefill_tokens_per_s decode_tokens_per_s" decode --model llama-tiny --precision f32 --prompt-tokens 8 --tokens 4
+bench "prefill_tokens_per_s decode_tokens_per_s prefill_op_ms op_ms" decode --model llama-tiny --precision f32 --prompt-tokens 8 --tokens 4
+awk -v gops="$(number_of prefill_gops)" -v limit="$(number_of prefill_limit_gops)" -v share="$(number_of prefill_share_of_limit)" \
+  'BEGIN { exit !(gops > 0 && share < 3 && share > 0.999 * gops / limit && share < 1.001 * gops / limit) }' || fail "$(cat line)"
 bench "tokens_per_s share_of_limit" train --model tiny --batch 2 --seq 16 --steps 1
 
 expect 2 "minilm" bench encode --model albert

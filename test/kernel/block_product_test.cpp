@@ -5,6 +5,7 @@
 
 #include "base/random.hpp"
 #include "base/types.hpp"
+#include "vector_isas.hpp"
 
 namespace hone::kernel {
 namespace {
@@ -47,8 +48,7 @@ TEST(BlockProduct, HasTheBitsOfTheDenseProductInF32) {
         begin_strips(rows, block_rows, false, stream);
         pack_strips(rows, block_rows, false, 0, strip_count(block_rows, N), stream);
         for (const std::int64_t M : {1, 9, 64, 131})
-          for (const Isa isa : {Isa::avx2, Isa::avx512, Isa::avx512_bf16}) {
-            if (!cpu_has(isa)) continue;
+          for (const Isa isa : vector_isas()) {
             const std::vector<float> x = normal_values(M * K);
             std::vector<float> dense(static_cast<std::size_t>(M * N)), sparse(dense.size());
             const Gemm gemm{.M = M,

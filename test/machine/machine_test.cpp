@@ -27,6 +27,21 @@ TEST(Limits, ArePositiveAndQuick) {
   }
 }
 
+TEST(InstructionSets, HaveTheirNamesAndWhatTheyStandOn) {
+  for (const Isa isa : all_isas) {
+    EXPECT_EQ(isa_from_name(name(isa)), isa);
+    const Isa base = same_bits_as(isa);
+    EXPECT_EQ(same_bits_as(base), base);
+    EXPECT_EQ(has_bf16_products(base), has_bf16_products(isa)) << name(isa);
+    if (cpu_has(isa)) {
+      EXPECT_TRUE(cpu_has(base)) << name(isa);
+    }
+  }
+  EXPECT_EQ(name(same_bits_as(Isa::avx_vnni)), "avx2");
+  EXPECT_EQ(name(same_bits_as(Isa::avx512_vnni)), "avx512");
+  EXPECT_TRUE(cpu_has(best_isa()));
+}
+
 TEST(Memory, CountsWhatIsTouched) {
   const std::int64_t before = current_rss_bytes();
   constexpr std::size_t size = std::size_t{64} << 20;

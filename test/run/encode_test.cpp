@@ -8,6 +8,7 @@
 #include "hone/bench.hpp"
 #include "hone/encode.hpp"
 #include "machine/isa.hpp"
+#include "vector_isas.hpp"
 
 namespace hone {
 namespace {
@@ -61,8 +62,7 @@ TEST(Encoder, Int8HasTheSameBitsForAnyThreadsSamplesAndInstructionSet) {
     o.batch = batch + 2;
     EXPECT_EQ(states(model, o, batch, small.width), one);
     o.batch = batch;
-    for (const Isa isa : {Isa::avx2, Isa::avx512, Isa::avx512_bf16}) {
-      if (!cpu_has(isa)) continue;
+    for (const Isa isa : vector_isas()) {
       o.isa = name(isa);
       EXPECT_EQ(states(model, o, batch, small.width), one) << o.isa;
     }

@@ -11,6 +11,7 @@
 #include "machine/isa.hpp"
 #include "run/generated_logits.hpp"
 #include "temporary_folder.hpp"
+#include "vector_isas.hpp"
 
 namespace hone {
 namespace {
@@ -53,8 +54,7 @@ TEST(Int8CacheBits, FollowFromNeitherThreadsNorVectorInstructionSets) {
     const GenerateOptions one{.context = 90, .threads = 1, .isa = "avx2", .cache = CacheType::int8};
     if (!cpu_has(Isa::avx2)) GTEST_SKIP();
     const auto expected = logits_behind(golden_model(), one, ids, at_a_time);
-    for (const Isa isa : {Isa::avx2, Isa::avx512, Isa::avx512_bf16}) {
-      if (!cpu_has(isa)) continue;
+    for (const Isa isa : vector_isas()) {
       GenerateOptions other = one;
       other.threads = 2, other.isa = name(isa);
       EXPECT_EQ(logits_behind(golden_model(), other, ids, at_a_time), expected)

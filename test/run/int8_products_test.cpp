@@ -10,6 +10,7 @@
 #include "hone/quantize.hpp"
 #include "machine/isa.hpp"
 #include "run/generated_logits.hpp"
+#include "vector_isas.hpp"
 
 namespace hone {
 namespace {
@@ -40,8 +41,7 @@ TEST(Int8Bits, FollowFromNeitherThreadsNorVectorInstructionSets) {
   for (const std::size_t at_a_time : {1, 90}) {
     GenerateOptions one{.context = 90, .threads = 1, .isa = "avx2", .int8 = true, .cache = CacheType::int8};
     const auto expected = logits_behind(golden_model(), one, ids, at_a_time);
-    for (const Isa isa : {Isa::avx2, Isa::avx512, Isa::avx512_bf16}) {
-      if (!cpu_has(isa)) continue;
+    for (const Isa isa : vector_isas()) {
       one.threads = 2, one.isa = name(isa);
       EXPECT_EQ(logits_behind(golden_model(), one, ids, at_a_time), expected)
           << name(isa) << " " << at_a_time;

@@ -20,6 +20,8 @@ HONE_INLINE I8 products(C w, const std::int8_t* x) {
   if (is_signed) b = _mm256_sign_epi8(b, a), a = _mm256_abs_epi8(a);
 #if defined(__AVX512VNNI__)
   return (I8)_mm256_dpbusd_epi32(_mm256_setzero_si256(), a, b);
+#elif defined(__AVXVNNI__)
+  return (I8)_mm256_dpbusd_avx_epi32(_mm256_setzero_si256(), a, b);
 #else
   return (I8)_mm256_madd_epi16(_mm256_maddubs_epi16(a, b), _mm256_set1_epi16(1));
 #endif

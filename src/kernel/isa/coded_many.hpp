@@ -31,7 +31,7 @@ HONE_INLINE void put_codes(const Expanded& to, std::int64_t i, std::int64_t u, i
 }
 
 // Vectors of columns in a tile, beside four rows: as the registers allow.
-#if defined(__AVX512VNNI__)
+#if defined(__AVX512VNNI__) || defined(__AVXVNNI__)
 constexpr int tile_vectors = 3;
 #else
 constexpr int tile_vectors = 2;

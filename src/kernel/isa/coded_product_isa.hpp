@@ -56,6 +56,6 @@ constexpr std::int64_t panels_at_once = 3, units_at_once = 8;  // that are expan
 constexpr std::int64_t panel_scratch_bytes =
     panels_at_once * panel_rows * (panel_task_rows * 4 + units_at_once * (8 + 32));
 
-HONE_BUILDS(PanelTable, panel_table);
+HONE_VNNI_BUILDS(PanelTable, panel_table);
 
 }  // namespace hone::kernel

@@ -93,6 +93,14 @@ struct UnitSum {
     sum = _mm512_dpbusd_epi32(sum, (__m512i)codes, _mm512_set1_epi32(four));
   }
   HONE_INLINE E whole() const { return (E)_mm512_maskz_cvtepi32_ps(0xffff, sum); }
+#elif defined(__AVXVNNI__)
+  __m256i sum;
+  HONE_INLINE void begin(std::int32_t from) { sum = _mm256_set1_epi32(from); }
+  HONE_INLINE void add(B codes, std::int32_t four) {
+    sum = _mm256_dpbusd_avx_epi32(sum, (__m256i)codes, _mm256_set1_epi32(four));
+    asm("" : "+x"(sum));  // as below
+  }
+  HONE_INLINE E whole() const { return (E)_mm256_cvtepi32_ps(sum); }
 #elif defined(__AVX2__)
   __m256i sum;
   std::int32_t begun;
@@ -163,7 +171,7 @@ template <bool narrow, bool minimum, int rows, int vectors, class Codes, class S
 HONE_INLINE void add_unit(const TileRows& x, std::int64_t u, int zero, const Codes& codes, const Scale& scale,
                           const Minimum& least, E (&sum)[rows][vectors]) {
   // What the AVX2 build takes off codes of eight bits already is 128, their zero.
-#if defined(__AVX2__) && !defined(__AVX512VNNI__)
+#if defined(__AVX2__) && !defined(__AVX512VNNI__) && !defined(__AVXVNNI__)
   const std::int32_t off = narrow ? zero : 0;
 #else
   const std::int32_t off = zero;

@@ -14,6 +14,6 @@ struct FewRowsTable {
   void (*coded_columns)(const Gemm&, const CodedRows& a, std::int64_t first, std::int64_t count);
 };
 
-HONE_BUILDS(FewRowsTable, few_rows_table);
+HONE_VNNI_BUILDS(FewRowsTable, few_rows_table);
 
 }  // namespace hone::kernel

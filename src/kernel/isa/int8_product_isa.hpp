@@ -42,6 +42,6 @@ struct Int8Table {
   void (*multiply)(const Int8Block&);
 };
 
-HONE_BUILDS(Int8Table, int8_table);
+HONE_VNNI_BUILDS(Int8Table, int8_table);
 
 }  // namespace hone::kernel

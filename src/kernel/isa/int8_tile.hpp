@@ -24,6 +24,34 @@ HONE_INLINE void multiply_int8(const std::uint8_t* a, std::int64_t K, const std:
                           .add_to_c = false});
 }
 
+#elif defined(__AVXVNNI__)
+
+constexpr std::int64_t int8_rows = 4;
+constexpr bool int8_codes_above_zero = true;
+constexpr int int8_vectors = 3;  // of 8 columns, at once: with four rows they hide dpbusd's latency
+HONE_INLINE void multiply_int8(const std::uint8_t* a, std::int64_t K, const std::byte* codes,
+                               std::int32_t* tile) {
+  for (std::int64_t v = 0; v < 48; v += 8 * int8_vectors) {
+    __m256i sum[int8_rows][int8_vectors] = {};
+    const std::byte* at = codes + 4 * v;
+    for (std::int64_t k = 0; k < K; k += 4, at += 4 * 48) {
+      __m256i w[int8_vectors];
+#pragma GCC unroll 4
+      for (int i = 0; i < int8_vectors; ++i)
+        w[i] = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at + 32 * i));
+#pragma GCC unroll 8
+      for (int r = 0; r < int8_rows; ++r) {
+        std::int32_t four;
+        std::memcpy(&four, a + r * K + k, sizeof four);
+        const __m256i x = _mm256_set1_epi32(four);
+#pragma GCC unroll 4
+        for (int i = 0; i < int8_vectors; ++i) sum[r][i] = _mm256_dpbusd_avx_epi32(sum[r][i], x, w[i]);
+      }
+    }
+    for (int r = 0; r < int8_rows; ++r) std::memcpy(tile + r * 48 + v, sum[r], sizeof sum[r]);
+  }
+}
+
 #elif defined(__AVX2__)
 
 // maddubs adds two products in 16 bits, and saturates: so it gets magnitudes of the weight, at most 127, and

@@ -16,6 +16,6 @@ struct PeakLoops {
   std::uint64_t (*read)(const void* from, std::size_t bytes);
 };
 
-HONE_BUILDS(PeakLoops, peak_loops);
+HONE_VNNI_BUILDS(PeakLoops, peak_loops);
 
 }  // namespace hone
