@@ -245,7 +245,7 @@ bool Command::takes(const std::string& word) const {
 }
 
 void add_isa(Command& command, std::string& isa) {
-  command.add_option("--isa", isa, fmt::format("instruction set: {}", fmt::join(instruction_sets(), ", ")));
+  command.add_option("--isa", isa, fmt::format("of {}", fmt::join(instruction_sets(), ", ")));
   command.show_default("--isa", "the best here");
 }
 

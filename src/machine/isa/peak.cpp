@@ -94,8 +94,8 @@ double int8(std::int64_t rounds) {
              rounds, [&](I c)
                          __attribute__((always_inline)) { return c + (I)_mm512_madd_epi16((__m512i)c, a); });
 #elif defined(__AVX2__)
-  // Exact products of all codes of eight bits: of int16, whose pairs are added in int32. maddubs takes twice as
-  // many, but saturates; what hone's kernels do to keep it from that costs the other half.
+  // Exact products of all codes of eight bits: of int16, whose pairs are added in int32. maddubs takes twice
+  // as many, but saturates; what hone's kernels do to keep it from that costs the other half.
   const __m256i a = _mm256_set1_epi16(1);
   return width / 2 * 2 *
          repeat<I>(
