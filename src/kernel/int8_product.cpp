@@ -111,6 +111,7 @@ void run(const Int8Product& p, Isa isa, ThreadPool& pool, void* scratch) {
                     .rows = std::min(s.rows, M - row),
                     .first_panel = panel,
                     .panel_count = std::min(s.panels, int8_panel_count(N) - panel),
+                    .next_panel = (task + pool.threads()) % s.panel_blocks * s.panels,
                     .c_row = s.in_tasks() ? 0 : row,
                     .scratch = own};
     auto* waiting =

@@ -34,6 +34,10 @@ struct TileProduct {
   std::int64_t c_stride;
   bool from_c;    // accumulators start from C, not from zero
   bool add_to_c;  // results are added to C at the end
+  // Of whole numbers on AVX-512: what the units fetch into the first-level cache one after the other, and how
+  // many bytes each goes on.
+  const std::byte* fetch = nullptr;
+  std::int64_t fetch_bytes = 0;
 };
 
 }  // namespace hone::kernel::HONE_ISA

@@ -2,7 +2,8 @@
 //
 // g++ 12 spills an 8 x 48 kernel of intrinsics (57 % of the limit), hence assembly: 96 to 100 %. Registers:
 // row r's accumulators are the next 1, 2 or 3 of zmm0..23, B is zmm24..26, broadcasts alternate between two.
-// Prefetch 768 bytes ahead: the panel streams from L2.
+// Prefetch 768 bytes ahead: the panel streams from L2. Of whole numbers a unit also fetches from wherever the
+// caller wants.
 #pragma once
 #include "kernel/isa/simd.hpp"
 
@@ -74,18 +75,20 @@ namespace hone::kernel::HONE_ISA {
   "\n"                                                                                         \
   "vpxord %%zmm" #r2 ",%%zmm" #r2 ",%%zmm" #r2 "\n"
 
-#define HONE_TILE(vectors, op) \
-  asm volatile(                                                                                             \
-      HONE_ROWS3(HONE_ZERO3)                                                                                \
-      "testq $1,%[mode]\n jz 2f\n mov %[c],%[d]\n" HONE_ROWS##vectors(HONE_LOAD##vectors)                   \
-      "2: mov %[c],%[d]\n test %[k],%[k]\n jz 3f\n .p2align 5\n"                                            \
-      "1:\n" HONE_LOOP##vectors(op) "add %[ak],%[a]\n add %[ak],%[a4]\n dec %[k]\n jnz 1b\n"                \
-      "3: testq $2,%[mode]\n jz 4f\n" HONE_ROWS##vectors(HONE_ADD##vectors) "mov %[c],%[d]\n"               \
-      "4:\n" HONE_ROWS##vectors(HONE_STORE##vectors)                                                        \
-      : [a] "+r"(a), [a4] "+r"(a4), [b] "+r"(b), [k] "+r"(k), [d] "=&r"(d)                                  \
-      : [s] "r"(s), [s3] "r"(s3), [ak] "r"(t.a_unit_bytes), [c] "r"(t.c), [ldc] "r"(ldc), [mode] "r"(mode)  \
-      : "memory", "cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9",     \
-        "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "xmm16", "xmm17", "xmm18", "xmm19", "xmm20",  \
+#define HONE_FETCH "prefetcht0 (%[f])\n add %[fs],%[f]\n"
+#define HONE_TILE(vectors, op, fetch) \
+  asm volatile(                                                                                                \
+      HONE_ROWS3(HONE_ZERO3)                                                                                   \
+      "testq $1,%[mode]\n jz 2f\n mov %[c],%[d]\n" HONE_ROWS##vectors(HONE_LOAD##vectors)                      \
+      "2: mov %[c],%[d]\n test %[k],%[k]\n jz 3f\n .p2align 5\n"                                               \
+      "1:\n" fetch HONE_LOOP##vectors(op) "add %[ak],%[a]\n add %[ak],%[a4]\n dec %[k]\n jnz 1b\n"             \
+      "3: testq $2,%[mode]\n jz 4f\n" HONE_ROWS##vectors(HONE_ADD##vectors) "mov %[c],%[d]\n"                  \
+      "4:\n" HONE_ROWS##vectors(HONE_STORE##vectors)                                                           \
+      : [a] "+r"(a), [a4] "+r"(a4), [b] "+r"(b), [k] "+r"(k), [d] "=&r"(d), [f] "+r"(f)                        \
+      : [s] "r"(s), [s3] "r"(s3), [ak] "r"(t.a_unit_bytes), [c] "rm"(t.c), [ldc] "rm"(ldc), [mode] "rm"(mode), \
+        [fs] "r"(fs)                                                                                           \
+      : "memory", "cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9",        \
+        "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "xmm16", "xmm17", "xmm18", "xmm19", "xmm20",     \
         "xmm21", "xmm22", "xmm23", "xmm24", "xmm25", "xmm26", "xmm27", "xmm28")
 
 template <int vectors, int pair>
@@ -96,14 +99,17 @@ HONE_INLINE void multiply_vectors(const TileProduct& t) {
   const char* a4 = a + 4 * s;
   const std::uint32_t* b = t.b;
   std::int64_t k = t.units;
+  const std::byte* f = t.fetch;
+  const std::int64_t fs = t.fetch_bytes;
   float* d;
-  if constexpr (vectors == 1 && pair == 1) HONE_TILE(1, "vfmadd231ps");
-  if constexpr (vectors == 2 && pair == 1) HONE_TILE(2, "vfmadd231ps");
-  if constexpr (vectors == 3 && pair == 1) HONE_TILE(3, "vfmadd231ps");
-  if constexpr (vectors == 1 && pair == 2) HONE_TILE(1, "vdpbf16ps");
-  if constexpr (vectors == 2 && pair == 2) HONE_TILE(2, "vdpbf16ps");
-  if constexpr (vectors == 3 && pair == 2) HONE_TILE(3, "vdpbf16ps");
-  if constexpr (vectors == 3 && pair == 4) HONE_TILE(3, "vpdpbusd");  // A unsigned, B signed (int8_tile.hpp)
+  if constexpr (vectors == 1 && pair == 1) HONE_TILE(1, "vfmadd231ps", "");
+  if constexpr (vectors == 2 && pair == 1) HONE_TILE(2, "vfmadd231ps", "");
+  if constexpr (vectors == 3 && pair == 1) HONE_TILE(3, "vfmadd231ps", "");
+  if constexpr (vectors == 1 && pair == 2) HONE_TILE(1, "vdpbf16ps", "");
+  if constexpr (vectors == 2 && pair == 2) HONE_TILE(2, "vdpbf16ps", "");
+  if constexpr (vectors == 3 && pair == 2) HONE_TILE(3, "vdpbf16ps", "");
+  if constexpr (vectors == 3 && pair == 4)
+    HONE_TILE(3, "vpdpbusd", HONE_FETCH);  // A unsigned, B signed (int8_tile.hpp)
 }
 
 }  // namespace hone::kernel::HONE_ISA

@@ -63,10 +63,12 @@ HONE_INLINE void scale_tile(const std::byte* panel, const float* row_scales, std
   }
 }
 
-// A part of the next panel, fetched by each tile of rows of this one: few rows wait for memory, not for sums.
-HONE_INLINE void fetch_part(const std::byte* panel, std::int64_t bytes, std::int64_t row, std::int64_t rows) {
-  const std::int64_t end = smaller(bytes, bytes * (row + int8_rows) / rows);
-  for (std::int64_t i = bytes * row / rows; i < end; i += 64) __builtin_prefetch(panel + i);
+// Each tile of rows of a panel fetches its part of the next one.
+HONE_INLINE Fetch fetch_of(const Int8Block& b, std::int64_t panel, std::int64_t row) {
+  const std::int64_t bytes = int8_panel_bytes(b.a.K), tiles = (b.rows + int8_rows - 1) / int8_rows;
+  const std::byte* next = panel + 1 < b.first_panel + b.panel_count ? b.panels + (panel + 1) * bytes
+                                                                    : b.panels + b.next_panel * bytes;
+  return {next + row / int8_rows * (bytes / tiles), (4 * bytes / tiles + b.a.K - 1) / b.a.K};
 }
 
 void multiply(const Int8Block& b) {
@@ -84,9 +86,7 @@ void multiply(const Int8Block& b) {
         std::memcpy(copy, a, static_cast<std::size_t>(rows * K));
         a = copy;
       }
-      if (p + 1 < b.first_panel + b.panel_count)
-        fetch_part(panel + int8_panel_bytes(K), int8_panel_bytes(K), r, b.rows);
-      multiply_int8(a, K, panel + int8_panel_head, tile);
+      multiply_int8(a, K, panel + int8_panel_head, tile, fetch_of(b, p, r));
       scale_tile(panel, b.a.scales + row, rows, tile);
       finish_tile(b.product, {b.c_row + r, column, rows, smaller(int8_panel_rows, b.product.N - column)},
                   reinterpret_cast<const float*>(tile), int8_panel_rows);

@@ -30,8 +30,9 @@ struct Int8Block {
   Int8Rows a;
   const std::byte* panels;
   std::int64_t first_row, rows, first_panel, panel_count;
-  std::int64_t c_row;  // the row of C that first_row goes to
-  std::byte* scratch;  // int8_tile_bytes, then 8 rows of A
+  std::int64_t next_panel;  // that is likely to follow these on this thread
+  std::int64_t c_row;       // the row of C that first_row goes to
+  std::byte* scratch;       // int8_tile_bytes, then 8 rows of A
 };
 constexpr std::int64_t int8_tile_rows = 8;  // at most
 constexpr std::int64_t int8_tile_bytes = int8_tile_rows * int8_panel_rows * 4;

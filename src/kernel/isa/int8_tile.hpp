@@ -4,6 +4,12 @@
 
 namespace hone::kernel::HONE_ISA {
 
+// What a tile fetches meanwhile, so much with each unit of four k: few rows wait for memory, not for sums.
+struct Fetch {
+  const std::byte* from;
+  std::int64_t unit_bytes;
+};
+
 // int8_codes_above_zero: x is multiplied as it stands, 128 too much; else about zero, and nothing is to be
 // taken off.
 #if defined(__AVX512VNNI__)
@@ -12,7 +18,7 @@ namespace hone::kernel::HONE_ISA {
 constexpr std::int64_t int8_rows = tile_rows;
 constexpr bool int8_codes_above_zero = true;
 HONE_INLINE void multiply_int8(const std::uint8_t* a, std::int64_t K, const std::byte* codes,
-                               std::int32_t* tile) {
+                               std::int32_t* tile, const Fetch& fetch) {
   multiply_vectors<3, 4>({.a = a,
                           .a_row_bytes = K,
                           .a_unit_bytes = 4,
@@ -21,7 +27,9 @@ HONE_INLINE void multiply_int8(const std::uint8_t* a, std::int64_t K, const std:
                           .c = reinterpret_cast<float*>(tile),
                           .c_stride = 48,
                           .from_c = false,
-                          .add_to_c = false});
+                          .add_to_c = false,
+                          .fetch = fetch.from,
+                          .fetch_bytes = fetch.unit_bytes});
 }
 
 #elif defined(__AVXVNNI__)
@@ -30,11 +38,12 @@ constexpr std::int64_t int8_rows = 4;
 constexpr bool int8_codes_above_zero = true;
 constexpr int int8_vectors = 3;  // of 8 columns, at once: with four rows they hide dpbusd's latency
 HONE_INLINE void multiply_int8(const std::uint8_t* a, std::int64_t K, const std::byte* codes,
-                               std::int32_t* tile) {
+                               std::int32_t* tile, const Fetch& fetch) {
   for (std::int64_t v = 0; v < 48; v += 8 * int8_vectors) {
     __m256i sum[int8_rows][int8_vectors] = {};
     const std::byte* at = codes + 4 * v;
     for (std::int64_t k = 0; k < K; k += 4, at += 4 * 48) {
+      if (v == 0) __builtin_prefetch(fetch.from + k / 4 * fetch.unit_bytes);
       __m256i w[int8_vectors];
 #pragma GCC unroll 4
       for (int i = 0; i < int8_vectors; ++i)
@@ -60,12 +69,13 @@ constexpr std::int64_t int8_rows = 4;
 constexpr bool int8_codes_above_zero = false;
 constexpr int int8_vectors = 2;  // of 8 columns, at once
 HONE_INLINE void multiply_int8(const std::uint8_t* a, std::int64_t K, const std::byte* codes,
-                               std::int32_t* tile) {
+                               std::int32_t* tile, const Fetch& fetch) {
   const __m256i ones = _mm256_set1_epi16(1), zero = _mm256_set1_epi8(-128);
   for (std::int64_t v = 0; v < 48; v += 8 * int8_vectors) {
     __m256i sum[int8_rows][int8_vectors] = {};
     const std::byte* at = codes + 4 * v;
     for (std::int64_t k = 0; k < K; k += 4, at += 4 * 48) {
+      if (v == 0) __builtin_prefetch(fetch.from + k / 4 * fetch.unit_bytes);
       __m256i w[int8_vectors], magnitude[int8_vectors];
 #pragma GCC unroll 4
       for (int i = 0; i < int8_vectors; ++i) {
@@ -93,7 +103,7 @@ HONE_INLINE void multiply_int8(const std::uint8_t* a, std::int64_t K, const std:
 constexpr std::int64_t int8_rows = 4;
 constexpr bool int8_codes_above_zero = false;
 HONE_INLINE void multiply_int8(const std::uint8_t* a, std::int64_t K, const std::byte* codes,
-                               std::int32_t* tile) {
+                               std::int32_t* tile, const Fetch&) {
   for (std::int64_t r = 0; r < int8_rows; ++r)
     for (std::int64_t j = 0; j < 48; ++j) {
       std::int32_t sum = 0;
