@@ -13,20 +13,32 @@ HONE_INLINE F rounded_whole(F x) {
   return (x + magic) - magic;
 }
 
-HONE_INLINE void store_codes(std::int8_t* to, I whole) {
+// A unit's codes as bytes, and the sums of each half.
+constexpr int vectors_of_unit = unit / lanes;
+HONE_INLINE void store_unit(std::int8_t* to, const I (&whole)[vectors_of_unit], std::int32_t (&halves)[2]) {
 #if defined(__AVX512F__)
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm512_maskz_cvtepi32_epi8(0xffff, (__m512i)whole));
+  for (int i = 0; i < 2; ++i) {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to + 16 * i),
+                     _mm512_maskz_cvtepi32_epi8(0xffff, (__m512i)whole[i]));
+    halves[i] = _mm512_reduce_add_epi32((__m512i)whole[i]);
+  }
+#elif defined(__AVX2__)
+  const __m256i *const v = reinterpret_cast<const __m256i*>(whole),
+                       mixed = _mm256_packs_epi16(
+                           _mm256_packs_epi32(v[0], v[1]),
+                           _mm256_packs_epi32(v[2], v[3]));  // fours of 0 1 2 3, then their others
+  const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm256_permutevar8x32_epi32(mixed, order));
+  const __m256i pairs = _mm256_hadd_epi32(_mm256_add_epi32(v[0], v[1]), _mm256_add_epi32(v[2], v[3]));
+  const __m128i fours = _mm_add_epi32(_mm256_castsi256_si128(pairs), _mm256_extracti128_si256(pairs, 1));
+  const __m128i sums = _mm_hadd_epi32(fours, fours);
+  halves[0] = _mm_cvtsi128_si32(sums), halves[1] = _mm_extract_epi32(sums, 1);
 #else
-  for (int i = 0; i < lanes; ++i) to[i] = static_cast<std::int8_t>(whole[i]);
-#endif
-}
-HONE_INLINE std::int32_t sum_of_lanes(I x) {
-#if defined(__AVX512F__)
-  return _mm512_reduce_add_epi32((__m512i)x);
-#else
-  std::int32_t sum = 0;
-  for (int i = 0; i < lanes; ++i) sum += x[i];
-  return sum;
+  halves[0] = halves[1] = 0;
+  for (int i = 0; i < unit; ++i) {
+    to[i] = static_cast<std::int8_t>(whole[i / lanes][i % lanes]);
+    halves[i / 16] += to[i];
+  }
 #endif
 }
 
@@ -38,9 +50,9 @@ struct CodedUnit {
 // The largest magnitude becomes 127, as in ggml's Q8_0.
 template <class T>
 HONE_INLINE CodedUnit code_unit(const T* x, std::int8_t* codes) {
-  F v[unit / lanes], largest{}, zeros[sum_parts] = {};
+  F v[vectors_of_unit], largest{}, zeros[sum_parts] = {};
 #pragma GCC unroll 8
-  for (int i = 0; i < unit / lanes; ++i) {
+  for (int i = 0; i < vectors_of_unit; ++i) {
     v[i] = load(x + i * lanes);
     largest = max(largest, magnitude(v[i]));
     zeros[i % sum_parts] += v[i] * splat(0.0f);  // or NaN, which no code would show
@@ -48,12 +60,11 @@ HONE_INLINE CodedUnit code_unit(const T* x, std::int8_t* codes) {
   const float most = max(largest);
   CodedUnit u{most / 127.0f + sum(zeros), {}};
   const F inverse = splat(most > 0 ? 127.0f / most : 0.0f);
+  I whole[vectors_of_unit];
 #pragma GCC unroll 8
-  for (int i = 0; i < unit / lanes; ++i) {
-    const I code = __builtin_convertvector(rounded_whole(v[i] * inverse), I);
-    store_codes(codes + i * lanes, code);
-    u.halves[i * lanes / 16] += sum_of_lanes(code);
-  }
+  for (int i = 0; i < vectors_of_unit; ++i)
+    whole[i] = __builtin_convertvector(rounded_whole(v[i] * inverse), I);
+  store_unit(codes, whole, u.halves);
   return u;
 }
 
