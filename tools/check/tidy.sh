@@ -21,7 +21,7 @@ sources=$(printf '%s\n' "$list" | sed 's/\.hpp$/.cpp/' | sort -u | grep -E '^(sr
 database=build/tidy
 mkdir -p $database
 awk '/^{/ { record = "" } { record = record $0 "\n" }
-     /^}/ { if (record !~ /HONE_ISA=(portable|avx2|avx512) /) kept = kept (kept == "" ? "" : ",\n") substr(record, 1, index(record, "\n}") + 1) }
+     /^}/ { if (record !~ /HONE_ISA=(portable|avx2|avx_vnni|avx512|avx512_vnni) /) kept = kept (kept == "" ? "" : ",\n") substr(record, 1, index(record, "\n}") + 1) }
      END { print "[\n" kept "\n]" }' build/compile_commands.json >$database/compile_commands.json
 
 count=0
