@@ -50,7 +50,7 @@ struct PanelTable {
   void (*multiply)(const PanelProduct&, std::int64_t first, std::int64_t count, std::int64_t first_row,
                    std::int64_t rows, void* scratch);
 };
-constexpr std::int64_t panel_task_rows = 64;
+constexpr std::int64_t panel_task_rows = 128;
 constexpr std::int64_t panels_at_once = 3, units_at_once = 8;  // that are expanded together; whole groups
 // Sums of the rows, scales and minima, codes.
 constexpr std::int64_t panel_scratch_bytes =
