@@ -47,7 +47,10 @@ std::int64_t number(const std::string& text, const std::string& student) {
 
 // All that the student follows from.
 std::string made_of(const TrainingRun& run, const StudentParts& parts, const std::optional<Text>& text) {
-  std::string line = "teacher " + open(run.distill->teacher).weights_hash();
+  const Model teacher = open(run.distill->teacher);
+  std::string config = teacher.config_json();
+  std::erase(config, '\n');
+  std::string line = fmt::format("teacher {}, {}", teacher.identity(usual_sample.seq), config);
   for (const Part& p : all_parts) line += fmt::format(", {} {}", p.name, parts.*p.count);
   if (!text) return line;
   return line +

@@ -71,12 +71,6 @@ inline constexpr const char* architecture_key = "architecture";
 // Error(input) for a file that stands where a model does, with what it is and the folder that it may be of.
 [[noreturn]] void refuse_file(const std::string& path, const std::string& expected);
 
-// 32 hex digits by which whoever keeps results of a model knows it again: of its weights' numbers, of the
-// types in which they are stored, and of what its forward program does with them where no sequence is longer
-// than `longest`. The same weights under another config, or beside an adapter of another scale, are another
-// model.
-std::string identity_of(const Model& model, std::int64_t longest);
-
 // A model's weights, each in the type that its store has it in.
 std::vector<ParameterSpec> stored_weights(const Model& model);
 // A model's weights in the types in which it is saved: f32, but of one that has weights in blocks or sparse

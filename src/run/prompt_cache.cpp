@@ -27,7 +27,7 @@ std::vector<std::pair<std::string, std::string>> identity(const GeneratePlan& pl
   const GenerateOptions& o = plan.options();
   return {{"format", format},
           {"version", "2"},
-          {"model", identity_of(plan.model(), o.context)},
+          {"model", plan.model().identity(o.context)},
           {"precision", std::string(name(o.precision)) + (o.int8 ? " in int8" : "") +
                             (o.cache == CacheType::int8 ? " with an int8 cache" : "")},
           {"instruction set", instructions(plan)}};

@@ -146,7 +146,7 @@ void RunIdentity::add_options(const TrainingRun& run, const TrainPlan& plan) {
   kept_.insert(kept_.end(), always.begin(), always.end());
   // What a run may have or not is said of one that has not, too: so that leaving it out is met.
   kept_.push_back({"teacher", "teacher: its weights or its config differ",
-                   run.distill ? "digest " + identity_of(open(run.distill->teacher), o.seq) : "none"});
+                   run.distill ? "digest " + open(run.distill->teacher).identity(o.seq) : "none"});
   if (run.distill) add_teaching(*run.distill);
   kept_.push_back({"sparsity", "--sparsity", run.prune ? to_text(run.prune->sparsity) : "none"});
   if (run.prune) add_pruning(*run.prune, run.steps);

@@ -52,6 +52,16 @@ expect 2 "alpha" distill teacher new --student width=64 $how --alpha 2
 mkdir recut && cp -r narrow/student recut
 head -c 1000 narrow/student/model.safetensors >recut/student/model.safetensors
 "$hone" distill teacher recut --student layers=1,width=64,channels=100 $how --steps 4 --json >lines 2>err || fail "recut: $(cat err)"
+# heads that the width leaves may be named; another config is another teacher, with the same weights too
+"$hone" distill teacher headed --student layers=1,width=64,channels=100,heads=2 $how --steps 4 --json >lines 2>err || fail "heads: $(cat err)"
+[ "$(hash_of <lines)" = "$hash" ] || fail "heads=2 of a width that has two is another student"
+cp -r teacher other && sed -i 's/"layer_norm_epsilon": [0-9.e-]*/"layer_norm_epsilon": 0.01/' other/config.json
+grep -q '"layer_norm_epsilon": 0.01' other/config.json || fail "no epsilon: $(cat other/config.json)"
+mkdir recut && cp -r narrow/student recut
+"$hone" distill other recut --student layers=1,width=64,channels=100 $how --steps 1 >/dev/null 2>err || fail "other: $(cat err)"
+grep -q "channels went" err && grep -q '"layer_norm_epsilon": 0.01' recut/config.json || fail "another config's student was not cut anew: $(cat err)"
+rm -r recut
+
 grep -q "channels went" err && [ "$(hash_of <lines)" = "$hash" ] || fail "not cut again: $(cat err)"
 mkdir -p mine && cp -r teacher mine/student
 expect 2 "no distillation made" distill teacher mine --student width=64 $how
