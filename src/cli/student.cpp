@@ -147,6 +147,10 @@ std::optional<StudentParts> student_parts(const std::string& student) {
   StudentParts parts;
   for (std::size_t at = 0; at <= student.size();) {
     const std::size_t end = std::min(student.find(',', at), student.size());
+    if (parts.*part->count != 0)
+      throw Error(ErrorKind::usage, {.what = fmt::format("{} are counted twice", part->name),
+                                     .where = "student",
+                                     .found = "'" + student + "'"});
     const std::string one = student.substr(at, end - at);
     const std::size_t equals = one.find('=');
     if (equals == std::string::npos) refuse(student);

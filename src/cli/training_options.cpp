@@ -72,7 +72,9 @@ void add_example_options(Command& c, TrainingRun& run) {
 }  // namespace
 
 void TrainingOptions::add_to(Command& c) {
-  c.add_option("--model", run.model, "model folder, config.json or preset")->capture_default_str();
+  c.add_option("--model", run.model, "model folder, config.json or preset")
+      ->not_empty("a model folder, a config.json or a preset")
+      ->capture_default_str();
   c.add_option("--out", run.out, "folder for the model and its checkpoints");
   add_rest_to(c);
 }

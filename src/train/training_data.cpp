@@ -178,7 +178,7 @@ TrainingData open_data(const TrainingRun& run) {
     if (!tokenizer_of_out(run)) throw;
     ErrorText text = e.text();
     text.hint = "the tokenizer is that of the run in " + run.out +
-                ", which would go on: --resume never begins anew, and so does another --out";
+                ", which would go on: --resume never begins anew, and so does another " + out_name(run);
     throw Error(e.kind(), std::move(text));
   }
 }

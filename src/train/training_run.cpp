@@ -118,9 +118,7 @@ void check(const TrainingRun& run) {
 }
 
 void check_out(const TrainingRun& run, const Tokenizer& tokenizer) {
-  if (run.out.empty()) return;
-  RunFolder(run.out).require_own(base_of(run), tokenizer);
-  if (run.distill) RunFolder(run.out).require_own(run.distill->teacher, tokenizer);
+  if (!run.out.empty()) RunFolder(run.out).require_own(run, tokenizer);
 }
 
 // Is it the tokenizer of the model that the run begins with?
@@ -423,7 +421,7 @@ RunSummary train(const TrainingRun& run) {
   const FloatModeGuard guard;
   check(run);
   if (run.out.empty())
-    throw Error(ErrorKind::usage, {.what = "no folder to write the model to", .hint = "--out takes it"});
+    throw Error(ErrorKind::usage, {.what = "no folder to write the model to", .hint = out_name(run) + " names it"});
   if (run.lora && !is_folder(run.model) && !is_gguf(run.model))
     throw Error(ErrorKind::usage, {.what = "an adapter needs a model that has been trained",
                                    .where = "model",

@@ -42,7 +42,11 @@ grep -q "resumed from" err && ! grep -q "channels went" err || fail "cut again: 
 expect 2 "another model" distill teacher narrow --student layers=1,width=32 $how --steps 5
 expect 2 "n_inner" distill teacher narrow --student layers=1,width=64,channels=99 $how --steps 5
 expect 2 "1 to 128" distill teacher new --student width=200 $how
-expect 3 "fewer heads" distill teacher new --student heads=2 $how
+expect 3 "fewer heads .*expected 4, as the model has" distill teacher new --student heads=2 $how
+expect 3 "fewer heads .*expected 2, as the model has" distill teacher new --student width=64,heads=1 $how
+expect 2 "layers are counted twice" distill teacher new --student layers=1,layers=2 $how
+expect 2 "expected layers=N, width=N.*found ''" distill teacher new --student "" $how
+expect 2 "expected a model folder.*found ''" train --model "" --data text.txt --out new
 expect 2 "1 to 2" distill teacher new --student layers=3,width=64 $how
 expect 2 "width=N" distill teacher new --student layers=1,depth=64 $how
 expect 2 "alpha" distill teacher new --student width=64 $how --alpha 2
@@ -79,6 +83,9 @@ expect 2 "another --hidden" distill teacher inside --student layers=1 $how --hid
 
 expect 5 "its checkpoints stay" distill teacher ruined --student layers=1 $how --steps 1 --max-loss-increase 0%
 [ ! -e ruined/model.safetensors ] || fail "a student beyond the limit is there"
+"$hone" distill teacher untaught --student layers=1 $how --steps 1 --alpha 0 --top-k 4 >/dev/null 2>err || fail "alpha 0: $(cat err)"
+grep -q "^note: without effect with --alpha 0.*: --top-k$" err || fail "alpha 0: $(cat err)"
+
 # examples are no text: the student is there, and nothing is said of its quality
 for i in 1 2 3 4 5 6 7 8 9; do echo '{"prompt": "line", "completion": " of it"}'; done >examples.jsonl
 "$hone" distill teacher taught --student layers=1 --data examples.jsonl --batch 2 --seq 16 --warmup 0 --steps 2 --json >lines 2>err ||
@@ -96,7 +103,8 @@ expect 2 "width=N, N a multiple of 32, 1 to 128" distill teacher new --student w
 expect 2 "alpha" distill teacher new --student layers=1 $how --alpha 2
 expect 2 "temperature" distill teacher new --student layers=1 $how --temperature 0
 expect 2 "another --alpha" distill teacher whole --student layers=1 $how --steps 9 --alpha 0.1
-expect 2 "would be replaced" distill teacher teacher --student layers=1 $how
+expect 2 "teacher: it is the folder of the teacher, which would be replaced (name another OUT)" distill teacher teacher --student layers=1 $how
+expect 2 "whole: it is the folder of the student, which would be replaced" distill teacher whole --student whole $how
 expect 3 "another vocabulary" distill teacher new --student layers=1 $how --tokenizer byte
 expect 3 "nowhere" distill nowhere new --student layers=1 $how
 [ ! -e new/model.safetensors ] && [ ! -e new/config.json ] || fail "something was written"
