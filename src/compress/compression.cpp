@@ -4,6 +4,7 @@
 #include <cmath>
 #include <filesystem>
 #include <limits>
+#include <iterator>
 
 #include "base/number.hpp"
 #include "file/atomic.hpp"
@@ -192,7 +193,8 @@ CompressReport Compression::finish(const Model& after) const {
     written = write_model(after, impl_->in, impl_->out);
     return written.bytes;
   });
-  report.notes.insert(report.notes.end(), written.notes.begin(), written.notes.end());
+  const auto is_new = [&](const std::string& note) { return std::ranges::count(notes(), note) == 0; };
+  std::ranges::copy_if(written.notes, std::back_inserter(report.notes), is_new);
   return report;
 }
 

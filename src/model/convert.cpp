@@ -239,7 +239,7 @@ ConvertReport to_folder(const Model& model, const std::string& from, const std::
   config.erase("torch_dtype");  // the key's old name
   config["dtype"] = config_type(specs);
   add_weight_types(config, weight_types_of(model, filed));
-  copy_tokenizer(from, to);
+  report.notes = copy_tokenizer(from, to);
   write_file(to + "/config.json", config.dump(2) + "\n");
   return report;
 }
@@ -296,14 +296,12 @@ ConvertReport convert(const std::string& from, const std::string& to, const Conv
   if (opened.impl().adapter) return adapter_to_gguf(opened, to);
   const Model model = multiplied_out(opened);
   if (!gguf) require_readable_tokenizer(from);
-  const std::vector<std::string> of_tokenizer = gguf ? std::vector<std::string>{} : tokenizer_notes(from);
   std::vector<ParameterSpec> specs = model.impl().specs;
   for (ParameterSpec& spec : specs) spec.dtype = type.dtype;
   const bool keeps = options.type.empty() && has_blocks(model) && ranks_of(opened, corrections_key).empty();
   const AskedTypes asked = asked_types(options, keeps ? std::nullopt : std::optional(type.dtype));
   ConvertReport report = gguf ? to_gguf(model, from, to, asked) : to_folder(model, from, to, specs, specs);
   report.notes.insert(report.notes.begin(), model.notes().begin(), model.notes().end());
-  report.notes.insert(report.notes.end(), of_tokenizer.begin(), of_tokenizer.end());
   return report;
 }
 

@@ -316,7 +316,10 @@ class Run {
   // Of the model that the run began with, which may have got another tokenizer.
   void copy_companions() const {
     const std::string base = base_of(options_);
-    has_base_tokenizer_ ? copy_tokenizer(base, options_.out) : copy_chat_files(base, options_.out);
+    if (has_base_tokenizer_)
+      copy_tokenizer(base, options_.out);  // what is to be said of it, its reading has said
+    else
+      copy_chat_files(base, options_.out);
   }
 
   const TrainingRun& options_;

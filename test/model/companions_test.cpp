@@ -157,6 +157,10 @@ TEST_F(ChatFolder, WordsCutByDefaultStaySoThroughAFolder) {
   ASSERT_FALSE(to_folder.notes.empty());
   expect_in("tokenizer.ggml.pre is \"default\"", to_folder.notes.back());
   EXPECT_TRUE(convert(folder_.file("back"), folder_.file("again.gguf")).notes.empty());
+  const auto copied = copy_tokenizer(unnamed, folder_.file("merged"));
+  ASSERT_EQ(copied.size(), 1U);
+  expect_in("tokenizer.ggml.pre is \"default\"", copied[0]);
+  EXPECT_TRUE(copy_tokenizer(unnamed, folder_.file("merged")).empty()) << "there already";
   EXPECT_EQ(GgufFile(folder_.file("again.gguf")).text("tokenizer.ggml.pre"), "default");
   EXPECT_EQ(Tokenizer::open(folder_.file("again.gguf")).encode("says 1234"),
             Tokenizer::open(folder_.file("back")).encode("says 1234"));
