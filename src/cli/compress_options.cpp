@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <filesystem>
 #include <limits>
 
 #include "cli/counted.hpp"
@@ -231,9 +230,7 @@ void CompressArguments::set(CalibrationOptions& sample, const std::string& what)
 
 // Before minutes of work.
 void CompressArguments::check_report() const {
-  const auto folder = std::filesystem::path(report_file).parent_path();
-  if (report_file.empty() || folder.empty() || std::filesystem::is_directory(folder)) return;
-  throw Error(ErrorKind::failed, {.what = "no such folder for the report", .where = report_file});
+  if (!report_file.empty()) require_report_file(report_file);
 }
 
 void CompressArguments::check_storage() const {

@@ -20,15 +20,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-void require_other_place(const std::string& in, const std::string& out) {
-  std::error_code failed;
-  if (in != out && !std::filesystem::equivalent(in, out, failed)) return;
-  throw Error(ErrorKind::usage, {.what = "the model itself is never changed",
-                                 .where = out,
-                                 .expected = "another folder or file to write to",
-                                 .found = "the one that is read"});
-}
-
 void check(const CompressOptions& o) {
   if (o.max_eval_tokens < 0)
     throw Error(ErrorKind::usage, {.what = "the number of tokens is out of range",
@@ -174,8 +165,7 @@ double CompressReport::loss_increase() const {
 
 Compression::Compression(const std::string& in, const std::string& out, const CompressOptions& options) {
   check(options);
-  require_other_place(in, out);
-  require_no_model(out);
+  require_free(in, out);
   impl_ = std::make_unique<const Impl>(in, out, options);
 }
 Compression::Compression(Compression&&) noexcept = default;

@@ -124,6 +124,7 @@ std::vector<std::string> copy_tokenizer(const std::string& from, const std::stri
   }
   for (const char* name : of_tokenizers) copy_file(from, to, name);
   copy_chat_files(from, to);
+  return notes;
 }
 
 }  // namespace hone

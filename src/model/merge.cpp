@@ -102,7 +102,8 @@ std::string config_for(const Model& model, std::optional<Precision> precision) {
 void merge(const Model& model, const std::string& folder, std::optional<Precision> dtype) {
   if (!model.impl().adapter)
     throw Error(ErrorKind::usage, {.what = "the model has no adapter to merge", .where = folder});
-  require_no_model(folder);
+  require_folder_name(folder);
+  require_free(folder);
   Merging merging(model);
   const MadeFolders made(folder);
   AtomicFile config(folder + "/config.json");

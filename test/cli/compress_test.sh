@@ -20,6 +20,8 @@ done
 ! grep -q tokens_per_s line || fail "speed was not asked for: $(cat line)"
 grep -q "Smaller models" shown.html && grep -q "<span>prune</span> <span>base</span> <span>shown</span>" shown.html || fail "report: $(cat shown.html)"
 expect 1 "no such folder for the report" prune base new --sparsity 0.5 --report nowhere/r.html
+expect 2 "text.txt: what is there is no report, and would be replaced" prune base new --sparsity 0.5 --report text.txt
+"$hone" prune base reported --sparsity 0.5 --report shown.html >/dev/null 2>err || fail "an older report is replaced: $(cat err)"
 
 # without a text nothing is known of the quality, and it says so
 "$hone" prune base unmeasured --pattern 2:4 --json >line 2>err || fail "prune: $(cat err)"

@@ -169,9 +169,10 @@ TEST_F(ChatFolder, WordsCutByDefaultStaySoThroughAFolder) {
 TEST_F(ChatFolder, IsNotConvertedOverAModel) {
   convert(gguf_, folder_.file("back"));
   expect_in("would be replaced", error_of(ErrorKind::usage, [&] { convert(gguf_, folder_.file("back")); }));
-  expect_in("onto itself", error_of(ErrorKind::usage, [&] { convert(gguf_, gguf_); }));
-  expect_in("onto itself", error_of(ErrorKind::usage, [&] { convert(model_, model_ + "/"); }));
-  EXPECT_NO_THROW(convert(model_, gguf_, {.type = "q8_0"})) << "a file is replaced whole";
+  expect_in("never changed", error_of(ErrorKind::usage, [&] { convert(gguf_, gguf_); }));
+  expect_in("never changed", error_of(ErrorKind::usage, [&] { convert(model_, model_ + "/"); }));
+  expect_in("would be replaced",
+            error_of(ErrorKind::usage, [&] { convert(model_, gguf_, {.type = "q8_0"}); }));
 }
 
 // llama.cpp loads no file with other counts of tokens and rows.
