@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "cli/counted.hpp"
+#include "cli/kept_file.hpp"
 #include "cli/terminal.hpp"
 #include "hone/compress.hpp"
 #include "hone/examples.hpp"
@@ -52,9 +53,9 @@ std::string made_of(const TrainingRun& run, const StudentParts& parts, const std
   std::erase(config, '\n');
   std::string line = fmt::format("teacher {}, {}", teacher.identity(usual_sample.seq), config);
   for (const Part& p : all_parts) line += fmt::format(", {} {}", p.name, parts.*p.count);
-  if (!text) return line;
+  if (!text) return line + "\n";
   return line +
-         fmt::format(", {} windows of {} of text {}", usual_sample.windows, usual_sample.seq, text->digest());
+         fmt::format(", {} windows of {} of text {}\n", usual_sample.windows, usual_sample.seq, text->digest());
 }
 
 // Examples and pairs are no running text: then weights alone say what matters.
@@ -98,13 +99,6 @@ Model cut(const TrainingRun& run, const StudentParts& parts, const std::optional
     student = pruned.model;
   }
   return student;
-}
-
-std::string first_line(const std::string& path) {
-  std::ifstream file(path);
-  std::string line;
-  std::getline(file, line);
-  return line;
 }
 
 // The same run with a student of whole layers: what is wrong with any other option shows now.
@@ -169,13 +163,13 @@ TrainingRun with_cut_student(TrainingRun run, const StudentParts& parts) {
   require_own(folder, record, run.distill->teacher);
   const std::optional<Text> text = text_of(run);
   const std::string made = made_of(run, parts, text);
-  if (first_line(record) != made || !opens(folder)) {
+  if (kept_text(record) != made || !opens(folder)) {
     for (const char* file : {"made_of.txt", "model.safetensors", "config.json"})
       std::filesystem::remove(std::filesystem::path(folder) / file);
     const Compression work(run.distill->teacher, folder, {.threads = run.plan.threads, .isa = run.plan.isa});
     // What it took is behind us then, and known.
     run.plan.reading_bytes = work.finish(cut(run, parts, text)).peak_bytes;
-    std::ofstream(record) << made << "\n";
+    std::ofstream(record) << made;
   }
   run.model = folder;
   return run;

@@ -69,6 +69,8 @@ rm -r recut
 grep -q "channels went" err && [ "$(hash_of <lines)" = "$hash" ] || fail "not cut again: $(cat err)"
 mkdir -p mine && cp -r teacher mine/student
 expect 2 "no distillation made" distill teacher mine --student width=64 $how
+rm narrow/student/made_of.txt && mkfifo narrow/student/made_of.txt
+expect 3 "made_of.txt: it is not a regular file" distill teacher narrow --student layers=1,width=64,channels=100 $how --steps 5
 expect 2 "would replace its teacher" distill mine/student mine --student width=64 $how
 cmp -s teacher/model.safetensors mine/student/model.safetensors || fail "somebody's model was touched"
 

@@ -104,6 +104,11 @@ silent generate base --prompts prompts.txt -n -1 --ctx-size 4
 # a text that begins twice
 "$hone" train $run --tokenizer bpe --out framed >/dev/null 2>&1
 frame='{"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "<|endoftext|>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}], "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}], "special_tokens": {"<|endoftext|>": {"id": "<|endoftext|>", "ids": [0], "tokens": ["<|endoftext|>"]}}}'
+said "with --beams: --parallel$" generate base --prompts prompts.txt -n 1 --beams 2 --parallel 2
+said "without --prompts: --parallel$" generate base --prompt a -n 1 --parallel 2
+printf '{"prompt": "a"}\n\n{"prompt": ""}\n' >prompts.jsonl
+if "$hone" generate base --prompts prompts.jsonl -n 1 2>err.log; then fail "an empty prompt has an answer"; fi
+grep -q "prompts.jsonl, line 3: the prompt is empty" err.log || fail "empty prompt: $(cat err.log)"
 sed -i "s/\"post_processor\": null/\"post_processor\": $frame/" framed/tokenizer.json
 said "the prompt begins with <|endoftext|> twice" generate framed --prompt "<|endoftext|>line" -n 1
 silent generate framed --prompt "line" -n 1
