@@ -82,6 +82,7 @@ std::string json_of(const CompressReport& r, const std::vector<SparseLayer>& lay
       .add("flipped", q ? q->flipped : none)
       .add("seconds", r.seconds)
       .add("peak_bytes", r.peak_bytes);
+  line.add("zeros_before", r.zeros_before).add("zeros_after", r.zeros_after);
   if (!weights_hash.empty()) line.add("weights_hash", weights_hash);
   if (!layers.empty()) line.add("layers", json_of(layers));
   if (!q) return line.text();
@@ -113,6 +114,8 @@ std::string table_of(const std::string& out, const CompressReport& r) {
   row("written", out);
   row("weights",
       fmt::format("{}, {:.2f} bits a weight", human_bytes(static_cast<double>(r.bytes)), r.bits_a_weight));
+  row("zeros", fmt::format("{:.1f} % of the products' weights, {:.1f} % before", 100 * r.zeros_after,
+                           100 * r.zeros_before));
   if (r.quality) {
     const CompareReport& q = *r.quality;
     row("perplexity before", perplexity(q.before));

@@ -15,6 +15,7 @@
 #include "model/low_rank.hpp"
 #include "model/model_impl.hpp"
 
+#include "train/pruned_matrices.hpp"
 namespace hone {
 namespace {
 
@@ -59,6 +60,7 @@ CompressReport measured(const Model& before, const Model& after, const Text* tex
   report.bytes_before = weight_bytes(before);
   report.bits_a_weight_before = bits_a_weight(report.bytes_before, before);
   if (!text) return report;
+  report.zeros_before = share_of_zeros(before), report.zeros_after = share_of_zeros(after);
   report.quality = compare(before, after, *text,
                            {.threads = o.threads,
                             .isa = o.isa,

@@ -17,7 +17,9 @@
 #include "machine/memory.hpp"
 #include "model/companions.hpp"
 #include "model/low_rank.hpp"
+#include "model/model_impl.hpp"
 #include "model/vocabulary.hpp"
+#include "train/pruned_matrices.hpp"
 #include "train/run_files.hpp"
 #include "train/run_schedule.hpp"
 #include "train/step_options.hpp"
@@ -400,6 +402,15 @@ TrainPlan plan_without_text(const TrainingRun& run) {
   return plan;
 }
 
+// A pruned model that is trained as any other is none at the end.
+void note_lost_zeros(const TrainingRun& run, const Model& model) {
+  const bool stay = run.plan.keep_zeros || run.prune || model.impl().adapter || model.impl().frozen_base;
+  if (stay || !run.on_message || (!is_folder(base_of(run)) && !is_file(base_of(run)))) return;
+  if (const double share = share_of_zeros(model); share >= pruned_from)
+    run.on_message("note: " + to_text(100 * share, 3) +
+                   " % of the products' weights are zero, and will not stay so: --keep-zeros keeps them");
+}
+
 }  // namespace
 
 std::vector<std::string> run_notes(const TrainingRun& run, const TrainPlan& plan) {
@@ -438,6 +449,7 @@ RunSummary train(const TrainingRun& run) {
   if (run.stop.stop_requested()) return {.stopped = true};
   const FolderLock lock(run.out);
   return Run(run, data, std::move(samples), plan).go();
+  note_lost_zeros(run, plan.model());
 }
 
 }  // namespace hone
