@@ -76,7 +76,8 @@ struct SmoothOptions {
 HONE_API Model smooth(const Model& model, const Text& text, const SmoothOptions& options = {});
 
 HONE_API std::vector<std::string> quantize_methods();
-HONE_API bool needs_text(const std::string& quantize_method);
+// Is it by a text that codes, bits or channels' scales are chosen? Error(usage) for an unknown method.
+HONE_API bool needs_text(const QuantizeOptions& options);
 
 struct Quantized {
   Model model;

@@ -220,8 +220,7 @@ void CompressArguments::add_quality_to(Command& c) {
   c.add_option("--report", report_file,
                "HTML file: both models in a table, and their bytes against perplexity");
   c.add_flag("--json", json, "one JSON object on stdout");
-  typed = [&c] { return c.typed(); };
-  command = c.name();
+  command = &c;
 }
 
 void CompressArguments::set(CalibrationOptions& sample, const std::string& what) const {
@@ -229,6 +228,17 @@ void CompressArguments::set(CalibrationOptions& sample, const std::string& what)
   sample.isa = options.isa;
   sample.kept = calibration;
   sample.progress = counted(what);
+}
+
+void CompressArguments::note_without_effect(bool learns) const {
+  if (options.data.empty() && options.eval_data.empty())
+    command->note_without_effect({"--max-eval-tokens", "--speed-tokens", "--tokenizer"}, "without a text");
+  if (learns) return;
+  command->note_without_effect({"--windows", "--seq", "--calibration"},
+                               "where nothing is learned from a text");
+  if (!options.eval_data.empty())
+    command->note_without_effect({"--data"},
+                                 "where nothing is learned from a text and --eval-data measures");
 }
 
 // Before minutes of work.
@@ -268,7 +278,7 @@ void CompressArguments::print(const CompressReport& r, const std::string& to,
   if (!report_file.empty())
     write_compression_report(report_file, {.title = to + " beside " + in,
                                            .subtitle = cpu_name(),
-                                           .command = "hone " + command + " " + typed(),
+                                           .command = "hone " + command->name() + " " + command->typed(),
                                            .rows = {before_row(in, r), after_row(to, r)},
                                            .note = measured_by(r)});
   if (json)

@@ -127,6 +127,7 @@ void note_without_effect(const DistillArguments& a, const TrainingRun& run) {
 void run(const DistillArguments& a) {
   const TrainingRun training = a.finished();
   require_measure(a, training);
+  note_without_effect(a, training);
   a.report.check_report();
   TrainingSession session(with_student(a, training), false);
   const RunSummary done = session.run(!a.report.json);

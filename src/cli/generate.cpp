@@ -219,10 +219,12 @@ void run_all(const Options& o, const Model& model, const Tokenizer& tokenizer) {
   if (o.sampling.stop.stop_requested()) end_stopped("some of the answers");
 }
 
-void run(Options o) {
+void run(Options o, const Command& c) {
   o.names.set(o.plan);
   o.sampling.stop = interruption();
   const Model model = open_model(o.model, o.adapter);
+  if (model.reads_source() && !o.prompts.empty() && o.plan.beams <= 1)
+    c.note_without_effect({"--parallel"}, "on sources");
   const Tokenizer tokenizer = tokenizer_for(o.model, o.tokenizer);
   add_end_tokens(o.sampling, generation_defaults(o.model, model.vocab_size()));
   o.prompts.empty() ? run_one(o, model, tokenizer) : run_all(o, model, tokenizer);
@@ -245,6 +247,7 @@ void check(const Options& o, const Command& c) {
                                    .found = std::to_string(o.parallel)});
   if (o.plan.beams <= 1) c.note_without_effect({"--length-penalty", "--early-stopping"}, "without --beams");
   if (o.prompts.empty()) c.note_without_effect({"--parallel"}, "without --prompts");
+  if (!o.prompts.empty() && o.plan.beams > 1) c.note_without_effect({"--parallel"}, "with --beams");
   if (o.plan.beams > 1)
     c.note_without_effect(
         {"--temperature", "--top-k", "--top-p", "--min-p", "--repetition-penalty", "--seed"},
@@ -293,7 +296,7 @@ void add_generate(Command& app) {
   c->callback([=] {
     o->context_given = c->given("--ctx-size");
     check(*o, *c);
-    run(*o);
+    run(*o, *c);
   });
 }
 

@@ -39,6 +39,7 @@ void note_without_effect(const Options& o) {
 void run(Options o) {
   if (!o.size.empty()) o.quantize.size_bytes = bytes_from_text(o.size, "--size");
   if (o.precision != "auto") o.quantize.refine.precision = precision_from_name(o.precision);
+  note_without_effect(o);
   o.compress.set(o.quantize.sample, "quantizing");
   o.quantize.refine.progress = [show = counted("refining")](const RefineOptions::Step& s) {
     show(s.step, s.steps);

@@ -46,7 +46,7 @@ std::int64_t number(const std::string& text, const std::string& student) {
   return value;
 }
 
-// All that the student follows from.
+// All that the student follows from: whatever the teacher's config says goes on in the student's.
 std::string made_of(const TrainingRun& run, const StudentParts& parts, const std::optional<Text>& text) {
   const Model teacher = open(run.distill->teacher);
   std::string config = teacher.config_json();
@@ -141,16 +141,16 @@ std::optional<StudentParts> student_parts(const std::string& student) {
   StudentParts parts;
   for (std::size_t at = 0; at <= student.size();) {
     const std::size_t end = std::min(student.find(',', at), student.size());
-    if (parts.*part->count != 0)
-      throw Error(ErrorKind::usage, {.what = fmt::format("{} are counted twice", part->name),
-                                     .where = "student",
-                                     .found = "'" + student + "'"});
     const std::string one = student.substr(at, end - at);
     const std::size_t equals = one.find('=');
     if (equals == std::string::npos) refuse(student);
     const auto part = std::ranges::find(all_parts, one.substr(0, equals),
                                         [](const Part& p) { return std::string(p.name); });
     if (part == std::end(all_parts)) refuse(student);
+    if (parts.*part->count != 0)
+      throw Error(ErrorKind::usage, {.what = fmt::format("{} are counted twice", part->name),
+                                     .where = "student",
+                                     .found = "'" + student + "'"});
     parts.*part->count = number(one.substr(equals + 1), student);
     at = end + 1;
   }

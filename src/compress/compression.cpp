@@ -1,10 +1,11 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <filesystem>
-#include <limits>
 #include <iterator>
+#include <limits>
 
 #include "base/number.hpp"
 #include "file/atomic.hpp"
@@ -14,8 +15,8 @@
 #include "machine/memory.hpp"
 #include "model/low_rank.hpp"
 #include "model/model_impl.hpp"
-
 #include "train/pruned_matrices.hpp"
+
 namespace hone {
 namespace {
 
@@ -59,8 +60,8 @@ CompressReport measured(const Model& before, const Model& after, const Text* tex
   CompressReport report;
   report.bytes_before = weight_bytes(before);
   report.bits_a_weight_before = bits_a_weight(report.bytes_before, before);
-  if (!text) return report;
   report.zeros_before = share_of_zeros(before), report.zeros_after = share_of_zeros(after);
+  if (!text) return report;
   report.quality = compare(before, after, *text,
                            {.threads = o.threads,
                             .isa = o.isa,

@@ -95,7 +95,7 @@ void check(const Model& model, const Text* text, const QuantizeOptions& o) {
   require_floating(model, "the model is quantized already, and rounding twice loses twice");
   if (!(o.smooth >= 0 && o.smooth <= 1)) wrong("smooth", "0 to 1", to_text(o.smooth));
   const bool smooths = o.smooth > 0;
-  if ((method_named(o.method).learns || is_mix(o) || smooths) && !text)
+  if (needs_text(o) && !text)
     throw Error(ErrorKind::usage,
                 {.what = smooths     ? "how far a channel reaches is what a text says"
                          : is_mix(o) ? "a mix of bits is chosen by what a text says of each layer"
@@ -254,7 +254,9 @@ std::vector<std::string> quantize_methods() {
   for (const Method& m : methods) names.emplace_back(m.name);
   return names;
 }
-bool needs_text(const std::string& method) { return method_named(method).learns; }
+bool needs_text(const QuantizeOptions& o) {
+  return method_named(o.method).learns || is_mix(o) || o.smooth > 0;
+}
 
 namespace {
 
@@ -271,7 +273,6 @@ Quantized quantized(const Model& model, const Text* text, const QuantizeOptions&
   return quantizing.finish();
 }
 
-}  // namespace hone
 // The share of zeros for whose sake codes are around zero; 0: they are as was asked, or need not be.
 double zeros_kept(const Model& model, const QuantizeOptions& o) {
   if (o.symmetric || (o.bits == 8 && o.size_bytes == 0)) return 0;
@@ -296,3 +297,4 @@ Quantized quantize(const Model& model, const Text* text, const QuantizeOptions& 
   return done;
 }
 
+}  // namespace hone

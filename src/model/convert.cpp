@@ -99,6 +99,9 @@ class TensorTypes {
   const std::vector<DType>& all() const { return all_; }
   std::vector<std::string> notes() const {
     std::vector<std::string> notes = finer_;
+    if (tied_ && asked_.table && asked_.head && asked_.table != asked_.head)
+      notes.push_back("without effect where the table is the head too: --output-tensor-type, beside "
+                      "--token-embedding-type");
     for (const auto& [what, count] : others_)
       notes.push_back(std::to_string(count) + (count == 1 ? " tensor is " : " tensors are ") + what);
     return notes;
@@ -311,7 +314,12 @@ ConvertReport convert(const std::string& from, const std::string& to, const Conv
     throw Error(ErrorKind::usage, {.what = "an adapter becomes a GGUF file, or one model with its base",
                                    .where = from,
                                    .hint = "name OUT.gguf, or see hone merge"});
-  if (opened.impl().adapter) return adapter_to_gguf(opened, to);
+  if (opened.impl().adapter) {
+    ConvertReport report = adapter_to_gguf(opened, to);
+    if (options.token_embedding_type + options.output_tensor_type != "" || (type.dtype != DType::f32 && !options.type.empty()))
+      report.notes.emplace_back("an adapter's file is in f32, whatever types are asked for");
+    return report;
+  }
   const Model model = multiplied_out(opened);
   if (!gguf) require_readable_tokenizer(from);
   std::vector<ParameterSpec> specs = model.impl().specs;

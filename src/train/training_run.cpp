@@ -416,6 +416,8 @@ void note_lost_zeros(const TrainingRun& run, const Model& model) {
 std::vector<std::string> run_notes(const TrainingRun& run, const TrainPlan& plan) {
   std::vector<std::string> notes = plan.model().notes();
   for (std::string& note : schedule_notes(run)) notes.push_back(std::move(note));
+  if (!run.plan.allow.empty() && run.plan.memory_bytes == 0)
+    notes.emplace_back("--allow has no effect without --memory");
   if (run.distill)
     for (std::string& note : teaching_notes(run, plan.model())) notes.push_back(std::move(note));
   const TrainPlanOptions& o = plan.options();
@@ -447,9 +449,9 @@ RunSummary train(const TrainingRun& run) {
   const TrainPlan plan = plan_for(run, data, teacher);
   SampleSet samples = teacher ? taught(data, run, plan, *teacher) : data.samples(plan);
   if (run.stop.stop_requested()) return {.stopped = true};
+  note_lost_zeros(run, plan.model());
   const FolderLock lock(run.out);
   return Run(run, data, std::move(samples), plan).go();
-  note_lost_zeros(run, plan.model());
 }
 
 }  // namespace hone

@@ -52,10 +52,6 @@ expect 2 "width=N" distill teacher new --student layers=1,depth=64 $how
 expect 2 "alpha" distill teacher new --student width=64 $how --alpha 2
 [ ! -e new ] || fail "something was written"
 
-# what is cut short is cut again; what somebody has there stays
-mkdir recut && cp -r narrow/student recut
-head -c 1000 narrow/student/model.safetensors >recut/student/model.safetensors
-"$hone" distill teacher recut --student layers=1,width=64,channels=100 $how --steps 4 --json >lines 2>err || fail "recut: $(cat err)"
 # heads that the width leaves may be named; another config is another teacher, with the same weights too
 "$hone" distill teacher headed --student layers=1,width=64,channels=100,heads=2 $how --steps 4 --json >lines 2>err || fail "heads: $(cat err)"
 [ "$(hash_of <lines)" = "$hash" ] || fail "heads=2 of a width that has two is another student"
@@ -66,6 +62,10 @@ mkdir recut && cp -r narrow/student recut
 grep -q "channels went" err && grep -q '"layer_norm_epsilon": 0.01' recut/config.json || fail "another config's student was not cut anew: $(cat err)"
 rm -r recut
 
+# what is cut short is cut again; what somebody has there stays
+mkdir recut && cp -r narrow/student recut
+head -c 1000 narrow/student/model.safetensors >recut/student/model.safetensors
+"$hone" distill teacher recut --student layers=1,width=64,channels=100 $how --steps 4 --json >lines 2>err || fail "recut: $(cat err)"
 grep -q "channels went" err && [ "$(hash_of <lines)" = "$hash" ] || fail "not cut again: $(cat err)"
 mkdir -p mine && cp -r teacher mine/student
 expect 2 "no distillation made" distill teacher mine --student width=64 $how
@@ -83,11 +83,11 @@ expect 2 "no --hidden" distill teacher new --student layers=1 $how --map 0=1
 expect 2 "teacher-cache" distill teacher new --student layers=1 $how --hidden 1 --teacher-cache soft
 expect 2 "another --hidden" distill teacher inside --student layers=1 $how --hidden 1 --map 0=1 --steps 3
 
-expect 5 "its checkpoints stay" distill teacher ruined --student layers=1 $how --steps 1 --max-loss-increase 0%
-[ ! -e ruined/model.safetensors ] || fail "a student beyond the limit is there"
 "$hone" distill teacher untaught --student layers=1 $how --steps 1 --alpha 0 --top-k 4 >/dev/null 2>err || fail "alpha 0: $(cat err)"
 grep -q "^note: without effect with --alpha 0.*: --top-k$" err || fail "alpha 0: $(cat err)"
 
+expect 5 "its checkpoints stay" distill teacher ruined --student layers=1 $how --steps 1 --max-loss-increase 0%
+[ ! -e ruined/model.safetensors ] || fail "a student beyond the limit is there"
 # examples are no text: the student is there, and nothing is said of its quality
 for i in 1 2 3 4 5 6 7 8 9; do echo '{"prompt": "line", "completion": " of it"}'; done >examples.jsonl
 "$hone" distill teacher taught --student layers=1 --data examples.jsonl --batch 2 --seq 16 --warmup 0 --steps 2 --json >lines 2>err ||
