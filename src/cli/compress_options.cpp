@@ -237,8 +237,7 @@ void CompressArguments::note_without_effect(bool learns) const {
   command->note_without_effect({"--windows", "--seq", "--calibration"},
                                "where nothing is learned from a text");
   if (!options.eval_data.empty())
-    command->note_without_effect({"--data"},
-                                 "where nothing is learned from a text and --eval-data measures");
+    command->note_without_effect({"--data"}, "where nothing is learned from a text and --eval-data measures");
 }
 
 // Before minutes of work.

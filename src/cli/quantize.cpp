@@ -33,7 +33,8 @@ void note_without_effect(const Options& o) {
   if (q.method != "refined")
     c.note_without_effect({"--steps", "--batch", "--lr", "--alpha", "--precision"},
                           "without --method refined");
-  o.compress.note_without_effect(needs_text(q) || (o.compress.correction_rank > 0 && !o.compress.options.data.empty()));
+  o.compress.note_without_effect(needs_text(q) ||
+                                 (o.compress.correction_rank > 0 && !o.compress.options.data.empty()));
 }
 
 void run(Options o) {

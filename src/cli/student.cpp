@@ -54,8 +54,8 @@ std::string made_of(const TrainingRun& run, const StudentParts& parts, const std
   std::string line = fmt::format("teacher {}, {}", teacher.identity(usual_sample.seq), config);
   for (const Part& p : all_parts) line += fmt::format(", {} {}", p.name, parts.*p.count);
   if (!text) return line + "\n";
-  return line +
-         fmt::format(", {} windows of {} of text {}\n", usual_sample.windows, usual_sample.seq, text->digest());
+  return line + fmt::format(", {} windows of {} of text {}\n", usual_sample.windows, usual_sample.seq,
+                            text->digest());
 }
 
 // Examples and pairs are no running text: then weights alone say what matters.

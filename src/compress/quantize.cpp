@@ -144,8 +144,9 @@ class Quantizing {
 
   void refine_codes(const Text& text) {
     if (!method_.refines) return;
-    const Refined refined = refine(model_, text, std::move(codes_), options_.refine, options_.sample,
-                                   options_.symmetric.value_or(false) && share_of_zeros(model_) >= pruned_from);
+    const Refined refined =
+        refine(model_, text, std::move(codes_), options_.refine, options_.sample,
+               options_.symmetric.value_or(false) && share_of_zeros(model_) >= pruned_from);
     for (const auto& [name, q] : refined.codes) made_.insert_or_assign(name, packed(q));
     for (const auto& [name, values] : refined.others)
       made_.insert_or_assign(name, in_type(name, values, DType::f32));

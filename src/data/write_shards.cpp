@@ -128,7 +128,8 @@ void check(const ShardOptions& o) {
                                      .found = std::to_string(value)});
   };
   require("frame_tokens", o.frame_tokens, 1, 1 << 20);
-  require("shard_tokens", o.shard_tokens, o.frame_tokens, std::int64_t{1} << 40);  // a file for less is one too many
+  require("shard_tokens", o.shard_tokens, o.frame_tokens,
+          std::int64_t{1} << 40);  // a file for less is one too many
   require("window", o.window, 0, 1 << 20);
 }
 

@@ -118,8 +118,7 @@ std::vector<std::string> copy_tokenizer(const std::string& from, const std::stri
   std::vector<std::string> notes;
   if (is_gguf(from)) {
     const GgufFile file(from);
-    if (has_vocabulary(file) &&
-        write_new(to + "/tokenizer.json", [&] { return tokenizer_json_of(file); }))
+    if (has_vocabulary(file) && write_new(to + "/tokenizer.json", [&] { return tokenizer_json_of(file); }))
       notes = tokenizer_notes_of(file);
   }
   for (const char* name : of_tokenizers) copy_file(from, to, name);

@@ -100,8 +100,9 @@ class TensorTypes {
   std::vector<std::string> notes() const {
     std::vector<std::string> notes = finer_;
     if (tied_ && asked_.table && asked_.head && asked_.table != asked_.head)
-      notes.push_back("without effect where the table is the head too: --output-tensor-type, beside "
-                      "--token-embedding-type");
+      notes.push_back(
+          "without effect where the table is the head too: --output-tensor-type, beside "
+          "--token-embedding-type");
     for (const auto& [what, count] : others_)
       notes.push_back(std::to_string(count) + (count == 1 ? " tensor is " : " tensors are ") + what);
     return notes;
@@ -316,7 +317,8 @@ ConvertReport convert(const std::string& from, const std::string& to, const Conv
                                    .hint = "name OUT.gguf, or see hone merge"});
   if (opened.impl().adapter) {
     ConvertReport report = adapter_to_gguf(opened, to);
-    if (options.token_embedding_type + options.output_tensor_type != "" || (type.dtype != DType::f32 && !options.type.empty()))
+    if (options.token_embedding_type + options.output_tensor_type != "" ||
+        (type.dtype != DType::f32 && !options.type.empty()))
       report.notes.emplace_back("an adapter's file is in f32, whatever types are asked for");
     return report;
   }

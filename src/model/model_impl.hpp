@@ -94,9 +94,9 @@ void save_folder(const Model& model, const std::string& folder, const std::vecto
 // type that the file cannot have.
 ConvertReport write_model(const Model& model, const std::string& from, const std::string& to);
 bool is_gguf_name(const std::string& path);
-// Whoever writes a model replaces none, nor anything else: Error(usage) where `to` is a folder with a model, or
-// a file; a GGUF file's name must stand for nothing. With `from`, the model that is read, also where both are
-// one, and where the folder has another tokenizer, which would stay beside the model.
+// Whoever writes a model replaces none, nor anything else: Error(usage) where `to` is a folder with a model,
+// or a file; a GGUF file's name must stand for nothing. With `from`, the model that is read, also where both
+// are one, and where the folder has another tokenizer, which would stay beside the model.
 void require_free(const std::string& to);
 void require_free(const std::string& from, const std::string& to);
 // Error(usage) for a GGUF file's name where only folders are written.

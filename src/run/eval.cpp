@@ -19,7 +19,7 @@
 namespace hone {
 namespace {
 
-constexpr std::int64_t micro_batch_positions = 2048;        // as in training: more gain nothing
+constexpr std::int64_t micro_batch_positions = 2048;              // as in training: more gain nothing
 constexpr std::int64_t sorted_positions = std::int64_t{1} << 19;  // of pairs: 6 MB of ids and labels
 
 void check_stride(const EvalOptions& o, std::int64_t seq) {
@@ -54,8 +54,8 @@ class Evaluation {
     for (std::int64_t i = 0; i < samples.count(); ++i) rows[program_of(samples, i)].push_back(i);
     for (std::size_t program = 0; program < rows.size(); ++program)
       for (std::span<const std::int64_t> left = rows[program]; !left.empty();) {
-        const auto some = left.first(
-            std::min(left.size(), static_cast<std::size_t>(shapes_[program].micro_batch)));
+        const auto some =
+            left.first(std::min(left.size(), static_cast<std::size_t>(shapes_[program].micro_batch)));
         run(program, samples, some);
         left = left.subspan(some.size());
       }
@@ -76,8 +76,8 @@ class Evaluation {
   Hits hits;
 
  private:
-  static std::vector<StepProgramOptions> shapes(const Model& model, const EvalOptions& o, std::int64_t samples,
-                                                StepProgramOptions shape,
+  static std::vector<StepProgramOptions> shapes(const Model& model, const EvalOptions& o,
+                                                std::int64_t samples, StepProgramOptions shape,
                                                 const std::vector<LengthBucket>& shorter) {
     shape.products = dtype_of(o.precision);
     shape.hits = true;

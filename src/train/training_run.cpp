@@ -437,7 +437,8 @@ RunSummary train(const TrainingRun& run) {
   const FloatModeGuard guard;
   check(run);
   if (run.out.empty())
-    throw Error(ErrorKind::usage, {.what = "no folder to write the model to", .hint = out_name(run) + " names it"});
+    throw Error(ErrorKind::usage,
+                {.what = "no folder to write the model to", .hint = out_name(run) + " names it"});
   if (run.lora && !is_folder(run.model) && !is_gguf(run.model))
     throw Error(ErrorKind::usage, {.what = "an adapter needs a model that has been trained",
                                    .where = "model",

@@ -27,9 +27,7 @@ Model model_of(const char* type, const char* changes = "{}") {
   config.update(Json::parse(changes));
   return from_json(config, {}, "config.json");
 }
-std::string of(const char* type, const char* changes = "{}") {
-  return model_of(type, changes).identity(16);
-}
+std::string of(const char* type, const char* changes = "{}") { return model_of(type, changes).identity(16); }
 
 TEST(Identity, IsAnotherForEachKeyThatChangesNumbers) {
   const auto differs = [](const char* type, const char* changes) {

@@ -193,7 +193,8 @@ TEST(Evaluate, PairsOfManyLengthsHaveTheLossAndHitsOfOneLength) {
   std::string lines;
   for (int i = 0; i < 90; ++i) {
     const std::size_t letters = i % 9 == 0 ? 60 : static_cast<std::size_t>(i % 7 + 1);
-    lines += std::string(letters, static_cast<char>('a' + i % 5)) + "\t" + std::string(letters / 2 + 1, 'x') + "\n";
+    lines += std::string(letters, static_cast<char>('a' + i % 5)) + "\t" + std::string(letters / 2 + 1, 'x') +
+             "\n";
   }
   const Pairs pairs(folder.write("p.tsv", lines), {.tokenizer = "char"});
   ASSERT_GT(pairs.buckets().size(), 1U);
