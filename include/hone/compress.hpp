@@ -43,6 +43,7 @@ struct CompressReport {
   double bits_a_weight = 0;       // all told: 8 bytes / parameters of the written model, corrections apart
   std::int64_t bytes_before = 0;  // of all weights of `in`
   double bits_a_weight_before = 0;
+  double zeros_before = 0, zeros_after = 0;            // share of the products' weights, the head's apart
   std::optional<CompareReport> quality{};              // none: no text was given
   double seconds = 0;                                  // from opening to written
   std::int64_t peak_bytes = 0;                         // most memory that the process had until then

@@ -37,7 +37,8 @@ HONE_API ConvertReport convert(const std::string& from, const std::string& to,
                                const ConvertOptions& options = {});
 
 // What goes with a model's weights: tokenizer, template of chats, settings of generation. `from` is a folder
-// or a GGUF file, `to` a folder; files that are there already stay.
-HONE_API void copy_tokenizer(const std::string& from, const std::string& to);
+// or a GGUF file, `to` a folder; files that are there already stay. What is worth saying of the tokenizer
+// that was written, a line each: a GGUF file may not say how texts are cut into words.
+HONE_API std::vector<std::string> copy_tokenizer(const std::string& from, const std::string& to);
 
 }  // namespace hone

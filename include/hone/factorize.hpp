@@ -30,6 +30,7 @@ struct FactorizeOptions {
 };
 
 HONE_API std::vector<std::string> factorize_methods();
+HONE_API bool needs_text(const FactorizeOptions& options);
 
 struct Factorized {
   Model model;

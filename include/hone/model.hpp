@@ -71,6 +71,11 @@ class HONE_API Model {
   const std::vector<std::string>& notes() const;
   // 32 hex digits of all f32 weights by name: the same for any file that holds the same numbers.
   std::string weights_hash() const;
+  // 32 hex digits by which whoever keeps results of a model knows it again: of its weights' numbers, of the
+  // types in which they are stored, and of what its forward program does with them where no sequence is
+  // longer than `longest`. The same weights under another config, or beside an adapter of another scale, are
+  // another model.
+  std::string identity(std::int64_t longest) const;
   // config.json and model.safetensors, or shards and their index; the folder is made where it is missing.
   // Weights are f32; of a model that has some in types of blocks (quantized ones) each keeps its type, and
   // config.json says which (doc/formats.md).

@@ -35,6 +35,9 @@ struct PruneOptions {
 
 HONE_API std::vector<std::string> prune_methods();
 HONE_API std::vector<std::string> prune_patterns();
+HONE_API bool prunes_parts(const std::string& pattern);  // no single weights
+// Is a text asked what matters least? Of some parts it may be: heads, channels, width.
+HONE_API bool may_learn(const PruneOptions& options);
 
 struct Pruned {
   Model model;                       // weights in the types that the model's files have them in

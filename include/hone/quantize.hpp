@@ -50,8 +50,10 @@ struct QuantizeOptions {
   // For a GGUF file, which has 4 and 8 bits, and rows of whole groups of 32: others take a group that divides
   // them, and those whose width is no multiple of 32 stay in bf16.
   bool whole_groups = false;
-  bool symmetric = false;  // codes around zero, as 8 bits always are
-  int table_bits = 8;      // of the table of tokens and of the head: 2, 3, 4 or 8; 0: they stay as they are
+  // Codes around zero, as 8 bits always are: zero is one of them. None: where a fifth or more of the
+  // products' weights is zero, so that a pruned model's zeros stay, and a note says so.
+  std::optional<bool> symmetric{};
+  int table_bits = 8;  // of the table of tokens and of the head: 2, 3, 4 or 8; 0: they stay as they are
   // Bytes of all weights together that a mix may take, in place of `bits` and `table_bits`; 0: no such bound.
   std::int64_t size_bytes = 0;
   // Above 0: the model is smoothed first, so far (SmoothOptions::strength). For products whose inputs are
@@ -74,7 +76,8 @@ struct SmoothOptions {
 HONE_API Model smooth(const Model& model, const Text& text, const SmoothOptions& options = {});
 
 HONE_API std::vector<std::string> quantize_methods();
-HONE_API bool needs_text(const std::string& quantize_method);
+// Is it by a text that codes, bits or channels' scales are chosen? Error(usage) for an unknown method.
+HONE_API bool needs_text(const QuantizeOptions& options);
 
 struct Quantized {
   Model model;

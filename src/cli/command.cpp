@@ -212,7 +212,10 @@ Option* Command::add_flag(const std::string& names, bool& value, const std::stri
 
 void Command::callback(std::function<void()> run) { parsed_->callback(std::move(run)); }
 
-bool Command::given(const std::string& option) const { return parsed_->count(option) > 0; }
+bool Command::given(const std::string& option) const {
+  const CLI::Option* const known = parsed_->get_option_no_throw(option);
+  return known != nullptr && known->count() > 0;
+}
 
 void Command::note_without_effect(const std::vector<std::string>& options, const std::string& because) const {
   std::vector<std::string> void_ones;

@@ -59,7 +59,7 @@ class Command {
   Option* add_size(const std::string& name, std::int64_t& bytes, const std::string& what);
   Option* add_flag(const std::string& names, bool& value, const std::string& what);
   void callback(std::function<void()> run);
-  bool given(const std::string& option) const;  // "--steps"
+  bool given(const std::string& option) const;  // "--steps"; false where the command has no such option
   // Says of those of the options that were given that they do nothing, `because`.
   void note_without_effect(const std::vector<std::string>& options, const std::string& because) const;
   void show_default(const std::string& option, const std::string& what);  // in the help, instead of a value

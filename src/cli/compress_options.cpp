@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <filesystem>
 #include <limits>
 
 #include "cli/counted.hpp"
@@ -83,6 +82,7 @@ std::string json_of(const CompressReport& r, const std::vector<SparseLayer>& lay
       .add("flipped", q ? q->flipped : none)
       .add("seconds", r.seconds)
       .add("peak_bytes", r.peak_bytes);
+  line.add("zeros_before", r.zeros_before).add("zeros_after", r.zeros_after);
   if (!weights_hash.empty()) line.add("weights_hash", weights_hash);
   if (!layers.empty()) line.add("layers", json_of(layers));
   if (!q) return line.text();
@@ -114,6 +114,8 @@ std::string table_of(const std::string& out, const CompressReport& r) {
   row("written", out);
   row("weights",
       fmt::format("{}, {:.2f} bits a weight", human_bytes(static_cast<double>(r.bytes)), r.bits_a_weight));
+  row("zeros", fmt::format("{:.1f} % of the products' weights, {:.1f} % before", 100 * r.zeros_after,
+                           100 * r.zeros_before));
   if (r.quality) {
     const CompareReport& q = *r.quality;
     row("perplexity before", perplexity(q.before));
@@ -218,8 +220,7 @@ void CompressArguments::add_quality_to(Command& c) {
   c.add_option("--report", report_file,
                "HTML file: both models in a table, and their bytes against perplexity");
   c.add_flag("--json", json, "one JSON object on stdout");
-  typed = [&c] { return c.typed(); };
-  command = c.name();
+  command = &c;
 }
 
 void CompressArguments::set(CalibrationOptions& sample, const std::string& what) const {
@@ -229,11 +230,19 @@ void CompressArguments::set(CalibrationOptions& sample, const std::string& what)
   sample.progress = counted(what);
 }
 
+void CompressArguments::note_without_effect(bool learns) const {
+  if (options.data.empty() && options.eval_data.empty())
+    command->note_without_effect({"--max-eval-tokens", "--speed-tokens", "--tokenizer"}, "without a text");
+  if (learns) return;
+  command->note_without_effect({"--windows", "--seq", "--calibration"},
+                               "where nothing is learned from a text");
+  if (!options.eval_data.empty())
+    command->note_without_effect({"--data"}, "where nothing is learned from a text and --eval-data measures");
+}
+
 // Before minutes of work.
 void CompressArguments::check_report() const {
-  const auto folder = std::filesystem::path(report_file).parent_path();
-  if (report_file.empty() || folder.empty() || std::filesystem::is_directory(folder)) return;
-  throw Error(ErrorKind::failed, {.what = "no such folder for the report", .where = report_file});
+  if (!report_file.empty()) require_report_file(report_file);
 }
 
 void CompressArguments::check_storage() const {
@@ -268,7 +277,7 @@ void CompressArguments::print(const CompressReport& r, const std::string& to,
   if (!report_file.empty())
     write_compression_report(report_file, {.title = to + " beside " + in,
                                            .subtitle = cpu_name(),
-                                           .command = "hone " + command + " " + typed(),
+                                           .command = "hone " + command->name() + " " + command->typed(),
                                            .rows = {before_row(in, r), after_row(to, r)},
                                            .note = measured_by(r)});
   if (json)

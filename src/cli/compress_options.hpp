@@ -1,6 +1,5 @@
 // IN OUT and the options that all commands have which make a model smaller, and their report.
 #pragma once
-#include <functional>
 #include <string>
 #include <vector>
 
@@ -21,8 +20,7 @@ struct CompressArguments {
   std::vector<SparseLayer> layers;   // what store() made of it
   std::int64_t correction_rank = 0;  // where add_corrections_to() was called
   std::string correction_of;
-  std::string command;  // "quantize", and what was typed behind it
-  std::function<std::string()> typed;
+  const Command* command = nullptr;  // that has these options
 
   // `learns`: what the method takes from --data, for the help; empty: nothing.
   void add_to(Command& command, const std::string& learns);
@@ -36,6 +34,8 @@ struct CompressArguments {
   void add_quality_to(Command& command);
   // The sample that a method learns from: threads and instruction set as all, a live line that says `what`.
   void set(CalibrationOptions& sample, const std::string& what) const;
+  // Says of those that were given and do nothing that they do. `learns`: is something learned from a text?
+  void note_without_effect(bool learns) const;
   void check_report() const;   // Error(failed) where it could not be written
   void check_storage() const;  // Error(usage) where OUT cannot have it, or corrections
   Compression open() const;    // says what is worth knowing of the model and the texts

@@ -4,9 +4,11 @@
 #include <ctime>
 #include <fstream>
 #include <limits>
+#include <sstream>
 
 #include "cli/command.hpp"
 #include "cli/demo_compress.hpp"
+#include "cli/kept_file.hpp"
 #include "cli/terminal.hpp"
 #include "cli/training_session.hpp"
 #include "hone/bench.hpp"
@@ -84,7 +86,7 @@ std::string course_file(const TrainingRun& run) { return run.out + "/demo.txt"; 
 // done does no step.
 Course course_of(const TrainingRun& run, bool any_model) {
   Course course;
-  std::ifstream kept(course_file(run));
+  std::istringstream kept(kept_text(course_file(run)));
   if (run.resume && kept >> course.model >> course.steps && course.steps > 0 &&
       (any_model || course.model == run.model)) {
     course.reason =

@@ -7,6 +7,8 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "cli/kept_file.hpp"
+
 namespace hone::cli {
 namespace {
 
@@ -44,10 +46,10 @@ JsonLine json_of(const SmallerModel& m) {
 
 KeptModels::KeptModels(std::string path, const std::string& weights_hash)
     : path_(std::move(path)), weights_hash_(weights_hash) {
-  std::ifstream file(path_);
-  if (!file) return;
+  if (!std::filesystem::exists(path_)) return;
+  const std::string text = kept_text(path_);
   were_there_ = true;
-  const auto kept = nlohmann::json::parse(file, nullptr, false);
+  const auto kept = nlohmann::json::parse(text, nullptr, false);
   of_other_weights_ = !kept.is_object() || kept.value("weights_hash", "") != weights_hash;
   if (of_other_weights_) return;
   for (const auto& model : kept.value("models", nlohmann::json::array())) models_.push_back(model_of(model));

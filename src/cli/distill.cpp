@@ -29,6 +29,7 @@ void DistillArguments::add_to(Command& c) {
   c.add_option("teacher", distill.teacher, "model folder or GGUF file to learn from")->required();
   c.add_option("out", training.run.out, "folder for the student and its checkpoints")->required();
   c.add_option("--student", student, "cut from the teacher: layers=N,width=N,heads=N,channels=N; or a model")
+      ->not_empty("layers=N, width=N, heads=N, channels=N by commas, or a model")
       ->required();
   c.add_option("--temperature", temperature, "of both softmaxes, where the student is to be like the teacher")
       ->capture_default_str();
@@ -115,9 +116,18 @@ void require_measure(const DistillArguments& a, const TrainingRun& run) {
                                    .hint = "give --eval-data"});
 }
 
+void note_without_effect(const DistillArguments& a, const TrainingRun& run) {
+  const Command& c = *a.report.command;
+  if (a.alpha == 0)
+    c.note_without_effect({"--temperature", "--top-k"}, "with --alpha 0, where logits are not the teacher's");
+  if (measured_on(a, run).empty())
+    c.note_without_effect({"--max-eval-tokens", "--speed-tokens"}, "without a text to measure on");
+}
+
 void run(const DistillArguments& a) {
   const TrainingRun training = a.finished();
   require_measure(a, training);
+  note_without_effect(a, training);
   a.report.check_report();
   TrainingSession session(with_student(a, training), false);
   const RunSummary done = session.run(!a.report.json);

@@ -42,6 +42,8 @@ EvalReport report_of(const Options& o, const Command& c, const Model& model, con
     return heard(Text(o.data, {.tokenizer = tokenizer}));
   }
   c.note_without_effect({"--stride"}, "on pairs");
+  if (o.data.starts_with("task:") || o.data.find(".tsv") != std::string::npos)
+    c.note_without_effect({"--source-field", "--target-field"}, "on pairs that are no JSON lines");
   PairOptions pairs = o.pairs;
   pairs.seq = o.eval.seq;
   pairs.tokenizer = tokenizer;

@@ -16,6 +16,7 @@ struct Options {
 };
 
 void run(const Options& o) {
+  o.compress.note_without_effect(needs_text(o.factorize));
   const Compression compression = o.compress.open();
   FactorizeOptions options = o.factorize;
   o.compress.set(options.calibration, "measuring");

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <optional>
@@ -79,7 +80,7 @@ JsonLine json_of(const std::string& text, const Ids& ids, Finish finish, const I
 
 // Reads the prompt, with what of it the file holds; the file then holds all of it.
 void use_cache(Generator& generator, const std::string& path, const Ids& prompt) {
-  if (std::ifstream(path).good()) {
+  if (std::filesystem::exists(path)) {
     const auto loaded = generator.load_cache(path);
     if (!loaded.refused.empty())
       print_notes({fmt::format("{} is not used, and written anew: {}", path, loaded.refused)});
@@ -201,6 +202,9 @@ void run_all(const Options& o, const Model& model, const Tokenizer& tokenizer) {
     print_notes({fmt::format("{}: {} lines without any text have no answer", o.prompts, empty)});
   for (const std::string& text : prompts.texts)
     prompts.ids.push_back(tokenizer.encode(text, !model.reads_source()));
+  if (const auto empty = std::ranges::find(prompts.texts, ""); empty != prompts.texts.end())
+    throw Error(ErrorKind::input,
+                {.what = "the prompt is empty", .where = where_of(o, empty - prompts.texts.begin())});
   note_begun_twice(o, tokenizer, prompts.ids);
   const bool in_turn = goes_in_turn(o, model);
   GenerateOptions plan = o.plan;
@@ -215,10 +219,12 @@ void run_all(const Options& o, const Model& model, const Tokenizer& tokenizer) {
   if (o.sampling.stop.stop_requested()) end_stopped("some of the answers");
 }
 
-void run(Options o) {
+void run(Options o, const Command& c) {
   o.names.set(o.plan);
   o.sampling.stop = interruption();
   const Model model = open_model(o.model, o.adapter);
+  if (model.reads_source() && !o.prompts.empty() && o.plan.beams <= 1)
+    c.note_without_effect({"--parallel"}, "on sources");
   const Tokenizer tokenizer = tokenizer_for(o.model, o.tokenizer);
   add_end_tokens(o.sampling, generation_defaults(o.model, model.vocab_size()));
   o.prompts.empty() ? run_one(o, model, tokenizer) : run_all(o, model, tokenizer);
@@ -241,6 +247,7 @@ void check(const Options& o, const Command& c) {
                                    .found = std::to_string(o.parallel)});
   if (o.plan.beams <= 1) c.note_without_effect({"--length-penalty", "--early-stopping"}, "without --beams");
   if (o.prompts.empty()) c.note_without_effect({"--parallel"}, "without --prompts");
+  if (!o.prompts.empty() && o.plan.beams > 1) c.note_without_effect({"--parallel"}, "with --beams");
   if (o.plan.beams > 1)
     c.note_without_effect(
         {"--temperature", "--top-k", "--top-p", "--min-p", "--repetition-penalty", "--seed"},
@@ -289,7 +296,7 @@ void add_generate(Command& app) {
   c->callback([=] {
     o->context_given = c->given("--ctx-size");
     check(*o, *c);
-    run(*o);
+    run(*o, *c);
   });
 }
 

@@ -20,7 +20,7 @@ void run(const Options& o) {
   const Model model = open_model(o.model, o.adapter);
   const auto dtype = o.dtype == "keep" ? std::nullopt : std::optional(precision_from_name(o.dtype));
   merge(model, o.out, dtype);
-  for (const std::string& from : {o.adapter, o.model}) copy_tokenizer(from, o.out);
+  for (const std::string& from : {o.adapter, o.model}) print_notes(copy_tokenizer(from, o.out));
   const std::string hash = open(o.out).weights_hash();
   print(o.json ? JsonLine().add("out", o.out).add("weights_hash", hash).text() : hash);
 }

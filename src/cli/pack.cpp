@@ -14,6 +14,7 @@ struct Options {
 };
 
 void run(const Options& o) {
+  o.compress.note_without_effect(false);
   const Compression compression = o.compress.open();
   PackReport packed;
   CompressReport report = compression.finish(compression.model(), [&] {

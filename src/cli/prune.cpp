@@ -14,7 +14,17 @@ struct Options {
   PruneOptions prune;
 };
 
+void note_without_effect(const Options& o) {
+  const CompressArguments& a = o.compress;
+  const bool parts = prunes_parts(o.prune.pattern), text = !a.options.data.empty();
+  if (parts) a.command->note_without_effect({"--method"}, "on whole parts, --pattern " + o.prune.pattern);
+  if (o.prune.pattern == "layers")
+    a.command->note_without_effect({"--calibration"}, "on layers, each of which is left out to see");
+  a.note_without_effect(text && (may_learn(o.prune) || a.correction_rank > 0));
+}
+
 void run(Options o) {
+  note_without_effect(o);
   o.compress.set(o.prune.sample, "measuring");
   const Compression compression = o.compress.open();
   o.prune.correction = o.compress.correction();

@@ -15,18 +15,32 @@ struct Options {
   CompressArguments compress;
   QuantizeOptions quantize;
   std::string size, precision = "auto";
+  bool symmetric = false;
 };
 
 // Zeros are left out of what is stored, so zero is a code.
 void keep_zeros(Options& o) {
+  if (o.compress.command->given("--symmetric")) o.quantize.symmetric = o.symmetric;
   if (o.compress.storage == "dense" || o.quantize.symmetric || o.quantize.bits == 8) return;
   o.quantize.symmetric = true;
   print_notes({"codes are around zero (--symmetric), so that zeros stay zeros for --storage"});
 }
 
+void note_without_effect(const Options& o) {
+  const Command& c = *o.compress.command;
+  const QuantizeOptions& q = o.quantize;
+  if (!o.size.empty()) c.note_without_effect({"--bits", "--table-bits"}, "with --size, which finds the bits");
+  if (q.method != "refined")
+    c.note_without_effect({"--steps", "--batch", "--lr", "--alpha", "--precision"},
+                          "without --method refined");
+  o.compress.note_without_effect(needs_text(q) ||
+                                 (o.compress.correction_rank > 0 && !o.compress.options.data.empty()));
+}
+
 void run(Options o) {
   if (!o.size.empty()) o.quantize.size_bytes = bytes_from_text(o.size, "--size");
   if (o.precision != "auto") o.quantize.refine.precision = precision_from_name(o.precision);
+  note_without_effect(o);
   o.compress.set(o.quantize.sample, "quantizing");
   o.quantize.refine.progress = [show = counted("refining")](const RefineOptions::Step& s) {
     show(s.step, s.steps);
@@ -61,7 +75,8 @@ void add_quantize(Command& app) {
   c->add_option("--group", q.group,
                 "weights that share a scale: 32, 64, 128; a row's last ones are filled up")
       ->capture_default_str();
-  c->add_flag("--symmetric", q.symmetric, "codes around zero (8 bits always are)");
+  c->add_flag("--symmetric", o->symmetric,
+              "codes around zero (8 bits always are, and so are those of a pruned model, whose zeros stay)");
   c->add_option("--table-bits", q.table_bits, "of the table of tokens and the head; 0: they stay as they are")
       ->capture_default_str();
   c->add_option("--smooth", q.smooth,

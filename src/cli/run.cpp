@@ -187,6 +187,9 @@ void run(Options o, const Command& c) {
   template_of(o);  // what is wrong with it is said before weights are read
   const Model model = open_model(o.model, o.adapter);
   take_defaults(o, generation_defaults(o.model, model.vocab_size()), c);
+  if (o.sampling.temperature == 0)
+    c.note_without_effect({"--top-k", "--top-p", "--min-p", "--seed"},
+                          "with --temperature 0, which draws nothing");
   if (model.reads_source())
     throw Error(ErrorKind::usage, {.what = "the model writes targets to sources, and does not chat",
                                    .where = o.model,

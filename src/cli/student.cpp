@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "cli/counted.hpp"
+#include "cli/kept_file.hpp"
 #include "cli/terminal.hpp"
 #include "hone/compress.hpp"
 #include "hone/examples.hpp"
@@ -45,13 +46,16 @@ std::int64_t number(const std::string& text, const std::string& student) {
   return value;
 }
 
-// All that the student follows from.
+// All that the student follows from: whatever the teacher's config says goes on in the student's.
 std::string made_of(const TrainingRun& run, const StudentParts& parts, const std::optional<Text>& text) {
-  std::string line = "teacher " + open(run.distill->teacher).weights_hash();
+  const Model teacher = open(run.distill->teacher);
+  std::string config = teacher.config_json();
+  std::erase(config, '\n');
+  std::string line = fmt::format("teacher {}, {}", teacher.identity(usual_sample.seq), config);
   for (const Part& p : all_parts) line += fmt::format(", {} {}", p.name, parts.*p.count);
-  if (!text) return line;
-  return line +
-         fmt::format(", {} windows of {} of text {}", usual_sample.windows, usual_sample.seq, text->digest());
+  if (!text) return line + "\n";
+  return line + fmt::format(", {} windows of {} of text {}\n", usual_sample.windows, usual_sample.seq,
+                            text->digest());
 }
 
 // Examples and pairs are no running text: then weights alone say what matters.
@@ -95,13 +99,6 @@ Model cut(const TrainingRun& run, const StudentParts& parts, const std::optional
     student = pruned.model;
   }
   return student;
-}
-
-std::string first_line(const std::string& path) {
-  std::ifstream file(path);
-  std::string line;
-  std::getline(file, line);
-  return line;
 }
 
 // The same run with a student of whole layers: what is wrong with any other option shows now.
@@ -150,6 +147,10 @@ std::optional<StudentParts> student_parts(const std::string& student) {
     const auto part = std::ranges::find(all_parts, one.substr(0, equals),
                                         [](const Part& p) { return std::string(p.name); });
     if (part == std::end(all_parts)) refuse(student);
+    if (parts.*part->count != 0)
+      throw Error(ErrorKind::usage, {.what = fmt::format("{} are counted twice", part->name),
+                                     .where = "student",
+                                     .found = "'" + student + "'"});
     parts.*part->count = number(one.substr(equals + 1), student);
     at = end + 1;
   }
@@ -162,13 +163,13 @@ TrainingRun with_cut_student(TrainingRun run, const StudentParts& parts) {
   require_own(folder, record, run.distill->teacher);
   const std::optional<Text> text = text_of(run);
   const std::string made = made_of(run, parts, text);
-  if (first_line(record) != made || !opens(folder)) {
+  if (kept_text(record) != made || !opens(folder)) {
     for (const char* file : {"made_of.txt", "model.safetensors", "config.json"})
       std::filesystem::remove(std::filesystem::path(folder) / file);
     const Compression work(run.distill->teacher, folder, {.threads = run.plan.threads, .isa = run.plan.isa});
     // What it took is behind us then, and known.
     run.plan.reading_bytes = work.finish(cut(run, parts, text)).peak_bytes;
-    std::ofstream(record) << made << "\n";
+    std::ofstream(record) << made;
   }
   run.model = folder;
   return run;

@@ -72,13 +72,24 @@ void add_example_options(Command& c, TrainingRun& run) {
 }  // namespace
 
 void TrainingOptions::add_to(Command& c) {
-  c.add_option("--model", run.model, "model folder, config.json or preset")->capture_default_str();
+  c.add_option("--model", run.model, "model folder, config.json or preset")
+      ->not_empty("a model folder, a config.json or a preset")
+      ->capture_default_str();
   c.add_option("--out", run.out, "folder for the model and its checkpoints");
   add_rest_to(c);
 }
 
 void TrainingOptions::add_rest_to(Command& c) {
   c.add_option("--recipe", recipe, "TOML file of these options as keys (or just FILE.toml); those typed win");
+  add_samples_to(c);
+  add_example_options(c, run);
+  add_numbers_to(c);
+  add_updates_to(c);
+  add_trained_to(c);
+  add_running_to(c);
+}
+
+void TrainingOptions::add_samples_to(Command& c) {
   c.add_option(
       "--data", run.data,
       "texts or shards; prompts or chats: .jsonl; pairs: .tsv, .jsonl, " + one_of(pair_task_names()));
@@ -102,7 +113,9 @@ void TrainingOptions::add_rest_to(Command& c) {
       ->capture_default_str();
   c.add_option("--source-field", run.source_field, "of pairs in JSON lines (default: source, src or input)");
   c.add_option("--target-field", run.target_field, "(default: target, tgt or output)");
-  add_example_options(c, run);
+}
+
+void TrainingOptions::add_numbers_to(Command& c) {
   c.add_option("--precision", precision, "f32, bf16 or fp16 (products; weights stay f32)")
       ->capture_default_str();
   c.add_option("--loss-scale", loss_scale,
@@ -111,12 +124,27 @@ void TrainingOptions::add_rest_to(Command& c) {
   c.add_option("--master", master,
                "what weights are kept in: f32, or bf16, rounded by drawn numbers (--precision bf16)")
       ->capture_default_str();
+}
+
+void TrainingOptions::add_updates_to(Command& c) {
   c.add_option("--optimizer", run.plan.optimizer, one_of(optimizers()))->capture_default_str();
   c.add_option("--lr", lr, "highest learning rate")->capture_default_str();
   c.add_option("--adamw-lr", adamw_lr,
                "with muon: highest rate of tables, head and vectors, which AdamW updates (default: --lr)");
   c.add_option("--min-lr", min_lr, "learning rate at the last step")->capture_default_str();
   c.add_option("--schedule", schedule, one_of(schedules()) + ", after the warmup")->capture_default_str();
+  add_pruning_to(c);
+  c.add_option("--decay-steps", run.decay_steps, "of wsd, at the end (0: a fifth of --steps)")
+      ->capture_default_str();
+  c.add_option("--warmup", run.warmup, "steps over which the learning rate rises")->capture_default_str();
+  add_scalars(c, scalars);
+  c.add_option("--clip", clip, "largest norm of all gradients (0: none)")->capture_default_str();
+  c.add_option("--dropout", dropout, "everywhere that the model has it (default: the config's)");
+  c.add_option("--label-smoothing", label_smoothing,
+               "share of each label that is spread over all (default: the model's, mostly 0)");
+}
+
+void TrainingOptions::add_pruning_to(Command& c) {
   c.add_flag("--keep-zeros", run.plan.keep_zeros,
              "a pruned model's zeros stay: its other weights are trained on (not with muon)");
   c.add_option("--sparsity", sparsity,
@@ -128,14 +156,9 @@ void TrainingOptions::add_rest_to(Command& c) {
   c.add_option("--prune-end", pruning.end, "it ends before this one (0: three quarters of --steps)")
       ->capture_default_str();
   c.add_option("--prune-every", pruning.every, "steps from one pruning to the next")->capture_default_str();
-  c.add_option("--decay-steps", run.decay_steps, "of wsd, at the end (0: a fifth of --steps)")
-      ->capture_default_str();
-  c.add_option("--warmup", run.warmup, "steps over which the learning rate rises")->capture_default_str();
-  add_scalars(c, scalars);
-  c.add_option("--clip", clip, "largest norm of all gradients (0: none)")->capture_default_str();
-  c.add_option("--dropout", dropout, "everywhere that the model has it (default: the config's)");
-  c.add_option("--label-smoothing", label_smoothing,
-               "share of each label that is spread over all (default: the model's, mostly 0)");
+}
+
+void TrainingOptions::add_trained_to(Command& c) {
   c.add_option("--lora-rank", lora_rank,
                "train an adapter of this rank, which --out then holds, beside a frozen model (0: none)")
       ->capture_default_str();
@@ -148,7 +171,6 @@ void TrainingOptions::add_rest_to(Command& c) {
   c.add_option("--train", run.trained,
                "all, or corrections: those of a model made with --correction-rank, and nothing else")
       ->capture_default_str();
-  add_running_to(c);
 }
 
 void TrainingOptions::add_running_to(Command& c) {

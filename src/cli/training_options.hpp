@@ -34,6 +34,13 @@ struct TrainingOptions {
   std::optional<LoraOptions> lora() const;
   std::optional<GradualPruning> gradual_pruning() const;
   TrainingRun finished() const;  // with what was typed turned into what the library takes
+
+ private:
+  void add_samples_to(Command& command);  // what is learned from, and how much of it at once
+  void add_numbers_to(Command& command);  // types of numbers
+  void add_updates_to(Command& command);  // optimizer, schedule, what is added to a loss
+  void add_pruning_to(Command& command);
+  void add_trained_to(Command& command);  // which weights: an adapter's, corrections
 };
 
 }  // namespace hone::cli

@@ -49,7 +49,7 @@ std::vector<MatrixWeight> matrices_of(const Model& model) {
 std::optional<Grid> grid_of(int bits, std::int64_t columns, const QuantizeOptions& o) {
   std::optional<Grid> best;
   for (const std::int64_t group : {128, 64, 32}) {
-    const Grid grid{.bits = bits, .group = group, .symmetric = o.symmetric || bits == 8};
+    const Grid grid{.bits = bits, .group = group, .symmetric = o.symmetric.value_or(false) || bits == 8};
     if (group > o.group || (o.whole_groups && columns % group != 0)) continue;
     if (group == o.group && columns % group == 0) return grid;
     if (!best || row_bytes(type_of(grid), columns) <= row_bytes(type_of(*best), columns)) best = grid;

@@ -1,8 +1,10 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <filesystem>
+#include <iterator>
 #include <limits>
 
 #include "base/number.hpp"
@@ -13,20 +15,12 @@
 #include "machine/memory.hpp"
 #include "model/low_rank.hpp"
 #include "model/model_impl.hpp"
+#include "train/pruned_matrices.hpp"
 
 namespace hone {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-void require_other_place(const std::string& in, const std::string& out) {
-  std::error_code failed;
-  if (in != out && !std::filesystem::equivalent(in, out, failed)) return;
-  throw Error(ErrorKind::usage, {.what = "the model itself is never changed",
-                                 .where = out,
-                                 .expected = "another folder or file to write to",
-                                 .found = "the one that is read"});
-}
 
 void check(const CompressOptions& o) {
   if (o.max_eval_tokens < 0)
@@ -66,6 +60,7 @@ CompressReport measured(const Model& before, const Model& after, const Text* tex
   CompressReport report;
   report.bytes_before = weight_bytes(before);
   report.bits_a_weight_before = bits_a_weight(report.bytes_before, before);
+  report.zeros_before = share_of_zeros(before), report.zeros_after = share_of_zeros(after);
   if (!text) return report;
   report.quality = compare(before, after, *text,
                            {.threads = o.threads,
@@ -173,8 +168,7 @@ double CompressReport::loss_increase() const {
 
 Compression::Compression(const std::string& in, const std::string& out, const CompressOptions& options) {
   check(options);
-  require_other_place(in, out);
-  require_no_model(out);
+  require_free(in, out);
   impl_ = std::make_unique<const Impl>(in, out, options);
 }
 Compression::Compression(Compression&&) noexcept = default;
@@ -192,7 +186,8 @@ CompressReport Compression::finish(const Model& after) const {
     written = write_model(after, impl_->in, impl_->out);
     return written.bytes;
   });
-  report.notes.insert(report.notes.end(), written.notes.begin(), written.notes.end());
+  const auto is_new = [&](const std::string& note) { return std::ranges::count(notes(), note) == 0; };
+  std::ranges::copy_if(written.notes, std::back_inserter(report.notes), is_new);
   return report;
 }
 

@@ -28,7 +28,7 @@ void check(const Model& model, const FactorizeOptions& o, const Text* text) {
     throw Error(
         ErrorKind::usage,
         {.what = "impossible value", .where = "keep", .expected = "0 < keep <= 1", .found = to_text(o.keep)});
-  if (o.method == whitened && !text)
+  if (needs_text(o) && !text)
     throw Error(ErrorKind::usage,
                 {.what = "whitened learns from a text", .where = "data", .expected = "a file or folder"});
   require_no_corrections(model);
@@ -141,6 +141,8 @@ std::vector<float> first_columns(std::span<const float> m, std::int64_t most, st
 }
 
 }  // namespace
+
+bool needs_text(const FactorizeOptions& o) { return o.method == whitened; }
 
 std::vector<std::string> factorize_methods() { return {plain, whitened}; }
 

@@ -6,6 +6,7 @@
 #include "file/gguf.hpp"
 #include "file/mapped.hpp"
 #include "file/weight_files.hpp"
+#include "model/model_impl.hpp"
 
 namespace hone {
 namespace {
@@ -39,6 +40,8 @@ void check(const std::string& from, const std::string& to) {
   const auto names = files_of(from);
   if (std::ranges::none_of(names, [](const std::string& name) { return !weights_name(name).empty(); }))
     refuse_folder(from, weight_file_name);
+  require_folder_name(to);
+  require_free(from, to);
   std::error_code absent;
   if (fs::exists(to, absent) && !fs::is_empty(to, absent))
     throw Error(ErrorKind::usage, {.what = "the folder has files, which would be replaced",

@@ -259,6 +259,12 @@ std::vector<std::string> prune_patterns() {
   return names;
 }
 
+bool prunes_parts(const std::string& pattern) {
+  return std::ranges::any_of(parts, [&](const Parts& p) { return pattern == p.name; });
+}
+
+bool may_learn(const PruneOptions& o) { return prunes_parts(o.pattern) || method_named(o.method).learns; }
+
 Pruned prune(const Model& model, const PruneOptions& options) { return pruned(model, nullptr, options); }
 Pruned prune(const Model& model, const Text& text, const PruneOptions& options) {
   return pruned(model, &text, options);

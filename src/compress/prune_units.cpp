@@ -32,6 +32,7 @@ class UnitPruning {
     else
       throw Error(ErrorKind::input,
                   {.what = "a config of this family cannot say fewer heads of the same width",
+                   .expected = std::to_string(sizes_.heads) + ", as the model has",
                    .found = model.family(),
                    .hint = "they go with the width; channels and layers can go"});
     stay_ = staying(units_.all, shared_by(unit), o, units_.what);
@@ -109,6 +110,8 @@ class UnitPruning {
 }  // namespace
 
 Pruned prune_units(const Model& model, const Text* text, Unit unit, const PruneOptions& o) {
+  const ModelSizes sizes = sizes_of(model, parts_of(model));
+  if (o.keep == (unit == Unit::heads ? sizes.heads : sizes.channels)) return {model};
   UnitPruning pruning(model, unit, o);
   if (text)
     pruning.by_text(*text, o.sample);

@@ -1,5 +1,7 @@
 #include "hone/quantize.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <set>
@@ -16,6 +18,7 @@
 #include "exec/job.hpp"
 #include "hone/nearest.hpp"
 #include "model/model_impl.hpp"
+#include "train/pruned_matrices.hpp"
 
 namespace hone {
 namespace {
@@ -92,7 +95,7 @@ void check(const Model& model, const Text* text, const QuantizeOptions& o) {
   require_floating(model, "the model is quantized already, and rounding twice loses twice");
   if (!(o.smooth >= 0 && o.smooth <= 1)) wrong("smooth", "0 to 1", to_text(o.smooth));
   const bool smooths = o.smooth > 0;
-  if ((method_named(o.method).learns || is_mix(o) || smooths) && !text)
+  if (needs_text(o) && !text)
     throw Error(ErrorKind::usage,
                 {.what = smooths     ? "how far a channel reaches is what a text says"
                          : is_mix(o) ? "a mix of bits is chosen by what a text says of each layer"
@@ -141,7 +144,9 @@ class Quantizing {
 
   void refine_codes(const Text& text) {
     if (!method_.refines) return;
-    const Refined refined = refine(model_, text, std::move(codes_), options_.refine, options_.sample);
+    const Refined refined =
+        refine(model_, text, std::move(codes_), options_.refine, options_.sample,
+               options_.symmetric.value_or(false) && share_of_zeros(model_) >= pruned_from);
     for (const auto& [name, q] : refined.codes) made_.insert_or_assign(name, packed(q));
     for (const auto& [name, values] : refined.others)
       made_.insert_or_assign(name, in_type(name, values, DType::f32));
@@ -250,21 +255,47 @@ std::vector<std::string> quantize_methods() {
   for (const Method& m : methods) names.emplace_back(m.name);
   return names;
 }
-bool needs_text(const std::string& method) { return method_named(method).learns; }
+bool needs_text(const QuantizeOptions& o) {
+  return method_named(o.method).learns || is_mix(o) || o.smooth > 0;
+}
 
-Quantized quantize(const Model& model, const Text* text, const QuantizeOptions& o) {
-  const FloatModeGuard guard;
-  check(model, text, o);
+namespace {
+
+Quantized quantized(const Model& model, const Text* text, const QuantizeOptions& o) {
   if (o.smooth > 0) {
     QuantizeOptions rest = o;
     rest.smooth = 0, rest.sample.kept.clear();  // what was measured is the given model's
-    return quantize(smooth(model, *text, {o.smooth, o.sample}), text, rest);
+    return quantized(smooth(model, *text, {o.smooth, o.sample}), text, rest);
   }
   Quantizing quantizing(model, o, is_mix(o) ? mixed_bits(model, *text, o) : same_bits(model, o));
   if (method_named(o.method).learns || (text && o.correction.rank > 0))
     calibrate(model, *text, o.sample, [&](const LayerMoments& layer) { return quantizing.layer(layer); });
   if (text) quantizing.refine_codes(*text);
   return quantizing.finish();
+}
+
+// The share of zeros for whose sake codes are around zero; 0: they are as was asked, or need not be.
+double zeros_kept(const Model& model, const QuantizeOptions& o) {
+  if (o.symmetric || (o.bits == 8 && o.size_bytes == 0)) return 0;
+  const double share = share_of_zeros(model);
+  return share >= pruned_from ? share : 0;
+}
+
+}  // namespace
+
+Quantized quantize(const Model& model, const Text* text, const QuantizeOptions& given) {
+  const FloatModeGuard guard;
+  check(model, text, given);
+  QuantizeOptions o = given;
+  const double zeros = zeros_kept(model, o);
+  if (zeros > 0) o.symmetric = true;
+  Quantized done = quantized(model, text, o);
+  if (zeros > 0)
+    done.notes.push_back(
+        fmt::format("{:.1f} % of the products' weights are zero, and stay so: codes are around zero "
+                    "(--symmetric)",
+                    100 * zeros));
+  return done;
 }
 
 }  // namespace hone

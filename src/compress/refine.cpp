@@ -67,7 +67,7 @@ Model student_of(const Model& model, const CodedWeights& codes) {
 }  // namespace
 
 Refined refine(const Model& model, const Text& text, CodedWeights codes, const RefineOptions& o,
-               const CalibrationOptions& sample) {
+               const CalibrationOptions& sample, bool zeros_stay) {
   const std::int64_t seq = std::min(o.seq, model.context());
   const DistillLoss loss{.temperature = o.temperature,
                          .alpha = o.alpha,
@@ -82,7 +82,8 @@ Refined refine(const Model& model, const Text& text, CodedWeights codes, const R
                                       .threads = sample.threads,
                                       .isa = sample.isa,
                                       .objective = distillation(loss),
-                                      .clipping = false}));
+                                      .clipping = false,
+                                      .keep_zeros = zeros_stay}));
   Teacher teacher(model, {.batch = o.batch,
                           .seq = seq,
                           .loss = loss,

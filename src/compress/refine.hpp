@@ -28,7 +28,8 @@ struct Refined {
   CodedWeights codes;
   std::map<std::string, std::vector<float>> others{};  // norms and biases, which are trained with them: f32
 };
+// zeros_stay: a weight that is zero keeps its code.
 Refined refine(const Model& model, const Text& text, CodedWeights codes, const RefineOptions& options,
-               const CalibrationOptions& sample);
+               const CalibrationOptions& sample, bool zeros_stay);
 
 }  // namespace hone

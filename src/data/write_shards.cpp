@@ -127,8 +127,9 @@ void check(const ShardOptions& o) {
                                      .expected = std::to_string(least) + " to " + std::to_string(most),
                                      .found = std::to_string(value)});
   };
-  require("shard_tokens", o.shard_tokens, 1, std::int64_t{1} << 40);
   require("frame_tokens", o.frame_tokens, 1, 1 << 20);
+  require("shard_tokens", o.shard_tokens, o.frame_tokens,
+          std::int64_t{1} << 40);  // a file for less is one too many
   require("window", o.window, 0, 1 << 20);
 }
 

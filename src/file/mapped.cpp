@@ -26,7 +26,7 @@ std::int64_t written_ns(const struct stat& info) {
 }
 
 Opened open_regular(const std::string& path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a pipe would wait for its writer
   if (fd < 0) throw_errno(ErrorKind::input, path, "read", errno);
   struct stat info {};
   int error = ::fstat(fd, &info) == 0 ? 0 : errno;

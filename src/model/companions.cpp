@@ -64,9 +64,12 @@ std::string generation_config(const std::vector<std::int32_t>& ends) {
   return ends.empty() ? "" : config.dump(2) + "\n";
 }
 
-void write_new(const std::string& path, const std::function<std::string()>& text) {
-  if (is_file(path)) return;
-  if (const std::string bytes = text(); !bytes.empty()) write_file(path, bytes);
+// Was it written?
+bool write_new(const std::string& path, const std::function<std::string()>& text) {
+  if (is_file(path)) return false;
+  const std::string bytes = text();
+  if (!bytes.empty()) write_file(path, bytes);
+  return !bytes.empty();
 }
 
 bool has_vocabulary(const GgufFile& file) { return file.has("tokenizer.ggml.tokens"); }
@@ -101,17 +104,26 @@ void require_readable_tokenizer(const std::string& from) {
   if (has_vocabulary(file)) tokenizer_json_of(file);
 }
 
-std::vector<std::string> tokenizer_notes(const std::string& from) {
-  return is_gguf(from) ? tokenizer_notes_of(GgufFile(from)) : std::vector<std::string>{};
+bool has_other_ids(const std::string& folder, const std::string& model) {
+  if (!is_file(folder + "/tokenizer.json")) return false;
+  const auto own = readable_tokenizer(model), there = readable_tokenizer(folder);
+  if (!own) return false;
+  if (!there || there->vocab_size() != own->vocab_size()) return true;
+  for (std::int32_t id = 0; id < own->vocab_size(); ++id)
+    if (there->token(id) != own->token(id)) return true;
+  return false;
 }
 
-void copy_tokenizer(const std::string& from, const std::string& to) {
+std::vector<std::string> copy_tokenizer(const std::string& from, const std::string& to) {
+  std::vector<std::string> notes;
   if (is_gguf(from)) {
     const GgufFile file(from);
-    if (has_vocabulary(file)) write_new(to + "/tokenizer.json", [&] { return tokenizer_json_of(file); });
+    if (has_vocabulary(file) && write_new(to + "/tokenizer.json", [&] { return tokenizer_json_of(file); }))
+      notes = tokenizer_notes_of(file);
   }
   for (const char* name : of_tokenizers) copy_file(from, to, name);
   copy_chat_files(from, to);
+  return notes;
 }
 
 }  // namespace hone

@@ -3,7 +3,6 @@
 #pragma once
 #include <cstdint>
 #include <string>
-#include <vector>
 
 namespace hone {
 
@@ -16,7 +15,8 @@ std::int64_t companions_bytes(const std::string& from);
 // Error(input), before anything is written, for a tokenizer that copy_tokenizer() could not write.
 void require_readable_tokenizer(const std::string& from);
 
-// What is worth saying of a tokenizer that is copied, a line each.
-std::vector<std::string> tokenizer_notes(const std::string& from);
+// Has the folder a tokenizer.json to which ids are other tokens than to the model's own, or one that is not
+// read? It would stay beside the model.
+bool has_other_ids(const std::string& folder, const std::string& model);
 
 }  // namespace hone

@@ -99,6 +99,10 @@ class TensorTypes {
   const std::vector<DType>& all() const { return all_; }
   std::vector<std::string> notes() const {
     std::vector<std::string> notes = finer_;
+    if (tied_ && asked_.table && asked_.head && asked_.table != asked_.head)
+      notes.push_back(
+          "without effect where the table is the head too: --output-tensor-type, beside "
+          "--token-embedding-type");
     for (const auto& [what, count] : others_)
       notes.push_back(std::to_string(count) + (count == 1 ? " tensor is " : " tensors are ") + what);
     return notes;
@@ -239,7 +243,7 @@ ConvertReport to_folder(const Model& model, const std::string& from, const std::
   config.erase("torch_dtype");  // the key's old name
   config["dtype"] = config_type(specs);
   add_weight_types(config, weight_types_of(model, filed));
-  copy_tokenizer(from, to);
+  report.notes = copy_tokenizer(from, to);
   write_file(to + "/config.json", config.dump(2) + "\n");
   return report;
 }
@@ -248,15 +252,45 @@ ConvertReport to_folder(const Model& model, const std::string& from, const std::
 
 bool is_gguf_name(const std::string& path) { return path.ends_with(".gguf"); }
 
-void require_no_model(const std::string& to) {
-  const std::string found = is_folder(to) ? model_file_in(to) : is_file(to) ? "a file" : "";
+void require_free(const std::string& to) {
+  if (to.empty()) throw Error(ErrorKind::usage, {.what = "no file or folder to write to is named"});
+  std::error_code unreadable;
+  const bool folder = is_folder(to), gguf = is_gguf_name(to);
+  const std::string found = folder && !gguf ? model_file_in(to)
+                            : !std::filesystem::exists(std::filesystem::symlink_status(to, unreadable)) ? ""
+                            : folder ? "a folder"
+                                     : "a file";
   if (found.empty()) return;
   throw Error(ErrorKind::usage,
-              {.what = is_folder(to) ? "the folder holds a model, which would be replaced"
-                                     : "there is a file of that name, which would be replaced",
+              {.what = folder && !gguf ? "the folder holds a model, which would be replaced"
+                                       : "there is one of that name, which would be replaced",
                .where = to,
-               .expected = "no folder or file, or a folder without a model",
-               .found = found});
+               .expected = gguf ? "no file" : "no folder or file, or a folder without a model",
+               .found = found,
+               .hint = "name another, or move what is there away"});
+}
+
+void require_free(const std::string& from, const std::string& to) {
+  std::error_code none;
+  if (from == to || std::filesystem::equivalent(from, to, none))
+    throw Error(ErrorKind::usage, {.what = "the model itself is never changed",
+                                   .where = to,
+                                   .expected = "another folder or file to write to",
+                                   .found = "the one that is read"});
+  require_free(to);
+  if (has_other_ids(to, from))
+    throw Error(ErrorKind::usage, {.what = "the folder holds another tokenizer than the model's",
+                                   .where = to,
+                                   .expected = "no tokenizer, or the model's own",
+                                   .hint = "name another folder, or move what is there away"});
+}
+
+void require_folder_name(const std::string& to) {
+  if (is_gguf_name(to))
+    throw Error(ErrorKind::usage, {.what = "what is written is a folder",
+                                   .where = to,
+                                   .expected = "a folder's name",
+                                   .hint = "hone convert makes a GGUF file of one"});
 }
 
 ConvertReport write_model(const Model& model, const std::string& from, const std::string& to) {
@@ -266,18 +300,6 @@ ConvertReport write_model(const Model& model, const std::string& from, const std
   const std::vector<ParameterSpec> specs = stored_weights(model);
   return to_folder(model, from, to, specs, filed_weights(model, specs));
 }
-
-namespace {
-
-// A folder's files would be those of two models; a GGUF file is replaced whole.
-void require_free(const std::string& from, const std::string& to) {
-  std::error_code none;
-  if (std::filesystem::equivalent(from, to, none))
-    throw Error(ErrorKind::usage, {.what = "a model is not converted onto itself", .where = to});
-  if (!is_gguf_name(to)) require_no_model(to);
-}
-
-}  // namespace
 
 ConvertReport convert(const std::string& from, const std::string& to, const ConvertOptions& options) {
   const bool gguf = is_gguf_name(to);
@@ -293,17 +315,21 @@ ConvertReport convert(const std::string& from, const std::string& to, const Conv
     throw Error(ErrorKind::usage, {.what = "an adapter becomes a GGUF file, or one model with its base",
                                    .where = from,
                                    .hint = "name OUT.gguf, or see hone merge"});
-  if (opened.impl().adapter) return adapter_to_gguf(opened, to);
+  if (opened.impl().adapter) {
+    ConvertReport report = adapter_to_gguf(opened, to);
+    if (options.token_embedding_type + options.output_tensor_type != "" ||
+        (type.dtype != DType::f32 && !options.type.empty()))
+      report.notes.emplace_back("an adapter's file is in f32, whatever types are asked for");
+    return report;
+  }
   const Model model = multiplied_out(opened);
   if (!gguf) require_readable_tokenizer(from);
-  const std::vector<std::string> of_tokenizer = gguf ? std::vector<std::string>{} : tokenizer_notes(from);
   std::vector<ParameterSpec> specs = model.impl().specs;
   for (ParameterSpec& spec : specs) spec.dtype = type.dtype;
   const bool keeps = options.type.empty() && has_blocks(model) && ranks_of(opened, corrections_key).empty();
   const AskedTypes asked = asked_types(options, keeps ? std::nullopt : std::optional(type.dtype));
   ConvertReport report = gguf ? to_gguf(model, from, to, asked) : to_folder(model, from, to, specs, specs);
   report.notes.insert(report.notes.begin(), model.notes().begin(), model.notes().end());
-  report.notes.insert(report.notes.end(), of_tokenizer.begin(), of_tokenizer.end());
   return report;
 }
 

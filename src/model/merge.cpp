@@ -39,14 +39,14 @@ class Merging {
   explicit Merging(const Model& model) : model_(model.impl()) {}
 
   // The base's weights, each in the type that it is written in.
-  std::vector<ParameterSpec> specs(std::optional<DType> dtype) const {
+  std::vector<ParameterSpec> specs(std::optional<Precision> precision) const {
     std::vector<ParameterSpec> base;
     const auto stored = model_.store.stored_types();
     for (ParameterSpec spec : model_.specs) {
       if (spec.trained) continue;
       const auto type = stored.find(spec.name);
       const bool narrow = type != stored.end() && is_floating(type->second);  // blocks become f32
-      spec.dtype = dtype ? *dtype : narrow ? type->second : DType::f32;
+      spec.dtype = precision ? dtype_of(*precision) : narrow ? type->second : DType::f32;
       base.push_back(std::move(spec));
     }
     return base;
@@ -86,14 +86,14 @@ class Merging {
 };
 
 // The config says which type its weights are in, by the key's new name or the old one.
-std::string config_for(const Model& model, const std::optional<DType>& type) {
-  if (!type) return model.config_json();
-  constexpr std::pair<DType, const char*> names[] = {
-      {DType::f32, "float32"}, {DType::bf16, "bfloat16"}, {DType::f16, "float16"}};
+std::string config_for(const Model& model, std::optional<Precision> precision) {
+  if (!precision) return model.config_json();
+  const char* name = *precision == Precision::f32    ? "float32"
+                     : *precision == Precision::bf16 ? "bfloat16"
+                                                     : "float16";
   auto config = nlohmann::json::parse(model.config_json());
-  for (const auto& [dtype, name] : names)
-    for (const char* key : {"dtype", "torch_dtype"})
-      if (dtype == *type && config.contains(key)) config[key] = name;
+  for (const char* key : {"dtype", "torch_dtype"})
+    if (config.contains(key)) config[key] = name;
   return config.dump(2) + "\n";
 }
 
@@ -102,13 +102,13 @@ std::string config_for(const Model& model, const std::optional<DType>& type) {
 void merge(const Model& model, const std::string& folder, std::optional<Precision> dtype) {
   if (!model.impl().adapter)
     throw Error(ErrorKind::usage, {.what = "the model has no adapter to merge", .where = folder});
-  require_no_model(folder);
+  require_folder_name(folder);
+  require_free(folder);
   Merging merging(model);
-  const auto type = dtype ? std::optional(dtype_of(*dtype)) : std::nullopt;
   const MadeFolders made(folder);
   AtomicFile config(folder + "/config.json");
-  config.write(config_for(model, type));
-  written_weights(folder + "/model.safetensors", merging.specs(type), std::ref(merging)).commit();
+  config.write(config_for(model, dtype));
+  written_weights(folder + "/model.safetensors", merging.specs(dtype), std::ref(merging)).commit();
   config.commit();
 }
 

@@ -71,12 +71,6 @@ inline constexpr const char* architecture_key = "architecture";
 // Error(input) for a file that stands where a model does, with what it is and the folder that it may be of.
 [[noreturn]] void refuse_file(const std::string& path, const std::string& expected);
 
-// 32 hex digits by which whoever keeps results of a model knows it again: of its weights' numbers, of the
-// types in which they are stored, and of what its forward program does with them where no sequence is longer
-// than `longest`. The same weights under another config, or beside an adapter of another scale, are another
-// model.
-std::string identity_of(const Model& model, std::int64_t longest);
-
 // A model's weights, each in the type that its store has it in.
 std::vector<ParameterSpec> stored_weights(const Model& model);
 // A model's weights in the types in which it is saved: f32, but of one that has weights in blocks or sparse
@@ -100,8 +94,13 @@ void save_folder(const Model& model, const std::string& folder, const std::vecto
 // type that the file cannot have.
 ConvertReport write_model(const Model& model, const std::string& from, const std::string& to);
 bool is_gguf_name(const std::string& path);
-// Error(usage) where a model, or a file, would be replaced.
-void require_no_model(const std::string& to);
+// Whoever writes a model replaces none, nor anything else: Error(usage) where `to` is a folder with a model,
+// or a file; a GGUF file's name must stand for nothing. With `from`, the model that is read, also where both
+// are one, and where the folder has another tokenizer, which would stay beside the model.
+void require_free(const std::string& to);
+void require_free(const std::string& from, const std::string& to);
+// Error(usage) for a GGUF file's name where only folders are written.
+void require_folder_name(const std::string& to);
 
 // The same model with other weights.
 Model with_weights(const Model& model, WeightStore store);

@@ -44,12 +44,12 @@ WeightType type_in_file(const TensorType& type) {
 
 }  // namespace
 
-std::string identity_of(const Model& model, std::int64_t longest) {
-  const Program p = model.impl().write({.batch = 1, .seq = 1, .longest = longest}).program;
-  std::string all = model.weights_hash() + "\n" + print(p);
-  for (const auto& [weight, type] : model.impl().store.stored_types())
+std::string Model::identity(std::int64_t longest) const {
+  const Program p = impl_->write({.batch = 1, .seq = 1, .longest = longest}).program;
+  std::string all = weights_hash() + "\n" + print(p);
+  for (const auto& [weight, type] : impl_->store.stored_types())
     all += fmt::format("{} is stored in {}\n", weight, name(type));
-  for (const auto& [weight, sparse] : model.impl().store.sparse_weights())
+  for (const auto& [weight, sparse] : impl_->store.sparse_weights())
     all += fmt::format("{} is stored in {}\n", weight, name(sparse->type));
   Digest digest;
   digest.add(std::as_bytes(std::span(all)));

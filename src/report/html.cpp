@@ -3,9 +3,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <numeric>
 
 #include "file/atomic.hpp"
+#include "file/mapped.hpp"
 #include "hone/report.hpp"
 #include "report/html_parts.hpp"
 #include "report/text.hpp"
@@ -211,6 +213,20 @@ std::string html_report(const RunReport& r) {
                    cards(r) + loss_section(r) + compression_section(r.compressions, r.compression_note) +
                        memory_section(r) + speed_section(r) + time_section(r) + sample_section(r) +
                        run_section(r));
+}
+
+void require_report_file(const std::string& path) {
+  namespace fs = std::filesystem;
+  const fs::path folder = fs::path(path).parent_path();
+  if (!folder.empty() && !is_folder(folder.string()))
+    throw Error(ErrorKind::failed, {.what = "no such folder for the report", .where = path});
+  std::error_code unreadable;
+  const bool there = fs::exists(fs::symlink_status(path, unreadable));
+  if (there && !(is_file(path) && read_head(path).starts_with(html_begin)))
+    throw Error(ErrorKind::usage, {.what = "what is there is no report, and would be replaced",
+                                   .where = path,
+                                   .expected = "no file, or an older report",
+                                   .hint = "name another one"});
 }
 
 void write_report(const std::string& path, const RunReport& report) { write_file(path, html_report(report)); }

@@ -9,12 +9,14 @@
 
 namespace hone {
 
+const std::string_view html_begin =
+    "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+    "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n"
+    "<meta name=\"color-scheme\" content=\"light dark\">\n";
+
 std::string html_page(std::string_view title, std::string_view subtitle, const std::string& body) {
   const std::string name = escape_markup(title.empty() ? "hone" : title);
-  std::string s =
-      "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-      "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n"
-      "<meta name=\"color-scheme\" content=\"light dark\">\n";
+  std::string s(html_begin);
   s += fmt::format("<title>{}</title>\n<style>{}</style>\n</head>\n<body>\n<main>\n<h1>{}</h1>\n", name,
                    kHtmlStyle, name);
   if (!subtitle.empty()) s += "<p class=\"subtitle\">" + escape_markup(subtitle) + "</p>\n";

@@ -8,6 +8,8 @@
 
 namespace hone {
 
+// What each document begins with, by which it is known again.
+extern const std::string_view html_begin;
 // A whole document; `body` is markup, the others are plain text, as everywhere below.
 std::string html_page(std::string_view title, std::string_view subtitle, const std::string& body);
 std::string html_section(std::string_view title, std::string_view note, const std::string& body);

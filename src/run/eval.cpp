@@ -12,13 +12,15 @@
 #include "pass/passes.hpp"
 #include "run/text_windows.hpp"
 #include "train/hits.hpp"
+#include "train/micro_batches.hpp"
 #include "train/step_program.hpp"
 #include "train/training_data.hpp"
 
 namespace hone {
 namespace {
 
-constexpr std::int64_t micro_batch_positions = 2048;  // as in training: more gain nothing
+constexpr std::int64_t micro_batch_positions = 2048;              // as in training: more gain nothing
+constexpr std::int64_t sorted_positions = std::int64_t{1} << 19;  // of pairs: 6 MB of ids and labels
 
 void check_stride(const EvalOptions& o, std::int64_t seq) {
   if (o.stride == 0 || (o.stride > 0 && o.stride <= seq && seq > 1)) return;
@@ -29,38 +31,35 @@ void check_stride(const EvalOptions& o, std::int64_t seq) {
                .found = std::to_string(o.stride)});
 }
 
-// The program of a micro-batch, with its memory. `samples`: how many there are.
+// Programs of a micro-batch over one memory: of the whole length, and in front of it of those that shorter
+// samples are computed at. `samples`: how many there are.
 class Evaluation {
  public:
-  Evaluation(const Model& model, const EvalOptions& o, std::int64_t samples, const StepProgramOptions& shape)
-      : together_(std::clamp<std::int64_t>(
-            std::min(micro_batch_positions, largest_positions(model)) / shape.seq, 1, samples)),
-        whole_(write_evaluation_program(model, program_options(o, shape))),
-        terms_(terms_of(whole_)),
+  Evaluation(const Model& model, const EvalOptions& o, std::int64_t samples, const StepProgramOptions& shape,
+             const std::vector<LengthBucket>& shorter = {})
+      : shapes_(shapes(model, o, samples, shape, shorter)),
+        whole_(written(model, shapes_)),
+        terms_(terms_of(whole_.back())),
         job_(plan(o)),
-        weights_(model, {&whole_, 1}, job_),
+        weights_(model, whole_, job_),
         executor_(job_, weights_.tensors()) {}
 
-  std::int64_t together() const { return together_; }
+  std::int64_t together() const { return shapes_.back().micro_batch; }  // of the whole length
 
-  // Adds at most together() samples to the sums.
+  // Adds samples of the whole length to the sums, each by the first program that holds it.
   void add(const Samples& samples) {
-    check_samples(program(), samples);
-    feed(executor_, 0, samples, {});
-    executor_.run(0);
-    for (const Term& term : terms_)
-      for (const float loss : executor_.output_view<float>(0, term.name))
-        loss_sum += static_cast<double>(loss);
-    if (!std::isfinite(loss_sum)) {
-      const auto culprit = executor_.first_not_finite(0);
-      throw Error(ErrorKind::input, {.what = std::string("the loss is not finite (") +
-                                             (std::isnan(loss_sum) ? "NaN)" : "infinite)"),
-                                     .where = culprit ? "first in " + culprit->where : "",
-                                     .hint = "the weights are damaged, or the model diverged in training"});
-    }
-    for (const auto& labels : count_labels(program(), samples)) tokens += labels.second;
-    const Hits found = count_hits(executor_, 0, terms_, samples);
-    hits.labels += found.labels, hits.samples += found.samples;
+    const Program& all = job_.programs().back();
+    check_samples(all, samples);
+    std::vector<std::vector<std::int64_t>> rows(shapes_.size());
+    for (std::int64_t i = 0; i < samples.count(); ++i) rows[program_of(samples, i)].push_back(i);
+    for (std::size_t program = 0; program < rows.size(); ++program)
+      for (std::span<const std::int64_t> left = rows[program]; !left.empty();) {
+        const auto some =
+            left.first(std::min(left.size(), static_cast<std::size_t>(shapes_[program].micro_batch)));
+        run(program, samples, some);
+        left = left.subspan(some.size());
+      }
+    for (const auto& labels : count_labels(all, samples)) tokens += labels.second;
   }
 
   EvalReport report(std::int64_t seq) const {
@@ -77,34 +76,76 @@ class Evaluation {
   Hits hits;
 
  private:
-  StepProgramOptions program_options(const EvalOptions& o, StepProgramOptions shape) const {
-    shape.micro_batch = together_;
+  static std::vector<StepProgramOptions> shapes(const Model& model, const EvalOptions& o,
+                                                std::int64_t samples, StepProgramOptions shape,
+                                                const std::vector<LengthBucket>& shorter) {
     shape.products = dtype_of(o.precision);
     shape.hits = true;
     shape.int8 = o.int8;
     shape.stored_only = true;
-    return shape;
+    std::vector<StepProgramOptions> all;
+    for (const LengthBucket& bucket : shorter) {
+      all.push_back(shape);
+      all.back().seq = bucket.seq, all.back().sizes = bucket.sizes;
+    }
+    all.push_back(shape);
+    const std::int64_t positions = std::min(micro_batch_positions, largest_positions(model));
+    for (StepProgramOptions& one : all)
+      one.micro_batch = std::clamp<std::int64_t>(positions / one.seq, 1, samples);
+    return all;
+  }
+  static std::vector<Program> written(const Model& model, const std::vector<StepProgramOptions>& shapes) {
+    std::vector<Program> programs;
+    for (const StepProgramOptions& shape : shapes) programs.push_back(write_evaluation_program(model, shape));
+    return programs;
   }
   JobPlan plan(const EvalOptions& o) const {
-    Program p = cut(whole_, Phase::micro);
-    const std::set<std::string> weights = weight_names(p);
-    return JobPlan({std::move(p)}, exec_options(o.threads, o.isa), weights);
+    std::vector<Program> programs;
+    std::set<std::string> weights;
+    for (const Program& whole : whole_) {
+      programs.push_back(cut(whole, Phase::micro));
+      weights.merge(weight_names(programs.back()));
+    }
+    return JobPlan(std::move(programs), exec_options(o.threads, o.isa), weights);
   }
-  const Program& program() const { return job_.programs()[0]; }
 
-  std::int64_t together_;
-  Program whole_;
+  std::size_t program_of(const Samples& samples, std::int64_t sample) const {
+    std::size_t program = 0;
+    while (program + 1 < shapes_.size() && !fits(job_, program, samples, sample)) ++program;
+    return program;
+  }
+
+  void run(std::size_t program, const Samples& samples, std::span<const std::int64_t> rows) {
+    feed(executor_, program, samples, {}, rows);
+    executor_.run(program);
+    for (const Term& term : terms_)
+      for (const float loss : executor_.output_view<float>(program, term.name))
+        loss_sum += static_cast<double>(loss);
+    if (!std::isfinite(loss_sum)) {
+      const auto culprit = executor_.first_not_finite(program);
+      throw Error(ErrorKind::input, {.what = std::string("the loss is not finite (") +
+                                             (std::isnan(loss_sum) ? "NaN)" : "infinite)"),
+                                     .where = culprit ? "first in " + culprit->where : "",
+                                     .hint = "the weights are damaged, or the model diverged in training"});
+    }
+    const Hits found = count_hits(executor_, program, terms_, samples, rows);
+    hits.labels += found.labels, hits.samples += found.samples;
+  }
+
+  std::vector<StepProgramOptions> shapes_;
+  std::vector<Program> whole_;
   std::vector<Term> terms_;
   JobPlan job_;
   ModelWeights weights_;
   Executor executor_;
 };
 
-// `some(first, count)` are samples [first, first + count) of `all`.
+// `some(first, count)` are samples [first, first + count) of `all`, so many at once.
 template <class Some>
-void add_all(Evaluation& evaluation, const EvalOptions& o, std::int64_t all, const Some& some) {
-  for (std::int64_t first = 0; first < all; first += evaluation.together()) {
-    const std::int64_t count = std::min(evaluation.together(), all - first);
+void add_all(Evaluation& evaluation, const EvalOptions& o, std::int64_t all, std::int64_t together,
+             const Some& some) {
+  for (std::int64_t first = 0; first < all; first += together) {
+    const std::int64_t count = std::min(together, all - first);
     const auto batch = some(first, count);
     evaluation.add(batch.samples());
     if (o.progress) o.progress(first + count, all);
@@ -130,7 +171,7 @@ EvalReport evaluate(const Model& model, const Text& text, const EvalOptions& o) 
   const TextWindows windows(part, seq, o.stride);
   const std::int64_t all = windows.count();
   Evaluation evaluation(model, o, all, {.seq = seq});
-  add_all(evaluation, o, all, [&](std::int64_t first, std::int64_t count) {
+  add_all(evaluation, o, all, evaluation.together(), [&](std::int64_t first, std::int64_t count) {
     return batch_of(text, part, windows, first, count);
   });
   const double bytes_per_token =
@@ -156,8 +197,12 @@ EvalReport evaluate(const Model& model, const Pairs& given, const EvalOptions& o
                                    .where = pairs.path(),
                                    .hint = "a longer model takes those that were dropped"});
   if (o.max_tokens > 0) all = std::clamp<std::int64_t>(o.max_tokens / pairs.seq(), 1, all);
-  Evaluation evaluation(model, o, all, {.seq = pairs.seq(), .sizes = {{source_size, pairs.source_seq()}}});
-  add_all(evaluation, o, all, [&](std::int64_t first, std::int64_t count) {
+  Evaluation evaluation(model, o, all, {.seq = pairs.seq(), .sizes = {{source_size, pairs.source_seq()}}},
+                        pairs.buckets());
+  // By lengths, micro-batches are filled from many pairs.
+  const std::int64_t together =
+      std::max(evaluation.together(), sorted_positions / (pairs.seq() + pairs.source_seq()));
+  add_all(evaluation, o, all, together, [&](std::int64_t first, std::int64_t count) {
     return held_out ? pairs.held_out(first, count) : pairs.all(first, count);
   });
   EvalReport report = evaluation.report(pairs.seq());

@@ -1,9 +1,9 @@
 // What a generator has read, as a file: a safetensors file of the ids, the last logits, and each cache's
 // rows. It fits one model in one precision on one kind of CPU, and says so.
 #include <cstring>
-#include <fstream>
 #include <memory>
 
+#include "file/mapped.hpp"
 #include "file/safetensors.hpp"
 #include "model/model_impl.hpp"
 #include "run/cache_tables.hpp"
@@ -29,7 +29,7 @@ std::vector<std::pair<std::string, std::string>> identity(const GeneratePlan& pl
   const GenerateOptions& o = plan.options();
   return {{"format", format},
           {"version", "2"},
-          {"model", identity_of(plan.model(), o.context)},
+          {"model", plan.model().identity(o.context)},
           {"precision", std::string(name(o.precision)) + (o.int8 ? " in int8" : "") +
                             (o.cache == CacheType::int8 ? " with an int8 cache" : "")},
           {"instruction set", instructions(plan)}};
@@ -96,10 +96,8 @@ std::string digest_of(const SafetensorsFile& file, const std::vector<Safetensors
 
 // A cache that is cut short no longer opens; that it was one its first bytes say.
 bool was_cache(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::string head(4096, '\0');
-  file.read(head.data(), static_cast<std::streamsize>(head.size()));
-  return file.gcount() == 0 || head.find(format) != std::string::npos;
+  const std::string head = read_head(path);
+  return head.empty() || head.find(format) != std::string::npos;
 }
 
 std::unique_ptr<SafetensorsFile> opened(const std::string& path) {

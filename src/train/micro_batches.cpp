@@ -14,7 +14,8 @@ std::int64_t elements_each(const TensorDef& input) {
   return input.type.shape.elements() / input.type.shape[0];
 }
 
-// Does the sample lie within a program's lengths, with all of its labels that count?
+}  // namespace
+
 bool fits(const JobPlan& job, std::size_t program, const Samples& samples, std::int64_t sample) {
   for (const TensorId id : job.inputs(program)) {
     const TensorDef& input = job.programs()[program][id];
@@ -33,6 +34,8 @@ bool fits(const JobPlan& job, std::size_t program, const Samples& samples, std::
   }
   return true;
 }
+
+namespace {
 
 std::size_t bucket_of(const TrainPlan::Impl& plan, const Samples& samples, std::int64_t sample) {
   const std::size_t all = plan.options.buckets.size();

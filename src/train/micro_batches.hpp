@@ -13,6 +13,9 @@ struct MicroBatch {
   std::vector<std::int64_t> rows;  // the samples' numbers; fewer than the program's: its rest has no labels
 };
 
+// Does the sample lie within a program's lengths, with all of its labels that count?
+bool fits(const JobPlan& job, std::size_t program, const Samples& samples, std::int64_t sample);
+
 enum class ForUse { training, evaluation };
 // Of samples as long as the plan's whole length. Where there are no buckets, those of a training have the
 // sizes that the plan has programs for.

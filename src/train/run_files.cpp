@@ -91,16 +91,18 @@ std::string option(std::string name) {
   return name;
 }
 
-[[noreturn]] void refuse(const std::string& folder, const std::string& what, const std::string& expected,
+[[noreturn]] void refuse(const TrainingRun& run, const std::string& what, const std::string& expected,
                          const std::string& found) {
   throw Error(ErrorKind::usage, {.what = "the run in this folder was started with another " + what,
-                                 .where = folder,
+                                 .where = run.out,
                                  .expected = expected,
                                  .found = found,
-                                 .hint = "use --resume never to begin anew, or another --out"});
+                                 .hint = "use --resume never to begin anew, or another " + out_name(run)});
 }
 
 }  // namespace
+
+std::string out_name(const TrainingRun& run) { return run.distill ? "OUT" : "--out"; }
 
 RunIdentity::RunIdentity(const TrainingRun& run, const Trainer& trainer, const TrainingData& data)
     : run_(run), isa_(name(same_bits_as(isa_from_name(trainer.plan().options().isa)))) {
@@ -146,7 +148,7 @@ void RunIdentity::add_options(const TrainingRun& run, const TrainPlan& plan) {
   kept_.insert(kept_.end(), always.begin(), always.end());
   // What a run may have or not is said of one that has not, too: so that leaving it out is met.
   kept_.push_back({"teacher", "teacher: its weights or its config differ",
-                   run.distill ? "digest " + identity_of(open(run.distill->teacher), o.seq) : "none"});
+                   run.distill ? "digest " + open(run.distill->teacher).identity(o.seq) : "none"});
   if (run.distill) add_teaching(*run.distill);
   kept_.push_back({"sparsity", "--sparsity", run.prune ? to_text(run.prune->sparsity) : "none"});
   if (run.prune) add_pruning(*run.prune, run.steps);
@@ -195,8 +197,8 @@ RunIdentity::Notes RunIdentity::notes() const {
 void RunIdentity::refuse_config(const Notes& notes, const std::string& was, const std::string& now) const {
   const auto dropout = notes.find(dropout_key);
   if (dropout != notes.end() && dropout->second != dropout_of(run_))
-    refuse(run_.out, "--dropout", dropout->second, dropout_of(run_));
-  refuse(run_.out, "model", "the same config.json", config_difference(was, now));
+    refuse(run_, "--dropout", dropout->second, dropout_of(run_));
+  refuse(run_, "model", "the same config.json", config_difference(was, now));
 }
 
 void RunIdentity::require_same(const Notes& notes) const {
@@ -204,7 +206,7 @@ void RunIdentity::require_same(const Notes& notes) const {
     const auto was = notes.find(k.key);
     if (was == notes.end() || was->second == k.value) continue;
     if (k.key == config_key) refuse_config(notes, was->second, k.value);
-    refuse(run_.out, k.what, was->second, k.value);
+    refuse(run_, k.what, was->second, k.value);
   }
 }
 
@@ -296,12 +298,16 @@ std::optional<std::string> RunFolder::tokenizer() const {
   return {};
 }
 
-void RunFolder::require_own(const std::string& base, const Tokenizer& tokenizer) const {
+void RunFolder::require_own(const TrainingRun& run, const Tokenizer& tokenizer) const {
   std::error_code absent;
-  if (std::filesystem::equivalent(base, path_, absent))
-    throw Error(ErrorKind::usage, {.what = "--out is the folder of --model, whose weights would be replaced",
-                                   .where = path_,
-                                   .hint = "name another --out"});
+  const auto require_no = [&](const std::string& model, const std::string& whose) {
+    if (std::filesystem::equivalent(model, path_, absent))
+      throw Error(ErrorKind::usage, {.what = "it is the folder of " + whose + ", which would be replaced",
+                                     .where = path_,
+                                     .hint = "name another " + out_name(run)});
+  };
+  if (run.distill) require_no(run.distill->teacher, "the teacher");
+  require_no(base_of(run), run.distill ? "the student" : "--model");
   if (last_checkpoint()) return;
   std::string found = model_file_in(path_);
   if (found.empty() && has_other_tokenizer(path_, tokenizer)) found = "tokenizer.json of another tokenizer";
@@ -310,7 +316,7 @@ void RunFolder::require_own(const std::string& base, const Tokenizer& tokenizer)
                                    .where = path_,
                                    .expected = "no folder, or one without a model but this run's",
                                    .found = found,
-                                   .hint = "name another --out, or move what is there away"});
+                                   .hint = "name another " + out_name(run) + ", or move what is there away"});
 }
 
 void RunFolder::save(Trainer& trainer, CheckpointOptions options, std::int64_t keep) const {

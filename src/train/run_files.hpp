@@ -11,6 +11,9 @@
 
 namespace hone {
 
+// How the command calls the folder that it writes to.
+std::string out_name(const TrainingRun& run);
+
 // What a run was started with: what it is made of, by digests of contents (a file may move), and options.
 // Kept in its checkpoints, as text by name.
 class RunIdentity {
@@ -51,9 +54,9 @@ class RunFolder {
   std::optional<std::string> last_checkpoint() const;
   // The tokenizer.json of the newest checkpoint where that file is whole: a run goes on with its own.
   std::optional<std::string> tokenizer() const;
-  // Error(usage) where a run that begins with the model `base` would replace here what no run has made: that
-  // model itself, another model or its tokenizer.
-  void require_own(const std::string& base, const Tokenizer& tokenizer) const;
+  // Error(usage) where the run would replace here what no run has made: the model that it begins with, its
+  // teacher, another model or its tokenizer.
+  void require_own(const TrainingRun& run, const Tokenizer& tokenizer) const;
   // Begins to write the checkpoint of the trainer's step beside the training. Once it is on disk, the newest
   // `keep` stay and older ones go, and what was left of killed saves; a damaged one stays until there is one
   // of its own step or a later one.

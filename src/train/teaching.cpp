@@ -142,8 +142,8 @@ std::string identity_of(const TrainingData& data, const TrainingRun& run, const 
   std::string sizes;
   for (const auto& [size, length] : o.sizes) sizes += fmt::format(", {} {}", size, length);
   return fmt::format("teacher {}, {} {}, seed {}, batch {} x {}{}, temperature {}, {} of {} ids, {}",
-                     identity_of(teacher, o.seq), data.kind, data.identity(plan), o.seed, o.batch, o.seq,
-                     sizes, run.distill->loss.temperature, known_ids(run.distill->loss, teacher.vocab_size()),
+                     teacher.identity(o.seq), data.kind, data.identity(plan), o.seed, o.batch, o.seq, sizes,
+                     run.distill->loss.temperature, known_ids(run.distill->loss, teacher.vocab_size()),
                      teacher.vocab_size(), name(o.precision));
 }
 

@@ -5,28 +5,11 @@
 #include <cmath>
 
 #include "ir/values.hpp"
-#include "model/adapter.hpp"
 #include "store/mask.hpp"
 #include "train/pruned_matrices.hpp"
 #include "train/trainer_impl.hpp"
 
 namespace hone {
-
-std::vector<std::string> pruned_matrices(const Model& model) {
-  std::vector<std::string> names;
-  for (const LinearModule& module : modules_of(model))
-    if (!module.head) names.push_back(module.name + ".weight");
-  return names;
-}
-
-std::int64_t pruning_bytes(const Model& model) {
-  std::int64_t most = 0;
-  for (const std::string& name : pruned_matrices(model)) most = std::max(most, model.size(name));
-  // An element's score, its place among the sorted, its mark; of 2:4, the places and scores of the lesser
-  // half besides, in vectors that grow.
-  constexpr std::int64_t element_bytes = sizeof(float) + 2 * sizeof(std::int64_t) + 2 + sizeof(float);
-  return most * element_bytes;
-}
 
 namespace {
 

@@ -124,7 +124,8 @@ namespace {
 
 // Options of another kind of data change nothing, and that is said.
 void note_without_effect(const TrainingRun& run, TrainingData& data) {
-  const bool pairs = data.kind == pairs_kind && unpacked_name(run.data).ends_with(".jsonl");
+  const bool pairs = data.kind == pairs_kind && !run.data.starts_with(task_prefix) &&
+                     run.data.find(".tsv") == std::string::npos;  // in JSON lines
   const bool examples = data.kind == examples_kind;
   std::string given;
   const auto look = [&](bool is_given, const char* option) {
@@ -132,6 +133,8 @@ void note_without_effect(const TrainingRun& run, TrainingData& data) {
   };
   look(!pairs && !run.source_field.empty(), "--source-field");
   look(!pairs && !run.target_field.empty(), "--target-field");
+  look(data.kind != pairs_kind && run.source_seq > 0, "--source-seq");
+  look(data.kind == text_kind && run.too_long != PairOptions().too_long, "--too-long");
   look(!examples && !run.chat_template.empty(), "--chat-template");
   look(!examples && run.train_on_prompt, "--train-on-prompt");
   look(!examples && run.packing, "--packing");
@@ -178,7 +181,7 @@ TrainingData open_data(const TrainingRun& run) {
     if (!tokenizer_of_out(run)) throw;
     ErrorText text = e.text();
     text.hint = "the tokenizer is that of the run in " + run.out +
-                ", which would go on: --resume never begins anew, and so does another --out";
+                ", which would go on: --resume never begins anew, and so does another " + out_name(run);
     throw Error(e.kind(), std::move(text));
   }
 }

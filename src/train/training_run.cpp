@@ -17,7 +17,9 @@
 #include "machine/memory.hpp"
 #include "model/companions.hpp"
 #include "model/low_rank.hpp"
+#include "model/model_impl.hpp"
 #include "model/vocabulary.hpp"
+#include "train/pruned_matrices.hpp"
 #include "train/run_files.hpp"
 #include "train/run_schedule.hpp"
 #include "train/step_options.hpp"
@@ -118,9 +120,7 @@ void check(const TrainingRun& run) {
 }
 
 void check_out(const TrainingRun& run, const Tokenizer& tokenizer) {
-  if (run.out.empty()) return;
-  RunFolder(run.out).require_own(base_of(run), tokenizer);
-  if (run.distill) RunFolder(run.out).require_own(run.distill->teacher, tokenizer);
+  if (!run.out.empty()) RunFolder(run.out).require_own(run, tokenizer);
 }
 
 // Is it the tokenizer of the model that the run begins with?
@@ -318,7 +318,10 @@ class Run {
   // Of the model that the run began with, which may have got another tokenizer.
   void copy_companions() const {
     const std::string base = base_of(options_);
-    has_base_tokenizer_ ? copy_tokenizer(base, options_.out) : copy_chat_files(base, options_.out);
+    if (has_base_tokenizer_)
+      copy_tokenizer(base, options_.out);  // what is to be said of it, its reading has said
+    else
+      copy_chat_files(base, options_.out);
   }
 
   const TrainingRun& options_;
@@ -399,11 +402,22 @@ TrainPlan plan_without_text(const TrainingRun& run) {
   return plan;
 }
 
+// A pruned model that is trained as any other is none at the end.
+void note_lost_zeros(const TrainingRun& run, const Model& model) {
+  const bool stay = run.plan.keep_zeros || run.prune || model.impl().adapter || model.impl().frozen_base;
+  if (stay || !run.on_message || (!is_folder(base_of(run)) && !is_file(base_of(run)))) return;
+  if (const double share = share_of_zeros(model); share >= pruned_from)
+    run.on_message("note: " + to_text(100 * share, 3) +
+                   " % of the products' weights are zero, and will not stay so: --keep-zeros keeps them");
+}
+
 }  // namespace
 
 std::vector<std::string> run_notes(const TrainingRun& run, const TrainPlan& plan) {
   std::vector<std::string> notes = plan.model().notes();
   for (std::string& note : schedule_notes(run)) notes.push_back(std::move(note));
+  if (!run.plan.allow.empty() && run.plan.memory_bytes == 0)
+    notes.emplace_back("--allow has no effect without --memory");
   if (run.distill)
     for (std::string& note : teaching_notes(run, plan.model())) notes.push_back(std::move(note));
   const TrainPlanOptions& o = plan.options();
@@ -423,7 +437,8 @@ RunSummary train(const TrainingRun& run) {
   const FloatModeGuard guard;
   check(run);
   if (run.out.empty())
-    throw Error(ErrorKind::usage, {.what = "no folder to write the model to", .hint = "--out takes it"});
+    throw Error(ErrorKind::usage,
+                {.what = "no folder to write the model to", .hint = out_name(run) + " names it"});
   if (run.lora && !is_folder(run.model) && !is_gguf(run.model))
     throw Error(ErrorKind::usage, {.what = "an adapter needs a model that has been trained",
                                    .where = "model",
@@ -435,6 +450,7 @@ RunSummary train(const TrainingRun& run) {
   const TrainPlan plan = plan_for(run, data, teacher);
   SampleSet samples = teacher ? taught(data, run, plan, *teacher) : data.samples(plan);
   if (run.stop.stop_requested()) return {.stopped = true};
+  note_lost_zeros(run, plan.model());
   const FolderLock lock(run.out);
   return Run(run, data, std::move(samples), plan).go();
 }

@@ -20,6 +20,8 @@ done
 ! grep -q tokens_per_s line || fail "speed was not asked for: $(cat line)"
 grep -q "Smaller models" shown.html && grep -q "<span>prune</span> <span>base</span> <span>shown</span>" shown.html || fail "report: $(cat shown.html)"
 expect 1 "no such folder for the report" prune base new --sparsity 0.5 --report nowhere/r.html
+expect 2 "text.txt: what is there is no report, and would be replaced" prune base new --sparsity 0.5 --report text.txt
+"$hone" prune base reported --sparsity 0.5 --report shown.html >/dev/null 2>err || fail "an older report is replaced: $(cat err)"
 
 # without a text nothing is known of the quality, and it says so
 "$hone" prune base unmeasured --pattern 2:4 --json >line 2>err || fail "prune: $(cat err)"
@@ -41,6 +43,42 @@ for pattern in channels layers; do
 done
 grep -q '"n_inner": 256' channels/config.json || fail "channels: $(cat channels/config.json)"
 grep -q '"n_layer": 1' layers/config.json || fail "layers: $(cat layers/config.json)"
+
+# a pruned model's zeros stay zero by every method, unless that is not wanted, and the report has both shares
+zeros='"zeros_before":0\.(49|5)[0-9]*,"zeros_after":0\.[5-9]'
+for method in rtn gptq awq "refined --steps 2"; do
+  rm -rf quarter
+  "$hone" quantize half quarter --bits 4 --group 32 --method $method --data text.txt --windows 4 --seq 64 --max-eval-tokens 500 --json >line 2>err || fail "$method: $(cat err)"
+  grep -q "note: [45][0-9]\.[0-9] % of the products' weights are zero, and stay so" err || fail "$method: said $(cat err)"
+  grep -Eq "$zeros" line || fail "$method: zeros: $(cat line)"
+done
+"$hone" quantize half quarter-any --bits 4 --group 32 --symmetric=false --json >line 2>err || fail "asymmetric: $(cat err)"
+! grep -q "stay so" err && grep -Eq '"zeros_after":0\.[0-3]' line || fail "asymmetric: $(cat err line)"
+"$hone" quantize base quarter-base --bits 4 --group 32 >out 2>err || fail "base: $(cat err)"
+! grep -q "stay so" err && grep -q "^zeros .* 0\.0 % before" out || fail "of no pruned model: $(cat err out)"
+"$hone" train --model half --data text.txt --out unhealed --steps 1 --batch 4 --seq 32 --warmup 0 >/dev/null 2>err || fail "train: $(cat err)"
+grep -q "note: [45][0-9.]* % of the products' weights are zero, and will not stay so: --keep-zeros" err || fail "train: said $(cat err)"
+
+# what has no effect is said
+said() {
+  pattern=$1
+  shift
+  rm -rf void
+  "$hone" "$@" >/dev/null 2>err || fail "$*: $(cat err)"
+  grep -q "^note: without effect $pattern" err || fail "$*: '$pattern' is not said: $(cat err)"
+}
+learning="--data text.txt --windows 4 --seq 64 --max-eval-tokens 500"
+said "with --size.*: --bits, --table-bits$" quantize base void --size 1MB --bits 3 --table-bits 4 $learning
+said "without --method refined: --steps, --lr$" quantize base void --steps 3 --lr 1e-3
+said "where nothing is learned from a text: --windows, --seq$" quantize base void --windows 3 --seq 32
+said "where nothing is learned.*--eval-data measures: --data$" quantize base void --data text.txt --eval-data text.txt --max-eval-tokens 99
+said "without a text: --max-eval-tokens, --speed-tokens$" prune base void --max-eval-tokens 9 --speed-tokens 0
+said "on whole parts, --pattern channels: --method$" prune base void --pattern channels --method wanda
+said "where nothing is learned from a text: --seq$" prune base void --seq 32
+said "where nothing is learned from a text: --calibration$" factorize base void --calibration none
+said "without a text: --tokenizer$" pack base void --tokenizer byte
+"$hone" quantize base void2 --method refined --steps 1 --bits 2 $learning >/dev/null 2>err || fail "refined: $(cat err)"
+! grep -q "without effect" err || fail "refined: $(cat err)"
 
 # a pruned model is healed with its zeros kept; the run is one with them
 "$hone" train --model half --data text.txt --out healed --steps 4 --save-every 2 --batch 4 --seq 32 --warmup 0 --keep-zeros --json >lines 2>err || fail "heal: $(cat err)"

@@ -42,13 +42,29 @@ exits 3 "not a GGUF file" inspect magic.gguf
 exits 3 "not a GGUF file" eval magic.gguf --data text.txt
 rm magic.gguf
 exits 3 "no tokenizer" generate q.gguf -p x
+# what is there is never replaced, be it a model, another file or a pipe
 exits 2 "would be replaced" convert m.gguf back
-exits 2 "onto itself" convert m.gguf m.gguf
+exits 2 "never changed" convert m.gguf m.gguf
+exits 2 "there is one of that name, which would be replaced" convert "$llama" m.gguf --type q8_0
+echo mine >notes.gguf && cp notes.gguf notes
+mkdir folder.gguf && mkfifo pipe.gguf && ln -s nowhere link.gguf
+for name in notes.gguf notes folder.gguf pipe.gguf link.gguf; do
+  exits 2 "$name: there is one of that name" convert "$llama" $name
+  exits 2 "$name: there is one of that name" quantize "$llama" $name --bits 8
+done
+cmp notes notes.gguf || fail "a file was replaced"
+mkdir tokenized && "$hone" tokenizer train --data text.txt --vocab-size 280 --out tokenized >/dev/null 2>&1
+exits 2 "no file or folder to write to" convert "$llama" ""
+rm -r folder.gguf pipe.gguf link.gguf
 
 # a tokenizer that is named stands for one that the file lacks, or that is not read
 "$hone" tokenizer train --data text.txt --vocab-size 280 --out tokenizer >/dev/null 2>&1
 "$hone" train --model llama-tiny --data text.txt --tokenizer tokenizer/tokenizer.json --out trained --steps 1 --batch 1 --warmup 0 --seq 32 >/dev/null 2>&1
 "$hone" convert trained t.gguf --type f32 2>/dev/null
+cp trained/tokenizer.json tokenized/ && "$hone" convert t.gguf tokenized 2>err.log || fail "beside its own tokenizer: $(cat err.log)"
+mkdir others && sed 's/"vocab":{/"vocab":{"qqqq":999,/' tokenizer/tokenizer.json >others/tokenizer.json
+exits 2 "another tokenizer" convert t.gguf others
+exits 2 "another tokenizer" quantize t.gguf others --bits 8
 LC_ALL=C sed 's/gpt-2/gpt-x/' t.gguf >strange.gguf
 exits 3 "gpt-x" generate strange.gguf -p line
 text=$("$hone" generate trained -p line -n 5 --temperature 0)

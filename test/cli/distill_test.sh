@@ -42,11 +42,25 @@ grep -q "resumed from" err && ! grep -q "channels went" err || fail "cut again: 
 expect 2 "another model" distill teacher narrow --student layers=1,width=32 $how --steps 5
 expect 2 "n_inner" distill teacher narrow --student layers=1,width=64,channels=99 $how --steps 5
 expect 2 "1 to 128" distill teacher new --student width=200 $how
-expect 3 "fewer heads" distill teacher new --student heads=2 $how
+expect 3 "fewer heads .*expected 4, as the model has" distill teacher new --student heads=2 $how
+expect 3 "fewer heads .*expected 2, as the model has" distill teacher new --student width=64,heads=1 $how
+expect 2 "layers are counted twice" distill teacher new --student layers=1,layers=2 $how
+expect 2 "expected layers=N, width=N.*found ''" distill teacher new --student "" $how
+expect 2 "expected a model folder.*found ''" train --model "" --data text.txt --out new
 expect 2 "1 to 2" distill teacher new --student layers=3,width=64 $how
 expect 2 "width=N" distill teacher new --student layers=1,depth=64 $how
 expect 2 "alpha" distill teacher new --student width=64 $how --alpha 2
 [ ! -e new ] || fail "something was written"
+
+# heads that the width leaves may be named; another config is another teacher, with the same weights too
+"$hone" distill teacher headed --student layers=1,width=64,channels=100,heads=2 $how --steps 4 --json >lines 2>err || fail "heads: $(cat err)"
+[ "$(hash_of <lines)" = "$hash" ] || fail "heads=2 of a width that has two is another student"
+cp -r teacher other && sed -i 's/"layer_norm_epsilon": [0-9.e-]*/"layer_norm_epsilon": 0.01/' other/config.json
+grep -q '"layer_norm_epsilon": 0.01' other/config.json || fail "no epsilon: $(cat other/config.json)"
+mkdir recut && cp -r narrow/student recut
+"$hone" distill other recut --student layers=1,width=64,channels=100 $how --steps 1 >/dev/null 2>err || fail "other: $(cat err)"
+grep -q "channels went" err && grep -q '"layer_norm_epsilon": 0.01' recut/config.json || fail "another config's student was not cut anew: $(cat err)"
+rm -r recut
 
 # what is cut short is cut again; what somebody has there stays
 mkdir recut && cp -r narrow/student recut
@@ -55,6 +69,8 @@ head -c 1000 narrow/student/model.safetensors >recut/student/model.safetensors
 grep -q "channels went" err && [ "$(hash_of <lines)" = "$hash" ] || fail "not cut again: $(cat err)"
 mkdir -p mine && cp -r teacher mine/student
 expect 2 "no distillation made" distill teacher mine --student width=64 $how
+rm narrow/student/made_of.txt && mkfifo narrow/student/made_of.txt
+expect 3 "made_of.txt: it is not a regular file" distill teacher narrow --student layers=1,width=64,channels=100 $how --steps 5
 expect 2 "would replace its teacher" distill mine/student mine --student width=64 $how
 cmp -s teacher/model.safetensors mine/student/model.safetensors || fail "somebody's model was touched"
 
@@ -66,6 +82,9 @@ expect 2 "no map of layers" distill teacher new --student layers=1 $how --hidden
 expect 2 "no --hidden" distill teacher new --student layers=1 $how --map 0=1
 expect 2 "teacher-cache" distill teacher new --student layers=1 $how --hidden 1 --teacher-cache soft
 expect 2 "another --hidden" distill teacher inside --student layers=1 $how --hidden 1 --map 0=1 --steps 3
+
+"$hone" distill teacher untaught --student layers=1 $how --steps 1 --alpha 0 --top-k 4 >/dev/null 2>err || fail "alpha 0: $(cat err)"
+grep -q "^note: without effect with --alpha 0.*: --top-k$" err || fail "alpha 0: $(cat err)"
 
 expect 5 "its checkpoints stay" distill teacher ruined --student layers=1 $how --steps 1 --max-loss-increase 0%
 [ ! -e ruined/model.safetensors ] || fail "a student beyond the limit is there"
@@ -86,7 +105,8 @@ expect 2 "width=N, N a multiple of 32, 1 to 128" distill teacher new --student w
 expect 2 "alpha" distill teacher new --student layers=1 $how --alpha 2
 expect 2 "temperature" distill teacher new --student layers=1 $how --temperature 0
 expect 2 "another --alpha" distill teacher whole --student layers=1 $how --steps 9 --alpha 0.1
-expect 2 "would be replaced" distill teacher teacher --student layers=1 $how
+expect 2 "teacher: it is the folder of the teacher, which would be replaced (name another OUT)" distill teacher teacher --student layers=1 $how
+expect 2 "whole: it is the folder of the student, which would be replaced" distill teacher whole --student whole $how
 expect 3 "another vocabulary" distill teacher new --student layers=1 $how --tokenizer byte
 expect 3 "nowhere" distill nowhere new --student layers=1 $how
 [ ! -e new/model.safetensors ] && [ ! -e new/config.json ] || fail "something was written"

@@ -45,6 +45,7 @@ expect 2 "another adapter" train --model base --data text.txt --batch 4 --seq 32
 mkdir other && cp whole/adapter* other
 expect 2 "would be replaced" train $lora --steps 1 --out other
 expect 2 "holds a model" merge base whole merged
+expect 2 "expected a folder's name" merge base whole new.gguf
 expect 3 "not an adapter" merge base base new
 expect 3 "not an adapter" generate base --adapter nowhere --prompt a
 sed 's/"r": 4/"r": 0/' whole/adapter_config.json >further/adapter_config.json

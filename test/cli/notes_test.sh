@@ -44,6 +44,10 @@ said "step 1 is skipped: fp16 overflowed, first in .* @loss; the loss scale stay
   train $run --steps 1 --precision fp16 --loss-scale 67108864 --out skips --json
 grep -q '"event":"done".*"skipped_steps":1}' out.log || fail "a skipped step is not counted: $(cat out.log)"
 
+# what only other data or options have
+said "on this data (text): --source-seq, --too-long$" plan $run --source-seq 4 --too-long cut
+said "allow has no effect without --memory" plan $run --allow master
+
 # schedules
 said "warmup 100 does not end" train $run --steps 3 --warmup 100 --out warmup --json
 said "warmup 100 does not end" plan $run --steps 3 --warmup 100
@@ -100,6 +104,11 @@ said "context of 3 tokens is full after the prompt" generate base --prompt abc -
 printf 'a\nab\n' >prompts.txt
 said "context of 4 tokens is full after 2 of 2 answers" generate base --prompts prompts.txt -n 9 --ctx-size 4
 silent generate base --prompts prompts.txt -n -1 --ctx-size 4
+said "with --beams: --parallel$" generate base --prompts prompts.txt -n 1 --beams 2 --parallel 2
+said "without --prompts: --parallel$" generate base --prompt a -n 1 --parallel 2
+printf '{"prompt": "a"}\n\n{"prompt": ""}\n' >prompts.jsonl
+if "$hone" generate base --prompts prompts.jsonl -n 1 2>err.log; then fail "an empty prompt has an answer"; fi
+grep -q "prompts.jsonl, line 3: the prompt is empty" err.log || fail "empty prompt: $(cat err.log)"
 
 # a text that begins twice
 "$hone" train $run --tokenizer bpe --out framed >/dev/null 2>&1

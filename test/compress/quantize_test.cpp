@@ -8,6 +8,7 @@
 #include "compress/awq.hpp"
 #include "compress/bit_mix.hpp"
 #include "compress/coded_weights.hpp"
+#include "compress/weight_values.hpp"
 #include "difference.hpp"
 #include "hone/compare.hpp"
 #include "hone/compress.hpp"
@@ -21,6 +22,7 @@
 #include "model/model_impl.hpp"
 #include "model/quantized.hpp"
 #include "temporary_folder.hpp"
+#include "train/pruned_matrices.hpp"
 
 namespace hone {
 namespace {
@@ -286,6 +288,33 @@ TEST_F(OddModel, HasProductsInEightBits) {
     EXPECT_LT(difference(logits(m, {.int8 = true}), logits(m)), 0.05);
   }
   EXPECT_NE(GeneratePlan(model(), {.int8 = true}).print().find("int8_linear"), std::string::npos);
+}
+
+// Each one of them; of a model that is none, codes are as ever.
+TEST(Quantize, APrunedModelsZerosStay) {
+  const Text sample = text();
+  const Model half = prune(trained(), {.sparsity = 0.5}).model;
+  EXPECT_NEAR(share_of_zeros(half), 0.5, 0.01);
+  for (const char* method : {"rtn", "gptq", "awq", "refined"})
+    for (const double bits : {3.0, 4.0}) {
+      QuantizeOptions o = with(method, bits);
+      o.refine.steps = 3, o.refine.seq = seq;
+      const Quantized q = quantize(half, &sample, o);
+      ASSERT_FALSE(q.notes.empty()) << method;
+      EXPECT_NE(q.notes.back().find("zero, and stay so"), std::string::npos) << q.notes.back();
+      for (const std::string& name : pruned_matrices(half)) {
+        const std::vector<float> before = weight_values(half, name), after = weight_values(q.model, name);
+        std::int64_t lost = 0;
+        for (std::size_t i = 0; i < before.size(); ++i) lost += before[i] == 0 && after[i] != 0;
+        EXPECT_EQ(lost, 0) << method << ", " << bits << " bits, " << name;
+      }
+    }
+  QuantizeOptions o = with("rtn", 4);
+  EXPECT_TRUE(quantize(trained(), nullptr, o).notes.empty());
+  o.symmetric = false;
+  const Quantized lost = quantize(half, nullptr, o);
+  EXPECT_TRUE(lost.notes.empty());
+  EXPECT_LT(share_of_zeros(lost.model), 0.25);
 }
 
 TEST(Quantize, ASavedModelIsTheSame) {

@@ -54,10 +54,7 @@ void encoder_decoder() {
   for (const auto& piece : writer.generate(source, {.max_tokens = 8})) std::printf("%d ", piece.token);
 }
 
-void lines() {
-  const hone::Text text("book.txt", {.tokenizer = "byte"});
-  const hone::Model model(gpt, {.vocab_size = V, .context = T, .seed = 1});
-  const hone::Model gpt2 = hone::preset("gpt2"), llama_like(rotary, {.vocab_size = V, .context = T});
+hone::TrainPlan planned(const hone::Model& model) {
   hone::TrainPlanOptions options{.batch = B, .seq = T};
   options.precision = hone::Precision::bf16;
   options.optimizer = "sgd";
@@ -69,8 +66,11 @@ void lines() {
   const hone::TrainPlan plan(model, options);
   const auto bytes = plan.forecast().peak_bytes;
   std::puts(plan.print().c_str());
-  hone::Trainer trainer(plan);
+  std::printf("%ld\n", static_cast<long>(bytes));
+  return plan;
+}
 
+void steps(hone::Trainer& trainer, const hone::Text& text) {
   const hone::Cosine lr{.peak = 1e-3f, .warmup = 1, .steps = 4};
   const hone::Batch batch = text.batch(0, B, T);
   trainer.step(batch, {.lr = lr(0), .clip = 1});
@@ -87,7 +87,10 @@ void lines() {
   const hone::BatchView mine{.batch = B, .seq = T, .ids = ids, .labels = labels};
   trainer.step(mine, adamw);
   const double val_loss = trainer.evaluate(text.held_out(0, 2, T)).loss;
+  std::printf("%g\n", val_loss);
+}
 
+void weights(hone::Trainer& trainer, const hone::Model& model) {
   std::vector<float> values(static_cast<std::size_t>(model.size("wte")));
   trainer.read("wte", values);
   trainer.write("wte", values);
@@ -96,14 +99,19 @@ void lines() {
   trainer.read_activation("h.1.out", hidden);
   const auto count = model.parameters();
   for (const auto& w : model.weights()) std::puts(w.name.c_str());
-  trainer.profile(true);
+  std::printf("%ld\n", static_cast<long>(count));
+}
 
+void files(hone::Trainer& trainer, const hone::Text& text) {
   trainer.save_checkpoint("checkpoint");
   trainer.save_checkpoint_async("checkpoint");
   trainer.resume("checkpoint");
   trainer.save("out");
-  const hone::Model again = hone::open("out", gpt);
   text.tokenizer().save("out");
+}
+
+void saved_model(const hone::Text& text) {
+  const hone::Model again = hone::open("out", gpt);
   const hone::Tokenizer tokenizer = hone::Tokenizer::open("out");
   hone::Generator generator{hone::GeneratePlan(again)};
   const std::vector<std::int32_t> prompt = tokenizer.encode("100 ");
@@ -114,8 +122,21 @@ void lines() {
   generator.append(prompt);
   const auto next = std::max_element(generator.logits().begin(), generator.logits().end());
   const double perplexity = hone::evaluate(again, text, {.seq = T}).perplexity;
-  std::printf("\n%ld %ld %ld %g %g %g\n", static_cast<long>(bytes), static_cast<long>(count),
-              static_cast<long>(gpt2.parameters()), val_loss, perplexity, static_cast<double>(*next));
+  std::printf("\n%g %g\n", perplexity, static_cast<double>(*next));
+}
+
+void decoder() {
+  const hone::Text text("book.txt", {.tokenizer = "byte"});
+  const hone::Model model(gpt, {.vocab_size = V, .context = T, .seed = 1});
+  const hone::Model gpt2 = hone::preset("gpt2"), llama_like(rotary, {.vocab_size = V, .context = T});
+  const hone::TrainPlan plan = planned(model);
+  hone::Trainer trainer(plan);
+  steps(trainer, text);
+  weights(trainer, model);
+  trainer.profile(true);
+  files(trainer, text);
+  saved_model(text);
+  std::printf("%ld\n", static_cast<long>(gpt2.parameters()));
 }
 
 }  // namespace
@@ -124,6 +145,6 @@ int main() {
   std::FILE* book = std::fopen("book.txt", "w");
   for (int i = 100; i < 1000; ++i) std::fprintf(book, "%d ", i);
   std::fclose(book);
-  lines();
+  decoder();
   encoder_decoder();
 }

@@ -157,6 +157,10 @@ TEST_F(ChatFolder, WordsCutByDefaultStaySoThroughAFolder) {
   ASSERT_FALSE(to_folder.notes.empty());
   expect_in("tokenizer.ggml.pre is \"default\"", to_folder.notes.back());
   EXPECT_TRUE(convert(folder_.file("back"), folder_.file("again.gguf")).notes.empty());
+  const auto copied = copy_tokenizer(unnamed, folder_.file("merged"));
+  ASSERT_EQ(copied.size(), 1U);
+  expect_in("tokenizer.ggml.pre is \"default\"", copied[0]);
+  EXPECT_TRUE(copy_tokenizer(unnamed, folder_.file("merged")).empty()) << "there already";
   EXPECT_EQ(GgufFile(folder_.file("again.gguf")).text("tokenizer.ggml.pre"), "default");
   EXPECT_EQ(Tokenizer::open(folder_.file("again.gguf")).encode("says 1234"),
             Tokenizer::open(folder_.file("back")).encode("says 1234"));
@@ -165,9 +169,10 @@ TEST_F(ChatFolder, WordsCutByDefaultStaySoThroughAFolder) {
 TEST_F(ChatFolder, IsNotConvertedOverAModel) {
   convert(gguf_, folder_.file("back"));
   expect_in("would be replaced", error_of(ErrorKind::usage, [&] { convert(gguf_, folder_.file("back")); }));
-  expect_in("onto itself", error_of(ErrorKind::usage, [&] { convert(gguf_, gguf_); }));
-  expect_in("onto itself", error_of(ErrorKind::usage, [&] { convert(model_, model_ + "/"); }));
-  EXPECT_NO_THROW(convert(model_, gguf_, {.type = "q8_0"})) << "a file is replaced whole";
+  expect_in("never changed", error_of(ErrorKind::usage, [&] { convert(gguf_, gguf_); }));
+  expect_in("never changed", error_of(ErrorKind::usage, [&] { convert(model_, model_ + "/"); }));
+  expect_in("would be replaced",
+            error_of(ErrorKind::usage, [&] { convert(model_, gguf_, {.type = "q8_0"}); }));
 }
 
 // llama.cpp loads no file with other counts of tokens and rows.

@@ -27,9 +27,7 @@ Model model_of(const char* type, const char* changes = "{}") {
   config.update(Json::parse(changes));
   return from_json(config, {}, "config.json");
 }
-std::string of(const char* type, const char* changes = "{}") {
-  return identity_of(model_of(type, changes), 16);
-}
+std::string of(const char* type, const char* changes = "{}") { return model_of(type, changes).identity(16); }
 
 TEST(Identity, IsAnotherForEachKeyThatChangesNumbers) {
   const auto differs = [](const char* type, const char* changes) {
@@ -53,28 +51,28 @@ TEST(Identity, IsTheSameForKeysWithoutEffectAndOtherForms) {
   EXPECT_EQ(of("llama", R"({"transformers_version": "5.0", "torch_dtype": "bfloat16"})"), of("llama"));
   EXPECT_EQ(of("llama", R"({"rope_parameters": {"rope_type": "default", "rope_theta": 10000.0}})"),
             of("llama", R"({"rope_theta": 10000.0})"));
-  EXPECT_EQ(identity_of(model_of("llama"), 16), identity_of(model_of("llama"), 60));
+  EXPECT_EQ(model_of("llama").identity(16), model_of("llama").identity(60));
 }
 
 TEST(Identity, FollowsTheLengthWhereFrequenciesDo) {
   const Model model = model_of("llama", R"({"rope_scaling": {"rope_type": "longrope",
     "original_max_position_embeddings": 32, "short_factor": [1, 1, 1, 1], "long_factor": [1, 2, 3, 4]}})");
-  EXPECT_EQ(identity_of(model, 16), identity_of(model, 32));
-  EXPECT_NE(identity_of(model, 16), identity_of(model, 33));
+  EXPECT_EQ(model.identity(16), model.identity(32));
+  EXPECT_NE(model.identity(16), model.identity(33));
 }
 
 TEST(Identity, IsOfWeightsAndTheirTypes) {
   Json small = decoder;
   small["model_type"] = "llama";
-  EXPECT_NE(identity_of(from_json(small, {.seed = 9}, ""), 16), identity_of(from_json(small, {}, ""), 16));
+  EXPECT_NE(from_json(small, {.seed = 9}, "").identity(16), from_json(small, {}, "").identity(16));
   const TemporaryFolder folder;
   const Model coded = quantized(small_llama(), DType::q8_0);
   coded.save(folder.file("coded"));
   convert(folder.file("coded"), folder.file("wide"), {.type = "f32"});
-  EXPECT_EQ(identity_of(open(folder.file("coded")), 16), identity_of(coded, 16));
+  EXPECT_EQ(open(folder.file("coded")).identity(16), coded.identity(16));
   const Model wide = open(folder.file("wide"));
   EXPECT_EQ(wide.weights_hash(), coded.weights_hash());
-  EXPECT_NE(identity_of(wide, 16), identity_of(coded, 16)) << "computed with activations of eight bits";
+  EXPECT_NE(wide.identity(16), coded.identity(16)) << "computed with activations of eight bits";
 }
 
 TEST(Identity, OfTwoAdaptersOfOneBaseIsByTheirScaleToo) {
@@ -82,7 +80,7 @@ TEST(Identity, OfTwoAdaptersOfOneBaseIsByTheirScaleToo) {
   const Model small = with_lora(base, {.rank = 2, .alpha = 4}),
               large = with_lora(base, {.rank = 2, .alpha = 64});
   EXPECT_EQ(small.weights_hash(), large.weights_hash());
-  EXPECT_NE(identity_of(small, 16), identity_of(large, 16));
+  EXPECT_NE(small.identity(16), large.identity(16));
 }
 
 }  // namespace

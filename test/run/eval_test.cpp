@@ -187,5 +187,34 @@ TEST(Evaluate, AWeightThatIsNotFiniteIsNamed) {
   }
 }
 
+// Computed by length, as in training; in f32 a sample has the same losses padded or not.
+TEST(Evaluate, PairsOfManyLengthsHaveTheLossAndHitsOfOneLength) {
+  const TemporaryFolder folder;
+  std::string lines;
+  for (int i = 0; i < 90; ++i) {
+    const std::size_t letters = i % 9 == 0 ? 60 : static_cast<std::size_t>(i % 7 + 1);
+    lines += std::string(letters, static_cast<char>('a' + i % 5)) + "\t" + std::string(letters / 2 + 1, 'x') +
+             "\n";
+  }
+  const Pairs pairs(folder.write("p.tsv", lines), {.tokenizer = "char"});
+  ASSERT_GT(pairs.buckets().size(), 1U);
+  const Model model = preset("transformer-tiny", {.vocab_size = pairs.vocab_size(),
+                                                  .context = 64,
+                                                  .seed = 3,
+                                                  .sequence_tokens = pairs.tokenizer().sequence_tokens()});
+  TrainPlanOptions one_length{.batch = 90, .seq = pairs.seq(), .threads = 1};
+  one_length.sizes = {{"source_seq", pairs.source_seq()}};
+  one_length.hits = true;
+  Trainer trainer{TrainPlan(model, one_length)};
+  const EvalResult expected = trainer.evaluate(pairs.all(0, 90).samples());
+  const EvalReport found = evaluate(model, pairs);
+  EXPECT_EQ(found.pairs, 90);
+  EXPECT_EQ(found.tokens, expected.tokens);
+  EXPECT_NEAR(found.loss, expected.loss, 1e-7 * expected.loss);
+  EXPECT_NEAR(found.accuracy * static_cast<double>(found.tokens), static_cast<double>(expected.hits), 1e-6);
+  EXPECT_NEAR(found.exact_match * 90, static_cast<double>(expected.exact), 1e-6);
+  EXPECT_EQ(evaluate(model, pairs, {.threads = 1}).loss, found.loss);
+}
+
 }  // namespace
 }  // namespace hone

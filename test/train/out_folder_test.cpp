@@ -1,5 +1,6 @@
 // What a run may write over, and what it leaves behind where it did no step.
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <filesystem>
 
@@ -66,6 +67,15 @@ TEST_F(OutFolder, MayHoldOtherFilesAndTheRunsOwnTokenizer) {
   EXPECT_EQ(train(run_).steps, 1);
   run_.resume = false;
   EXPECT_EQ(train(run_).steps, 1);
+}
+
+TEST_F(OutFolder, APipeForACheckpointsFileIsNotWaitedFor) {
+  train(run_);
+  const std::string state = run_.out + "/checkpoints/step-00000001/state.json";
+  std::filesystem::remove(state);
+  ASSERT_EQ(::mkfifo(state.c_str(), 0600), 0);
+  run_.steps = 2;
+  error_of(ErrorKind::input, [&] { train(run_); });
 }
 
 TEST_F(OutFolder, ATokenizerInMemoryIsSavedWithTheModel) {
