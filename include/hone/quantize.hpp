@@ -81,10 +81,10 @@ struct Quantized {
   std::vector<std::string> notes{};  // for a person: what has another type than was asked for
 };
 
-// `text`: what methods but rtn learn from, what a mix is chosen by, and corrections are weighed by; may be
-// null for a plain rtn. Error(usage) for numbers that are out of range and for a text that is missing;
-// Error(input) for a model that is in blocks already; Error(budget) for a size that no mix reaches, with the
-// smallest.
+// `text`: what methods learn from of which needs_text() says so, what a mix is chosen by, and corrections are
+// weighed by; may be null for another method without these. Error(usage) for numbers that are out of range
+// and for a text that is missing; Error(input) for a model that is in blocks already; Error(budget) for a
+// size that no mix reaches, with the smallest.
 HONE_API Quantized quantize(const Model& model, const Text* text, const QuantizeOptions& options);
 
 }  // namespace hone

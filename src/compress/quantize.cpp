@@ -1,5 +1,7 @@
 #include "hone/quantize.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <set>
@@ -20,7 +22,8 @@
 namespace hone {
 namespace {
 
-// What a method makes of the products that read one input. `w`: their weights, [rows, moments.width] each.
+// What a method makes of a product's weight `w`, [rows, moments.width]. Where none has been learned, for a
+// method that learns nothing, the moments have their width and no more.
 struct Method {
   const char* name;
   bool learns = false;  // from a text
@@ -56,7 +59,7 @@ const Method& method_named(const std::string& name) {
     if (name == m.name) return m;
   throw Error(ErrorKind::usage, {.what = "no such method of quantization",
                                  .where = "method",
-                                 .expected = "rtn, gptq, awq or refined",
+                                 .expected = fmt::format("{}", fmt::join(quantize_methods(), ", ")),
                                  .found = name,
                                  .hint = "did you mean " + nearest(name, quantize_methods()) + "?"});
 }
@@ -69,9 +72,10 @@ void check_corrections(const QuantizeOptions& o) {
   };
   const Method& method = method_named(o.method);
   if (method.refines)
-    wrong("rtn, gptq or awq: refined trains the codes, and corrections are trained behind them", o.method);
+    wrong("another method: this one trains the codes, and corrections are trained behind them", o.method);
   if (method.scales_channels && o.correction.of)
-    wrong("rtn or gptq: awq scales channels, so that another model's weights are not its aim", o.method);
+    wrong("another method: this one scales channels, so that another model's weights are not its aim",
+          o.method);
   if (o.size_bytes > 0) wrong("bits: a size is of codes alone", "size_bytes " + std::to_string(o.size_bytes));
 }
 
@@ -152,11 +156,8 @@ class Quantizing {
     for (const auto& [name, weight] : matrices_) {
       if (made_.contains(name)) continue;
       if (const auto grid = grid_for(name)) {
-        const bool plain = !weight.table || !method_.learns;
         const std::vector<float> w = weight_values(model_, name);
-        CodedMatrix q = lines_of(w, weight.rows, weight.columns, *grid,
-                                 plain ? LineSearch::whole_range : LineSearch::least_error, pool_);
-        round_to_lines(w, q, pool_);
+        const CodedMatrix q = unseen(weight, w, *grid);
         if (corrections_.wanted()) {
           std::vector<float> values = q.values();
           corrections_.add(name, w, values, nullptr);
@@ -171,6 +172,16 @@ class Quantizing {
   }
 
  private:
+  // Of a weight whose input nothing has been learned of.
+  CodedMatrix unseen(const MatrixWeight& weight, std::span<const float> w, const Grid& grid) {
+    if (!method_.learns)
+      return method_.round(w, weight.rows, {.width = weight.columns}, grid, exec_.isa, pool_);
+    CodedMatrix q = lines_of(w, weight.rows, weight.columns, grid,
+                             weight.table ? LineSearch::least_error : LineSearch::whole_range, pool_);
+    round_to_lines(w, q, pool_);
+    return q;
+  }
+
   std::optional<Grid> grid_for(const std::string& name) {
     const auto found = matrices_.find(name);
     if (found == matrices_.end()) return {};

@@ -83,6 +83,21 @@ TEST(Quantize, WhatLearnsFromATextIsNearer) {
     EXPECT_LT(kl(model, quantize(model, &sample, with(method, 3))), 0.7 * nearest) << method;
 }
 
+// Its own way of rounding is taken of a method that learns nothing too, with a text or without.
+TEST(Quantize, EachMethodRoundsInItsOwnWay) {
+  const Model& model = trained();
+  const Text sample = text();
+  std::set<std::string> hashes;
+  for (const std::string& method : quantize_methods()) {
+    QuantizeOptions o = with(method.c_str(), 3);
+    o.refine = {.steps = 2, .batch = 2, .seq = seq};
+    const std::string hash = quantize(model, &sample, o).model.weights_hash();
+    EXPECT_TRUE(hashes.insert(hash).second) << method;
+    if (needs_text(method)) continue;
+    EXPECT_EQ(quantize(model, nullptr, o).model.weights_hash(), hash) << method;
+  }
+}
+
 // What AWQ folds into norms and gated products is taken out again by those who read them.
 TEST(Quantize, ScalingChannelsChangesNothingButTheRounding) {
   for (const char* family : {"llama-tiny", "tiny"}) {
