@@ -13,6 +13,7 @@
 #include "compress/coded_weights.hpp"
 #include "compress/corrections.hpp"
 #include "compress/gptq.hpp"
+#include "compress/hqq.hpp"
 #include "compress/refine.hpp"
 #include "compress/weight_values.hpp"
 #include "exec/job.hpp"
@@ -29,6 +30,7 @@ struct Method {
   bool learns = false;  // from a text
   bool scales_channels = false;
   bool refines = false;
+  bool moves_minima = false;  // and no more: codes about zero are rtn's
   CodedMatrix (*round)(std::span<const float> w, std::int64_t rows, const Moments& moments, const Grid& grid,
                        Isa isa, ThreadPool& pool) = nullptr;
 };
@@ -43,6 +45,10 @@ CodedMatrix round_plainly(std::span<const float> w, std::int64_t rows, const Mom
                           Isa, ThreadPool& pool) {
   return round_to_nearest(w, rows, m.width, grid, pool);
 }
+CodedMatrix round_by_hqq(std::span<const float> w, std::int64_t rows, const Moments& m, const Grid& grid, Isa,
+                         ThreadPool& pool) {
+  return hqq(w, rows, m.width, grid, {}, pool);
+}
 CodedMatrix round_by_gptq(std::span<const float> w, std::int64_t rows, const Moments& m, const Grid& grid,
                           Isa isa, ThreadPool& pool) {
   return gptq(w, rows, m, grid, {}, isa, pool);
@@ -50,6 +56,7 @@ CodedMatrix round_by_gptq(std::span<const float> w, std::int64_t rows, const Mom
 
 constexpr Method methods[] = {
     {.name = "rtn", .round = round_plainly},
+    {.name = "hqq", .moves_minima = true, .round = round_by_hqq},
     {.name = "gptq", .learns = true, .round = round_by_gptq},
     {.name = "awq", .learns = true, .scales_channels = true, .round = round_by_size},
     {.name = "refined", .learns = true, .refines = true, .round = round_by_gptq}};
@@ -229,6 +236,8 @@ class Quantizing {
   }
   std::vector<std::string> notes() const {
     std::vector<std::string> lines = corrections_.notes();
+    if (method_.moves_minima && (options_.symmetric || options_.bits == 8))
+      lines.push_back(options_.method + " moves minima, and codes around zero have none: they are rtn's");
     for (const auto& [columns, group] : other_)
       lines.push_back("rows of " + std::to_string(columns) + " are no multiple of " +
                       std::to_string(options_.group) + ": groups of " + std::to_string(group) + " there" +

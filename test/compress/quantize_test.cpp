@@ -55,7 +55,7 @@ double kl(const Model& model, const Quantized& q) {
 TEST(Quantize, MoreBitsAreNearerToTheModel) {
   const Model& model = trained();
   const Text sample = text();
-  for (const std::string method : {"rtn", "gptq", "awq"}) {
+  for (const std::string method : {"rtn", "hqq", "gptq", "awq"}) {  // hqq is rtn in 8 bits
     double before = 1e9;
     for (const double bits : {2.0, 4.0, 8.0}) {
       const double now = kl(model, quantize(model, &sample, with(method.c_str(), bits)));
@@ -254,7 +254,7 @@ TEST_P(OddWidths, AreQuantizedAndComeBack) {
 
 INSTANTIATE_TEST_SUITE_P(Each, OddWidths,
                          testing::Values(std::pair{"rtn", 8.0}, std::pair{"rtn", 4.0}, std::pair{"rtn", 3.0},
-                                         std::pair{"rtn", 2.0}, std::pair{"gptq", 8.0},
+                                         std::pair{"rtn", 2.0}, std::pair{"hqq", 3.0}, std::pair{"gptq", 8.0},
                                          std::pair{"gptq", 4.0}, std::pair{"gptq", 3.0},
                                          std::pair{"gptq", 2.0}, std::pair{"awq", 8.0}, std::pair{"awq", 4.0},
                                          std::pair{"awq", 3.0}, std::pair{"refined", 3.0},
