@@ -46,8 +46,8 @@ struct Pruned {
 };
 
 // Error(usage) for a method, pattern or sparsity that there is not, and for what learns from a text and has
-// none: wanda, sparsegpt, layers; 2:4 is half. Error(input) for weights in blocks: a model is pruned before
-// it is quantized.
+// none: wanda, ria, sparsegpt, layers; 2:4 is half. Error(input) for weights in blocks: a model is pruned
+// before it is quantized.
 HONE_API Pruned prune(const Model& model, const PruneOptions& options);
 // Heads, channels and the width are measured on the text too, and what stays of the first two makes good what
 // goes.

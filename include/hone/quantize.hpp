@@ -6,10 +6,11 @@
 //   small.model.save("small");
 //
 // Quantized are the matrices of products, and the table of tokens with the head; norms and biases stay as
-// they are. Methods: rtn rounds each weight to the nearest code and needs no text; gptq makes each error good
-// by the weights that are not rounded yet (arXiv 2210.17323), awq rounds channels with large inputs finer
-// (arXiv 2306.00978). Both see each layer as the quantized layers before it leave it. refined goes on behind
-// gptq: a short training against the model itself chooses among neighbouring codes.
+// they are. Methods: rtn rounds each weight to the nearest code, hqq finds the codes' places by the weights
+// of each group (Badri and Shaji, 2023), and neither needs a text; gptq makes each error good by the weights
+// that are not rounded yet (arXiv 2210.17323), awq rounds channels with large inputs finer (arXiv
+// 2306.00978). Both see each layer as the quantized layers before it leave it. refined goes on behind gptq: a
+// short training against the model itself chooses among neighbouring codes.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -84,10 +85,10 @@ struct Quantized {
   std::vector<std::string> notes{};  // for a person: what has another type than was asked for
 };
 
-// `text`: what methods but rtn learn from, what a mix is chosen by, and corrections are weighed by; may be
-// null for a plain rtn. Error(usage) for numbers that are out of range and for a text that is missing;
-// Error(input) for a model that is in blocks already; Error(budget) for a size that no mix reaches, with the
-// smallest.
+// `text`: what methods learn from of which needs_text() says so, what a mix is chosen by, and corrections are
+// weighed by; may be null for another method without these. Error(usage) for numbers that are out of range
+// and for a text that is missing; Error(input) for a model that is in blocks already; Error(budget) for a
+// size that no mix reaches, with the smallest.
 HONE_API Quantized quantize(const Model& model, const Text* text, const QuantizeOptions& options);
 
 }  // namespace hone

@@ -66,7 +66,9 @@ void add_quantize(Command& app) {
       "  hone quantize out/half out/small --bits 4 --storage auto --correction-rank 16 --correction-of "
       "SmolLM2-135M");
   auto* o = new_kept<Options>();
-  o->compress.add_to(*c, "methods but rtn, mixes, --smooth");
+  std::vector<std::string> learning = quantize_methods();
+  std::erase_if(learning, [](const std::string& method) { return !needs_text(method); });
+  o->compress.add_to(*c, fmt::format("{}, mixes, --smooth", fmt::join(learning, ", ")));
   QuantizeOptions& q = o->quantize;
   c->add_option("--method", q.method, fmt::format("{}", fmt::join(quantize_methods(), ", ")))
       ->capture_default_str();

@@ -64,12 +64,37 @@ void wanda(const Matrix& m, const Sparsity& wanted, Isa, ThreadPool& pool) {
   });
 }
 
+// Its share of all sizes of its output plus its share of those of its input, times the root of the norm of
+// what it multiplies, compared in the whole matrix: by shares no input and no output loses nearly all it has
+// (Zhang, Bai, Lin, Zhao, Hou and Cannistraci, "Plug-and-Play", ICLR 2024, without its permutation of
+// channels for 2:4).
+void ria(const Matrix& m, const Sparsity& wanted, Isa, ThreadPool&) {
+  const auto columns = static_cast<std::size_t>(m.columns);
+  std::vector<double> of_output(static_cast<std::size_t>(m.rows)), of_input(columns);
+  for (std::size_t i = 0; i < m.weight.size(); ++i) {
+    const double size = std::abs(m.weight[i]);
+    of_output[i / columns] += size, of_input[i % columns] += size;
+  }
+  const auto share = [](double size, double sum) { return sum > 0 ? size / sum : 0; };
+  const std::vector<float> squares = m.moments->squares();
+  std::vector<float> scores(m.weight.size());
+  for (std::size_t i = 0; i < scores.size(); ++i) {
+    const std::size_t out = i / columns, in = i % columns;
+    const double size = std::abs(m.weight[i]);
+    scores[i] = static_cast<float>((share(size, of_output[out]) + share(size, of_input[in])) *
+                                   std::sqrt(std::sqrt(squares[in])));
+  }
+  drop(m.weight, kept(scores, m.rows, m.columns, wanted.pattern, wanted.share));
+}
+
 void by_sparsegpt(const Matrix& m, const Sparsity& wanted, Isa isa, ThreadPool& pool) {
   sparsegpt(m.weight, m.rows, *m.moments, wanted, isa, pool);
 }
 
-constexpr Method methods[] = {
-    {"magnitude", false, magnitude}, {"wanda", true, wanda}, {"sparsegpt", true, by_sparsegpt}};
+constexpr Method methods[] = {{"magnitude", false, magnitude},
+                              {"wanda", true, wanda},
+                              {"ria", true, ria},
+                              {"sparsegpt", true, by_sparsegpt}};
 
 const Method& method_named(const std::string& name) {
   for (const Method& m : methods)

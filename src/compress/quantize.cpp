@@ -13,6 +13,7 @@
 #include "compress/coded_weights.hpp"
 #include "compress/corrections.hpp"
 #include "compress/gptq.hpp"
+#include "compress/hqq.hpp"
 #include "compress/refine.hpp"
 #include "compress/weight_values.hpp"
 #include "exec/job.hpp"
@@ -23,12 +24,14 @@
 namespace hone {
 namespace {
 
-// What a method makes of the products that read one input. `w`: their weights, [rows, moments.width] each.
+// What a method makes of a product's weight `w`, [rows, moments.width]. Where none has been learned, for a
+// method that learns nothing, the moments have their width and no more.
 struct Method {
   const char* name;
   bool learns = false;  // from a text
   bool scales_channels = false;
   bool refines = false;
+  bool moves_minima = false;  // and no more: codes about zero are rtn's
   CodedMatrix (*round)(std::span<const float> w, std::int64_t rows, const Moments& moments, const Grid& grid,
                        Isa isa, ThreadPool& pool) = nullptr;
 };
@@ -43,6 +46,10 @@ CodedMatrix round_plainly(std::span<const float> w, std::int64_t rows, const Mom
                           Isa, ThreadPool& pool) {
   return round_to_nearest(w, rows, m.width, grid, pool);
 }
+CodedMatrix round_by_hqq(std::span<const float> w, std::int64_t rows, const Moments& m, const Grid& grid, Isa,
+                         ThreadPool& pool) {
+  return hqq(w, rows, m.width, grid, {}, pool);
+}
 CodedMatrix round_by_gptq(std::span<const float> w, std::int64_t rows, const Moments& m, const Grid& grid,
                           Isa isa, ThreadPool& pool) {
   return gptq(w, rows, m, grid, {}, isa, pool);
@@ -50,6 +57,7 @@ CodedMatrix round_by_gptq(std::span<const float> w, std::int64_t rows, const Mom
 
 constexpr Method methods[] = {
     {.name = "rtn", .round = round_plainly},
+    {.name = "hqq", .moves_minima = true, .round = round_by_hqq},
     {.name = "gptq", .learns = true, .round = round_by_gptq},
     {.name = "awq", .learns = true, .scales_channels = true, .round = round_by_size},
     {.name = "refined", .learns = true, .refines = true, .round = round_by_gptq}};
@@ -59,7 +67,7 @@ const Method& method_named(const std::string& name) {
     if (name == m.name) return m;
   throw Error(ErrorKind::usage, {.what = "no such method of quantization",
                                  .where = "method",
-                                 .expected = "rtn, gptq, awq or refined",
+                                 .expected = fmt::format("{}", fmt::join(quantize_methods(), ", ")),
                                  .found = name,
                                  .hint = "did you mean " + nearest(name, quantize_methods()) + "?"});
 }
@@ -72,9 +80,10 @@ void check_corrections(const QuantizeOptions& o) {
   };
   const Method& method = method_named(o.method);
   if (method.refines)
-    wrong("rtn, gptq or awq: refined trains the codes, and corrections are trained behind them", o.method);
+    wrong("another method: this one trains the codes, and corrections are trained behind them", o.method);
   if (method.scales_channels && o.correction.of)
-    wrong("rtn or gptq: awq scales channels, so that another model's weights are not its aim", o.method);
+    wrong("another method: this one scales channels, so that another model's weights are not its aim",
+          o.method);
   if (o.size_bytes > 0) wrong("bits: a size is of codes alone", "size_bytes " + std::to_string(o.size_bytes));
 }
 
@@ -157,11 +166,8 @@ class Quantizing {
     for (const auto& [name, weight] : matrices_) {
       if (made_.contains(name)) continue;
       if (const auto grid = grid_for(name)) {
-        const bool plain = !weight.table || !method_.learns;
         const std::vector<float> w = weight_values(model_, name);
-        CodedMatrix q = lines_of(w, weight.rows, weight.columns, *grid,
-                                 plain ? LineSearch::whole_range : LineSearch::least_error, pool_);
-        round_to_lines(w, q, pool_);
+        const CodedMatrix q = unseen(weight, w, *grid);
         if (corrections_.wanted()) {
           std::vector<float> values = q.values();
           corrections_.add(name, w, values, nullptr);
@@ -176,6 +182,16 @@ class Quantizing {
   }
 
  private:
+  // Of a weight whose input nothing has been learned of.
+  CodedMatrix unseen(const MatrixWeight& weight, std::span<const float> w, const Grid& grid) {
+    if (!method_.learns)
+      return method_.round(w, weight.rows, {.width = weight.columns}, grid, exec_.isa, pool_);
+    CodedMatrix q = lines_of(w, weight.rows, weight.columns, grid,
+                             weight.table ? LineSearch::least_error : LineSearch::whole_range, pool_);
+    round_to_lines(w, q, pool_);
+    return q;
+  }
+
   std::optional<Grid> grid_for(const std::string& name) {
     const auto found = matrices_.find(name);
     if (found == matrices_.end()) return {};
@@ -223,6 +239,8 @@ class Quantizing {
   }
   std::vector<std::string> notes() const {
     std::vector<std::string> lines = corrections_.notes();
+    if (method_.moves_minima && (options_.symmetric || options_.bits == 8))
+      lines.push_back(options_.method + " moves minima, and codes around zero have none: they are rtn's");
     for (const auto& [columns, group] : other_)
       lines.push_back("rows of " + std::to_string(columns) + " are no multiple of " +
                       std::to_string(options_.group) + ": groups of " + std::to_string(group) + " there" +

@@ -32,7 +32,7 @@ grep -q "perplexity after" out || fail "table: $(cat out)"
 
 
 # methods that learn from --data, and parts that leave a smaller model
-for method in wanda sparsegpt; do
+for method in wanda ria sparsegpt; do
   "$hone" prune base $method --method $method --data text.txt --windows 4 --max-eval-tokens 500 --json >line 2>err || fail "$method: $(cat err)"
   [ "$("$hone" hash $method)" != "$("$hone" hash half)" ] || fail "$method is magnitude"
 done

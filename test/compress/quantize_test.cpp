@@ -57,7 +57,7 @@ double kl(const Model& model, const Quantized& q) {
 TEST(Quantize, MoreBitsAreNearerToTheModel) {
   const Model& model = trained();
   const Text sample = text();
-  for (const std::string method : {"rtn", "gptq", "awq"}) {
+  for (const std::string method : {"rtn", "hqq", "gptq", "awq"}) {  // hqq is rtn in 8 bits
     double before = 1e9;
     for (const double bits : {2.0, 4.0, 8.0}) {
       const double now = kl(model, quantize(model, &sample, with(method.c_str(), bits)));
@@ -83,6 +83,21 @@ TEST(Quantize, WhatLearnsFromATextIsNearer) {
   const double nearest = kl(model, quantize(model, nullptr, with("rtn", 3)));
   for (const char* method : {"gptq", "awq"})
     EXPECT_LT(kl(model, quantize(model, &sample, with(method, 3))), 0.7 * nearest) << method;
+}
+
+// Its own way of rounding is taken of a method that learns nothing too, with a text or without.
+TEST(Quantize, EachMethodRoundsInItsOwnWay) {
+  const Model& model = trained();
+  const Text sample = text();
+  std::set<std::string> hashes;
+  for (const std::string& method : quantize_methods()) {
+    QuantizeOptions o = with(method.c_str(), 3);
+    o.refine = {.steps = 2, .batch = 2, .seq = seq};
+    const std::string hash = quantize(model, &sample, o).model.weights_hash();
+    EXPECT_TRUE(hashes.insert(hash).second) << method;
+    if (needs_text(method)) continue;
+    EXPECT_EQ(quantize(model, nullptr, o).model.weights_hash(), hash) << method;
+  }
 }
 
 // What AWQ folds into norms and gated products is taken out again by those who read them.
@@ -241,7 +256,7 @@ TEST_P(OddWidths, AreQuantizedAndComeBack) {
 
 INSTANTIATE_TEST_SUITE_P(Each, OddWidths,
                          testing::Values(std::pair{"rtn", 8.0}, std::pair{"rtn", 4.0}, std::pair{"rtn", 3.0},
-                                         std::pair{"rtn", 2.0}, std::pair{"gptq", 8.0},
+                                         std::pair{"rtn", 2.0}, std::pair{"hqq", 3.0}, std::pair{"gptq", 8.0},
                                          std::pair{"gptq", 4.0}, std::pair{"gptq", 3.0},
                                          std::pair{"gptq", 2.0}, std::pair{"awq", 8.0}, std::pair{"awq", 4.0},
                                          std::pair{"awq", 3.0}, std::pair{"refined", 3.0},

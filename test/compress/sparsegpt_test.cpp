@@ -7,6 +7,7 @@
 
 #include "base/random.hpp"
 #include "compress/gptq.hpp"
+#include "compress/weight_values.hpp"
 #include "hone/prune.hpp"
 #include "tiny_gpt2.hpp"
 
@@ -86,7 +87,7 @@ TEST(SparseGpt, AnyThreadsTheSameModel) {
   for (int i = 0; words.size() < 2000; ++i) words += "line " + std::to_string(i * i) + " of a text\n";
   const Text text = Text::of(words, Tokenizer::chars(words));
   const Model model = TinyGpt2{}.model();
-  for (const char* method : {"wanda", "sparsegpt"})
+  for (const char* method : {"wanda", "ria", "sparsegpt"})
     for (const char* pattern : {"unstructured", "2:4", "16x1"}) {
       const auto pruned = [&](int threads) {
         return prune(
@@ -113,6 +114,38 @@ TEST(Wanda, EachOutputLosesItsShare) {
     for (std::size_t in = 0; in < 51; ++in) zeros += w[in * 153 + out] == 0;
     ASSERT_EQ(zeros, 26) << out;
   }
+}
+
+// Shares of an output's and of an input's sizes, and the root of the input's norm, in the whole matrix.
+TEST(Ria, WhatGoesIsLeastByThePapersScore) {
+  std::string words;
+  for (int i = 0; words.size() < 2000; ++i) words += "line " + std::to_string(i * i) + " of a text\n";
+  const Text text = Text::of(words, Tokenizer::chars(words));
+  const Model model = TinyGpt2{}.model();
+  const CalibrationOptions sample{.windows = 8, .seq = 32};
+  const Model done = prune(model, text, {.method = "ria", .sparsity = 0.7, .sample = sample}).model;
+  int seen = 0;
+  calibrate(model, text, sample, [&](const LayerMoments& layer) {
+    for (const auto& [name, moments] : layer.inputs) {
+      if (name != "transformer.h.0.attn.c_attn.weight") continue;  // the first, so that its input is the same
+      const std::vector<float> w = weight_values(model, name), after = weight_values(done, name);
+      std::vector<float> scores(w.size()), squares = moments->squares();
+      for (std::size_t i = 0; i < w.size(); ++i) {
+        double out = 0, in = 0;
+        for (std::size_t j = i / 51 * 51; j < i / 51 * 51 + 51; ++j) out += std::abs(w[j]);
+        for (std::size_t j = i % 51; j < w.size(); j += 51) in += std::abs(w[j]);
+        scores[i] = static_cast<float>((std::abs(w[i]) / out + std::abs(w[i]) / in) *
+                                       std::pow(squares[i % 51], 0.25));
+      }
+      const auto mask = kept(scores, 153, 51, {}, 0.7);
+      int others = 0;  // of all but equal scores either may go
+      for (std::size_t i = 0; i < w.size(); ++i) others += (after[i] != 0) != (mask[i] != 0);
+      EXPECT_LE(others, 2);
+      ++seen;
+    }
+    return NewWeights{};
+  });
+  EXPECT_EQ(seen, 1);
 }
 
 }  // namespace
