@@ -92,7 +92,7 @@ void add_build(Command& data) {
       ->one_of({"pack", "cut"})
       ->capture_default_str();
   c->add_option("--seq", o->seq, "tokens of a window, with --documents cut");
-  c->add_option("--shard-tokens", o->shards.shard_tokens, "tokens a file, 8192 or more")
+  c->add_option("--shard-tokens", o->shards.shard_tokens, "tokens a file, 256 or more")
       ->capture_default_str();
   c->add_flag("--json", o->json, "one JSON object on stdout");
   c->callback([=] { build(*o); });

@@ -67,7 +67,7 @@ void add_quantize(Command& app) {
       "SmolLM2-135M");
   auto* o = new_kept<Options>();
   std::vector<std::string> learning = quantize_methods();
-  std::erase_if(learning, [](const std::string& method) { return !needs_text(method); });
+  std::erase_if(learning, [](const std::string& method) { return !needs_text({.method = method}); });
   o->compress.add_to(*c, fmt::format("{}, mixes, --smooth", fmt::join(learning, ", ")));
   QuantizeOptions& q = o->quantize;
   c->add_option("--method", q.method, fmt::format("{}", fmt::join(quantize_methods(), ", ")))

@@ -128,8 +128,8 @@ void check(const ShardOptions& o) {
                                      .found = std::to_string(value)});
   };
   require("frame_tokens", o.frame_tokens, 1, 1 << 20);
-  require("shard_tokens", o.shard_tokens, o.frame_tokens,
-          std::int64_t{1} << 40);  // a file for less is one too many
+  // A file for less is one too many.
+  require("shard_tokens", o.shard_tokens, std::min<std::int64_t>(o.frame_tokens, 256), std::int64_t{1} << 40);
   require("window", o.window, 0, 1 << 20);
 }
 

@@ -68,7 +68,7 @@ fi
 refused 2 "documents cut" data build --data d.jsonl --documents cut --out new
 refused 2 "only documents that are cut" data build --data d.jsonl --seq 32 --out new
 refused 2 "" data build --data d.jsonl --out new --format csv
-refused 2 "shard-tokens: impossible value: expected 8192 to" data build --data d.jsonl --out new --shard-tokens 1
+refused 2 "shard-tokens: impossible value: expected 256 to" data build --data d.jsonl --out new --shard-tokens 1
 mkfifo pipe.jsonl
 refused 3 "pipe.jsonl: it is not a regular file" data build --data pipe.jsonl --out new
 refused 3 "expected seq 32, found seq 64" train --model tiny --seq 64 --data cut --out new
