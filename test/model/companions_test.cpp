@@ -157,6 +157,7 @@ TEST_F(ChatFolder, WordsCutByDefaultStaySoThroughAFolder) {
   ASSERT_FALSE(to_folder.notes.empty());
   expect_in("tokenizer.ggml.pre is \"default\"", to_folder.notes.back());
   EXPECT_TRUE(convert(folder_.file("back"), folder_.file("again.gguf")).notes.empty());
+  std::filesystem::create_directory(folder_.file("merged"));
   const auto copied = copy_tokenizer(unnamed, folder_.file("merged"));
   ASSERT_EQ(copied.size(), 1U);
   expect_in("tokenizer.ggml.pre is \"default\"", copied[0]);

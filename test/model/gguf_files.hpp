@@ -2,12 +2,14 @@
 #pragma once
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <functional>
 #include <string>
 #include <vector>
 
 #include "difference.hpp"
 #include "file/gguf_writer.hpp"
+#include "hone/convert.hpp"
 #include "hone/generate.hpp"
 #include "hone/model.hpp"
 #include "temporary_folder.hpp"
@@ -18,6 +20,13 @@ namespace hone {
 inline std::string golden(const std::string& name) {
   const std::string plain = HONE_TEST_DATA "/gguf/" + name;
   return is_folder(plain) ? plain : HONE_TEST_DATA "/models/" + name;
+}
+
+// Where an earlier call may have left a file.
+inline ConvertReport convert_anew(const std::string& from, const std::string& to,
+                                  const ConvertOptions& options) {
+  std::filesystem::remove(to);
+  return convert(from, to, options);
 }
 
 inline std::vector<float> logits(const Model& model, const GenerateOptions& options = {},

@@ -31,7 +31,7 @@ Json rope(const Json& changes) { return {{"rope_parameters", changes}}; }
 
 void expect_same_numbers(const TemporaryFolder& folder, const std::string& name, const Json& changes) {
   const std::string from = with_config(folder, name, changes), file = folder.file("m.gguf");
-  convert(from, file, {.type = "f32"});
+  convert_anew(from, file, {.type = "f32"});
   EXPECT_LT(difference(logits(open(file), {}, 60), logits(open(from), {}, 60)), 3e-6) << changes;
   EXPECT_TRUE(open(file).notes().empty()) << open(file).notes().front();
 }

@@ -112,29 +112,30 @@ TEST(GgufFile, TheHeadIsFinerThanFourBits) {
   const TemporaryFolder folder;
   const std::string file = folder.file("m.gguf"), wide = wide_llama(folder);
   for (const char* type : {"q4_0", "q4_1", "q4_k"}) {
-    const std::string notes = said(convert(wide, file, {.type = type}));
+    const std::string notes = said(convert_anew(wide, file, {.type = type}));
     EXPECT_NE(notes.find(std::string("the head is q6_k instead of ") + type), std::string::npos) << notes;
     EXPECT_EQ(type_in(file, "output.weight"), "Q6_K");
     EXPECT_EQ(type_in(file, "token_embd.weight")[1], '4');
   }
-  const std::string notes = said(convert(golden("llama_tied"), file, {.type = "q4_1"}));
+  const std::string notes = said(convert_anew(golden("llama_tied"), file, {.type = "q4_1"}));
   EXPECT_NE(notes.find("the table, which is the head too, is q8_0 instead of q4_1"), std::string::npos)
       << notes;
   EXPECT_EQ(type_in(file, "token_embd.weight"), "Q8_0") << "rows that are no multiple of 256";
   EXPECT_EQ(type_in(file, "blk.0.attn_q.weight"), "Q4_1");
-  EXPECT_EQ(said(convert(wide, file, {.type = "q8_0"})).find("instead"), std::string::npos);
+  EXPECT_EQ(said(convert_anew(wide, file, {.type = "q8_0"})).find("instead"), std::string::npos);
   EXPECT_EQ(type_in(file, "output.weight"), "Q8_0");
 }
 
 TEST(GgufFile, TableAndHeadHaveTheTypeThatIsAskedForThem) {
   const TemporaryFolder folder;
   const std::string file = folder.file("m.gguf"), wide = wide_llama(folder), tied = golden("llama_tied");
-  EXPECT_EQ(said(convert(tied, file, {.type = "q4_1", .token_embedding_type = "q4_1"})).find("the table"),
-            std::string::npos);
+  EXPECT_EQ(
+      said(convert_anew(tied, file, {.type = "q4_1", .token_embedding_type = "q4_1"})).find("the table"),
+      std::string::npos);
   EXPECT_EQ(type_in(file, "token_embd.weight"), "Q4_1");
-  convert(tied, file, {.type = "q4_1", .output_tensor_type = "F16"});
+  convert_anew(tied, file, {.type = "q4_1", .output_tensor_type = "F16"});
   EXPECT_EQ(type_in(file, "token_embd.weight"), "F16");
-  convert(wide, file, {.type = "q4_0", .token_embedding_type = "q8_0", .output_tensor_type = "q4_k"});
+  convert_anew(wide, file, {.type = "q4_0", .token_embedding_type = "q8_0", .output_tensor_type = "q4_k"});
   EXPECT_EQ(type_in(file, "token_embd.weight"), "Q8_0");
   EXPECT_EQ(type_in(file, "output.weight"), "Q4_K");
   EXPECT_EQ(type_in(file, "blk.0.attn_q.weight"), "Q4_0");
