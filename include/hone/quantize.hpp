@@ -3,7 +3,7 @@
 //   const hone::Model model = hone::open("model");
 //   const hone::Text text("train.txt", {.tokenizer = "model"});
 //   const hone::Quantized small = hone::quantize(model, &text, {.method = "gptq", .bits = 4, .group = 64});
-//   small.model.save("small");
+//   small.model.save("small");  // hone::Compression saves the tokenizer too, and says what it cost
 //
 // Quantized are the matrices of products, and the table of tokens with the head; norms and biases stay as
 // they are. Methods: rtn rounds each weight to the nearest code, hqq finds the codes' places by the weights

@@ -1,8 +1,9 @@
 // What config.json says of a folder whose weights are in types of blocks, or of which only some elements are
 // kept:
 //
-//   "quantization_config": {"quant_method": "hone", "weights": {"model.layers.0.mlp.up_proj.weight":
-//   "q4_g64", "model.layers.0.mlp.down_proj.weight": "bitmap/q8_g64"}}
+//   "quantization_config": {"quant_method": "hone",
+//                           "weights": {"model.layers.0.mlp.up_proj.weight": "q4_g64",
+//                                       "model.layers.0.mlp.down_proj.weight": "bitmap/q8_g64"}}
 //
 // A weight in blocks is a tensor U8[rows, bytes of a row], a sparse one several (doc/formats.md); rows are as
 // programs have them: [out,in]. Bytes do not say where a row ends whose last block is filled up, so its type

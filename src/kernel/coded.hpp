@@ -1,10 +1,9 @@
 // Codes, scales and minima into blocks, and out of them: for who chooses the codes himself (a quantizer that
 // looks at more than the weight).
 //
-//   const CodeFormat f = code_format(Element::q4_g64);  // 4 bits, groups of 64, value = scale * code +
-//   minimum std::vector<std::byte> blocks(row_bytes(Element::q4_g64, row_elements));
-//   pack_codes(Element::q4_g64, codes, scales, minima, blocks);  // codes[row_elements], scales[row_elements
-//   / 64]
+//   const CodeFormat f = code_format(Element::q4_g64);  // value = scale * code + minimum
+//   std::vector<std::byte> blocks(row_bytes(Element::q4_g64, row_elements));
+//   pack_codes(Element::q4_g64, codes, scales, minima, blocks);
 //
 // The types are those with one scale, and at most one minimum, for each block: hone's own (q2_g64, q8_g128,
 // ..) and ggml's q4_0, q4_1 and q8_0. Not for bound loops, which have theirs in kernel/isa.

@@ -46,7 +46,10 @@ void put_step(int bits, int step, const std::uint8_t* codes, std::uint8_t* row_a
 
 }  // namespace
 
-bool has_panels(Element type) { return find_code_format(type).has_value(); }
+bool has_panels(Element type) {
+  const auto format = find_code_format(type);
+  return format && (format->bits <= 4 || format->bits == 8);  // as put_step and the loops know them
+}
 std::int64_t panel_count(std::int64_t N) { return divide_up(N, panel_rows); }
 std::int64_t panel_bytes(Element type, std::int64_t N, std::int64_t K) {
   return panel_count(N) * shape_of(type, K).bytes();
