@@ -21,10 +21,7 @@ Candidates candidates_of(const std::string& storage) {
   Candidates kinds;
   for (const SparseKind& kind : sparse_kinds()) {
     const bool is_block = kind.form == kernel::SparseForm::block;
-    // Two of four are a bitmap's bytes too: its name is kept for who asks for it.
-    if (storage == kind.name || (storage == "block" && is_block) ||
-        (storage == "auto" && kind.form != kernel::SparseForm::two_of_four))
-      kinds.push_back(&kind);
+    if (storage == kind.name || (storage == "block" && is_block) || storage == "auto") kinds.push_back(&kind);
   }
   return kinds;
 }
@@ -48,8 +45,8 @@ const SparseKind& csr_kind() {
   return *std::ranges::find(sparse_kinds(), kernel::SparseForm::csr, &SparseKind::form);
 }
 
-// Error(input) for a weight, as csr, of whose four neighbours more than two are kept.
-void require_two_of_four(const SparseWeight& csr, const std::string& name) {
+// Has a weight, as csr, of each four neighbours at most two that are kept?
+bool is_two_of_four(const SparseWeight& csr) {
   const std::int64_t N = csr.shape[0], K = csr.shape[1];
   std::vector<std::uint8_t> is_kept(static_cast<std::size_t>(N * K));
   const kernel::SparseRows rows(sparse_index(csr.type, csr.kept).format(), N, K, csr.kernel_parts());
@@ -58,7 +55,10 @@ void require_two_of_four(const SparseWeight& csr, const std::string& name) {
     rows.columns(r, columns);
     for (const std::int32_t k : columns) is_kept[static_cast<std::size_t>(r * K + k)] = 1;
   }
-  if (kernel::is_two_of_four(N, K, is_kept)) return;
+  return kernel::is_two_of_four(N, K, is_kept);
+}
+void require_two_of_four(const SparseWeight& csr, const std::string& name) {
+  if (is_two_of_four(csr)) return;
   throw Error(ErrorKind::input, {.what = "the weight is no 2:4 one: four neighbours keep more than two",
                                  .where = name,
                                  .hint = "prune with the pattern 2:4, or store it as a bitmap"});
@@ -67,7 +67,10 @@ void require_two_of_four(const SparseWeight& csr, const std::string& name) {
 class Storing {
  public:
   Storing(const Model& model, const std::string& storage)
-      : model_(model), kinds_(candidates_of(storage)), types_(model.impl().store.stored_types()) {}
+      : model_(model),
+        kinds_(candidates_of(storage)),
+        chooses_(storage == "auto"),
+        types_(model.impl().store.stored_types()) {}
 
   Sparse run() {
     for (const MatrixWeight& matrix : matrices_of(model_))
@@ -103,10 +106,15 @@ class Storing {
       layer.kept = csr->share();
       for (const SparseKind* kind : kinds_) {
         const WeightType type{dense.type.dtype, kind};
-        if (kind->form == kernel::SparseForm::two_of_four) require_two_of_four(*csr, matrix.name);
+        const bool twos = kind->form == kernel::SparseForm::two_of_four;
+        if (twos && chooses_ && !is_two_of_four(*csr)) continue;
+        if (twos) require_two_of_four(*csr, matrix.name);
         layer.break_even = std::max(layer.break_even, break_even(type, shape));
         auto made = kind == &csr_kind() ? csr : sparse_weight(type, shape, dense.bytes);
-        if (made->bytes() < (best ? best->bytes() : layer.dense_bytes)) best = std::move(made);
+        // Two of four take a bitmap's bytes, or a few more where less is kept; their product is the faster
+        // one.
+        const std::int64_t bytes = made->bytes() - (twos && chooses_ ? made->bytes() / 20 : 0);
+        if (bytes < (best ? best->bytes() : layer.dense_bytes)) best = std::move(made);
       }
     }
     if (best) {
@@ -126,6 +134,7 @@ class Storing {
 
   const Model& model_;
   Candidates kinds_;
+  bool chooses_;  // the smallest, whatever the weight is
   std::map<std::string, DType> types_;
   std::map<std::string, StoredWeight> made_;
   std::vector<SparseLayer> layers_;
@@ -147,7 +156,7 @@ std::vector<std::string> Storing::notes(const std::vector<SparseLayer>& layers) 
   if (expanded > 0)
     notes.push_back(
         fmt::format("{} of {} sparse matrices are expanded when loaded: dense is as fast or faster here "
-                    "(sparse products are of eight bits, and want AVX-512)",
+                    "(sparse products are of codes, and want AVX-512 VBMI2; 2:4 in 8 bits AVX2)",
                     expanded, sparse));
   if (sparse > 0 && four_bit_bytes_ < bytes)
     notes.push_back(fmt::format(

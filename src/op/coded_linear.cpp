@@ -9,6 +9,7 @@
 #include "op/common.hpp"
 #include "op/panel_product.hpp"
 #include "op/product_ops.hpp"
+#include "op/stream_reference.hpp"
 
 // linear() of a quantized weight in whole numbers: x as codes, the weight in panels
 // (kernel/coded_product.hpp), or as a stream of what is kept of it (kernel/masked_product.hpp).
@@ -84,6 +85,9 @@ std::vector<OutputSpec> infer_panels(const InferInput& i) {
 using In = CodedLinearInputs;
 
 bool is_masked(const CodedLinearAttributes& a) { return a.kept >= 0; }
+kernel::StreamFormat stream_format(const CodedLinearAttributes& a) {
+  return {element(a.weight), a.two_of_four};
+}
 
 std::vector<OutputSpec> infer(const InferInput& i) {
   const auto a = i.attributes.as<CodedLinearAttributes>();
@@ -98,8 +102,7 @@ std::vector<OutputSpec> infer(const InferInput& i) {
   i.require(In::sums, {codes.shape.with_last(K / unit), DType::i32});
   const std::int64_t count = kernel::panel_count(a.columns);
   if (is_masked(a))
-    i.require(In::panels,
-              {{kernel::masked_bytes(a.columns, K, block_elements(a.weight), a.kept)}, DType::u8});
+    i.require(In::panels, {{kernel::stream_bytes(stream_format(a), a.columns, K, a.kept)}, DType::u8});
   else
     i.require(In::panels, {{count, kernel::panel_bytes(element(a.weight), a.columns, K) / count}, DType::u8});
   const Shape y = panel_product_shape<In>(i, a, kernel::panel_rows);
@@ -130,7 +133,7 @@ kernel::MaskedCoded masked_arguments(const Call& c) {
   const auto a = c.attributes.as<CodedLinearAttributes>();
   return {.product = gemm_of(c, a),
           .a = codes_of(c.in[In::codes], c.in[In::scales], c.in[In::sums]),
-          .group = block_elements(a.weight),
+          .format = stream_format(a),
           .stream = c.in[In::panels].data,
           .first_panel = a.rows.first / kernel::panel_rows};
 }
@@ -145,34 +148,6 @@ std::int64_t masked_scratch(const Call& c) {
   return kernel::scratch_bytes(masked_arguments(c), c.pool->threads());
 }
 void run_masked(const Call& c) { kernel::run(masked_arguments(c), c.isa, *c.pool, c.scratch); }
-
-// All elements of the weight that a stream holds, [N,K], by what isa/masked_product_isa.hpp says.
-std::vector<double> weights_of_stream(const Operand& stream, std::int64_t N, std::int64_t K,
-                                      std::int64_t group) {
-  std::vector<double> w(static_cast<std::size_t>(N * K));
-  const auto* bytes = stream.as<std::uint8_t>();
-  for (std::int64_t panel = 0; panel < kernel::panel_count(N); ++panel) {
-    const std::uint8_t* at = bytes + reinterpret_cast<const std::uint64_t*>(bytes)[panel];
-    for (std::int64_t first = 0; first < K; first += group) {
-      std::uint16_t scales[kernel::panel_rows];
-      std::memcpy(scales, at, sizeof scales);
-      at += sizeof scales;
-      for (std::int64_t k = first; k < first + group; k += unit) {
-        std::uint64_t masks[8];
-        std::memcpy(masks, at, sizeof masks);
-        at += sizeof masks;
-        for (int bit = 0; bit < 8 * 64; ++bit) {
-          if (!(masks[bit / 64] >> bit % 64 & 1)) continue;
-          const int row = bit % 64 / 4;
-          const auto element = (panel * kernel::panel_rows + row) * K + k + bit / 64 * 4 + bit % 4;
-          w[static_cast<std::size_t>(element)] =
-              static_cast<double>(to_f32(f16{scales[row]})) * static_cast<std::int8_t>(*at++);
-        }
-      }
-    }
-  }
-  return w;
-}
 
 // The code of element k of row j of the weight, and its group's numbers, by what isa/coded_product_isa.hpp
 // says.
@@ -198,10 +173,11 @@ double weight_at(const Operand& panels, const kernel::CodeFormat& f, std::int64_
 void reference(const Call& c) {
   const auto a = c.attributes.as<CodedLinearAttributes>();
   const kernel::CodeFormat f = kernel::code_format(element(a.weight));
-  std::vector<double> kept;
   const Operand &y = c.out[0], &residual = c.in[In::residual], &bias = c.in[In::bias];
   const std::int64_t K = c.in[In::codes].type.shape.last(), N = y.type.shape.last();
-  if (is_masked(a)) kept = weights_of_stream(c.in[In::panels], a.columns, K, f.group);
+  std::vector<double> kept;
+  if (is_masked(a))
+    kept = StreamElements(stream_format(a), c.in[In::panels].as<std::uint8_t>(), a.columns, K).w;
   for (std::int64_t r = 0; r < y.type.shape.rows(); ++r)
     for (std::int64_t j = 0; j < N; ++j) {
       const std::int64_t row = a.rows.first + j;

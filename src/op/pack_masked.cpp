@@ -5,7 +5,7 @@
 #include "op/product_ops.hpp"
 #include "op/sparse_parts.hpp"
 
-// The components of a sparse weight of eight bits as the stream that coded_linear reads
+// The components of a sparse weight of codes as the stream that coded_linear reads
 // (kernel/masked_product.hpp).
 namespace hone::op {
 namespace {
@@ -14,15 +14,19 @@ using In = PackMaskedInputs;
 
 SparseIndex index_of(const PackMaskedAttributes& a) { return {a.form, a.block_rows, a.weight, a.kept}; }
 
+kernel::StreamFormat format_of(const PackMaskedAttributes& a) {
+  return kernel::stream_format(index_of(a).format());
+}
+
 std::vector<OutputSpec> infer(const InferInput& i) {
   const auto a = i.attributes.as<PackMaskedAttributes>();
-  if (!is_blocks(a.weight) || kernel::zero_code_of(element_of(a.weight)) != kernel::zero_code)
-    i.fail("a stream is of codes of eight bits", "q8_0, q8_g64 or q8_g128", std::string(name(a.weight)));
+  if (!is_blocks(a.weight) || !kernel::has_sparse_codes(element_of(a.weight)))
+    i.fail("a stream is of codes about zero", "q8_0, q8_g64, q8_g128, q4_0, q4_g64 or q4_g128",
+           std::string(name(a.weight)));
   std::size_t part = 0;
   for (const SparsePartType& type : sparse_part_types(index_of(a), {a.rows, a.columns}))
     i.require(part++, type.type);
-  return {{{{kernel::masked_bytes(a.rows, a.columns, block_elements(a.weight), a.kept * a.block_rows)},
-            DType::u8}}};
+  return {{{{kernel::stream_bytes(format_of(a), a.rows, a.columns, a.kept * a.block_rows)}, DType::u8}}};
 }
 
 kernel::SparseRows rows_of(const Call& c) {
@@ -39,15 +43,17 @@ kernel::SparseRows rows_of(const Call& c) {
 
 void run(const Call& c) {
   const kernel::SparseRows rows = rows_of(c);
+  const kernel::StreamFormat format = format_of(c.attributes.as<PackMaskedAttributes>());
   const std::span<std::byte> stream = bytes_of(c.out[0]);
-  kernel::begin_stream(rows, stream);
+  kernel::begin_stream(format, rows, stream);
   c.pool->run(kernel::panel_count(rows.rows()),
-              [&](std::int64_t panel, int) { kernel::pack_masked(rows, panel, 1, stream); });
+              [&](std::int64_t panel, int) { kernel::pack_stream(format, rows, panel, 1, stream); });
 }
 void reference(const Call& c) {
   const kernel::SparseRows rows = rows_of(c);
-  kernel::begin_stream(rows, bytes_of(c.out[0]));
-  kernel::pack_masked(rows, 0, kernel::panel_count(rows.rows()), bytes_of(c.out[0]));
+  const kernel::StreamFormat format = format_of(c.attributes.as<PackMaskedAttributes>());
+  kernel::begin_stream(format, rows, bytes_of(c.out[0]));
+  kernel::pack_stream(format, rows, 0, kernel::panel_count(rows.rows()), bytes_of(c.out[0]));
 }
 
 constexpr InputRecord inputs[] = {

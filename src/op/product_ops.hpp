@@ -46,11 +46,13 @@ struct CodedLinearAttributes {
   std::int64_t columns = 0;    // N, of the whole weight
   RowRange rows{};             // as in LinearAttributes; the first begins a panel
   std::int64_t kept = -1;      // of a sparse weight: its codes; `panels` is pack_masked's stream then
+  bool two_of_four = false;    // that one's form
   template <class V>
   void fields(V&& v) const {
     v.operand("bias"), v.operand("residual"), v("activation", static_cast<std::int32_t>(activation));
     v("dtype", name(dtype)), v("weight", name(weight)), v("columns", columns), print_rows(rows, v);
     if (kept >= 0) v("kept", kept);
+    if (two_of_four) v("two_of_four", two_of_four);
   }
 };
 extern const OpRecord coded_linear;

@@ -48,7 +48,10 @@ class Coder {
         whole_.codes_of(linear.inputs[LinearInputs::x], n, codes_for(p_[weight].type));
     const SparseIndex* const sparse = sparse_index_of(weight);
     const TensorId panels = sparse ? stream_of(weight, *sparse, n) : whole_.panels_of(weight, n);
-    if (sparse) coded.kept = sparse->kept * sparse->block_rows;
+    if (sparse) {
+      coded.kept = sparse->kept * sparse->block_rows;
+      coded.two_of_four = sparse->form == kernel::SparseForm::two_of_four;
+    }
     Node& node = rewrite_[n];
     node.op = &op::coded_linear;
     node.attributes = coded;

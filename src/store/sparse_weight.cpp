@@ -127,13 +127,18 @@ std::shared_ptr<const SparseWeight> sparse_weight(const WeightType& type, const 
   return made;
 }
 
-// Zen 4, 150 weights of 1536x576, a token's products against the dense ones of the same codes: AVX-512 (codes
-// spread by vpexpandb) 2.0x at 20 % kept, 1.46x at 50 %, 1.25x at 70 %; AVX2 (by pshufb) 1.05x, 0.95x, 0.84x.
-// A prompt's take as long, within 6 %.
+// Zen 5, 150 weights of 1536x576 in groups of 64, a token's products against the dense ones of the same
+// codes, both cores (bench/sparse_bench.cpp), and what their bytes allow. AVX-512, any places: 8 bits, 20 %
+// kept 2.3x of 2.9, half 1.44x of 1.57, 70 % 1.14x of 1.20, 85 % 0.96x; 4 bits, 30 % 1.4x of 1.8, half 1.22x
+// of 1.35. Two of four: 8 bits 1.60x of 1.65, 4 bits 1.4x of 1.5. AVX2: two of four, 8 bits, 1.56x of 1.65, 4
+// bits 0.96x; any places, 20 %, 0.88x. A prompt's take as long as dense ones, within 6 %.
 bool pays_as_stream(const SparseWeight& weight, Isa isa) {
   const DType dtype = weight.type.dtype;
-  return is_blocks(dtype) && kernel::zero_code_of(element_of(dtype)) == kernel::zero_code &&
-         weight.share() <= (isa == Isa::avx512_bf16 ? 0.85 : 0.2);
+  if (!is_blocks(dtype) || !kernel::has_sparse_codes(element_of(dtype)) || isa == Isa::portable) return false;
+  const bool twos = weight.type.sparse->form == SparseForm::two_of_four,
+             eight_bits = kernel::zero_code_of(element_of(dtype)) == kernel::zero_code;
+  if (isa != Isa::avx512_bf16) return twos && eight_bits;
+  return twos || weight.share() <= (eight_bits ? 0.75 : 0.6);
 }
 // Zen 5, the same shape at 20 %, 16x1 and 4x1, against the dense products: 256 rows 3.7x and 3.7x in
 // f32, 3.1x and 2.9x in bf16; AVX2 3.7x in both. A token 4.0x and 3.6x, 2.8x and 2.5x, AVX2 4.6x

@@ -44,8 +44,8 @@ bool is_about_zero(DType dtype, std::span<const std::byte> dense);
 std::shared_ptr<const SparseWeight> sparse_weight(const WeightType& type, const Shape& shape,
                                                   std::span<const std::byte> dense);
 // Does reading only what is kept pay on this instruction set, in products with this weight? Else it is
-// expanded when loaded. Codes of eight bits have such a product (kernel/masked_product.hpp), and blocks of a
-// floating type (kernel/block_product.hpp).
+// expanded when loaded. Codes have such a product (kernel/masked_product.hpp), and blocks of a floating type
+// (kernel/block_product.hpp).
 bool pays_sparse(const SparseWeight& weight, Isa isa);
 // Of those weights of a store for which it does.
 SparseIndices sparse_indices(const std::map<std::string, std::shared_ptr<const SparseWeight>>& weights,

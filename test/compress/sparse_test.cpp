@@ -110,9 +110,8 @@ TEST(SparseStorage, CodesThatAreNotAboutZeroStayDense) {
   for (const SparseLayer& layer : store_sparse(model, "bitmap").layers) EXPECT_EQ(layer.storage, "dense");
 }
 
-TEST(SparseStorage, FourBitsAreExpandedAndSaySo) {
-  const Model dense = in_four_bits(pruned("unstructured", 0.8), 64);
-  const Sparse sparse = store_sparse(dense, "bitmap");
+TEST(SparseStorage, WhatIsExpandedSaysSo) {
+  const Sparse sparse = store_sparse(pruned("unstructured", 0.8), "bitmap");
   for (const SparseLayer& layer : sparse.layers) EXPECT_FALSE(layer.runs_sparse);
   ASSERT_FALSE(sparse.notes.empty());
   EXPECT_NE(sparse.notes[0].find("expanded when loaded"), std::string::npos);
@@ -127,6 +126,7 @@ TEST(SparseStorage, AutoTakesTheSmallest) {
   EXPECT_EQ(storages(pruned()), std::set<std::string>{"bitmap"});
   EXPECT_EQ(storages(pruned("unstructured", 0.99)), std::set<std::string>{"csr"});
   EXPECT_EQ(storages(pruned("16x1", 0.7)), std::set<std::string>{"16x1"});
+  EXPECT_EQ(storages(in_eight_bits(pruned("2:4"))), std::set<std::string>{"2:4"});
   const Sparse none = store_sparse(preset("llama-tiny", {.vocab_size = 256}));
   EXPECT_EQ(storages(none.model), std::set<std::string>{"dense"});
   ASSERT_EQ(none.notes.size(), 1u);
@@ -151,19 +151,22 @@ TEST(SparseStorage, RunsWithTheBitsOfTheDenseCodes) {
     SCOPED_TRACE(storage);
     const Model dense = in_eight_bits(pruned(pattern, pattern == std::string("2:4") ? 0.5 : 0.9));
     const Sparse sparse = store_sparse(dense, storage);
+    const Model four = in_four_bits(pruned(pattern, pattern == std::string("2:4") ? 0.5 : 0.9), 64);
+    const Sparse four_sparse = store_sparse(four, storage);
     for (const Isa isa : all_isas) {
       if (!cpu_has(isa)) continue;
       const GenerateOptions options{.threads = 2, .isa = std::string(name(isa))};
-      for (const std::int64_t prompt : {1, 37})
+      for (const std::int64_t prompt : {1, 37}) {
         EXPECT_EQ(logits_after(sparse.model, options, prompt), logits_after(dense, options, prompt));
+        EXPECT_EQ(logits_after(four_sparse.model, options, prompt), logits_after(four, options, prompt));
+      }
     }
+    const bool wide = best_isa() == Isa::avx512_bf16,
+               eight = wide || (storage == std::string("2:4") && best_isa() != Isa::portable);
     for (const SparseLayer& layer : sparse.layers)
-      EXPECT_EQ(layer.runs_sparse, best_isa() == Isa::avx512_bf16 && layer.storage != "dense");
-    const Model four = in_four_bits(pruned(pattern, pattern == std::string("2:4") ? 0.5 : 0.9), 64);
-    const Model four_sparse = store_sparse(four, storage).model;
-    for (const std::int64_t prompt : {1, 37})
-      EXPECT_EQ(logits_after(four_sparse, {.threads = 2}, prompt),
-                logits_after(four, {.threads = 2}, prompt));
+      EXPECT_EQ(layer.runs_sparse, eight && layer.storage != "dense");
+    for (const SparseLayer& layer : four_sparse.layers)
+      EXPECT_EQ(layer.runs_sparse, wide && layer.storage != "dense");
   }
 }
 

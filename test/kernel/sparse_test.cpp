@@ -4,6 +4,7 @@
 #include "kernel/buffer.hpp"
 #include "kernel/coded.hpp"
 #include "kernel/coded_rows.hpp"
+#include "kernel/isa/two_of_four_isa.hpp"
 #include "kernel/masked_product.hpp"
 
 namespace hone::kernel {
@@ -27,11 +28,12 @@ struct Coded {
 // Rows of K, in groups of a type.
 Coded coded(const std::vector<std::uint8_t>& kept, std::int64_t K, Element type) {
   const std::vector<float> drawn = normals(std::ssize(kept), 5);
-  Coded w{std::vector<std::uint8_t>(kept.size(), zero_code), {}};
+  const int zero = zero_code_of(type), most = zero - 1;
+  Coded w{std::vector<std::uint8_t>(kept.size(), static_cast<std::uint8_t>(zero)), {}};
   for (std::size_t i = 0; i < kept.size(); ++i)
     if (kept[i]) {
-      const int code = std::clamp(static_cast<int>(drawn[i] * 50), -127, 127);
-      w.codes[i] = static_cast<std::uint8_t>((code == 0 ? 1 : code) + zero_code);
+      const int code = std::clamp(static_cast<int>(drawn[i] * static_cast<float>(most) * 0.4f), -zero, most);
+      w.codes[i] = static_cast<std::uint8_t>((code == 0 ? 1 : code) + zero);
     }
   for (std::int64_t g = 0; g < std::ssize(kept) / K * blocks_of_row(type, K); ++g)
     w.scales.push_back(as_packed(0.01f + 0.001f * static_cast<float>(g % 37)));
@@ -118,43 +120,78 @@ TEST(Sparse, PlacesThatCannotBeAreNotSound) {
   EXPECT_FALSE(SparseRows::is_sound(half, 2, 12, twos.parts(), twos.kept));
 }
 
+// A sparse weight as a stream, and the dense one of the same codes in panels.
+struct Streamed {
+  StreamFormat format;
+  std::vector<std::byte> stream, panels;
+
+  Streamed(SparseForm form, const Coded& w, std::int64_t N, std::int64_t K, Element type) {
+    const SparseBytes parts = sparse_from_codes({form, 1, type}, N, K, w.codes, w.scales);
+    const SparseRows rows({form, 1, type}, N, K, parts.parts());
+    format = stream_format({form, 1, type});
+    stream.resize(static_cast<std::size_t>(stream_bytes(format, N, K, parts.kept)));
+    begin_stream(format, rows, stream);
+    pack_stream(format, rows, 0, panel_count(N), stream);
+    std::vector<std::byte> blocks(static_cast<std::size_t>(N * row_bytes(type, K)));
+    const auto width = static_cast<std::size_t>(K), groups = w.scales.size() / static_cast<std::size_t>(N),
+               row = static_cast<std::size_t>(row_bytes(type, K));
+    std::vector<float> minima(code_format(type).has_minimum ? w.scales.size() : 0);
+    for (std::size_t g = 0; g < minima.size(); ++g) minima[g] = -8 * w.scales[g];
+    for (std::size_t r = 0; r < static_cast<std::size_t>(N); ++r)
+      pack_codes(type, std::span(w.codes).subspan(r * width, width),
+                 std::span(w.scales).subspan(r * groups, groups),
+                 minima.empty() ? std::span<float>() : std::span(minima).subspan(r * groups, groups),
+                 std::span(blocks).subspan(r * row, row));
+    panels.resize(static_cast<std::size_t>(panel_bytes(type, N, K)));
+    pack_panels({blocks.data(), type}, N, K, 0, panel_count(N), panels);
+  }
+
+  void has_the_bits_of_the_dense(std::int64_t M, std::int64_t N, std::int64_t K, Element type,
+                                 Isa isa) const {
+    Codes x(normals(M * K, 1), K, filled_up(type, K), isa);
+    std::vector<float> dense(static_cast<std::size_t>(M * N)), sparse(dense.size());
+    const Gemm gemm{.M = M, .N = N, .K = K, .c = {dense.data(), Element::f32}, .c_stride = N};
+    const CodedProduct p{gemm, x.rows(), type, panels.data()};
+    MaskedCoded q{gemm, x.rows(), format, stream.data()};
+    q.product.c = {sparse.data(), Element::f32};
+    ThreadPool pool(2);
+    std::vector<float> scratch(static_cast<std::size_t>(scratch_bytes(p, 2)) / sizeof(float));
+    run(p, isa, pool, scratch.data());
+    run(q, isa, pool, scratch.data());
+    ASSERT_EQ(sparse, dense) << name(isa) << " N " << N << " M " << M;
+  }
+};
+
+constexpr Element coded_types[] = {Element::q8_0, Element::q8_g64, Element::q8_g128,
+                                   Element::q4_0, Element::q4_g64, Element::q4_g128};
+constexpr std::pair<std::int64_t, std::int64_t> shapes[] = {
+    {1, 384}, {16, 384}, {70, 384}, {37, 100}, {70, 180}};
+
 TEST(Sparse, CodedProductHasTheDenseOnesBits) {
-  for (const Element type : {Element::q8_0, Element::q8_g64, Element::q8_g128})
-    for (const auto& [N, K] :
-         {std::pair<std::int64_t, std::int64_t>{1, 384}, {16, 384}, {70, 384}, {37, 100}, {70, 180}})
+  for (const Element type : coded_types)
+    for (const auto& [N, K] : shapes)
       for (const double density : {0.0, 0.05, 0.5, 1.0}) {
-        const SparseFormat format{SparseForm::bitmap, 1, type};
-        const std::int64_t group = packing(type).elements;
-        const Coded w = coded(some_kept(N, K, density), K, type);
-        const SparseBytes parts = sparse_from_codes(format, N, K, w.codes, w.scales);
-        const SparseRows rows(format, N, K, parts.parts());
-        std::vector<std::byte> stream(static_cast<std::size_t>(masked_bytes(N, K, group, parts.kept))),
-            blocks(static_cast<std::size_t>(N * row_bytes(type, K))),
-            panels(static_cast<std::size_t>(panel_bytes(type, N, K)));
-        begin_stream(rows, stream);
-        pack_masked(rows, 0, panel_count(N), stream);
-        const auto width = static_cast<std::size_t>(K),
-                   groups = w.scales.size() / static_cast<std::size_t>(N),
-                   row = static_cast<std::size_t>(row_bytes(type, K));
-        for (std::size_t r = 0; r < static_cast<std::size_t>(N); ++r)
-          pack_codes(type, std::span(w.codes).subspan(r * width, width),
-                     std::span(w.scales).subspan(r * groups, groups), {},
-                     std::span(blocks).subspan(r * row, row));
-        pack_panels({blocks.data(), type}, N, K, 0, panel_count(N), panels);
+        SCOPED_TRACE(density);
+        const Streamed w(SparseForm::bitmap, coded(some_kept(N, K, density), K, type), N, K, type);
         for (const std::int64_t M : {1, 3, 4, 70})
-          for (const Isa isa : isas()) {
-            Codes x(normals(M * K, 1), K, filled_up(type, K), isa);
-            std::vector<float> dense(static_cast<std::size_t>(M * N)), sparse(dense.size());
-            const Gemm gemm{.M = M, .N = N, .K = K, .c = {dense.data(), Element::f32}, .c_stride = N};
-            const CodedProduct p{gemm, x.rows(), type, panels.data()};
-            MaskedCoded q{gemm, x.rows(), group, stream.data()};
-            q.product.c = {sparse.data(), Element::f32};
-            ThreadPool pool(2);
-            std::vector<float> scratch(static_cast<std::size_t>(scratch_bytes(p, 2)) / sizeof(float));
-            run(p, isa, pool, scratch.data());
-            run(q, isa, pool, scratch.data());
-            ASSERT_EQ(sparse, dense) << name(isa) << " N " << N << " M " << M << " density " << density;
-          }
+          for (const Isa isa : isas()) w.has_the_bits_of_the_dense(M, N, K, type, isa);
+      }
+}
+
+TEST(Sparse, ProductOfTwoOfFourHasTheDenseOnesBits) {
+  for (const Element type : coded_types)
+    for (const auto& [N, K] : shapes)
+      for (const double density : {0.05, 1.0}) {
+        SCOPED_TRACE(density);
+        std::vector<std::uint8_t> kept = some_kept(N, K, density);
+        for (std::int64_t i = 0; i < N * K; i += 4) {  // each pair of places in turn
+          const std::uint8_t* places = pair_places[i / 4 % 6];
+          for (std::int64_t k = 0; k < 4 && i + k < N * K; ++k)
+            if (k != places[0] && k != places[1]) kept[static_cast<std::size_t>(i + k)] = 0;
+        }
+        const Streamed w(SparseForm::two_of_four, coded(kept, K, type), N, K, type);
+        for (const std::int64_t M : {1, 3, 4, 70})
+          for (const Isa isa : isas()) w.has_the_bits_of_the_dense(M, N, K, type, isa);
       }
 }
 

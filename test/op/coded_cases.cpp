@@ -67,9 +67,15 @@ struct DrawnSparse {
 
   DrawnSparse(kernel::SparseForm form, DType weight, std::int64_t rows, std::int64_t columns) {
     Stream stream(stream_key("sparse", 3));
-    std::vector<std::uint8_t> codes(static_cast<std::size_t>(rows * columns), kernel::zero_code);
-    for (std::size_t i = 0; i < codes.size(); ++i)
-      if (i % 4 < 2 && stream.uniform() < 0.7) codes[i] = static_cast<std::uint8_t>(1 + stream.below(255));
+    const std::uint8_t zero = kernel::zero_code_of(op::element(weight));
+    std::vector<std::uint8_t> codes(static_cast<std::size_t>(rows * columns), zero);
+    for (std::int64_t i = 0; i < rows * columns; i += 4) {  // at most two of each four, anywhere in them
+      const auto first = stream.below(4);
+      for (std::int64_t k = 0; k < 2; ++k)
+        if (const auto at = static_cast<std::size_t>(i + (first + k) % 4);
+            at < codes.size() && stream.uniform() < 0.8)
+          codes[at] = static_cast<std::uint8_t>(1 + stream.below(2 * zero - 1));
+    }
     std::vector<float> scales;
     for (std::int64_t g = 0; g < rows * kernel::blocks_of_row(op::element(weight), columns); ++g)
       scales.push_back(0.01f + 0.001f * static_cast<float>(g % 29));
@@ -87,11 +93,11 @@ void put(const Operand& to, const std::vector<T>& items) {
 constexpr kernel::SparseForm all_forms[] = {kernel::SparseForm::csr, kernel::SparseForm::bitmap,
                                             kernel::SparseForm::two_of_four, kernel::SparseForm::block};
 
-void add_streams(std::int64_t columns, std::vector<OpCase>& cases) {
+void add_streams(DType weight, std::int64_t columns, std::vector<OpCase>& cases) {
   using In = op::PackMaskedInputs;
   constexpr std::int64_t rows = 37;
   for (const kernel::SparseForm form : all_forms) {
-    const SparseIndex index = DrawnSparse(form, DType::q8_g64, rows, columns).index;
+    const SparseIndex index = DrawnSparse(form, weight, rows, columns).index;
     std::vector<Input> inputs;
     for (const SparsePartType& part : sparse_part_types(index, {rows, columns}))
       inputs.push_back({part.type});
@@ -99,14 +105,14 @@ void add_streams(std::int64_t columns, std::vector<OpCase>& cases) {
     cases.push_back({&op::pack_masked,
                      inputs,
                      op::PackMaskedAttributes{.form = form,
-                                              .weight = DType::q8_g64,
+                                              .weight = weight,
                                               .block_rows = index.block_rows,
                                               .rows = rows,
                                               .columns = columns,
                                               .kept = index.kept},
                      {},
-                     [form, columns](const Call& c) {
-                       const DrawnSparse drawn(form, DType::q8_g64, rows, columns);
+                     [form, weight, columns](const Call& c) {
+                       const DrawnSparse drawn(form, weight, rows, columns);
                        put(c.in[In::places], drawn.parts.places);
                        if (form == kernel::SparseForm::csr) put(c.in[In::row_starts], drawn.parts.row_starts);
                        put(c.in[In::values], drawn.parts.values);
@@ -115,15 +121,17 @@ void add_streams(std::int64_t columns, std::vector<OpCase>& cases) {
   }
 }
 
-void add_masked_products(DType dtype, DType weight, const Size& s, std::vector<OpCase>& cases) {
+void add_masked_products(DType dtype, DType weight, kernel::SparseForm form, const Size& s,
+                         std::vector<OpCase>& cases) {
   using In = op::CodedLinearInputs;
   const std::int64_t K = row_of_codes(weight, s.K);
   const Shape x{s.B, s.T, K};
-  const DrawnSparse drawn(kernel::SparseForm::bitmap, weight, s.N, s.K);
-  const std::int64_t bytes = kernel::masked_bytes(s.N, s.K, block_elements(weight), drawn.index.kept);
+  const DrawnSparse drawn(form, weight, s.N, s.K);
+  const kernel::StreamFormat format = kernel::stream_format(drawn.index.format());
+  const std::int64_t bytes = kernel::stream_bytes(format, s.N, s.K, drawn.index.kept);
   const Input bias{op::f32({s.N})};
   const auto add = [&](const Input& residual, op::CodedLinearAttributes a) {
-    a.weight = weight, a.columns = s.N, a.kept = drawn.index.kept;
+    a.weight = weight, a.columns = s.N, a.kept = drawn.index.kept, a.two_of_four = format.two_of_four;
     cases.push_back({&op::coded_linear,
                      {{{x, DType::u8}},
                       {op::f32(x.with_last(K / 16))},
@@ -133,14 +141,14 @@ void add_masked_products(DType dtype, DType weight, const Size& s, std::vector<O
                       residual},
                      a,
                      {},
-                     [weight, s](const Call& c) {
+                     [form, format, weight, s](const Call& c) {
                        fill_codes(c, s.K);
-                       const DrawnSparse made(kernel::SparseForm::bitmap, weight, s.N, s.K);
+                       const DrawnSparse made(form, weight, s.N, s.K);
                        const kernel::SparseRows rows(made.index.format(), s.N, s.K, made.parts.parts());
                        const std::span stream(c.in[In::panels].as<std::byte>(),
                                               static_cast<std::size_t>(c.in[In::panels].type.bytes()));
-                       kernel::begin_stream(rows, stream);
-                       kernel::pack_masked(rows, 0, kernel::panel_count(s.N), stream);
+                       kernel::begin_stream(format, rows, stream);
+                       kernel::pack_stream(format, rows, 0, kernel::panel_count(s.N), stream);
                      },
                      dtype == DType::f32 ? 1e-5 : 0x1p-8});
   };
@@ -169,12 +177,15 @@ void add_coded_cases(DType dtype, std::vector<OpCase>& cases) {
       for (const std::int64_t K : {256, 7, 100, 180})
         cases.push_back({&op::pack_panels, {{{{37, K}, weight}}}, NoAttributes{}});
   }
-  for (const DType weight : {DType::q8_0, DType::q8_g64, DType::q8_g128})
-    for (const Size& s : {Size{1, 1, 256, 5}, Size{2, 3, 384, 37}, Size{1, 133, 128, 50}, Size{1, 1, 33, 5},
-                          Size{2, 3, 100, 37}, Size{1, 69, 180, 50}})
-      add_masked_products(dtype, weight, s, cases);
+  for (const DType weight :
+       {DType::q8_0, DType::q8_g64, DType::q8_g128, DType::q4_0, DType::q4_g64, DType::q4_g128})
+    for (const kernel::SparseForm form : {kernel::SparseForm::bitmap, kernel::SparseForm::two_of_four})
+      for (const Size& s : {Size{1, 1, 256, 5}, Size{2, 3, 384, 37}, Size{1, 133, 128, 50}, Size{1, 1, 33, 5},
+                            Size{2, 3, 100, 37}, Size{1, 69, 180, 50}, Size{3, 1, 128, 70}})
+        add_masked_products(dtype, weight, form, s, cases);
   if (dtype == DType::f32)
-    for (const std::int64_t columns : {256, 100, 180}) add_streams(columns, cases);
+    for (const DType weight : {DType::q8_g64, DType::q4_0, DType::q4_g64})
+      for (const std::int64_t columns : {256, 100, 180}) add_streams(weight, columns, cases);
 }
 
 }  // namespace hone

@@ -33,14 +33,13 @@ HONE_INLINE void with_format(const PanelShape& shape, const Body& body) {
   body.template operator()<2, true>();
 }
 
-constexpr std::int64_t direct_panels = 4;
-
 // --- a few rows --------------------------------------------------------------------------------------------
 
 template <int bits, bool minimum, int rows>
-HONE_INLINE void direct_panel(const PanelProduct& p, const TileRows& x, const std::uint8_t* panel,
-                              float* out) {
+HONE_INLINE void direct_panel(const PanelProduct& p, const TileRows& x, const std::uint8_t* panel, float* out,
+                              Ahead& ahead) {
   E sum[rows][parts_of_panel] = {};
+  const std::int64_t unit_bytes = p.shape.group_bytes() / p.shape.group_units;
   for (std::int64_t g = 0, u = 0; g < p.shape.groups; ++g, panel += p.shape.group_bytes()) {
     const std::uint8_t* at = panel + (minimum ? 64 : 32);
     E scale[parts_of_panel], least[parts_of_panel];
@@ -50,8 +49,7 @@ HONE_INLINE void direct_panel(const PanelProduct& p, const TileRows& x, const st
       if constexpr (minimum) least[v] = halves_of(panel + 32 + 2 * vector_columns * v);
     }
     for (std::int64_t i = 0; i < p.shape.group_units; ++i, ++u, at += 64 * bits) {
-      __builtin_prefetch(at + 1024), __builtin_prefetch(at + 1088);
-      if constexpr (bits > 2) __builtin_prefetch(at + 1152), __builtin_prefetch(at + 1216);
+      ahead.move<bits + 1>(unit_bytes);
       add_unit<bits != 8, minimum, rows, parts_of_panel>(
           x, u, p.shape.zero,
           [&]<int j>(int v)
@@ -60,22 +58,21 @@ HONE_INLINE void direct_panel(const PanelProduct& p, const TileRows& x, const st
           [&](int v) __attribute__((always_inline)) { return least[v]; }, sum);
     }
   }
-  for (int r = 0; r < rows; ++r) std::memcpy(out + r * direct_panels * panel_rows, sum[r], sizeof sum[r]);
+  for (int r = 0; r < rows; ++r) std::memcpy(out + r * tile_stride, sum[r], sizeof sum[r]);
 }
 
 template <int rows>
 void multiply_direct(const PanelProduct& p, std::int64_t first, std::int64_t count, std::int64_t row) {
   const TileRows x = rows_from(p.a, row);
   with_format(p.shape, [&]<int bits, bool minimum>() {
-    for (std::int64_t c = 0; c < count; c += direct_panels) {
-      alignas(64) float tile[rows * direct_panels * panel_rows] = {};
-      const std::int64_t panels = smaller(direct_panels, count - c), column = (first + c) * panel_rows;
-      for (std::int64_t i = 0; i < panels; ++i)
-        direct_panel<bits, minimum, rows>(p, x, p.panels + (first + c + i) * p.shape.bytes(),
-                                          tile + i * panel_rows);
-      finish_tile(p.product, {row, column, rows, smaller(panels * panel_rows, p.product.N - column)}, tile,
-                  direct_panels * panel_rows);
-    }
+    const auto panel = [&](std::int64_t i) __attribute__((always_inline)) {
+      return p.panels + i * p.shape.bytes();
+    };
+    multiply_few<rows>(
+        p.product, first, count, row,
+        panel, [&](std::int64_t i, float* out, Ahead& ahead) __attribute__((always_inline)) {
+          direct_panel<bits, minimum, rows>(p, x, panel(i), out, ahead);
+        });
   });
 }
 
