@@ -62,7 +62,7 @@ rm -r folder.gguf pipe.gguf link.gguf
 "$hone" train --model llama-tiny --data text.txt --tokenizer tokenizer/tokenizer.json --out trained --steps 1 --batch 1 --warmup 0 --seq 32 >/dev/null 2>&1
 "$hone" convert trained t.gguf --type f32 2>/dev/null
 cp trained/tokenizer.json tokenized/ && "$hone" convert t.gguf tokenized 2>err.log || fail "beside its own tokenizer: $(cat err.log)"
-mkdir others && sed 's/"vocab":{/"vocab":{"qqqq":999,/' tokenizer/tokenizer.json >others/tokenizer.json
+"$hone" tokenizer train --data text.txt --vocab-size 270 --out others >/dev/null 2>&1
 exits 2 "another tokenizer" convert t.gguf others
 exits 2 "another tokenizer" quantize t.gguf others --bits 8
 LC_ALL=C sed 's/gpt-2/gpt-x/' t.gguf >strange.gguf
