@@ -142,7 +142,8 @@ TEST(GgufFile, TableAndHeadHaveTheTypeThatIsAskedForThem) {
   const auto refused = [&](const std::string& to, const ConvertOptions& o) {
     return error_of(ErrorKind::usage, [&] { convert(wide, to, o); });
   };
-  EXPECT_NE(refused(file, {.output_tensor_type = "q9"}).find("output_tensor_type: "), std::string::npos);
+  EXPECT_NE(refused(folder.file("n.gguf"), {.output_tensor_type = "q9"}).find("output_tensor_type: "),
+            std::string::npos);
   EXPECT_NE(refused(folder.file("f"), {.token_embedding_type = "f16"}).find("in one type"),
             std::string::npos);
 }
