@@ -218,6 +218,8 @@ class Quantizing {
   }
   std::vector<std::string> notes() const {
     std::vector<std::string> lines = corrections_.notes();
+    for (const auto& train : model_.impl().store.tensor_trains())
+      lines.push_back(train.first + " is kept as cores, which stay as they are");
     for (const auto& [columns, group] : other_)
       lines.push_back("rows of " + std::to_string(columns) + " are no multiple of " +
                       std::to_string(options_.group) + ": groups of " + std::to_string(group) + " there" +
