@@ -9,6 +9,7 @@
 #include "compress/weight_values.hpp"
 #include "exec/job.hpp"
 #include "model/model_impl.hpp"
+#include "store/tensor_train.hpp"
 
 namespace hone {
 namespace {
@@ -51,6 +52,8 @@ class Mixing {
     for (MatrixWeight& weight : matrices_of(model)) matrices_.emplace(weight.name, weight);
     for (const ParameterSpec& spec : model.impl().specs)
       if (!matrices_.contains(spec.name)) other_bytes_ += spec.shape.elements() * 4;
+    for (const auto& [name, train] : model.impl().store.tensor_trains())
+      other_bytes_ += train->bytes() - train->shape.elements() * 4;
   }
 
   void look_at(const LayerMoments& layer) {

@@ -30,6 +30,7 @@ std::vector<MatrixWeight> matrices_of(const Model& model) {
   const Program& p = forward.program;
   std::vector<MatrixWeight> all;
   std::set<std::string> seen = correction_names(model);
+  for (const auto& train : model.impl().store.tensor_trains()) seen.insert(train.first);
   const auto add = [&](TensorId id, bool table) {
     const TensorDef& t = p[p.root(id)];
     if (t.role != Role::parameter || t.type.shape.rank() != 2 || !seen.insert(t.name).second) return;

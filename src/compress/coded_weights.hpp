@@ -19,7 +19,8 @@ struct MatrixWeight {
   std::int64_t rows = 0, columns = 0;
   bool table = false;  // of tokens, or the head: it makes what the network returns
 };
-// Matrices in the order in which the model reads them first, corrections apart.
+// Matrices in the order in which the model reads them first, corrections and tables that are kept
+// as cores apart.
 std::vector<MatrixWeight> matrices_of(const Model& model);
 
 // A GGUF file has codes of four and of eight bits.

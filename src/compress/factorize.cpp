@@ -6,6 +6,7 @@
 
 #include "base/number.hpp"
 #include "compress/calibrate.hpp"
+#include "compress/factorize_table.hpp"
 #include "compress/factors.hpp"
 #include "compress/weight_values.hpp"
 #include "hone/nearest.hpp"
@@ -17,6 +18,8 @@ namespace hone {
 namespace {
 
 constexpr const char *plain = "svd", *whitened = "whitened";
+
+bool of_tables(const std::string& method) { return method == train_method || method == table_svd_method; }
 
 void check(const Model& model, const FactorizeOptions& o, const Text* text) {
   const auto methods = factorize_methods();
@@ -31,6 +34,14 @@ void check(const Model& model, const FactorizeOptions& o, const Text* text) {
   if (needs_text(o) && !text)
     throw Error(ErrorKind::usage,
                 {.what = "whitened learns from a text", .where = "data", .expected = "a file or folder"});
+  const bool sizes = !o.rows.empty() || !o.columns.empty();
+  if ((sizes && o.method != train_method) || (!o.ranks.empty() && !of_tables(o.method)))
+    throw Error(ErrorKind::usage,
+                {.what = sizes ? "rows and columns are of a table's cores" : "ranks are of a table",
+                 .where = "method",
+                 .expected = sizes ? "tensor-train" : "tensor-train or table-svd",
+                 .found = o.method});
+  if (of_tables(o.method)) return;
   require_no_corrections(model);
   if (!ranks_of(model).empty())
     throw Error(ErrorKind::input, {.what = "the model has factors already",
@@ -50,13 +61,7 @@ struct Product {
 };
 
 std::vector<double> read_weight(const Model& model, const ParameterSpec& spec) {
-  const auto types = model.impl().store.stored_types();
-  if (const auto type = types.find(spec.name); type != types.end() && is_blocks(type->second))
-    throw Error(ErrorKind::input,
-                {.what = "the model is quantized, and its codes have no factors",
-                 .where = "weight " + spec.name,
-                 .found = std::string(name(type->second)),
-                 .hint = "factorize the model that it was made of, and quantize the result"});
+  require_factors(model, spec.name);
   const std::vector<float> values = weight_values(model, spec.name);
   return {values.begin(), values.end()};
 }
@@ -144,11 +149,22 @@ std::vector<float> first_columns(std::span<const float> m, std::int64_t most, st
 
 bool needs_text(const FactorizeOptions& o) { return o.method == whitened; }
 
-std::vector<std::string> factorize_methods() { return {plain, whitened}; }
+std::vector<std::string> factorize_methods() { return {plain, whitened, train_method, table_svd_method}; }
+
+void require_factors(const Model& model, const std::string& weight) {
+  const auto types = model.impl().store.stored_types();
+  if (const auto type = types.find(weight); type != types.end() && is_blocks(type->second))
+    throw Error(ErrorKind::input,
+                {.what = "the model is quantized, and its codes have no factors",
+                 .where = "weight " + weight,
+                 .found = std::string(name(type->second)),
+                 .hint = "factorize the model that it was made of, and quantize the result"});
+}
 
 Factorized factorize(const Model& model, const FactorizeOptions& o, const Text* text) {
   check(model, o, text);
-  if (o.keep == 1) return {model};
+  if (o.keep == 1 && o.ranks.empty()) return {model};
+  if (of_tables(o.method)) return factorize_tables(model, o);
   const std::vector<Product> products = all_decomposed(model, o, text);
   const std::vector<std::int64_t> ranks = ranks_within(products, o.keep);
   const auto types = model.impl().store.stored_types();

@@ -94,4 +94,44 @@ std::vector<double> solve_transposed(std::span<const double> l, std::span<const 
   return values_of(x);
 }
 
+Spectrum spectrum_of(std::span<const double> h, std::int64_t n) {
+  const Eigen::SelfAdjointEigenSolver<Matrix> found(View(h.data(), n, n));
+  const Eigen::VectorXd values = found.eigenvalues().reverse();
+  return {{values.data(), values.data() + n}, values_of(Matrix(found.eigenvectors().rowwise().reverse()))};
+}
+
+namespace {
+
+using MatrixF32 = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+using ViewF32 = Eigen::Map<const MatrixF32>;
+
+}  // namespace
+
+std::vector<double> gram_of(std::span<const float> m, std::int64_t rows, std::int64_t columns, Side side) {
+  const ViewF32 all(m.data(), rows, columns);
+  const std::int64_t n = side == Side::rows ? rows : columns, along = side == Side::rows ? columns : rows;
+  const std::int64_t step = std::max<std::int64_t>(1, (std::int64_t{1} << 20) / n);  // 8 MiB at a time
+  Matrix sum = Matrix::Zero(n, n);
+  for (std::int64_t at = 0; at < along; at += step) {
+    const std::int64_t count = std::min(step, along - at);
+    const Matrix part = side == Side::rows ? Matrix(all.middleCols(at, count).cast<double>())
+                                           : Matrix(all.middleRows(at, count).transpose().cast<double>());
+    sum.selfadjointView<Eigen::Lower>().rankUpdate(part);
+  }
+  sum.triangularView<Eigen::StrictlyUpper>() = sum.transpose();
+  return values_of(sum);
+}
+
+std::vector<float> product_of(std::span<const float> a, std::span<const float> b, std::int64_t rows,
+                              std::int64_t inner, std::int64_t columns, bool a_turned) {
+  std::vector<float> made(static_cast<std::size_t>(rows * columns));
+  Eigen::Map<MatrixF32> y(made.data(), rows, columns);
+  const ViewF32 right(b.data(), inner, columns);
+  if (a_turned)
+    y.noalias() = ViewF32(a.data(), inner, rows).transpose() * right;
+  else
+    y.noalias() = ViewF32(a.data(), rows, inner) * right;
+  return made;
+}
+
 }  // namespace hone

@@ -34,4 +34,18 @@ Svd leading_svd(std::span<const double> m, std::int64_t rows, std::int64_t colum
 // X of L^T X = B, for a lower triangular L [n,n] and B [n,columns].
 std::vector<double> solve_transposed(std::span<const double> l, std::span<const double> b, std::int64_t n);
 
+// H [n,n], symmetric, as its eigenvectors, columns of [n,n], by falling eigenvalues.
+struct Spectrum {
+  std::vector<double> values{}, vectors{};
+};
+Spectrum spectrum_of(std::span<const double> h, std::int64_t n);
+
+// M M^T of M [rows,columns], or M^T M; added up in f64, a part of M at a time.
+enum class Side : std::uint8_t { rows, columns };
+std::vector<double> gram_of(std::span<const float> m, std::int64_t rows, std::int64_t columns, Side side);
+
+// A B in f32, A [rows,inner] and B [inner,columns]; of A^T where `a_turned` says that A is [inner,rows].
+std::vector<float> product_of(std::span<const float> a, std::span<const float> b, std::int64_t rows,
+                              std::int64_t inner, std::int64_t columns, bool a_turned = false);
+
 }  // namespace hone

@@ -239,8 +239,10 @@ class Quantizing {
   }
   std::vector<std::string> notes() const {
     std::vector<std::string> lines = corrections_.notes();
-    if (method_.moves_minima && (options_.symmetric || options_.bits == 8))
+    if (method_.moves_minima && (options_.symmetric.value_or(false) || options_.bits == 8))
       lines.push_back(options_.method + " moves minima, and codes around zero have none: they are rtn's");
+    for (const auto& train : model_.impl().store.tensor_trains())
+      lines.push_back(train.first + " is kept as cores, which stay as they are");
     for (const auto& [columns, group] : other_)
       lines.push_back("rows of " + std::to_string(columns) + " are no multiple of " +
                       std::to_string(options_.group) + ": groups of " + std::to_string(group) + " there" +

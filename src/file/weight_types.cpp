@@ -25,6 +25,7 @@ std::vector<WeightType> all_types() {
   for (std::size_t i = 0; i < dtype_count; ++i) {
     const auto dtype = static_cast<DType>(i);
     if (is_blocks(dtype)) types.push_back({dtype});
+    if (is_floating(dtype)) types.push_back({.dtype = dtype, .tensor_train = true});
     if (!has_sparse_values(dtype)) continue;
     for (const SparseKind& kind : kinds) types.push_back({dtype, &kind});
   }
@@ -44,13 +45,13 @@ WeightType weight_type(const std::string& type, const std::string& where) {
   for (WeightType one : all_types()) {
     names.push_back(name(one));
     if (type == names.back()) return one;
-    if (one.sparse || !type.starts_with(names.back() + ":")) continue;
+    if (one.sparse || one.tensor_train || !type.starts_with(names.back() + ":")) continue;
     if (const auto width = width_in(std::string_view(type).substr(names.back().size() + 1))) {
       one.width = *width;
       return one;
     }
   }
-  throw Error(ErrorKind::input, {.what = "no such type of quantized or sparse weights",
+  throw Error(ErrorKind::input, {.what = "no such type of quantized or sparse weights, or of cores",
                                  .where = where,
                                  .found = "\"" + type + "\"",
                                  .hint = "the nearest is " + nearest(type, names)});
@@ -62,6 +63,7 @@ std::span<const SparseKind> sparse_kinds() { return kinds; }
 
 std::string name(const WeightType& type) {
   const std::string dtype(name(type.dtype)), width = type.width > 0 ? ":" + std::to_string(type.width) : "";
+  if (type.tensor_train) return std::string(tensor_train_name) + "/" + dtype;
   return type.sparse ? type.sparse->name + ("/" + dtype) : dtype + width;
 }
 

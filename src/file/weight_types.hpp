@@ -1,11 +1,11 @@
-// What config.json says of a folder whose weights are in types of blocks, or of which only some elements are
-// kept:
+// What config.json says of a folder whose weights are in types of blocks, of which only some elements are
+// kept, or that are tensor trains:
 //
 //   "quantization_config": {"quant_method": "hone",
 //                           "weights": {"model.layers.0.mlp.up_proj.weight": "q4_g64",
 //                                       "model.layers.0.mlp.down_proj.weight": "bitmap/q8_g64"}}
 //
-// A weight in blocks is a tensor U8[rows, bytes of a row], a sparse one several (doc/formats.md); rows are as
+// A weight in blocks is a tensor U8[rows, bytes of a row], the others several (doc/formats.md); rows are as
 // programs have them: [out,in]. Bytes do not say where a row ends whose last block is filled up, so its type
 // does: "q4_g64:100".
 #pragma once
@@ -30,12 +30,16 @@ struct SparseKind {
 };
 std::span<const SparseKind> sparse_kinds();
 
+inline constexpr const char* tensor_train_name = "tensor_train";  // of a table; beside the sparse kinds
+
 struct WeightType {
-  DType dtype = DType::f32;            // of blocks, or of values that a sparse weight keeps
+  DType dtype = DType::f32;            // of blocks, of values that a sparse weight keeps, or of cores
   const SparseKind* sparse = nullptr;  // none: every element is there
   std::int64_t width = 0;              // of a row in blocks, where it is said
+  bool tensor_train = false;           // a tensor train
 };
-std::string name(const WeightType& type);  // "q4_g64", "q4_g64:100", "bitmap/q8_g64", "2:4/bf16"
+std::string name(
+    const WeightType& type);  // "q4_g64", "q4_g64:100", "bitmap/q8_g64", "2:4/bf16", "tensor_train/bf16"
 // Can a sparse weight keep values of this type: floating, or codes of four or eight bits about zero?
 bool has_sparse_values(DType dtype);
 

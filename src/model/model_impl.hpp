@@ -73,14 +73,14 @@ inline constexpr const char* architecture_key = "architecture";
 
 // A model's weights, each in the type that its store has it in.
 std::vector<ParameterSpec> stored_weights(const Model& model);
-// A model's weights in the types in which it is saved: f32, but of one that has weights in blocks or sparse
-// ones each as its store has it.
+// A model's weights in the types in which it is saved: f32, but of one that has weights in blocks,
+// sparse ones or tensor trains each as its store has it.
 std::vector<ParameterSpec> kept_weights(const Model& model);
-// Weights as a folder's files have them: of each that the store keeps sparse, in the type that it has there,
-// the components.
+// Weights as a folder's files have them: of each that the store keeps as a tree of components, in the type
+// that it has there, the components.
 std::vector<ParameterSpec> filed_weights(const Model& model, const std::vector<ParameterSpec>& weights);
 bool has_blocks(const Model& model);  // is one of its weights in blocks?
-// What config.json says of what files have: blocks and sparse weights.
+// What config.json says of what files have: blocks, sparse weights and tensor trains.
 WeightTypes weight_types_of(const Model& model, const std::vector<ParameterSpec>& filed);
 // config.json as it stands beside what files have, or an adapter's config.
 std::string saved_config(const Model& model, const std::vector<ParameterSpec>& filed);

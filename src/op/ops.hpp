@@ -23,6 +23,20 @@ struct EmbeddingInputs {
   enum : std::size_t { ids, table };
 };
 extern const OpRecord embedding;
+// The same of a table that is kept as a tensor train (op/core_shapes.hpp), whose cores are
+// [rows,left,columns,right], or of the form of low rank [V,r] and [r,C]:
+// (ids i32[..], core0, core1[, core2]) -> f32[..,C], each row rounded to `rounded`, the table's type
+struct CoreEmbeddingInputs {
+  enum : std::size_t { ids, core0 };
+};
+struct CoreEmbeddingAttributes {
+  DType rounded = DType::f32;
+  template <class V>
+  void fields(V&& v) const {
+    v("rounded", name(rounded));
+  }
+};
+extern const OpRecord core_embedding;
 // (ids, dy f32[..,C], sum f32[V,C], step) -> next sum
 struct SumAttributes {
   bool begun = false;  // an earlier node of this program has begun the sum

@@ -8,6 +8,7 @@ namespace {
 
 constexpr std::array records{
     &embedding,
+    &core_embedding,
     &embedding_gradient,
     &add_rows,
     &add,

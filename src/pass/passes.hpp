@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "ir/program.hpp"
+#include "op/core_shapes.hpp"
 #include "op/sparse_parts.hpp"
 #include "optimizer/optimizer.hpp"
 
@@ -26,6 +27,11 @@ std::string hits_name(const std::string& term);
 // (`trained_too`: nothing is trained here). Runs on a forward program, in front of autocast, which lets them
 // be.
 void keep_stored(Program& program, const std::map<std::string, DType>& stored, bool trained_too);
+
+// Where nothing is trained, on a forward program in front of keep_stored: tables that are kept as tensor
+// trains are read by their cores, which become parameters, if all who read them can: who takes rows can, and
+// of the form of low rank whoever multiplies by them.
+void table_cores(Program& program, const CoreIndices& tables);
 
 // Mixed precision: products take `narrow`, bf16 or f16; sums and norms are f32. A parameter that is an
 // operand of a product gets a copy "NAME.bf16", made by a node of phase prepare; activations get casts where

@@ -11,6 +11,7 @@ bool trains(const Options& o) { return o.use == Options::Use::train; }
 bool generates(const Options& o) { return o.use == Options::Use::generate; }
 bool has_loss(const Options& o) { return !generates(o); }
 bool marks_hits(const Options& o) { return o.hits; }
+bool has_cores(const Options& o) { return !o.cores.empty(); }
 bool has_stored(const Options& o) { return !o.stored.empty(); }
 bool narrows(const Options& o) { return o.products != DType::f32; }
 bool casts_at_use(const Options& o) { return o.cast_at_use; }
@@ -41,6 +42,7 @@ struct Stage {
 constexpr Stage stages[] = {
     {trains, [](Program& p, const Options& o) { keep_activations(p, o.keep, o.batch); }},
     {marks_hits, [](Program& p, const Options&) { mark_hits(p); }},
+    {has_cores, [](Program& p, const Options& o) { table_cores(p, o.cores); }},
     {has_stored, [](Program& p, const Options& o) { keep_stored(p, o.stored, o.stored_only); }},
     {narrows, [](Program& p, const Options& o) { autocast(p, o.products); }},
     {trains, [](Program& p, const Options&) { differentiate(p); }},

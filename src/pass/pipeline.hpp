@@ -11,6 +11,7 @@ struct PipelineOptions {
   enum class Use : std::uint8_t { train, evaluate, generate } use = Use::train;
   DType products = DType::f32;            // the type that they take
   std::map<std::string, DType> stored{};  // weights that are read in their file's own type, by name
+  CoreIndices cores{};                    // nothing is trained: tables that are read by their cores
   SparseIndices sparse{};                 // generation: of these, weights that are read sparse
   bool int8 = false;         // evaluation, generation: products in eight bits (code_products, int8_products)
   bool hits = false;         // evaluation: what mark_hits adds

@@ -10,6 +10,7 @@
 #include "model/model_impl.hpp"
 #include "model/model_weights.hpp"
 #include "pass/pipeline.hpp"
+#include "store/tensor_train.hpp"
 #include "train/forecast.hpp"
 
 namespace hone {
@@ -49,6 +50,7 @@ Program written(const Model& model, const EncodeOptions& o) {
   run_pipeline(p, {.use = PipelineOptions::Use::evaluate,
                    .products = dtype_of(o.precision),
                    .stored = model.impl().store.stored_types(),
+                   .cores = core_indices(model.impl().store.tensor_trains()),
                    .int8 = o.int8,
                    .stored_only = true});
   return p;

@@ -7,6 +7,7 @@
 #include "pass/pipeline.hpp"
 #include "run/generator_impl.hpp"
 #include "store/sparse_weight.hpp"
+#include "store/tensor_train.hpp"
 #include "train/forecast.hpp"
 
 namespace hone {
@@ -91,6 +92,7 @@ Program settled(Program p, const Model& model, const GenerateOptions& o, std::in
   run_pipeline(p, {.use = PipelineOptions::Use::generate,
                    .products = dtype_of(o.precision),
                    .stored = model.impl().store.stored_types(),
+                   .cores = core_indices(model.impl().store.tensor_trains()),
                    .sparse = sparse_indices(model.impl().store.sparse_weights(), isa_from_name(o.isa)),
                    .int8 = o.int8,
                    .stored_only = true,

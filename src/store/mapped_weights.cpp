@@ -3,6 +3,7 @@
 #include "file/mapped.hpp"
 #include "hone/error.hpp"
 #include "store/sparse_weight.hpp"
+#include "store/tensor_train.hpp"
 
 namespace hone {
 namespace {
@@ -53,10 +54,12 @@ void require_fit(const MappedTensor& t, const TensorType& type, std::int64_t wid
 
 [[noreturn]] void refuse_parts(const std::string& where, const WeightType& type, const Shape& shape,
                                const std::string& expected, const std::string& found) {
-  throw Error(ErrorKind::input, {.what = "the sparse weight does not fit config.json",
-                                 .where = where,
-                                 .expected = expected + ", " + name(type) + " of " + to_string(shape),
-                                 .found = found});
+  throw Error(ErrorKind::input,
+              {.what = std::string("the ") + (type.tensor_train ? "tensor train" : "sparse weight") +
+                       " does not fit config.json",
+               .where = where,
+               .expected = expected + ", " + name(type) + " of " + to_string(shape),
+               .found = found});
 }
 
 class Mapping {
@@ -66,7 +69,9 @@ class Mapping {
 
   void map(const std::string& name, const WeightType& type, const ParameterSpec* spec) {
     if (!spec) refuse_missing("the model has no such weight", "a weight of the model", name);
-    result_.weights[name] = type.sparse ? sparse(*spec, type) : blocks(*spec, type);
+    result_.weights[name] = type.tensor_train ? train(*spec, type)
+                            : type.sparse     ? sparse(*spec, type)
+                                              : blocks(*spec, type);
   }
   MappedWeights finish() { return std::move(result_); }
 
@@ -128,6 +133,30 @@ class Mapping {
       refuse_parts(places.where(), type, spec.shape, "places in order within rows, as many as values",
                    "others: the file is damaged");
     return stored_sparse(std::make_shared<const SparseWeight>(std::move(weight)));
+  }
+
+  // As many cores as there are, from core0 on.
+  StoredWeight train(const ParameterSpec& spec, const WeightType& type) {
+    TensorTrain made{.shape = spec.shape, .dtype = type.dtype};
+    std::vector<Shape> shapes;
+    const std::string first = spec.name + "." + core_name(0);
+    MappedTensor tensor = taken(first);
+    const std::string where = tensor.where();
+    for (std::size_t k = 0;; tensor = taken(spec.name + "." + core_name(++k))) {
+      const auto& sizes = tensor.entry->shape;
+      if (sizes.size() != 4 || tensor.entry->dtype != safetensors_dtype(type.dtype))
+        refuse_parts(tensor.where(), type, spec.shape,
+                     safetensors_dtype(type.dtype) + " [rows,left,columns,right]",
+                     type_text(tensor.entry->dtype, sizes));
+      shapes.push_back({sizes[0], sizes[1], sizes[2], sizes[3]});
+      StoredWeight core{.type = {shapes.back(), type.dtype}};
+      bytes_.find(tensor, core, result_.beside_bytes);
+      made.cores.push_back(std::move(core));
+      if (!tensors_.contains(spec.name + "." + core_name(k + 1))) break;
+    }
+    const std::string flaw = spec.shape.rank() != 2 ? "a table" : flaw_of_cores(shapes, spec.shape);
+    if (!flaw.empty()) refuse_parts(where, type, spec.shape, flaw, "others");
+    return stored_tensor_train(std::make_shared<const TensorTrain>(std::move(made)));
   }
 
   NamedTensors& tensors_;

@@ -10,6 +10,7 @@
 #include "ir/values.hpp"
 #include "store/mapped_values.hpp"
 #include "store/sparse_weight.hpp"
+#include "store/tensor_train.hpp"
 
 namespace hone {
 namespace {
@@ -101,6 +102,7 @@ namespace {
 
 void expand(ParameterSpec spec, const StoredWeight& weight, std::span<float> values) {
   spec.dtype = weight.type.dtype;
+  if (weight.tensor_train) return expand_rows(*weight.tensor_train, 0, values);
   if (weight.sparse) {
     std::vector<std::byte> rows(static_cast<std::size_t>(weight.type.bytes())), filed(rows.size());
     expand_sparse(*weight.sparse, rows);
@@ -161,6 +163,9 @@ void WeightStore::read_as_filed(const ParameterSpec& spec, std::span<std::byte> 
     assert(weight && weight->type.dtype == spec.dtype);
     if (weight->sparse) return expand_sparse(*weight->sparse, values);
     std::copy(weight->bytes.begin(), weight->bytes.end(), values.begin());
+  } else if (const StoredWeight* weight = find_stored(spec.name);
+             weight && weight->tensor_train && weight->type.dtype == spec.dtype) {
+    expand_tensor_train(*weight->tensor_train, values);
   } else if (spec.dtype == DType::f32) {
     read_file_layout(spec, {reinterpret_cast<float*>(values.data()), values.size() / sizeof(float)});
   } else {

@@ -80,7 +80,10 @@ class WeightStore {
                                          std::int64_t bytes, const Make& make) const;
   // The weights of which files have only some elements.
   std::map<std::string, std::shared_ptr<const SparseWeight>> sparse_weights() const;
-  // The types in which files have weights, of those that have another than f32; of sparse ones the values'.
+  // The tables that files have as tensor trains.
+  std::map<std::string, std::shared_ptr<const TensorTrain>> tensor_trains() const;
+  // The types in which files have weights, of those that have another than f32; of sparse ones the values',
+  // and of tensor trains the cores' too.
   std::map<std::string, DType> stored_types() const;
   // What of a mapped weight is in memory may go: whoever reads it again has it read anew.
   void drop(const ParameterSpec& spec) const;
@@ -113,7 +116,7 @@ class WeightStore {
   std::shared_ptr<More> more_;
 
   Held& held_of(const std::string& weight) const;
-  // A weight, or one that NAME.COMPONENT of a sparse one is.
+  // A weight, or one that NAME.COMPONENT of a tree of components is.
   const StoredWeight* find_stored(const std::string& name) const;
 };
 

@@ -4,6 +4,7 @@
 
 #include "hone/nearest.hpp"
 #include "pass/pipeline.hpp"
+#include "store/tensor_train.hpp"
 
 namespace hone {
 namespace {
@@ -70,15 +71,17 @@ Program write_evaluation_program(const Model& model, const StepProgramOptions& o
                                  const std::vector<std::string>& outputs) {
   Forward forward = model.impl().write(objective_of(model, o),
                                        {.batch = o.micro_batch, .seq = o.seq, .sizes = o.sizes}, outputs);
-  run_pipeline(forward.program, {.use = PipelineOptions::Use::evaluate,
-                                 .products = o.products,
-                                 .stored = model.impl().store.stored_types(),
-                                 .int8 = o.int8,
-                                 .hits = o.hits,
-                                 .loss_rows = o.loss_rows,
-                                 .stored_only = o.stored_only,
-                                 .cast_at_use = o.cast_at_use,
-                                 .bf16_weights = o.bf16_weights});
+  run_pipeline(forward.program,
+               {.use = PipelineOptions::Use::evaluate,
+                .products = o.products,
+                .stored = model.impl().store.stored_types(),
+                .cores = o.stored_only ? core_indices(model.impl().store.tensor_trains()) : CoreIndices(),
+                .int8 = o.int8,
+                .hits = o.hits,
+                .loss_rows = o.loss_rows,
+                .stored_only = o.stored_only,
+                .cast_at_use = o.cast_at_use,
+                .bf16_weights = o.bf16_weights});
   return std::move(forward.program);
 }
 

@@ -8,6 +8,7 @@
 #include "model/model_weights.hpp"
 #include "op/ops.hpp"
 #include "pass/pipeline.hpp"
+#include "store/tensor_train.hpp"
 #include "train/forecast.hpp"
 #include "train/layer_map.hpp"
 #include "train/soft_labels.hpp"
@@ -62,6 +63,7 @@ Program written(const Model& model, const TeacherOptions& o) {
   run_pipeline(p, {.use = PipelineOptions::Use::evaluate,
                    .products = dtype_of(o.precision),
                    .stored = model.impl().store.stored_types(),
+                   .cores = core_indices(model.impl().store.tensor_trains()),
                    .stored_only = true});
   return p;
 }

@@ -45,7 +45,12 @@ std::vector<ParameterSpec> Trainer::Impl::filed() const {
     if (const auto kept = types.find(spec.name);
         model.impl().frozen_base && !spec.trained && kept != types.end())
       spec.dtype = kept->second;
-  return filed_weights(model, specs);
+  // What is trained is dense, however it was stored.
+  const auto others = std::ranges::stable_partition(specs, [](const ParameterSpec& s) { return s.trained; });
+  const std::vector<ParameterSpec> parts = filed_weights(model, {others.begin(), others.end()});
+  specs.erase(others.begin(), specs.end());
+  specs.insert(specs.end(), parts.begin(), parts.end());
+  return specs;
 }
 
 WeightReader Trainer::Impl::reader(TurnedWeight& turned) const {

@@ -179,6 +179,25 @@ expect 2 "keep" factorize base new --keep 0
 expect 2 "learns from a text" factorize base new --method whitened
 expect 2 "did you mean" factorize base new --method svt
 expect 3 "already" factorize low-svd new
+# the table of tokens alone, as cores
+for method in tensor-train table-svd; do
+  "$hone" factorize base cores-$method --method $method --keep 0.5 --data text.txt --max-eval-tokens 2000 --json >line 2>err ||
+    fail "$method: $(cat err)"
+  grep -Eq "$(echo "$keys" | sed 's/:32,/:[0-9.]*,/')" line || fail "keys: $(cat line)"
+  grep -q "% of its squares are lost" err && grep -q "it is the head too" err || fail "$method: said $(cat err)"
+  grep -q '"tensor_train/f32"' cores-$method/config.json || fail "config: $(cat cores-$method/config.json)"
+  "$hone" inspect cores-$method/model.safetensors | grep -q "wte.weight.core1" || fail "inspect: no core1"
+  "$hone" generate cores-$method --prompt line -n 4 >/dev/null 2>err || fail "generate: $(cat err)"
+  "$hone" convert cores-$method whole-$method >/dev/null 2>err || fail "convert: $(cat err)"
+  ! grep -q tensor_train whole-$method/config.json || fail "still in cores: $(cat whole-$method/config.json)"
+  [ "$("$hone" hash whole-$method)" = "$("$hone" hash cores-$method)" ] || fail "$method: expanded it is another table"
+done
+"$hone" factorize base cores-own --method tensor-train --rows 16,16 --columns 8,16 --ranks 3 >/dev/null 2>err || fail "$(cat err)"
+grep -q "rows as 16x16, 128 columns as 8x16, ranks 3" err || fail "said $(cat err)"
+expect 2 "no sizes" factorize base new --method tensor-train --rows 16,,16
+expect 2 "1 to" factorize base new --method table-svd --ranks 1000
+expect 2 "ranks are of a table" factorize base new --ranks 3
+expect 3 "already" factorize cores-own new --method tensor-train
 expect 5 "rises more" factorize base new --keep 0.1 --eval-data text.txt --max-loss-increase 0%
 
 [ "$("$hone" hash base)" = "$(cat base.hash)" ] || fail "the source changed"

@@ -129,6 +129,26 @@ void add_embeddings(std::vector<OpCase>& cases) {
     }
 }
 
+// Of a table in two or three cores; as a product of two matrices; rounded, to a neighbour where an f32 sum is
+// near a tie.
+void add_core_embeddings(std::vector<OpCase>& cases) {
+  const std::vector<std::vector<Shape>> trains{{{3, 1, 2, 4}, {2, 4, 3, 5}, {4, 5, 3, 1}},
+                                               {{4, 1, 16, 20}, {3, 20, 9, 19}, {2, 19, 4, 1}},
+                                               {{7, 1, 1, 1}, {1, 1, 33, 1}, {5, 1, 1, 1}},
+                                               {{5, 1, 3, 17}, {6, 17, 33, 1}},
+                                               {{29, 9}, {9, 100}}};
+  for (const std::vector<Shape>& cores : trains)
+    for (const std::int64_t T : {1, 5, 90})
+      for (const DType type : {DType::f32, DType::bf16, DType::f16})
+        for (const DType rounded : {DType::f32, type}) {
+          std::vector<Input> inputs{{{{2, T}, DType::i32}, ids(24)}};
+          for (const Shape& core : cores) inputs.push_back({{core, type}});
+          OpCase c{&op::core_embedding, std::move(inputs), op::CoreEmbeddingAttributes{rounded}};
+          if (rounded != DType::f32) c.loose = rounded == DType::bf16 ? 0x1p-8 : 0x1p-11;
+          cases.push_back(std::move(c));
+        }
+}
+
 Fill labels(std::int64_t V) {
   return [V](std::int64_t i, Stream& s) {
     return i % 4 == 2 ? kernel::ignored_label : static_cast<double>(s.below(static_cast<std::uint64_t>(V)));
@@ -286,6 +306,7 @@ void add_row_cases(DType dtype, std::vector<OpCase>& cases) {
   add_relation_errors(dtype, cases);
   if (dtype != DType::f32) return;
   add_embeddings(cases);
+  add_core_embeddings(cases);
   add_updates(cases);
 }
 
