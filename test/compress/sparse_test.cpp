@@ -106,7 +106,7 @@ TEST(SparseStorage, GptqLeavesZeros) {
 
 // Where zero is no code there is nothing to leave out.
 TEST(SparseStorage, CodesThatAreNotAboutZeroStayDense) {
-  const Model model = quantize(pruned(), nullptr, {.bits = 4, .group = 64}).model;
+  const Model model = quantize(pruned(), nullptr, {.bits = 4, .group = 64, .symmetric = false}).model;
   for (const SparseLayer& layer : store_sparse(model, "bitmap").layers) EXPECT_EQ(layer.storage, "dense");
 }
 
