@@ -150,7 +150,9 @@ class Factorizing {
       train.cores.push_back(weight_from({.shape = core.shape}, core.values, train.dtype));
     TableFactors factors{.table = table.name, .rows = shape.rows, .columns = shape.columns, .ranks = ranks};
     factors.kept = static_cast<double>(shape.numbers(ranks)) / static_cast<double>(table.V * table.C);
-    factors.lost = cores.lost;
+    std::vector<float> expanded(values.size());
+    expand_rows(train, 0, expanded);
+    factors.lost = share_lost(values, expanded);
     note(table, shape, factors, values, train);
     done_.tables.push_back(std::move(factors));
     made_[table.name] = stored_tensor_train(std::make_shared<const TensorTrain>(std::move(train)));

@@ -56,7 +56,6 @@ Side smaller_side(std::int64_t rows, std::int64_t columns) {
 // M [rows,columns] is about left [rows,rank] times right [rank,columns], which has the singular values.
 struct Halves {
   std::vector<float> left, right;
-  double kept = 0;  // squares
 };
 
 Halves halves_of(std::span<const float> m, std::int64_t rows, std::int64_t columns, std::int64_t rank) {
@@ -68,7 +67,6 @@ Halves halves_of(std::span<const float> m, std::int64_t rows, std::int64_t colum
   std::vector<double> s;
   for (std::int64_t i = 0; i < rank; ++i) {
     const double value = std::max(0.0, found.values[static_cast<std::size_t>(i)]);
-    h.kept += value;
     s.push_back(value <= 1e-14 * found.values[0] ? 0 : std::sqrt(value));  // noise
     for (std::int64_t j = 0; j < n; ++j)
       near[static_cast<std::size_t>(j * rank + i)] =
@@ -183,16 +181,14 @@ TableCores TableSpectra::cores(const std::vector<std::int64_t>& ranks) const {
   TableCores made;
   std::vector<float> rest = values_;
   std::int64_t left = 1;
-  double kept = 0;
   for (std::size_t k = 0; k + 1 < shape_.count(); ++k) {
     const std::int64_t rows = left * shape_.size(k), columns = std::ssize(rest) / rows;
     Halves h = halves_of(rest, rows, columns, std::min({ranks[k], rows, columns}));
     const std::int64_t right = std::ssize(h.left) / rows;
     made.cores.push_back(core_of(h.left, left, shape_.rows[k], shape_.columns[k], right));
-    rest = std::move(h.right), left = right, kept = h.kept;
+    rest = std::move(h.right), left = right;
   }
   made.cores.push_back(core_of(rest, left, shape_.rows.back(), shape_.columns.back(), 1));
-  made.lost = squares_ > 0 ? std::max(0.0, 1 - kept / squares_) : 0;
   return made;
 }
 

@@ -34,7 +34,6 @@ struct TableCores {
     std::vector<float> values;
   };
   std::vector<Core> cores;
-  double lost = 0;  // the share of the table's squares
 };
 
 // What each cut between cores has, of a table in that shape.
