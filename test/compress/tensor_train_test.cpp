@@ -54,7 +54,7 @@ double share_lost(const std::vector<float>& before, const std::vector<float>& af
 std::vector<float> logits(const Model& model) {
   Encoder encoder(EncodePlan(model, {.batch = 2, .seq = 20, .threads = 1}));
   const Batch batch = toy_batch(3, 2, 20, 67);
-  encoder.run(batch.samples());
+  encoder.run(Samples(2).set("tokens", std::span<const std::int32_t>(batch.ids)));
   const auto values = encoder.output("logits");
   return {values.begin(), values.end()};
 }
@@ -119,7 +119,9 @@ TEST(TensorTrain, KeepsWhatWasAskedForOfTheTableAlone) {
         EXPECT_EQ(f.tables[0].table, name);
         EXPECT_LE(f.tables[0].kept, keep);
         EXPECT_GT(f.tables[0].kept, keep - 0.2);
-        EXPECT_NEAR(share_lost(values(model, name), values(f.model, name)), f.tables[0].lost, 1e-5);
+        const double lost = share_lost(values(model, name), values(f.model, name));
+        EXPECT_LE(lost, f.tables[0].lost + 1e-5);  // which counts rows that fill up the last core
+        EXPECT_GT(lost, f.tables[0].lost - 0.02);
         EXPECT_LT(f.tables[0].lost, before);
         before = f.tables[0].lost;
         EXPECT_EQ(f.model.parameters(), model.parameters());
