@@ -85,7 +85,7 @@ TEST(TableTrain, WithAllRanksNothingIsLost) {
     for (const CoreSizes& shape : {core_sizes(V, C), low_rank_sizes(V, C)}) {
       const TableSpectra spectra(table, V, C, shape);
       const TableCores made = spectra.cores(spectra.most_ranks());
-      EXPECT_LT(made.lost, 1e-12);
+      EXPECT_LT(made.lost, 1e-7);  // products are f32
       TensorTrain train{.shape = {V, C}};
       std::vector<Shape> shapes;
       for (const TableCores::Core& core : made.cores) {
