@@ -47,7 +47,7 @@ HONE_API bool needs_text(const FactorizeOptions& options);
 struct TableFactors {
   std::string table;
   std::vector<std::int64_t> rows{}, columns{}, ranks{};
-  double kept = 1, lost = 0;  // shares of its numbers and of its squares
+  double kept = 1, lost = 0;  // shares of its numbers and of its squares, of rows that fill it up too
 };
 
 struct Factorized {
