@@ -294,10 +294,17 @@ void require_folder_name(const std::string& to) {
 }
 
 ConvertReport write_model(const Model& model, const std::string& from, const std::string& to) {
-  if (is_gguf_name(to))
-    return to_gguf(multiplied_out(model), from, to,
-                   {.all = has_blocks(model) ? std::nullopt : std::optional(DType::f16)});
   const std::vector<ParameterSpec> specs = stored_weights(model);
+  if (is_gguf_name(to)) {
+    if (has_blocks(model)) return to_gguf(multiplied_out(model), from, to, {});
+    // bf16 stays what it is; f32 is written as llama.cpp's own conversion does.
+    const bool bf16 = config_type(specs) == std::string_view("bfloat16");
+    ConvertReport report = to_gguf(multiplied_out(model), from, to, {.all = bf16 ? DType::bf16 : DType::f16});
+    if (config_type(specs) == std::string_view("float32"))
+      report.notes.push_back(
+          "the file's matrices are in f16, as llama.cpp has them; what was measured is the model in f32");
+    return report;
+  }
   return to_folder(model, from, to, specs, filed_weights(model, specs));
 }
 

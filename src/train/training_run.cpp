@@ -19,6 +19,7 @@
 #include "model/low_rank.hpp"
 #include "model/model_impl.hpp"
 #include "model/vocabulary.hpp"
+#include "text/vocabulary_folder.hpp"
 #include "train/pruned_matrices.hpp"
 #include "train/run_files.hpp"
 #include "train/run_schedule.hpp"
@@ -39,6 +40,12 @@ double seconds_since(Clock::time_point start) {
 // Whoever names another one may mean it: a vocabulary is exchanged that way.
 void note_another_tokenizer(const TrainingRun& run, const Tokenizer& used) {
   if (!run.on_message) return;
+  const std::string base = base_of(run);
+  if (used.kind() == TokenizerKind::byte && run.tokenizer.empty() && !has_tokenizer(base) &&
+      (is_folder(base) || is_gguf(base)) &&
+      find_model(base, {.tokenizer_size = used.vocab_size()}).vocab_size() != used.vocab_size())
+    run.on_message("note: " + base +
+                   " has no tokenizer: the text's bytes are its ids (--tokenizer names one)");
   if (const auto own = readable_tokenizer(base_of(run)); own && *own != used)
     run.on_message("note: the tokenizer is another one than " + base_of(run) +
                    " was trained with: its weights know these ids by other meanings");

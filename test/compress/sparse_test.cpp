@@ -12,6 +12,7 @@
 #include "hone/prune.hpp"
 #include "hone/quantize.hpp"
 #include "hone/text.hpp"
+#include "hone/train.hpp"
 #include "machine/isa.hpp"
 #include "model/model_impl.hpp"
 
@@ -108,6 +109,21 @@ TEST(SparseStorage, GptqLeavesZeros) {
 TEST(SparseStorage, CodesThatAreNotAboutZeroStayDense) {
   const Model model = quantize(pruned(), nullptr, {.bits = 4, .group = 64, .symmetric = false}).model;
   for (const SparseLayer& layer : store_sparse(model, "bitmap").layers) EXPECT_EQ(layer.storage, "dense");
+}
+
+// Weights that are trained are dense from then on, in f32 too: what a file holds is what was trained.
+TEST(SparseStorage, WhatIsTrainedIsKept) {
+  const Text text = Text::of(std::string(4000, 'a') + "what is learned from");
+  for (const char* storage : {"bitmap", "csr", "16x1"}) {
+    const TemporaryFolder folder;
+    store_sparse(pruned("16x1", 0.9), storage).model.save(folder.file("sparse"));
+    const Model model = open(folder.file("sparse"));
+    Trainer trainer(TrainPlan(model, {.batch = 2, .seq = 16, .threads = 1}));
+    trainer.step(text.batch(0, 2, 16), {.lr = 1e-2f});
+    EXPECT_NE(trainer.weights_hash(), model.weights_hash());
+    trainer.save(folder.file("trained"));
+    EXPECT_EQ(open(folder.file("trained")).weights_hash(), trainer.weights_hash()) << storage;
+  }
 }
 
 TEST(SparseStorage, WhatIsExpandedSaysSo) {
