@@ -249,7 +249,7 @@ class Quantizing {
                       (columns % group == 0 ? "" : ", the last one of each row filled up"));
     for (const std::int64_t columns : narrow_)
       lines.push_back("rows of " + std::to_string(columns) +
-                      " are no multiple of 32, as GGUF's are: these are in f16");
+                      " are no multiple of 32, as GGUF's are: these stay in bf16");
     return lines;
   }
 

@@ -203,7 +203,7 @@ TEST(Quantize, WidthsThatNoGroupDividesAreSaid) {
   const Quantized whole = quantize(model, nullptr, {.bits = 4, .group = 128, .whole_groups = true});
   EXPECT_EQ(whole.notes, (std::vector<std::string>{
                              "rows of 96 are no multiple of 128: groups of 32 there",
-                             "rows of 48 are no multiple of 32, as GGUF's are: these are in f16"}));
+                             "rows of 48 are no multiple of 32, as GGUF's are: these stay in bf16"}));
 }
 
 // A model whose rows are 100 and 180 wide, and have whole groups nowhere.
