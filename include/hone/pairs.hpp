@@ -42,6 +42,9 @@ HONE_API TooLong too_long_from_name(const std::string& name);  // Error(usage) t
 // The tasks that make their pairs by themselves: "task:dates", "task:sums".
 HONE_API std::vector<std::string> pair_task_names();
 
+// May its lines be JSON? Those of a task and of a name with .tsv are not.
+HONE_API bool may_be_json_pairs(const std::string& what);
+
 struct PairOptions {
   std::string tokenizer{};      // byte, char (of both halves), a tokenizer.json or its folder; empty: byte
   std::int64_t source_seq = 0;  // positions of a source; 0: as many as the longest takes

@@ -42,7 +42,7 @@ EvalReport report_of(const Options& o, const Command& c, const Model& model, con
     return heard(Text(o.data, {.tokenizer = tokenizer}));
   }
   c.note_without_effect({"--stride"}, "on pairs");
-  if (o.data.starts_with("task:") || o.data.find(".tsv") != std::string::npos)
+  if (!may_be_json_pairs(o.data))
     c.note_without_effect({"--source-field", "--target-field"}, "on pairs that are no JSON lines");
   PairOptions pairs = o.pairs;
   pairs.seq = o.eval.seq;

@@ -32,16 +32,6 @@ struct Choices {
   double weight() const { return static_cast<double>(elements) * (table ? 2 : 1); }
 };
 
-// tr(D H D^T) / tr(W H W^T) by the diagonal of H.
-double relative_error(std::span<const float> w, std::span<const float> other, std::span<const float> h) {
-  double lost = 0, all = 0;
-  for (std::size_t i = 0; i < w.size(); ++i) {
-    const double weight = h[i % h.size()], d = static_cast<double>(w[i]) - other[i];
-    lost += weight * d * d, all += weight * w[i] * w[i];
-  }
-  return all > 0 ? lost / all : 0;
-}
-
 class Mixing {
  public:
   Mixing(const Model& model, const QuantizeOptions& o)

@@ -119,15 +119,6 @@ double head_flops(const CoreSizes& s, const std::vector<std::int64_t>& ranks) {
   return flops;
 }
 
-double share_lost(std::span<const float> w, std::span<const float> other) {
-  double lost = 0, all = 0;
-  for (std::size_t i = 0; i < w.size(); ++i) {
-    const double d = static_cast<double>(w[i]) - static_cast<double>(other[i]);
-    lost += d * d, all += static_cast<double>(w[i]) * static_cast<double>(w[i]);
-  }
-  return all > 0 ? lost / all : 0;
-}
-
 class Factorizing {
  public:
   Factorizing(const Model& model, const FactorizeOptions& o)
@@ -145,14 +136,13 @@ class Factorizing {
     const std::vector<std::int64_t> ranks = ranks_of(spectra, shape, table, options_);
     const auto type = types_.find(table.name);
     TensorTrain train{.shape = {table.V, table.C}, .dtype = type == types_.end() ? DType::f32 : type->second};
-    const TableCores cores = spectra.cores(ranks);
-    for (const TableCores::Core& core : cores.cores)
+    for (const TableCore& core : spectra.cores(ranks))
       train.cores.push_back(weight_from({.shape = core.shape}, core.values, train.dtype));
     TableFactors factors{.table = table.name, .rows = shape.rows, .columns = shape.columns, .ranks = ranks};
     factors.kept = static_cast<double>(shape.numbers(ranks)) / static_cast<double>(table.V * table.C);
     std::vector<float> expanded(values.size());
     expand_rows(train, 0, expanded);
-    factors.lost = share_lost(values, expanded);
+    factors.lost = relative_error(values, expanded);
     note(table, shape, factors, values, train);
     done_.tables.push_back(std::move(factors));
     made_[table.name] = stored_tensor_train(std::make_shared<const TensorTrain>(std::move(train)));
@@ -191,7 +181,7 @@ class Factorizing {
       if (!grid || coded_bytes(matrix, *grid) > train.bytes()) continue;
       ThreadPool pool(exec_options(options_.calibration.threads, options_.calibration.isa).threads);
       const double lost =
-          share_lost(values, round_to_nearest(values, table.V, table.C, *grid, pool).values());
+          relative_error(values, round_to_nearest(values, table.V, table.C, *grid, pool).values());
       if (lost < f.lost)
         say("{} bits lose less, {:.2f} % of its squares in {:.1f} MiB instead of {:.1f}: hone quantize "
             "--table-bits {}",

@@ -89,7 +89,7 @@ Line best_line(std::span<const float> group, std::span<const float> importance, 
 }
 
 CodedMatrix lines_of(std::span<const float> w, std::int64_t rows, std::int64_t columns, const Grid& grid,
-                     LineSearch search, ThreadPool& pool, std::span<const float> importance) {
+                     const LineOf& line_of, ThreadPool& pool) {
   CodedMatrix q{.rows = rows, .columns = columns, .grid = grid};
   q.codes.resize(w.size());
   q.scales.resize(static_cast<std::size_t>(rows * q.groups()));
@@ -98,16 +98,25 @@ CodedMatrix lines_of(std::span<const float> w, std::int64_t rows, std::int64_t c
     for (std::int64_t g = 0; g < q.groups(); ++g) {
       const std::int64_t first = g * grid.group;
       const auto count = static_cast<std::size_t>(std::min(grid.group, columns - first));
-      const auto group = w.subspan(static_cast<std::size_t>(r * columns + first), count);
-      const auto weight =
-          importance.empty() ? importance : importance.subspan(static_cast<std::size_t>(first), count);
-      const Line line =
-          search == LineSearch::whole_range ? whole_range(group, grid) : best_line(group, weight, grid);
+      const Line line = line_of(w.subspan(static_cast<std::size_t>(r * columns + first), count), first);
       const auto at = static_cast<std::size_t>(r * q.groups() + g);
       q.scales[at] = line.scale, q.minima[at] = line.minimum;
     }
   });
   return q;
+}
+
+CodedMatrix lines_of(std::span<const float> w, std::int64_t rows, std::int64_t columns, const Grid& grid,
+                     LineSearch search, ThreadPool& pool, std::span<const float> importance) {
+  return lines_of(
+      w, rows, columns, grid,
+      [&](std::span<const float> group, std::int64_t first) {
+        if (search == LineSearch::whole_range) return whole_range(group, grid);
+        const auto from = static_cast<std::size_t>(first);
+        return best_line(group, importance.empty() ? importance : importance.subspan(from, group.size()),
+                         grid);
+      },
+      pool);
 }
 
 void round_to_lines(std::span<const float> w, CodedMatrix& q, ThreadPool& pool) {
@@ -125,6 +134,17 @@ CodedMatrix round_to_nearest(std::span<const float> w, std::int64_t rows, std::i
   CodedMatrix q = lines_of(w, rows, columns, grid, LineSearch::whole_range, pool);
   round_to_lines(w, q, pool);
   return q;
+}
+
+double relative_error(std::span<const float> w, std::span<const float> other,
+                      std::span<const float> importance) {
+  double lost = 0, all = 0;
+  for (std::size_t i = 0; i < w.size(); ++i) {
+    const double weight = importance.empty() ? 1 : importance[i % importance.size()],
+                 d = static_cast<double>(w[i]) - other[i];
+    lost += weight * d * d, all += weight * w[i] * w[i];
+  }
+  return all > 0 ? lost / all : 0;
 }
 
 }  // namespace hone

@@ -9,6 +9,7 @@
 #pragma once
 #include <algorithm>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -52,7 +53,10 @@ Line whole_range(std::span<const float> group, const Grid& grid);
 // are cut at both ends are tried, and scale and minimum fitted to the codes by least squares.
 Line best_line(std::span<const float> group, std::span<const float> importance, const Grid& grid);
 
-// One line a group, from each group alone.
+// One line a group, from each group alone: line_of(group, the row's element that it begins with).
+using LineOf = std::function<Line(std::span<const float> group, std::int64_t first)>;
+CodedMatrix lines_of(std::span<const float> w, std::int64_t rows, std::int64_t columns, const Grid& grid,
+                     const LineOf& line_of, ThreadPool& pool);
 enum class LineSearch : std::uint8_t { whole_range, least_error };
 CodedMatrix lines_of(std::span<const float> w, std::int64_t rows, std::int64_t columns, const Grid& grid,
                      LineSearch search, ThreadPool& pool, std::span<const float> importance = {});
@@ -60,5 +64,10 @@ CodedMatrix lines_of(std::span<const float> w, std::int64_t rows, std::int64_t c
 void round_to_lines(std::span<const float> w, CodedMatrix& q, ThreadPool& pool);
 CodedMatrix round_to_nearest(std::span<const float> w, std::int64_t rows, std::int64_t columns,
                              const Grid& grid, ThreadPool& pool);
+
+// The share of w's squares that `other` lacks, weighed by `importance` of a row's elements (none: all alike):
+// tr(D H D^T) / tr(W H W^T), where that is the diagonal of H.
+double relative_error(std::span<const float> w, std::span<const float> other,
+                      std::span<const float> importance = {});
 
 }  // namespace hone

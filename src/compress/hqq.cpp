@@ -51,17 +51,10 @@ Line half_quadratic_line(std::span<const float> group, const Grid& grid, const H
 
 CodedMatrix hqq(std::span<const float> w, std::int64_t rows, std::int64_t columns, const Grid& grid,
                 const HqqOptions& options, ThreadPool& pool) {
-  CodedMatrix q = lines_of(w, rows, columns, grid, LineSearch::whole_range, pool);
-  pool.run(rows, [&](std::int64_t r, int) {
-    for (std::int64_t g = 0; g < q.groups(); ++g) {
-      const std::int64_t first = g * grid.group;
-      const auto group = w.subspan(static_cast<std::size_t>(r * columns + first),
-                                   static_cast<std::size_t>(std::min(grid.group, columns - first)));
-      const Line line = half_quadratic_line(group, grid, options);
-      const auto at = static_cast<std::size_t>(r * q.groups() + g);
-      q.scales[at] = line.scale, q.minima[at] = line.minimum;
-    }
-  });
+  CodedMatrix q = lines_of(
+      w, rows, columns, grid,
+      [&](std::span<const float> group, std::int64_t) { return half_quadratic_line(group, grid, options); },
+      pool);
   round_to_lines(w, q, pool);
   return q;
 }

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "compress/linear_algebra.hpp"
 #include "kernel/divide.hpp"
 
 namespace hone {
@@ -58,10 +57,16 @@ struct Halves {
   std::vector<float> left, right;
 };
 
-Halves halves_of(std::span<const float> m, std::int64_t rows, std::int64_t columns, std::int64_t rank) {
+// Of the smaller side of M [rows,columns].
+Spectrum side_spectrum(std::span<const float> m, std::int64_t rows, std::int64_t columns) {
+  return spectrum_of(gram_of(m, rows, columns, smaller_side(rows, columns)), std::min(rows, columns));
+}
+
+// `found`: M's side_spectrum.
+Halves halves_of(std::span<const float> m, std::int64_t rows, std::int64_t columns, std::int64_t rank,
+                 const Spectrum& found) {
   const Side side = smaller_side(rows, columns);
   const std::int64_t n = std::min(rows, columns);
-  const Spectrum found = spectrum_of(gram_of(m, rows, columns, side), n);
   Halves h;
   std::vector<float> near(static_cast<std::size_t>(n * rank));  // [n,rank]
   std::vector<double> s;
@@ -91,9 +96,9 @@ Halves halves_of(std::span<const float> m, std::int64_t rows, std::int64_t colum
 }
 
 // [left,rows,columns,right] as [rows,left,columns,right], so that a digit's matrix lies in one piece.
-TableCores::Core core_of(std::span<const float> values, std::int64_t left, std::int64_t rows,
-                         std::int64_t columns, std::int64_t right) {
-  TableCores::Core core{{rows, left, columns, right}, std::vector<float>(values.size())};
+TableCore core_of(std::span<const float> values, std::int64_t left, std::int64_t rows, std::int64_t columns,
+                  std::int64_t right) {
+  TableCore core{{rows, left, columns, right}, std::vector<float>(values.size())};
   const std::int64_t width = columns * right;
   for (std::int64_t l = 0; l < left; ++l)
     for (std::int64_t r = 0; r < rows; ++r)
@@ -128,14 +133,13 @@ CoreSizes low_rank_sizes(std::int64_t V, std::int64_t C) { return {{V, 1}, {1, C
 TableSpectra::TableSpectra(std::span<const float> table, std::int64_t V, std::int64_t C, CoreSizes shape)
     : shape_(std::move(shape)), values_(unfolded(table, V, C, shape_)) {
   for (const float x : values_) squares_ += static_cast<double>(x) * static_cast<double>(x);
-  const std::vector<std::int64_t> most = most_ranks();
   for (std::size_t cut = 0; cut + 1 < shape_.count(); ++cut) {
     const std::int64_t rows = product_from(shape_, 0, cut + 1),
                        columns = product_from(shape_, cut + 1, shape_.count());
-    const Spectrum found =
-        spectrum_of(gram_of(values_, rows, columns, smaller_side(rows, columns)), most[cut]);
+    Spectrum found = side_spectrum(values_, rows, columns);
     std::vector<double>& kept = kept_.emplace_back(1, 0.0);
     for (const double value : found.values) kept.push_back(kept.back() + std::max(0.0, value));
+    if (cut == 0) first_ = std::move(found);
   }
 }
 
@@ -177,18 +181,19 @@ std::optional<std::vector<std::int64_t>> TableSpectra::ranks_within(std::int64_t
   return best;
 }
 
-TableCores TableSpectra::cores(const std::vector<std::int64_t>& ranks) const {
-  TableCores made;
+std::vector<TableCore> TableSpectra::cores(const std::vector<std::int64_t>& ranks) const {
+  std::vector<TableCore> made;
   std::vector<float> rest = values_;
   std::int64_t left = 1;
   for (std::size_t k = 0; k + 1 < shape_.count(); ++k) {
     const std::int64_t rows = left * shape_.size(k), columns = std::ssize(rest) / rows;
-    Halves h = halves_of(rest, rows, columns, std::min({ranks[k], rows, columns}));
+    Halves h = halves_of(rest, rows, columns, std::min({ranks[k], rows, columns}),
+                         k == 0 ? first_ : side_spectrum(rest, rows, columns));
     const std::int64_t right = std::ssize(h.left) / rows;
-    made.cores.push_back(core_of(h.left, left, shape_.rows[k], shape_.columns[k], right));
+    made.push_back(core_of(h.left, left, shape_.rows[k], shape_.columns[k], right));
     rest = std::move(h.right), left = right;
   }
-  made.cores.push_back(core_of(rest, left, shape_.rows.back(), shape_.columns.back(), 1));
+  made.push_back(core_of(rest, left, shape_.rows.back(), shape_.columns.back(), 1));
   return made;
 }
 

@@ -3,7 +3,7 @@
 //
 //   const CoreSizes shape = core_sizes(V, C);
 //   TableSpectra spectra(table, V, C, shape);
-//   const TableCores cores = spectra.cores(spectra.ranks_within(numbers));
+//   const std::vector<TableCore> cores = spectra.cores(spectra.ranks_within(numbers));
 #pragma once
 #include <cstdint>
 #include <optional>
@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "compress/linear_algebra.hpp"
 #include "ir/type.hpp"
 
 namespace hone {
@@ -28,12 +29,9 @@ CoreSizes core_sizes(std::int64_t V, std::int64_t C);
 // The product of two matrices.
 CoreSizes low_rank_sizes(std::int64_t V, std::int64_t C);
 
-struct TableCores {
-  struct Core {
-    Shape shape;  // [rows,left,columns,right]
-    std::vector<float> values;
-  };
-  std::vector<Core> cores;
+struct TableCore {
+  Shape shape;  // [rows,left,columns,right]
+  std::vector<float> values;
 };
 
 // What each cut between cores has, of a table in that shape.
@@ -46,13 +44,14 @@ class TableSpectra {
   // ranks of 1 are within it.
   std::optional<std::vector<std::int64_t>> ranks_within(std::int64_t numbers) const;
   double lost(const std::vector<std::int64_t>& ranks) const;  // at most, as a share of the squares
-  TableCores cores(const std::vector<std::int64_t>& ranks) const;
+  std::vector<TableCore> cores(const std::vector<std::int64_t>& ranks) const;
 
  private:
   double left_out(std::size_t cut, std::int64_t rank) const;
 
   CoreSizes shape_;
   std::vector<float> values_;  // [size(0), size(1), ..]
+  Spectrum first_;             // of the first cut
   double squares_ = 0;
   std::vector<std::vector<double>>
       kept_;  // of each cut, by rank: squares that the first so many directions have

@@ -10,6 +10,7 @@
 #include "file/format.hpp"
 #include "file/json.hpp"
 #include "hone/error.hpp"
+#include "hone/pairs.hpp"
 #include "hone/tokenizer.hpp"
 #include "text/unicode.hpp"
 
@@ -114,7 +115,7 @@ void read_object(const PairText& line, const PairFields& given, const std::strin
 // A name that says nothing leaves it to the first line.
 bool holds_json(const std::string& path, std::string_view first_line) {
   if (is_json_lines(path, TextFormat::by_name)) return true;
-  return path.find(".tsv") == std::string::npos && first_line.starts_with('{');
+  return may_be_json_pairs(path) && first_line.starts_with('{');
 }
 
 }  // namespace

@@ -58,6 +58,10 @@ void require(bool good, const char* where, const char* what, std::string expecte
 
 }  // namespace
 
+bool may_be_json_pairs(const std::string& what) {
+  return !what.starts_with(task_prefix) && what.find(".tsv") == std::string::npos;
+}
+
 std::vector<std::string> pair_task_names() {
   std::vector<std::string> names;
   for (const PairTask& task : pair_tasks()) names.push_back(std::string(task_prefix) + task.name);

@@ -213,13 +213,15 @@ ConvertReport to_gguf(const Model& model, const std::string& from, const std::st
   return report;
 }
 
-// What config.json calls the type that most of the bytes are in, blocks apart.
-const char* config_type(const std::vector<ParameterSpec>& specs) {
+// The type that most of the bytes are in, blocks apart.
+DType main_type(const std::vector<ParameterSpec>& specs) {
   std::map<DType, std::int64_t> bytes{{DType::f32, 0}};
   for (const ParameterSpec& spec : specs)
     if (is_floating(spec.dtype)) bytes[spec.dtype] += TensorType{spec.shape, spec.dtype}.bytes();
-  const DType most = std::ranges::max_element(bytes, {}, [](const auto& b) { return b.second; })->first;
-  return most == DType::f32 ? "float32" : most == DType::f16 ? "float16" : "bfloat16";
+  return std::ranges::max_element(bytes, {}, [](const auto& b) { return b.second; })->first;
+}
+const char* config_type(DType type) {  // as config.json calls it
+  return type == DType::f32 ? "float32" : type == DType::f16 ? "float16" : "bfloat16";
 }
 
 // `specs`: the model's weights, in the types that they get; `filed`: the same, or components of those that
@@ -241,7 +243,7 @@ ConvertReport to_folder(const Model& model, const std::string& from, const std::
   save_weights(to, filed, read, SaveOptions{}.max_shard_bytes);
   Json config = Json::parse(model.config_json());
   config.erase("torch_dtype");  // the key's old name
-  config["dtype"] = config_type(specs);
+  config["dtype"] = config_type(main_type(specs));
   add_weight_types(config, weight_types_of(model, filed));
   report.notes = copy_tokenizer(from, to);
   write_file(to + "/config.json", config.dump(2) + "\n");
@@ -298,9 +300,10 @@ ConvertReport write_model(const Model& model, const std::string& from, const std
   if (is_gguf_name(to)) {
     if (has_blocks(model)) return to_gguf(multiplied_out(model), from, to, {});
     // bf16 stays what it is; f32 is written as llama.cpp's own conversion does.
-    const bool bf16 = config_type(specs) == std::string_view("bfloat16");
-    ConvertReport report = to_gguf(multiplied_out(model), from, to, {.all = bf16 ? DType::bf16 : DType::f16});
-    if (config_type(specs) == std::string_view("float32"))
+    const DType most = main_type(specs);
+    ConvertReport report =
+        to_gguf(multiplied_out(model), from, to, {.all = most == DType::f32 ? DType::f16 : most});
+    if (most == DType::f32)
       report.notes.push_back(
           "the file's matrices are in f16, as llama.cpp has them; what was measured is the model in f32");
     return report;

@@ -46,9 +46,10 @@ std::vector<ParameterSpec> Trainer::Impl::filed() const {
         model.impl().frozen_base && !spec.trained && kept != types.end())
       spec.dtype = kept->second;
   // What is trained is dense, however it was stored.
-  const auto others = std::ranges::stable_partition(specs, [](const ParameterSpec& s) { return s.trained; });
-  const std::vector<ParameterSpec> parts = filed_weights(model, {others.begin(), others.end()});
-  specs.erase(others.begin(), specs.end());
+  const auto others =
+      std::stable_partition(specs.begin(), specs.end(), [](const ParameterSpec& s) { return s.trained; });
+  const std::vector<ParameterSpec> parts = filed_weights(model, {others, specs.end()});
+  specs.erase(others, specs.end());
   specs.insert(specs.end(), parts.begin(), parts.end());
   return specs;
 }

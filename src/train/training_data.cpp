@@ -124,8 +124,7 @@ namespace {
 
 // Options of another kind of data change nothing, and that is said.
 void note_without_effect(const TrainingRun& run, TrainingData& data) {
-  const bool pairs = data.kind == pairs_kind && !run.data.starts_with(task_prefix) &&
-                     run.data.find(".tsv") == std::string::npos;  // in JSON lines
+  const bool pairs = data.kind == pairs_kind && may_be_json_pairs(run.data);
   const bool examples = data.kind == examples_kind;
   std::string given;
   const auto look = [&](bool is_given, const char* option) {

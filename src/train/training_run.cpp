@@ -37,17 +37,20 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
+// Does the run begin with weights, not with a config or a preset?
+bool has_weights(const std::string& base) { return is_folder(base) || is_gguf(base); }
+
 // Whoever names another one may mean it: a vocabulary is exchanged that way.
 void note_another_tokenizer(const TrainingRun& run, const Tokenizer& used) {
   if (!run.on_message) return;
   const std::string base = base_of(run);
   if (used.kind() == TokenizerKind::byte && run.tokenizer.empty() && !has_tokenizer(base) &&
-      (is_folder(base) || is_gguf(base)) &&
+      has_weights(base) &&
       find_model(base, {.tokenizer_size = used.vocab_size()}).vocab_size() != used.vocab_size())
     run.on_message("note: " + base +
                    " has no tokenizer: the text's bytes are its ids (--tokenizer names one)");
-  if (const auto own = readable_tokenizer(base_of(run)); own && *own != used)
-    run.on_message("note: the tokenizer is another one than " + base_of(run) +
+  if (const auto own = readable_tokenizer(base); own && *own != used)
+    run.on_message("note: the tokenizer is another one than " + base +
                    " was trained with: its weights know these ids by other meanings");
 }
 
@@ -412,7 +415,7 @@ TrainPlan plan_without_text(const TrainingRun& run) {
 // A pruned model that is trained as any other is none at the end.
 void note_lost_zeros(const TrainingRun& run, const Model& model) {
   const bool stay = run.plan.keep_zeros || run.prune || model.impl().adapter || model.impl().frozen_base;
-  if (stay || !run.on_message || (!is_folder(base_of(run)) && !is_file(base_of(run)))) return;
+  if (stay || !run.on_message || !has_weights(base_of(run))) return;
   if (const double share = share_of_zeros(model); share >= pruned_from)
     run.on_message("note: " + to_text(100 * share, 3) +
                    " % of the products' weights are zero, and will not stay so: --keep-zeros keeps them");
@@ -446,7 +449,7 @@ RunSummary train(const TrainingRun& run) {
   if (run.out.empty())
     throw Error(ErrorKind::usage,
                 {.what = "no folder to write the model to", .hint = out_name(run) + " names it"});
-  if (run.lora && !is_folder(run.model) && !is_gguf(run.model))
+  if (run.lora && !has_weights(run.model))
     throw Error(ErrorKind::usage, {.what = "an adapter needs a model that has been trained",
                                    .where = "model",
                                    .expected = "a model folder",

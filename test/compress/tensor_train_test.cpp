@@ -84,11 +84,11 @@ TEST(TableTrain, WithAllRanksNothingIsLost) {
     for (float& x : table) x = stream.normal();
     for (const CoreSizes& shape : {core_sizes(V, C), low_rank_sizes(V, C)}) {
       const TableSpectra spectra(table, V, C, shape);
-      const TableCores made = spectra.cores(spectra.most_ranks());
+      const std::vector<TableCore> made = spectra.cores(spectra.most_ranks());
       EXPECT_LT(spectra.lost(spectra.most_ranks()), 1e-6) << "what f32 has of sums of squares";
       TensorTrain train{.shape = {V, C}};
       std::vector<Shape> shapes;
-      for (const TableCores::Core& core : made.cores) {
+      for (const TableCore& core : made) {
         const auto bytes = std::as_bytes(std::span(core.values));
         train.cores.push_back(made_weight({core.shape, DType::f32}, {bytes.begin(), bytes.end()}));
         shapes.push_back(core.shape);

@@ -155,6 +155,14 @@ HONE_INLINE void multiply_few(const Gemm& product, std::int64_t first, std::int6
   }
 }
 
+// Calls body<bits, minimum>, of codes about zero.
+template <class Body>
+HONE_INLINE void with_zero_codes(int bits, bool minimum, const Body& body) {
+  if (bits == 8) return body.template operator()<8, false>();
+  if (minimum) return body.template operator()<4, true>();
+  body.template operator()<4, false>();
+}
+
 constexpr std::int64_t most_direct_rows = 4;
 
 // few<rows>() for so few rows that they read codes as these lie, else many().

@@ -1,5 +1,7 @@
 // A tile of sums of codes' products: some rows of A, unsigned, times the 48 columns of a panel, signed.
 #pragma once
+#include <utility>
+
 #include "kernel/isa/gemm_tile.hpp"
 
 namespace hone::kernel::HONE_ISA {
@@ -32,67 +34,53 @@ HONE_INLINE void multiply_int8(const std::uint8_t* a, std::int64_t K, const std:
                           .fetch_bytes = fetch.unit_bytes});
 }
 
-#elif defined(__AVXVNNI__)
-
-constexpr std::int64_t int8_rows = 4;
-constexpr bool int8_codes_above_zero = true;
-constexpr int int8_vectors = 3;  // of 8 columns, at once: with four rows they hide dpbusd's latency
-HONE_INLINE void multiply_int8(const std::uint8_t* a, std::int64_t K, const std::byte* codes,
-                               std::int32_t* tile, const Fetch& fetch) {
-  for (std::int64_t v = 0; v < 48; v += 8 * int8_vectors) {
-    __m256i sum[int8_rows][int8_vectors] = {};
-    const std::byte* at = codes + 4 * v;
-    for (std::int64_t k = 0; k < K; k += 4, at += 4 * 48) {
-      if (v == 0) __builtin_prefetch(fetch.from + k / 4 * fetch.unit_bytes);
-      __m256i w[int8_vectors];
-#pragma GCC unroll 4
-      for (int i = 0; i < int8_vectors; ++i)
-        w[i] = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at + 32 * i));
-#pragma GCC unroll 8
-      for (int r = 0; r < int8_rows; ++r) {
-        std::int32_t four;
-        std::memcpy(&four, a + r * K + k, sizeof four);
-        const __m256i x = _mm256_set1_epi32(four);
-#pragma GCC unroll 4
-        for (int i = 0; i < int8_vectors; ++i) sum[r][i] = _mm256_dpbusd_avx_epi32(sum[r][i], x, w[i]);
-      }
-    }
-    for (int r = 0; r < int8_rows; ++r) std::memcpy(tile + r * 48 + v, sum[r], sizeof sum[r]);
-  }
-}
-
 #elif defined(__AVX2__)
 
+constexpr std::int64_t int8_rows = 4;
+#if defined(__AVXVNNI__)
+constexpr bool int8_codes_above_zero = true;
+constexpr int int8_vectors = 3;  // of 8 columns, at once: with four rows they hide dpbusd's latency
+struct Int8Weights {
+  __m256i w;
+  HONE_INLINE explicit Int8Weights(__m256i codes) : w(codes) {}
+  HONE_INLINE static __m256i of_x(__m256i x) { return x; }
+  HONE_INLINE __m256i add_to(__m256i sum, __m256i x) const { return _mm256_dpbusd_avx_epi32(sum, x, w); }
+};
+#else
 // maddubs adds two products in 16 bits, and saturates: so it gets magnitudes of the weight, at most 127, and
 // x about zero with the weight's signs, and 2 * 127 * 127 fits.
-constexpr std::int64_t int8_rows = 4;
 constexpr bool int8_codes_above_zero = false;
 constexpr int int8_vectors = 2;  // of 8 columns, at once
+struct Int8Weights {
+  __m256i w, magnitude;
+  HONE_INLINE explicit Int8Weights(__m256i codes) : w(codes), magnitude(_mm256_abs_epi8(codes)) {}
+  HONE_INLINE static __m256i of_x(__m256i x) { return _mm256_xor_si256(x, _mm256_set1_epi8(-128)); }
+  HONE_INLINE __m256i add_to(__m256i sum, __m256i x) const {
+    const __m256i two = _mm256_maddubs_epi16(magnitude, _mm256_sign_epi8(x, w));
+    return _mm256_add_epi32(sum, _mm256_madd_epi16(two, _mm256_set1_epi16(1)));
+  }
+};
+#endif
+template <int... i>
+HONE_INLINE void add_int8(const std::uint8_t* a, std::int64_t K, std::int64_t k, const std::byte* at,
+                          __m256i (&sum)[int8_rows][int8_vectors], std::integer_sequence<int, i...>) {
+  const Int8Weights w[] = {Int8Weights(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(at + 32 * i)))...};
+#pragma GCC unroll 8
+  for (int r = 0; r < int8_rows; ++r) {
+    std::int32_t four;
+    std::memcpy(&four, a + r * K + k, sizeof four);
+    const __m256i x = Int8Weights::of_x(_mm256_set1_epi32(four));
+    ((sum[r][i] = w[i].add_to(sum[r][i], x)), ...);
+  }
+}
 HONE_INLINE void multiply_int8(const std::uint8_t* a, std::int64_t K, const std::byte* codes,
                                std::int32_t* tile, const Fetch& fetch) {
-  const __m256i ones = _mm256_set1_epi16(1), zero = _mm256_set1_epi8(-128);
   for (std::int64_t v = 0; v < 48; v += 8 * int8_vectors) {
     __m256i sum[int8_rows][int8_vectors] = {};
     const std::byte* at = codes + 4 * v;
     for (std::int64_t k = 0; k < K; k += 4, at += 4 * 48) {
       if (v == 0) __builtin_prefetch(fetch.from + k / 4 * fetch.unit_bytes);
-      __m256i w[int8_vectors], magnitude[int8_vectors];
-#pragma GCC unroll 4
-      for (int i = 0; i < int8_vectors; ++i) {
-        w[i] = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at + 32 * i));
-        magnitude[i] = _mm256_abs_epi8(w[i]);
-      }
-#pragma GCC unroll 8
-      for (int r = 0; r < int8_rows; ++r) {
-        std::int32_t four;
-        std::memcpy(&four, a + r * K + k, sizeof four);
-        const __m256i x = _mm256_xor_si256(_mm256_set1_epi32(four), zero);
-#pragma GCC unroll 4
-        for (int i = 0; i < int8_vectors; ++i) {
-          const __m256i two = _mm256_maddubs_epi16(magnitude[i], _mm256_sign_epi8(x, w[i]));
-          sum[r][i] = _mm256_add_epi32(sum[r][i], _mm256_madd_epi16(two, ones));
-        }
-      }
+      add_int8(a, K, k, at, sum, std::make_integer_sequence<int, int8_vectors>());
     }
     for (int r = 0; r < int8_rows; ++r) std::memcpy(tile + r * 48 + v, sum[r], sizeof sum[r]);
   }

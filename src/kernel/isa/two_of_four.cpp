@@ -89,9 +89,9 @@ void multiply_as(const TwosProduct& p, std::int64_t first, std::int64_t count, s
 
 void multiply(const TwosProduct& p, std::int64_t first, std::int64_t count, std::int64_t first_row,
               std::int64_t rows, void* scratch) {
-  if (p.bits == 8) return multiply_as<8, false>(p, first, count, first_row, rows, scratch);
-  if (p.has_minimum) return multiply_as<4, true>(p, first, count, first_row, rows, scratch);
-  multiply_as<4, false>(p, first, count, first_row, rows, scratch);
+  with_zero_codes(p.bits, p.has_minimum, [&]<int bits, bool minimum>() {
+    multiply_as<bits, minimum>(p, first, count, first_row, rows, scratch);
+  });
 }
 
 }  // namespace
