@@ -41,15 +41,19 @@ struct RefineOptions {
   std::function<void(const Step&)> progress{};
 };
 
+inline constexpr std::int64_t whole_row = -1;  // as a group
+
 struct QuantizeOptions {
   std::string method = "rtn";  // of quantize_methods()
   // 2, 3, 4 or 8; what lies between is a mix, in which products whose results suffer most have more.
   double bits = 4;
-  // Weights of a row that share a scale: 32, 64 or 128. Rows of a width that it does not divide take
-  // whichever group of these, at most as wide, makes the fewest bytes, and their last one is filled up.
+  // Weights of a row that share a scale; whole_row: all of it. Products compute from codes in groups of 32 or
+  // a multiple; others are kept in so few bits, and read as f32. A row's last group may be shorter, but of
+  // 32, 64 and 128, which are blocks: of a width that the group does not divide rows take whichever of these,
+  // at most as wide, makes the fewest bytes, and their last one is filled up.
   std::int64_t group = 64;
-  // For a GGUF file, which has 4 and 8 bits, and rows of whole groups of 32: others take a group that divides
-  // them, and those whose width is no multiple of 32 stay in bf16.
+  // For a GGUF file, which has 4 and 8 bits, and a scale for each 32: groups are whole numbers of these, and
+  // rows whose width is no multiple of 32 stay in bf16.
   bool whole_groups = false;
   // Codes around zero, as 8 bits always are: zero is one of them. None: where a fifth or more of the
   // products' weights is zero, so that a pruned model's zeros stay, and a note says so.

@@ -42,8 +42,8 @@ class Mixing {
     for (MatrixWeight& weight : matrices_of(model)) matrices_.emplace(weight.name, weight);
     for (const ParameterSpec& spec : model.impl().specs)
       if (!matrices_.contains(spec.name)) other_bytes_ += spec.shape.elements() * 4;
-    for (const auto& [name, train] : model.impl().store.tensor_trains())
-      other_bytes_ += train->bytes() - train->shape.elements() * 4;
+    for (const auto& [name, tree] : model.impl().store.trees())
+      if (tree->type.tensor_train) other_bytes_ += tree->bytes() - tree->shape.elements() * 4;
   }
 
   void look_at(const LayerMoments& layer) {

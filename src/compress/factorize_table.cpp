@@ -126,7 +126,8 @@ class Factorizing {
 
   void add(const IdTable& table) {
     require_factors(model_, table.name);
-    if (model_.impl().store.tensor_trains().contains(table.name))
+    if (const auto trees = model_.impl().store.trees();
+        trees.contains(table.name) && trees.at(table.name)->type.tensor_train)
       throw Error(ErrorKind::input, {.what = "the table is kept as cores already",
                                      .where = "weight " + table.name,
                                      .hint = "factorize the model that it was made of"});
@@ -135,17 +136,19 @@ class Factorizing {
     const TableSpectra spectra(values, table.V, table.C, shape);
     const std::vector<std::int64_t> ranks = ranks_of(spectra, shape, table, options_);
     const auto type = types_.find(table.name);
-    TensorTrain train{.shape = {table.V, table.C}, .dtype = type == types_.end() ? DType::f32 : type->second};
+    const DType dtype = type == types_.end() ? DType::f32 : type->second;
+    std::vector<StoredWeight> cores;
     for (const TableCore& core : spectra.cores(ranks))
-      train.cores.push_back(weight_from({.shape = core.shape}, core.values, train.dtype));
+      cores.push_back(weight_from({.shape = core.shape}, core.values, dtype));
+    auto train = tensor_train({table.V, table.C}, dtype, std::move(cores));
     TableFactors factors{.table = table.name, .rows = shape.rows, .columns = shape.columns, .ranks = ranks};
     factors.kept = static_cast<double>(shape.numbers(ranks)) / static_cast<double>(table.V * table.C);
     std::vector<float> expanded(values.size());
-    expand_rows(train, 0, expanded);
+    expand_rows(*train, 0, expanded);
     factors.lost = relative_error(values, expanded);
-    note(table, shape, factors, values, train);
+    note(table, shape, factors, values, *train);
     done_.tables.push_back(std::move(factors));
-    made_[table.name] = stored_tensor_train(std::make_shared<const TensorTrain>(std::move(train)));
+    made_[table.name] = stored_tree(std::move(train));
   }
 
   Factorized finish() {
@@ -160,7 +163,7 @@ class Factorizing {
   }
 
   void note(const IdTable& table, const CoreSizes& shape, const TableFactors& f,
-            std::span<const float> values, const TensorTrain& train) {
+            std::span<const float> values, const WeightTree& train) {
     say("{}: {} rows as {}, {} columns as {}, ranks {}; {:.1f} % of its numbers stay, {:.1f} % of its "
         "squares "
         "are lost",
@@ -173,7 +176,7 @@ class Factorizing {
   // Which bits lose less in as many bytes. Two factors mostly lose fewer squares than a train, and still cost
   // far more: of SmolLM2 at half the numbers 16.5 % and 25.1 %, perplexity 61,181 and 84.7.
   void note_others(const IdTable& table, const TableFactors& f, std::span<const float> values,
-                   const TensorTrain& train) {
+                   const WeightTree& train) {
     const QuantizeOptions rounding;
     for (const int bits : {8, 4, 3, 2}) {
       const auto grid = grid_of(bits, table.C, rounding);
@@ -191,16 +194,16 @@ class Factorizing {
   }
 
   void note_head(const IdTable& table, const CoreSizes& shape, const TableFactors& f,
-                 const TensorTrain& train) {
+                 const WeightTree& train) {
     const double times =
         head_flops(shape, f.ranks) / (2 * static_cast<double>(table.V) * static_cast<double>(table.C));
-    if (train.index().is_low_rank())
+    if (core_index(train).is_low_rank())
       say("it is the head too, which multiplies by both factors: {:.2f} times the operations", times);
     else
       say("it is the head too, and expanded to {:.1f} MiB when it is read: by the cores each token would "
           "take "
           "{:.0f} times the operations",
-          mebibytes(TensorType{train.shape, train.dtype}.bytes()), times);
+          mebibytes(TensorType{train.shape, train.type.dtype}.bytes()), times);
   }
 
   static double mebibytes(std::int64_t bytes) { return static_cast<double>(bytes) / (1 << 20); }

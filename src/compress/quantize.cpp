@@ -92,8 +92,10 @@ void check(const Model& model, const Text* text, const QuantizeOptions& o) {
     throw Error(ErrorKind::usage,
                 {.what = "impossible value", .where = where, .expected = expected, .found = found});
   };
-  if (o.group != 32 && o.group != 64 && o.group != 128)
-    wrong("group", "32, 64 or 128", std::to_string(o.group));
+  if (o.group < 1 && o.group != whole_row)
+    wrong("group", "1 or more, or -1 for a whole row", std::to_string(o.group));
+  if (o.whole_groups && o.group % 32 != 0 && o.group != whole_row)
+    wrong("group", "a multiple of 32 for a GGUF file, or -1 for a whole row", std::to_string(o.group));
   if (!(o.bits >= 2 && o.bits <= 8)) wrong("bits", "2 to 8", to_text(o.bits));
   if (o.bits < fewest_bits(o)) wrong("bits", "4 to 8 for a GGUF file: a folder has fewer", to_text(o.bits));
   const int t = o.table_bits;
@@ -201,7 +203,9 @@ class Quantizing {
     const auto grid = grid_of(bits, weight.columns, options_);
     if (!grid)
       narrow_.insert(weight.columns);
-    else if (weight.columns % options_.group != 0)
+    else if (type_in_programs(*grid, weight.columns) == DType::f32)
+      expanded_.insert(grid->group);
+    else if (options_.group > 0 && weight.columns % options_.group != 0)
       other_.insert({weight.columns, grid->group});
     return grid;
   }
@@ -241,12 +245,21 @@ class Quantizing {
     std::vector<std::string> lines = corrections_.notes();
     if (method_.moves_minima && (options_.symmetric.value_or(false) || options_.bits == 8))
       lines.push_back(options_.method + " moves minima, and codes around zero have none: they are rtn's");
-    for (const auto& train : model_.impl().store.tensor_trains())
-      lines.push_back(train.first + " is kept as cores, which stay as they are");
+    for (const auto& [name, tree] : model_.impl().store.trees())
+      if (tree->type.tensor_train) lines.push_back(name + " is kept as cores, which stay as they are");
     for (const auto& [columns, group] : other_)
-      lines.push_back("rows of " + std::to_string(columns) + " are no multiple of " +
-                      std::to_string(options_.group) + ": groups of " + std::to_string(group) + " there" +
-                      (columns % group == 0 ? "" : ", the last one of each row filled up"));
+      lines.push_back(
+          fmt::format("rows of {} are no multiple of {}: {}", columns, options_.group,
+                      group == options_.group ? fmt::format("the last group of each has {}", columns % group)
+                      : group == columns
+                          ? "each is one group"
+                          : fmt::format("groups of {} there{}", group,
+                                        columns % group == 0 ? "" : ", the last one of each row filled up")));
+    if (!expanded_.empty())
+      lines.push_back(
+          fmt::format("groups of {} are kept in so few bits, and expanded to f32 where they are read: "
+                      "products compute from codes in multiples of 32",
+                      fmt::join(expanded_, ", ")));
     for (const std::int64_t columns : narrow_)
       lines.push_back("rows of " + std::to_string(columns) +
                       " are no multiple of 32, as GGUF's are: these stay in bf16");
@@ -264,8 +277,9 @@ class Quantizing {
   std::map<std::string, StoredWeight> made_;
   CodedWeights codes_;  // that are to be refined
   std::set<std::pair<std::int64_t, std::int64_t>>
-      other_;                      // widths that the group does not divide, and groups
-  std::set<std::int64_t> narrow_;  // widths that have none
+      other_;                        // widths that the group does not divide, and groups
+  std::set<std::int64_t> expanded_;  // groups that no blocks are made of
+  std::set<std::int64_t> narrow_;    // widths that have none
 };
 
 }  // namespace

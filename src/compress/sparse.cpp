@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
+#include <set>
 
 #include "compress/coded_weights.hpp"
 #include "hone/nearest.hpp"
@@ -46,10 +48,10 @@ const SparseKind& csr_kind() {
 }
 
 // Has a weight, as csr, of each four neighbours at most two that are kept?
-bool is_two_of_four(const SparseWeight& csr) {
+bool is_two_of_four(const WeightTree& csr) {
   const std::int64_t N = csr.shape[0], K = csr.shape[1];
   std::vector<std::uint8_t> is_kept(static_cast<std::size_t>(N * K));
-  const kernel::SparseRows rows(sparse_index(csr.type, csr.kept).format(), N, K, csr.kernel_parts());
+  const kernel::SparseRows rows(sparse_index(csr.type, csr.kept).format(), N, K, kernel_parts(csr));
   std::vector<std::int32_t> columns;
   for (std::int64_t r = 0; r < N; ++r) {
     rows.columns(r, columns);
@@ -57,7 +59,7 @@ bool is_two_of_four(const SparseWeight& csr) {
   }
   return kernel::is_two_of_four(N, K, is_kept);
 }
-void require_two_of_four(const SparseWeight& csr, const std::string& name) {
+void require_two_of_four(const WeightTree& csr, const std::string& name) {
   if (is_two_of_four(csr)) return;
   throw Error(ErrorKind::input, {.what = "the weight is no 2:4 one: four neighbours keep more than two",
                                  .where = name,
@@ -70,11 +72,18 @@ class Storing {
       : model_(model),
         kinds_(candidates_of(storage)),
         chooses_(storage == "auto"),
-        types_(model.impl().store.stored_types()) {}
+        types_(model.impl().store.stored_types()),
+        trees_(model.impl().store.trees()) {}
 
   Sparse run() {
-    for (const MatrixWeight& matrix : matrices_of(model_))
-      if (!matrix.table) add(matrix);
+    for (const MatrixWeight& matrix : matrices_of(model_)) {
+      if (matrix.table) continue;
+      if (const auto tree = trees_.find(matrix.name);
+          tree != trees_.end() && tree->second->type.groups.bits > 0)
+        grouped_.insert(name(tree->second->type));
+      else
+        add(matrix);
+    }
     Sparse done{.model = with_weights(model_, model_.impl().store.with_stored(std::move(made_)))};
     done.layers = std::move(layers_);
     done.notes = notes(done.layers);
@@ -99,11 +108,11 @@ class Storing {
                       .elements = shape.elements(),
                       .bytes = dense.type.bytes(),
                       .dense_bytes = dense.type.bytes()};
-    std::shared_ptr<const SparseWeight> best;
+    std::shared_ptr<const WeightTree> best;
     if (has_sparse_values(dense.type.dtype) && is_about_zero(dense.type.dtype, dense.bytes) &&
         matrix.columns <= 65536) {
       const auto csr = sparse_weight({dense.type.dtype, &csr_kind()}, shape, dense.bytes);
-      layer.kept = csr->share();
+      layer.kept = kept_share(*csr);
       for (const SparseKind* kind : kinds_) {
         const WeightType type{dense.type.dtype, kind};
         const bool twos = kind->form == kernel::SparseForm::two_of_four;
@@ -123,8 +132,8 @@ class Storing {
       layer.break_even = break_even(best->type, shape);
       layer.runs_sparse = pays_sparse(*best, best_isa());
       four_bit_bytes_ += TensorType{shape, DType::q4_g64}.bytes();
-      made_[matrix.name] = stored_sparse(std::move(best));
-    } else if (model_.impl().store.sparse_weights().contains(matrix.name)) {
+      made_[matrix.name] = stored_tree(std::move(best));
+    } else if (trees_.contains(matrix.name)) {
       made_[matrix.name] = dense;
     }
     layers_.push_back(std::move(layer));
@@ -136,6 +145,8 @@ class Storing {
   Candidates kinds_;
   bool chooses_;  // the smallest, whatever the weight is
   std::map<std::string, DType> types_;
+  WeightTrees trees_;
+  std::set<std::string> grouped_;  // types of codes that no sparse storage has
   std::map<std::string, StoredWeight> made_;
   std::vector<SparseLayer> layers_;
   std::int64_t four_bit_bytes_ = 0;  // of what is stored sparse, if it were dense
@@ -143,6 +154,9 @@ class Storing {
 
 std::vector<std::string> Storing::notes(const std::vector<SparseLayer>& layers) const {
   std::vector<std::string> notes;
+  for (const std::string& type : grouped_)
+    notes.push_back("weights in " + type +
+                    " stay as they are: sparse storages have codes in groups of 32, 64 or 128");
   std::int64_t sparse = 0, expanded = 0, bytes = 0;
   for (const SparseLayer& l : layers) {
     if (l.storage == "dense") continue;

@@ -15,13 +15,17 @@ ParameterSpec wide(ParameterSpec spec) {
 }  // namespace
 
 void require_floating(const Model& model, const char* what) {
-  for (const auto& [name, dtype] : model.impl().store.stored_types())
-    if (is_blocks(dtype))
-      throw Error(ErrorKind::input, {.what = what,
-                                     .where = name,
-                                     .expected = "weights in f32, bf16 or f16",
-                                     .found = std::string(hone::name(dtype)),
-                                     .hint = "quantize the model that it was made of"});
+  const auto refuse = [&](const std::string& weight, const std::string& type) {
+    throw Error(ErrorKind::input, {.what = what,
+                                   .where = weight,
+                                   .expected = "weights in f32, bf16 or f16",
+                                   .found = type,
+                                   .hint = "quantize the model that it was made of"});
+  };
+  for (const auto& [weight, tree] : model.impl().store.trees())
+    if (tree->type.groups.bits > 0) refuse(weight, name(tree->type));
+  for (const auto& [weight, dtype] : model.impl().store.stored_types())
+    if (is_blocks(dtype)) refuse(weight, std::string(name(dtype)));
 }
 
 std::vector<float> weight_values(const Model& model, const std::string& name) {

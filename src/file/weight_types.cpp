@@ -40,6 +40,16 @@ std::optional<std::int64_t> width_in(std::string_view text) {
   return width;
 }
 
+// "q4_g48"; none for another text.
+std::optional<CodeGroups> groups_in(std::string_view type) {
+  for (const int bits : {2, 3, 4, 8}) {
+    const std::string begin = "q" + std::to_string(bits) + "_g";
+    if (!type.starts_with(begin)) continue;
+    if (const auto group = width_in(type.substr(begin.size()))) return CodeGroups{bits, *group};
+  }
+  return {};
+}
+
 WeightType weight_type(const std::string& type, const std::string& where) {
   std::vector<std::string> names;
   for (WeightType one : all_types()) {
@@ -51,6 +61,7 @@ WeightType weight_type(const std::string& type, const std::string& where) {
       return one;
     }
   }
+  if (const auto groups = groups_in(type)) return {.groups = *groups};
   throw Error(ErrorKind::input, {.what = "no such type of quantized or sparse weights, or of cores",
                                  .where = where,
                                  .found = "\"" + type + "\"",
@@ -64,6 +75,8 @@ std::span<const SparseKind> sparse_kinds() { return kinds; }
 std::string name(const WeightType& type) {
   const std::string dtype(name(type.dtype)), width = type.width > 0 ? ":" + std::to_string(type.width) : "";
   if (type.tensor_train) return std::string(tensor_train_name) + "/" + dtype;
+  if (type.groups.bits > 0)
+    return "q" + std::to_string(type.groups.bits) + "_g" + std::to_string(type.groups.group);
   return type.sparse ? type.sparse->name + ("/" + dtype) : dtype + width;
 }
 

@@ -1,5 +1,5 @@
-// What config.json says of a folder whose weights are in types of blocks, of which only some elements are
-// kept, or that are tensor trains:
+// What config.json says of a folder whose weights are in types of blocks, in groups of codes that no such
+// type has, of which only some elements are kept, or that are tensor trains:
 //
 //   "quantization_config": {"quant_method": "hone",
 //                           "weights": {"model.layers.0.mlp.up_proj.weight": "q4_g64",
@@ -30,16 +30,24 @@ struct SparseKind {
 };
 std::span<const SparseKind> sparse_kinds();
 
+// Codes of so many bits in groups of so many of a row's elements.
+struct CodeGroups {
+  int bits = 0;
+  std::int64_t group = 0;
+};
+
 inline constexpr const char* tensor_train_name = "tensor_train";  // of a table; beside the sparse kinds
 
 struct WeightType {
-  DType dtype = DType::f32;            // of blocks, of values that a sparse weight keeps, or of cores
+  DType dtype = DType::f32;  // of blocks, of values that a sparse weight keeps, of cores; of groups of codes
+                             // that of the whole weight, which its width decides
   const SparseKind* sparse = nullptr;  // none: every element is there
   std::int64_t width = 0;              // of a row in blocks, where it is said
   bool tensor_train = false;           // a tensor train
+  CodeGroups groups{};                 // of codes that no type of blocks has (store/grouped_codes.hpp)
 };
-std::string name(
-    const WeightType& type);  // "q4_g64", "q4_g64:100", "bitmap/q8_g64", "2:4/bf16", "tensor_train/bf16"
+std::string name(const WeightType& type);  // "q4_g64", "q4_g64:100", "q4_g48", "bitmap/q8_g64", "2:4/bf16",
+                                           // "tensor_train/bf16"
 // Can a sparse weight keep values of this type: floating, or codes of four or eight bits about zero?
 bool has_sparse_values(DType dtype);
 

@@ -9,8 +9,7 @@
 #include "file/weight_types.hpp"
 #include "model/model_impl.hpp"
 #include "store/save_weights.hpp"
-#include "store/sparse_weight.hpp"
-#include "store/tensor_train.hpp"
+#include "store/weight_tree.hpp"
 
 namespace hone {
 namespace {
@@ -38,8 +37,6 @@ std::string Model::weights_hash() const {
 
 namespace {
 
-WeightType tensor_train_type(DType cores) { return {.dtype = cores, .tensor_train = true}; }
-
 WeightType type_in_file(const TensorType& type) {
   const std::int64_t width = type.shape.last();
   return {.dtype = type.dtype, .width = width % block_elements(type.dtype) == 0 ? 0 : width};
@@ -52,10 +49,8 @@ std::string Model::identity(std::int64_t longest) const {
   std::string all = weights_hash() + "\n" + print(p);
   for (const auto& [weight, type] : impl_->store.stored_types())
     all += fmt::format("{} is stored in {}\n", weight, name(type));
-  for (const auto& [weight, sparse] : impl_->store.sparse_weights())
-    all += fmt::format("{} is stored in {}\n", weight, name(sparse->type));
-  for (const auto& [weight, train] : impl_->store.tensor_trains())
-    all += fmt::format("{} is stored in {}\n", weight, name(tensor_train_type(train->dtype)));
+  for (const auto& [weight, tree] : impl_->store.trees())
+    all += fmt::format("{} is stored in {}\n", weight, name(tree->type));
   Digest digest;
   digest.add(std::as_bytes(std::span(all)));
   for (const TensorDef& t : p.tensors)  // rotary frequencies, which a program does not print
@@ -72,17 +67,13 @@ WeightTypes weight_types_of(const Model& model, const std::vector<ParameterSpec>
   WeightTypes types;
   for (const ParameterSpec& spec : filed)
     if (is_blocks(spec.dtype)) types[spec.name] = type_in_file({spec.shape, spec.dtype});
-  for (const auto& [name, sparse] : model.impl().store.sparse_weights())
-    if (find_spec(filed, name + "." + sparse->parts.front().name)) types[name] = sparse->type;
-  for (const auto& [name, train] : model.impl().store.tensor_trains())
-    if (find_spec(filed, name + "." + core_name(0))) types[name] = tensor_train_type(train->dtype);
+  for (const auto& [name, tree] : model.impl().store.trees())
+    if (find_spec(filed, name + "." + tree->parts.front().name)) types[name] = tree->type;
   return types;
 }
 
 std::vector<ParameterSpec> kept_weights(const Model& model) {
-  const WeightStore& store = model.impl().store;
-  if (!has_blocks(model) && store.sparse_weights().empty() && store.tensor_trains().empty())
-    return model.impl().specs;
+  if (!has_blocks(model) && model.impl().store.trees().empty()) return model.impl().specs;
   return stored_weights(model);
 }
 
@@ -95,24 +86,19 @@ std::vector<ParameterSpec> stored_weights(const Model& model) {
 }
 
 std::vector<ParameterSpec> filed_weights(const Model& model, const std::vector<ParameterSpec>& weights) {
-  const auto sparse = model.impl().store.sparse_weights();
-  const auto trains = model.impl().store.tensor_trains();
+  const WeightTrees trees = model.impl().store.trees();
   std::vector<ParameterSpec> filed;
   for (const ParameterSpec& spec : weights) {
-    const auto add = [&](const std::string& part, const TensorType& type) {
-      filed.push_back(
-          {.name = spec.name + "." + part, .shape = type.shape, .trained = false, .dtype = type.dtype});
-    };
-    if (const auto found = sparse.find(spec.name);
-        found != sparse.end() && found->second->type.dtype == spec.dtype) {
-      for (const SparsePart& part : found->second->parts) add(part.name, part.weight.type);
-    } else if (const auto train = trains.find(spec.name);
-               train != trains.end() && train->second->dtype == spec.dtype) {
-      const auto& cores = train->second->cores;
-      for (std::size_t k = 0; k < cores.size(); ++k) add(core_name(k), cores[k].type);
-    } else {
+    const auto tree = trees.find(spec.name);
+    if (tree == trees.end() || tree->second->type.dtype != spec.dtype) {
       filed.push_back(spec);
+      continue;
     }
+    for (const auto& [part, weight] : tree->second->parts)
+      filed.push_back({.name = spec.name + "." + part,
+                       .shape = weight.type.shape,
+                       .trained = false,
+                       .dtype = weight.type.dtype});
   }
   return filed;
 }

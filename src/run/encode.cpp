@@ -50,7 +50,7 @@ Program written(const Model& model, const EncodeOptions& o) {
   run_pipeline(p, {.use = PipelineOptions::Use::evaluate,
                    .products = dtype_of(o.precision),
                    .stored = model.impl().store.stored_types(),
-                   .cores = core_indices(model.impl().store.tensor_trains()),
+                   .cores = core_indices(model.impl().store.trees()),
                    .int8 = o.int8,
                    .stored_only = true});
   return p;

@@ -92,8 +92,8 @@ Program settled(Program p, const Model& model, const GenerateOptions& o, std::in
   run_pipeline(p, {.use = PipelineOptions::Use::generate,
                    .products = dtype_of(o.precision),
                    .stored = model.impl().store.stored_types(),
-                   .cores = core_indices(model.impl().store.tensor_trains()),
-                   .sparse = sparse_indices(model.impl().store.sparse_weights(), isa_from_name(o.isa)),
+                   .cores = core_indices(model.impl().store.trees()),
+                   .sparse = sparse_indices(model.impl().store.trees(), isa_from_name(o.isa)),
                    .int8 = o.int8,
                    .stored_only = true,
                    .alike_rows = alike_rows});

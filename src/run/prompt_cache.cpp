@@ -17,8 +17,10 @@ constexpr const char *format = "hone_prompt_cache", *tokens = "tokens", *logits_
 // Dense f32 has the same bits on all but the portable instruction set (doc/numerics.md).
 std::string instructions(const GeneratePlan& plan) {
   const GenerateOptions& o = plan.options();
-  const bool dense =
-      !o.int8 && !has_blocks(plan.model()) && plan.model().impl().store.sparse_weights().empty();
+  const bool dense = !o.int8 && !has_blocks(plan.model()) &&
+                     std::ranges::none_of(plan.model().impl().store.trees(), [](const auto& named) {
+                       return named.second->type.sparse != nullptr;
+                     });
   return dense && o.precision == Precision::f32 && o.isa != name(Isa::portable)
              ? "avx2 or more"
              : std::string(name(same_bits_as(isa_from_name(o.isa))));

@@ -3,8 +3,7 @@
 
 #include "file/mapped.hpp"
 #include "store/mapped_values.hpp"
-#include "store/sparse_weight.hpp"
-#include "store/tensor_train.hpp"
+#include "store/weight_tree.hpp"
 
 namespace hone {
 
@@ -32,23 +31,14 @@ const StoredWeight* WeightStore::find_stored(const std::string& name) const {
   if (dot == std::string::npos) return nullptr;
   const auto whole = stored_.find(name.substr(0, dot));
   if (whole == stored_.end()) return nullptr;
-  const std::string part = name.substr(dot + 1);
-  return whole->second.sparse         ? whole->second.sparse->find(part)
-         : whole->second.tensor_train ? whole->second.tensor_train->find(part)
-                                      : nullptr;
+  const WeightTree* tree = whole->second.tree.get();
+  return tree ? tree->find(std::string_view(name).substr(dot + 1)) : nullptr;
 }
 
-std::map<std::string, std::shared_ptr<const SparseWeight>> WeightStore::sparse_weights() const {
-  std::map<std::string, std::shared_ptr<const SparseWeight>> all;
+WeightTrees WeightStore::trees() const {
+  WeightTrees all;
   for (const auto& [name, weight] : stored_)
-    if (weight.sparse) all[name] = weight.sparse;
-  return all;
-}
-
-std::map<std::string, std::shared_ptr<const TensorTrain>> WeightStore::tensor_trains() const {
-  std::map<std::string, std::shared_ptr<const TensorTrain>> all;
-  for (const auto& [name, weight] : stored_)
-    if (weight.tensor_train) all[name] = weight.tensor_train;
+    if (weight.tree) all[name] = weight.tree;
   return all;
 }
 
@@ -57,8 +47,8 @@ std::map<std::string, DType> WeightStore::stored_types() const {
   for (const auto& [name, weight] : stored_) {
     if (weight.type.dtype == DType::f32) continue;
     types[name] = weight.type.dtype;
-    for (std::size_t k = 0; weight.tensor_train && k < weight.tensor_train->cores.size(); ++k)
-      types[name + "." + core_name(k)] = weight.type.dtype;
+    if (weight.tree && weight.tree->type.tensor_train)
+      for (const TreePart& core : weight.tree->parts) types[name + "." + core.name] = weight.type.dtype;
   }
   for (const auto& [name, tensor] : tensors_)
     if (const auto type = dtype_of_file(tensor); type && *type != DType::f32) types[name] = *type;
@@ -69,8 +59,7 @@ namespace {
 
 // As the file has it is as a program wants it.
 bool is_as_stored(const StoredWeight& weight, const ParameterSpec& spec) {
-  return weight.type.dtype == spec.dtype && !is_turned(spec) && weight.add == 0.0f && !weight.sparse &&
-         !weight.tensor_train;
+  return weight.type.dtype == spec.dtype && !is_turned(spec) && weight.add == 0.0f && !weight.tree;
 }
 
 }  // namespace

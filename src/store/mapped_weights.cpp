@@ -2,6 +2,7 @@
 
 #include "file/mapped.hpp"
 #include "hone/error.hpp"
+#include "store/grouped_codes.hpp"
 #include "store/sparse_weight.hpp"
 #include "store/tensor_train.hpp"
 
@@ -52,14 +53,16 @@ void require_fit(const MappedTensor& t, const TensorType& type, std::int64_t wid
                  .found = found + (width > 0 ? ", rows of " + std::to_string(width) : "")});
 }
 
+const char* kind_of(const WeightType& type) {
+  return type.tensor_train ? "tensor train" : type.sparse ? "sparse weight" : "quantized weight";
+}
+
 [[noreturn]] void refuse_parts(const std::string& where, const WeightType& type, const Shape& shape,
                                const std::string& expected, const std::string& found) {
-  throw Error(ErrorKind::input,
-              {.what = std::string("the ") + (type.tensor_train ? "tensor train" : "sparse weight") +
-                       " does not fit config.json",
-               .where = where,
-               .expected = expected + ", " + name(type) + " of " + to_string(shape),
-               .found = found});
+  throw Error(ErrorKind::input, {.what = std::string("the ") + kind_of(type) + " does not fit config.json",
+                                 .where = where,
+                                 .expected = expected + ", " + name(type) + " of " + to_string(shape),
+                                 .found = found});
 }
 
 class Mapping {
@@ -69,9 +72,10 @@ class Mapping {
 
   void map(const std::string& name, const WeightType& type, const ParameterSpec* spec) {
     if (!spec) refuse_missing("the model has no such weight", "a weight of the model", name);
-    result_.weights[name] = type.tensor_train ? train(*spec, type)
-                            : type.sparse     ? sparse(*spec, type)
-                                              : blocks(*spec, type);
+    result_.weights[name] = type.tensor_train      ? train(*spec, type)
+                            : type.sparse          ? sparse(*spec, type)
+                            : type.groups.bits > 0 ? grouped(*spec, type)
+                                                   : blocks(*spec, type);
   }
   MappedWeights finish() { return std::move(result_); }
 
@@ -101,17 +105,34 @@ class Mapping {
     return weight;
   }
 
+  void add_part(WeightTree& tree, const std::string& name, const TensorType& wanted,
+                const MappedTensor& tensor) {
+    const std::string expected = type_text(safetensors_dtype(wanted.dtype), wanted.shape.sizes());
+    const std::string found = type_text(tensor.entry->dtype, tensor.entry->shape);
+    if (found != expected) refuse_parts(tensor.where(), tree.type, tree.shape, expected, found);
+    tree.parts.push_back({name, {.type = wanted}});
+    bytes_.find(tensor, tree.parts.back().weight, result_.beside_bytes);
+  }
+
+  StoredWeight grouped(const ParameterSpec& spec, const WeightType& type) {
+    WeightTree tree{.type = type, .shape = spec.shape};
+    if (spec.shape.rank() != 2)
+      refuse_parts(config_path_ + ", " + quantization_key + ", " + spec.name, type, spec.shape, "a matrix",
+                   "another");
+    const bool about_zero = !tensors_.contains(spec.name + ".minima");
+    tree.type.dtype = type_of_groups(type.groups, spec.shape.last(), about_zero);
+    for (const TreePartType& part : grouped_part_types(type.groups, spec.shape, about_zero))
+      add_part(tree, part.name, part.type, taken(spec.name + "." + part.name));
+    return stored_tree(std::make_shared<const WeightTree>(std::move(tree)));
+  }
+
   StoredWeight sparse(const ParameterSpec& spec, const WeightType& type) {
     const std::string where = config_path_ + ", " + quantization_key + ", " + spec.name;
     if (spec.shape.rank() != 2 || spec.shape.last() > 65536)
       refuse_parts(where, type, spec.shape, "a matrix, at most 65536 wide", "another");
-    SparseWeight weight{.type = type, .shape = spec.shape};
+    WeightTree weight{.type = type, .shape = spec.shape};
     const auto part = [&](const SparsePartType& wanted, const MappedTensor& tensor) {
-      const std::string expected = type_text(safetensors_dtype(wanted.type.dtype), wanted.type.shape.sizes());
-      const std::string found = type_text(tensor.entry->dtype, tensor.entry->shape);
-      if (found != expected) refuse_parts(tensor.where(), type, spec.shape, expected, found);
-      weight.parts.push_back({wanted.name, {.type = wanted.type}});
-      bytes_.find(tensor, weight.parts.back().weight, result_.beside_bytes);
+      add_part(weight, wanted.name, wanted.type, tensor);
     };
     const auto parts = [&] { return sparse_part_types(sparse_index(type, weight.kept), spec.shape); };
     // Places come first, and say how many values there are: those of four bits have no shape that does.
@@ -128,16 +149,16 @@ class Mapping {
     for (const SparsePartType& wanted : parts())
       if (!weight.find(wanted.name)) part(wanted, taken(spec.name + "." + wanted.name));
     const SparseIndex index = sparse_index(type, weight.kept);
-    if (!kernel::SparseRows::is_sound(index.format(), spec.shape[0], spec.shape[1], weight.kernel_parts(),
+    if (!kernel::SparseRows::is_sound(index.format(), spec.shape[0], spec.shape[1], kernel_parts(weight),
                                       weight.kept))
       refuse_parts(places.where(), type, spec.shape, "places in order within rows, as many as values",
                    "others: the file is damaged");
-    return stored_sparse(std::make_shared<const SparseWeight>(std::move(weight)));
+    return stored_tree(std::make_shared<const WeightTree>(std::move(weight)));
   }
 
   // As many cores as there are, from core0 on.
   StoredWeight train(const ParameterSpec& spec, const WeightType& type) {
-    TensorTrain made{.shape = spec.shape, .dtype = type.dtype};
+    std::vector<StoredWeight> cores;
     std::vector<Shape> shapes;
     const std::string first = spec.name + "." + core_name(0);
     MappedTensor tensor = taken(first);
@@ -151,12 +172,12 @@ class Mapping {
       shapes.push_back({sizes[0], sizes[1], sizes[2], sizes[3]});
       StoredWeight core{.type = {shapes.back(), type.dtype}};
       bytes_.find(tensor, core, result_.beside_bytes);
-      made.cores.push_back(std::move(core));
+      cores.push_back(std::move(core));
       if (!tensors_.contains(spec.name + "." + core_name(k + 1))) break;
     }
     const std::string flaw = spec.shape.rank() != 2 ? "a table" : flaw_of_cores(shapes, spec.shape);
     if (!flaw.empty()) refuse_parts(where, type, spec.shape, flaw, "others");
-    return stored_tensor_train(std::make_shared<const TensorTrain>(std::move(made)));
+    return stored_tree(tensor_train(spec.shape, type.dtype, std::move(cores)));
   }
 
   NamedTensors& tensors_;

@@ -75,33 +75,17 @@ SparseIndex sparse_index(const WeightType& type, std::int64_t kept) {
   return {type.sparse->form, type.sparse->block_rows, type.dtype, kept};
 }
 
-StoredWeight stored_sparse(std::shared_ptr<const SparseWeight> sparse) {
-  StoredWeight weight{.type = {sparse->shape, sparse->type.dtype}, .mapped = false};
-  weight.sparse = std::move(sparse);
-  return weight;
+double kept_share(const WeightTree& sparse) {
+  return static_cast<double>(sparse.kept * sparse.type.sparse->block_rows) /
+         static_cast<double>(sparse.shape.elements());
 }
 
-std::int64_t SparseWeight::bytes() const {
-  std::int64_t all = 0;
-  for (const SparsePart& part : parts) all += part.weight.type.bytes();
-  return all;
-}
-
-double SparseWeight::share() const {
-  return static_cast<double>(kept * type.sparse->block_rows) / static_cast<double>(shape.elements());
-}
-
-const StoredWeight* SparseWeight::find(std::string_view part) const {
-  const auto found = std::ranges::find(parts, part, &SparsePart::name);
-  return found == parts.end() ? nullptr : &found->weight;
-}
-
-kernel::SparseParts SparseWeight::kernel_parts() const {
-  const bool csr = type.sparse->form == SparseForm::csr;
-  return {.places = items_of<std::uint8_t>(find(csr ? "columns" : "mask")),
-          .row_starts = items_of<std::int32_t>(find("row_starts")),
-          .values = find("values")->bytes.data(),
-          .scales = items_of<std::uint16_t>(find("scales"))};
+kernel::SparseParts kernel_parts(const WeightTree& sparse) {
+  const bool csr = sparse.type.sparse->form == SparseForm::csr;
+  return {.places = items_of<std::uint8_t>(sparse.find(csr ? "columns" : "mask")),
+          .row_starts = items_of<std::int32_t>(sparse.find("row_starts")),
+          .values = sparse.find("values")->bytes.data(),
+          .scales = items_of<std::uint16_t>(sparse.find("scales"))};
 }
 
 bool is_about_zero(DType dtype, std::span<const std::byte> dense) {
@@ -112,10 +96,10 @@ bool is_about_zero(DType dtype, std::span<const std::byte> dense) {
   return true;
 }
 
-std::shared_ptr<const SparseWeight> sparse_weight(const WeightType& type, const Shape& shape,
-                                                  std::span<const std::byte> dense) {
+std::shared_ptr<const WeightTree> sparse_weight(const WeightType& type, const Shape& shape,
+                                                std::span<const std::byte> dense) {
   const kernel::SparseBytes apart = taken_apart(type, shape[0], shape[1], dense);
-  auto made = std::make_shared<SparseWeight>(SparseWeight{.type = type, .shape = shape, .kept = apart.kept});
+  auto made = std::make_shared<WeightTree>(WeightTree{.type = type, .shape = shape, .kept = apart.kept});
   for (const auto& [name, part] : sparse_part_types(sparse_index(type, apart.kept), shape)) {
     std::vector<std::byte> bytes = name == "values"       ? as_bytes_of(apart.values)
                                    : name == "scales"     ? as_bytes_of(apart.scales)
@@ -133,41 +117,40 @@ std::shared_ptr<const SparseWeight> sparse_weight(const WeightType& type, const 
 // 70 % 1.02 to 1.14x of 1.20, 85 % 0.96x; 4 bits, 30 % 1.4x of 1.8, half 0.96 to 1.22x of 1.35. Two of four:
 // 8 bits 1.49 to 1.60x of 1.65, 4 bits 1.4x of 1.5. AVX2: two of four, 8 bits, 1.56x of 1.65, 4 bits 0.96x;
 // any places, 20 %, 0.88x. A prompt's take as long as dense ones, within 6 %.
-bool pays_as_stream(const SparseWeight& weight, Isa isa) {
+bool pays_as_stream(const WeightTree& weight, Isa isa) {
   const DType dtype = weight.type.dtype;
   if (!is_blocks(dtype) || !kernel::has_sparse_codes(element_of(dtype)) || isa == Isa::portable) return false;
   const bool twos = weight.type.sparse->form == SparseForm::two_of_four,
              eight_bits = kernel::zero_code_of(element_of(dtype)) == kernel::zero_code;
   if (isa != Isa::avx512_bf16) return twos && eight_bits;
-  return twos || weight.share() <= (eight_bits ? 0.7 : 0.52);
+  return twos || kept_share(weight) <= (eight_bits ? 0.7 : 0.52);
 }
 // Zen 5, the same shape at 20 %, 16x1 and 4x1, against the dense products: 256 rows 3.7x and 3.7x in
 // f32, 3.1x and 2.9x in bf16; AVX2 3.7x in both. A token 4.0x and 3.6x, 2.8x and 2.5x, AVX2 4.6x
 // and 4.0x, 2.8x and 2.6x.
-bool pays_in_strips(const SparseWeight& weight) {
+bool pays_in_strips(const WeightTree& weight) {
   return kernel::has_strips(sparse_index(weight.type, weight.kept).format(), weight.shape[1]) &&
-         weight.share() <= 0.7;
+         kept_share(weight) <= 0.7;
 }
 
-bool pays_sparse(const SparseWeight& weight, Isa isa) {
+bool pays_sparse(const WeightTree& weight, Isa isa) {
   return pays_as_stream(weight, isa) || pays_in_strips(weight);
 }
 
-SparseIndices sparse_indices(const std::map<std::string, std::shared_ptr<const SparseWeight>>& weights,
-                             Isa isa) {
+SparseIndices sparse_indices(const WeightTrees& trees, Isa isa) {
   SparseIndices indices;
-  for (const auto& [name, weight] : weights) {
-    if (!pays_sparse(*weight, isa)) continue;
+  for (const auto& [name, weight] : trees) {
+    if (!weight->type.sparse || !pays_sparse(*weight, isa)) continue;
     SparseIndex& index = indices[name] = sparse_index(weight->type, weight->kept);
     index.pairs = isa == Isa::avx512_bf16 && index.dtype == DType::bf16;
   }
   return indices;
 }
 
-void expand_sparse(const SparseWeight& weight, std::span<std::byte> dense) {
+void expand_sparse(const WeightTree& weight, std::span<std::byte> dense) {
   const std::int64_t N = weight.shape[0], K = weight.shape[1];
   const DType dtype = weight.type.dtype;
-  const kernel::SparseRows rows(sparse_index(weight.type, weight.kept).format(), N, K, weight.kernel_parts());
+  const kernel::SparseRows rows(sparse_index(weight.type, weight.kept).format(), N, K, kernel_parts(weight));
   const auto row_size = static_cast<std::size_t>(row_bytes(dtype, K));
   if (!is_blocks(dtype)) {
     std::vector<float> row(static_cast<std::size_t>(K));

@@ -9,8 +9,6 @@
 #include "file/hash.hpp"
 #include "ir/values.hpp"
 #include "store/mapped_values.hpp"
-#include "store/sparse_weight.hpp"
-#include "store/tensor_train.hpp"
 
 namespace hone {
 namespace {
@@ -100,13 +98,19 @@ WeightStore WeightStore::mapped(std::shared_ptr<const WeightFiles> files, NamedT
 
 namespace {
 
+// In the spec's type, which is the tree's.
+void expand_as_filed(const ParameterSpec& spec, const WeightTree& tree, std::span<std::byte> filed) {
+  if (!is_turned(spec)) return expand_tree(tree, filed);
+  std::vector<std::byte> rows(filed.size());
+  expand_tree(tree, rows);
+  to_file_layout(spec, rows, filed);
+}
+
 void expand(ParameterSpec spec, const StoredWeight& weight, std::span<float> values) {
   spec.dtype = weight.type.dtype;
-  if (weight.tensor_train) return expand_rows(*weight.tensor_train, 0, values);
-  if (weight.sparse) {
-    std::vector<std::byte> rows(static_cast<std::size_t>(weight.type.bytes())), filed(rows.size());
-    expand_sparse(*weight.sparse, rows);
-    to_file_layout(spec, rows, filed);
+  if (weight.tree) {
+    std::vector<std::byte> filed(static_cast<std::size_t>(weight.type.bytes()));
+    expand_as_filed(spec, *weight.tree, filed);
     widen_as_filed(spec, filed, values);
     return;
   }
@@ -158,14 +162,12 @@ void transpose(DType dtype, std::span<const std::byte> from, std::int64_t rows, 
 }  // namespace
 
 void WeightStore::read_as_filed(const ParameterSpec& spec, std::span<std::byte> values) const {
-  if (!is_floating(spec.dtype)) {  // nothing is made into blocks here: the store has them
-    const StoredWeight* weight = find_stored(spec.name);
+  const StoredWeight* weight = find_stored(spec.name);
+  if (weight && weight->tree && weight->type.dtype == spec.dtype) {
+    expand_as_filed(spec, *weight->tree, values);
+  } else if (!is_floating(spec.dtype)) {  // nothing is made into blocks here: the store has them
     assert(weight && weight->type.dtype == spec.dtype);
-    if (weight->sparse) return expand_sparse(*weight->sparse, values);
     std::copy(weight->bytes.begin(), weight->bytes.end(), values.begin());
-  } else if (const StoredWeight* weight = find_stored(spec.name);
-             weight && weight->tensor_train && weight->type.dtype == spec.dtype) {
-    expand_tensor_train(*weight->tensor_train, values);
   } else if (spec.dtype == DType::f32) {
     read_file_layout(spec, {reinterpret_cast<float*>(values.data()), values.size() / sizeof(float)});
   } else {

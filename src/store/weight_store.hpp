@@ -12,8 +12,8 @@
 #include "base/arena.hpp"
 #include "file/weight_files.hpp"
 #include "op/builder_state.hpp"
-#include "store/stored_weight.hpp"
 #include "store/weight_names.hpp"
+#include "store/weight_tree.hpp"
 
 namespace hone {
 
@@ -78,12 +78,9 @@ class WeightStore {
   std::shared_ptr<const HeldWeight> hold(const ParameterSpec& spec) const;
   std::shared_ptr<const HeldWeight> hold(const std::string& weight, const std::string& encoding,
                                          std::int64_t bytes, const Make& make) const;
-  // The weights of which files have only some elements.
-  std::map<std::string, std::shared_ptr<const SparseWeight>> sparse_weights() const;
-  // The tables that files have as tensor trains.
-  std::map<std::string, std::shared_ptr<const TensorTrain>> tensor_trains() const;
-  // The types in which files have weights, of those that have another than f32; of sparse ones the values',
-  // and of tensor trains the cores' too.
+  WeightTrees trees() const;  // the weights that files have as trees of components
+  // The types in which files have weights, of those that have another than f32; of trees that of the whole
+  // weight, and of tensor trains the cores' too.
   std::map<std::string, DType> stored_types() const;
   // What of a mapped weight is in memory may go: whoever reads it again has it read anew.
   void drop(const ParameterSpec& spec) const;

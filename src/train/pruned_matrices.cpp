@@ -27,15 +27,15 @@ std::int64_t pruning_bytes(const Model& model) {
 
 double share_of_zeros(const Model& model) {
   const WeightStore& store = model.impl().store;
-  const auto& sparse = store.sparse_weights();
+  const WeightTrees trees = store.trees();
   double zeros = 0, all = 0;
   std::vector<float> values;
   for (const std::string& name : pruned_matrices(model)) {
     const ParameterSpec& spec = model.impl().spec(name);
     const auto count = static_cast<double>(spec.shape.elements());
     all += count;
-    if (const auto kept = sparse.find(name); kept != sparse.end()) {
-      zeros += count * (1 - kept->second->share());
+    if (const auto tree = trees.find(name); tree != trees.end() && tree->second->type.sparse) {
+      zeros += count * (1 - kept_share(*tree->second));
       continue;
     }
     values.resize(static_cast<std::size_t>(spec.shape.elements()));

@@ -75,7 +75,7 @@ Program write_evaluation_program(const Model& model, const StepProgramOptions& o
                {.use = PipelineOptions::Use::evaluate,
                 .products = o.products,
                 .stored = model.impl().store.stored_types(),
-                .cores = o.stored_only ? core_indices(model.impl().store.tensor_trains()) : CoreIndices(),
+                .cores = o.stored_only ? core_indices(model.impl().store.trees()) : CoreIndices(),
                 .int8 = o.int8,
                 .hits = o.hits,
                 .loss_rows = o.loss_rows,

@@ -63,7 +63,7 @@ Program written(const Model& model, const TeacherOptions& o) {
   run_pipeline(p, {.use = PipelineOptions::Use::evaluate,
                    .products = dtype_of(o.precision),
                    .stored = model.impl().store.stored_types(),
-                   .cores = core_indices(model.impl().store.tensor_trains()),
+                   .cores = core_indices(model.impl().store.trees()),
                    .stored_only = true});
   return p;
 }

@@ -135,7 +135,7 @@ TEST(Corrections, ModelsAreSavedOpenedAndMultipliedOut) {
     EXPECT_EQ(opened.weights_hash(), made.weights_hash());
     EXPECT_EQ(logits(opened), logits(made));
     EXPECT_EQ(weight_bytes(opened), weight_bytes(made));
-    EXPECT_EQ(opened.impl().store.sparse_weights().size(), made.impl().store.sparse_weights().size());
+    EXPECT_EQ(opened.impl().store.trees().size(), made.impl().store.trees().size());
     convert(folder.file(name), folder.file(name + "-whole"), {.type = "f32"});
     const Model whole = open(folder.file(name + "-whole"));
     EXPECT_EQ(nlohmann::json::parse(whole.config_json()).count("corrections"), 0u);

@@ -359,7 +359,7 @@ TEST(Quantize, BadInputIsRefused) {
   expect_refused(model, nullptr, {.bits = 3.5}, ErrorKind::usage, "a mix of bits");
   expect_refused(model, nullptr, {.method = "gtpq"}, ErrorKind::usage, "did you mean gptq");
   expect_refused(model, nullptr, {.bits = 1}, ErrorKind::usage, "2 to 8");
-  expect_refused(model, nullptr, {.group = 48}, ErrorKind::usage, "32, 64 or 128");
+  expect_refused(model, nullptr, {.group = 0}, ErrorKind::usage, "1 or more");
   expect_refused(model, nullptr, {.table_bits = 5}, ErrorKind::usage, "table_bits");
   expect_refused(quantize(model, nullptr, {}).model, nullptr, {}, ErrorKind::input, "quantized already");
 }

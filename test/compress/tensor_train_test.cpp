@@ -86,16 +86,16 @@ TEST(TableTrain, WithAllRanksNothingIsLost) {
       const TableSpectra spectra(table, V, C, shape);
       const std::vector<TableCore> made = spectra.cores(spectra.most_ranks());
       EXPECT_LT(spectra.lost(spectra.most_ranks()), 1e-6) << "what f32 has of sums of squares";
-      TensorTrain train{.shape = {V, C}};
+      std::vector<StoredWeight> cores;
       std::vector<Shape> shapes;
       for (const TableCore& core : made) {
         const auto bytes = std::as_bytes(std::span(core.values));
-        train.cores.push_back(made_weight({core.shape, DType::f32}, {bytes.begin(), bytes.end()}));
+        cores.push_back(made_weight({core.shape, DType::f32}, {bytes.begin(), bytes.end()}));
         shapes.push_back(core.shape);
       }
       EXPECT_EQ(flaw_of_cores(shapes, {V, C}), "");
       std::vector<float> rows(table.size());
-      expand_rows(train, 0, rows);
+      expand_rows(*tensor_train({V, C}, DType::f32, std::move(cores)), 0, rows);
       EXPECT_LT(largest_difference(rows, table), 2e-5);
     }
   }
@@ -156,7 +156,7 @@ TEST(TensorTrain, FoldersAreOpenedAndExpanded) {
       convert(folder.file("out"), folder.file("dense"), {.type = type});
       const Model dense = open(folder.file("dense"));
       EXPECT_EQ(dense.weights_hash(), opened.weights_hash());
-      EXPECT_TRUE(dense.impl().store.tensor_trains().empty());
+      EXPECT_TRUE(dense.impl().store.trees().empty());
       EXPECT_EQ(logits(dense), logits(opened));
       EXPECT_EQ(continued(dense), continued(opened));
     }
@@ -212,7 +212,7 @@ TEST(TensorTrain, IsDenseOnceTrained) {
   EXPECT_NE(t.weights_hash(), model.weights_hash());
   t.save(folder.file("trained"));
   EXPECT_EQ(open(folder.file("trained")).weights_hash(), t.weights_hash());
-  EXPECT_TRUE(open(folder.file("trained")).impl().store.tensor_trains().empty());
+  EXPECT_TRUE(open(folder.file("trained")).impl().store.trees().empty());
   Trainer beside(TrainPlan(with_lora(model, {.rank = 2}), {.batch = 4, .seq = 20, .threads = 1}));
   const double first = beside.step(toy_batch(0, 4, 20, 67), {.lr = 1e-2f}).loss;
   for (std::int64_t n = 1; n < 20; ++n) beside.step(toy_batch(0, 4, 20, 67), {.lr = 1e-2f});
@@ -225,7 +225,7 @@ TEST(TensorTrain, GoesWithOtherMethods) {
     SCOPED_TRACE(name);
     const Model cores = in_cores(model, 0.5).model;
     const Quantized q = quantize(cores, nullptr, {.bits = 8, .group = 32});
-    EXPECT_TRUE(q.model.impl().store.tensor_trains().contains(name));
+    EXPECT_TRUE(q.model.impl().store.trees().contains(name));
     ASSERT_FALSE(q.notes.empty());
     EXPECT_NE(q.notes[0].find("stay as they are"), std::string::npos);
     const TemporaryFolder folder;

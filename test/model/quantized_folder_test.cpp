@@ -200,7 +200,7 @@ class BadQuantizedFolder : public testing::Test {
 };
 
 TEST_F(BadQuantizedFolder, ATypeThatThereIsNot) {
-  types()[head] = "q4_g63";
+  types()[head] = "q4_b64";
   const std::string message = refused();
   EXPECT_NE(message.find("the nearest is q4_g64"), std::string::npos) << message;
   EXPECT_NE(message.find(head), std::string::npos) << message;

@@ -72,7 +72,7 @@ TEST(TrainedCorrections, AreSavedBesideTheSameStorage) {
   for (const char* name : {"healed", "checkpoint"}) {
     const Model opened = open(folder.file(name));
     EXPECT_EQ(opened.weights_hash(), t.weights_hash()) << name;
-    EXPECT_EQ(opened.impl().store.sparse_weights().size(), begun.impl().store.sparse_weights().size());
+    EXPECT_EQ(opened.impl().store.trees().size(), begun.impl().store.trees().size());
     std::int64_t numbers = 0;
     for (const std::string& one : correction_names(model)) numbers += model.size(one);
     EXPECT_EQ(weight_bytes(opened), weight_bytes(begun) + 2 * numbers);  // f32, where they were bf16
