@@ -152,13 +152,9 @@ bool needs_text(const FactorizeOptions& o) { return o.method == whitened; }
 std::vector<std::string> factorize_methods() { return {plain, whitened, train_method, table_svd_method}; }
 
 void require_factors(const Model& model, const std::string& weight) {
-  const auto types = model.impl().store.stored_types();
-  if (const auto type = types.find(weight); type != types.end() && is_blocks(type->second))
-    throw Error(ErrorKind::input,
-                {.what = "the model is quantized, and its codes have no factors",
-                 .where = "weight " + weight,
-                 .found = std::string(name(type->second)),
-                 .hint = "factorize the model that it was made of, and quantize the result"});
+  require_floating(model, weight,
+                   {"the model is quantized, and its codes have no factors",
+                    "factorize the model that it was made of, and quantize the result"});
 }
 
 Factorized factorize(const Model& model, const FactorizeOptions& o, const Text* text) {

@@ -127,7 +127,10 @@ class Pruning {
         pool_(exec_.threads),
         weights_(pruned_matrices(model)),
         corrections_(model, o.correction) {
-    for (const std::string& name : weights_) require_no_blocks(name);
+    for (const std::string& name : weights_)
+      require_floating(model, name,
+                       {"the model is quantized, and zeros are no values of its codes",
+                        "prune the model that it was made of, and quantize the result"});
   }
 
   const Method& method() const { return method_; }
@@ -153,14 +156,6 @@ class Pruning {
   DType type_of(const std::string& name) const {
     const auto found = types_.find(name);
     return found == types_.end() ? DType::f32 : found->second;
-  }
-
-  void require_no_blocks(const std::string& weight) const {
-    if (!is_blocks(type_of(weight))) return;
-    throw Error(ErrorKind::input, {.what = "the model is quantized, and zeros are no values of its codes",
-                                   .where = "weight " + weight,
-                                   .found = std::string(name(type_of(weight))),
-                                   .hint = "prune the model that it was made of, and quantize the result"});
   }
 
   // [out,in], as it will be read again.

@@ -103,7 +103,7 @@ void check(const Model& model, const Text* text, const QuantizeOptions& o) {
     wrong("table_bits", "0, 2, 3, 4 or 8", std::to_string(t));
   if (t != 0 && t < fewest_bits(o)) wrong("table_bits", "0, 4 or 8 for a GGUF file", std::to_string(t));
   if (o.size_bytes < 0) wrong("size_bytes", "0 or more", std::to_string(o.size_bytes));
-  require_floating(model, "the model is quantized already, and rounding twice loses twice");
+  require_floating(model, {"the model is quantized already, and rounding twice loses twice"});
   if (!(o.smooth >= 0 && o.smooth <= 1)) wrong("smooth", "0 to 1", to_text(o.smooth));
   const bool smooths = o.smooth > 0;
   if (needs_text(o) && !text)

@@ -10,12 +10,8 @@
 namespace hone {
 
 SmallerModel::SmallerModel(const Model& model) : model_(model), types_(model.impl().store.stored_types()) {
-  for (const auto& [weight, type] : types_)
-    if (is_blocks(type))
-      throw Error(ErrorKind::input, {.what = "the model is quantized",
-                                     .where = "weight " + weight,
-                                     .found = std::string(name(type)),
-                                     .hint = "prune the model that it was made of, and quantize the result"});
+  require_floating(
+      model, {"the model is quantized", "prune the model that it was made of, and quantize the result"});
 }
 
 DType SmallerModel::type_of(const std::string& weight) const {

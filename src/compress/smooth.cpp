@@ -96,7 +96,7 @@ Model smooth(const Model& model, const Text& text, const SmoothOptions& o) {
                                    .where = "strength",
                                    .expected = "0 to 1",
                                    .found = to_text(o.strength)});
-  require_floating(model, "the model is quantized, and its scales are the old ones");
+  require_floating(model, {"the model is quantized, and its scales are the old ones"});
   Smoothing smoothing(model, o.strength);
   // What layers compute stays, so all are seen as they are.
   calibrate(model, text, o.sample, [&](const LayerMoments& layer) {

@@ -14,18 +14,34 @@ ParameterSpec wide(ParameterSpec spec) {
 
 }  // namespace
 
-void require_floating(const Model& model, const char* what) {
-  const auto refuse = [&](const std::string& weight, const std::string& type) {
-    throw Error(ErrorKind::input, {.what = what,
-                                   .where = weight,
-                                   .expected = "weights in f32, bf16 or f16",
-                                   .found = type,
-                                   .hint = "quantize the model that it was made of"});
-  };
-  for (const auto& [weight, tree] : model.impl().store.trees())
-    if (tree->type.groups.bits > 0) refuse(weight, name(tree->type));
+namespace {
+
+[[noreturn]] void refuse(const CodedRefusal& refusal, const std::string& weight, const std::string& type) {
+  throw Error(ErrorKind::input, {.what = refusal.what,
+                                 .where = "weight " + weight,
+                                 .expected = "weights in f32, bf16 or f16",
+                                 .found = type,
+                                 .hint = refusal.hint});
+}
+
+}  // namespace
+
+std::map<std::string, std::string> coded_types(const Model& model) {
+  std::map<std::string, std::string> coded;
   for (const auto& [weight, dtype] : model.impl().store.stored_types())
-    if (is_blocks(dtype)) refuse(weight, std::string(name(dtype)));
+    if (is_blocks(dtype)) coded[weight] = name(dtype);
+  for (const auto& [weight, tree] : model.impl().store.trees())
+    if (tree->type.groups.bits > 0) coded[weight] = name(tree->type);
+  return coded;
+}
+
+void require_floating(const Model& model, const CodedRefusal& refusal) {
+  for (const auto& [weight, type] : coded_types(model)) refuse(refusal, weight, type);
+}
+
+void require_floating(const Model& model, const std::string& weight, const CodedRefusal& refusal) {
+  const auto coded = coded_types(model);
+  if (const auto found = coded.find(weight); found != coded.end()) refuse(refusal, weight, found->second);
 }
 
 std::vector<float> weight_values(const Model& model, const std::string& name) {

@@ -8,8 +8,10 @@
 #include "hone/compare.hpp"
 #include "hone/compress.hpp"
 #include "hone/convert.hpp"
+#include "hone/factorize.hpp"
 #include "hone/generate.hpp"
 #include "hone/lora.hpp"
+#include "hone/prune.hpp"
 #include "hone/quantize.hpp"
 #include "hone/sparse.hpp"
 #include "hone/train.hpp"
@@ -74,7 +76,11 @@ TEST_P(Groups, AreKeptAndComeBack) {
   EXPECT_EQ(weight_bytes(read), weight_bytes(made));
   EXPECT_EQ(read.identity(8), made.identity(8));
   EXPECT_EQ(logits(read), logits(made));
-  error_of(ErrorKind::input, [&] { quantize(read, nullptr, {}); });
+  for (const std::string& message :
+       {error_of(ErrorKind::input, [&] { quantize(read, nullptr, {}); }),
+        error_of(ErrorKind::input, [&] { prune(read, {.method = "magnitude"}); }),
+        error_of(ErrorKind::input, [&] { factorize(read, {.keep = 0.5}); })})
+    EXPECT_NE(message.find("quantized"), std::string::npos) << message;
 }
 
 INSTANTIATE_TEST_SUITE_P(Each, Groups,
