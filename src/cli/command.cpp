@@ -343,12 +343,27 @@ void Command::parse(const Arguments& arguments) {
   }
 }
 
+// "give eval_data": "give --eval-data", of the options that there are.
+std::string Command::named_as_typed(const std::string& text) const {
+  const auto is_of_name = [](char c) { return is_letter_or_digit(c) || c == '_'; };
+  std::string all;
+  for (auto at = text.begin(); at != text.end();) {
+    const auto end = std::find_if_not(at, text.end(), is_of_name);
+    const std::string word(at, end);
+    all += word.find('_') != std::string::npos && kinds().contains(option_of(word)) ? option_of(word) : word;
+    at = end;
+    if (at != text.end()) all += *at++;
+  }
+  return all;
+}
+
 // A wrong value is said of its option, and of the recipe's line where it stands in one. A hint may name other
 // options, and tells nothing of where the mistake is.
 Error Command::as_typed(const Error& e, const Arguments& arguments) const {
   const bool budget = e.kind() == ErrorKind::budget;
   ErrorText text = e.text();
   if (kinds().contains(option_of(text.where))) text.where = option_of(text.where);
+  text.hint = named_as_typed(text.hint);
   if (budget) return {e.kind(), text};
   const std::string origin = origin_of(text.where + ": " + text.what, arguments);
   if (origin.empty()) return {e.kind(), text};

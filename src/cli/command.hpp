@@ -84,6 +84,7 @@ class Command {
   OptionKinds kinds() const;
   bool takes(const std::string& word) const;
   Error as_typed(const Error& e, const Arguments& arguments) const;
+  std::string named_as_typed(const std::string& text) const;
   Error refusal(const std::string& complaint) const;
   std::string below_with(const std::string& option) const;  // the path of a command below that has it, or ""
 

@@ -37,7 +37,7 @@ void check(const CompressOptions& o) {
   if (o.data.empty() && o.eval_data.empty())
     throw Error(ErrorKind::usage, {.what = "a limit of the loss needs a text to measure it by",
                                    .where = "max_loss_increase",
-                                   .hint = "give eval_data, or data, whose last tenth is held out"});
+                                   .hint = "give eval_data; of data the last tenth is held out"});
 }
 
 Model opened(const std::string& in) {

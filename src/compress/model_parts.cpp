@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "ir/op_record.hpp"
+#include "model/low_rank.hpp"
 #include "model/model_impl.hpp"
 #include "op/ops.hpp"
 
@@ -53,6 +54,10 @@ nlohmann::json layer_types(const std::vector<std::int64_t>& windows) {
 }  // namespace
 
 ModelParts parts_of(const Model& model) {
+  if (!ranks_of(model).empty())
+    throw Error(ErrorKind::input, {.what = "the model is factorized, and its parts are no longer whole",
+                                   .where = low_rank_key,
+                                   .hint = "prune the model that it was made of, and factorize the result"});
   if (model.family() == "gpt2") return gpt2_parts();
   ModelParts parts = decoder_parts();
   const auto& impl = model.impl();

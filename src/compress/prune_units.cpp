@@ -140,7 +140,10 @@ std::int64_t staying(std::int64_t all, std::int64_t together, const PruneOptions
                                       (count > 0 ? " none would stay" : " none would go"),
                .where = "sparsity",
                .expected = all == 1 ? "" : to_text(least, 3) + " to " + to_text(1 - least, 3),
-               .found = to_text(share)});
+               .found = to_text(share),
+               .hint = together > 1 && all == 1
+                           ? "heads that share keys and values go together; channels and layers can go"
+                           : ""});
 }
 
 bool wants_whole_heads(const nlohmann::json& config) {

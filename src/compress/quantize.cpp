@@ -257,8 +257,7 @@ class Quantizing {
                                         columns % group == 0 ? "" : ", the last one of each row filled up")));
     if (!expanded_.empty())
       lines.push_back(
-          fmt::format("groups of {} are kept in so few bits, and expanded to f32 where they are read: "
-                      "products compute from codes in multiples of 32",
+          fmt::format("groups of {}: products compute from codes in multiples of 32, and read these as f32",
                       fmt::join(expanded_, ", ")));
     for (const std::int64_t columns : narrow_)
       lines.push_back("rows of " + std::to_string(columns) +

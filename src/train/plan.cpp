@@ -59,11 +59,12 @@ TrainPlanOptions decided(const Model& model, TrainPlanOptions o) {
     require(name == "optimizer" || name == "master", "allow", "nothing that can be allowed",
             "optimizer or master", "'" + name + "'");
   o.keep_zeros |= o.prunes;
-  require(!o.keep_zeros || !model.impl().adapter, "keep_zeros",
-          "an adapter leaves the model's weights as they are", "the model itself trained", "an adapter");
-  require(!o.keep_zeros || !model.impl().frozen_base, "keep_zeros",
+  const char* zeros = o.prunes ? "sparsity" : "keep_zeros";
+  require(!o.keep_zeros || !model.impl().adapter, zeros, "an adapter leaves the model's weights as they are",
+          "the model itself trained", "an adapter");
+  require(!o.keep_zeros || !model.impl().frozen_base, zeros,
           "corrections leave the model's weights as they are", "the model itself trained", "corrections");
-  require(!o.keep_zeros || optimizer_record(o.optimizer).leaves_zeros, "keep_zeros",
+  require(!o.keep_zeros || optimizer_record(o.optimizer).leaves_zeros, zeros,
           "this optimizer mixes a matrix's gradients, so that zeros do not stay", "another one", o.optimizer);
   if (o.micro_batch == 0) o.micro_batch = usual_micro_batch(o);
   check_buckets(model, o);

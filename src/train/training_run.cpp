@@ -449,6 +449,7 @@ RunSummary train(const TrainingRun& run) {
   if (run.out.empty())
     throw Error(ErrorKind::usage,
                 {.what = "no folder to write the model to", .hint = out_name(run) + " names it"});
+  require_folder_name(run.out);
   if (run.lora && !has_weights(run.model))
     throw Error(ErrorKind::usage, {.what = "an adapter needs a model that has been trained",
                                    .where = "model",

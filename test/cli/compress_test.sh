@@ -9,6 +9,20 @@ keys='^{"bytes":[0-9]*,"bits_a_weight":32,"perplexity_before":[0-9.]*,"perplexit
 grep -Eq "$keys" line || fail "keys: $(cat line)"
 "$hone" eval half --data text.txt --max-tokens 100 >/dev/null || fail "the model does not open"
 [ -f half/tokenizer.json ] || fail "no tokenizer beside it"
+# options as they are typed
+expect 2 "give --eval-data" prune base new --max-loss-increase 3%
+expect 2 "a folder" distill base new.gguf --student layers=1 --data text.txt
+expect 2 "sparsity: this optimizer" train --model base --data text.txt --out new --seq 32 --optimizer muon --sparsity 0.5
+# groups of any size
+expect 2 "1 or more" quantize base new --group 0
+expect 2 "multiple of 32" quantize base new.gguf --group 48
+"$hone" quantize base forty-eight --group 48 >/dev/null 2>err || fail "groups of 48: $(cat err)"
+grep -q "read these as f32" err || fail "said $(cat err)"
+"$hone" pack forty-eight forty-eight-packed >/dev/null 2>err || fail "pack: $(cat err)"
+[ "$("$hone" hash forty-eight)" = "$("$hone" hash forty-eight-packed)" ] || fail "packed they are others"
+expect 3 "quantized already" quantize forty-eight new
+expect 3 "is quantized" prune forty-eight new
+
 [ "$("$hone" hash base)" = "$(cat base.hash)" ] || fail "the source changed"
 [ "$("$hone" hash half)" != "$(cat base.hash)" ] || fail "nothing was pruned"
 
@@ -179,6 +193,7 @@ expect 2 "keep" factorize base new --keep 0
 expect 2 "learns from a text" factorize base new --method whitened
 expect 2 "did you mean" factorize base new --method svt
 expect 3 "already" factorize low-svd new
+expect 3 "the model is factorized" prune low-svd new --pattern channels --sparsity 0.5
 # the table of tokens alone, as cores
 for method in tensor-train table-svd; do
   "$hone" factorize base cores-$method --method $method --keep 0.5 --data text.txt --max-eval-tokens 2000 --json >line 2>err ||
@@ -199,6 +214,20 @@ expect 2 "1 to" factorize base new --method table-svd --ranks 1000
 expect 2 "ranks are of a table" factorize base new --ranks 3
 expect 3 "already" factorize cores-own new --method tensor-train
 expect 5 "rises more" factorize base new --keep 0.1 --eval-data text.txt --max-loss-increase 0%
+
+# options as they are typed
+expect 2 "give --eval-data" prune base new --max-loss-increase 3%
+expect 2 "a folder" distill base new.gguf --student layers=1 --data text.txt
+expect 2 "sparsity: this optimizer" train --model base --data text.txt --out new --seq 32 --optimizer muon --sparsity 0.5
+# groups of any size
+expect 2 "1 or more" quantize base new --group 0
+expect 2 "multiple of 32" quantize base new.gguf --group 48
+"$hone" quantize base forty-eight --group 48 >/dev/null 2>err || fail "groups of 48: $(cat err)"
+grep -q "read these as f32" err || fail "said $(cat err)"
+"$hone" pack forty-eight forty-eight-packed >/dev/null 2>err || fail "pack: $(cat err)"
+[ "$("$hone" hash forty-eight)" = "$("$hone" hash forty-eight-packed)" ] || fail "packed they are others"
+expect 3 "quantized already" quantize forty-eight new
+expect 3 "is quantized" prune forty-eight new
 
 [ "$("$hone" hash base)" = "$(cat base.hash)" ] || fail "the source changed"
 echo "compression is as it should be"
