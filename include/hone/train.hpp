@@ -45,6 +45,19 @@ struct LossScaling {
   std::int64_t most_skips = 50;  // so many steps in a row that overflow: the same
 };
 
+// Quantization-aware training: products and tables read each weight as rounding to nearest would leave it
+// (codes of so many bits, each group's scale and minimum from its own numbers, anew at each update), and
+// gradients go to the weight behind it as if nothing were rounded (Bengio et al., arXiv 1308.3432; Jacob et
+// al., arXiv 1712.05877). What is saved is the weights behind: quantize() by the method rtn with these
+// options has what training and its evaluation have read.
+struct QatOptions {
+  int bits = 4;             // as QuantizeOptions has them: 2, 3, 4 or 8
+  std::int64_t group = 64;  // 1 or more, or whole_row (-1)
+  std::optional<bool>
+      symmetric{};     // none: where zeros are to stay, or a fifth of the products' weights is zero
+  int table_bits = 8;  // of the table of tokens and the head; 0: they are read as they are
+};
+
 struct TrainPlanOptions {
   std::int64_t batch = 32;       // sequences a step
   std::int64_t micro_batch = 0;  // computed at once; 0: chosen to fit the caches. Changes no bit
@@ -90,6 +103,7 @@ struct TrainPlanOptions {
   // Weights of matrices that are zero stay zero, but for tables of tokens: a pruned model is trained on with
   // its mask. With every optimizer but muon.
   bool keep_zeros = false;
+  std::optional<QatOptions> qat{};  // with f32 weights that are all trained
   // Trainer::prune() will be called: implies keep_zeros, and the forecast counts what it needs on the way.
   bool prunes = false;
 };

@@ -134,6 +134,7 @@ void TrainingOptions::add_updates_to(Command& c) {
   c.add_option("--min-lr", min_lr, "learning rate at the last step")->capture_default_str();
   c.add_option("--schedule", schedule, one_of(schedules()) + ", after the warmup")->capture_default_str();
   add_pruning_to(c);
+  add_qat_to(c);
   c.add_option("--decay-steps", run.decay_steps, "of wsd, at the end (0: a fifth of --steps)")
       ->capture_default_str();
   c.add_option("--warmup", run.warmup, "steps over which the learning rate rises")->capture_default_str();
@@ -142,6 +143,29 @@ void TrainingOptions::add_updates_to(Command& c) {
   c.add_option("--dropout", dropout, "everywhere that the model has it (default: the config's)");
   c.add_option("--label-smoothing", label_smoothing,
                "share of each label that is spread over all (default: the model's, mostly 0)");
+}
+
+void TrainingOptions::add_qat_to(Command& c) {
+  c.add_option("--qat-bits", qat_bits,
+               "quantization-aware: weights are read as if quantized to 2, 3, 4 or 8 bits")
+      ->capture_default_str();
+  c.add_option("--qat-group", qat.group, "as --group of hone quantize")->capture_default_str();
+  c.add_option("--qat-table-bits", qat.table_bits, "as its --table-bits")->capture_default_str();
+  c.add_flag("--qat-symmetric", qat_symmetric, "as its --symmetric (given, where zeros stay)");
+}
+
+std::optional<QatOptions> TrainingOptions::quantization_aware() const {
+  const QatOptions usual;
+  if (qat_bits == 0 && (qat_symmetric || qat.group != usual.group || qat.table_bits != usual.table_bits))
+    throw Error(ErrorKind::usage, {.what = "options of quantization-aware training, and no bits",
+                                   .where = "qat_bits",
+                                   .expected = "2, 3, 4 or 8",
+                                   .found = "none"});
+  if (qat_bits == 0) return {};
+  QatOptions o = qat;
+  o.bits = qat_bits;
+  if (qat_symmetric) o.symmetric = true;
+  return o;
 }
 
 void TrainingOptions::add_pruning_to(Command& c) {
@@ -243,6 +267,7 @@ TrainingRun TrainingOptions::finished() const {
   TrainingRun r = run;
   r.lora = lora();
   r.prune = gradual_pruning();
+  r.plan.qat = quantization_aware();
   r.plan.precision = precision_from_name(precision);
   r.plan.loss_scaling = scaling(loss_scale, r.plan.precision);
   r.plan.master = precision_from_name(master);

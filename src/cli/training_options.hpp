@@ -26,6 +26,9 @@ struct TrainingOptions {
   bool lora_rslora = false;
   std::optional<double> sparsity;  // none: nothing is pruned
   GradualPruning pruning;          // all else of it
+  int qat_bits = 0;                // 0: weights are read as they are
+  QatOptions qat;                  // all else of it
+  bool qat_symmetric = false;
   std::uint64_t seed = 0;
 
   void add_to(Command& command);
@@ -33,6 +36,7 @@ struct TrainingOptions {
   void add_running_to(Command& command);  // of them: where it runs, and what stays of it
   std::optional<LoraOptions> lora() const;
   std::optional<GradualPruning> gradual_pruning() const;
+  std::optional<QatOptions> quantization_aware() const;
   TrainingRun finished() const;  // with what was typed turned into what the library takes
 
  private:
@@ -40,6 +44,7 @@ struct TrainingOptions {
   void add_numbers_to(Command& command);  // types of numbers
   void add_updates_to(Command& command);  // optimizer, schedule, what is added to a loss
   void add_pruning_to(Command& command);
+  void add_qat_to(Command& command);
   void add_trained_to(Command& command);  // which weights: an adapter's, corrections
 };
 

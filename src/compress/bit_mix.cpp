@@ -76,7 +76,7 @@ class Mixing {
 
  private:
   bool has_codes(const MatrixWeight& weight) const {
-    return grid_of(fewest_bits(options_), weight.columns, options_).has_value();
+    return grid_of(fewest_bits(options_), weight.columns, groups_of(options_)).has_value();
   }
   void measure(const MatrixWeight& weight, std::span<const float> h) {
     const std::vector<float> w = weight_values(model_, weight.name);
@@ -84,7 +84,7 @@ class Mixing {
     c.table = weight.table, c.elements = weight.rows * weight.columns;
     for (const int bits : all_bits) {
       if (bits < fewest_bits(options_)) continue;
-      const Grid grid = *grid_of(bits, weight.columns, options_);
+      const Grid grid = *grid_of(bits, weight.columns, groups_of(options_));
       const CodedMatrix q = round_to_nearest(w, weight.rows, weight.columns, grid, pool_);
       c.candidates.push_back({bits, coded_bytes(weight, grid), relative_error(w, q.values(), h)});
     }

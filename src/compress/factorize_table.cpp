@@ -177,9 +177,8 @@ class Factorizing {
   // far more: of SmolLM2 at half the numbers 16.5 % and 25.1 %, perplexity 61,181 and 84.7.
   void note_others(const IdTable& table, const TableFactors& f, std::span<const float> values,
                    const WeightTree& train) {
-    const QuantizeOptions rounding;
     for (const int bits : {8, 4, 3, 2}) {
-      const auto grid = grid_of(bits, table.C, rounding);
+      const auto grid = grid_of(bits, table.C, {});
       const MatrixWeight matrix{table.name, table.V, table.C, true};
       if (!grid || coded_bytes(matrix, *grid) > train.bytes()) continue;
       ThreadPool pool(exec_options(options_.calibration.threads, options_.calibration.isa).threads);

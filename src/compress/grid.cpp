@@ -8,19 +8,6 @@
 namespace hone {
 namespace {
 
-Line from_range(float low, float high, const Grid& grid) {
-  const auto steps = static_cast<float>(grid.levels() - 1);
-  if (grid.symmetric) {
-    // Codes reach from -2^(b-1) to 2^(b-1)-1 scales: the side that is larger decides, and a negative scale
-    // turns the grid where that is the upper one (as ggml's Q4_0 does).
-    const float half = static_cast<float>(grid.levels() / 2), most = -low > high ? low : high;
-    const float scale = kernel::as_packed(most / -half);
-    return {scale, -half * scale};
-  }
-  low = std::min(low, 0.0f), high = std::max(high, 0.0f);
-  return {kernel::as_packed((high - low) / steps), kernel::as_packed(low)};
-}
-
 double error_of(const Line& line, std::span<const float> group, std::span<const float> importance,
                 std::int64_t levels) {
   double sum = 0;
@@ -65,14 +52,9 @@ std::vector<float> CodedMatrix::values() const {
   return all;
 }
 
-Line whole_range(std::span<const float> group, const Grid& grid) {
-  const auto [low, high] = std::ranges::minmax_element(group);
-  return from_range(*low, *high, grid);
-}
-
 Line best_line(std::span<const float> group, std::span<const float> importance, const Grid& grid) {
   const auto [low, high] = std::ranges::minmax_element(group);
-  Line best = from_range(*low, *high, grid);
+  Line best = kernel::line_over(*low, *high, grid);
   double least = error_of(best, group, importance, grid.levels());
   const auto take = [&](const Line& line) {
     const double error = error_of(line, group, importance, grid.levels());
@@ -81,7 +63,7 @@ Line best_line(std::span<const float> group, std::span<const float> importance, 
   constexpr int cuts = 12;
   for (int i = 0; i < cuts; ++i) {
     const float share = 1 - 0.05f * static_cast<float>(i);
-    Line line = from_range(*low * share, *high * share, grid);
+    Line line = kernel::line_over(*low * share, *high * share, grid);
     for (int again = 0; again < 2; ++again) take(line), line = fitted(line, group, importance, grid);
     take(line);
   }

@@ -7,23 +7,19 @@
 // Scales and minima are numbers of f16, as files keep them, so that what is weighed here is what is computed
 // with later.
 #pragma once
-#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <span>
 #include <vector>
 
 #include "base/thread_pool.hpp"
+#include "kernel/code_line.hpp"
 
 namespace hone {
 
-struct Grid {
-  int bits = 4;
-  std::int64_t group = 64;  // elements of a row that share a scale; a row's last group may be shorter
-  // Codes around zero: the minimum is -2^(bits-1) scales, so zero is a code. Else it is a number of its own.
-  bool symmetric = false;
-  std::int64_t levels() const { return std::int64_t{1} << bits; }
-};
+using kernel::Grid;
+using kernel::Line;
+using kernel::whole_range;
 
 struct CodedMatrix {
   std::int64_t rows = 0, columns = 0;
@@ -34,21 +30,6 @@ struct CodedMatrix {
   std::vector<float> values() const;  // [rows,columns]
 };
 
-// A group's line: what code a value gets, and what the code stands for.
-struct Line {
-  float scale = 0, minimum = 0;
-  // The nearest; of two, the even one. Adding 1.5 2^23 and taking it off rounds to a whole number.
-  std::uint8_t code(float w, std::int64_t levels) const {
-    if (scale == 0) return 0;
-    constexpr float whole = 12582912.0f;
-    const float at = std::clamp((w - minimum) / scale, 0.0f, static_cast<float>(levels - 1));
-    return static_cast<std::uint8_t>((at + whole) - whole);
-  }
-  float value(std::uint8_t code) const { return scale * static_cast<float>(code) + minimum; }
-};
-
-// The line from the smallest to the largest value of a group: round-to-nearest, as the field has it.
-Line whole_range(std::span<const float> group, const Grid& grid);
 // The line with the least error, each value's square weighed by `importance` (none: all alike): ranges that
 // are cut at both ends are tried, and scale and minimum fitted to the codes by least squares.
 Line best_line(std::span<const float> group, std::span<const float> importance, const Grid& grid);

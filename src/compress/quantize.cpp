@@ -166,7 +166,7 @@ class Quantizing {
   // What no layer has had: of a method that needs none, all.
   Quantized finish() {
     for (const auto& [name, weight] : matrices_) {
-      if (made_.contains(name)) continue;
+      if (made_.contains(name) || stays(weight)) continue;
       if (const auto grid = grid_for(name)) {
         const std::vector<float> w = weight_values(model_, name);
         const CodedMatrix q = unseen(weight, w, *grid);
@@ -184,6 +184,11 @@ class Quantizing {
   }
 
  private:
+  // A table in no codes is what it was.
+  bool stays(const MatrixWeight& weight) const {
+    return weight.table && options_.table_bits == 0 && options_.size_bytes == 0;
+  }
+
   // Of a weight whose input nothing has been learned of.
   CodedMatrix unseen(const MatrixWeight& weight, std::span<const float> w, const Grid& grid) {
     if (!method_.learns)
@@ -200,7 +205,7 @@ class Quantizing {
     const MatrixWeight& weight = found->second;
     const int bits = bits_.at(name);
     if (bits == 0) return {};
-    const auto grid = grid_of(bits, weight.columns, options_);
+    const auto grid = grid_of(bits, weight.columns, groups_of(options_));
     if (!grid)
       narrow_.insert(weight.columns);
     else if (type_in_programs(*grid, weight.columns) == DType::f32)

@@ -70,6 +70,18 @@ struct SimulateAttributes {
   }
 };
 extern const OpRecord simulate;
+// (w f32[N,K]) -> what rounding to nearest makes of it, each group's line over its own numbers
+// (kernel/code_line.hpp). In phase prepare, and with gradients, as simulate.
+struct RoundWeightAttributes {
+  int bits = 4;
+  std::int64_t group = 64;
+  bool symmetric = false;
+  template <class V>
+  void fields(V&& v) const {
+    v("bits", bits), v("group", group), v("symmetric", symmetric);
+  }
+};
+extern const OpRecord round_weight;
 
 // (x[B,T,..], kept[batch,T,..] of x's type, step) -> next kept, with the micro-batch's x at its place in the
 // step; x may be some of the micro-batch's rows, those from `first` on

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "kernel/code_line.hpp"
 #include "op/common.hpp"
 #include "op/gradient_context.hpp"
 #include "op/ops.hpp"
@@ -22,27 +23,20 @@ std::vector<OutputSpec> infer(const InferInput& i) {
   return {{f32(w)}};
 }
 
-// Adding 1.5 2^23 and taking it off rounds to a whole number, of two the even one.
-float rounded_to_code(float w, float scale, float minimum, float last) {
-  constexpr float whole = 12582912.0f;
-  if (scale == 0) return minimum;
-  const float at = std::clamp((w - minimum) / scale, 0.0f, last);
-  return scale * ((at + whole) - whole) + minimum;
-}
-
 void run(const Call& c) {
   const auto a = c.attributes.as<SimulateAttributes>();
   const Shape& shape = c.out[0].type.shape;
   const std::int64_t K = shape[1], groups = c.in[In::scales].type.shape[1];
-  const auto last = static_cast<float>(a.levels - 1);
   c.pool->run(shape[0], [&](std::int64_t r, int) {
     const float* w = c.in[In::w].as<float>() + r * K;
     const float* scales = c.in[In::scales].as<float>() + r * groups;
     const float* minima = c.in[In::minima].as<float>() + r * groups;
     float* y = c.out[0].as<float>() + r * K;
-    for (std::int64_t g = 0; g < groups; ++g)
-      for (std::int64_t k = g * a.group; k < std::min(K, (g + 1) * a.group); ++k)
-        y[k] = rounded_to_code(w[k], scales[g], minima[g], last);
+    for (std::int64_t g = 0; g < groups; ++g) {
+      const std::int64_t first = g * a.group;
+      const auto count = static_cast<std::size_t>(std::min(a.group, K - first));
+      kernel::round_to({scales[g], minima[g]}, {w + first, count}, a.levels, {y + first, count});
+    }
   });
 }
 

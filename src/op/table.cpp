@@ -61,6 +61,7 @@ constexpr std::array records{
     &likeliest,
     &hit,
     &simulate,
+    &round_weight,
     &gradient_norm,
     &squares,
     &norm_of_squares,

@@ -13,6 +13,7 @@ bool has_loss(const Options& o) { return !generates(o); }
 bool marks_hits(const Options& o) { return o.hits; }
 bool has_cores(const Options& o) { return !o.cores.empty(); }
 bool has_stored(const Options& o) { return !o.stored.empty(); }
+bool rounds(const Options& o) { return !o.rounded.empty(); }
 bool narrows(const Options& o) { return o.products != DType::f32; }
 bool casts_at_use(const Options& o) { return o.cast_at_use; }
 
@@ -44,6 +45,7 @@ constexpr Stage stages[] = {
     {marks_hits, [](Program& p, const Options&) { mark_hits(p); }},
     {has_cores, [](Program& p, const Options& o) { table_cores(p, o.cores); }},
     {has_stored, [](Program& p, const Options& o) { keep_stored(p, o.stored, o.stored_only); }},
+    {rounds, [](Program& p, const Options& o) { round_weights(p, o.rounded); }},
     {narrows, [](Program& p, const Options& o) { autocast(p, o.products); }},
     {trains, [](Program& p, const Options&) { differentiate(p); }},
     {may_keep_rows, [](Program& p, const Options& o) { keep_embedding_rows(p, o.batch); }},

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "pass/passes.hpp"
+#include "pass/simulate_codes.hpp"
 
 namespace hone {
 
@@ -27,6 +28,7 @@ struct PipelineOptions {
   bool update_in_backward = false;               // training
   bool bf16_weights = false;                     // training and evaluation: kept in bf16 alone
   bool keep_zeros = false;                       // training
+  RoundedWeights rounded{};                      // training and its evaluation: weights that codes will hold
 };
 
 // Runs them; after each, dead nodes go and the program is checked.

@@ -17,6 +17,11 @@ namespace hone {
 using SimulatedCodes = std::map<std::string, op::SimulateAttributes>;  // by weight
 
 void simulate_codes(Program& program, const SimulatedCodes& weights);
+
+// The same where each group's line is that of rounding to nearest, anew at each update: nothing is frozen.
+using RoundedWeights = std::map<std::string, op::RoundWeightAttributes>;  // by weight
+void round_weights(Program& program, const RoundedWeights& weights);
+
 std::string scales_name(const std::string& weight);
 std::string minima_name(const std::string& weight);
 

@@ -12,6 +12,7 @@
 #include "train/micro_batches.hpp"
 #include "train/plan_ways.hpp"
 #include "train/pruned_matrices.hpp"
+#include "train/qat.hpp"
 #include "train/step_program.hpp"
 
 namespace hone {
@@ -66,6 +67,7 @@ TrainPlanOptions decided(const Model& model, TrainPlanOptions o) {
           "corrections leave the model's weights as they are", "the model itself trained", "corrections");
   require(!o.keep_zeros || optimizer_record(o.optimizer).leaves_zeros, zeros,
           "this optimizer mixes a matrix's gradients, so that zeros do not stay", "another one", o.optimizer);
+  decide_qat(model, o);
   if (o.micro_batch == 0) o.micro_batch = usual_micro_batch(o);
   check_buckets(model, o);
   check_loss_scaling(o.loss_scaling);
@@ -139,6 +141,7 @@ std::int64_t usual_micro_batch(const TrainPlanOptions& o) {
 
 PlanPrograms write_programs(const Model& model, const TrainPlanOptions& o, const PlanWays& ways) {
   PlanPrograms programs;
+  const RoundedWeights rounded = rounded_weights(model, o);
   for (const MicroShape& shape : micro_shapes(o)) {
     const LengthBucket* bucket = shape.bucket < o.buckets.size() ? &o.buckets[shape.bucket] : nullptr;
     const StepProgramOptions options{.micro_batch = shape.sequences,
@@ -156,6 +159,7 @@ PlanPrograms write_programs(const Model& model, const TrainPlanOptions& o, const
                                      .update_in_backward = updates_in_backward(model, o),
                                      .bf16_weights = o.master == Precision::bf16,
                                      .keep_zeros = o.keep_zeros,
+                                     .rounded = rounded,
                                      .hits = o.hits};
     const Program step = write_step_program(model, options);
     if (programs.list.empty())

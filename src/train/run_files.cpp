@@ -15,6 +15,7 @@
 #include "file/weight_files.hpp"
 #include "model/model_impl.hpp"
 #include "train/checkpoint.hpp"
+#include "train/qat.hpp"
 #include "train/run_schedule.hpp"
 #include "train/step_options.hpp"
 
@@ -153,6 +154,7 @@ void RunIdentity::add_options(const TrainingRun& run, const TrainPlan& plan) {
   kept_.push_back({"sparsity", "--sparsity", run.prune ? to_text(run.prune->sparsity) : "none"});
   if (run.prune) add_pruning(*run.prune, run.steps);
   kept_.push_back({"keep-zeros", "--keep-zeros", o.keep_zeros ? "given" : "not given"});
+  kept_.push_back({"qat", "--qat-bits", o.qat ? quantize_options(*o.qat) : "none"});
   kept_.push_back({"master", "--master", name(o.master)});
   if (schedule_record(run.schedule).has_decay)
     kept_.push_back({"decay-steps", "--decay-steps", std::to_string(run.decay_steps)});

@@ -62,7 +62,8 @@ Program write_step_program(const Model& model, const StepProgramOptions& o) {
                                 .cast_at_use = o.cast_at_use,
                                 .update_in_backward = o.update_in_backward,
                                 .bf16_weights = o.bf16_weights,
-                                .keep_zeros = o.keep_zeros};
+                                .keep_zeros = o.keep_zeros,
+                                .rounded = o.rounded};
   run_pipeline(forward.program, options);
   return std::move(forward.program);
 }
@@ -81,7 +82,8 @@ Program write_evaluation_program(const Model& model, const StepProgramOptions& o
                 .loss_rows = o.loss_rows,
                 .stored_only = o.stored_only,
                 .cast_at_use = o.cast_at_use,
-                .bf16_weights = o.bf16_weights});
+                .bf16_weights = o.bf16_weights,
+                .rounded = o.rounded});
   return std::move(forward.program);
 }
 

@@ -5,6 +5,7 @@
 #include "model/model_impl.hpp"
 #include "optimizer/optimizer.hpp"
 #include "pass/passes.hpp"
+#include "pass/simulate_codes.hpp"
 
 namespace hone {
 
@@ -23,6 +24,7 @@ struct StepProgramOptions {
   bool update_in_backward = false;
   bool bf16_weights = false;
   bool keep_zeros = false;
+  RoundedWeights rounded{};  // as PipelineOptions has it
   bool stored_only = false;  // nothing is trained: all weights as their file has them
   bool int8 = false;         // evaluation: products in eight bits, as PipelineOptions has it
   bool hits = false;         // evaluation: which labels are predicted, as the outputs hits_name(TERM)

@@ -21,6 +21,7 @@
 #include "model/vocabulary.hpp"
 #include "text/vocabulary_folder.hpp"
 #include "train/pruned_matrices.hpp"
+#include "train/qat.hpp"
 #include "train/run_files.hpp"
 #include "train/run_schedule.hpp"
 #include "train/step_options.hpp"
@@ -431,6 +432,9 @@ std::vector<std::string> run_notes(const TrainingRun& run, const TrainPlan& plan
   if (run.distill)
     for (std::string& note : teaching_notes(run, plan.model())) notes.push_back(std::move(note));
   const TrainPlanOptions& o = plan.options();
+  if (o.qat)
+    notes.push_back("weights are read as hone quantize " + (run.out.empty() ? "MODEL" : run.out) +
+                    " SMALLER " + quantize_options(*o.qat) + " will have them");
   if (const std::string note = precision_note(o.precision, o.isa); !note.empty()) notes.push_back(note);
   return notes;
 }

@@ -60,7 +60,7 @@ TEST_P(Groups, AreKeptAndComeBack) {
   const Model made = quantize(model, nullptr, o).model;
   std::int64_t bytes = 0;
   for (const MatrixWeight& w : matrices_of(model)) {
-    const Grid grid = *grid_of(bits, w.columns, o);
+    const Grid grid = *grid_of(bits, w.columns, groups_of(o));
     EXPECT_EQ(grid.group, group < 0 ? w.columns : std::min(group, w.columns));
     EXPECT_EQ(weight_values(made, w.name), rounded(model, w, grid)) << w.name;
     bytes += coded_bytes(w, grid);

@@ -236,8 +236,8 @@ INSTANTIATE_TEST_SUITE_P(Each, Gradients, testing::ValuesIn(architectures()),
 TEST(GradientTable, EveryOpWithAGradientIsTried) {
   // Autocast's, in every narrow program above; and attention's of packed rows, which are compared with rows
   // of their own (train/packing_test.cpp). Of steps there are no differences: what codes hand through is
-  // looked at in pass/simulate_codes_test.cpp.
-  std::set<const OpRecord*> tried{&op::cast, &op::packed_attention, &op::simulate};
+  // looked at in pass/simulate_codes_test.cpp and train/qat_test.cpp.
+  std::set<const OpRecord*> tried{&op::cast, &op::packed_attention, &op::simulate, &op::round_weight};
   for (const Case& a : architectures())
     for (const Node& node : forward_and_loss(a.write, B, T, a.objective).nodes) tried.insert(node.op);
   for (const OpRecord* record : op::table())

@@ -50,6 +50,10 @@ void add_flat(DType dtype, std::vector<OpCase>& cases) {
                         {{groups, dtype}, given({0.5, 0.25, 0})},
                         {{groups, dtype}, given({-1, -2})}},
                        op::SimulateAttributes{.group = 16, .levels = 8}});
+      for (const bool symmetric : {false, true})
+        cases.push_back({&op::round_weight,
+                         {{{rows, dtype}, normals(2)}},
+                         op::RoundWeightAttributes{.bits = 3, .group = 16, .symmetric = symmetric}});
       const Input positions{{{s[0], s[1]}, DType::i32}, ids(1000)};
       const Input frequencies{op::f32({s[2]}), given({1, 0.3, 0.01, 1e-4})};
       cases.push_back({&op::sinusoids, {positions, frequencies}, NoAttributes{}});
