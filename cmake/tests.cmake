@@ -89,6 +89,11 @@ if(TARGET hone)
   add_test(NAME program.kill_and_resume.long WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}
            COMMAND sh test/cli/kill_and_resume_test.sh $<TARGET_FILE:hone> $<IF:$<BOOL:${HONE_SANITIZE}>,40,200> 100 10)
   set_tests_properties(program.kill_and_resume.long PROPERTIES LABELS long)
+  add_test(NAME program.out WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}
+           COMMAND sh test/cli/out_test.sh $<TARGET_FILE:hone> 3)
+  add_test(NAME program.out.long WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}
+           COMMAND sh test/cli/out_test.sh $<TARGET_FILE:hone> 60)
+  set_tests_properties(program.out.long PROPERTIES LABELS long)
   add_test(NAME program.bad_input WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}
            COMMAND sh test/cli/bad_input_test.sh $<TARGET_FILE:hone>)
   add_test(NAME program.recorded

@@ -24,4 +24,8 @@ struct CalibrationOptions {
   std::function<void(std::int64_t done, std::int64_t all)> progress{};  // parts of the model
 };
 
+// Before the work that is to be kept: Error(failed) where CalibrationOptions::kept is not there and cannot be
+// made, Error(input) where it is no file.
+HONE_API void require_calibration_file(const std::string& path);
+
 }  // namespace hone

@@ -1,7 +1,7 @@
 // What all ways to make a model smaller share: where it comes from and goes to, what it has cost, and the
 // contract that no ruined model is written.
 //
-//   const hone::Compression work("model", "smaller", {.eval_data = "valid.txt", .max_loss_increase = 0.03});
+//   hone::Compression work("model", "smaller", {.eval_data = "valid.txt", .max_loss_increase = 0.03});
 //   const hone::Pruned pruned = hone::prune(work.model(), {.sparsity = 0.5});
 //   const hone::CompressReport r = work.finish(pruned.model);  // beyond 3 % Error(quality), nothing written
 //   std::printf("%ld bytes, perplexity %.2f\n", long(r.bytes), r.quality->after.perplexity);
@@ -19,6 +19,8 @@
 
 namespace hone {
 
+struct CompressReport;
+
 struct CompressOptions {
   std::string data{};       // a text that the method learns from
   std::string eval_data{};  // one that both models are measured on; none: the held-out tenth of `data`
@@ -32,6 +34,10 @@ struct CompressOptions {
   int threads = 0;    // 0: all cores; changes no number but speed
   std::string isa{};  // of instruction_sets(); empty: the best that this CPU has
   std::function<void(std::int64_t done, std::int64_t all)> progress{};  // of the comparison, in windows
+  // Bytes that the files of weights may have, headers too, of a GGUF file all of it; 0: no such bound.
+  std::int64_t max_file_bytes = 0;
+  // Hears the report when all is written, before OUT has its name: what it throws leaves nothing of OUT.
+  std::function<void(const CompressReport&)> on_report{};
 };
 
 struct Speed {  // tokens a second: of a prompt, and of what is written behind it
@@ -39,7 +45,9 @@ struct Speed {  // tokens a second: of a prompt, and of what is written behind i
 };
 
 struct CompressReport {
-  std::int64_t bytes = 0;         // of all weights as they were written
+  std::int64_t bytes = 0;  // of all weights as they were written
+  std::int64_t file_bytes =
+      0;  // of the files that hold them, headers too; a GGUF file holds a tokenizer besides
   double bits_a_weight = 0;       // all told: 8 bytes / parameters of the written model, corrections apart
   std::int64_t bytes_before = 0;  // of all weights of `in`
   double bits_a_weight_before = 0;
@@ -59,11 +67,13 @@ HONE_API CompressReport measure(const Model& before, const Model& after, const C
 HONE_API std::optional<Speed> measured_speed(const Model& model, const CompressOptions& options = {});
 HONE_API std::int64_t weight_bytes(const Model& model);  // in the types that its files have them in
 
-// One model on its way to a smaller one. Opens IN, and looks at once at what would be in vain at the end.
+// One model on its way to a smaller one. Opens IN, and looks at once at what would be in vain at the end. OUT
+// is this one's until it is written: a second one is refused. It is there whole, or not at all.
 class HONE_API Compression {
  public:
   // `in` and `out` are folders or, where the name ends in .gguf, files. Error(usage): both are the same,
-  // `out` holds a model, a limit without a text to measure by. Error(input): `in` is an adapter.
+  // `out` holds a model, a limit without a text to measure by, a GGUF file of what has no whole weights.
+  // Error(input): `in` is an adapter, or no GGUF file can be of it. Error(failed): `out` cannot be written.
   Compression(const std::string& in, const std::string& out, const CompressOptions& options = {});
   Compression(Compression&&) noexcept;
   ~Compression();
@@ -72,15 +82,19 @@ class HONE_API Compression {
   bool writes_gguf() const;                       // is `out` a GGUF file?
   const std::vector<std::string>& notes() const;  // of the model and the texts
   const Text* text() const;                       // to learn from, options.data; null: none
-  // Compares, and writes `after` with what goes with `in`. Error(quality) where the loss rose more than it
-  // may, or is not finite; then nothing is written.
-  CompressReport finish(const Model& after) const;
-  // The same where OUT is written in another way: `write` does it, and returns the bytes of all weights.
-  CompressReport finish(const Model& after, const std::function<std::int64_t()>& write) const;
+  // The bytes that finish() would make of such a model, of the files that have weights: by types alone, so
+  // that weights need not be there.
+  std::int64_t file_bytes(const Model& after) const;
+  // Compares, and writes `after` with what goes with `in`; once. Error(quality) where the loss rose more than
+  // it may, or is not finite, Error(budget) where files are larger than they may be; then nothing is written.
+  CompressReport finish(const Model& after);
+  // The same where OUT, a folder without files, is written in another way: `write` does it, into the folder
+  // that it is given and that gets OUT's name, and returns the bytes of all weights.
+  CompressReport finish(const Model& after, const std::function<std::int64_t(const std::string& to)>& write);
 
  private:
   struct Impl;
-  std::unique_ptr<const Impl> impl_;
+  std::unique_ptr<Impl> impl_;
 };
 
 }  // namespace hone

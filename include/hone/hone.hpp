@@ -34,6 +34,7 @@
 // - forecast, machine, bench   what a run will need; what this machine can do; what was reached
 // - report, inspect, convert   tables, plots, progress; what a file of weights holds; other formats
 // - distill, pack             small models of large ones; the same model in fewer bytes
+// - unfinished                 for a program that a signal ends: nothing half-written stays
 // - error, version, precision, nearest
 //
 // Values (Model, Text, Tokenizer, plans) are cheap to copy and may be shared by threads; a Trainer and a
@@ -76,5 +77,6 @@
 #include "hone/tokenizer.hpp"
 #include "hone/train.hpp"
 #include "hone/training_run.hpp"
+#include "hone/unfinished.hpp"
 #include "hone/verify.hpp"
 #include "hone/version.hpp"

@@ -42,8 +42,12 @@ HONE_API Model with_lora(const Model& base, const LoraOptions& options = {});
 // and shapes, and for what hone does not compute: DoRA, biases, adapters of embeddings, modules saved whole.
 HONE_API Model with_adapter(const Model& base, const std::string& folder);
 // The model that computes the same without an adapter, W + scale B A, as a folder; weights in `dtype`, or in
-// the types that the base's files have. Error(usage) where the folder holds a model.
-HONE_API void merge(const Model& adapted, const std::string& folder, std::optional<Precision> dtype = {});
+// the types that the base's files have, with the tokenizers and chat templates of `tokenizers`, folders or
+// GGUF files, the first before the second; what is worth saying of these is returned. The folder is whole or
+// not there. Error(usage) where it holds a model.
+HONE_API std::vector<std::string> merge(const Model& adapted, const std::string& folder,
+                                        std::optional<Precision> dtype = {},
+                                        const std::vector<std::string>& tokenizers = {});
 // Does `folder` hold an adapter, and no model of its own?
 HONE_API bool is_adapter(const std::string& folder);
 // How many numbers the model's adapter has; 0: it has none.

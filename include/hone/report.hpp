@@ -200,8 +200,8 @@ struct RunReport {
 // One self-contained page: no script, nothing from the network. What is unknown or empty is left out.
 HONE_API std::string html_report(const RunReport& report);
 HONE_API std::string html_compression_report(const CompressionReport& report);
-// Before the work that is to be reported: Error(failed) where the file's folder is missing, Error(usage)
-// where it would replace what is no page of a report.
+// Before the work that is to be reported: Error(failed) where the file cannot be written, Error(usage) where
+// it would replace what is no page of a report.
 HONE_API void require_report_file(const std::string& path);
 // The same, into a file, whole or not at all. Throws Error where the file can't be written.
 HONE_API void write_report(const std::string& path, const RunReport& report);

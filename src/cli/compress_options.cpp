@@ -82,6 +82,7 @@ std::string json_of(const CompressReport& r, const std::vector<SparseLayer>& lay
       .add("flipped", q ? q->flipped : none)
       .add("seconds", r.seconds)
       .add("peak_bytes", r.peak_bytes);
+  if (r.file_bytes > 0) line.add("file_bytes", r.file_bytes);
   line.add("zeros_before", r.zeros_before).add("zeros_after", r.zeros_after);
   if (!weights_hash.empty()) line.add("weights_hash", weights_hash);
   if (!layers.empty()) line.add("layers", json_of(layers));
@@ -260,9 +261,12 @@ void CompressArguments::check_storage() const {
 }
 
 Compression CompressArguments::open() const {
+  leave_nothing_unfinished(json);
   check_report();
   check_storage();
+  if (!calibration.empty()) require_calibration_file(calibration);
   CompressOptions o = options;
+  o.on_report = [this](const CompressReport& report) { write_report(report, out); };
   o.progress = counted("comparing");
   if (!max_loss_increase.empty())
     o.max_loss_increase = share_from_text(max_loss_increase, "--max-loss-increase");
@@ -271,15 +275,18 @@ Compression CompressArguments::open() const {
   return compression;
 }
 
-void CompressArguments::print(const CompressReport& r, const std::string& to,
-                              const std::string& weights_hash) const {
-  print_notes(r.notes);
+void CompressArguments::write_report(const CompressReport& r, const std::string& to) const {
   if (!report_file.empty())
     write_compression_report(report_file, {.title = to + " beside " + in,
                                            .subtitle = cpu_name(),
                                            .command = "hone " + command->name() + " " + command->typed(),
                                            .rows = {before_row(in, r), after_row(to, r)},
                                            .note = measured_by(r)});
+}
+
+void CompressArguments::print(const CompressReport& r, const std::string& to,
+                              const std::string& weights_hash) const {
+  print_notes(r.notes);
   if (json)
     cli::print(json_of(r, layers, weights_hash));
   else

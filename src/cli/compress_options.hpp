@@ -36,9 +36,12 @@ struct CompressArguments {
   void set(CalibrationOptions& sample, const std::string& what) const;
   // Says of those that were given and do nothing that they do. `learns`: is something learned from a text?
   void note_without_effect(bool learns) const;
-  void check_report() const;   // Error(failed) where it could not be written
+  void check_report() const;  // Error(failed) where it could not be written
+  void write_report(const CompressReport& report, const std::string& to) const;
   void check_storage() const;  // Error(usage) where OUT cannot have it, or corrections
-  Compression open() const;    // says what is worth knowing of the model and the texts
+  // Says what is worth knowing of the model and the texts. From here on a signal leaves nothing unfinished,
+  // and what OUT is has a report before it has its name.
+  Compression open() const;
   void print(const CompressReport& report) const { print(report, out); }
   // The same of a model that went to `to` in another way; `weights_hash`: a further key, where there is one.
   void print(const CompressReport& report, const std::string& to, const std::string& weights_hash = {}) const;

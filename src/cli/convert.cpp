@@ -28,6 +28,7 @@ void add_convert(Command& app) {
                 "of its head (default: --type, but q6_k or q8_0 where that has four bits)");
   c->add_flag("--json", *json, "one JSON object on stdout");
   c->callback([=] {
+    leave_nothing_unfinished(*json);
     const ConvertReport done = convert(*in, *out, *options);
     print_notes(done.notes);
     const std::string text =

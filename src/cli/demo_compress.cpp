@@ -37,7 +37,7 @@ using Make = std::function<CompressReport(const TrainingRun& run, const std::str
 
 Make by(std::function<Model(const Compression&)> method) {
   return [method = std::move(method)](const TrainingRun& run, const std::string& folder) {
-    const Compression work(run.out, folder, options_of(run));
+    Compression work(run.out, folder, options_of(run));
     return work.finish(method(work));
   };
 }
@@ -55,8 +55,8 @@ Make factorized(const FactorizeOptions& options) {
 }
 
 CompressReport packed(const TrainingRun& run, const std::string& folder) {
-  const Compression work(run.out, folder, options_of(run));
-  return work.finish(work.model(), [&] { return pack(run.out, folder).bytes; });
+  Compression work(run.out, folder, options_of(run));
+  return work.finish(work.model(), [&](const std::string& to) { return pack(run.out, to).bytes; });
 }
 
 // As many as a student takes, but fewer than the teacher has.

@@ -131,6 +131,7 @@ void run(const DistillArguments& a) {
   a.report.check_report();
   TrainingSession session(with_student(a, training), false);
   const RunSummary done = session.run(!a.report.json);
+  leave_nothing_unfinished(a.report.json);  // the run is saved
   CompressReport report = measured(a, training);
   report.seconds = done.seconds;
   report.peak_bytes = done.peak_bytes;
@@ -140,6 +141,7 @@ void run(const DistillArguments& a) {
   require_quality(a, report, training.out);
   CompressArguments shown = a.report;
   shown.in = a.distill.teacher;
+  shown.write_report(report, training.out);
   shown.print(report, training.out, done.weights_hash);
 }
 

@@ -38,7 +38,7 @@ std::vector<std::int64_t> sizes_from_text(const std::string& text, const char* o
 
 void run(const Options& o) {
   o.compress.note_without_effect(needs_text(o.factorize));
-  const Compression compression = o.compress.open();
+  Compression compression = o.compress.open();
   FactorizeOptions options = o.factorize;
   o.compress.set(options.calibration, "measuring");
   options.rows = sizes_from_text(o.rows, "--rows");

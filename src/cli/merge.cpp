@@ -4,7 +4,6 @@
 #include "cli/command.hpp"
 #include "cli/json_line.hpp"
 #include "cli/terminal.hpp"
-#include "hone/convert.hpp"
 #include "hone/error.hpp"
 #include "hone/lora.hpp"
 
@@ -17,10 +16,10 @@ struct Options {
 };
 
 void run(const Options& o) {
+  leave_nothing_unfinished(o.json);
   const Model model = open_model(o.model, o.adapter);
   const auto dtype = o.dtype == "keep" ? std::nullopt : std::optional(precision_from_name(o.dtype));
-  merge(model, o.out, dtype);
-  for (const std::string& from : {o.adapter, o.model}) print_notes(copy_tokenizer(from, o.out));
+  print_notes(merge(model, o.out, dtype, {o.adapter, o.model}));
   const std::string hash = open(o.out).weights_hash();
   print(o.json ? JsonLine().add("out", o.out).add("weights_hash", hash).text() : hash);
 }

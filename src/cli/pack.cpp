@@ -15,10 +15,10 @@ struct Options {
 
 void run(const Options& o) {
   o.compress.note_without_effect(false);
-  const Compression compression = o.compress.open();
+  Compression compression = o.compress.open();
   PackReport packed;
-  CompressReport report = compression.finish(compression.model(), [&] {
-    packed = o.unpack ? unpack(o.compress.in, o.compress.out) : pack(o.compress.in, o.compress.out);
+  CompressReport report = compression.finish(compression.model(), [&](const std::string& to) {
+    packed = o.unpack ? unpack(o.compress.in, to) : pack(o.compress.in, to);
     return packed.bytes;
   });
   report.notes = {

@@ -45,7 +45,7 @@ void run(Options o) {
   o.quantize.refine.progress = [show = counted("refining")](const RefineOptions::Step& s) {
     show(s.step, s.steps);
   };
-  const Compression compression = o.compress.open();
+  Compression compression = o.compress.open();
   keep_zeros(o);
   o.quantize.correction = o.compress.correction();
   o.quantize.whole_groups = compression.writes_gguf();

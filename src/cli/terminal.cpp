@@ -20,6 +20,7 @@
 
 #include "cli/json_line.hpp"
 #include "cli/numbers.hpp"
+#include "hone/unfinished.hpp"
 
 namespace hone::cli {
 
@@ -112,6 +113,17 @@ std::stop_token interruption() {
   for (const int signal : {SIGHUP, SIGPIPE})
     if (std::signal(signal, on_signal) == SIG_IGN) std::signal(signal, SIG_IGN);  // nohup
   return source.get_token();
+}
+
+void leave_nothing_unfinished(bool json) {
+  static const std::stop_callback end(interruption(), [json] {  // on the thread that waits for signals
+    remove_unfinished();
+    const ErrorText text{.what = "stopped: nothing that was not finished stays"};
+    const int code = exit_code(ErrorKind::failed);
+    if (json) print_error_event(code, text.what);
+    message("hone: " + text.what);
+    _exit(code);
+  });
 }
 
 namespace {

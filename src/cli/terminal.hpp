@@ -33,6 +33,9 @@ void print_error_event(int exit_code, const std::string& what, const ErrorText& 
 
 // Stops on the first Ctrl-C, SIGTERM or hang-up; a second Ctrl-C or SIGTERM ends the program.
 std::stop_token interruption();
+// For a command that nothing else stops: these end it at once, with 1, and nothing half-written stays.
+// `json`: an event says so, too.
+void leave_nothing_unfinished(bool json);
 
 // Ctrl-C that stops one thing after the other, and not the program.
 class Interrupts {

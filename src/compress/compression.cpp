@@ -15,6 +15,7 @@
 #include "machine/memory.hpp"
 #include "model/low_rank.hpp"
 #include "model/model_impl.hpp"
+#include "model/model_output.hpp"
 #include "train/pruned_matrices.hpp"
 
 namespace hone {
@@ -88,8 +89,15 @@ std::string percent(double share) { return fmt::format("{:.4g} %", 100 * share);
 }  // namespace
 
 struct Compression::Impl {
-  Impl(const std::string& from, const std::string& to, const CompressOptions& o)
-      : in(from), out(to), options(o), begun(Clock::now()), model(opened(from)), notes(model.notes()) {
+  Impl(const std::string& from, const std::string& target, const CompressOptions& o)
+      : in(from),
+        to(target),
+        options(o),
+        begun(Clock::now()),
+        out(from, target),
+        model(opened(from)),
+        notes(model.notes()) {
+    if (out.is_gguf()) require_gguf(model, in);
     learned = text_of(o.data);
     measured = text_of(o.eval_data);
   }
@@ -106,29 +114,51 @@ struct Compression::Impl {
     if (!std::isfinite(report.quality->after.loss))
       throw Error(
           ErrorKind::quality,
-          {.what = "the compressed model's loss is not finite", .where = out, .hint = "nothing was written"});
+          {.what = "the compressed model's loss is not finite", .where = to, .hint = "nothing was written"});
     if (!options.max_loss_increase || report.loss_increase() <= *options.max_loss_increase) return;
     throw Error(ErrorKind::quality, {.what = "the loss rises more than it may, and nothing was written",
-                                     .where = out,
+                                     .where = to,
                                      .expected = "at most " + percent(*options.max_loss_increase),
                                      .found = percent(report.loss_increase()),
                                      .hint = "compress less, or allow more"});
   }
 
-  // All of it, or where the folder is new nothing.
-  std::int64_t written(const std::function<std::int64_t()>& write) const {
-    const bool is_new = !is_folder(out);
-    try {
-      return write();
-    } catch (...) {
-      if (is_new) remove_folder(out);
-      throw;
-    }
+  void require_size() const {
+    const std::int64_t bytes = out.weight_file_bytes();
+    if (options.max_file_bytes == 0 || bytes <= options.max_file_bytes) return;
+    throw Error(ErrorKind::budget,
+                {.what = "the model's files are larger than they may be, and nothing was written",
+                 .where = to,
+                 .expected = "at most " + std::to_string(options.max_file_bytes) + " bytes",
+                 .found = std::to_string(bytes)});
   }
 
-  std::string in, out;
+  using Write = std::function<ConvertReport()>;
+  CompressReport finish(const Model& after, const Write& write) {
+    const std::optional<Text>& text = measured ? measured : learned;
+    CompressReport report = hone::measured(model, after, text ? &*text : nullptr, options);
+    if (!report.quality)
+      report.notes.emplace_back(
+          "no text was given to measure by, so nothing is known of the model's quality");
+    require_quality(report);
+    const ConvertReport written = write();
+    require_size();
+    set_bytes(report, written.bytes, after);
+    report.file_bytes = out.weight_file_bytes();
+    report.seconds = std::chrono::duration<double>(Clock::now() - begun).count();
+    report.peak_bytes = peak_rss_bytes();
+    const auto is_new = [&](const std::string& note) { return std::ranges::count(notes, note) == 0; };
+    std::ranges::copy_if(written.notes, std::back_inserter(report.notes), is_new);
+    set_speed(report, model, after, options);
+    if (options.on_report) options.on_report(report);
+    out.publish();
+    return report;
+  }
+
+  std::string in, to;
   CompressOptions options;
   Clock::time_point begun;
+  ModelOutput out;  // before anything is opened
   Model model;
   std::vector<std::string> notes;
   std::optional<Text> learned, measured;
@@ -168,40 +198,31 @@ double CompressReport::loss_increase() const {
 
 Compression::Compression(const std::string& in, const std::string& out, const CompressOptions& options) {
   check(options);
-  require_free(in, out);
-  impl_ = std::make_unique<const Impl>(in, out, options);
+  impl_ = std::make_unique<Impl>(in, out, options);
 }
 Compression::Compression(Compression&&) noexcept = default;
 Compression::~Compression() = default;
 
 const Model& Compression::model() const { return impl_->model; }
-bool Compression::writes_gguf() const { return is_gguf_name(impl_->out); }
+bool Compression::writes_gguf() const { return impl_->out.is_gguf(); }
 const std::vector<std::string>& Compression::notes() const { return impl_->notes; }
 
 const Text* Compression::text() const { return impl_->learned ? &*impl_->learned : nullptr; }
 
-CompressReport Compression::finish(const Model& after) const {
-  ConvertReport written;
-  CompressReport report = finish(after, [&] {
-    written = write_model(after, impl_->in, impl_->out);
-    return written.bytes;
-  });
-  const auto is_new = [&](const std::string& note) { return std::ranges::count(notes(), note) == 0; };
-  std::ranges::copy_if(written.notes, std::back_inserter(report.notes), is_new);
-  return report;
+std::int64_t Compression::file_bytes(const Model& after) const {
+  return model_file_bytes(after, impl_->in, writes_gguf());
 }
 
-CompressReport Compression::finish(const Model& after, const std::function<std::int64_t()>& write) const {
-  const std::optional<Text>& text = impl_->measured ? impl_->measured : impl_->learned;
-  CompressReport report = measured(impl_->model, after, text ? &*text : nullptr, impl_->options);
-  if (!report.quality)
-    report.notes.emplace_back("no text was given to measure by, so nothing is known of the model's quality");
-  impl_->require_quality(report);
-  set_bytes(report, impl_->written(write), after);
-  report.seconds = std::chrono::duration<double>(Clock::now() - impl_->begun).count();
-  report.peak_bytes = peak_rss_bytes();
-  set_speed(report, impl_->model, after, impl_->options);
-  return report;
+CompressReport Compression::finish(const Model& after) {
+  if (writes_gguf()) require_whole_weights(after, impl_->to);
+  return impl_->finish(after, [&] { return write_model(after, impl_->in, impl_->out); });
+}
+
+CompressReport Compression::finish(const Model& after,
+                                   const std::function<std::int64_t(const std::string&)>& write) {
+  require_folder_name(impl_->to);
+  impl_->out.require_empty();
+  return impl_->finish(after, [&] { return ConvertReport{.bytes = write(impl_->out.folder())}; });
 }
 
 }  // namespace hone

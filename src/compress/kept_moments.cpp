@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 
-#include "hone/error.hpp"
+#include "file/mapped.hpp"
+#include "hone/calibration.hpp"
 
 namespace hone {
 namespace {
@@ -118,6 +120,17 @@ Moments MomentsFile::read(const std::string& weight, std::int64_t positions) con
           rows[at];
   m.largest.assign(rows.begin() + static_cast<std::ptrdiff_t>(at), rows.end());
   return m;
+}
+
+void require_calibration_file(const std::string& path) {
+  if (is_file(path)) return;
+  std::error_code unreadable;
+  if (std::filesystem::exists(std::filesystem::symlink_status(path, unreadable)))
+    throw Error(ErrorKind::input, {.what = "no file for a calibration",
+                                   .where = path,
+                                   .expected = "no file, or one that an earlier command made",
+                                   .found = is_folder(path) ? "a folder" : "something else"});
+  require_writable(path);
 }
 
 }  // namespace hone

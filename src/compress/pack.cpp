@@ -5,8 +5,9 @@
 
 #include "file/gguf.hpp"
 #include "file/mapped.hpp"
+#include "file/safetensors.hpp"
 #include "file/weight_files.hpp"
-#include "model/model_impl.hpp"
+#include "model/model_output.hpp"
 
 namespace hone {
 namespace {
@@ -24,7 +25,7 @@ std::string weights_name(std::string name) {
 std::vector<std::string> files_of(const std::string& folder) {
   std::vector<std::string> names;
   for (const auto& entry : fs::directory_iterator(folder))
-    if (entry.is_regular_file() && entry.path().filename() != ".hone.lock")
+    if (entry.is_regular_file() && !NewFolder::is_of_writing(entry.path().filename().string()))
       names.push_back(entry.path().filename().string());
   std::sort(names.begin(), names.end());
   return names;
@@ -41,18 +42,12 @@ void check(const std::string& from, const std::string& to) {
   if (std::ranges::none_of(names, [](const std::string& name) { return !weights_name(name).empty(); }))
     refuse_folder(from, weight_file_name);
   require_folder_name(to);
-  require_free(from, to);
-  std::error_code absent;
-  if (fs::exists(to, absent) && !fs::is_empty(to, absent))
-    throw Error(ErrorKind::usage, {.what = "the folder has files, which would be replaced",
-                                   .where = to,
-                                   .expected = "no folder, or an empty one",
-                                   .hint = "name another one"});
 }
+
+constexpr std::size_t piece_bytes = std::size_t{4} << 20;
 
 // Tensor by tensor, in pieces.
 void copy_weights(const std::string& from, const std::string& to, bool packed, PackReport& report) {
-  constexpr std::size_t piece_bytes = std::size_t{4} << 20;
   const SafetensorsFile in(from);
   std::vector<SafetensorsSpec> specs;
   for (const SafetensorsEntry& e : in.entries()) specs.push_back({e.name, e.dtype, e.shape});
@@ -73,23 +68,30 @@ void copy_weights(const std::string& from, const std::string& to, bool packed, P
 }
 
 void copy_other(const std::string& from, const std::string& to) {
-  std::error_code failed;
-  fs::copy_file(from, to, failed);
-  if (failed) throw Error(ErrorKind::failed, {.what = "cannot copy: " + failed.message(), .where = to});
+  const OffsetFile in(from);
+  AtomicFile out(to);
+  std::vector<std::byte> piece;
+  for (std::size_t at = 0; at < in.size(); at += piece.size()) {
+    piece.resize(std::min(piece_bytes, in.size() - at));
+    in.read(at, piece);
+    out.write(piece);
+  }
+  out.commit();
 }
 
 PackReport copied(const std::string& from, const std::string& to, bool packed) {
   check(from, to);
   PackReport report;
-  AtomicFolder folder(to, "config.json");
+  ModelOutput out(from, to);
+  out.require_empty();
   for (const std::string& name : files_of(from)) {
     const std::string weights = weights_name(name), source = from + "/" + name;
     if (weights.empty())
-      copy_other(source, folder.file(name));
+      copy_other(source, out.folder() + "/" + name);
     else
-      copy_weights(source, folder.file(packed ? weights + packed_suffix : weights), packed, report);
+      copy_weights(source, out.folder() + "/" + (packed ? weights + packed_suffix : weights), packed, report);
   }
-  folder.publish();
+  out.publish();
   if (report.elements > 0)
     report.bits_a_weight = 8 * static_cast<double>(report.bytes) / static_cast<double>(report.elements);
   return report;

@@ -23,17 +23,6 @@ constexpr std::size_t buffer_bytes = 1
 
 constexpr std::size_t page_bytes = 4096;  // what a direct write is a multiple of
 
-std::string parent(const std::string& path) {
-  const auto slash = path.find_last_of('/');
-  if (slash == std::string::npos) return ".";
-  return slash == 0 ? "/" : path.substr(0, slash);
-}
-
-std::string without_slash(std::string path) {
-  while (path.size() > 1 && path.back() == '/') path.pop_back();
-  return path;
-}
-
 // Opens PATH for writing and takes an exclusive lock on it; -1 if another process holds that. The loop is for
 // a file that its owner renamed or removed between our open and our lock.
 int open_locked(const std::string& path) {
@@ -57,19 +46,6 @@ int open_locked(const std::string& path) {
   }
 }
 
-// What cannot be removed stays.
-void remove_tree(const std::string& path) {
-  std::error_code ignored;
-  const auto is = std::filesystem::symlink_status(path, ignored);
-  if (is.type() == std::filesystem::file_type::directory) {
-    for (const auto& entry : std::filesystem::directory_iterator(path, ignored))
-      remove_tree(entry.path().string());
-    disk::rmdir(path.c_str());
-  } else if (is.type() != std::filesystem::file_type::not_found) {
-    disk::unlink(path.c_str());
-  }
-}
-
 constexpr const char* put_aside = ".replaced";
 
 // Puts the folder `from` under the name `to`, whether or not there is one already, and returns where that one
@@ -90,6 +66,17 @@ std::string replace_folder(const std::string& from, const std::string& to) {
 }
 
 }  // namespace
+
+std::string folder_of(const std::string& path) {
+  const auto slash = path.find_last_of('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+std::string without_slash(std::string path) {
+  while (path.size() > 1 && path.back() == '/') path.pop_back();
+  return path;
+}
 
 std::string errno_text(int error) {
   switch (error) {
@@ -126,11 +113,23 @@ void make_folders(const std::string& path) {
   const std::string folder = without_slash(path);
   struct stat info {};
   if (::stat(folder.c_str(), &info) == 0 && S_ISDIR(info.st_mode)) return;
-  if (const std::string above = parent(folder); above != folder && above != ".") make_folders(above);
+  if (const std::string above = folder_of(folder); above != folder && above != ".") make_folders(above);
   if (disk::mkdir(folder.c_str()) != 0 && errno != EEXIST)
     throw_errno(ErrorKind::failed, path, "make the folder", errno);
   if (::stat(folder.c_str(), &info) == 0 && !S_ISDIR(info.st_mode))
     throw_errno(ErrorKind::failed, path, "make the folder", ENOTDIR);
+}
+
+void remove_tree(const std::string& path) {
+  std::error_code ignored;
+  const auto is = std::filesystem::symlink_status(path, ignored);
+  if (is.type() == std::filesystem::file_type::directory) {
+    for (const auto& entry : std::filesystem::directory_iterator(path, ignored))
+      remove_tree(entry.path().string());
+    disk::rmdir(path.c_str());
+  } else if (is.type() != std::filesystem::file_type::not_found) {
+    disk::unlink(path.c_str());
+  }
 }
 
 void remove_folder(const std::string& path) {
@@ -150,24 +149,29 @@ void recover_folder(const std::string& path) {
     rename_path(folder + put_aside, folder);
 }
 
+namespace {
+
+void remove_empty(const std::vector<std::string>& folders) {
+  for (const std::string& folder : folders) disk::rmdir(folder.c_str());  // one that holds a file stays
+}
+
+}  // namespace
+
 MadeFolders::MadeFolders(const std::string& path) {
   std::error_code unreadable;  // the making says it
   for (std::filesystem::path folder = without_slash(path);
        !folder.empty() && !std::filesystem::exists(folder, unreadable); folder = folder.parent_path())
     made_.push_back(folder.string());
+  if (!made_.empty()) unfinished_ = Unfinished([made = made_] { remove_empty(made); });
   try {
     make_folders(path);
   } catch (...) {
-    remove_empty();
+    remove_empty(made_);
     throw;
   }
 }
 
-MadeFolders::~MadeFolders() { remove_empty(); }
-
-void MadeFolders::remove_empty() const {
-  for (const std::string& folder : made_) disk::rmdir(folder.c_str());  // one that holds a file stays
-}
+MadeFolders::~MadeFolders() { remove_empty(made_); }
 
 void sync_folder(const std::string& path) {
   const int fd = ::open(path.c_str(), O_DIRECTORY | O_RDONLY | O_CLOEXEC);
@@ -183,6 +187,7 @@ AtomicFile::AtomicFile(std::string path, const std::atomic<bool>* hurry)
   fd_ = open_locked(temporary_);
   if (fd_ < 0)
     throw Error(ErrorKind::failed, {.what = "another process is writing this file", .where = path_});
+  unfinished_ = Unfinished([temporary = temporary_] { disk::unlink(temporary.c_str()); });
   if (disk::truncate(fd_, temporary_.c_str()) != 0) {
     const int error = errno;
     abandon();
@@ -196,6 +201,7 @@ AtomicFile::AtomicFile(std::string path, const std::atomic<bool>* hurry)
 AtomicFile::AtomicFile(AtomicFile&& other) noexcept
     : path_(std::move(other.path_)),
       temporary_(std::move(other.temporary_)),
+      unfinished_(std::move(other.unfinished_)),
       fd_(std::exchange(other.fd_, -1)),
       flushed_(other.flushed_),
       buffer_(std::move(other.buffer_)),
@@ -208,6 +214,7 @@ AtomicFile::~AtomicFile() { abandon(); }
 void AtomicFile::abandon() {
   if (fd_ < 0) return;
   disk::unlink(temporary_.c_str());  // before the lock goes with the descriptor
+  unfinished_.forget();
   ::close(fd_);
   fd_ = -1;
 }
@@ -284,8 +291,9 @@ void AtomicFile::commit() {
     abandon();
     throw_errno(ErrorKind::failed, path_, "write", error);
   }
+  unfinished_.forget();
   ::close(std::exchange(fd_, -1));
-  sync_folder(parent(path_));
+  sync_folder(folder_of(path_));
 }
 
 void write_file(const std::string& path, std::string_view text) {
@@ -293,6 +301,8 @@ void write_file(const std::string& path, std::string_view text) {
   file.write(text);
   file.commit();
 }
+
+void require_writable(const std::string& path) { const AtomicFile trial(path); }
 
 namespace {
 
@@ -318,7 +328,7 @@ bool AtomicFolder::is_file_of(const std::string& folder, const std::string& name
 }
 
 AtomicFolder::AtomicFolder(std::string path, const std::string& marker, const Belongs& belongs)
-    : path_(without_slash(std::move(path))), staging_(path_ + ".tmp"), parent_(parent(path_)) {
+    : path_(without_slash(std::move(path))), staging_(path_ + ".tmp"), parent_(folder_of(path_)) {
   recover_folder(path_);
   remove_tree(path_ + put_aside);  // of one that was replaced, and could not be removed then
   if (const std::string lost = stranger_in(path_, marker, belongs); !lost.empty())
@@ -328,6 +338,7 @@ AtomicFolder::AtomicFolder(std::string path, const std::string& marker, const Be
                                     .found = lost,
                                     .hint = "choose a folder of its own"});
   remove_tree(staging_);  // of a process that died here
+  unfinished_ = Unfinished([staging = staging_] { remove_tree(staging); });
   make_folders(staging_);
 }
 
@@ -338,21 +349,23 @@ AtomicFolder::~AtomicFolder() {
 void AtomicFolder::publish() {
   const std::string old = replace_folder(staging_, path_);
   published_ = true;
-  sync_folder(parent(path_));
+  unfinished_.forget();
+  sync_folder(folder_of(path_));
   if (!old.empty()) remove_tree(old);  // not before the disk has the new one under its name
 }
 
 FolderLock::FolderLock(const std::string& folder)
-    : folder_(folder), path_(without_slash(folder) + "/.hone.lock") {
+    : folder_(folder), path_(without_slash(folder) + "/" + file_name) {
   fd_ = open_locked(path_);
   if (fd_ < 0)
     throw Error(ErrorKind::failed, {.what = "another process is working in this folder",
                                     .where = without_slash(folder),
                                     .hint = "wait for it, stop it, or choose another folder"});
+  unfinished_ = Unfinished([path = path_] { disk::unlink(path.c_str()); });
 }
 
 FolderLock::~FolderLock() {
-  ::unlink(path_.c_str());
+  disk::unlink(path_.c_str());
   ::close(fd_);
 }
 

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "base/arena.hpp"
+#include "file/unfinished.hpp"
 #include "hone/error.hpp"
 
 namespace hone {
@@ -27,11 +28,16 @@ std::string errno_text(int error);
 // Error(kind) "PATH: cannot DO: errno_text".
 [[noreturn]] void throw_errno(ErrorKind kind, const std::string& path, const char* doing, int error);
 
+std::string without_slash(std::string path);     // at its end
+std::string folder_of(const std::string& path);  // "a" of "a/b", "." of "b"
+
 // Makes the folder and those above it; one that is there already is fine.
 void make_folders(const std::string& path);
 // A folder and all in it, no more under its name at any instant: it is renamed first. One that is not there
 // is fine, and so is what cannot be removed.
 void remove_folder(const std::string& path);
+// The same of what nobody looks for under this name, a file too.
+void remove_tree(const std::string& path);
 void rename_path(const std::string& from, const std::string& to);
 // Where a process died while it replaced the folder, so that there is none under its name: the old one is
 // again.
@@ -48,8 +54,8 @@ class MadeFolders {
   MadeFolders& operator=(const MadeFolders&) = delete;
 
  private:
-  void remove_empty() const;
   std::vector<std::string> made_;  // innermost first
+  Unfinished unfinished_;
 };
 
 // What a file that is written past the page cache gathers: as much at once reaches a disk's speed.
@@ -82,6 +88,7 @@ class AtomicFile {
   void abandon();
 
   std::string path_, temporary_;
+  Unfinished unfinished_;
   int fd_ = -1;
   std::uint64_t flushed_ = 0;
   std::vector<std::byte> buffer_;
@@ -91,6 +98,9 @@ class AtomicFile {
 };
 
 void write_file(const std::string& path, std::string_view text);  // one AtomicFile, committed
+// Error(failed) where no AtomicFile could write there, before the work whose result it is to have. Leaves
+// nothing.
+void require_writable(const std::string& path);
 
 // Several files that appear together: write AtomicFiles into staging(), then publish(). An older folder of
 // that name is swapped out in one step where the file system can (RENAME_EXCHANGE), else it is gone for an
@@ -114,6 +124,7 @@ class AtomicFolder {
 
   std::string path_, staging_;
   MadeFolders parent_;
+  Unfinished unfinished_;
   bool published_ = false;
 };
 
@@ -121,6 +132,8 @@ class AtomicFolder {
 // nothing came to stand in it. The kernel drops the lock with the process, so a killed one leaves none.
 class FolderLock {
  public:
+  static constexpr const char* file_name = ".hone.lock";
+
   explicit FolderLock(const std::string& folder);  // Error(failed) at once if another process holds it
   ~FolderLock();
   FolderLock(const FolderLock&) = delete;
@@ -130,6 +143,7 @@ class FolderLock {
   MadeFolders folder_;
   std::string path_;
   int fd_ = -1;
+  Unfinished unfinished_;
 };
 
 }  // namespace hone

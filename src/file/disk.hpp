@@ -21,6 +21,9 @@ struct Call {
 using Watch = std::function<int(Call&)>;
 void watch(const Watch* watch);
 
+// From here on each call by another thread waits for ever; those under way have ended when this returns.
+void hold_others();
+
 int open(const char* path, int flags, mode_t mode);  // to write
 ssize_t pwrite(int fd, const char* path, const void* data, std::size_t bytes, off_t at);
 int truncate(int fd, const char* path);  // to nothing; a write

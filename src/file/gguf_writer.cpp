@@ -90,7 +90,7 @@ void GgufWriter::tensor(std::string_view name, DType dtype, const std::vector<st
       {std::string(name), dtype, shape, static_cast<std::uint64_t>(row_bytes(dtype, elements))});
 }
 
-void GgufWriter::write_header() {
+std::string GgufWriter::header() const {
   std::string header = "GGUF";
   put(header, std::uint32_t{3});
   put(header, std::uint64_t{tensors_.size()});
@@ -107,21 +107,36 @@ void GgufWriter::write_header() {
     offset += aligned_bytes(t.bytes);
   }
   header.resize(aligned_bytes(header.size()), '\0');
-  file_.emplace(path_);
-  file_->write(header);
+  return header;
+}
+
+std::uint64_t GgufWriter::bytes() const {
+  std::uint64_t bytes = header().size();
+  for (const Declared& t : tensors_) bytes += aligned_bytes(t.bytes);
+  return bytes;
+}
+
+void GgufWriter::write_header() {
+  if (!file_) file_ = &own_.emplace(path_);
+  begun_ = true;
+  file_->write(header());
 }
 
 void GgufWriter::write([[maybe_unused]] std::string_view name, std::span<const std::byte> bytes) {
-  if (!file_) write_header();
+  if (!begun_) write_header();
   assert(next_ < tensors_.size() && tensors_[next_].name == name && tensors_[next_].bytes == bytes.size());
   ++next_;
   file_->write(bytes);
   file_->write(std::string(aligned_bytes(bytes.size()) - bytes.size(), '\0'));
 }
 
-void GgufWriter::commit() {
-  if (!file_) write_header();
+void GgufWriter::finish() {
+  if (!begun_) write_header();
   assert(next_ == tensors_.size());
+}
+
+void GgufWriter::commit() {
+  finish();
   file_->commit();
 }
 

@@ -23,6 +23,8 @@ namespace hone {
 class GgufWriter {
  public:
   explicit GgufWriter(std::string path) : path_(std::move(path)) {}
+  // Into a file that was opened before, and is still to be committed after finish(); none: to count alone.
+  explicit GgufWriter(AtomicFile* file) : file_(file) {}
 
   // A number is u32, i32 or f32 by its own type: what llama.cpp expects of its keys.
   void key(std::string_view name, std::uint32_t value);
@@ -39,7 +41,9 @@ class GgufWriter {
   void tensor(std::string_view name, DType dtype, const std::vector<std::int64_t>& shape);  // outermost first
   // All bytes of the next tensor.
   void write(std::string_view name, std::span<const std::byte> bytes);
+  void finish();  // when all bytes were written: what commit() does first
   void commit();
+  std::uint64_t bytes() const;  // of the whole file, of what was declared until now
 
  private:
   struct Declared {
@@ -49,12 +53,15 @@ class GgufWriter {
     std::uint64_t bytes;
   };
   void begin_key(std::string_view name, GgufValueType type);
+  std::string header() const;
   void write_header();
 
   std::string path_, keys_;
   std::uint64_t key_count_ = 0;
   std::vector<Declared> tensors_;
-  std::optional<AtomicFile> file_;  // from the first bytes on
+  std::optional<AtomicFile> own_;  // from the first bytes on, where there is a path
+  AtomicFile* file_ = nullptr;
+  bool begun_ = false;
   std::size_t next_ = 0;
 };
 

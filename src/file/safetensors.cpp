@@ -232,17 +232,21 @@ const SafetensorsEntry& SafetensorsFile::at(std::string_view name) const {
   return *entry;
 }
 
-SafetensorsWriter::SafetensorsWriter(const std::string& path, std::vector<SafetensorsSpec> specs,
-                                     const std::map<std::string, std::string>& metadata,
-                                     const SafetensorsWriting& writing)
-    : specs_(std::move(specs)), file_(path, writing.hurry) {
-  if (writing.packed) packer_.emplace();
+namespace {
+
+struct Header {
+  std::string text;
+  std::uint64_t data_bytes = 0;  // behind it
+};
+
+Header header_of(const std::vector<SafetensorsSpec>& specs,
+                 const std::map<std::string, std::string>& metadata) {
   nlohmann::ordered_json header;
   if (!metadata.empty()) header["__metadata__"] = metadata;
   // One string by hand: ordered_json looks for a key by walking all before it.
   std::string text = metadata.empty() ? "{" : header.dump().substr(0, header.dump().size() - 1);
   std::uint64_t offset = 0;
-  for (const SafetensorsSpec& spec : specs_) {
+  for (const SafetensorsSpec& spec : specs) {
     std::uint64_t bytes = 0;
     [[maybe_unused]] const bool fits = tensor_bytes(spec.shape, safetensors_item_bytes(spec.dtype), bytes);
     assert(fits && safetensors_item_bytes(spec.dtype) != 0);
@@ -254,6 +258,23 @@ SafetensorsWriter::SafetensorsWriter(const std::string& path, std::vector<Safete
   }
   text += '}';
   text.append((8 - text.size() % 8) % 8, ' ');  // the data start aligned to 8, and so to 64-bit elements
+  return {std::move(text), offset};
+}
+
+}  // namespace
+
+std::uint64_t safetensors_bytes(const std::vector<SafetensorsSpec>& specs,
+                                const std::map<std::string, std::string>& metadata) {
+  const Header header = header_of(specs, metadata);
+  return 8 + header.text.size() + header.data_bytes;
+}
+
+SafetensorsWriter::SafetensorsWriter(const std::string& path, std::vector<SafetensorsSpec> specs,
+                                     const std::map<std::string, std::string>& metadata,
+                                     const SafetensorsWriting& writing)
+    : specs_(std::move(specs)), file_(path, writing.hurry) {
+  if (writing.packed) packer_.emplace();
+  const std::string text = header_of(specs_, metadata).text;
   std::array<std::byte, 8> length{};
   for (std::size_t i = 0; i < 8; ++i) length[i] = static_cast<std::byte>(text.size() >> (8 * i));
   put(length, Elements::bytes);

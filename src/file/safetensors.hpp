@@ -79,6 +79,10 @@ struct SafetensorsSpec {
   std::vector<std::int64_t> shape;
 };
 
+// What SafetensorsWriter makes of them, header and all, where nothing is packed.
+std::uint64_t safetensors_bytes(const std::vector<SafetensorsSpec>& specs,
+                                const std::map<std::string, std::string>& metadata = {{"format", "pt"}});
+
 struct SafetensorsWriting {
   bool packed = false;  // as SafetensorsFile reads it and no other tool: file/packed_file.hpp
   const std::atomic<bool>* hurry = nullptr;  // as AtomicFile has it

@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "file/atomic.hpp"
 #include "hone/convert.hpp"
 #include "hone/lora.hpp"
 #include "model/model_impl.hpp"
@@ -20,7 +21,8 @@ std::vector<LinearModule> modules_of(const Model& model);
 Model adapted(const Model& base, Adapter adapter);
 // The model of a folder that holds an adapter alone: its base, from where it says, with it.
 Model open_adapted(const std::string& folder, const ModelOptions& options);
-// The adapter of a model as a GGUF file; Error(input) for a family that llama.cpp's files do not have.
-ConvertReport adapter_to_gguf(const Model& model, const std::string& to);
+// The adapter of a model as a GGUF file, which is still to be committed; Error(input) for a family that
+// llama.cpp's files do not have.
+ConvertReport adapter_to_gguf(const Model& model, AtomicFile& to);
 
 }  // namespace hone

@@ -52,18 +52,18 @@ Written written(const Model::Impl& model, const GgufFamily& family, const LoraMo
 
 }  // namespace
 
-ConvertReport adapter_to_gguf(const Model& model, const std::string& to) {
+ConvertReport adapter_to_gguf(const Model& model, AtomicFile& to) {
   const Model::Impl& impl = model.impl();
   const GgufFamily* family = gguf_family_of_model_type(model.family());
   if (!family)
     throw Error(ErrorKind::input, {.what = "llama.cpp's files are written for some families only",
-                                   .where = to,
+                                   .where = "the adapter's base",
                                    .expected = "llama, qwen2, qwen3 or gemma3_text",
                                    .found = model.family()});
   const auto& modules = impl.adapter->modules;
   const float alpha = modules.front().scale * static_cast<float>(modules.front().rank);
   const std::int64_t head_dim = head_width(nlohmann::json::parse(model.config_json()));
-  GgufWriter out(to);
+  GgufWriter out(&to);
   out.key("general.architecture", family->architecture);
   out.key("general.type", "adapter");
   out.key("adapter.type", "lora");
@@ -84,7 +84,7 @@ ConvertReport adapter_to_gguf(const Model& model, const std::string& to) {
     out.write(w.name + ".lora_a", std::as_bytes(std::span(w.a)));
     out.write(w.name + ".lora_b", std::as_bytes(std::span(w.b)));
   }
-  out.commit();
+  out.finish();
   return report;
 }
 

@@ -18,6 +18,7 @@
 #include "model/gguf_weights.hpp"
 #include "model/low_rank.hpp"
 #include "model/model_impl.hpp"
+#include "model/model_output.hpp"
 #include "store/save_weights.hpp"
 
 namespace hone {
@@ -176,41 +177,79 @@ DType most_used(const Model& model, const std::vector<DType>& dtypes) {
   return std::ranges::max_element(elements, {}, [](const auto& e) { return e.second; })->first;
 }
 
-ConvertReport to_gguf(const Model& model, const std::string& from, const std::string& to,
-                      const AskedTypes& asked) {
-  const Json config = Json::parse(model.config_json());
+const GgufFamily& gguf_family_of(const Model& model, const std::string& from) {
   const GgufFamily* family = gguf_family_of_model_type(model.family());
   if (!family)
     throw Error(ErrorKind::input, {.what = "llama.cpp's files are written for some families only",
                                    .where = from,
                                    .expected = "llama, qwen2, qwen3 or gemma3_text",
                                    .found = model.family()});
-  ConvertReport report;
-  const TensorTypes given(model, asked);
-  const std::vector<DType>& dtypes = given.all();
-  const std::vector<std::string> others = given.notes();
-  GgufWriter out(to);
-  write_general_keys(out, *family, asked.all ? *asked.all : most_used(model, dtypes), from);
-  write_config_keys(out, *family, config, from);
-  write_tokenizer(out, from, config, report.notes);
-  report.notes.insert(report.notes.end(), others.begin(), others.end());
-  const auto& specs = model.impl().specs;
-  const auto factors = rotation_factors(config);
-  if (!factors.empty())
-    out.tensor("rope_freqs.weight", DType::f32, {static_cast<std::int64_t>(factors.size())});
-  for (std::size_t i = 0; i < specs.size(); ++i) {
-    out.tensor(gguf_name(*family, specs[i].name).value_or(specs[i].name), dtypes[i], specs[i].shape.sizes());
-    ++report.tensors;
-    report.bytes += TensorType{specs[i].shape, dtypes[i]}.bytes();
+  return *family;
+}
+
+// A GGUF file as it is declared before its bytes are written.
+class GgufModel {
+ public:
+  GgufModel(const Model& model, const std::string& from, AtomicFile* file)
+      : model_(model),
+        config_(Json::parse(model.config_json())),
+        family_(gguf_family_of(model, from)),
+        from_(from),
+        out_(file) {}
+
+  void declare(const AskedTypes& asked) {
+    const TensorTypes given(model_, asked);
+    dtypes_ = given.all();
+    write_general_keys(out_, family_, asked.all ? *asked.all : most_used(model_, dtypes_), from_);
+    declare_keys();
+    const std::vector<std::string> others = given.notes();
+    report_.notes.insert(report_.notes.end(), others.begin(), others.end());
+    factors_ = rotation_factors(config_);
+    if (!factors_.empty()) out_.tensor(rotations, DType::f32, {static_cast<std::int64_t>(factors_.size())});
+    const auto& specs = model_.impl().specs;
+    for (std::size_t i = 0; i < specs.size(); ++i) {
+      out_.tensor(name_of(specs[i]), dtypes_[i], specs[i].shape.sizes());
+      ++report_.tensors;
+      report_.bytes += TensorType{specs[i].shape, dtypes_[i]}.bytes();
+    }
   }
-  if (!factors.empty()) out.write("rope_freqs.weight", std::as_bytes(std::span(factors)));
-  GgufWeights weights(model, *family, head_width(config));
-  for (std::size_t i = 0; i < specs.size(); ++i) {
-    const std::string gguf = gguf_name(*family, specs[i].name).value_or(specs[i].name);
-    out.write(gguf, weights.of(specs[i], gguf, dtypes[i]));
+  // Those that a model may have no words for.
+  void declare_keys() {
+    write_config_keys(out_, family_, config_, from_);
+    write_tokenizer(out_, from_, config_, report_.notes);
   }
-  out.commit();
-  return report;
+  std::int64_t bytes() const { return static_cast<std::int64_t>(out_.bytes()); }
+
+  ConvertReport write() {
+    if (!factors_.empty()) out_.write(rotations, std::as_bytes(std::span(factors_)));
+    GgufWeights weights(model_, family_, head_width(config_));
+    const auto& specs = model_.impl().specs;
+    for (std::size_t i = 0; i < specs.size(); ++i)
+      out_.write(name_of(specs[i]), weights.of(specs[i], name_of(specs[i]), dtypes_[i]));
+    out_.finish();
+    return std::move(report_);
+  }
+
+ private:
+  static constexpr const char* rotations = "rope_freqs.weight";
+  std::string name_of(const ParameterSpec& spec) const {
+    return gguf_name(family_, spec.name).value_or(spec.name);
+  }
+
+  const Model model_;
+  Json config_;
+  const GgufFamily& family_;
+  std::string from_;
+  GgufWriter out_;
+  std::vector<DType> dtypes_{};
+  std::vector<float> factors_{};
+  ConvertReport report_{};
+};
+
+ConvertReport to_gguf(const Model& model, const std::string& from, AtomicFile& to, const AskedTypes& asked) {
+  GgufModel file(model, from, &to);
+  file.declare(asked);
+  return file.write();
 }
 
 // The type that most of the bytes are in, blocks apart.
@@ -229,7 +268,6 @@ const char* config_type(DType type) {  // as config.json calls it
 ConvertReport to_folder(const Model& model, const std::string& from, const std::string& to,
                         const std::vector<ParameterSpec>& specs, const std::vector<ParameterSpec>& filed) {
   ConvertReport report;
-  const MadeFolders made(to);
   for (const ParameterSpec& spec : filed) {
     ++report.tensors;
     report.bytes += TensorType{spec.shape, spec.dtype}.bytes();
@@ -252,63 +290,52 @@ ConvertReport to_folder(const Model& model, const std::string& from, const std::
 
 }  // namespace
 
-bool is_gguf_name(const std::string& path) { return path.ends_with(".gguf"); }
+namespace {
 
-void require_free(const std::string& to) {
-  if (to.empty()) throw Error(ErrorKind::usage, {.what = "no file or folder to write to is named"});
-  std::error_code unreadable;
-  const bool folder = is_folder(to), gguf = is_gguf_name(to);
-  const std::string found = folder && !gguf ? model_file_in(to)
-                            : !std::filesystem::exists(std::filesystem::symlink_status(to, unreadable)) ? ""
-                            : folder ? "a folder"
-                                     : "a file";
-  if (found.empty()) return;
-  throw Error(ErrorKind::usage,
-              {.what = folder && !gguf ? "the folder holds a model, which would be replaced"
-                                       : "there is one of that name, which would be replaced",
-               .where = to,
-               .expected = gguf ? "no file" : "no folder or file, or a folder without a model",
-               .found = found,
-               .hint = "name another, or move what is there away"});
+// bf16 stays what it is; f32 is written as llama.cpp's own conversion does. Blocks keep their codes.
+AskedTypes kept_types(const Model& model) {
+  if (has_blocks(model)) return {};
+  const DType most = main_type(stored_weights(model));
+  return {.all = most == DType::f32 ? DType::f16 : most};
 }
 
-void require_free(const std::string& from, const std::string& to) {
-  std::error_code none;
-  if (from == to || std::filesystem::equivalent(from, to, none))
-    throw Error(ErrorKind::usage, {.what = "the model itself is never changed",
-                                   .where = to,
-                                   .expected = "another folder or file to write to",
-                                   .found = "the one that is read"});
-  require_free(to);
-  if (has_other_ids(to, from))
-    throw Error(ErrorKind::usage, {.what = "the folder holds another tokenizer than the model's",
-                                   .where = to,
-                                   .expected = "no tokenizer, or the model's own",
-                                   .hint = "name another folder, or move what is there away"});
-}
+}  // namespace
 
-void require_folder_name(const std::string& to) {
-  if (is_gguf_name(to))
-    throw Error(ErrorKind::usage, {.what = "what is written is a folder",
-                                   .where = to,
-                                   .expected = "a folder's name",
-                                   .hint = "hone convert makes a GGUF file of one"});
-}
-
-ConvertReport write_model(const Model& model, const std::string& from, const std::string& to) {
+ConvertReport write_model(const Model& model, const std::string& from, ModelOutput& out) {
   const std::vector<ParameterSpec> specs = stored_weights(model);
-  if (is_gguf_name(to)) {
-    if (has_blocks(model)) return to_gguf(multiplied_out(model), from, to, {});
-    // bf16 stays what it is; f32 is written as llama.cpp's own conversion does.
-    const DType most = main_type(specs);
-    ConvertReport report =
-        to_gguf(multiplied_out(model), from, to, {.all = most == DType::f32 ? DType::f16 : most});
-    if (most == DType::f32)
-      report.notes.push_back(
-          "the file's matrices are in f16, as llama.cpp has them; what was measured is the model in f32");
-    return report;
-  }
-  return to_folder(model, from, to, specs, filed_weights(model, specs));
+  if (!out.is_gguf()) return to_folder(model, from, out.folder(), specs, filed_weights(model, specs));
+  require_whole_weights(model, from);
+  ConvertReport report = to_gguf(model, from, out.file(), kept_types(model));
+  if (!has_blocks(model) && main_type(specs) == DType::f32)
+    report.notes.push_back(
+        "the file's matrices are in f16, as llama.cpp has them; what was measured is the model in f32");
+  return report;
+}
+
+std::int64_t model_file_bytes(const Model& model, const std::string& from, bool gguf) {
+  if (!gguf) return saved_bytes(filed_weights(model, stored_weights(model)), SaveOptions{}.max_shard_bytes);
+  GgufModel file(model, from, nullptr);
+  file.declare(kept_types(model));
+  return file.bytes();
+}
+
+void require_gguf(const Model& model, const std::string& from) {
+  GgufModel(model, from, nullptr).declare_keys();
+  require_whole_weights(model, from);
+}
+
+void require_whole_weights(const Model& model, const std::string& where) {
+  const char* const found = !ranks_of(model).empty()                      ? "products of low rank"
+                            : !ranks_of(model, corrections_key).empty()   ? "corrections of low rank"
+                            : !model.impl().store.tensor_trains().empty() ? "a table as a tensor train"
+                                                                          : nullptr;
+  if (found)
+    throw Error(ErrorKind::usage,
+                {.what = "a GGUF file has whole weights alone, in which nothing of these would be saved",
+                 .where = where,
+                 .expected = "a folder to write",
+                 .found = found,
+                 .hint = "hone convert multiplies them out"});
 }
 
 ConvertReport convert(const std::string& from, const std::string& to, const ConvertOptions& options) {
@@ -319,14 +346,15 @@ ConvertReport convert(const std::string& from, const std::string& to, const Conv
                 {.what = "a folder has all its matrices in one type",
                  .where = options.output_tensor_type.empty() ? "token_embedding_type" : "output_tensor_type",
                  .hint = "name a .gguf file, or --type alone"});
-  require_free(from, to);
+  ModelOutput out(from, to);
   const Model opened = open(from);
   if (opened.impl().adapter && !gguf)
     throw Error(ErrorKind::usage, {.what = "an adapter becomes a GGUF file, or one model with its base",
                                    .where = from,
                                    .hint = "name OUT.gguf, or see hone merge"});
   if (opened.impl().adapter) {
-    ConvertReport report = adapter_to_gguf(opened, to);
+    ConvertReport report = adapter_to_gguf(opened, out.file());
+    out.publish();
     if (options.token_embedding_type + options.output_tensor_type != "" ||
         (type.dtype != DType::f32 && !options.type.empty()))
       report.notes.emplace_back("an adapter's file is in f32, whatever types are asked for");
@@ -338,7 +366,9 @@ ConvertReport convert(const std::string& from, const std::string& to, const Conv
   for (ParameterSpec& spec : specs) spec.dtype = type.dtype;
   const bool keeps = options.type.empty() && has_blocks(model) && ranks_of(opened, corrections_key).empty();
   const AskedTypes asked = asked_types(options, keeps ? std::nullopt : std::optional(type.dtype));
-  ConvertReport report = gguf ? to_gguf(model, from, to, asked) : to_folder(model, from, to, specs, specs);
+  ConvertReport report =
+      gguf ? to_gguf(model, from, out.file(), asked) : to_folder(model, from, out.folder(), specs, specs);
+  out.publish();
   report.notes.insert(report.notes.begin(), model.notes().begin(), model.notes().end());
   return report;
 }

@@ -3,10 +3,10 @@
 #include <nlohmann/json.hpp>
 #include <span>
 
-#include "file/atomic.hpp"
 #include "hone/lora.hpp"
 #include "ir/values.hpp"
 #include "model/model_impl.hpp"
+#include "model/model_output.hpp"
 
 namespace hone {
 namespace {
@@ -99,17 +99,20 @@ std::string config_for(const Model& model, std::optional<Precision> precision) {
 
 }  // namespace
 
-void merge(const Model& model, const std::string& folder, std::optional<Precision> dtype) {
+std::vector<std::string> merge(const Model& model, const std::string& folder, std::optional<Precision> dtype,
+                               const std::vector<std::string>& tokenizers) {
   if (!model.impl().adapter)
     throw Error(ErrorKind::usage, {.what = "the model has no adapter to merge", .where = folder});
   require_folder_name(folder);
-  require_free(folder);
+  ModelOutput out(folder);
   Merging merging(model);
-  const MadeFolders made(folder);
-  AtomicFile config(folder + "/config.json");
-  config.write(config_for(model, dtype));
-  written_weights(folder + "/model.safetensors", merging.specs(dtype), std::ref(merging)).commit();
-  config.commit();
+  written_weights(out.folder() + "/model.safetensors", merging.specs(dtype), std::ref(merging)).commit();
+  write_file(out.folder() + "/config.json", config_for(model, dtype));
+  std::vector<std::string> notes;
+  for (const std::string& from : tokenizers)
+    for (std::string& note : copy_tokenizer(from, out.folder())) notes.push_back(std::move(note));
+  out.publish();
+  return notes;
 }
 
 }  // namespace hone

@@ -89,19 +89,6 @@ std::string saved_config(const Model& model, const std::vector<ParameterSpec>& f
 void save_folder(const Model& model, const std::string& folder, const std::vector<ParameterSpec>& filed,
                  const WeightReader& read, const SaveOptions& options);
 
-// The model to `to`, a GGUF file or a folder by its name, with the tokenizer of `from`; in a folder weights
-// keep the types that they have, in a GGUF file those that are in blocks keep their codes. Error(usage) for a
-// type that the file cannot have.
-ConvertReport write_model(const Model& model, const std::string& from, const std::string& to);
-bool is_gguf_name(const std::string& path);
-// Whoever writes a model replaces none, nor anything else: Error(usage) where `to` is a folder with a model,
-// or a file; a GGUF file's name must stand for nothing. With `from`, the model that is read, also where both
-// are one, and where the folder has another tokenizer, which would stay beside the model.
-void require_free(const std::string& to);
-void require_free(const std::string& from, const std::string& to);
-// Error(usage) for a GGUF file's name where only folders are written.
-void require_folder_name(const std::string& to);
-
 // The same model with other weights.
 Model with_weights(const Model& model, WeightStore store);
 // The same model with a further pass; weights that it adds have their initial values.

@@ -227,6 +227,7 @@ void require_report_file(const std::string& path) {
                                    .where = path,
                                    .expected = "no file, or an older report",
                                    .hint = "name another one"});
+  require_writable(path);
 }
 
 void write_report(const std::string& path, const RunReport& report) { write_file(path, html_report(report)); }

@@ -87,4 +87,11 @@ void save_weights(const std::string& folder, std::vector<ParameterSpec> paramete
   for (const std::string& name : old) remove(folder, name);
 }
 
+std::int64_t saved_bytes(std::vector<ParameterSpec> parameters, std::int64_t max_shard_bytes) {
+  std::uint64_t bytes = 0;
+  for (const Shard& shard : shards_of(std::move(parameters), max_shard_bytes))
+    bytes += safetensors_bytes(weight_file_specs(shard));
+  return static_cast<std::int64_t>(bytes);
+}
+
 }  // namespace hone

@@ -14,4 +14,7 @@ namespace hone {
 void save_weights(const std::string& folder, std::vector<ParameterSpec> parameters, const WeightReader& read,
                   std::int64_t max_shard_bytes);
 
+// The bytes of all files of weights that this makes, headers too, their index apart.
+std::int64_t saved_bytes(std::vector<ParameterSpec> parameters, std::int64_t max_shard_bytes);
+
 }  // namespace hone

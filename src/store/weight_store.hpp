@@ -139,7 +139,7 @@ void widen_as_filed(const ParameterSpec& spec, std::span<const std::byte> bytes,
 // What was written appears at commit().
 SafetensorsWriter written_weights(const std::string& path, std::vector<ParameterSpec> parameters,
                                   const WeightReader& read, const SafetensorsWriting& writing = {});
-// What that file has, by its header.
+// What that file has, by its header, in its order.
 std::vector<SafetensorsSpec> weight_file_specs(std::vector<ParameterSpec> parameters);
 // XXH3-128 over name, shape and bytes of every parameter by name, as 32 hex digits.
 std::string hash_weights(std::vector<ParameterSpec> parameters, const WeightReader& read);

@@ -1,8 +1,11 @@
 #include <gtest/gtest.h>
 
+#include <cerrno>
 #include <cmath>
 #include <filesystem>
 
+#include "file/disk.hpp"
+#include "hone/calibration.hpp"
 #include "hone/compress.hpp"
 #include "hone/convert.hpp"
 #include "hone/eval.hpp"
@@ -27,7 +30,7 @@ class Compressions : public testing::Test {
   std::string path(const std::string& name) const { return folder_.file(name); }
   bool exists(const std::string& name) const { return std::filesystem::exists(path(name)); }
   CompressReport pruned(const std::string& out, const CompressOptions& o, double sparsity = 0.5) const {
-    const Compression work(in_, path(out), o);
+    Compression work(in_, path(out), o);
     return work.finish(prune(work.model(), {.sparsity = sparsity}).model);
   }
   std::string refused(ErrorKind kind, const std::string& in, const std::string& out,
@@ -84,11 +87,11 @@ TEST_F(Compressions, BeyondTheLimitNothingIsWritten) {
 
 TEST_F(Compressions, GgufFilesByName) {
   const std::string llama = HONE_TEST_DATA "/gguf/llama";
-  const Compression work(llama, path("out.gguf"));
+  Compression work(llama, path("out.gguf"));
   const CompressReport r = work.finish(prune(work.model(), {}).model);
   EXPECT_GT(r.bits_a_weight, 16);  // of f16, and f32 for norms
   EXPECT_LT(r.bits_a_weight, 17);
-  const Compression back(path("out.gguf"), path("back"));
+  Compression back(path("out.gguf"), path("back"));
   back.finish(back.model());
   EXPECT_EQ(open(path("back")).weights_hash(), open(path("out.gguf")).weights_hash());
 }
@@ -112,6 +115,92 @@ TEST_F(Compressions, AreRefusedBeforeTheWork) {
   with_lora(open(in_), {.base = in_}).save(path("adapter"));
   EXPECT_NE(refused(ErrorKind::input, path("adapter"), path("new")).find("hone merge"), std::string::npos);
   EXPECT_FALSE(exists("new"));
+}
+
+TEST_F(Compressions, OutIsLookedAtBeforeAnything) {
+  for (const std::string out : {"text.txt/new", "text.txt/new.gguf", "nowhere/new.gguf"}) {
+    refused(ErrorKind::failed, in_, path(out));
+    refused(ErrorKind::failed, path("nowhere-either"), path(out));
+  }
+  EXPECT_NE(refused(ErrorKind::input, in_, path("new.gguf")).find("some families only"), std::string::npos);
+  EXPECT_NE(error_of(ErrorKind::failed, [&] { require_calibration_file(path("nowhere/kept")); })
+                .find("nowhere/kept"),
+            std::string::npos);
+  error_of(ErrorKind::input, [&] { require_calibration_file(in_); });
+  require_calibration_file(path("kept"));
+  require_calibration_file(text_);
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_.path()), {}), 2);  // the text and `in`
+}
+
+TEST_F(Compressions, OneOutIsWrittenByOneAtATime) {
+  const std::string llama = HONE_TEST_DATA "/gguf/llama";
+  for (const char* out : {"out", "out.gguf"}) {
+    Compression first(llama, path(out));
+    refused(ErrorKind::failed, llama, path(out));
+    error_of(ErrorKind::failed, [&] { convert(llama, path(out)); });
+    first.finish(first.model());
+    EXPECT_NE(refused(ErrorKind::usage, llama, path(out)).find("would be replaced"), std::string::npos);
+  }
+}
+
+// Every call by which OUT is written meets a full disk once.
+TEST_F(Compressions, NothingIsLeftByAFullDisk) {
+  const std::string llama = HONE_TEST_DATA "/gguf/llama";
+  std::filesystem::create_directory(path("empty"));
+  for (const std::string out : {"out", "out.gguf", "empty"}) {
+    bool written = false;
+    for (std::size_t at = 0; !written; ++at) {
+      SCOPED_TRACE(out + " at call " + std::to_string(at));
+      std::size_t calls = 0;
+      const disk::Watch watch = [&](disk::Call& call) {
+        return calls++ == at && call.act != disk::Act::remove ? ENOSPC : 0;
+      };
+      disk::watch(&watch);
+      try {
+        Compression work(llama, path(out));
+        work.finish(work.model());
+        written = calls <= at;
+      } catch (const Error& e) {
+        EXPECT_EQ(e.kind(), ErrorKind::failed) << e.what();
+        EXPECT_NE(std::string(e.what()).find("the disk is full"), std::string::npos) << e.what();
+        EXPECT_TRUE(out == "empty" ? std::filesystem::is_empty(path(out)) : !exists(out));
+      }
+      disk::watch(nullptr);
+      EXPECT_FALSE(exists(out + ".tmp"));
+      if (!written && exists(out + (out == "out.gguf" ? "" : "/config.json"))) {
+        open(path(out));
+        std::filesystem::remove_all(path(out));
+        if (out == "empty") std::filesystem::create_directory(path(out));
+      }
+    }
+  }
+}
+
+TEST_F(Compressions, WhatIsThrownAtTheReportLeavesNothing) {
+  CompressOptions o;
+  o.on_report = [&](const CompressReport& r) {
+    EXPECT_FALSE(exists("out"));
+    EXPECT_GT(r.file_bytes, r.bytes);
+    throw Error(ErrorKind::failed, {.what = "no room for it"});
+  };
+  error_of(ErrorKind::failed, [&] { pruned("out", o); });
+  EXPECT_FALSE(exists("out") || exists("out.tmp"));
+}
+
+TEST_F(Compressions, FilesAreAsLargeAsSaidAndAsTheyMayBe) {
+  const std::string llama = HONE_TEST_DATA "/gguf/llama";
+  for (const char* out : {"out", "out.gguf"}) {
+    Compression first(llama, path(out));
+    const std::int64_t bytes = first.file_bytes(first.model());
+    const CompressReport r = first.finish(first.model());
+    EXPECT_EQ(r.file_bytes, bytes);
+    const std::string file = path(out) + (std::string(out) == "out" ? "/model.safetensors" : "");
+    EXPECT_EQ(static_cast<std::int64_t>(std::filesystem::file_size(file)), bytes);
+    std::filesystem::remove_all(path(out));
+    Compression less(llama, path(out), {.max_file_bytes = bytes - 1});
+    error_of(ErrorKind::budget, [&] { less.finish(less.model()); });
+    EXPECT_FALSE(exists(out));
+  }
 }
 
 }  // namespace

@@ -219,7 +219,7 @@ TEST(PruneParts, AreWrittenAndOpenedAgain) {
   const std::string text = folder.write("text.txt", some_text());
   for (const char* pattern : {"heads", "channels", "width", "layers"}) {
     const std::string out = folder.file(pattern);
-    const Compression work(HONE_TEST_DATA "/models/qwen3", out, {.data = text, .tokenizer = "char"});
+    Compression work(HONE_TEST_DATA "/models/qwen3", out, {.data = text, .tokenizer = "char"});
     const Pruned done =
         prune(work.model(), *work.text(), {.pattern = pattern, .sample = {.windows = 4, .seq = 32}});
     const CompressReport r = work.finish(done.model);

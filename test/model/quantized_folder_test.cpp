@@ -12,11 +12,19 @@
 #include "hone/generate.hpp"
 #include "hone/inspect.hpp"
 #include "hone/lora.hpp"
+#include "model/model_output.hpp"
 #include "model/quantized.hpp"
 #include "tiny_gpt2.hpp"
 
 namespace hone {
 namespace {
+
+ConvertReport written(const Model& model, const std::string& from, const std::string& to) {
+  ModelOutput out(from, to);
+  ConvertReport report = write_model(model, from, out);
+  out.publish();
+  return report;
+}
 
 std::vector<float> logits(const Model& model, std::int64_t tokens, Precision precision = Precision::f32) {
   Generator generator(GeneratePlan(model, {.precision = precision}));
@@ -140,14 +148,13 @@ TEST_P(QuantizedFolder, KeepsItsCodesInAGgufFile) {
   const std::string gguf = folder_.file("m.gguf");
   const int bits = static_cast<int>(row_bytes(dtype, 128) / 16);
   if (bits < 4) {
-    EXPECT_NE(
-        error_of(ErrorKind::usage, [&] { write_model(open(folder_.file("m")), folder_.file("m"), gguf); })
-            .find("name a folder"),
-        std::string::npos);
+    EXPECT_NE(error_of(ErrorKind::usage, [&] { written(open(folder_.file("m")), folder_.file("m"), gguf); })
+                  .find("name a folder"),
+              std::string::npos);
     EXPECT_FALSE(is_file(gguf));
     return;
   }
-  write_model(open(folder_.file("m")), folder_.file("m"), gguf);
+  written(open(folder_.file("m")), folder_.file("m"), gguf);
   EXPECT_EQ(open(gguf).weights_hash(), open(folder_.file("m")).weights_hash());
   for (const StoredTensor& t : stored_tensors(gguf))
     if (t.shape.size() == 2) {
@@ -161,7 +168,7 @@ TEST(OddQuantizedFolder, IsDenseInAGgufFile) {
   for (const DType dtype : {DType::q4_g64, DType::q8_g128}) {
     const std::string from = folder.file(std::string(name(dtype))), to = from + ".gguf";
     quantized(odd_llama(), dtype).save(from);
-    const ConvertReport report = write_model(open(from), from, to);
+    const ConvertReport report = written(open(from), from, to);
     ASSERT_FALSE(report.notes.empty());
     EXPECT_NE(report.notes.back().find("rows of 180 are no multiple of 32"), std::string::npos);
     for (const StoredTensor& t : stored_tensors(to))
@@ -173,7 +180,7 @@ TEST(OddQuantizedFolder, IsDenseInAGgufFile) {
 TEST(OddQuantizedFolder, KeepsItsCodesWhereGgufsGroupsFit) {
   const TemporaryFolder folder;
   quantized(llama_of(96, 224, 4, 96), DType::q4_g128).save(folder.file("m"));
-  write_model(open(folder.file("m")), folder.file("m"), folder.file("m.gguf"));
+  written(open(folder.file("m")), folder.file("m"), folder.file("m.gguf"));
   EXPECT_EQ(open(folder.file("m.gguf")).weights_hash(), open(folder.file("m")).weights_hash());
 }
 
