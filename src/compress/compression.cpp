@@ -214,8 +214,15 @@ std::int64_t Compression::file_bytes(const Model& after) const {
 }
 
 CompressReport Compression::finish(const Model& after) {
-  if (writes_gguf()) require_whole_weights(after, impl_->to);
-  return impl_->finish(after, [&] { return write_model(after, impl_->in, impl_->out); });
+  const auto finish = [&](const Model& written) {
+    return impl_->finish(written, [&] { return write_model(written, impl_->in, impl_->out); });
+  };
+  const char* const parts = writes_gguf() ? parts_of_weights(after) : nullptr;
+  if (!parts) return finish(after);
+  CompressReport report = finish(multiplied_out(after));
+  report.notes.push_back(std::string("a GGUF file has whole weights alone: ") + parts +
+                         " multiplied out, so that it is no smaller than before; a folder keeps them");
+  return report;
 }
 
 CompressReport Compression::finish(const Model& after,

@@ -246,20 +246,24 @@ class Quantizing {
         if (!matrices_.contains(name)) made_.insert_or_assign(name, in_type(name, changed[name], DType::f32));
     }
   }
+  // Of rows that the group does not divide.
+  std::string note_of_rows(std::int64_t columns, std::int64_t group) const {
+    const std::int64_t rest = columns % group;
+    const std::string how = is_block(group)
+                                ? fmt::format("groups of {} there{}", group,
+                                              rest == 0 ? "" : ", the last one of each row filled up")
+                            : rest == 0 ? "each is one group"
+                                        : fmt::format("the last group of each has {}", rest);
+    return fmt::format("rows of {} are no multiple of {}: {}", columns, options_.group, how);
+  }
+
   std::vector<std::string> notes() const {
     std::vector<std::string> lines = corrections_.notes();
     if (method_.moves_minima && (options_.symmetric.value_or(false) || options_.bits == 8))
       lines.push_back(options_.method + " moves minima, and codes around zero have none: they are rtn's");
     for (const auto& [name, tree] : model_.impl().store.trees())
       if (tree->type.tensor_train) lines.push_back(name + " is kept as cores, which stay as they are");
-    for (const auto& [columns, group] : other_)
-      lines.push_back(
-          fmt::format("rows of {} are no multiple of {}: {}", columns, options_.group,
-                      group == options_.group ? fmt::format("the last group of each has {}", columns % group)
-                      : group == columns
-                          ? "each is one group"
-                          : fmt::format("groups of {} there{}", group,
-                                        columns % group == 0 ? "" : ", the last one of each row filled up")));
+    for (const auto& [columns, group] : other_) lines.push_back(note_of_rows(columns, group));
     if (!expanded_.empty())
       lines.push_back(
           fmt::format("groups of {}: products compute from codes in multiples of 32, and read these as f32",

@@ -324,12 +324,17 @@ void require_gguf(const Model& model, const std::string& from) {
   require_whole_weights(model, from);
 }
 
+const char* parts_of_weights(const Model& model) {
+  if (!ranks_of(model).empty()) return "products of low rank";
+  if (!ranks_of(model, corrections_key).empty()) return "corrections of low rank";
+  const WeightTrees trees = model.impl().store.trees();
+  const bool train =
+      std::ranges::any_of(trees, [](const auto& named) { return named.second->type.tensor_train; });
+  return train ? "a table as a tensor train" : nullptr;
+}
+
 void require_whole_weights(const Model& model, const std::string& where) {
-  const char* const found = !ranks_of(model).empty()                      ? "products of low rank"
-                            : !ranks_of(model, corrections_key).empty()   ? "corrections of low rank"
-                            : !model.impl().store.tensor_trains().empty() ? "a table as a tensor train"
-                                                                          : nullptr;
-  if (found)
+  if (const char* const found = parts_of_weights(model))
     throw Error(ErrorKind::usage,
                 {.what = "a GGUF file has whole weights alone, in which nothing of these would be saved",
                  .where = where,

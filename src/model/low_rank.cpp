@@ -147,6 +147,19 @@ Model without(const Model& model, const char* key,
   return with_weights(whole, model.impl().store.with_stored(std::move(made)));
 }
 
+// Tables that are kept as cores.
+Model expanded_tables(Model model) {
+  std::map<std::string, StoredWeight> made;
+  for (const auto& [name, tree] : model.impl().store.trees()) {
+    if (!tree->type.tensor_train) continue;
+    const TensorType type{tree->shape, tree->type.dtype};
+    std::vector<std::byte> whole(static_cast<std::size_t>(type.bytes()));
+    expand_tree(*tree, whole);
+    made[name] = made_weight(type, std::move(whole));
+  }
+  return made.empty() ? model : with_weights(model, model.impl().store.with_stored(std::move(made)));
+}
+
 }  // namespace
 
 Model multiplied_out(const Model& model) {
@@ -155,9 +168,10 @@ Model multiplied_out(const Model& model) {
         model.impl().store.read(spec, std::as_writable_bytes(values));
         add_product(model, correction_u_name(module), correction_v_name(module), values);
       });
-  return without(whole, low_rank_key, [&](const std::string& module, const ParameterSpec&, auto values) {
-    add_product(whole, low_rank_u_name(module), low_rank_v_name(module), values);
-  });
+  return expanded_tables(
+      without(whole, low_rank_key, [&](const std::string& module, const ParameterSpec&, auto values) {
+        add_product(whole, low_rank_u_name(module), low_rank_v_name(module), values);
+      }));
 }
 
 }  // namespace hone

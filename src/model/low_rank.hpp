@@ -31,7 +31,7 @@ void require_no_corrections(const Model& model);
 // it has none.
 Model with_corrections_trained(const Model& model);
 // The model that computes the same from whole weights: products of the factors, and sums with corrections, in
-// f32.
+// f32, and tables from their cores.
 Model multiplied_out(const Model& model);
 
 }  // namespace hone

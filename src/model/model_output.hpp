@@ -50,5 +50,7 @@ std::int64_t model_file_bytes(const Model& model, const std::string& from, bool 
 // tensor train, which that would have multiplied out.
 void require_gguf(const Model& model, const std::string& from);
 void require_whole_weights(const Model& model, const std::string& where);
+// What a model has in the place of whole weights, or beside them; null where it has these alone.
+const char* parts_of_weights(const Model& model);
 
 }  // namespace hone

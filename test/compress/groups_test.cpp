@@ -130,7 +130,7 @@ TEST(GroupsOfAnySize, GoIntoGgufFilesAsMultiplesOf32) {
   for (const std::int64_t group : {96, 256, static_cast<int>(whole_row)})
     for (const double bits : {4.0, 8.0}) {
       const std::string out = folder.file(std::to_string(group) + "-" + std::to_string(bits) + ".gguf");
-      const Compression work(folder.file("model"), out, {.tokenizer = "byte"});
+      Compression work(folder.file("model"), out, {.tokenizer = "byte"});
       const Quantized q =
           quantize(work.model(), nullptr, {.bits = bits, .group = group, .whole_groups = true});
       work.finish(q.model);
