@@ -16,6 +16,11 @@ namespace {
 
 bool looks_inside(const DistillLoss& loss) { return loss.hidden > 0 || loss.attention > 0; }
 
+// Tables may be padded to different numbers; below these stand all ids of the tokenizer.
+std::int64_t shared_ids(const Model& teacher, const Model& student) {
+  return std::min(teacher.vocab_size(), student.vocab_size());
+}
+
 [[noreturn]] void refuse_vocabulary(const std::string& where, const std::string& expected,
                                     const std::string& found) {
   throw Error(ErrorKind::input,
@@ -66,15 +71,6 @@ void check_teaching(const TrainingRun& run) {
     refuse("an adapter needs a model in a folder, and the student is made of the teacher's layers",
            "lora-rank");
 }
-
-namespace {
-
-// Tables may be padded to different numbers; below these stand all ids of the tokenizer.
-std::int64_t shared_ids(const Model& teacher, const Model& student) {
-  return std::min(teacher.vocab_size(), student.vocab_size());
-}
-
-}  // namespace
 
 DistillLoss loss_of(const DistillOptions& options, const Model& teacher, const Model& student) {
   DistillLoss loss = options.loss;
