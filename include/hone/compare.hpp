@@ -45,8 +45,9 @@ struct CompareReport {
   std::int64_t seq = 0;     // as decided
 };
 
-// Error(input) where the vocabularies of the models differ or are smaller than the text's, for a text of less
-// than two tokens, and where the loss of `before` is not finite.
+// Of models with different numbers of ids, one padded further than the other, the ids that both have are
+// compared; losses are each model's own. Error(input) where a vocabulary is smaller than the text's, for a
+// text of less than two tokens, and where the loss of `before` is not finite.
 HONE_API CompareReport compare(const Model& before, const Model& after, const Text& text,
                                const CompareOptions& options = {});
 

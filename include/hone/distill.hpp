@@ -89,6 +89,7 @@ struct TeacherOptions {
   int threads = 0;                                           // 0: all cores
   std::string isa{};                                         // empty: the best that this CPU has
   std::map<std::string, std::int64_t, std::less<>> sizes{};  // as TrainPlanOptions has them
+  std::int64_t ids = 0;  // so many, the first, has the student: the others are as if they were not; 0: all
 };
 
 // A model that computes soft labels. What it makes of a sample does not depend on the others.
@@ -125,7 +126,9 @@ HONE_API std::vector<std::int64_t> student_layers(const Model& teacher, std::int
 
 // How a TrainingRun learns from a teacher.
 struct DistillOptions {
-  std::string teacher{};    // a model folder or GGUF file, of the run's vocabulary
+  // A model folder or GGUF file, of the run's tokenizer. Its table may be padded to another number of ids
+  // than the student's: no text has those, and the teacher's distribution is of what both have.
+  std::string teacher{};
   std::int64_t layers = 0;  // the student is made of so many of its layers; 0: it is TrainingRun::model
   DistillLoss loss{};       // without its layers
   std::string map{};        // of hidden states and attention, as layer_map() reads it

@@ -26,7 +26,8 @@ struct PruneOptions {
   double sparsity = 0.5;  // the share of each matrix, or of the parts, that goes: 0 <= sparsity < 1
   // unstructured; 2:4, of each four inputs of an output two are zero; 4x1 and 16x1, so many outputs of one
   // input together. Parts, of which no method is asked: heads (keys and values with the queries that share
-  // them), channels of the feed-forward, width (channels of what layers read and add to), layers.
+  // them; where all share them, queries alone), channels of the feed-forward, width (channels of what layers
+  // read and add to), layers.
   std::string pattern = "unstructured";
   std::int64_t keep = 0;           // of parts: so many stay, in place of sparsity; of heads the queries' ones
   CalibrationOptions sample{};     // of the text, for what learns from one; threads and isa for all

@@ -6,6 +6,7 @@
 #include "base/number.hpp"
 #include "compress/prune_parts.hpp"
 #include "compress/smaller_model.hpp"
+#include "compress/weight_values.hpp"
 #include "hone/eval.hpp"
 
 namespace hone {
@@ -97,6 +98,7 @@ Pruned prune_layers(const Model& model, const Text& text, const PruneOptions& o)
   if (text.train_tokens() < 2)
     throw Error(ErrorKind::input,
                 {.what = "the text is too short to measure a layer by", .where = text.path()});
+  require_finite(model);  // losses would not say where
   Layers layers(model, text, o.sample);
   const std::int64_t count = layers.count() - staying(layers.count(), 1, o, "layers");
   Pruned done{layers.drop(count)};

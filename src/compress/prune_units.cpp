@@ -26,6 +26,8 @@ class UnitPruning {
         smaller_(model) {
     if (unit == Unit::channels)
       units_ = {sizes_.channels, 1, parts_.channels.joins, "channels"};
+    else if (parts_.head_count && one_group())
+      units_ = {sizes_.heads, sizes_.head_dim, parts_.attention_joins, "heads"};
     else if (parts_.head_count)
       units_ = {sizes_.kv_heads, shared() * sizes_.head_dim, parts_.attention_joins,
                 sizes_.heads == sizes_.kv_heads ? "heads" : "groups of heads"};
@@ -35,7 +37,7 @@ class UnitPruning {
                    .expected = std::to_string(sizes_.heads) + ", as the model has",
                    .found = model.family(),
                    .hint = "they go with the width; channels and layers can go"});
-    stay_ = staying(units_.all, shared_by(unit), o, units_.what);
+    stay_ = staying(units_.all, together(), o, units_.what);
   }
 
   void by_weights() {
@@ -60,8 +62,8 @@ class UnitPruning {
     if (unit_ == Unit::channels) {
       config[parts_.channel_count] = stay_;
     } else {
-      config[parts_.head_count] = stay_ * shared();
-      config[parts_.kv_head_count] = stay_;
+      config[parts_.head_count] = stay_ * together();
+      config[parts_.kv_head_count] = one_group() ? 1 : stay_;
       config["head_dim"] = sizes_.head_dim;
     }
     Pruned done{smaller_.finish(config, [](const std::string& name) { return name; })};
@@ -69,14 +71,16 @@ class UnitPruning {
     done.sparsity = static_cast<double>(gone) / static_cast<double>(units_.all);
     done.notes.push_back(std::to_string(gone) + " of " + std::to_string(units_.all) + " " + units_.what +
                          " went in each layer");
-    if (unit_ == Unit::heads) note_odd_heads(config, sizes_.width, stay_ * shared(), done.notes);
+    if (unit_ == Unit::heads) note_odd_heads(config, sizes_.width, stay_ * together(), done.notes);
     return done;
   }
 
  private:
   std::int64_t shared() const { return sizes_.heads / sizes_.kv_heads; }  // queries' heads of one of keys
+  // All heads read the same keys and values, which stay: heads go one by one.
+  bool one_group() const { return sizes_.kv_heads == 1 && sizes_.heads > 1; }
   // What PruneOptions::keep counts of a unit.
-  std::int64_t shared_by(Unit unit) const { return unit == Unit::heads ? shared() : 1; }
+  std::int64_t together() const { return unit_ == Unit::heads && !one_group() ? shared() : 1; }
 
   // The weight that joins, with zeros in the columns that went.
   std::vector<float> prune(std::int64_t layer, const Moments* moments) {
@@ -92,6 +96,7 @@ class UnitPruning {
         smaller_.keep(prefix + name, {}, Staying{units}, {});
     } else {
       smaller_.keep(prefix + parts_.queries, {}, Staying{units, units_.width}, {});
+      if (one_group()) return weight;
       for (const std::string& name : parts_.keys_values)
         smaller_.keep(prefix + name, {}, Staying{units, sizes_.head_dim}, {});
     }
@@ -140,10 +145,7 @@ std::int64_t staying(std::int64_t all, std::int64_t together, const PruneOptions
                                       (count > 0 ? " none would stay" : " none would go"),
                .where = "sparsity",
                .expected = all == 1 ? "" : to_text(least, 3) + " to " + to_text(1 - least, 3),
-               .found = to_text(share),
-               .hint = together > 1 && all == 1
-                           ? "heads that share keys and values go together; channels and layers can go"
-                           : ""});
+               .found = to_text(share)});
 }
 
 bool wants_whole_heads(const nlohmann::json& config) {

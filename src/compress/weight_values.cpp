@@ -52,6 +52,11 @@ std::vector<float> weight_values(const Model& model, const std::string& name) {
   return values;
 }
 
+void require_finite(const Model& model) {
+  for (const ParameterSpec& spec : model.impl().specs)
+    if (is_floating(spec.dtype)) weight_values(model, spec.name);
+}
+
 StoredWeight weight_from(const ParameterSpec& spec, std::span<const float> values, DType type) {
   const ParameterSpec own = wide(spec);
   std::vector<float> filed(values.size());

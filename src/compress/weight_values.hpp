@@ -22,8 +22,9 @@ struct CodedRefusal {
 // Error(input), which says that, where a weight is in codes; where this one is.
 void require_floating(const Model& model, const CodedRefusal& refusal);
 void require_floating(const Model& model, const std::string& weight, const CodedRefusal& refusal);
-// Error(input) where one is not finite.
+// Error(input) where a number of it is not finite; where one of any weight is not.
 std::vector<float> weight_values(const Model& model, const std::string& name);
+void require_finite(const Model& model);
 // The weight of that specification with these values, in a floating type; a store keeps it in files' layout.
 StoredWeight weight_from(const ParameterSpec& spec, std::span<const float> values, DType type);
 

@@ -13,19 +13,25 @@ namespace {
 
 LikeliestAttributes attributes(const Call& c) { return c.attributes.as<LikeliestAttributes>(); }
 
+std::int64_t classes(const LikeliestAttributes& a, const Shape& logits) {
+  return a.classes > 0 ? a.classes : logits.last();
+}
+
 std::vector<OutputSpec> infer(const InferInput& i) {
   i.require_rank_at_least(0, 2);
   const Shape& logits = i.in[0].shape;
-  const std::int64_t k = i.attributes.as<LikeliestAttributes>().count;
-  if (k < 1 || k > logits.last())
-    i.fail("no such number of classes", "1 to " + std::to_string(logits.last()), std::to_string(k));
+  const auto a = i.attributes.as<LikeliestAttributes>();
+  const std::int64_t k = a.count, V = classes(a, logits);
+  if (V > logits.last())
+    i.fail("more classes than logits", "at most " + std::to_string(logits.last()), std::to_string(V));
+  if (k < 1 || k > V) i.fail("no such number of classes", "1 to " + std::to_string(V), std::to_string(k));
   return {{{logits.with_last(k), DType::i32}}, {f32(logits.with_last(k + 1))}};
 }
 
 void run(const Call& c) {
   const Operand& logits = c.in[0];
   kernel::run(kernel::LikeliestClasses{.rows = logits.type.shape.rows(),
-                                       .V = logits.type.shape.last(),
+                                       .V = classes(attributes(c), logits.type.shape),
                                        .known = attributes(c).count,
                                        .logits = in(logits),
                                        .stride = logits.row_stride(),
@@ -36,10 +42,11 @@ void run(const Call& c) {
 }
 
 void reference(const Call& c) {
-  const std::int64_t V = c.in[0].type.shape.last(), k = attributes(c).count;
+  const std::int64_t all = c.in[0].type.shape.last(), V = classes(attributes(c), c.in[0].type.shape),
+                     k = attributes(c).count;
   const auto T = static_cast<double>(attributes(c).temperature);
   for (std::int64_t r = 0; r < c.in[0].type.shape.rows(); ++r) {
-    const auto logit = [&](std::int64_t v) { return get(c.in[0], r * V + v); };
+    const auto logit = [&](std::int64_t v) { return get(c.in[0], r * all + v); };
     std::vector<std::int64_t> order(static_cast<std::size_t>(V));
     std::iota(order.begin(), order.end(), 0);
     std::stable_sort(order.begin(), order.end(),

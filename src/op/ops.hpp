@@ -385,13 +385,14 @@ struct RelationErrorGradientInputs {
 };
 extern const OpRecord relation_error_gradient;  // -> dx
 // (logits[..,V]) -> ids i32[..,count] of the likeliest classes, ascending; masses f32[..,count+1] of each of
-// them, then of all others, by softmax(logits / temperature)
+// them, then of all others, by softmax(logits / temperature); of the first `classes` (0: of all)
 struct LikeliestAttributes {
   std::int64_t count = 1;
   float temperature = 1;
+  std::int64_t classes = 0;
   template <class V>
   void fields(V&& v) const {
-    v("count", count), v("temperature", temperature);
+    v("count", count), v("temperature", temperature), v("classes", classes);
   }
 };
 extern const OpRecord likeliest;

@@ -45,7 +45,6 @@ class Logits {
     widen(stored, type.dtype, wide);
     return wide;
   }
-  std::int64_t width() const { return job_.programs()[0][logits_].type.shape.last(); }
   ThreadPool& pool() { return executor_.pool(); }
 
  private:
@@ -68,8 +67,9 @@ double log_sum(std::span<const float> x, float largest) {
   return std::log(sum) + static_cast<double>(largest);
 }
 
-// KL(p || q) = sum p (log p - log q) = E_p[a - b] - log_sum(a) + log_sum(b), of logits a and b.
-Position compared(std::span<const float> a, std::span<const float> b, std::size_t label) {
+// KL(p || q) = sum p (log p - log q) = E_p[a - b] - log_sum(a) + log_sum(b), of logits a and b of the same
+// ids.
+Position compared_alike(std::span<const float> a, std::span<const float> b, std::size_t label) {
   const auto most_a = std::max_element(a.begin(), a.end()), most_b = std::max_element(b.begin(), b.end());
   const auto largest = static_cast<double>(*most_a);
   double sum = 0, difference = 0;
@@ -84,6 +84,19 @@ Position compared(std::span<const float> a, std::span<const float> b, std::size_
           .after = log_b - static_cast<double>(b[label]),
           .kl = kl < 0 ? 0 : kl,  // what is below is rounding
           .flipped = most_a - a.begin() != most_b - b.begin()};
+}
+
+double loss_of(std::span<const float> x, std::size_t label) {
+  return log_sum(x, *std::max_element(x.begin(), x.end())) - static_cast<double>(x[label]);
+}
+
+// Each loss is of all that the model has; what is compared is what both have.
+Position compared(std::span<const float> a, std::span<const float> b, std::size_t label) {
+  const std::size_t both = std::min(a.size(), b.size());
+  Position p = compared_alike(a.first(both), b.first(both), label);
+  if (a.size() > both) p.before = loss_of(a, label);
+  if (b.size() > both) p.after = loss_of(b, label);
+  return p;
 }
 
 // The positions of a window, added in order.
@@ -108,20 +121,11 @@ Predicted predicted(const std::vector<WindowSums>& windows, double WindowSums::*
   return {mean, std::exp(mean), std::exp(mean - half), std::exp(mean + half)};
 }
 
-void require_same_vocabulary(std::int64_t before, std::int64_t after) {
-  if (before == after) return;
-  throw Error(ErrorKind::input, {.what = "models of different vocabularies cannot be compared",
-                                 .expected = std::to_string(before) + " tokens",
-                                 .found = std::to_string(after)});
-}
-
 class Comparison {
  public:
   Comparison(const Model& before, const Model& after, const CompareOptions& o, std::int64_t together,
              std::int64_t seq)
-      : seq_(seq), before_(before, o, together, seq), after_(after, o, together, seq) {
-    require_same_vocabulary(before_.width(), after_.width());
-  }
+      : seq_(seq), before_(before, o, together, seq), after_(after, o, together, seq) {}
 
   void add(const Batch& batch) {
     const Samples samples = batch.samples();
@@ -171,7 +175,6 @@ CompareReport compare(const Model& before, const Model& after, const Text& text,
     require_language_model(*model);
     require_vocabulary(*model, text.tokenizer(), text.path());
   }
-  require_same_vocabulary(before.vocab_size(), after.vocab_size());
   const TextPart part = part_of(text, o.held_out_only, o.max_tokens);
   const std::int64_t seq = std::min(decided_seq(before, part, o.seq), decided_seq(after, part, o.seq));
   const TextWindows windows(part, seq, 0);

@@ -55,7 +55,8 @@ Program written(const Model& model, const TeacherOptions& o) {
                                    .where = "Teacher",
                                    .expected = "a network with an output 'logits'",
                                    .found = "the family " + model.family()});
-  const op::LikeliestAttributes attributes{known_ids(o.loss, model.vocab_size()), o.loss.temperature};
+  const std::int64_t all = model.vocab_size(), ids = o.ids > 0 ? std::min(o.ids, all) : all;
+  const op::LikeliestAttributes attributes{known_ids(o.loss, ids), o.loss.temperature, ids < all ? ids : 0};
   const auto made = emit(p, op::likeliest, {logits}, attributes, "teacher");
   p.outputs = {{made[0], teacher_ids}, {made[1], teacher_masses}};
   if (o.loss.hidden > 0) add_states(p, forward.activations, o.loss.layers);

@@ -16,6 +16,11 @@ namespace {
 
 bool looks_inside(const DistillLoss& loss) { return loss.hidden > 0 || loss.attention > 0; }
 
+// Tables may be padded to different numbers; below these stand all ids of the tokenizer.
+std::int64_t shared_ids(const Model& teacher, const Model& student) {
+  return std::min(teacher.vocab_size(), student.vocab_size());
+}
+
 [[noreturn]] void refuse_vocabulary(const std::string& where, const std::string& expected,
                                     const std::string& found) {
   throw Error(ErrorKind::input,
@@ -39,12 +44,6 @@ Model open_teacher(const TrainingRun& run, const Tokenizer& tokenizer) {
     refuse_vocabulary(where, fmt::format("{} ids, the tokenizer's, or more", tokenizer.vocab_size()),
                       std::to_string(teacher.vocab_size()));
   return teacher;
-}
-
-void require_same_ids(const Model& teacher, const Model& student, const std::string& where) {
-  if (teacher.vocab_size() != student.vocab_size())
-    refuse_vocabulary(where, fmt::format("{} ids, as the student has", student.vocab_size()),
-                      std::to_string(teacher.vocab_size()));
 }
 
 void check_teaching(const TrainingRun& run) {
@@ -75,6 +74,7 @@ void check_teaching(const TrainingRun& run) {
 
 DistillLoss loss_of(const DistillOptions& options, const Model& teacher, const Model& student) {
   DistillLoss loss = options.loss;
+  loss.top_k = known_ids(loss, shared_ids(teacher, student));
   if (looks_inside(loss)) loss.layers = layer_map(teacher, student, options.map);
   return loss;
 }
@@ -104,21 +104,22 @@ std::vector<std::string> teaching_notes(const TrainingRun& run, const Model& stu
 
 namespace {
 
-TeacherOptions teacher_options(const DistillLoss& loss, const TrainPlanOptions& plan) {
+TeacherOptions teacher_options(const DistillLoss& loss, const TrainPlanOptions& plan, const Model& student) {
   return {.batch = plan.batch,
           .seq = plan.seq,
           .loss = loss,
           .precision = plan.precision,
           .threads = plan.threads,
           .isa = plan.isa,
-          .sizes = plan.sizes};
+          .sizes = plan.sizes,
+          .ids = student.vocab_size()};
 }
 
 }  // namespace
 
 void add_teacher(TrainPlanOptions& plan, const DistillOptions& options, const DistillLoss& loss,
-                 const Model& teacher) {
-  const std::int64_t bytes = Teacher::memory_bytes(teacher, teacher_options(loss, plan));
+                 const Model& teacher, const Model& student) {
+  const std::int64_t bytes = Teacher::memory_bytes(teacher, teacher_options(loss, plan, student));
   if (options.cache.empty())
     plan.teacher_bytes = bytes;
   else
@@ -131,7 +132,7 @@ using Teaches = std::function<SoftLabels(std::int64_t step, const Samples& batch
 
 Teaches by_teacher(const TrainingRun& run, const TrainPlan& plan, const Model& teacher) {
   const DistillLoss loss = loss_of(*run.distill, teacher, plan.model());
-  const auto knows = std::make_shared<Teacher>(teacher, teacher_options(loss, plan.options()));
+  const auto knows = std::make_shared<Teacher>(teacher, teacher_options(loss, plan.options(), plan.model()));
   return [knows](std::int64_t, const Samples& batch) { return knows->soft_labels(batch); };
 }
 
@@ -143,8 +144,9 @@ std::string identity_of(const TrainingData& data, const TrainingRun& run, const 
   for (const auto& [size, length] : o.sizes) sizes += fmt::format(", {} {}", size, length);
   return fmt::format("teacher {}, {} {}, seed {}, batch {} x {}{}, temperature {}, {} of {} ids, {}",
                      teacher.identity(o.seq), data.kind, data.identity(plan), o.seed, o.batch, o.seq, sizes,
-                     run.distill->loss.temperature, known_ids(run.distill->loss, teacher.vocab_size()),
-                     teacher.vocab_size(), name(o.precision));
+                     run.distill->loss.temperature,
+                     known_ids(run.distill->loss, shared_ids(teacher, plan.model())),
+                     shared_ids(teacher, plan.model()), name(o.precision));
 }
 
 Teaches by_shards(const TrainingData& data, const TrainingRun& run, const TrainPlan& plan,
@@ -153,10 +155,11 @@ Teaches by_shards(const TrainingData& data, const TrainingRun& run, const TrainP
     if (run.on_message) run.on_message(text);
   };
   const auto shards = std::make_shared<SoftLabelShards>(
-      run.distill->cache, SoftLabelShape{.identity = identity_of(data, run, plan, teacher),
-                                         .count = plan.batch(),
-                                         .positions = plan.seq(),
-                                         .known = known_ids(run.distill->loss, teacher.vocab_size())});
+      run.distill->cache,
+      SoftLabelShape{.identity = identity_of(data, run, plan, teacher),
+                     .count = plan.batch(),
+                     .positions = plan.seq(),
+                     .known = known_ids(run.distill->loss, shared_ids(teacher, plan.model()))});
   if (const std::int64_t missing = shards->missing(run.steps)) {
     say(fmt::format("the teacher computes the soft labels of {} steps into {}", missing, run.distill->cache));
     const Teaches teaches = by_teacher(run, plan, teacher);

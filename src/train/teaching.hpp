@@ -6,8 +6,6 @@ namespace hone {
 
 // Error(input) where the teacher has another vocabulary than the run's tokenizer.
 Model open_teacher(const TrainingRun& run, const Tokenizer& tokenizer);
-// Error(input) where the teacher's logits are not the student's ids.
-void require_same_ids(const Model& teacher, const Model& student, const std::string& where);
 // Error(usage) for what does not go together with a teacher.
 void check_teaching(const TrainingRun& run);
 // What the run does of it, for a person: which of the teacher's layers the student's begin as, and against
@@ -22,6 +20,6 @@ SampleSet taught(const TrainingData& data, const TrainingRun& run, const TrainPl
                  const Model& teacher);
 // What of a plan's memory is the teacher's.
 void add_teacher(TrainPlanOptions& plan, const DistillOptions& options, const DistillLoss& loss,
-                 const Model& teacher);
+                 const Model& teacher, const Model& student);
 
 }  // namespace hone

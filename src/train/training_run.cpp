@@ -107,6 +107,7 @@ void check(const TrainingRun& run) {
   const auto real = [&](float value, bool good, const char* option, const char* expected) {
     require(std::isfinite(value) && good, option, expected, to_text(value));
   };
+  if (!run.out.empty()) require_folder_name(run.out);
   const StepOptions& o = run.adamw;
   count(run.steps, "steps");
   count(run.warmup, "warmup");
@@ -368,7 +369,6 @@ TrainPlanOptions plan_options(const TrainingRun& run, Lengths lengths,
 
 TrainPlan plan_for(const TrainingRun& run, const TrainingData& data, const std::optional<Model>& teacher) {
   const Model model = open_model(run, data.tokenizer, data.frame, data.lengths(0), teacher);
-  if (teacher) require_same_ids(*teacher, model, run.distill->teacher);
   if (data.kind == pairs_kind) check_pairs(model, data.tokenizer, run.data);
   const Lengths lengths = data.lengths(model.context());
   std::optional<DistillLoss> loss;
@@ -378,7 +378,7 @@ TrainPlan plan_for(const TrainingRun& run, const TrainingData& data, const std::
   options.text_bytes = data.memory_bytes + companions_bytes(base_of(run));
   options.reading_bytes = std::max(options.reading_bytes, data.reading_bytes);
   options.hits = data.counts_hits;
-  if (teacher) add_teacher(options, *run.distill, *loss, *teacher);
+  if (teacher) add_teacher(options, *run.distill, *loss, *teacher, model);
   return TrainPlan(model, std::move(options));
 }
 
@@ -454,7 +454,6 @@ RunSummary train(const TrainingRun& run) {
   if (run.out.empty())
     throw Error(ErrorKind::usage,
                 {.what = "no folder to write the model to", .hint = out_name(run) + " names it"});
-  require_folder_name(run.out);
   if (run.lora && !has_weights(run.model))
     throw Error(ErrorKind::usage, {.what = "an adapter needs a model that has been trained",
                                    .where = "model",

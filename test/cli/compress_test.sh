@@ -204,6 +204,8 @@ expect 5 "rises more" factorize base new --keep 0.1 --eval-data text.txt --max-l
 # options as they are typed
 expect 2 "give --eval-data" prune base new --max-loss-increase 3%
 expect 2 "a folder" distill base new.gguf --student layers=1 --data text.txt
+expect 2 "a folder" distill base new.gguf --student width=64 --data text.txt
+expect 2 "a folder" pack base new.gguf
 expect 2 "sparsity: this optimizer" train --model base --data text.txt --out new --seq 32 --optimizer muon --sparsity 0.5
 # groups of any size
 expect 2 "1 or more" quantize base new --group 0

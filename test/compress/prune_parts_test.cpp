@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -105,6 +106,25 @@ TEST(PruneParts, HeadsThatDoNothingGoWithoutATrace) {
   EXPECT_EQ(number(done.model, "head_dim"), 12);
   EXPECT_LT(largest_difference(model, done.model), 1e-5f);
   EXPECT_EQ(done.sparsity, 0.5);
+}
+
+// Where one head of keys and values serves all, those of queries go one by one.
+TEST(PruneParts, HeadsOfOneGroupGoOneByOne) {
+  const Model whole = open(HONE_TEST_DATA "/models/gemma3_text");
+  const std::int64_t heads = number(whole, "num_attention_heads"), D = number(whole, "head_dim");
+  ASSERT_EQ(number(whole, "num_key_value_heads"), 1);
+  const Model model = changed(whole, [&](const std::string& name, auto& values) {
+    if (!name.ends_with("o_proj.weight")) return;
+    for (std::size_t i = 0; i < values.size(); ++i)
+      if (static_cast<std::int64_t>(i) % (heads * D) / D == 1) values[i] = 0;
+  });
+  const Pruned done = prune(model, {.pattern = "heads", .keep = heads - 1});
+  EXPECT_EQ(number(done.model, "num_attention_heads"), heads - 1);
+  EXPECT_EQ(number(done.model, "num_key_value_heads"), 1);
+  EXPECT_LT(largest_difference(model, done.model), 1e-5f);
+  EXPECT_NE(error_of(ErrorKind::usage, [&] { prune(model, {.sparsity = 0.99, .pattern = "heads"}); })
+                .find("none would stay"),
+            std::string::npos);
 }
 
 // Channels of the stream that nobody writes: no row of what adds to it, no column of the tables.
@@ -274,6 +294,13 @@ TEST(PruneParts, BadInput) {
             std::string::npos);
   EXPECT_NE(said(ErrorKind::usage, llama, {.keep = 5}).find("weights go by a share"), std::string::npos);
   EXPECT_NE(said(ErrorKind::input, gpt2, {.pattern = "heads"}).find("channels and layers can go"),
+            std::string::npos);
+  const std::string damaged = "model.layers.1.mlp.up_proj.weight";
+  const Model broken = changed(llama, [&](const std::string& name, auto& values) {
+    if (name == damaged) values[5] = NAN;
+  });
+  EXPECT_NE(error_of(ErrorKind::input, [&] { prune(broken, text_for(broken), {.pattern = "layers"}); })
+                .find(damaged),
             std::string::npos);
   // One norm is of all queries: a head cannot go without a part of it.
   const Model olmo2 = open(HONE_TEST_DATA "/models/olmo2");

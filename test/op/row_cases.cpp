@@ -200,6 +200,8 @@ void add_soft_losses(DType dtype, std::vector<OpCase>& cases) {
         if (beyond_a_chunk && temperature == 1) continue;
         cases.push_back({&op::likeliest, {logits}, op::LikeliestAttributes{k, temperature}});
         cases.push_back({&op::likeliest, {apart}, op::LikeliestAttributes{k, temperature}});
+        if (V > k + 1)
+          cases.push_back({&op::likeliest, {logits}, op::LikeliestAttributes{k, temperature, V - 1}});
         for (const float share : {0.0f, 0.6f, 1.0f}) {
           if (beyond_a_chunk && share != 0.6f) continue;
           const op::SoftCrossEntropyAttributes a{share, temperature};

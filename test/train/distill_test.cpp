@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <numeric>
 
+#include "hone/compare.hpp"
 #include "hone/distill.hpp"
 #include "run/logits.hpp"
 #include "tiny_gpt2.hpp"
@@ -92,6 +93,28 @@ TEST(Teacher, KnowsTheLikeliestIdsAndTheirMasses) {
 }
 
 // What it makes of a sample depends on that sample alone.
+// Of fewer ids it is as a model that has no others.
+TEST(Teacher, SaysNothingOfIdsThatAStudentHasNot) {
+  constexpr std::int64_t ids = V - 3;
+  const DistillLoss loss{.temperature = 1, .top_k = V};
+  const TeacherOptions all{.batch = B, .seq = T, .loss = loss, .threads = 1};
+  TeacherOptions some = all;
+  some.ids = ids;
+  const Batch batch = toy_batch(3, B, T, V);
+  const SoftLabels wide = Teacher(teacher(), all).soft_labels(batch.samples()),
+                   narrow = Teacher(teacher(), some).soft_labels(batch.samples());
+  ASSERT_EQ(std::ssize(narrow.ids), B * T * ids);
+  for (std::int64_t r = 0; r < B * T; ++r) {
+    float sum = 0;  // all ids are known, in order
+    for (std::int64_t v = 0; v < ids; ++v) sum += wide.masses[static_cast<std::size_t>(r * (V + 1) + v)];
+    for (std::int64_t v = 0; v < ids; ++v) {
+      EXPECT_EQ(narrow.ids[static_cast<std::size_t>(r * ids + v)], v);
+      const float share = wide.masses[static_cast<std::size_t>(r * (V + 1) + v)] / sum;
+      EXPECT_NEAR(narrow.masses[static_cast<std::size_t>(r * (ids + 1) + v)], share, 2e-3f * share + 1e-6f);
+    }
+  }
+}
+
 TEST(Teacher, HasTheSameBitsInAnyCompany) {
   const Batch batch = toy_batch(7, B, T, V);
   Teacher whole(teacher(), {.batch = B, .seq = T, .threads = 1});
@@ -237,6 +260,34 @@ TEST_F(DistillRun, RefusesATeacherOfAnotherVocabulary) {
   EXPECT_FALSE(std::filesystem::exists(run_.out + "/model.safetensors"));
   run_.distill->layers = 0;  // a fresh student, by the preset
   EXPECT_NE(error_of(ErrorKind::input, [&] { train(run_); }).find("another vocabulary"), std::string::npos);
+}
+
+// The same tokenizer behind tables of other lengths: a student that is padded further, then one below it.
+TEST_F(DistillRun, TablesMayBePaddedOtherwise) {
+  const std::int64_t own = open(run_.distill->teacher).vocab_size();
+  const auto config = [&](const char* file, std::int64_t vocab_size) {
+    return folder_.write(file, R"({"model_type": "gpt2", "n_layer": 1, "n_head": 2, "n_embd": 16, )"
+                               R"("n_positions": 16, "vocab_size": )" +
+                                   std::to_string(vocab_size) + "}");
+  };
+  run_.distill->layers = 0;
+  run_.distill->loss.top_k = own + 20;
+  run_.model = config("padded.json", own + 9);
+  run_.steps = 3;
+  train(run_);
+  const Model padded = open(run_.out);
+  EXPECT_EQ(padded.vocab_size(), own + 9);
+  run_.distill->teacher = run_.out;
+  run_.model = config("plain.json", own);
+  for (const char* cache : {"", "soft"}) {
+    run_.out = folder_.file(std::string("below") + cache);
+    run_.distill->cache = *cache ? folder_.file(cache) : "";
+    train(run_);
+  }
+  EXPECT_EQ(open(folder_.file("below")).vocab_size(), own);
+  EXPECT_EQ(open(folder_.file("below")).weights_hash(), open(folder_.file("belowsoft")).weights_hash());
+  const Text text(run_.data, {.tokenizer = run_.out});
+  EXPECT_GT(compare(padded, open(run_.out), text, {.seq = 16, .max_tokens = 200}).kl, 0);
 }
 
 TEST_F(DistillRun, DoesNotGoOnAsAnotherOne) {
