@@ -4,12 +4,13 @@
 #include <hone/hone.hpp>
 
 #include <cstdio>
+#include <optional>
 #include <string>
 
 namespace {
 
 constexpr std::int64_t batch = 8, seq = 32, steps = 60;
-const hone::QatOptions qat{.bits = 2, .group = 32};
+const hone::QatOptions qat{.bits = 2, .group = hone::whole_row, .table_bits = 2};
 
 std::string counting() {  // "10 11 12 ... 99 10 11 ..."
   std::string text;
@@ -27,7 +28,9 @@ hone::Model counter(const hone::Text& text) {
 
 // Rounded to the nearest codes, as training has simulated it.
 hone::Model rounded(const hone::Model& model) {
-  return hone::quantize(model, nullptr, {.bits = qat.bits, .group = qat.group, .table_bits = qat.table_bits})
+  return hone::quantize(
+             model, nullptr,
+             {.bits = static_cast<double>(qat.bits), .group = qat.group, .table_bits = qat.table_bits})
       .model;
 }
 
@@ -41,13 +44,18 @@ int main(int argc, char** argv) try {
   const bool given = argc > 2;
   const hone::Text text = given ? hone::Text(argv[2], {.tokenizer = argv[1]}) : hone::Text::of(counting());
   const hone::Model model = given ? hone::open(argv[1]) : counter(text);
-  std::printf("as it is: loss %.4f, in two bits %.4f\n", loss(model, text), loss(rounded(model), text));
-  hone::Trainer trainer(hone::TrainPlan(model, {.batch = batch, .seq = seq, .qat = qat}));
-  while (trainer.steps() < steps)
-    trainer.step(text.batch(trainer.steps(), batch, seq), {.lr = 1e-3f, .clip = 1});
-  const hone::Model small = rounded(trainer.model());
-  std::printf("healed:   in two bits %.4f\n", loss(small, text));
-  small.save(argc > 3 ? argv[3] : "quantize_aware");
+  std::printf("as it is:    loss %.4f, in two bits %.4f\n", loss(model, text), loss(rounded(model), text));
+  // The same steps twice: without a word of codes, and with.
+  for (const std::optional<hone::QatOptions>& aware :
+       {std::optional<hone::QatOptions>(), std::optional(qat)}) {
+    hone::Trainer trainer(hone::TrainPlan(model, {.batch = batch, .seq = seq, .qat = aware}));
+    while (trainer.steps() < steps)
+      trainer.step(text.batch(trainer.steps(), batch, seq), {.lr = 1e-3f, .clip = 1});
+    const hone::Model small = rounded(trainer.model());
+    std::printf("%s loss %.4f, in two bits %.4f\n",
+                aware ? "healed:     " : "trained on: ", loss(trainer.model(), text), loss(small, text));
+    if (aware) small.save(argc > 3 ? argv[3] : "quantize_aware");
+  }
 } catch (const hone::Error& e) {
   std::fprintf(stderr, "%s\n", e.what());
   return hone::exit_code(e.kind());
