@@ -34,6 +34,7 @@ struct CompressOptions {
   int threads = 0;    // 0: all cores; changes no number but speed
   std::string isa{};  // of instruction_sets(); empty: the best that this CPU has
   std::function<void(std::int64_t done, std::int64_t all)> progress{};  // of the comparison, in windows
+  bool folders = false;  // Error(usage) where `out` is the name of a GGUF file
   // Bytes that the files of weights may have, headers too, of a GGUF file all of it; 0: no such bound.
   std::int64_t max_file_bytes = 0;
   // Hears the report when all is written, before OUT has its name: what it throws leaves nothing of OUT.

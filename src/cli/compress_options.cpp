@@ -191,6 +191,7 @@ void CompressArguments::add_folders_to(Command& c) {
   c.add_option("in", in, "model folder; it is never changed")->required();
   c.add_option("out", out, "folder to write: a new one, or one that is empty")->required();
   add_measuring_to(c, "");
+  options.folders = true;
 }
 
 void CompressArguments::add_measuring_to(Command& c, const std::string& learns) {

@@ -198,6 +198,7 @@ double CompressReport::loss_increase() const {
 
 Compression::Compression(const std::string& in, const std::string& out, const CompressOptions& options) {
   check(options);
+  if (options.folders) require_folder_name(out);
   impl_ = std::make_unique<Impl>(in, out, options);
 }
 Compression::Compression(Compression&&) noexcept = default;
