@@ -14,11 +14,6 @@ struct Options {
 };
 
 void run(const Options& o) {
-  if (o.compress.out.ends_with(".gguf"))  // before anything asks whether its family has such files
-    throw Error(ErrorKind::usage, {.what = "what is written is a folder",
-                                   .where = o.compress.out,
-                                   .expected = "a folder's name",
-                                   .hint = "hone convert makes a GGUF file of one"});
   o.compress.note_without_effect(false);
   Compression compression = o.compress.open();
   PackReport packed;
