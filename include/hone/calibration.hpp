@@ -15,8 +15,10 @@ struct CalibrationOptions {
   // So many windows of so many tokens, spread evenly over the text's training part; fewer where it is short.
   std::int64_t windows = 64;
   std::int64_t seq = 512;  // at most the model's context
-  int threads = 0;         // 0: all cores
-  std::string isa{};       // of instruction_sets(); empty: the best that this CPU has
+  // Computed at once, or a window where that has more: fewer take less memory, and change no number.
+  std::int64_t positions = 2048;
+  int threads = 0;    // 0: all cores
+  std::string isa{};  // of instruction_sets(); empty: the best that this CPU has
   // A file for what is measured: made where it is not there, else used, if it is of this model, text and
   // sample (Error(input) where it is not). Layers are then weighed as the unchanged model has them; without,
   // each as those before it, already compressed, leave its inputs.

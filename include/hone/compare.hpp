@@ -26,6 +26,8 @@ struct CompareOptions {
   std::string isa{};            // of instruction_sets(); empty: the best that this CPU has
   std::int64_t max_tokens = 0;  // predict so many and no more; 0: the whole text
   bool held_out_only = false;   // only the text's held-out tenth
+  // Computed at once at most, or a window where that has more: fewer take less memory, and change no number.
+  std::int64_t positions = 512;
   std::function<void(std::int64_t done, std::int64_t all)> progress{};  // windows
 };
 

@@ -13,7 +13,9 @@
 #include <string>
 #include <vector>
 
+#include "hone/calibration.hpp"
 #include "hone/compare.hpp"
+#include "hone/forecast.hpp"
 #include "hone/model.hpp"
 #include "hone/text.hpp"
 
@@ -31,6 +33,8 @@ struct CompressOptions {
   // Where quality is measured, speed is too: by a prompt of so many tokens, and a quarter as many written
   // behind it, in f32 (codes by their own products). 0: it is not.
   std::int64_t speed_tokens = 128;
+  // What the process may have at most; 0: no limit. fit() keeps to it.
+  std::int64_t memory_bytes = 0;
   int threads = 0;    // 0: all cores; changes no number but speed
   std::string isa{};  // of instruction_sets(); empty: the best that this CPU has
   std::function<void(std::int64_t done, std::int64_t all)> progress{};  // of the comparison, in windows
@@ -39,6 +43,15 @@ struct CompressOptions {
   std::int64_t max_file_bytes = 0;
   // Hears the report when all is written, before OUT has its name: what it throws leaves nothing of OUT.
   std::function<void(const CompressReport&)> on_report{};
+};
+
+// What a method holds beside the model that it reads, in bytes: quantize_memory(), prune_memory(),
+// factorize_memory() say it from shapes, types and options alone.
+struct WorkMemory {
+  std::int64_t working = 0;   // at most, while it works, with what it has made until then
+  std::int64_t made = 0;      // in the weights that it makes
+  std::int64_t replaced = 0;  // bytes of those that they stand for, in the types of the model's files
+  std::int64_t writing = 0;   // the most that writing one weight takes
 };
 
 struct Speed {  // tokens a second: of a prompt, and of what is written behind it
@@ -56,6 +69,7 @@ struct CompressReport {
   std::optional<CompareReport> quality{};              // none: no text was given
   double seconds = 0;                                  // from opening to written
   std::int64_t peak_bytes = 0;                         // most memory that the process had until then
+  std::int64_t forecast_bytes = 0;                     // what forecast() had said of it; 0: nobody asked
   std::optional<Speed> speed_before{}, speed_after{};  // none: not measured
   std::vector<std::string> notes{};                    // for a person, a line each
 
@@ -86,6 +100,11 @@ class HONE_API Compression {
   // The bytes that finish() would make of such a model, of the files that have weights: by types alone, so
   // that weights need not be there.
   std::int64_t file_bytes(const Model& after) const;
+  // Before the work: the most memory that the process will have, up to the report, where the method takes
+  // what `work` says of a sample. Within memory_bytes fewer of the sample's positions, and of the
+  // comparison's, are computed at once, which changes no number: `sample` is told. Error(budget) where that
+  // is not enough, with the least that is.
+  Forecast fit(CalibrationOptions& sample, const std::function<WorkMemory(const CalibrationOptions&)>& work);
   // Compares, and writes `after` with what goes with `in`; once. Error(quality) where the loss rose more than
   // it may, or is not finite, Error(budget) where files are larger than they may be; then nothing is written.
   CompressReport finish(const Model& after);

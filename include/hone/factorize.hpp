@@ -27,6 +27,7 @@
 #include <vector>
 
 #include "hone/calibration.hpp"
+#include "hone/compress.hpp"
 #include "hone/model.hpp"
 #include "hone/text.hpp"
 
@@ -63,5 +64,8 @@ struct Factorized {
 // nothing of rank 1, and for rows, columns and ranks that fit no table.
 HONE_API Factorized factorize(const Model& model, const FactorizeOptions& options,
                               const Text* text = nullptr);
+// What that takes, for Compression::fit().
+HONE_API WorkMemory factorize_memory(const Model& model, const FactorizeOptions& options,
+                                     const Text* text = nullptr);
 
 }  // namespace hone

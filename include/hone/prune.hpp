@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "hone/calibration.hpp"
+#include "hone/compress.hpp"
 #include "hone/correction.hpp"
 #include "hone/model.hpp"
 #include "hone/text.hpp"
@@ -53,5 +54,7 @@ HONE_API Pruned prune(const Model& model, const PruneOptions& options);
 // Heads, channels and the width are measured on the text too, and what stays of the first two makes good what
 // goes.
 HONE_API Pruned prune(const Model& model, const Text& text, const PruneOptions& options);
+// What that takes, with a text or without, for Compression::fit().
+HONE_API WorkMemory prune_memory(const Model& model, const Text* text, const PruneOptions& options);
 
 }  // namespace hone

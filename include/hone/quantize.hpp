@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "hone/calibration.hpp"
+#include "hone/compress.hpp"
 #include "hone/correction.hpp"
 #include "hone/model.hpp"
 #include "hone/precision.hpp"
@@ -94,5 +95,7 @@ struct Quantized {
 // and for a text that is missing; Error(input) for a model that is in blocks already; Error(budget) for a
 // size that no mix reaches, with the smallest.
 HONE_API Quantized quantize(const Model& model, const Text* text, const QuantizeOptions& options);
+// What that takes, for Compression::fit(). Errors as of quantize(), but for a size.
+HONE_API WorkMemory quantize_memory(const Model& model, const Text* text, const QuantizeOptions& options);
 
 }  // namespace hone

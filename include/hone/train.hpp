@@ -51,11 +51,10 @@ struct LossScaling {
 // al., arXiv 1712.05877). What is saved is the weights behind: quantize() by the method rtn with these
 // options has what training and its evaluation have read.
 struct QatOptions {
-  int bits = 4;             // as QuantizeOptions has them: 2, 3, 4 or 8
-  std::int64_t group = 64;  // 1 or more, or whole_row (-1)
-  std::optional<bool>
-      symmetric{};     // none: where zeros are to stay, or a fifth of the products' weights is zero
-  int table_bits = 8;  // of the table of tokens and the head; 0: they are read as they are
+  int bits = 4;                     // as QuantizeOptions has them: 2, 3, 4 or 8
+  std::int64_t group = 64;          // 1 or more, or whole_row (-1)
+  std::optional<bool> symmetric{};  // none: where zeros are to stay
+  int table_bits = 8;               // of the table of tokens and the head; 0: they are read as they are
 };
 
 struct TrainPlanOptions {

@@ -84,6 +84,7 @@ std::string json_of(const CompressReport& r, const std::vector<SparseLayer>& lay
       .add("peak_bytes", r.peak_bytes);
   if (r.file_bytes > 0) line.add("file_bytes", r.file_bytes);
   line.add("zeros_before", r.zeros_before).add("zeros_after", r.zeros_after);
+  if (r.forecast_bytes > 0) line.add("forecast_bytes", r.forecast_bytes);
   if (!weights_hash.empty()) line.add("weights_hash", weights_hash);
   if (!layers.empty()) line.add("layers", json_of(layers));
   if (!q) return line.text();
@@ -133,8 +134,9 @@ std::string table_of(const std::string& out, const CompressReport& r) {
         fmt::format("prefill {} to {}, decode {} to {}", human_rate(r.speed_before->prefill, "tok/s"),
                     human_rate(r.speed_after->prefill, "tok/s"), human_rate(r.speed_before->decode, "tok/s"),
                     human_rate(r.speed_after->decode, "tok/s")));
-  row("took", fmt::format("{:.1f} s, at most {} of memory", r.seconds,
-                          human_bytes(static_cast<double>(r.peak_bytes))));
+  const auto size = [](std::int64_t bytes) { return human_bytes(static_cast<double>(bytes)); };
+  row("took", fmt::format("{:.1f} s, at most {} of memory", r.seconds, size(r.peak_bytes)) +
+                  (r.forecast_bytes > 0 ? " of " + size(r.forecast_bytes) + " forecast" : ""));
   return text;
 }
 
@@ -185,6 +187,16 @@ void CompressArguments::add_to(Command& c, const std::string& learns) {
   c.add_option("out", out, "what to write: a GGUF file where the name ends in .gguf, else a folder")
       ->required();
   add_measuring_to(c, learns);
+  c.add_size("--memory", options.memory_bytes,
+             "largest resident size (1GiB, 700M): met by computing less at once, which changes no number");
+}
+
+void CompressArguments::fit(Compression& compression, CalibrationOptions& sample, const Work& work) const {
+  compression.fit(sample, [&](const CalibrationOptions& some) {
+    WorkMemory memory = work(some);
+    if (storage != "dense") memory.made *= 2;  // both are there while one is made of the other
+    return memory;
+  });
 }
 
 void CompressArguments::add_folders_to(Command& c) {

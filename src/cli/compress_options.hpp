@@ -1,5 +1,6 @@
 // IN OUT and the options that all commands have which make a model smaller, and their report.
 #pragma once
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,9 @@ struct CompressArguments {
 
   // `learns`: what the method takes from --data, for the help; empty: nothing.
   void add_to(Command& command, const std::string& learns);
+  // Before the work, which takes so much for a sample: keeps to --memory.
+  using Work = std::function<WorkMemory(const CalibrationOptions&)>;
+  void fit(Compression& compression, CalibrationOptions& sample, const Work& work) const;
   void add_folders_to(Command& command);  // of what makes a folder of a folder, and learns nothing
   void add_storage_to(Command& command);
   void add_corrections_to(Command& command);

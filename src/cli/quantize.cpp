@@ -49,6 +49,11 @@ void run(Options o) {
   keep_zeros(o);
   o.quantize.correction = o.compress.correction();
   o.quantize.whole_groups = compression.writes_gguf();
+  o.compress.fit(compression, o.quantize.sample, [&](const CalibrationOptions& sample) {
+    QuantizeOptions some = o.quantize;
+    some.sample = sample;
+    return quantize_memory(compression.model(), compression.text(), some);
+  });
   const Quantized quantized = quantize(compression.model(), compression.text(), o.quantize);
   print_notes(quantized.notes);
   const Model made = o.compress.store(quantized.model);

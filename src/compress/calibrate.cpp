@@ -11,6 +11,7 @@
 #include "file/hash.hpp"
 #include "file/mapped.hpp"
 #include "ir/op_record.hpp"
+#include "machine/memory.hpp"
 #include "model/model_impl.hpp"
 #include "model/model_weights.hpp"
 #include "model/vocabulary.hpp"
@@ -20,8 +21,6 @@
 
 namespace hone {
 namespace {
-
-constexpr std::int64_t together_positions = 2048;  // of a micro-batch
 
 // The state that holds the moments of what `weight` multiplies.
 std::string moments_name(const std::string& weight) { return "moments." + weight; }
@@ -92,21 +91,25 @@ struct LayerWeights {
 // The windows of the sample, and what stands between two parts of the model, of all of them.
 class Sample {
  public:
-  Sample(const Model& model, const Text& text, const CalibrationOptions& o) {
+  // Without tokens, for who asks for its sizes alone.
+  Sample(const Model& model, std::int64_t tokens, const CalibrationOptions& o, const std::string& path) {
     seq_ = std::min(o.seq, model.context());
-    const std::int64_t tokens = text.train_tokens();
     if (o.windows < 1 || seq_ < 1)
       throw Error(ErrorKind::usage,
                   {.what = "the sample is empty", .expected = "1 window of 1 token or more"});
     if (tokens < seq_)
       throw Error(ErrorKind::input, {.what = "the text is shorter than one window of the sample",
-                                     .where = text.path(),
+                                     .where = path,
                                      .expected = std::to_string(seq_) + " tokens in its training part",
                                      .found = std::to_string(tokens),
                                      .hint = "a longer text, or a shorter window"});
     windows_ = std::min(o.windows, tokens / seq_);
-    together_ = std::max<std::int64_t>(1, std::min(windows_, together_positions / seq_));
+    together_ = std::max<std::int64_t>(1, std::min(windows_, o.positions / seq_));
     while (windows_ % together_ != 0) --together_;
+  }
+  Sample(const Model& model, const Text& text, const CalibrationOptions& o)
+      : Sample(model, text.train_tokens(), o, text.path()) {
+    const std::int64_t tokens = text.train_tokens();
     const std::int64_t room = tokens - seq_;
     for (std::int64_t w = 0; w < windows_; ++w) {
       const std::int64_t first = windows_ > 1 ? room * w / (windows_ - 1) : 0;
@@ -130,6 +133,7 @@ class Sample {
       for (const Output& output : p.outputs) {
         const auto part = executor.output_view<float>(0, output.name);
         std::vector<float>& all = made[output.name];
+        if (at == 0) all.reserve(part.size() * static_cast<std::size_t>(windows_ / together_));
         all.insert(all.end(), part.begin(), part.end());
       }
     }
@@ -247,6 +251,7 @@ void measure(const Model& model, Sample& sample, const std::vector<Segment>& seg
       sample.run(executor);
     }
     sample.keep_only(needed_from(segments, s + 1));
+    give_back_freed_memory();
     if (o.progress) o.progress(static_cast<std::int64_t>(s) + 1, static_cast<std::int64_t>(segments.size()));
   }
 }
@@ -304,6 +309,63 @@ void reuse(const Model& model, const Text& text, Sample& sample, const std::vect
 }
 
 }  // namespace
+
+namespace {
+
+// Of what stands between parts while part `s` is run: what it or a later one reads, and what it makes.
+std::int64_t between_bytes(const std::vector<Segment>& segments, std::size_t s, const Sample& sample) {
+  const Program& p = segments[s].program;
+  const std::set<std::string> needed = needed_from(segments, s);
+  std::int64_t bytes = 0;
+  for (const TensorId id : p.inputs())
+    if (p[id].name != "$tokens" && needed.contains(p[id].name.substr(1))) bytes += p[id].type.bytes();
+  for (const Output& output : p.outputs) bytes += p[output.id].type.bytes();
+  return bytes / sample.together() * sample.windows();
+}
+
+std::int64_t weights_bytes(const Program& p, const WeightStore& store) {
+  std::int64_t bytes = 0;
+  for (const ParameterSpec& spec : p.parameters())
+    if (!store.is_in_place(spec)) bytes += TensorType{spec.shape, spec.dtype}.bytes();
+  return bytes;
+}
+
+std::int64_t arena_of(const Program& p, const ExecOptions& options) {
+  std::set<std::string> names;
+  for (const ParameterSpec& spec : p.parameters()) names.insert(spec.name);
+  return JobPlan({p}, options, names).arena_bytes();
+}
+
+}  // namespace
+
+std::int64_t calibration_bytes(const Model& model, std::int64_t tokens, const CalibrationOptions& o,
+                               const std::function<LayerBytes(const LayerProducts&)>& visiting) {
+  const FloatModeGuard guard;
+  const Sample sample(model, tokens, o, "");
+  const ExecOptions options = exec_options(o.threads, o.isa);
+  std::int64_t most = 0, made = 0;
+  const std::vector<Segment> segments = segments_of(forward_program(model, sample));
+  for (std::size_t s = 0; s < segments.size(); ++s) {
+    const Segment& segment = segments[s];
+    Program plain = segment.program, measured = plain;
+    std::map<std::string, std::string> shared;
+    add_moments(measured, shared);
+    remove_dead(measured), remove_dead(plain);
+    LayerProducts products;
+    std::int64_t moments = 0;
+    for (const MomentsSpec& input : products_of(segment).inputs)
+      moments += 4 * input.width * (input.width + 1);
+    for (const auto& named : shared) products.push_back(named.first);
+    const LayerBytes visit = products.empty() ? LayerBytes{} : visiting(products);
+    const std::int64_t held = weights_bytes(measured, model.impl().store);
+    std::int64_t here = std::max(held + arena_of(measured, options) + moments, moments + visit.working);
+    made += visit.made;
+    if (visit.changed > 0 && !plain.outputs.empty())
+      here = std::max(here, visit.made + moments + 2 * visit.changed + held + arena_of(plain, options));
+    most = std::max(most, made - visit.made + here + between_bytes(segments, s, sample));
+  }
+  return most;
+}
 
 void calibrate(const Model& model, const Text& text, const CalibrationOptions& o, const Visit& visit) {
   const FloatModeGuard guard;

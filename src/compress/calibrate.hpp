@@ -52,4 +52,15 @@ using NewWeights = std::map<std::string, std::vector<float>>;
 void calibrate(const Model& model, const Text& text, const CalibrationOptions& options,
                const std::function<NewWeights(const LayerMoments&)>& visit);
 
+// What visiting a part of the model takes: at most while it works; in new weights that others read next; in
+// what it keeps for good.
+struct LayerBytes {
+  std::int64_t working = 0, changed = 0, made = 0;
+};
+using LayerProducts = std::vector<std::string>;  // weights of one part's products
+// The most that calibrate() and those whom it calls hold at a time, for a text of so many tokens, beside the
+// model where it lies; by programs alone.
+std::int64_t calibration_bytes(const Model& model, std::int64_t tokens, const CalibrationOptions& options,
+                               const std::function<LayerBytes(const LayerProducts&)>& visiting);
+
 }  // namespace hone

@@ -7,7 +7,9 @@
 #include <iterator>
 #include <limits>
 
+#include "base/float_mode.hpp"
 #include "base/number.hpp"
+#include "compress/compress_forecast.hpp"
 #include "file/atomic.hpp"
 #include "file/mapped.hpp"
 #include "hone/bench.hpp"
@@ -57,18 +59,14 @@ double bits_a_weight(std::int64_t bytes, const Model& model) {
 }
 
 // What is not known of a report before anything is written.
-CompressReport measured(const Model& before, const Model& after, const Text* text, const CompressOptions& o) {
+CompressReport measured(const Model& before, const Model& after, const Text* text, const CompressOptions& o,
+                        std::int64_t positions = CompareOptions{}.positions) {
   CompressReport report;
   report.bytes_before = weight_bytes(before);
   report.bits_a_weight_before = bits_a_weight(report.bytes_before, before);
   report.zeros_before = share_of_zeros(before), report.zeros_after = share_of_zeros(after);
   if (!text) return report;
-  report.quality = compare(before, after, *text,
-                           {.threads = o.threads,
-                            .isa = o.isa,
-                            .max_tokens = o.max_eval_tokens,
-                            .held_out_only = o.eval_data.empty(),
-                            .progress = o.progress});
+  report.quality = compare(before, after, *text, comparison_of(o, positions));
   return report;
 }
 
@@ -133,10 +131,32 @@ struct Compression::Impl {
                  .found = std::to_string(bytes)});
   }
 
+  // Fewer of the sample's positions first, for they take more; then of the comparison's.
+  Forecast fit(CalibrationOptions& sample, const std::function<WorkMemory(const CalibrationOptions&)>& work) {
+    const Compressed of{model, learned ? &*learned : nullptr, measured ? &*measured : nullptr, options};
+    for (;;) {
+      const Forecast f = compress_forecast(of, work(sample), positions);
+      forecast_bytes = f.peak_bytes;
+      if (options.memory_bytes == 0 || f.peak_bytes <= options.memory_bytes) return f;
+      if (sample.positions > 1)
+        sample.positions = sample.positions / 2;
+      else if (positions > 1)
+        positions = 1;
+      else
+        throw Error(ErrorKind::budget,
+                    {.what = "the work does not fit in this memory, however little is computed at once",
+                     .where = "memory_bytes",
+                     .expected = fmt::format("at least {} bytes", f.peak_bytes),
+                     .found = std::to_string(options.memory_bytes),
+                     .hint = fmt::format("most of it is for {}", f.breakdown.front().first)});
+    }
+  }
+
   using Write = std::function<ConvertReport()>;
   CompressReport finish(const Model& after, const Write& write) {
+    give_back_freed_memory();  // of the work: the C library kept 70 MiB behind gptq of SmolLM2-135M
     const std::optional<Text>& text = measured ? measured : learned;
-    CompressReport report = hone::measured(model, after, text ? &*text : nullptr, options);
+    CompressReport report = hone::measured(model, after, text ? &*text : nullptr, options, positions);
     if (!report.quality)
       report.notes.emplace_back(
           "no text was given to measure by, so nothing is known of the model's quality");
@@ -145,6 +165,7 @@ struct Compression::Impl {
     require_size();
     set_bytes(report, written.bytes, after);
     report.file_bytes = out.weight_file_bytes();
+    report.forecast_bytes = forecast_bytes;
     report.seconds = std::chrono::duration<double>(Clock::now() - begun).count();
     report.peak_bytes = peak_rss_bytes();
     const auto is_new = [&](const std::string& note) { return std::ranges::count(notes, note) == 0; };
@@ -162,6 +183,8 @@ struct Compression::Impl {
   Model model;
   std::vector<std::string> notes;
   std::optional<Text> learned, measured;
+  std::int64_t positions = CompareOptions{}.positions;  // of the comparison, at once
+  std::int64_t forecast_bytes = 0;
 };
 
 std::optional<Speed> measured_speed(const Model& model, const CompressOptions& o) {
@@ -207,6 +230,12 @@ Compression::~Compression() = default;
 const Model& Compression::model() const { return impl_->model; }
 bool Compression::writes_gguf() const { return impl_->out.is_gguf(); }
 const std::vector<std::string>& Compression::notes() const { return impl_->notes; }
+
+Forecast Compression::fit(CalibrationOptions& sample,
+                          const std::function<WorkMemory(const CalibrationOptions&)>& work) {
+  const FloatModeGuard guard;
+  return impl_->fit(sample, work);
+}
 
 const Text* Compression::text() const { return impl_->learned ? &*impl_->learned : nullptr; }
 

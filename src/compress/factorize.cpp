@@ -9,6 +9,7 @@
 #include "compress/factorize_table.hpp"
 #include "compress/factors.hpp"
 #include "compress/weight_values.hpp"
+#include "compress/work_memory.hpp"
 #include "hone/nearest.hpp"
 #include "ir/values.hpp"
 #include "model/adapter.hpp"
@@ -185,6 +186,11 @@ Factorized factorize(const Model& model, const FactorizeOptions& o, const Text* 
   const Model factored = with_ranks(model, done.ranks, "factorize");
   done.model = with_weights(factored, factored.impl().store.with_stored(std::move(made)));
   return done;
+}
+
+WorkMemory factorize_memory(const Model& model, const FactorizeOptions& o, const Text* text) {
+  check(model, o, text);
+  return factorize_work(model, o, text);
 }
 
 }  // namespace hone

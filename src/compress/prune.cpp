@@ -12,6 +12,7 @@
 #include "compress/prune_parts.hpp"
 #include "compress/sparsegpt.hpp"
 #include "compress/weight_values.hpp"
+#include "compress/work_memory.hpp"
 #include "exec/job.hpp"
 #include "hone/nearest.hpp"
 #include "ir/values.hpp"
@@ -289,6 +290,11 @@ bool may_learn(const PruneOptions& o) { return prunes_parts(o.pattern) || method
 Pruned prune(const Model& model, const PruneOptions& options) { return pruned(model, nullptr, options); }
 Pruned prune(const Model& model, const Text& text, const PruneOptions& options) {
   return pruned(model, &text, options);
+}
+
+WorkMemory prune_memory(const Model& model, const Text* text, const PruneOptions& o) {
+  require_no_method(o.pattern);
+  return prune_work(model, text, o);
 }
 
 }  // namespace hone

@@ -16,6 +16,7 @@
 #include "compress/hqq.hpp"
 #include "compress/refine.hpp"
 #include "compress/weight_values.hpp"
+#include "compress/work_memory.hpp"
 #include "exec/job.hpp"
 #include "hone/nearest.hpp"
 #include "model/model_impl.hpp"
@@ -338,6 +339,12 @@ Quantized quantize(const Model& model, const Text* text, const QuantizeOptions& 
                     "(--symmetric)",
                     100 * zeros));
   return done;
+}
+
+WorkMemory quantize_memory(const Model& model, const Text* text, const QuantizeOptions& o) {
+  const FloatModeGuard guard;
+  check(model, text, o);
+  return quantize_work(model, text, o);
 }
 
 }  // namespace hone

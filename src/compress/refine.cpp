@@ -7,6 +7,7 @@
 #include "exec/job.hpp"
 #include "hone/distill.hpp"
 #include "hone/train.hpp"
+#include "model/coded_matrices.hpp"
 #include "model/model_impl.hpp"
 #include "pass/simulate_codes.hpp"
 
@@ -39,18 +40,22 @@ SimulatedCodes simulated(const CodedWeights& codes) {
   return all;
 }
 
-// The model with weights behind codes; tables are as they are.
-Model student_of(const Model& model, const CodedWeights& codes) {
-  const Model with = with_pass(model, [attributes = simulated(codes)](Program& p, const BuildOptions&) {
+// The model with weights behind codes, as programs have it; tables are as they are.
+Model simulating(const Model& model, const SimulatedCodes& codes) {
+  return with_pass(model, [codes](Program& p, const BuildOptions&) {
     for (TensorDef& t : p.tensors) {
       if (t.role != Role::parameter || t.alias != Alias::none || t.type.shape.rank() < 2) continue;
-      if (attributes.contains(t.name)) continue;
+      if (codes.contains(t.name)) continue;
       ParameterSpec spec = *t.parameter;
       spec.trained = false;
       t.parameter = std::make_shared<const ParameterSpec>(std::move(spec));
     }
-    simulate_codes(p, attributes);
+    simulate_codes(p, codes);
   });
+}
+
+Model student_of(const Model& model, const CodedWeights& codes) {
+  const Model with = simulating(model, simulated(codes));
   std::map<std::string, std::vector<std::byte>> values;
   for (const auto& [name, q] : codes) {
     ParameterSpec spec = model.impl().spec(name);
@@ -64,32 +69,44 @@ Model student_of(const Model& model, const CodedWeights& codes) {
   return with_weights(with, with.impl().store.with(std::move(values)));
 }
 
-}  // namespace
-
-Refined refine(const Model& model, const Text& text, CodedWeights codes, const RefineOptions& o,
-               const CalibrationOptions& sample, bool zeros_stay) {
+// Both, as a refinement runs them.
+struct Runs {
+  TrainPlanOptions train;
+  TeacherOptions teacher;
+};
+Runs runs_of(const Model& model, const RefineOptions& o, const CalibrationOptions& sample, bool zeros_stay) {
   const std::int64_t seq = std::min(o.seq, model.context());
   const DistillLoss loss{.temperature = o.temperature,
                          .alpha = o.alpha,
                          .top_k = std::min<std::int64_t>(64, model.vocab_size())};
   const Isa isa = exec_options(sample.threads, sample.isa).isa;
   const Precision precision = o.precision.value_or(has_bf16_products(isa) ? Precision::bf16 : Precision::f32);
+  return {.train = {.batch = o.batch,
+                    .seq = seq,
+                    .precision = precision,
+                    .optimizer = "adamw8bit",
+                    .threads = sample.threads,
+                    .isa = sample.isa,
+                    .objective = distillation(loss),
+                    .clipping = false,
+                    .keep_zeros = zeros_stay},
+          .teacher = {.batch = o.batch,
+                      .seq = seq,
+                      .loss = loss,
+                      .precision = precision,
+                      .threads = sample.threads,
+                      .isa = sample.isa}};
+}
+
+}  // namespace
+
+Refined refine(const Model& model, const Text& text, CodedWeights codes, const RefineOptions& o,
+               const CalibrationOptions& sample, bool zeros_stay) {
+  const Runs runs = runs_of(model, o, sample, zeros_stay);
+  const std::int64_t seq = runs.train.seq;
   const Model student = student_of(model, codes);
-  Trainer trainer(TrainPlan(student, {.batch = o.batch,
-                                      .seq = seq,
-                                      .precision = precision,
-                                      .optimizer = "adamw8bit",
-                                      .threads = sample.threads,
-                                      .isa = sample.isa,
-                                      .objective = distillation(loss),
-                                      .clipping = false,
-                                      .keep_zeros = zeros_stay}));
-  Teacher teacher(model, {.batch = o.batch,
-                          .seq = seq,
-                          .loss = loss,
-                          .precision = precision,
-                          .threads = sample.threads,
-                          .isa = sample.isa});
+  Trainer trainer(TrainPlan(student, runs.train));
+  Teacher teacher(model, runs.teacher);
   const Cosine lr{.peak = o.lr, .warmup = std::max<std::int64_t>(1, o.steps / 20), .steps = o.steps};
   for (std::int64_t n = 0; n < o.steps; ++n) {
     const Batch batch = text.batch(n, o.batch, seq);
@@ -104,6 +121,23 @@ Refined refine(const Model& model, const Text& text, CodedWeights codes, const R
   for (const ParameterSpec& spec : model.impl().specs)
     if (spec.shape.rank() < 2) refined.others[spec.name] = weight_values(after, spec.name);
   return refined;
+}
+
+std::int64_t refine_bytes(const Model& model, const std::map<std::string, Grid>& grids,
+                          const RefineOptions& o, const CalibrationOptions& sample) {
+  SimulatedCodes codes;
+  std::int64_t values = 0, code_bytes = 0;
+  for (const MatrixWeight& w : matrices_of(model)) {
+    const auto grid = grids.find(w.name);
+    if (w.table || grid == grids.end()) continue;
+    codes[w.name] = {.group = grid->second.group, .levels = grid->second.levels()};
+    values += 4 * w.rows * w.columns;
+    code_bytes += w.rows * w.columns + 8 * w.rows * (w.columns / grid->second.group + 1);
+  }
+  const Runs runs = runs_of(model, o, sample, false);
+  const TrainPlan plan(simulating(model, codes), runs.train);
+  // The weights behind, for the trainer to begin with; at the end it hands them out beside its own.
+  return code_bytes + 2 * values + plan.peak_bytes() + Teacher::memory_bytes(model, runs.teacher);
 }
 
 }  // namespace hone

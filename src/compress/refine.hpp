@@ -32,4 +32,8 @@ struct Refined {
 Refined refine(const Model& model, const Text& text, CodedWeights codes, const RefineOptions& options,
                const CalibrationOptions& sample, bool zeros_stay);
 
+// What that holds at most, of codes in these grids.
+std::int64_t refine_bytes(const Model& model, const std::map<std::string, Grid>& grids,
+                          const RefineOptions& options, const CalibrationOptions& sample);
+
 }  // namespace hone

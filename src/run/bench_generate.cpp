@@ -120,15 +120,23 @@ std::map<std::string, double> profiled(Generator& generator, double times, const
 
 }  // namespace
 
+SpeedRun speed_run(const Model& model, const GenerateOptions& options, std::int64_t prompt_tokens,
+                   std::int64_t tokens) {
+  const std::int64_t context = options.context > 0 ? options.context : model.context();
+  SpeedRun run{.options = options};
+  run.prompt_tokens =
+      std::clamp<std::int64_t>(prompt_tokens, 1, std::max<std::int64_t>(1, context / 2));
+  run.tokens =
+      std::clamp<std::int64_t>(tokens, 1, std::max<std::int64_t>(1, context - run.prompt_tokens));
+  run.options.context = run.prompt_tokens + run.tokens;
+  return run;
+}
+
 GenerateSpeed generate_speed(const Model& model, const GenerateOptions& options, std::int64_t prompt_tokens,
                              std::int64_t tokens, int rounds) {
-  const std::int64_t context = options.context > 0 ? options.context : model.context();
-  prompt_tokens = std::clamp<std::int64_t>(prompt_tokens, 1, std::max<std::int64_t>(1, context / 2));
-  tokens = std::clamp<std::int64_t>(tokens, 1, std::max<std::int64_t>(1, context - prompt_tokens));
-  GenerateOptions fitting = options;
-  fitting.context = prompt_tokens + tokens;
-  Generator generator{GeneratePlan(model, fitting)};
-  return speed_of(generator, prompt_tokens, tokens, std::max(1, rounds));
+  const SpeedRun run = speed_run(model, options, prompt_tokens, tokens);
+  Generator generator{GeneratePlan(model, run.options)};
+  return speed_of(generator, run.prompt_tokens, run.tokens, std::max(1, rounds));
 }
 
 GenerateBench bench_generate(const Model& model, const GenerateOptions& options, std::int64_t prompt_tokens,

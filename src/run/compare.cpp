@@ -11,20 +11,39 @@
 #include "kernel/cross_entropy.hpp"
 #include "model/model_weights.hpp"
 #include "model/vocabulary.hpp"
+#include "run/compared_jobs.hpp"
 #include "run/text_windows.hpp"
 #include "train/step_program.hpp"
 
 namespace hone {
 namespace {
 
+Program logits_program(const Model& model, const CompareOptions& o, std::int64_t windows, std::int64_t seq) {
+  return write_evaluation_program(
+      model, {.micro_batch = windows, .seq = seq, .products = dtype_of(o.precision), .stored_only = true},
+      {"logits"});
+}
+
+// What is read, and how many windows at a time.
+struct Reading {
+  TextPart part;
+  TextWindows windows;
+  std::int64_t together;
+};
+Reading reading_of(const Model& before, const Model& after, const Text& text, const CompareOptions& o) {
+  const TextPart part = part_of(text, o.held_out_only, o.max_tokens);
+  const std::int64_t seq = std::min(decided_seq(before, part, o.seq), decided_seq(after, part, o.seq));
+  const TextWindows windows(part, seq, 0);
+  // Two models' logits exist whole, so windows go one by one where these are large.
+  const std::int64_t at_once = std::min(o.positions, largest_positions(before)) / seq;
+  return {part, windows, std::clamp<std::int64_t>(at_once, 1, windows.count())};
+}
+
 // A model's logits of some windows at a time.
 class Logits {
  public:
   Logits(const Model& model, const CompareOptions& o, std::int64_t windows, std::int64_t seq)
-      : program_(write_evaluation_program(
-            model,
-            {.micro_batch = windows, .seq = seq, .products = dtype_of(o.precision), .stored_only = true},
-            {"logits"})),
+      : program_(logits_program(model, o, windows, seq)),
         job_({program_}, exec_options(o.threads, o.isa), weight_names(program_)),
         weights_(model, {&program_, 1}, job_),
         executor_(job_, weights_.tensors()),
@@ -169,20 +188,24 @@ class Comparison {
 
 }  // namespace
 
+ComparedJobs compared_jobs(const Model& before, const Model& after, const Text& text,
+                           const CompareOptions& o) {
+  const Reading reading = reading_of(before, after, text, o);
+  const auto job = [&](const Model& model) {
+    const Program program = logits_program(model, o, reading.together, reading.windows.seq());
+    return JobPlan({program}, exec_options(o.threads, o.isa), weight_names(program));
+  };
+  return {job(before), job(after)};
+}
+
 CompareReport compare(const Model& before, const Model& after, const Text& text, const CompareOptions& o) {
   const FloatModeGuard guard;
   for (const Model* model : {&before, &after}) {
     require_language_model(*model);
     require_vocabulary(*model, text.tokenizer(), text.path());
   }
-  const TextPart part = part_of(text, o.held_out_only, o.max_tokens);
-  const std::int64_t seq = std::min(decided_seq(before, part, o.seq), decided_seq(after, part, o.seq));
-  const TextWindows windows(part, seq, 0);
-  const std::int64_t all = windows.count();
-  // Two models' logits exist whole, so windows go one by one where these are large.
-  constexpr std::int64_t most_positions = 512;
-  const std::int64_t together =
-      std::clamp<std::int64_t>(std::min(most_positions, largest_positions(before)) / seq, 1, all);
+  const auto [part, windows, together] = reading_of(before, after, text, o);
+  const std::int64_t seq = windows.seq(), all = windows.count();
   Comparison comparison(before, after, o, together, seq);
   for (std::int64_t first = 0; first < all; first += together) {
     const std::int64_t count = std::min(together, all - first);

@@ -82,4 +82,12 @@ using GeneratorInUse = InUse<Generator::Impl>;
 
 bool all_finite(std::span<const float> logits);
 
+// What generate_speed() runs: the context that a prompt and what is written behind it need.
+struct SpeedRun {
+  GenerateOptions options;
+  std::int64_t prompt_tokens = 0, tokens = 0;
+};
+SpeedRun speed_run(const Model& model, const GenerateOptions& options, std::int64_t prompt_tokens,
+                   std::int64_t tokens);
+
 }  // namespace hone

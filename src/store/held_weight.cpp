@@ -69,6 +69,11 @@ bool WeightStore::is_mapped(const ParameterSpec& spec) const {
   return found && found->mapped && is_as_stored(*found, spec);
 }
 
+bool WeightStore::is_in_place(const ParameterSpec& spec) const {
+  const StoredWeight* found = find_stored(spec.name);
+  return found && is_as_stored(*found, spec);
+}
+
 void WeightStore::drop(const ParameterSpec& spec) const {
   if (is_mapped(spec)) drop_whole_pages(find_stored(spec.name)->bytes);
 }

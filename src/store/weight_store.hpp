@@ -86,6 +86,8 @@ class WeightStore {
   void drop(const ParameterSpec& spec) const;
   // Is this weight, in this type, computed from where it lies? What of the file is mapped beside weights.
   bool is_mapped(const ParameterSpec& spec) const;
+  // Is it read where it lies, in a file or made by somebody, so that holding it takes nothing more?
+  bool is_in_place(const ParameterSpec& spec) const;
   std::int64_t mapped_beside_bytes() const { return beside_bytes_; }
   // Error(input) where one of these values of a parameter is no number or infinite, with its file.
   void require_finite(const ParameterSpec& spec, std::span<const float> values) const;

@@ -70,7 +70,8 @@ std::vector<std::pair<std::string, std::int64_t>> breakdown(const JobPlan& job, 
   return parts;
 }
 
-// Of all programs of a job.
+}  // namespace
+
 std::int64_t programs_bytes(const JobPlan& job) {
   std::size_t operands = 0;
   for (const Program& p : job.programs())
@@ -78,7 +79,7 @@ std::int64_t programs_bytes(const JobPlan& job) {
   return program_bytes(operands);
 }
 
-}  // namespace
+std::int64_t bare_process_bytes(int threads) { return process_bytes + thread_bytes * threads; }
 
 std::size_t operands_of(const Node& node) { return node.inputs.size() + node.outputs.size(); }
 std::int64_t program_bytes(std::size_t operands) {
@@ -119,7 +120,7 @@ Forecast forecast_memory(const JobPlan& job, std::int64_t turning_bytes, const T
   f.arena_bytes = job.arena_bytes() + job.held_bytes() - mapped;
   if (mapped > 0) f.mapped_bytes = mapped + store->mapped_beside_bytes();
   const std::int64_t process =
-      process_bytes + programs_bytes(job) + thread_bytes * job.options().threads + turning_bytes;
+      bare_process_bytes(job.options().threads) + programs_bytes(job) + turning_bytes;
   // Given back before the arena is taken: only what exceeds that counts.
   const std::int64_t reading = std::max<std::int64_t>(0, text.reading - f.arena_bytes - turning_bytes);
   f.outside_bytes = process + text.held + text.teacher + reading;

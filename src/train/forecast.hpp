@@ -31,6 +31,9 @@ std::int64_t bytes_beside(const JobPlan& job, std::int64_t turning_bytes, const 
 // What nodes with so many operands take, as they are planned and bound.
 std::size_t operands_of(const Node& node);
 std::int64_t program_bytes(std::size_t operands);
+std::int64_t programs_bytes(const JobPlan& job);  // of all programs of a job
+// Of a process that has done nothing yet: code, libraries, threads.
+std::int64_t bare_process_bytes(int threads);
 // Resident while ways to keep a budget are compared, before the job takes anything; as large a peak where the
 // job's is smaller.
 std::int64_t planning_bytes(const JobPlan& job);
