@@ -36,9 +36,20 @@ std::vector<std::int64_t> sizes_from_text(const std::string& text, const char* o
   return sizes;
 }
 
+// A file of whole weights would save nothing.
+void require_folder(const std::string& out) {
+  if (out.ends_with(".gguf"))
+    throw Error(ErrorKind::usage, {.what = "a GGUF file has whole weights, no factors and no tensor trains",
+                                   .where = "OUT",
+                                   .expected = "a folder to write",
+                                   .found = out,
+                                   .hint = "hone convert multiplies the folder's factors out into one"});
+}
+
 void run(const Options& o) {
+  require_folder(o.compress.out);
   o.compress.note_without_effect(needs_text(o.factorize));
-  Compression compression = o.compress.open();
+  const Compression compression = o.compress.open();
   FactorizeOptions options = o.factorize;
   o.compress.set(options.calibration, "measuring");
   options.rows = sizes_from_text(o.rows, "--rows");

@@ -213,13 +213,13 @@ std::int64_t Compression::file_bytes(const Model& after) const {
   return model_file_bytes(after, impl_->in, writes_gguf());
 }
 
-CompressReport Compression::finish(const Model& after) {
+CompressReport Compression::finish(const Model& after) const {
   if (writes_gguf()) require_whole_weights(after, impl_->to);
   return impl_->finish(after, [&] { return write_model(after, impl_->in, impl_->out); });
 }
 
 CompressReport Compression::finish(const Model& after,
-                                   const std::function<std::int64_t(const std::string&)>& write) {
+                                   const std::function<std::int64_t(const std::string&)>& write) const {
   require_folder_name(impl_->to);
   impl_->out.require_empty();
   return impl_->finish(after, [&] { return ConvertReport{.bytes = write(impl_->out.folder())}; });

@@ -1,5 +1,7 @@
 #include "hone/convert.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
@@ -227,10 +229,19 @@ class GgufModel {
     for (std::size_t i = 0; i < specs.size(); ++i)
       out_.write(name_of(specs[i]), weights.of(specs[i], name_of(specs[i]), dtypes_[i]));
     out_.finish();
+    note_lost_zeros(weights.zeros());
     return std::move(report_);
   }
 
  private:
+  void note_lost_zeros(const GgufWeights::Zeros& zeros) {
+    if (zeros.before < pruned_from * zeros.all || zeros.after >= 0.99 * zeros.before) return;
+    report_.notes.push_back(
+        fmt::format("{:.1f} % of the products' weights are zero, and {:.1f} % in the file: codes with a "
+                    "minimum need not have a "
+                    "zero (those of q4_0 and q8_0 have one, and hone quantize keeps zeros)",
+                    100 * zeros.before / zeros.all, 100 * zeros.after / zeros.all));
+  }
   static constexpr const char* rotations = "rope_freqs.weight";
   std::string name_of(const ParameterSpec& spec) const {
     return gguf_name(family_, spec.name).value_or(spec.name);
@@ -325,10 +336,12 @@ void require_gguf(const Model& model, const std::string& from) {
 }
 
 void require_whole_weights(const Model& model, const std::string& where) {
-  const char* const found = !ranks_of(model).empty()                      ? "products of low rank"
-                            : !ranks_of(model, corrections_key).empty()   ? "corrections of low rank"
-                            : !model.impl().store.tensor_trains().empty() ? "a table as a tensor train"
-                                                                          : nullptr;
+  const bool in_cores = std::ranges::any_of(model.impl().store.trees(),
+                                            [](const auto& tree) { return tree.second->type.tensor_train; });
+  const char* const found = !ranks_of(model).empty()                    ? "products of low rank"
+                            : !ranks_of(model, corrections_key).empty() ? "corrections of low rank"
+                            : in_cores                                  ? "a table as a tensor train"
+                                                                        : nullptr;
   if (found)
     throw Error(ErrorKind::usage,
                 {.what = "a GGUF file has whole weights alone, in which nothing of these would be saved",

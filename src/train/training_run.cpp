@@ -18,6 +18,7 @@
 #include "model/companions.hpp"
 #include "model/low_rank.hpp"
 #include "model/model_impl.hpp"
+#include "model/model_output.hpp"
 #include "model/vocabulary.hpp"
 #include "text/vocabulary_folder.hpp"
 #include "train/pruned_matrices.hpp"
