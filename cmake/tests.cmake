@@ -121,6 +121,8 @@ if(TARGET hone)
            COMMAND sh test/cli/compress_test.sh $<TARGET_FILE:hone>)
   add_test(NAME program.qat WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}
            COMMAND sh test/cli/qat_test.sh $<TARGET_FILE:hone>)
+  add_test(NAME program.compress_memory WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}
+           COMMAND sh test/cli/compress_memory_test.sh $<TARGET_FILE:hone>)
   add_test(NAME program.widths WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}
            COMMAND sh test/cli/widths_test.sh $<TARGET_FILE:hone>)
   add_test(NAME program.bench WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}

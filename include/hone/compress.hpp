@@ -1,7 +1,7 @@
 // What all ways to make a model smaller share: where it comes from and goes to, what it has cost, and the
 // contract that no ruined model is written.
 //
-//   hone::Compression work("model", "smaller", {.eval_data = "valid.txt", .max_loss_increase = 0.03});
+//   const hone::Compression work("model", "smaller", {.eval_data = "valid.txt", .max_loss_increase = 0.03});
 //   const hone::Pruned pruned = hone::prune(work.model(), {.sparsity = 0.5});
 //   const hone::CompressReport r = work.finish(pruned.model);  // beyond 3 % Error(quality), nothing written
 //   std::printf("%ld bytes, perplexity %.2f\n", long(r.bytes), r.quality->after.perplexity);
@@ -51,6 +51,7 @@ struct WorkMemory {
   std::int64_t working = 0;   // at most, while it works, with what it has made until then
   std::int64_t made = 0;      // in the weights that it makes
   std::int64_t replaced = 0;  // bytes of those that they stand for, in the types of the model's files
+  std::int64_t expanded = 0;  // what programs hold of made ones that are not read where they lie
   std::int64_t writing = 0;   // the most that writing one weight takes
 };
 
@@ -104,13 +105,15 @@ class HONE_API Compression {
   // what `work` says of a sample. Within memory_bytes fewer of the sample's positions, and of the
   // comparison's, are computed at once, which changes no number: `sample` is told. Error(budget) where that
   // is not enough, with the least that is.
-  Forecast fit(CalibrationOptions& sample, const std::function<WorkMemory(const CalibrationOptions&)>& work);
+  Forecast fit(CalibrationOptions& sample,
+               const std::function<WorkMemory(const CalibrationOptions&)>& work) const;
   // Compares, and writes `after` with what goes with `in`; once. Error(quality) where the loss rose more than
   // it may, or is not finite, Error(budget) where files are larger than they may be; then nothing is written.
-  CompressReport finish(const Model& after);
+  CompressReport finish(const Model& after) const;
   // The same where OUT, a folder without files, is written in another way: `write` does it, into the folder
   // that it is given and that gets OUT's name, and returns the bytes of all weights.
-  CompressReport finish(const Model& after, const std::function<std::int64_t(const std::string& to)>& write);
+  CompressReport finish(const Model& after,
+                        const std::function<std::int64_t(const std::string& to)>& write) const;
 
  private:
   struct Impl;

@@ -60,8 +60,12 @@ struct QuantizeOptions {
   // products' weights is zero, so that a pruned model's zeros stay, and a note says so.
   std::optional<bool> symmetric{};
   int table_bits = 8;  // of the table of tokens and of the head: 2, 3, 4 or 8; 0: they stay as they are
-  // Bytes of all weights together that a mix may take, in place of `bits` and `table_bits`; 0: no such bound.
+  // Bytes that the files of weights may take, headers too, and of a GGUF file all of it: a mix that fits, in
+  // place of `bits` and `table_bits`; 0: no such bound.
   std::int64_t size_bytes = 0;
+  // How many those of a model take, by its weights' types alone, as Compression::file_bytes; none: those of
+  // its folder.
+  std::function<std::int64_t(const Model&)> file_bytes{};
   // Above 0: the model is smoothed first, so far (SmoothOptions::strength). For products whose inputs are
   // coded in eight bits too.
   double smooth = 0;

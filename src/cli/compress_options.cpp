@@ -191,7 +191,8 @@ void CompressArguments::add_to(Command& c, const std::string& learns) {
              "largest resident size (1GiB, 700M): met by computing less at once, which changes no number");
 }
 
-void CompressArguments::fit(Compression& compression, CalibrationOptions& sample, const Work& work) const {
+void CompressArguments::fit(const Compression& compression, CalibrationOptions& sample,
+                            const Work& work) const {
   compression.fit(sample, [&](const CalibrationOptions& some) {
     WorkMemory memory = work(some);
     if (storage != "dense") memory.made *= 2;  // both are there while one is made of the other

@@ -27,7 +27,7 @@ struct CompressArguments {
   void add_to(Command& command, const std::string& learns);
   // Before the work, which takes so much for a sample: keeps to --memory.
   using Work = std::function<WorkMemory(const CalibrationOptions&)>;
-  void fit(Compression& compression, CalibrationOptions& sample, const Work& work) const;
+  void fit(const Compression& compression, CalibrationOptions& sample, const Work& work) const;
   void add_folders_to(Command& command);  // of what makes a folder of a folder, and learns nothing
   void add_storage_to(Command& command);
   void add_corrections_to(Command& command);

@@ -37,7 +37,7 @@ using Make = std::function<CompressReport(const TrainingRun& run, const std::str
 
 Make by(std::function<Model(const Compression&)> method) {
   return [method = std::move(method)](const TrainingRun& run, const std::string& folder) {
-    Compression work(run.out, folder, options_of(run));
+    const Compression work(run.out, folder, options_of(run));
     return work.finish(method(work));
   };
 }
@@ -55,7 +55,7 @@ Make factorized(const FactorizeOptions& options) {
 }
 
 CompressReport packed(const TrainingRun& run, const std::string& folder) {
-  Compression work(run.out, folder, options_of(run));
+  const Compression work(run.out, folder, options_of(run));
   return work.finish(work.model(), [&](const std::string& to) { return pack(run.out, to).bytes; });
 }
 

@@ -38,7 +38,7 @@ std::vector<std::int64_t> sizes_from_text(const std::string& text, const char* o
 
 void run(const Options& o) {
   o.compress.note_without_effect(needs_text(o.factorize));
-  Compression compression = o.compress.open();
+  const Compression compression = o.compress.open();
   FactorizeOptions options = o.factorize;
   o.compress.set(options.calibration, "measuring");
   options.rows = sizes_from_text(o.rows, "--rows");
@@ -51,8 +51,10 @@ void run(const Options& o) {
   });
   const Factorized made = factorize(compression.model(), options, compression.text());
   if (made.tables.empty())
-    print_notes({fmt::format("{} products have two factors; {:.1f} % of the products' numbers stay",
-                             made.ranks.size(), 100 * made.kept)});
+    print_notes({fmt::format(
+        "{} products have two factors; {:.1f} % of the products' numbers stay{}", made.ranks.size(),
+        100 * made.kept,
+        compression.writes_gguf() ? "" : " (for other tools hone convert multiplies them out)")});
   print_notes(made.notes);
   o.compress.print(compression.finish(made.model));
 }
@@ -73,6 +75,9 @@ void add_factorize(Command& app) {
       ->capture_default_str();
   c->add_option("--keep", o->factorize.keep, "share that stays of the products' numbers, or of the table's")
       ->capture_default_str();
+  c->add_option("--windows", o->factorize.calibration.windows, "of whitened: of --data that are learned from")
+      ->capture_default_str();
+  c->add_option("--seq", o->factorize.calibration.seq, "tokens each of these has")->capture_default_str();
   c->add_option("--rows", o->rows,
                 "of tensor-train: rows of each core, as 37,37,36; their product is the table's, or more");
   c->add_option("--columns", o->columns,

@@ -65,7 +65,7 @@ namespace {
 // "KiB", "Ki", "K": of 1024, as ulimit and docker have a letter alone. "KB": of 1000. "B", nothing: bytes.
 std::optional<double> unit_size(std::string unit) {
   std::transform(unit.begin(), unit.end(), unit.begin(), [](unsigned char c) { return std::tolower(c); });
-  if (unit.empty() || unit == "b") return 1;
+  if (unit.empty() || unit == "b" || unit == "bytes") return 1;
   const auto power = std::string_view("kmgt").find(unit[0]);
   if (power == std::string_view::npos) return {};
   const std::string_view rest = std::string_view(unit).substr(1);

@@ -15,7 +15,7 @@ struct Options {
 
 void run(const Options& o) {
   o.compress.note_without_effect(false);
-  Compression compression = o.compress.open();
+  const Compression compression = o.compress.open();
   PackReport packed;
   CompressReport report = compression.finish(compression.model(), [&](const std::string& to) {
     packed = o.unpack ? unpack(o.compress.in, to) : pack(o.compress.in, to);

@@ -26,7 +26,7 @@ void note_without_effect(const Options& o) {
 void run(Options o) {
   note_without_effect(o);
   o.compress.set(o.prune.sample, "measuring");
-  Compression compression = o.compress.open();
+  const Compression compression = o.compress.open();
   o.prune.correction = o.compress.correction();
   const Text* const text = compression.text();
   o.compress.fit(compression, o.prune.sample, [&](const CalibrationOptions& sample) {

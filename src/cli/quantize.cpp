@@ -38,17 +38,19 @@ void note_without_effect(const Options& o) {
 }
 
 void run(Options o) {
-  if (!o.size.empty()) o.quantize.size_bytes = bytes_from_text(o.size, "--size");
+  if (!o.size.empty())
+    o.quantize.size_bytes = o.compress.options.max_file_bytes = bytes_from_text(o.size, "--size");
   if (o.precision != "auto") o.quantize.refine.precision = precision_from_name(o.precision);
   note_without_effect(o);
   o.compress.set(o.quantize.sample, "quantizing");
   o.quantize.refine.progress = [show = counted("refining")](const RefineOptions::Step& s) {
     show(s.step, s.steps);
   };
-  Compression compression = o.compress.open();
+  const Compression compression = o.compress.open();
   keep_zeros(o);
   o.quantize.correction = o.compress.correction();
   o.quantize.whole_groups = compression.writes_gguf();
+  o.quantize.file_bytes = [&](const Model& model) { return compression.file_bytes(model); };
   o.compress.fit(compression, o.quantize.sample, [&](const CalibrationOptions& sample) {
     QuantizeOptions some = o.quantize;
     some.sample = sample;
@@ -89,7 +91,9 @@ void add_quantize(Command& app) {
   c->add_option("--smooth", q.smooth,
                 "0.5 as a rule: first move the ranges of inputs into weights (SmoothQuant; 0: no)")
       ->capture_default_str();
-  c->add_option("--size", o->size, "of all weights, as 80MB: a mix of bits that fits, tables too");
+  c->add_option("--size", o->size,
+                "of the files of weights, headers too (a GGUF file: all of it), as 80MB: a mix of bits that "
+                "fits, tables too");
   c->add_option("--windows", q.sample.windows, "windows of the sample that it learns from")
       ->capture_default_str();
   c->add_option("--seq", q.sample.seq, "tokens of each")->capture_default_str();

@@ -166,7 +166,7 @@ TrainingRun with_cut_student(TrainingRun run, const StudentParts& parts) {
   if (kept_text(record) != made || !opens(folder)) {
     for (const char* file : {"made_of.txt", "model.safetensors", "config.json"})
       std::filesystem::remove(std::filesystem::path(folder) / file);
-    Compression work(run.distill->teacher, folder, {.threads = run.plan.threads, .isa = run.plan.isa});
+    const Compression work(run.distill->teacher, folder, {.threads = run.plan.threads, .isa = run.plan.isa});
     // What it took is behind us then, and known.
     run.plan.reading_bytes = work.finish(cut(run, parts, text)).peak_bytes;
     std::ofstream(record) << made;

@@ -8,8 +8,9 @@
 #include "compress/coded_weights.hpp"
 #include "compress/weight_values.hpp"
 #include "exec/job.hpp"
+#include "model/gguf_weights.hpp"
 #include "model/model_impl.hpp"
-#include "store/tensor_train.hpp"
+#include "model/model_output.hpp"
 
 namespace hone {
 namespace {
@@ -18,8 +19,9 @@ constexpr std::array all_bits{2, 3, 4, 8};
 
 struct Candidate {
   int bits;
-  std::int64_t bytes;
-  double error;  // relative, squared
+  Grid grid;
+  std::int64_t bytes;  // in the file
+  double error;        // relative, squared
 };
 struct Choices {
   bool table = false;
@@ -40,10 +42,6 @@ class Mixing {
         exec_(exec_options(o.sample.threads, o.sample.isa)),
         pool_(exec_.threads) {
     for (MatrixWeight& weight : matrices_of(model)) matrices_.emplace(weight.name, weight);
-    for (const ParameterSpec& spec : model.impl().specs)
-      if (!matrices_.contains(spec.name)) other_bytes_ += spec.shape.elements() * 4;
-    for (const auto& [name, tree] : model.impl().store.trees())
-      if (tree->type.tensor_train) other_bytes_ += tree->bytes() - tree->shape.elements() * 4;
   }
 
   void look_at(const LayerMoments& layer) {
@@ -57,10 +55,7 @@ class Mixing {
   void look_at_the_rest() {
     for (const auto& [name, weight] : matrices_) {
       if (choices_.contains(name)) continue;
-      if (has_codes(weight))
-        measure(weight, std::vector<float>(static_cast<std::size_t>(weight.columns), 1));
-      else
-        other_bytes_ += weight.rows * weight.columns * 2;
+      if (has_codes(weight)) measure(weight, std::vector<float>(static_cast<std::size_t>(weight.columns), 1));
     }
   }
 
@@ -86,18 +81,26 @@ class Mixing {
       if (bits < fewest_bits(options_)) continue;
       const Grid grid = *grid_of(bits, weight.columns, groups_of(options_));
       const CodedMatrix q = round_to_nearest(w, weight.rows, weight.columns, grid, pool_);
-      c.candidates.push_back({bits, coded_bytes(weight, grid), relative_error(w, q.values(), h)});
+      c.candidates.push_back({bits, grid, bytes_in_file(weight, grid), relative_error(w, q.values(), h)});
     }
+  }
+
+  // GGUF has a scale for each 32 of a row.
+  std::int64_t bytes_in_file(const MatrixWeight& weight, const Grid& grid) const {
+    if (!options_.whole_groups) return coded_bytes(weight, grid);
+    const DType type = gguf_type_for(type_in_programs(grid, weight.columns), weight.name);
+    return TensorType{{weight.rows, weight.columns}, type}.bytes();
   }
 
   bool by_size() const { return options_.size_bytes > 0; }
   // Without a size, tables have what is asked for them, and no part in the mix.
   void fix_tables() {
     if (by_size()) {
-      if (const std::int64_t least = bytes(); least > options_.size_bytes)
-        throw Error(ErrorKind::budget, {.what = "no mix of bits makes the model so small",
+      least_bytes_ = file_bytes_of_least();
+      if (least_bytes_ > options_.size_bytes)
+        throw Error(ErrorKind::budget, {.what = "no mix of bits makes the model's files so small",
                                         .where = "size",
-                                        .expected = std::to_string(least) + " bytes or more",
+                                        .expected = "at least " + std::to_string(least_bytes_) + " bytes",
                                         .found = std::to_string(options_.size_bytes)});
       return;
     }
@@ -107,10 +110,28 @@ class Mixing {
           if (c.candidates[i].bits == options_.table_bits) c.chosen = i;
   }
 
+  // Of the model in the fewest bits: types alone, without values.
+  std::int64_t file_bytes_of_least() const {
+    std::map<std::string, StoredWeight> types;
+    for (const auto& [name, weight] : matrices_)
+      types[name] = choices_.contains(name)
+                        ? without_values(weight, choices_.at(name).candidates[0].grid)
+                        : StoredWeight{.type = {{weight.rows, weight.columns}, DType::bf16}};
+    if (widens_others(options_))
+      for (const ParameterSpec& spec : model_.impl().specs)
+        if (!types.contains(spec.name) && spec.shape.rank() < 2)
+          types[spec.name] = {.type = {spec.shape, DType::f32}};
+    const Model least = with_weights(model_, model_.impl().store.with_stored(std::move(types)));
+    return options_.file_bytes ? options_.file_bytes(least) : model_file_bytes(least, "", false);
+  }
+
+  // More bits may align a GGUF file's tensors otherwise, and have more digits in a folder's headers: in two
+  // offsets and a shape.
   std::int64_t bytes() const {
-    std::int64_t sum = other_bytes_;
-    for (const auto& [name, c] : choices_) sum += c.candidates[c.chosen].bytes;
-    return sum;
+    std::int64_t more = 0;
+    for (const auto& [name, c] : choices_) more += c.candidates[c.chosen].bytes - c.candidates[0].bytes;
+    const std::int64_t a_tensor = options_.whole_groups ? 31 : 3;
+    return least_bytes_ + more + (more > 0 ? a_tensor * std::ssize(model_.impl().specs) + 8 : 0);
   }
   double product_bits() const {
     std::int64_t bits = 0, elements = 0;
@@ -144,7 +165,7 @@ class Mixing {
   ThreadPool pool_;
   std::map<std::string, MatrixWeight> matrices_;
   std::map<std::string, Choices> choices_;
-  std::int64_t other_bytes_ = 0;  // of what is in no few bits
+  std::int64_t least_bytes_ = 0;  // of the files, in the fewest bits
 };
 
 }  // namespace

@@ -23,4 +23,15 @@ StoredWeight packed(const CodedMatrix& q) {
   return made_weight({{q.rows, q.columns}, dtype}, std::move(bytes));
 }
 
+StoredWeight without_values(const MatrixWeight& weight, const Grid& grid) {
+  const Shape shape{weight.rows, weight.columns};
+  if (is_block(grid.group)) return {.type = {shape, type_in_programs(grid, weight.columns)}};
+  auto tree = std::make_shared<WeightTree>(
+      WeightTree{.type = {.dtype = type_in_programs(grid, weight.columns), .groups = {grid.bits, grid.group}},
+                 .shape = shape});
+  for (const TreePartType& part : grouped_part_types({grid.bits, grid.group}, shape, is_about_zero(grid)))
+    tree->parts.push_back({part.name, {.type = part.type}});
+  return stored_tree(std::move(tree));
+}
+
 }  // namespace hone

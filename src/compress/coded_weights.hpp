@@ -15,5 +15,7 @@ inline GroupChoice groups_of(const QuantizeOptions& o) {
 
 // Blocks, or where no type of them has such groups a tree of components (store/grouped_codes.hpp).
 StoredWeight packed(const CodedMatrix& q);
+// What that makes of such a matrix, but the values: for whoever asks for types alone.
+StoredWeight without_values(const MatrixWeight& weight, const Grid& grid);
 
 }  // namespace hone

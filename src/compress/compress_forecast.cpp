@@ -44,7 +44,7 @@ std::int64_t comparing_bytes(const Compressed& of, const WorkMemory& work, std::
   const ComparedJobs jobs = compared_jobs(of.model, of.model, *text, comparison_of(of.options, positions));
   const bool turned = largest_turned_bytes(of.model.impl().specs) > 0;
   const std::int64_t unchanged = std::max<std::int64_t>(0, jobs.after.held_bytes() - work.replaced);
-  return own_bytes(jobs.before, of.model) + jobs.after.arena_bytes() + work.made + unchanged +
+  return own_bytes(jobs.before, of.model) + jobs.after.arena_bytes() + work.made + work.expanded + unchanged +
          (turned ? work.made : 0);
 }
 
@@ -54,8 +54,8 @@ std::int64_t speed_bytes(const Compressed& of, const WorkMemory& work) {
   if (tokens < 1 || of.model.reads_source() || !(of.measured || of.learned)) return 0;
   const SpeedRun run = speed_run(of.model, {.threads = of.options.threads, .isa = of.options.isa}, tokens,
                                  std::max<std::int64_t>(1, tokens / 4));
-  return work.made +
-         std::max(own_bytes(GeneratePlan(of.model, run.options).impl().job, of.model), 2 * work.made);
+  return work.made + std::max(own_bytes(GeneratePlan(of.model, run.options).impl().job, of.model),
+                              2 * work.made + work.expanded);
 }
 
 }  // namespace

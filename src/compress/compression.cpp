@@ -232,7 +232,7 @@ bool Compression::writes_gguf() const { return impl_->out.is_gguf(); }
 const std::vector<std::string>& Compression::notes() const { return impl_->notes; }
 
 Forecast Compression::fit(CalibrationOptions& sample,
-                          const std::function<WorkMemory(const CalibrationOptions&)>& work) {
+                          const std::function<WorkMemory(const CalibrationOptions&)>& work) const {
   const FloatModeGuard guard;
   return impl_->fit(sample, work);
 }
@@ -243,7 +243,7 @@ std::int64_t Compression::file_bytes(const Model& after) const {
   return model_file_bytes(after, impl_->in, writes_gguf());
 }
 
-CompressReport Compression::finish(const Model& after) {
+CompressReport Compression::finish(const Model& after) const {
   const auto finish = [&](const Model& written) {
     return impl_->finish(written, [&] { return write_model(written, impl_->in, impl_->out); });
   };
@@ -256,7 +256,7 @@ CompressReport Compression::finish(const Model& after) {
 }
 
 CompressReport Compression::finish(const Model& after,
-                                   const std::function<std::int64_t(const std::string&)>& write) {
+                                   const std::function<std::int64_t(const std::string&)>& write) const {
   require_folder_name(impl_->to);
   impl_->out.require_empty();
   return impl_->finish(after, [&] { return ConvertReport{.bytes = write(impl_->out.folder())}; });

@@ -298,6 +298,10 @@ std::vector<std::string> quantize_methods() {
   for (const Method& m : methods) names.emplace_back(m.name);
   return names;
 }
+bool widens_others(const QuantizeOptions& o) {
+  const Method& method = method_named(o.method);
+  return method.scales_channels || method.refines;
+}
 bool needs_text(const QuantizeOptions& o) {
   return method_named(o.method).learns || is_mix(o) || o.smooth > 0;
 }

@@ -108,6 +108,8 @@ WorkMemory quantize_work(const Model& model, const Text* text, const QuantizeOpt
     const int bits = w.table ? o.table_bits : static_cast<int>(std::ceil(o.bits));
     const auto grid = grid_of(o.size_bytes > 0 || bits > 4 ? 8 : bits, w.columns, groups_of(o));
     if (grid) grids[w.name] = *grid;
+    if (grid && !is_block(grid->group))
+      memory.expanded += TensorType{{w.rows, w.columns}, type_in_programs(*grid, w.columns)}.bytes();
     made[w.name] = (grid ? coded_bytes(w, *grid) : 2 * w.rows * w.columns) +
                    o.correction.rank * (w.rows + w.columns) * 4;
     memory.made += made[w.name];

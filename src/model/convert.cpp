@@ -1,5 +1,7 @@
 #include "hone/convert.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
@@ -227,10 +229,19 @@ class GgufModel {
     for (std::size_t i = 0; i < specs.size(); ++i)
       out_.write(name_of(specs[i]), weights.of(specs[i], name_of(specs[i]), dtypes_[i]));
     out_.finish();
+    note_lost_zeros(weights.zeros());
     return std::move(report_);
   }
 
  private:
+  void note_lost_zeros(const GgufWeights::Zeros& zeros) {
+    if (zeros.before < pruned_from * zeros.all || zeros.after >= 0.99 * zeros.before) return;
+    report_.notes.push_back(
+        fmt::format("{:.1f} % of the products' weights are zero, and {:.1f} % in the file: codes with a "
+                    "minimum need not have a "
+                    "zero (those of q4_0 and q8_0 have one, and hone quantize keeps zeros)",
+                    100 * zeros.before / zeros.all, 100 * zeros.after / zeros.all));
+  }
   static constexpr const char* rotations = "rope_freqs.weight";
   std::string name_of(const ParameterSpec& spec) const {
     return gguf_name(family_, spec.name).value_or(spec.name);

@@ -6,6 +6,7 @@
 #include "ir/values.hpp"
 #include "kernel/coded.hpp"
 #include "kernel/quantize.hpp"
+#include "model/adapter.hpp"
 
 namespace hone {
 namespace {
@@ -70,7 +71,18 @@ DType gguf_type_for(DType stored, const std::string& weight) {
 }
 
 GgufWeights::GgufWeights(const Model& model, const GgufFamily& family, std::int64_t head_dim)
-    : model_(model), family_(family), head_dim_(head_dim), stored_(model.impl().store.stored_types()) {}
+    : model_(model), family_(family), head_dim_(head_dim), stored_(model.impl().store.stored_types()) {
+  for (const LinearModule& module : modules_of(model))
+    if (!module.head) products_.insert(module.name + ".weight");
+}
+
+void GgufWeights::count_zeros(const ParameterSpec& spec, DType dtype, std::span<const std::byte> bytes) {
+  if (!products_.contains(spec.name)) return;
+  zeros_.all += static_cast<double>(values_.size());
+  zeros_.before += static_cast<double>(std::ranges::count(values_, 0.0f));
+  if (is_blocks(dtype)) widen(bytes, {spec.shape, dtype}, values_);
+  zeros_.after += static_cast<double>(std::ranges::count(values_, 0.0f));
+}
 
 std::vector<std::byte> GgufWeights::encoded(const ParameterSpec& spec, const std::string& gguf, DType dtype) {
   const WeightStore& store = model_.impl().store;
@@ -93,6 +105,7 @@ std::vector<std::byte> GgufWeights::encoded(const ParameterSpec& spec, const std
     kernel::quantize(element_of(dtype), values_, bytes);
   else
     narrow(values_, dtype, bytes);
+  count_zeros(spec, dtype, bytes);
   return bytes;
 }
 

@@ -1,6 +1,8 @@
 // A model's weights as a GGUF file has them: their types, their order of rows, their norms.
 #pragma once
 #include <cstdint>
+#include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -22,7 +24,14 @@ class GgufWeights {
   // is gguf_type_for() them, others are encoded of their f32 values. Error(input) where one is not finite.
   std::vector<std::byte> of(const ParameterSpec& spec, const std::string& gguf, DType dtype);
 
+  // Of the products' weights that were encoded anew, the head's apart: how many, and which are zero.
+  struct Zeros {
+    double all = 0, before = 0, after = 0;
+  };
+  const Zeros& zeros() const { return zeros_; }
+
  private:
+  void count_zeros(const ParameterSpec& spec, DType dtype, std::span<const std::byte> bytes);
   std::vector<std::byte> encoded(const ParameterSpec& spec, const std::string& gguf, DType dtype);
 
   const Model& model_;
@@ -30,6 +39,8 @@ class GgufWeights {
   std::int64_t head_dim_;
   std::map<std::string, DType> stored_;
   std::vector<float> values_;
+  std::set<std::string> products_;  // by weight, the head's apart
+  Zeros zeros_;
 };
 
 }  // namespace hone

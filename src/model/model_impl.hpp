@@ -89,6 +89,10 @@ std::string saved_config(const Model& model, const std::vector<ParameterSpec>& f
 void save_folder(const Model& model, const std::string& folder, const std::vector<ParameterSpec>& filed,
                  const WeightReader& read, const SaveOptions& options);
 
+// From this share on a model counts as pruned: rounding to codes around zero, in which a model may have been
+// kept before, makes some weights zero too.
+inline constexpr double pruned_from = 0.2;
+
 // The same model with other weights.
 Model with_weights(const Model& model, WeightStore store);
 // The same model with a further pass; weights that it adds have their initial values.

@@ -15,8 +15,5 @@ std::int64_t pruning_bytes(const Model& model);
 
 // The share of their elements that are zero; reads all of them, one matrix at a time.
 double share_of_zeros(const Model& model);
-// From this share on a model counts as pruned: rounding to codes around zero, in which a model may have been
-// kept before, makes some weights zero too.
-inline constexpr double pruned_from = 0.2;
 
 }  // namespace hone

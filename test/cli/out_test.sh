@@ -13,7 +13,7 @@ mkdir in && cp base/*.json base/model.safetensors in/
 # what cannot be written is said before any work
 touch file
 for out in file/new file/new.gguf /proc/none/new /proc/none/new.gguf none/new.gguf; do
-  for command in quantize prune convert factorize; do expect 1 "cannot" $command in $out; done
+  for command in quantize prune convert; do expect 1 "cannot" $command in $out; done
 done
 expect 1 "cannot" pack in file/new
 expect 1 "no such folder" quantize in new --report none/r.html
@@ -24,6 +24,40 @@ expect 3 "no file for a calibration" quantize in new --method gptq --data text.t
 "$hone" train --model tiny --data text.txt --out gpt2 --steps 1 --batch 1 --warmup 0 --seq 32 >/dev/null 2>&1
 for command in quantize prune; do expect 3 "some families only" $command gpt2 new.gguf; done
 ! ls -d new* *.tmp >/dev/null 2>&1 || fail "a check left $(ls -d new* *.tmp)"
+
+"$hone" factorize in low --keep 0.5 >/dev/null 2>err || fail "factorize: $(cat err)"
+expect 2 "products of low rank" prune low new.gguf
+"$hone" convert low low.gguf >/dev/null 2>err || fail "convert multiplies out: $(cat err)"
+
+# zeros that a type cannot keep are said
+"$hone" prune in half --sparsity 0.5 >/dev/null 2>err || fail "prune: $(cat err)"
+"$hone" convert half half-q4_1.gguf --type q4_1 2>err >/dev/null && grep -q "note: [45][0-9.]* % of the products' weights are zero, and [0-9][.0-9]* % in the file" err ||
+  fail "convert --type q4_1: $(cat err)"
+for type in q8_0 q4_0 f16; do
+  "$hone" convert half half-$type.gguf --type $type 2>err >/dev/null || fail "convert --type $type: $(cat err)"
+  ! grep -q "are zero" err || fail "convert --type $type: $(cat err)"
+done
+rm -r half* low*
+
+# a size is of the whole file, and the smallest that is said is enough
+learned="--data text.txt --windows 4 --seq 64 --max-eval-tokens 500 --speed-tokens 0"
+for out in sized sized.gguf; do
+  code=0
+  "$hone" quantize in $out --size 20KB $learned --json >line 2>err || code=$?
+  least=$(sed -n 's/.*"smallest_bytes":\([0-9]*\)}$/\1/p' line)
+  [ $code = 4 ] && [ "${least:-0}" -gt 20000 ] || fail "--size 20KB: exit $code: $(cat line err)"
+  for size in $((least - 1)) $least $((least + 20000)); do
+    rm -rf $out
+    code=0
+    "$hone" quantize in $out --size $size $learned --json >line 2>err || code=$?
+    [ $code = $([ $size -lt $least ] && echo 4 || echo 0) ] || fail "--size $size, where $least is the least: exit $code: $(cat err)"
+    [ $code = 4 ] && continue
+    bytes=$(cat $([ $out = sized ] && echo sized/model.safetensors || echo $out) | wc -c)
+    [ "$bytes" -le $size ] && [ "$bytes" -ge "$least" ] || fail "--size $size: $bytes bytes of $out"
+    grep -q "\"file_bytes\":$bytes," line || fail "--size $size: $bytes bytes, said $(cat line)"
+  done
+  rm -rf $out
+done
 
 # killed at any instant, in all that it writes
 whole() {  # OUT: is it a model, or not there?

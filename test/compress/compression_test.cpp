@@ -30,7 +30,7 @@ class Compressions : public testing::Test {
   std::string path(const std::string& name) const { return folder_.file(name); }
   bool exists(const std::string& name) const { return std::filesystem::exists(path(name)); }
   CompressReport pruned(const std::string& out, const CompressOptions& o, double sparsity = 0.5) const {
-    Compression work(in_, path(out), o);
+    const Compression work(in_, path(out), o);
     return work.finish(prune(work.model(), {.sparsity = sparsity}).model);
   }
   std::string refused(ErrorKind kind, const std::string& in, const std::string& out,
@@ -87,11 +87,11 @@ TEST_F(Compressions, BeyondTheLimitNothingIsWritten) {
 
 TEST_F(Compressions, GgufFilesByName) {
   const std::string llama = HONE_TEST_DATA "/gguf/llama";
-  Compression work(llama, path("out.gguf"));
+  const Compression work(llama, path("out.gguf"));
   const CompressReport r = work.finish(prune(work.model(), {}).model);
   EXPECT_GT(r.bits_a_weight, 16);  // of f16, and f32 for norms
   EXPECT_LT(r.bits_a_weight, 17);
-  Compression back(path("out.gguf"), path("back"));
+  const Compression back(path("out.gguf"), path("back"));
   back.finish(back.model());
   EXPECT_EQ(open(path("back")).weights_hash(), open(path("out.gguf")).weights_hash());
 }
@@ -157,7 +157,7 @@ TEST_F(Compressions, NothingIsLeftByAFullDisk) {
       };
       disk::watch(&watch);
       try {
-        Compression work(llama, path(out));
+        const Compression work(llama, path(out));
         work.finish(work.model());
         written = calls <= at;
       } catch (const Error& e) {

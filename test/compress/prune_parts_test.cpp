@@ -239,7 +239,7 @@ TEST(PruneParts, AreWrittenAndOpenedAgain) {
   const std::string text = folder.write("text.txt", some_text());
   for (const char* pattern : {"heads", "channels", "width", "layers"}) {
     const std::string out = folder.file(pattern);
-    Compression work(HONE_TEST_DATA "/models/qwen3", out, {.data = text, .tokenizer = "char"});
+    const Compression work(HONE_TEST_DATA "/models/qwen3", out, {.data = text, .tokenizer = "char"});
     const Pruned done =
         prune(work.model(), *work.text(), {.pattern = pattern, .sample = {.windows = 4, .seq = 32}});
     const CompressReport r = work.finish(done.model);
@@ -261,7 +261,7 @@ TEST(PruneParts, WhatOthersDoNotOpenIsSaid) {
   EXPECT_NE(odd.notes.back().find("no multiple of its 4 heads"), std::string::npos) << odd.notes.back();
 
   const TemporaryFolder folder;
-  Compression work(HONE_TEST_DATA "/models/qwen2", folder.file("qwen2"), {});
+  const Compression work(HONE_TEST_DATA "/models/qwen2", folder.file("qwen2"), {});
   work.finish(prune(work.model(), {.sparsity = 0.5, .pattern = "heads"}).model);
   try {
     convert(folder.file("qwen2"), folder.file("qwen2.gguf"), {});

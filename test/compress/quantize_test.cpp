@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstdio>
+#include <filesystem>
 
 #include "compress/awq.hpp"
 #include "compress/bit_mix.hpp"
@@ -149,22 +151,53 @@ TEST(Quantize, ASizeIsKept) {
   const Text sample = text();
   o.size_bytes = 250'000;
   const TemporaryFolder folder;
-  const Quantized small = quantize(model, &sample, o);
-  small.model.save(folder.path() + "/small");
-  std::int64_t bytes = 0;
-  const auto types = small.model.impl().store.stored_types();
-  for (const ParameterSpec& spec : small.model.impl().specs)
-    bytes += TensorType{spec.shape, types.contains(spec.name) ? types.at(spec.name) : DType::f32}.bytes();
+  quantize(model, &sample, o).model.save(folder.path() + "/small");
+  const auto bytes =
+      static_cast<std::int64_t>(std::filesystem::file_size(folder.path() + "/small/model.safetensors"));
   EXPECT_LE(bytes, 250'000);
   EXPECT_GT(bytes, 200'000);
-  o.size_bytes = 10'000;
-  try {
-    quantize(model, &sample, o);
-    FAIL();
-  } catch (const Error& e) {
-    EXPECT_EQ(e.kind(), ErrorKind::budget);
-    EXPECT_NE(std::string(e.what()).find("bytes or more"), std::string::npos) << e.what();
-  }
+}
+
+// The whole file, of a folder and of GGUF, in blocks and in other groups; and what is the least is enough.
+TEST(Quantize, TheSmallestSizeThatIsSaidIsReached) {
+  const TemporaryFolder source;
+  const std::string from = source.file("from");
+  llama().save(from);
+  Tokenizer::bytes().save(from);
+  const Text sample = text();
+  for (const std::string method : {"rtn", "awq"})
+    for (const std::string name : {"out", "out.gguf"})
+      for (const std::int64_t group : {32, 64, 96})
+        for (const bool symmetric : {false, true}) {
+          SCOPED_TRACE(method + " " + name + ", groups of " + std::to_string(group));
+          const TemporaryFolder folder;
+          Compression work(from, folder.file(name));
+          QuantizeOptions o = with(method.c_str(), 4);
+          o.group = group, o.symmetric = symmetric, o.whole_groups = work.writes_gguf();
+          o.file_bytes = [&](const Model& m) { return work.file_bytes(m); };
+          std::int64_t least = 0;
+          try {
+            o.size_bytes = 5'000;
+            quantize(work.model(), &sample, o);
+            FAIL();
+          } catch (const Error& e) {
+            EXPECT_EQ(e.kind(), ErrorKind::budget);
+            ASSERT_EQ(std::sscanf(e.text().expected.c_str(), "at least %ld bytes", &least), 1) << e.what();
+          }
+          o.size_bytes = least - 1;
+          error_of(ErrorKind::budget, [&] { quantize(work.model(), &sample, o); });
+          o.size_bytes = least;
+          const CompressReport r = work.finish(quantize(work.model(), &sample, o).model);
+          EXPECT_LE(r.file_bytes, least);
+          EXPECT_EQ(r.file_bytes, least);
+          for (const std::int64_t more : {1'000, 30'000, 90'000}) {
+            Compression another(from, folder.file("more" + std::to_string(more) + name));
+            o.size_bytes = least + more;
+            const std::int64_t bytes = another.finish(quantize(work.model(), &sample, o).model).file_bytes;
+            EXPECT_LE(bytes, o.size_bytes);
+            EXPECT_GE(bytes, least);
+          }
+        }
 }
 
 // The one with the fewest bytes; the widest that divides where rows have to be whole.
