@@ -227,7 +227,7 @@ void CompressArguments::add_quality_to(Command& c) {
                "measure on so many tokens and no more (0: the whole text)")
       ->capture_default_str();
   c.add_option("--max-loss-increase", max_loss_increase,
-               "write nothing, and end with 5, where the loss rises by more: 3% or 0.03 of what it was");
+               "write nothing, and end with 5, where the loss (in nats) rises by more: 3% or 0.03");
   c.add_option("--speed-tokens", options.speed_tokens,
                "where quality is measured, speed is too: a prompt of so many tokens (0: it is not)")
       ->capture_default_str()

@@ -81,8 +81,9 @@ void add_quantize(Command& app) {
       ->capture_default_str();
   c->add_option("--bits", q.bits, "2, 3, 4 or 8; in between, as 4.25: a mix, more where it helps most")
       ->capture_default_str();
-  c->add_option("--group", q.group,
-                "weights of a row that share a scale (-1: all of it; multiples of 32 are fastest)")
+  c->add_option(
+       "--group", q.group,
+       "weights of a row that share a scale (-1: all of it; multiples of 32 are fastest, and what GGUF has)")
       ->capture_default_str();
   c->add_flag("--symmetric", o->symmetric,
               "codes around zero (8 bits always are, and so are those of a pruned model, whose zeros stay)");

@@ -134,8 +134,9 @@ struct Compression::Impl {
   // Fewer of the sample's positions first, for they take more; then of the comparison's.
   Forecast fit(CalibrationOptions& sample, const std::function<WorkMemory(const CalibrationOptions&)>& work) {
     const Compressed of{model, learned ? &*learned : nullptr, measured ? &*measured : nullptr, options};
-    for (;;) {
+    for (std::int64_t least = std::numeric_limits<std::int64_t>::max();;) {
       const Forecast f = compress_forecast(of, work(sample), positions);
+      least = std::min(least, f.peak_bytes);
       forecast_bytes = f.peak_bytes;
       if (options.memory_bytes == 0 || f.peak_bytes <= options.memory_bytes) return f;
       if (sample.positions > 1)
@@ -146,7 +147,7 @@ struct Compression::Impl {
         throw Error(ErrorKind::budget,
                     {.what = "the work does not fit in this memory, however little is computed at once",
                      .where = "memory_bytes",
-                     .expected = fmt::format("at least {} bytes", f.peak_bytes),
+                     .expected = fmt::format("at least {} bytes", least),
                      .found = std::to_string(options.memory_bytes),
                      .hint = fmt::format("most of it is for {}", f.breakdown.front().first)});
     }

@@ -124,10 +124,8 @@ SpeedRun speed_run(const Model& model, const GenerateOptions& options, std::int6
                    std::int64_t tokens) {
   const std::int64_t context = options.context > 0 ? options.context : model.context();
   SpeedRun run{.options = options};
-  run.prompt_tokens =
-      std::clamp<std::int64_t>(prompt_tokens, 1, std::max<std::int64_t>(1, context / 2));
-  run.tokens =
-      std::clamp<std::int64_t>(tokens, 1, std::max<std::int64_t>(1, context - run.prompt_tokens));
+  run.prompt_tokens = std::clamp<std::int64_t>(prompt_tokens, 1, std::max<std::int64_t>(1, context / 2));
+  run.tokens = std::clamp<std::int64_t>(tokens, 1, std::max<std::int64_t>(1, context - run.prompt_tokens));
   run.options.context = run.prompt_tokens + run.tokens;
   return run;
 }

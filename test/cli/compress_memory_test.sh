@@ -10,8 +10,8 @@ test="--eval-data text.txt --max-eval-tokens 2000 --speed-tokens 16"
 holds() {
   model=$1 command=$2
   shift 2
-  rm -rf out
-  "$hone" $command $model out "$@" --json >line 2>err || fail "$command $*: $(cat err)"
+  rm -rf made
+  "$hone" $command $model made "$@" --json >line 2>err || fail "$command $*: $(cat err)"
   awk -v peak="$(number peak_bytes line)" -v forecast="$(number forecast_bytes line)" -v what="$model $command $*" 'BEGIN {
     printf "%s: %.1f MiB resident at most, %.1f forecast\n", what, peak / 1048576, forecast / 1048576
     exit !(peak > 0 && peak <= forecast)
