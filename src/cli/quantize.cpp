@@ -81,9 +81,8 @@ void add_quantize(Command& app) {
       ->capture_default_str();
   c->add_option("--bits", q.bits, "2, 3, 4 or 8; in between, as 4.25: a mix, more where it helps most")
       ->capture_default_str();
-  c->add_option(
-       "--group", q.group,
-       "weights of a row that share a scale (-1: all of it; multiples of 32 are fastest, and what GGUF has)")
+  c->add_option("--group", q.group,
+                "weights of a row that share a scale (-1: all; multiples of 32 are fastest)")
       ->capture_default_str();
   c->add_flag("--symmetric", o->symmetric,
               "codes around zero (8 bits always are, and so are those of a pruned model, whose zeros stay)");
@@ -93,8 +92,7 @@ void add_quantize(Command& app) {
                 "0.5 as a rule: first move the ranges of inputs into weights (SmoothQuant; 0: no)")
       ->capture_default_str();
   c->add_option("--size", o->size,
-                "of the files of weights, headers too (a GGUF file: all of it), as 80MB: a mix of bits that "
-                "fits, tables too");
+                "of the files of weights, as 80MB (of a GGUF file all): a mix of bits that fits, tables too");
   c->add_option("--windows", q.sample.windows, "windows of the sample that it learns from")
       ->capture_default_str();
   c->add_option("--seq", q.sample.seq, "tokens of each")->capture_default_str();
