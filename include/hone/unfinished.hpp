@@ -1,7 +1,8 @@
 // For a program that ends at once, as at a signal: what the library has begun to write, and has not finished,
 // goes.
 //
-//   std::thread watcher([] { wait_for_a_signal(); hone::remove_unfinished(); std::_Exit(1); });
+//   std::thread watcher([](int signal) { hone::remove_unfinished(), std::_Exit(128 + signal); }, 15);
+//   watcher.join();  // once a signal came, which such a thread waits for
 //
 // The library installs no handler; a file or folder that a call makes has its name when it is whole.
 #pragma once
