@@ -191,8 +191,15 @@ void CompressArguments::add_to(Command& c, const std::string& learns) {
              "largest resident size (1GiB, 700M): met by computing less at once, which changes no number");
 }
 
-void CompressArguments::fit(const Compression& compression, CalibrationOptions& sample,
+void CompressArguments::fit(const Compression& compression, CalibrationOptions& sample, bool learns,
                             const Work& work) const {
+  if (const Text* text = compression.text(); text && learns && calibration.empty()) {
+    const std::int64_t seq = std::min(sample.seq, compression.model().context());
+    if (const std::int64_t there = text->train_tokens() / seq; there > 0 && there < sample.windows)
+      print_notes({fmt::format(
+          "the text has {} windows of {} tokens, which are learned from: fewer than --windows {}", there, seq,
+          sample.windows)});
+  }
   compression.fit(sample, [&](const CalibrationOptions& some) {
     WorkMemory memory = work(some);
     if (storage != "dense") memory.made *= 2;  // both are there while one is made of the other

@@ -25,9 +25,10 @@ struct CompressArguments {
 
   // `learns`: what the method takes from --data, for the help; empty: nothing.
   void add_to(Command& command, const std::string& learns);
-  // Before the work, which takes so much for a sample: keeps to --memory.
+  // Before the work, which takes so much for a sample: keeps to --memory, and says of a text that it is
+  // short.
   using Work = std::function<WorkMemory(const CalibrationOptions&)>;
-  void fit(const Compression& compression, CalibrationOptions& sample, const Work& work) const;
+  void fit(const Compression& compression, CalibrationOptions& sample, bool learns, const Work& work) const;
   void add_folders_to(Command& command);  // of what makes a folder of a folder, and learns nothing
   void add_storage_to(Command& command);
   void add_corrections_to(Command& command);

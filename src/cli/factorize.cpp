@@ -44,11 +44,12 @@ void run(const Options& o) {
   options.rows = sizes_from_text(o.rows, "--rows");
   options.columns = sizes_from_text(o.columns, "--columns");
   options.ranks = sizes_from_text(o.ranks, "--ranks");
-  o.compress.fit(compression, options.calibration, [&](const CalibrationOptions& sample) {
-    FactorizeOptions some = options;
-    some.calibration = sample;
-    return factorize_memory(compression.model(), some, compression.text());
-  });
+  o.compress.fit(compression, options.calibration, needs_text(options),
+                 [&](const CalibrationOptions& sample) {
+                   FactorizeOptions some = options;
+                   some.calibration = sample;
+                   return factorize_memory(compression.model(), some, compression.text());
+                 });
   const Factorized made = factorize(compression.model(), options, compression.text());
   if (made.tables.empty())
     print_notes({fmt::format(

@@ -29,11 +29,12 @@ void run(Options o) {
   const Compression compression = o.compress.open();
   o.prune.correction = o.compress.correction();
   const Text* const text = compression.text();
-  o.compress.fit(compression, o.prune.sample, [&](const CalibrationOptions& sample) {
-    PruneOptions some = o.prune;
-    some.sample = sample;
-    return prune_memory(compression.model(), text, some);
-  });
+  o.compress.fit(compression, o.prune.sample, may_learn(o.prune) || o.compress.correction_rank > 0,
+                 [&](const CalibrationOptions& sample) {
+                   PruneOptions some = o.prune;
+                   some.sample = sample;
+                   return prune_memory(compression.model(), text, some);
+                 });
   const Pruned pruned =
       text ? prune(compression.model(), *text, o.prune) : prune(compression.model(), o.prune);
   print_notes(pruned.notes);

@@ -51,11 +51,12 @@ void run(Options o) {
   o.quantize.correction = o.compress.correction();
   o.quantize.whole_groups = compression.writes_gguf();
   o.quantize.file_bytes = [&](const Model& model) { return compression.file_bytes(model); };
-  o.compress.fit(compression, o.quantize.sample, [&](const CalibrationOptions& sample) {
-    QuantizeOptions some = o.quantize;
-    some.sample = sample;
-    return quantize_memory(compression.model(), compression.text(), some);
-  });
+  o.compress.fit(compression, o.quantize.sample, needs_text(o.quantize) || o.compress.correction_rank > 0,
+                 [&](const CalibrationOptions& sample) {
+                   QuantizeOptions some = o.quantize;
+                   some.sample = sample;
+                   return quantize_memory(compression.model(), compression.text(), some);
+                 });
   const Quantized quantized = quantize(compression.model(), compression.text(), o.quantize);
   print_notes(quantized.notes);
   const Model made = o.compress.store(quantized.model);

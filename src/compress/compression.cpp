@@ -135,7 +135,7 @@ struct Compression::Impl {
   Forecast fit(CalibrationOptions& sample, const std::function<WorkMemory(const CalibrationOptions&)>& work) {
     const Compressed of{model, learned ? &*learned : nullptr, measured ? &*measured : nullptr, options};
     for (std::int64_t least = std::numeric_limits<std::int64_t>::max();;) {
-      const Forecast f = compress_forecast(of, work(sample), positions);
+      Forecast f = compress_forecast(of, work(sample), positions);
       least = std::min(least, f.peak_bytes);
       forecast_bytes = f.peak_bytes;
       if (options.memory_bytes == 0 || f.peak_bytes <= options.memory_bytes) return f;

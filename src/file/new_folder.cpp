@@ -137,7 +137,8 @@ void NewFolder::leave() {
 void NewFolder::name_one_by_one() {
   std::vector<std::string> names = entries_of(place_.staged);
   std::erase_if(names, [this](const std::string& name) { return is_there(place_.path + "/" + name); });
-  std::ranges::stable_partition(names, [](const std::string& name) { return name != last_file; });
+  std::stable_partition(names.begin(), names.end(),
+                        [](const std::string& name) { return name != last_file; });
   std::string text;
   for (const std::string& name : names) text += name + '\0';
   write_file(place_.names(), text);

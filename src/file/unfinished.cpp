@@ -1,8 +1,8 @@
 #include "file/unfinished.hpp"
 
+#include <functional>
 #include <map>
 #include <mutex>
-#include <ranges>
 
 #include "file/disk.hpp"
 
@@ -12,7 +12,7 @@ namespace {
 struct UnderWay {
   std::mutex lock;
   std::uint64_t last = 0;
-  std::map<std::uint64_t, std::function<void()>> undo;  // by number
+  std::map<std::uint64_t, std::function<void()>, std::greater<>> undo;  // by number, the newest first
 };
 
 UnderWay& under_way() {
@@ -39,7 +39,7 @@ void remove_unfinished() {
   disk::hold_others();
   UnderWay& all = under_way();
   all.lock.lock();  // for good: nobody finishes any more
-  for (const auto& entry : std::views::reverse(all.undo)) entry.second();
+  for (const auto& [number, undo] : all.undo) undo();
 }
 
 }  // namespace hone

@@ -48,4 +48,9 @@ least=$(sed -n 's/.*at least \([0-9]*\) bytes.*/\1/p' err)
 [ "$(number peak_bytes line)" -le "$least" ] || fail "more than $least: $(cat line)"
 [ "$("$hone" hash whole)" = "$("$hone" hash less)" ] || fail "less at once changes numbers"
 expect 4 "least" quantize mini new --method gptq $text $test --memory $((least - 1))
+
+# a text of fewer windows
+head -c 1500 text.txt >short.txt
+"$hone" quantize tiny short --method gptq --data short.txt >/dev/null 2>err || fail "$(cat err)"
+grep -q "the text has [0-9]* windows of [0-9]* tokens" err || fail "said $(cat err)"
 echo "forecasts of compressing hold"

@@ -118,6 +118,24 @@ TEST(Calibrate, ProductsOfOneInputShareTheirMoments) {
   EXPECT_EQ(all.at("model.layers.1.mlp.down_proj.weight")->width, 384);
 }
 
+TEST(Calibrate, HowMuchIsComputedAtOnceChangesNothing) {
+  const Model model = preset("llama-tiny", {.vocab_size = 256, .seed = 5});
+  const Text text = Text::of(letters(3000));
+  const CalibrationOptions many{.windows = 8, .seq = 64};
+  const auto whole = moments_of(model, text, many);
+  for (const std::int64_t positions : {256, 64, 1}) {
+    CalibrationOptions few = many;
+    few.positions = positions;
+    for (const auto& [name, m] : moments_of(model, text, few)) {
+      EXPECT_EQ(m->sum, whole.at(name)->sum) << name << " " << positions;
+      EXPECT_EQ(m->largest, whole.at(name)->largest) << name << " " << positions;
+    }
+    const auto none = [](const LayerProducts&) { return LayerBytes{}; };
+    EXPECT_LT(calibration_bytes(model, text.train_tokens(), few, none),
+              calibration_bytes(model, text.train_tokens(), many, none));
+  }
+}
+
 TEST(Calibrate, ThreadsChangeNothing) {
   const Model model = preset("tiny", {.vocab_size = 256, .seed = 2});
   const Text text = Text::of(letters(2000));
