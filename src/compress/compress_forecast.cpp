@@ -4,8 +4,8 @@
 
 #include "exec/job.hpp"
 #include "model/model_impl.hpp"
-#include "run/compared_jobs.hpp"
 #include "run/generator_impl.hpp"
+#include "run/measured_jobs.hpp"
 #include "train/forecast.hpp"
 
 namespace hone {
@@ -32,8 +32,7 @@ constexpr std::int64_t most_kept = std::int64_t{16} << 20;
 
 // Beside what is mapped: arena, weights that are held, programs.
 std::int64_t own_bytes(const JobPlan& job, const Model& model) {
-  const Forecast f = forecast_memory(job, largest_turned_bytes(model.impl().specs), {}, &model.impl().store);
-  return f.peak_bytes - f.mapped_bytes - bare_process_bytes(job.options().threads);
+  return bytes_beside_mapped(job, largest_turned_bytes(model.impl().specs), model.impl().store);
 }
 
 // Both models at once. Weights of the second lie where they were made, but those of files that are turned;

@@ -35,6 +35,12 @@ struct ModelParts {
   const char* heads_of_width = nullptr;
 
   std::string layer(std::int64_t number) const { return layers + std::to_string(number) + "."; }
+  // The units that heads are.
+  UnitNames attention() const {
+    UnitNames units{{queries}, attention_joins};
+    units.reads.insert(units.reads.end(), keys_values.begin(), keys_values.end());
+    return units;
+  }
 };
 
 // Error(input) for a family whose parts are not known.

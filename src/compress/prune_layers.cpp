@@ -7,13 +7,27 @@
 #include "compress/prune_parts.hpp"
 #include "compress/smaller_model.hpp"
 #include "compress/weight_values.hpp"
-#include "hone/eval.hpp"
+#include "model/model_impl.hpp"
+#include "run/measured_jobs.hpp"
+#include "train/forecast.hpp"
 
 namespace hone {
 namespace {
 
 // Losses of models that lack one layer differ by far more than a few thousand tokens leave open.
 constexpr std::int64_t most_tokens = 2048;
+
+EvalOptions measure_of(const Text& text, const CalibrationOptions& sample) {
+  return {.threads = sample.threads,
+          .isa = sample.isa,
+          .max_tokens = std::min({most_tokens, sample.windows * sample.seq, text.train_tokens() - 1})};
+}
+
+void require_measurable(const Text& text) {
+  if (text.train_tokens() < 2)
+    throw Error(ErrorKind::input,
+                {.what = "the text is too short to measure a layer by", .where = text.path()});
+}
 
 class Layers {
  public:
@@ -58,13 +72,7 @@ class Layers {
   }
 
   double loss(const Model& model) const {
-    const double loss =
-        evaluate(
-            model, text_,
-            {.threads = sample_.threads,
-             .isa = sample_.isa,
-             .max_tokens = std::min({most_tokens, sample_.windows * sample_.seq, text_.train_tokens() - 1})})
-            .loss;
+    const double loss = evaluate(model, text_, measure_of(text_, sample_)).loss;
     return std::isfinite(loss) ? loss : std::numeric_limits<double>::max();
   }
 
@@ -94,10 +102,14 @@ class Layers {
 
 }  // namespace
 
+std::int64_t prune_layers_bytes(const Model& model, const Text& text, const PruneOptions& o) {
+  require_measurable(text);
+  return bytes_beside_mapped(evaluated_job(model, text, measure_of(text, o.sample)),
+                             largest_turned_bytes(model.impl().specs), model.impl().store);
+}
+
 Pruned prune_layers(const Model& model, const Text& text, const PruneOptions& o) {
-  if (text.train_tokens() < 2)
-    throw Error(ErrorKind::input,
-                {.what = "the text is too short to measure a layer by", .where = text.path()});
+  require_measurable(text);
   require_finite(model);  // losses would not say where
   Layers layers(model, text, o.sample);
   const std::int64_t count = layers.count() - staying(layers.count(), 1, o, "layers");

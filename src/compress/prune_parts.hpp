@@ -14,6 +14,8 @@ namespace hone {
 // least. (Men et al., "ShortGPT", arXiv 2403.03853, and Kim et al., "Shortened LLaMA", arXiv 2402.02834, drop
 // layers by such a measure, in one go.)
 Pruned prune_layers(const Model& model, const Text& text, const PruneOptions& options);
+// What their measure holds, beside what is mapped.
+std::int64_t prune_layers_bytes(const Model& model, const Text& text, const PruneOptions& options);
 
 // Channels of the feed-forward, or heads of attention (keys and values with the queries that share them), the
 // same number in each layer: those that add least to what the layer makes. With a text, sizes are those of

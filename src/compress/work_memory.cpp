@@ -5,11 +5,14 @@
 #include <cmath>
 #include <functional>
 #include <map>
+#include <set>
 
 #include "compress/bit_mix.hpp"
 #include "compress/calibrate.hpp"
 #include "compress/coded_weights.hpp"
 #include "compress/column_errors.hpp"
+#include "compress/model_parts.hpp"
+#include "compress/prune_parts.hpp"
 #include "compress/refine.hpp"
 #include "model/adapter.hpp"
 #include "model/model_impl.hpp"
@@ -152,25 +155,76 @@ WorkMemory quantize_work(const Model& model, const Text* text, const QuantizeOpt
   return memory;
 }
 
+namespace {
+
+// What pruning works at, and what it makes anew besides: the whole weights, of which some will stay.
+struct PrunedWeights {
+  std::vector<std::string> worked_at, others;
+};
+
+PrunedWeights of_units(const Model& model, const ModelParts& parts, const UnitNames& units) {
+  PrunedWeights weights;
+  for (std::int64_t layer = 0; layer < sizes_of(model, parts).layers; ++layer) {
+    weights.worked_at.push_back(parts.layer(layer) + units.joins + ".weight");
+    for (const std::string& reads : units.reads)
+      weights.others.push_back(parts.layer(layer) + reads + ".weight");
+  }
+  return weights;
+}
+
+PrunedWeights pruned_weights(const Model& model, const std::string& pattern) {
+  if (!prunes_parts(pattern)) return {pruned_matrices(model), {}};
+  const ModelParts parts = parts_of(model);
+  PrunedWeights weights;
+  if (pattern == "channels")
+    weights = of_units(model, parts, parts.channels);
+  else if (pattern == "heads")
+    weights = of_units(model, parts, parts.attention());
+  else if (pattern == "width")
+    weights.worked_at = pruned_matrices(model);
+  const std::set<std::string> known(weights.worked_at.begin(), weights.worked_at.end());
+  for (const ParameterSpec& spec : model.impl().specs)
+    if (!known.contains(spec.name) && (pattern == "width" || spec.transposed) &&
+        std::ranges::count(weights.others, spec.name) == 0)
+      weights.others.push_back(spec.name);
+  return weights;
+}
+
+}  // namespace
+
 WorkMemory prune_work(const Model& model, const Text* text, const PruneOptions& o) {
   WorkMemory memory;
   const auto types = model.impl().store.stored_types();
   const bool parts = prunes_parts(o.pattern);
-  const std::vector<std::string> names = pruned_matrices(model);
+  const PrunedWeights weights = pruned_weights(model, o.pattern);
+  const std::vector<std::string>& names = weights.worked_at;
   const auto matrices = sizes_of(model, names);
-  const auto in_file = [&](const std::string& name, const Sizes&) { return file_bytes(model, types, name); };
-  for (const ParameterSpec& spec : model.impl().specs)
-    if (parts || matrices.contains(spec.name)) memory.made += file_bytes(model, types, spec.name);
+  std::set<std::string> made(names.begin(), names.end());
+  made.insert(weights.others.begin(), weights.others.end());
+  std::int64_t others_bytes = 0;
+  for (const std::string& name : weights.others) others_bytes += file_bytes(model, types, name);
+  memory.made = others_bytes;
+  for (const std::string& name : names) memory.made += file_bytes(model, types, name);
   memory.replaced = memory.made;
+  if (parts)  // the smaller model takes all others as the model holds them
+    for (const ParameterSpec& spec : model.impl().specs)
+      memory.replaced += made.contains(spec.name) ? 0 : file_bytes(model, types, spec.name);
   memory.writing = writing_bytes(model, parts ? std::map<std::string, Sizes>() : matrices);
-  // In f32, turned and as it will be filed; scores, and places where they are sorted.
+  if (o.pattern == "layers") {
+    memory.working = memory.made + (text ? prune_layers_bytes(model, *text, o) : 0);
+    return memory;
+  }
+  // In f32, turned and as it will be filed; scores, and places where they are sorted. What else is made
+  // comes along with these.
   Pass pass{.matrices = matrices,
             .working = [&](const std::string&,
                            const Sizes& s) { return 20 * s.n() + correction_bytes(s, o.correction.rank); },
-            .made = in_file};
-  if (!text || o.pattern == "layers" || !(may_learn(o) || o.correction.rank > 0)) {
+            .made =
+                [&](const std::string& name, const Sizes&) {
+                  return file_bytes(model, types, name) + others_bytes / std::ssize(names);
+                }};
+  if (!text || !(may_learn(o) || o.correction.rank > 0)) {
     pass.alone(memory, names, 0);
-    memory.working = std::max(memory.working, memory.made);
     return memory;
   }
   const auto plainly = pass.working;

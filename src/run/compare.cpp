@@ -11,7 +11,7 @@
 #include "kernel/cross_entropy.hpp"
 #include "model/model_weights.hpp"
 #include "model/vocabulary.hpp"
-#include "run/compared_jobs.hpp"
+#include "run/measured_jobs.hpp"
 #include "run/text_windows.hpp"
 #include "train/step_program.hpp"
 

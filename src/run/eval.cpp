@@ -10,6 +10,7 @@
 #include "model/model_weights.hpp"
 #include "model/vocabulary.hpp"
 #include "pass/passes.hpp"
+#include "run/measured_jobs.hpp"
 #include "run/text_windows.hpp"
 #include "train/hits.hpp"
 #include "train/micro_batches.hpp"
@@ -31,16 +32,52 @@ void check_stride(const EvalOptions& o, std::int64_t seq) {
                .found = std::to_string(o.stride)});
 }
 
+// Of each length the program's shape, the whole length last.
+std::vector<StepProgramOptions> shapes_of(const Model& model, const EvalOptions& o, std::int64_t samples,
+                                          StepProgramOptions shape,
+                                          const std::vector<LengthBucket>& shorter = {}) {
+  shape.products = dtype_of(o.precision);
+  shape.hits = true;
+  shape.int8 = o.int8;
+  shape.stored_only = true;
+  std::vector<StepProgramOptions> all;
+  for (const LengthBucket& bucket : shorter) {
+    all.push_back(shape);
+    all.back().seq = bucket.seq, all.back().sizes = bucket.sizes;
+  }
+  all.push_back(shape);
+  const std::int64_t positions = std::min(micro_batch_positions, largest_positions(model));
+  for (StepProgramOptions& one : all)
+    one.micro_batch = std::clamp<std::int64_t>(positions / one.seq, 1, samples);
+  return all;
+}
+
+std::vector<Program> programs_of(const Model& model, const std::vector<StepProgramOptions>& shapes) {
+  std::vector<Program> programs;
+  for (const StepProgramOptions& shape : shapes) programs.push_back(write_evaluation_program(model, shape));
+  return programs;
+}
+
+JobPlan job_of(const std::vector<Program>& whole, const EvalOptions& o) {
+  std::vector<Program> programs;
+  std::set<std::string> weights;
+  for (const Program& one : whole) {
+    programs.push_back(cut(one, Phase::micro));
+    weights.merge(weight_names(programs.back()));
+  }
+  return JobPlan(std::move(programs), exec_options(o.threads, o.isa), weights);
+}
+
 // Programs of a micro-batch over one memory: of the whole length, and in front of it of those that shorter
 // samples are computed at. `samples`: how many there are.
 class Evaluation {
  public:
   Evaluation(const Model& model, const EvalOptions& o, std::int64_t samples, const StepProgramOptions& shape,
              const std::vector<LengthBucket>& shorter = {})
-      : shapes_(shapes(model, o, samples, shape, shorter)),
-        whole_(written(model, shapes_)),
+      : shapes_(shapes_of(model, o, samples, shape, shorter)),
+        whole_(programs_of(model, shapes_)),
         terms_(terms_of(whole_.back())),
-        job_(plan(o)),
+        job_(job_of(whole_, o)),
         weights_(model, whole_, job_),
         executor_(job_, weights_.tensors()) {}
 
@@ -76,39 +113,6 @@ class Evaluation {
   Hits hits;
 
  private:
-  static std::vector<StepProgramOptions> shapes(const Model& model, const EvalOptions& o,
-                                                std::int64_t samples, StepProgramOptions shape,
-                                                const std::vector<LengthBucket>& shorter) {
-    shape.products = dtype_of(o.precision);
-    shape.hits = true;
-    shape.int8 = o.int8;
-    shape.stored_only = true;
-    std::vector<StepProgramOptions> all;
-    for (const LengthBucket& bucket : shorter) {
-      all.push_back(shape);
-      all.back().seq = bucket.seq, all.back().sizes = bucket.sizes;
-    }
-    all.push_back(shape);
-    const std::int64_t positions = std::min(micro_batch_positions, largest_positions(model));
-    for (StepProgramOptions& one : all)
-      one.micro_batch = std::clamp<std::int64_t>(positions / one.seq, 1, samples);
-    return all;
-  }
-  static std::vector<Program> written(const Model& model, const std::vector<StepProgramOptions>& shapes) {
-    std::vector<Program> programs;
-    for (const StepProgramOptions& shape : shapes) programs.push_back(write_evaluation_program(model, shape));
-    return programs;
-  }
-  JobPlan plan(const EvalOptions& o) const {
-    std::vector<Program> programs;
-    std::set<std::string> weights;
-    for (const Program& whole : whole_) {
-      programs.push_back(cut(whole, Phase::micro));
-      weights.merge(weight_names(programs.back()));
-    }
-    return JobPlan(std::move(programs), exec_options(o.threads, o.isa), weights);
-  }
-
   std::size_t program_of(const Samples& samples, std::int64_t sample) const {
     std::size_t program = 0;
     while (program + 1 < shapes_.size() && !fits(job_, program, samples, sample)) ++program;
@@ -152,6 +156,17 @@ void add_all(Evaluation& evaluation, const EvalOptions& o, std::int64_t all, std
   }
 }
 
+struct Reading {
+  TextPart part;
+  TextWindows windows;
+};
+Reading reading_of(const Model& model, const Text& text, const EvalOptions& o) {
+  const TextPart part = part_of(text, o.held_out_only, o.max_tokens);
+  const std::int64_t seq = decided_seq(model, part, o.seq);
+  check_stride(o, seq);
+  return {part, TextWindows(part, seq, o.stride)};
+}
+
 // As the model goes: what is longer is refused, dropped or cut as the pairs say.
 Pairs within_context(const Pairs& pairs, const Model& model) {
   const std::int64_t most = model.context();
@@ -161,15 +176,17 @@ Pairs within_context(const Pairs& pairs, const Model& model) {
 
 }  // namespace
 
+JobPlan evaluated_job(const Model& model, const Text& text, const EvalOptions& o) {
+  const TextWindows windows = reading_of(model, text, o).windows;
+  return job_of(programs_of(model, shapes_of(model, o, windows.count(), {.seq = windows.seq()})), o);
+}
+
 EvalReport evaluate(const Model& model, const Text& text, const EvalOptions& o) {
   const FloatModeGuard guard;
   require_language_model(model);
   require_vocabulary(model, text.tokenizer(), text.path());
-  const TextPart part = part_of(text, o.held_out_only, o.max_tokens);
-  const std::int64_t seq = decided_seq(model, part, o.seq);
-  check_stride(o, seq);
-  const TextWindows windows(part, seq, o.stride);
-  const std::int64_t all = windows.count();
+  const auto [part, windows] = reading_of(model, text, o);
+  const std::int64_t seq = windows.seq(), all = windows.count();
   Evaluation evaluation(model, o, all, {.seq = seq});
   add_all(evaluation, o, all, evaluation.together(), [&](std::int64_t first, std::int64_t count) {
     return batch_of(text, part, windows, first, count);

@@ -138,6 +138,11 @@ std::int64_t bytes_beside(const JobPlan& job, std::int64_t turning_bytes, const 
   return forecast_memory(job, turning_bytes, {}, &store).peak_bytes - process_bytes;
 }
 
+std::int64_t bytes_beside_mapped(const JobPlan& job, std::int64_t turning_bytes, const WeightStore& store) {
+  const Forecast f = forecast_memory(job, turning_bytes, {}, &store);
+  return f.peak_bytes - f.mapped_bytes - bare_process_bytes(job.options().threads);
+}
+
 std::int64_t planning_bytes(const JobPlan& job) {
   return process_bytes + plans_at_a_time * programs_bytes(job);
 }

@@ -28,6 +28,8 @@ Forecast forecast_memory(const JobPlan& job, std::int64_t turning_bytes, const T
                          const WeightStore* store = nullptr, const std::set<std::string>& frozen = {});
 // Of a job beside another one, in its process.
 std::int64_t bytes_beside(const JobPlan& job, std::int64_t turning_bytes, const WeightStore& store);
+// And where what it maps is counted already.
+std::int64_t bytes_beside_mapped(const JobPlan& job, std::int64_t turning_bytes, const WeightStore& store);
 // What nodes with so many operands take, as they are planned and bound.
 std::size_t operands_of(const Node& node);
 std::int64_t program_bytes(std::size_t operands);

@@ -27,11 +27,12 @@ for model in tiny mini; do
   holds $model quantize --bits 8 --smooth 0.5 $text
   holds $model quantize --correction-rank 4 $test
   holds $model prune $test
+  holds $model prune --sparsity 0.8 --storage bitmap $test
   holds $model prune --method wanda $text --storage bitmap
   holds $model prune --method sparsegpt --pattern 2:4 $text $test
   holds $model prune --pattern channels $text $test
   [ $model != tiny ] || holds $model prune --pattern heads --sparsity 0.5 $test
-  holds $model prune --pattern layers --sparsity 0.5 $text
+  holds $model prune --pattern layers --sparsity 0.5 $text $test
   holds $model prune --pattern width --sparsity 0.5 $text
   holds $model factorize $test
   holds $model factorize --method whitened $text $test

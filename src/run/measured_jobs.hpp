@@ -1,9 +1,12 @@
-// What compare() runs, as plans: for who forecasts its memory.
+// What evaluate() of a text and compare() run, as plans: for who forecasts their memory.
 #pragma once
 #include "exec/job.hpp"
 #include "hone/compare.hpp"
+#include "hone/eval.hpp"
 
 namespace hone {
+
+JobPlan evaluated_job(const Model& model, const Text& text, const EvalOptions& options);
 
 struct ComparedJobs {
   JobPlan before, after;
