@@ -4,6 +4,7 @@
 #include <cmath>
 #include <set>
 
+#include "base/arena.hpp"
 #include "base/float_mode.hpp"
 #include "compress/kept_moments.hpp"
 #include "compress/segments.hpp"
@@ -123,21 +124,21 @@ class Sample {
   std::int64_t together() const { return together_; }
   std::int64_t positions() const { return windows_ * seq_; }
 
-  // Runs a part of the model over the sample; what it leaves for others stays here.
+  // Runs a part of the model over the sample; what it leaves for others stays here, in the place of what an
+  // earlier run of it left.
   void run(Executor& executor) {
     const Program& p = executor.plan().programs()[0];
-    std::map<std::string, std::vector<float>> made;
+    for (const Output& output : p.outputs)
+      if (auto& all = between_[output.name]; !all)
+        all = std::make_unique<Arena>(
+            static_cast<std::size_t>(p[output.id].type.bytes() / together_ * windows_));
     for (std::int64_t at = 0; at < windows_; at += together_) {
       feed(executor, 0, inputs(p, at), {.step = {.micro = static_cast<std::int32_t>(at / together_)}});
       executor.run(0);
-      for (const Output& output : p.outputs) {
-        const auto part = executor.output_view<float>(0, output.name);
-        std::vector<float>& all = made[output.name];
-        if (at == 0) all.reserve(part.size() * static_cast<std::size_t>(windows_ / together_));
-        all.insert(all.end(), part.begin(), part.end());
-      }
+      for (const Output& output : p.outputs)
+        std::ranges::copy(executor.output_view<float>(0, output.name),
+                          windows_of(*between_.at(output.name), at).begin());
     }
-    for (auto& [name, values] : made) between_[name] = std::move(values);
   }
   // What no later part reads goes.
   void keep_only(const std::set<std::string>& names) {
@@ -153,18 +154,22 @@ class Sample {
         samples.set(name, std::span(ids_).subspan(static_cast<std::size_t>(at * seq_),
                                                   static_cast<std::size_t>(together_ * seq_)));
       } else if (const auto found = between_.find(name); found != between_.end()) {
-        const std::size_t each = found->second.size() / static_cast<std::size_t>(windows_);
-        samples.set(name, std::span(found->second)
-                              .subspan(static_cast<std::size_t>(at) * each,
-                                       static_cast<std::size_t>(together_) * each));
+        samples.set(name, windows_of(*found->second, at));
       }
     }
     return samples;
   }
 
+  // Those from `at` on that are run together.
+  std::span<float> windows_of(const Arena& all, std::int64_t at) const {
+    const std::size_t each = all.size() / sizeof(float) / static_cast<std::size_t>(windows_);
+    return std::span(reinterpret_cast<float*>(all.data()), all.size() / sizeof(float))
+        .subspan(static_cast<std::size_t>(at) * each, static_cast<std::size_t>(together_) * each);
+  }
+
   std::int64_t seq_ = 0, windows_ = 0, together_ = 1;
   std::vector<std::int32_t> ids_;
-  std::map<std::string, std::vector<float>> between_;
+  std::map<std::string, std::unique_ptr<Arena>> between_;  // memory of its own: it goes back whole
 };
 
 Program forward_program(const Model& model, const Sample& sample) {
@@ -244,6 +249,7 @@ void measure(const Model& model, Sample& sample, const std::vector<Segment>& seg
       layer.inputs = moments_of(executor, shared, sample.positions());
     }
     require_finite(layer);
+    give_back_freed_memory();
     const NewWeights changed = layer.inputs.empty() ? NewWeights{} : visit(layer);
     if (!changed.empty() && !plain.outputs.empty()) {
       const LayerWeights weights(model, plain, changed);

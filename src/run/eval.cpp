@@ -185,11 +185,11 @@ EvalReport evaluate(const Model& model, const Text& text, const EvalOptions& o) 
   const FloatModeGuard guard;
   require_language_model(model);
   require_vocabulary(model, text.tokenizer(), text.path());
-  const auto [part, windows] = reading_of(model, text, o);
-  const std::int64_t seq = windows.seq(), all = windows.count();
+  const Reading reading = reading_of(model, text, o);
+  const std::int64_t seq = reading.windows.seq(), all = reading.windows.count();
   Evaluation evaluation(model, o, all, {.seq = seq});
   add_all(evaluation, o, all, evaluation.together(), [&](std::int64_t first, std::int64_t count) {
-    return batch_of(text, part, windows, first, count);
+    return batch_of(text, reading.part, reading.windows, first, count);
   });
   const double bytes_per_token =
       o.held_out_only
