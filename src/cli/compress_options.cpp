@@ -202,7 +202,10 @@ void CompressArguments::fit(const Compression& compression, CalibrationOptions& 
   }
   compression.fit(sample, [&](const CalibrationOptions& some) {
     WorkMemory memory = work(some);
-    if (storage != "dense") memory.made *= 2;  // both are there while one is made of the other
+    if (storage != "dense") {  // from dense weights, which go then, and are there again where these are run
+      memory.working = std::max(memory.working, 2 * memory.made);
+      memory.expanded += memory.made;
+    }
     return memory;
   });
 }

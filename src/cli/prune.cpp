@@ -23,6 +23,13 @@ void note_without_effect(const Options& o) {
   a.note_without_effect(text && (may_learn(o.prune) || a.correction_rank > 0));
 }
 
+Model pruned_of(const Compression& compression, const PruneOptions& options) {
+  const Text* const text = compression.text();
+  const Pruned done = text ? prune(compression.model(), *text, options) : prune(compression.model(), options);
+  print_notes(done.notes);
+  return done.model;
+}
+
 void run(Options o) {
   note_without_effect(o);
   o.compress.set(o.prune.sample, "measuring");
@@ -35,10 +42,7 @@ void run(Options o) {
                    some.sample = sample;
                    return prune_memory(compression.model(), text, some);
                  });
-  const Pruned pruned =
-      text ? prune(compression.model(), *text, o.prune) : prune(compression.model(), o.prune);
-  print_notes(pruned.notes);
-  const Model made = o.compress.store(pruned.model);
+  const Model made = o.compress.store(pruned_of(compression, o.prune));  // which is not kept beside it
   o.compress.print(compression.finish(made));
 }
 

@@ -37,6 +37,12 @@ void note_without_effect(const Options& o) {
                                  (o.compress.correction_rank > 0 && !o.compress.options.data.empty()));
 }
 
+Model quantized_of(const Compression& compression, const QuantizeOptions& options) {
+  const Quantized done = quantize(compression.model(), compression.text(), options);
+  print_notes(done.notes);
+  return done.model;
+}
+
 void run(Options o) {
   if (!o.size.empty())
     o.quantize.size_bytes = o.compress.options.max_file_bytes = bytes_from_text(o.size, "--size");
@@ -57,9 +63,7 @@ void run(Options o) {
                    some.sample = sample;
                    return quantize_memory(compression.model(), compression.text(), some);
                  });
-  const Quantized quantized = quantize(compression.model(), compression.text(), o.quantize);
-  print_notes(quantized.notes);
-  const Model made = o.compress.store(quantized.model);
+  const Model made = o.compress.store(quantized_of(compression, o.quantize));  // which is not kept beside it
   o.compress.print(compression.finish(made));
 }
 
