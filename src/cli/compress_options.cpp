@@ -331,6 +331,20 @@ void CompressArguments::add_corrections_to(Command& c) {
                "model to come back to: of a pruned IN the one before it was (default: IN)");
 }
 
+void CompressArguments::of_in(const std::function<void()>& work) const {
+  try {
+    work();
+  } catch (const Error& e) {
+    ErrorText text = e.text();
+    for (const std::string& given : {in, out, options.data, options.eval_data, options.tokenizer, calibration,
+                                     correction_of, report_file})
+      if (!given.empty() && text.where.starts_with(given)) throw;
+    if (e.kind() != ErrorKind::input) throw;
+    text.where = text.where.empty() ? in : in + ": " + text.where;
+    throw Error(e.kind(), text);
+  }
+}
+
 CorrectionOptions CompressArguments::correction() const {
   CorrectionOptions o{.rank = correction_rank};
   if (!correction_of.empty()) o.of = hone::open(correction_of);

@@ -35,6 +35,8 @@ struct CompressArguments {
   CorrectionOptions correction() const;
   // The model in that storage, with notes; fills `layers`.
   Model store(Model model);
+  // What is wrong with a model, of which several are named, is said of IN.
+  void of_in(const std::function<void()>& work) const;
   // Those by which quality is measured and said, and no others.
   void add_quality_to(Command& command);
   // The sample that a method learns from: threads and instruction set as all, a live line that says `what`.

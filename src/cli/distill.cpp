@@ -135,6 +135,7 @@ void run(const DistillArguments& a) {
   CompressReport report = measured(a, training);
   report.seconds = done.seconds;
   report.peak_bytes = done.peak_bytes;
+  report.forecast_bytes = done.forecast_bytes;
   if (!report.quality)
     report.notes.emplace_back(
         "no text was given to measure by, so nothing is known of the student's quality");

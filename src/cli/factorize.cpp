@@ -84,7 +84,7 @@ void add_factorize(Command& app) {
   c->add_option("--columns", o->columns,
                 "of tensor-train: columns of each, as 8,9,8; their product is the table's");
   c->add_option("--ranks", o->ranks, "of both: ranks between cores, as 120,240, in place of --keep");
-  c->callback([=] { run(*o); });
+  c->callback([=] { o->compress.of_in([&] { run(*o); }); });
 }
 
 }  // namespace hone::cli

@@ -69,7 +69,7 @@ void add_prune(Command& app) {
   c->add_option("--seq", o->prune.sample.seq, "tokens each of these has")->capture_default_str();
   o->compress.add_storage_to(*c);
   o->compress.add_corrections_to(*c);
-  c->callback([=] { run(*o); });
+  c->callback([=] { o->compress.of_in([&] { run(*o); }); });
 }
 
 }  // namespace hone::cli

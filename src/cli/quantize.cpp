@@ -111,7 +111,7 @@ void add_quantize(Command& app) {
       ->capture_default_str();
   o->compress.add_storage_to(*c);
   o->compress.add_corrections_to(*c);
-  c->callback([=] { run(*o); });
+  c->callback([=] { o->compress.of_in([&] { run(*o); }); });
 }
 
 }  // namespace hone::cli

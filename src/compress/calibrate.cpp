@@ -8,6 +8,7 @@
 #include "base/float_mode.hpp"
 #include "compress/kept_moments.hpp"
 #include "compress/segments.hpp"
+#include "compress/weight_values.hpp"
 #include "exec/feed.hpp"
 #include "file/hash.hpp"
 #include "file/mapped.hpp"
@@ -199,13 +200,15 @@ std::map<std::string, std::shared_ptr<const Moments>> moments_of(
   return all;
 }
 
-void require_finite(const LayerMoments& layer) {
+void require_finite_inputs(const Model& model, const LayerMoments& layer) {
   for (const auto& [weight, moments] : layer.inputs)
-    for (const float square : moments->squares())
-      if (!std::isfinite(square))
-        throw Error(ErrorKind::input, {.what = "the model's activations are not finite",
-                                       .where = "what " + weight + " multiplies",
-                                       .hint = "the weights are damaged, or the model diverged in training"});
+    for (const float square : moments->squares()) {
+      if (std::isfinite(square)) continue;
+      require_finite(model);  // a damaged weight is the better thing to name
+      throw Error(ErrorKind::input, {.what = "the model's activations are not finite",
+                                     .where = "what " + weight + " multiplies",
+                                     .hint = "the model diverged in training, or the text is far from it"});
+    }
 }
 
 // What parts from `first` on read of those before them; of each, for every part knows all tensors.
@@ -248,7 +251,7 @@ void measure(const Model& model, Sample& sample, const std::vector<Segment>& seg
       sample.run(executor);
       layer.inputs = moments_of(executor, shared, sample.positions());
     }
-    require_finite(layer);
+    require_finite_inputs(model, layer);
     give_back_freed_memory();
     const NewWeights changed = layer.inputs.empty() ? NewWeights{} : visit(layer);
     if (!changed.empty() && !plain.outputs.empty()) {
@@ -309,7 +312,7 @@ void reuse(const Model& model, const Text& text, Sample& sample, const std::vect
       if (!moments) moments = std::make_shared<const Moments>(file.read(first, sample.positions()));
       layer.inputs[weight] = moments;
     }
-    require_finite(layer);
+    require_finite_inputs(model, layer);
     if (!layer.inputs.empty()) visit(layer);
   }
 }
@@ -344,10 +347,10 @@ std::int64_t arena_of(const Program& p, const ExecOptions& options) {
 
 }  // namespace
 
-std::int64_t calibration_bytes(const Model& model, std::int64_t tokens, const CalibrationOptions& o,
+std::int64_t calibration_bytes(const Model& model, const Text& text, const CalibrationOptions& o,
                                const std::function<LayerBytes(const LayerProducts&)>& visiting) {
   const FloatModeGuard guard;
-  const Sample sample(model, tokens, o, "");
+  const Sample sample(model, text.train_tokens(), o, text.path());
   const ExecOptions options = exec_options(o.threads, o.isa);
   std::int64_t most = 0, made = 0;
   const std::vector<Segment> segments = segments_of(forward_program(model, sample));

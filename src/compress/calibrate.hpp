@@ -60,7 +60,7 @@ struct LayerBytes {
 using LayerProducts = std::vector<std::string>;  // weights of one part's products
 // The most that calibrate() and those whom it calls hold at a time, for a text of so many tokens, beside the
 // model where it lies; by programs alone.
-std::int64_t calibration_bytes(const Model& model, std::int64_t tokens, const CalibrationOptions& options,
+std::int64_t calibration_bytes(const Model& model, const Text& text, const CalibrationOptions& options,
                                const std::function<LayerBytes(const LayerProducts&)>& visiting);
 
 }  // namespace hone

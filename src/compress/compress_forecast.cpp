@@ -77,7 +77,7 @@ Forecast compress_forecast(const Compressed& of, const WorkMemory& work, std::in
       {"the work", work.working},
       {"the comparison", comparing_bytes(of, work, positions)},
       {"writing", work.made + work.writing},
-      {"the measure of speed", speed_bytes(of, work)},
+      {"the measure of speed, which speed_tokens 0 leaves out", speed_bytes(of, work)},
       {"reading the text", reading}};
   const auto& most = *std::ranges::max_element(phases, {}, [](const auto& phase) { return phase.second; });
   const std::int64_t kept = std::min(most_kept, 4 * largest_elements(of.model)) + most.second / 50;

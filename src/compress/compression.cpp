@@ -149,7 +149,7 @@ struct Compression::Impl {
                      .where = "memory_bytes",
                      .expected = fmt::format("at least {} bytes", least),
                      .found = std::to_string(options.memory_bytes),
-                     .hint = fmt::format("most of it is for {}", f.breakdown.front().first)});
+                     .hint = "most of it is for " + f.breakdown.front().first});
     }
   }
 

@@ -30,10 +30,11 @@ void check_rank(const LinearModule& module, std::int64_t rank) {
 void require_like(const Model& of, const ParameterSpec& spec) {
   const ParameterSpec* const own = of.impl().find(spec.name);
   if (own && own->shape == spec.shape) return;
-  throw Error(ErrorKind::input, {.what = "what is corrected is of another model",
-                                 .where = "correction_of, weight " + spec.name,
-                                 .expected = to_string(spec.shape),
-                                 .found = own ? to_string(own->shape) : "no such weight"});
+  throw Error(ErrorKind::usage, {.what = "the model to come back to is another one",
+                                 .where = "correction_of",
+                                 .expected = spec.name + " " + to_string(spec.shape),
+                                 .found = own ? to_string(own->shape) : "no such weight",
+                                 .hint = "name the one that IN was made of"});
 }
 
 }  // namespace
@@ -48,8 +49,10 @@ Corrections::Corrections(const Model& model, const CorrectionOptions& options)
                                    .found = std::to_string(options.rank)});
   if (options.rank == 0) {
     if (options.of)
-      throw Error(ErrorKind::usage,
-                  {.what = "a model to come back to, and no rank", .where = "correction_rank"});
+      throw Error(ErrorKind::usage, {.what = "a model to come back to, and no rank",
+                                     .where = "correction_rank",
+                                     .expected = "1 or more",
+                                     .found = "0"});
     return;
   }
   for (const LinearModule& module : modules_of(model)) {

@@ -64,7 +64,30 @@ void MomentsWriter::commit() {
   file_.commit();
 }
 
-MomentsFile::MomentsFile(const std::string& path, const MomentsOf& of) : file_(path) {
+namespace {
+
+constexpr const char* what_to_do = "name another file, which will be made, or remove this one";
+
+SafetensorsFile opened(const std::string& path) {
+  try {
+    return SafetensorsFile(path);
+  } catch (const Error& e) {
+    ErrorText text = e.text();
+    text.what = "the file is no calibration: " + text.what;
+    text.hint = what_to_do;
+    throw Error(e.kind(), text);
+  }
+}
+
+}  // namespace
+
+MomentsFile::MomentsFile(const std::string& path, const MomentsOf& of) : file_(opened(path)) {
+  if (!file_.metadata().contains("windows"))
+    throw Error(ErrorKind::input, {.what = "the file is no calibration",
+                                   .where = path,
+                                   .expected = "one that an earlier command made",
+                                   .found = "other tensors",
+                                   .hint = what_to_do});
   static const std::map<std::string, std::string> meant{{"format", "is of another kind"},
                                                         {"model", "was measured on another model"},
                                                         {"config", "was measured with another config"},
@@ -78,7 +101,7 @@ MomentsFile::MomentsFile(const std::string& path, const MomentsOf& of) : file_(p
                                    .where = path,
                                    .expected = key + " " + expected,
                                    .found = found == file_.metadata().end() ? "none" : found->second,
-                                   .hint = "name another file, which will be made, or remove this one"});
+                                   .hint = what_to_do});
   }
   require_whole();
 }

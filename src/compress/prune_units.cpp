@@ -34,8 +34,8 @@ class UnitPruning {
     else
       throw Error(ErrorKind::input,
                   {.what = "a config of this family cannot say fewer heads of the same width",
+                   .where = model.family(),
                    .expected = std::to_string(sizes_.heads) + ", as the model has",
-                   .found = model.family(),
                    .hint = "they go with the width; channels and layers can go"});
     stay_ = staying(units_.all, together(), o, units_.what);
   }
@@ -139,13 +139,14 @@ std::int64_t staying(std::int64_t all, std::int64_t together, const PruneOptions
   const double share = o.sparsity, least = 1.0 / static_cast<double>(all);
   const auto count = share >= 0 && share < 1 ? std::llround(share * static_cast<double>(all)) : 0;
   if (count > 0 && count < all) return all - count;
-  throw Error(ErrorKind::usage,
-              {.what = all == 1 ? "there is one of " + what + ", which stays"
-                                : "of " + std::to_string(all) + " " + what +
-                                      (count > 0 ? " none would stay" : " none would go"),
-               .where = "sparsity",
-               .expected = all == 1 ? "" : to_text(least, 3) + " to " + to_text(1 - least, 3),
-               .found = to_text(share)});
+  throw Error(
+      ErrorKind::usage,
+      {.what = all == 1 ? "there is one of " + what + ", which stays"
+                        : "of " + std::to_string(all) + " " + what +
+                              (count > 0 ? " none would stay" : " none would go"),
+       .where = "sparsity",
+       .expected = all == 1 ? "" : to_text(least, 3) + (all == 2 ? "" : " to " + to_text(1 - least, 3)),
+       .found = to_text(share)});
 }
 
 bool wants_whole_heads(const nlohmann::json& config) {

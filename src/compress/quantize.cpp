@@ -272,6 +272,8 @@ class Quantizing {
     for (const std::int64_t columns : narrow_)
       lines.push_back("rows of " + std::to_string(columns) +
                       " are no multiple of 32, as GGUF's are: these stay in bf16");
+    if (std::ranges::all_of(matrices_, [&](const auto& m) { return narrow_.contains(m.second.columns); }))
+      lines.emplace_back("so nothing is quantized: a folder has groups for rows of any width");
     return lines;
   }
 

@@ -139,13 +139,12 @@ WorkMemory quantize_work(const Model& model, const Text* text, const QuantizeOpt
   };
   std::vector<std::string> rest = names_of(matrices);
   std::int64_t learned = 0;
-  memory.working =
-      calibration_bytes(model, text->train_tokens(), o.sample, [&](const LayerProducts& products) {
-        for (const std::string& name : products) std::erase(rest, name);
-        const LayerBytes layer = pass.layer(products);
-        learned += layer.made;
-        return layer;
-      });
+  memory.working = calibration_bytes(model, *text, o.sample, [&](const LayerProducts& products) {
+    for (const std::string& name : products) std::erase(rest, name);
+    const LayerBytes layer = pass.layer(products);
+    learned += layer.made;
+    return layer;
+  });
   pass.working = plainly;
   pass.alone(memory, rest, learned);
   if (o.smooth > 0)
@@ -231,8 +230,8 @@ WorkMemory prune_work(const Model& model, const Text* text, const PruneOptions& 
   pass.working = [&, plainly](const std::string& name, const Sizes& s) {
     return plainly(name, s) + (o.method == "sparsegpt" || parts ? factor_bytes(s.K) : 0);
   };
-  memory.working = std::max(memory.made, calibration_bytes(model, text->train_tokens(), o.sample,
-                                                           [&](const auto& p) { return pass.layer(p); }));
+  memory.working = std::max(
+      memory.made, calibration_bytes(model, *text, o.sample, [&](const auto& p) { return pass.layer(p); }));
   return memory;
 }
 
@@ -269,15 +268,14 @@ WorkMemory factorize_work(const Model& model, const FactorizeOptions& o, const T
   if (!text || !needs_text(o)) {
     pass.alone(memory, names, 0);
   } else {
-    memory.working =
-        calibration_bytes(model, text->train_tokens(), o.calibration, [&](const LayerProducts& products) {
-          LayerBytes layer = pass.layer(products);
-          for (const std::string& name : products)
-            if (const auto found = matrices.find(name); found != matrices.end())
-              layer.working += 4 * 8 * found->second.K * found->second.K - 4 * found->second.n();
-          layer.changed = 0;
-          return layer;
-        });
+    memory.working = calibration_bytes(model, *text, o.calibration, [&](const LayerProducts& products) {
+      LayerBytes layer = pass.layer(products);
+      for (const std::string& name : products)
+        if (const auto found = matrices.find(name); found != matrices.end())
+          layer.working += 4 * 8 * found->second.K * found->second.K - 4 * found->second.n();
+      layer.changed = 0;
+      return layer;
+    });
   }
   memory.working = std::max(memory.working, kept + memory.made);
   return memory;

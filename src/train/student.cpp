@@ -12,9 +12,10 @@ namespace {
 // What families call the number of their layers.
 constexpr const char* layer_keys[] = {"num_hidden_layers", "n_layer"};
 
-[[noreturn]] void refuse(const std::string& expected, const std::string& found) {
+[[noreturn]] void refuse(const std::string& expected, const std::string& found,
+                         const char* where = "teacher") {
   throw Error(ErrorKind::usage, {.what = "no student can be made of the teacher's layers",
-                                 .where = "layers",
+                                 .where = where,
                                  .expected = expected,
                                  .found = found});
 }
@@ -60,7 +61,8 @@ std::string teachers_name(const std::string& name, const std::vector<std::int64_
 std::vector<std::int64_t> student_layers(const Model& teacher, std::int64_t layers) {
   const nlohmann::json config = nlohmann::json::parse(teacher.config_json());
   const auto all = config[layer_key(config, teacher)].get<std::int64_t>();
-  if (layers < 1 || layers > all) refuse("1 to " + std::to_string(all), std::to_string(layers));
+  if (layers < 1 || layers > all)
+    refuse("1 to " + std::to_string(all) + " of them", std::to_string(layers), "student");
   std::vector<std::int64_t> from;
   for (std::int64_t i = 0; i < layers; ++i)  // to the nearest, halves up
     from.push_back(layers == 1 ? 0 : (2 * i * (all - 1) + layers - 1) / (2 * (layers - 1)));

@@ -178,7 +178,7 @@ done
 expect 2 "keep" factorize base new --keep 0
 expect 2 "learns from a text" factorize base new --method whitened
 expect 2 "did you mean" factorize base new --method svt
-expect 3 "already" factorize low-svd new
+expect 3 "^hone: low-svd: .*already" factorize low-svd new
 expect 3 "the model is factorized" prune low-svd new --pattern channels --sparsity 0.5
 # the table of tokens alone, as cores
 for method in tensor-train table-svd; do
@@ -207,13 +207,21 @@ expect 2 "a folder" distill base new.gguf --student layers=1 --data text.txt
 expect 2 "a folder" distill base new.gguf --student width=64 --data text.txt
 expect 2 "a folder" pack base new.gguf
 expect 2 "sparsity: this optimizer" train --model base --data text.txt --out new --seq 32 --optimizer muon --sparsity 0.5
+expect 2 "^hone: --student: .*1 to [0-9]* of them, found 99" distill base new --student layers=99 --data text.txt
+head -c 20 text.txt >short.txt
+expect 3 "^hone: short.txt: .*shorter than one window" quantize base new --method gptq --data short.txt
+expect 3 "^hone: short.txt: the file is no calibration" quantize base new --method gptq --data text.txt --seq 32 --calibration short.txt
+expect 3 "^hone: base/model.safetensors: the file is no calibration" quantize base new --method gptq --data text.txt --seq 32 --calibration base/model.safetensors
+expect 2 "^hone: --correction-rank: .*found 0" quantize base new --correction-of base
+"$hone" train --model llama-tiny --data text.txt --out other --steps 1 --batch 1 --seq 32 >/dev/null 2>err || fail "other: $(cat err)"
+expect 2 "^hone: --correction-of: the model to come back to is another one" quantize base new --correction-of other --correction-rank 2
 # groups of any size
 expect 2 "1 or more" quantize base new --group 0
 "$hone" quantize base of-48 --group 48 >/dev/null 2>err || fail "groups of 48: $(cat err)"
 grep -q "read these as f32" err || fail "said $(cat err)"
 "$hone" pack of-48 of-48-packed >/dev/null 2>err || fail "pack: $(cat err)"
 [ "$("$hone" hash of-48)" = "$("$hone" hash of-48-packed)" ] || fail "packed they are others"
-expect 3 "quantized already" quantize of-48 new
+expect 3 "^hone: of-48: weight .*quantized already" quantize of-48 new
 expect 3 "is quantized" prune of-48 new
 
 [ "$("$hone" hash base)" = "$(cat base.hash)" ] || fail "the source changed"

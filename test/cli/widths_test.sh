@@ -30,7 +30,7 @@ done
 
 # GGUF's rows are whole groups: those of its own that fit, else 16 bits
 "$hone" quantize base q4.gguf --bits 4 >out 2>err || fail "gguf: $(cat err)"
-grep -q "stay in bf16" err || fail "gguf: said $(cat err)"
+grep -q "stay in bf16" err && grep -q "nothing is quantized" err || fail "gguf: said $(cat err)"
 "$hone" inspect q4.gguf | grep -Eq "ffn_down.weight  *BF16" || fail "gguf: $("$hone" inspect q4.gguf)"
 "$hone" convert q4 dense.gguf >out 2>&1 || fail "gguf: $(cat out)"
 grep -q "f16 instead of q4_1: rows of 180 are no multiple of 32" out || fail "gguf: said $(cat out)"

@@ -202,7 +202,7 @@ TEST(Corrections, RefuseWhatIsNone) {
   o.method = "rtn", o.correction.of.reset(), o.size_bytes = 1000000;
   EXPECT_NE(usage([&] { quantize(trained(), &sample, o); }).find("codes alone"), std::string::npos);
   o.size_bytes = 0, o.correction.of = TinyGpt2{}.model();
-  EXPECT_NE(input([&] { quantize(trained(), nullptr, o); }).find("another model"), std::string::npos);
+  EXPECT_NE(usage([&] { quantize(trained(), nullptr, o); }).find("another one"), std::string::npos);
   o.correction = {.of = trained()};
   usage([&] { quantize(trained(), nullptr, o); });
   usage([&] { prune(trained(), sample, {.pattern = "channels", .correction = {.rank = 4}}); });
