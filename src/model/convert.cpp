@@ -318,8 +318,7 @@ ConvertReport write_model(const Model& model, const std::string& from, ModelOutp
   require_whole_weights(model, from);
   ConvertReport report = to_gguf(model, from, out.file(), kept_types(model));
   if (!has_blocks(model) && main_type(specs) == DType::f32)
-    report.notes.push_back(
-        "the file's matrices are in f16, as llama.cpp has them; the model is in f32");
+    report.notes.push_back("the file's matrices are in f16, as llama.cpp has them; the model is in f32");
   return report;
 }
 

@@ -131,8 +131,7 @@ TEST(Calibrate, HowMuchIsComputedAtOnceChangesNothing) {
       EXPECT_EQ(m->largest, whole.at(name)->largest) << name << " " << positions;
     }
     const auto none = [](const LayerProducts&) { return LayerBytes{}; };
-    EXPECT_LT(calibration_bytes(model, text, few, none),
-              calibration_bytes(model, text, many, none));
+    EXPECT_LT(calibration_bytes(model, text, few, none), calibration_bytes(model, text, many, none));
   }
 }
 
