@@ -52,10 +52,8 @@ void run(const Options& o) {
                  });
   const Factorized made = factorize(compression.model(), options, compression.text());
   if (made.tables.empty())
-    print_notes({fmt::format(
-        "{} products have two factors; {:.1f} % of the products' numbers stay{}", made.ranks.size(),
-        100 * made.kept,
-        compression.writes_gguf() ? "" : " (for other tools hone convert multiplies them out)")});
+    print_notes({fmt::format("{} products have two factors; {:.1f} % of the products' numbers stay",
+                             made.ranks.size(), 100 * made.kept)});
   print_notes(made.notes);
   o.compress.print(compression.finish(made.model));
 }

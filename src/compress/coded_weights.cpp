@@ -1,10 +1,39 @@
 #include "compress/coded_weights.hpp"
 
+#include <algorithm>
+#include <cmath>
+
+#include "hone/error.hpp"
 #include "ir/values.hpp"
 #include "kernel/coded.hpp"
 #include "store/grouped_codes.hpp"
 
 namespace hone {
+
+void require_scales(const std::string& weight, const CodedMatrix& q) {
+  const auto finite = [](float x) { return std::isfinite(x); };
+  if (std::ranges::all_of(q.scales, finite) && std::ranges::all_of(q.minima, finite)) return;
+  throw Error(ErrorKind::input, {.what = "a value is so large that no scale in f16 reaches it",
+                                 .where = "weight " + weight,
+                                 .expected = "scales and minima of at most 65504",
+                                 .hint = "the weight is damaged, or is to be brought nearer to the others"});
+}
+
+std::int64_t vanished_groups(std::span<const float> w, const CodedMatrix& q) {
+  std::int64_t groups = 0;
+  for (std::int64_t r = 0; r < q.rows; ++r)
+    for (std::int64_t g = 0; g < q.groups(); ++g) {
+      const auto at = static_cast<std::size_t>(r * q.groups() + g);
+      const Line line{q.scales[at], q.minima[at]};
+      const auto first = static_cast<std::size_t>(r * q.columns + g * q.grid.group);
+      const auto count = static_cast<std::size_t>(std::min(q.grid.group, q.columns - g * q.grid.group));
+      const auto group = w.subspan(first, count);
+      const auto codes = std::span(q.codes).subspan(first, count);
+      groups += std::ranges::all_of(codes, [&](std::uint8_t code) { return line.value(code) == 0; }) &&
+                std::ranges::any_of(group, [](float x) { return x != 0; });
+    }
+  return groups;
+}
 
 StoredWeight packed(const CodedMatrix& q) {
   if (!is_block(q.grid.group))

@@ -51,6 +51,12 @@ Model opened(const std::string& in) {
                                  .hint = "hone merge makes one of them"});
 }
 
+// Has it whole numbers for each of its weights, as other programs expect them?
+bool is_plain(const Model& model) {
+  return !has_blocks(model) && model.impl().store.trees().empty() && ranks_of(model).empty() &&
+         ranks_of(model, corrections_key).empty();
+}
+
 // Of the weights that the model stands for: a correction has bytes, but is none of them.
 double bits_a_weight(std::int64_t bytes, const Model& model) {
   std::int64_t weights = model.parameters();
@@ -171,6 +177,9 @@ struct Compression::Impl {
     report.peak_bytes = peak_rss_bytes();
     const auto is_new = [&](const std::string& note) { return std::ranges::count(notes, note) == 0; };
     std::ranges::copy_if(written.notes, std::back_inserter(report.notes), is_new);
+    if (!out.is_gguf() && !is_plain(after))
+      report.notes.push_back("Transformers would read other weights in this folder: hone convert " + to +
+                             " PLAIN writes them as it has them");
     set_speed(report, model, after, options);
     if (options.on_report) options.on_report(report);
     out.publish();

@@ -70,6 +70,14 @@ class Rounding {
   std::vector<float> ordered_, errors_;
 };
 
+// What multiplies nothing but zeros makes no group's range wider.
+std::vector<float> seen(std::span<const float> w, std::span<const float> importance) {
+  std::vector<float> all(w.begin(), w.end());
+  for (std::size_t i = 0; i < all.size(); ++i)
+    if (importance[i % importance.size()] == 0) all[i] = 0;
+  return all;
+}
+
 std::vector<float> diagonal(const Moments& m) {
   std::vector<float> d = m.squares();
   for (float& x : d) x /= static_cast<float>(m.positions);
@@ -106,7 +114,9 @@ ColumnOrder ordered_columns(const Moments& m, const GptqOptions& o) {
 
 CodedMatrix gptq(std::span<const float> w, std::int64_t rows, const Moments& moments, const Grid& grid,
                  const GptqOptions& options, Isa isa, ThreadPool& pool) {
-  CodedMatrix q = lines_of(w, rows, moments.width, grid, LineSearch::least_error, pool, diagonal(moments));
+  const std::vector<float> importance = diagonal(moments);
+  CodedMatrix q =
+      lines_of(seen(w, importance), rows, moments.width, grid, LineSearch::least_error, pool, importance);
   const ColumnOrder order = ordered_columns(moments, options);
   Rounding(w, q, order).run(isa, pool);
   return q;

@@ -54,18 +54,24 @@ std::vector<float> CodedMatrix::values() const {
 
 Line best_line(std::span<const float> group, std::span<const float> importance, const Grid& grid) {
   const auto [low, high] = std::ranges::minmax_element(group);
-  Line best = kernel::line_over(*low, *high, grid);
+  Line best = whole_range(group, grid);
   double least = error_of(best, group, importance, grid.levels());
   const auto take = [&](const Line& line) {
     const double error = error_of(line, group, importance, grid.levels());
     if (error < least) least = error, best = line;
   };
+  const auto take_fitted = [&](Line line) {
+    for (int again = 0; again < 2; ++again) take(line), line = fitted(line, group, importance, grid);
+    take(line);
+  };
+  if (grid.symmetric) take_fitted(kernel::even_line(*low, *high, grid));
+  // Of values on one side of zero both ends are cut; else what is cut is as far from zero as it reaches.
+  const bool one_sided = !grid.symmetric && (*low > 0 || *high < 0);
+  const float middle = one_sided ? (*low + *high) / 2 : 0;
   constexpr int cuts = 12;
   for (int i = 0; i < cuts; ++i) {
     const float share = 1 - 0.05f * static_cast<float>(i);
-    Line line = kernel::line_over(*low * share, *high * share, grid);
-    for (int again = 0; again < 2; ++again) take(line), line = fitted(line, group, importance, grid);
-    take(line);
+    take_fitted(kernel::line_over(middle + (*low - middle) * share, middle + (*high - middle) * share, grid));
   }
   return best;
 }

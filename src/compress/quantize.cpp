@@ -143,6 +143,7 @@ class Quantizing {
       if (!grid) continue;
       const std::vector<float> w = changed.contains(name) ? changed[name] : weight_values(model_, name);
       const CodedMatrix q = method_.round(w, matrices_.at(name).rows, *m, *grid, exec_.isa, pool_);
+      check(name, w, q);
       std::vector<float> values = q.values();
       corrections_.add(name, w, values, m.get());
       changed[name] = std::move(values);
@@ -171,6 +172,7 @@ class Quantizing {
       if (const auto grid = grid_for(name)) {
         const std::vector<float> w = weight_values(model_, name);
         const CodedMatrix q = unseen(weight, w, *grid);
+        check(name, w, q);
         if (corrections_.wanted()) {
           std::vector<float> values = q.values();
           corrections_.add(name, w, values, nullptr);
@@ -185,6 +187,11 @@ class Quantizing {
   }
 
  private:
+  void check(const std::string& name, std::span<const float> w, const CodedMatrix& q) {
+    require_scales(name, q);
+    if (const std::int64_t groups = vanished_groups(w, q); groups > 0) vanished_[name] = groups;
+  }
+
   // A table in no codes is what it was.
   bool stays(const MatrixWeight& weight) const {
     return weight.table && options_.table_bits == 0 && options_.size_bytes == 0;
@@ -264,6 +271,9 @@ class Quantizing {
       lines.push_back(options_.method + " moves minima, and codes around zero have none: they are rtn's");
     for (const auto& [name, tree] : model_.impl().store.trees())
       if (tree->type.tensor_train) lines.push_back(name + " is kept as cores, which stay as they are");
+    for (const auto& [name, groups] : vanished_)
+      lines.push_back(fmt::format("{}: {} groups have become zero, for their scales lie below what f16 holds",
+                                  name, groups));
     for (const auto& [columns, group] : other_) lines.push_back(note_of_rows(columns, group));
     if (!expanded_.empty())
       lines.push_back(
@@ -288,9 +298,10 @@ class Quantizing {
   std::map<std::string, StoredWeight> made_;
   CodedWeights codes_;  // that are to be refined
   std::set<std::pair<std::int64_t, std::int64_t>>
-      other_;                        // widths that the group does not divide, and groups
-  std::set<std::int64_t> expanded_;  // groups that no blocks are made of
-  std::set<std::int64_t> narrow_;    // widths that have none
+      other_;                                     // widths that the group does not divide, and groups
+  std::map<std::string, std::int64_t> vanished_;  // groups that have become zero
+  std::set<std::int64_t> expanded_;               // groups that no blocks are made of
+  std::set<std::int64_t> narrow_;                 // widths that have none
 };
 
 }  // namespace

@@ -1,25 +1,55 @@
 #include "kernel/code_line.hpp"
 
+#include <cmath>
+
 #include "kernel/coded.hpp"
 
 namespace hone::kernel {
+namespace {
+
+// Not less than it is where f16 has few digits left: a smaller one would cut the largest values off.
+float scale_as_packed(float scale) {
+  constexpr float smallest_normal = 0x1p-14f, step = 0x1p-24f;
+  const float packed = as_packed(scale);
+  const bool cuts = std::abs(packed) < std::abs(scale) && std::abs(scale) < smallest_normal;
+  return cuts ? packed + std::copysign(step, scale) : packed;
+}
+
+Line about_zero(float scale, const Grid& grid) {
+  scale = scale_as_packed(scale);
+  return {scale, -static_cast<float>(grid.levels() / 2) * scale};
+}
+
+float furthest(float low, float high) { return -low > high ? low : high; }
+
+double squares_lost(const Line& line, std::span<const float> group, std::int64_t levels) {
+  double sum = 0;
+  for (const float w : group) {
+    const double d = w - line.value(line.code(w, levels));
+    sum += d * d;
+  }
+  return sum;
+}
+
+}  // namespace
 
 Line line_over(float low, float high, const Grid& grid) {
-  const auto steps = static_cast<float>(grid.levels() - 1);
-  if (grid.symmetric) {
-    // Codes reach from -2^(b-1) to 2^(b-1)-1 scales: the side that is larger decides, and a negative scale
-    // turns the grid where that is the upper one (as ggml's Q4_0 does).
-    const float half = static_cast<float>(grid.levels() / 2), most = -low > high ? low : high;
-    const float scale = as_packed(most / -half);
-    return {scale, -half * scale};
-  }
-  low = std::min(low, 0.0f), high = std::max(high, 0.0f);
-  return {as_packed((high - low) / steps), as_packed(low)};
+  // Codes about zero reach from -2^(b-1) to 2^(b-1)-1 scales: the side that is larger decides, and a negative
+  // scale turns the grid where that is the upper one (as ggml's Q4_0 does).
+  if (grid.symmetric) return about_zero(furthest(low, high) / -static_cast<float>(grid.levels() / 2), grid);
+  return {scale_as_packed((high - low) / static_cast<float>(grid.levels() - 1)), as_packed(low)};
+}
+
+Line even_line(float low, float high, const Grid& grid) {
+  return about_zero(furthest(low, high) / static_cast<float>(grid.levels() / 2 - 1), grid);
 }
 
 Line whole_range(std::span<const float> group, const Grid& grid) {
   const auto [low, high] = std::ranges::minmax_element(group);
-  return line_over(*low, *high, grid);
+  const Line line = line_over(*low, *high, grid);
+  if (!grid.symmetric || grid.bits > 4) return line;
+  const Line even = even_line(*low, *high, grid);
+  return squares_lost(even, group, grid.levels()) < squares_lost(line, group, grid.levels()) ? even : line;
 }
 
 void round_to(const Line& line, std::span<const float> group, std::int64_t levels, std::span<float> rounded) {

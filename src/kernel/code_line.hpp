@@ -24,7 +24,7 @@ struct Line {
   // The nearest; of two, the even one. Adding 1.5 2^23 and taking it off rounds to a whole number.
   float nearest(float w, float last) const {
     constexpr float whole = 12582912.0f;
-    return (std::clamp((w - minimum) / scale, 0.0f, last) + whole) - whole;
+    return (std::max(0.0f, std::min(last, (w - minimum) / scale)) + whole) - whole;  // no number: the last
   }
   std::uint8_t code(float w, std::int64_t levels) const {
     return scale == 0 ? std::uint8_t{0}
@@ -34,8 +34,11 @@ struct Line {
 };
 
 // The line over all of these, for these many levels: from the largest magnitude about zero, or from the
-// smallest to the largest value and zero. Round-to-nearest, as the field has it.
+// smallest to the largest value. Round-to-nearest, as the field has it.
 Line line_over(float low, float high, const Grid& grid);
+// About zero, as far to either side: -2^(b-1)+1 to 2^(b-1)-1 scales, and one more code beyond.
+Line even_line(float low, float high, const Grid& grid);
+// Of both, the one that loses less where 4 bits or fewer are about zero: so {-a, 0, a} stays what it is.
 Line whole_range(std::span<const float> group, const Grid& grid);
 // What these are once they are rounded to a line's codes.
 void round_to(const Line& line, std::span<const float> group, std::int64_t levels, std::span<float> rounded);

@@ -1,6 +1,7 @@
 #include "model/gguf_weights.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include "hone/error.hpp"
 #include "ir/values.hpp"
@@ -76,6 +77,20 @@ GgufWeights::GgufWeights(const Model& model, const GgufFamily& family, std::int6
     if (!module.head) products_.insert(module.name + ".weight");
 }
 
+// f16, in which blocks have their scales too, ends before f32 does.
+void GgufWeights::require_reached(const ParameterSpec& spec, DType dtype, std::span<const std::byte> bytes) {
+  constexpr float largest_f16 = 65504;
+  const auto fits = [](float x) { return std::abs(x) <= largest_f16; };
+  if (dtype == DType::f32 || dtype == DType::bf16 || std::ranges::all_of(values_, fits)) return;
+  std::vector<float> back(values_.size());
+  widen(bytes, {spec.shape, dtype}, back);
+  if (std::ranges::all_of(back, [](float x) { return std::isfinite(x); })) return;
+  throw Error(ErrorKind::input, {.what = "a value is too large for this type",
+                                 .where = "weight " + spec.name,
+                                 .expected = "at most 65504 either way, in " + std::string(name(dtype)),
+                                 .hint = "use --type bf16 or f32"});
+}
+
 void GgufWeights::count_zeros(const ParameterSpec& spec, DType dtype, std::span<const std::byte> bytes) {
   if (!products_.contains(spec.name)) return;
   zeros_.all += static_cast<double>(values_.size());
@@ -105,6 +120,7 @@ std::vector<std::byte> GgufWeights::encoded(const ParameterSpec& spec, const std
     kernel::quantize(element_of(dtype), values_, bytes);
   else
     narrow(values_, dtype, bytes);
+  require_reached(spec, dtype, bytes);
   count_zeros(spec, dtype, bytes);
   return bytes;
 }

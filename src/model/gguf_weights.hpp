@@ -31,6 +31,7 @@ class GgufWeights {
   const Zeros& zeros() const { return zeros_; }
 
  private:
+  void require_reached(const ParameterSpec& spec, DType dtype, std::span<const std::byte> bytes);
   void count_zeros(const ParameterSpec& spec, DType dtype, std::span<const std::byte> bytes);
   std::vector<std::byte> encoded(const ParameterSpec& spec, const std::string& gguf, DType dtype);
 

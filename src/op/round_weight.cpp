@@ -40,18 +40,30 @@ void reference(const Call& c) {
   for (std::int64_t i = 0; i < c.out[0].type.shape.elements(); ++i) {
     const std::int64_t row = i / K * K, first = row + (i - row) / a.group * a.group,
                        end = std::min(first + a.group, row + K);
-    float low = 0, high = 0;
-    for (std::int64_t k = first; k < end; ++k) {
-      low = std::min(low, static_cast<float>(get(c.in[w], k)));
-      high = std::max(high, static_cast<float>(get(c.in[w], k)));
+    const auto value = [&](std::int64_t k) { return static_cast<float>(get(c.in[w], k)); };
+    float low = value(first), high = low;
+    for (std::int64_t k = first; k < end; ++k) low = std::min(low, value(k)), high = std::max(high, value(k));
+    const auto rounded = [&](std::int64_t k, float scale, float minimum) {
+      const float code =
+          scale == 0 ? 0 : std::nearbyint(std::clamp((value(k) - minimum) / scale, 0.0f, last));
+      return scale * code + minimum;
+    };
+    if (!a.symmetric) {
+      set(c.out[0], i, rounded(i, kernel::as_packed((high - low) / last), kernel::as_packed(low)));
+      continue;
     }
-    // About zero it is the largest magnitude that gets the outermost code, of its own sign.
-    const float scale =
-        kernel::as_packed(a.symmetric ? (-low > high ? low : high) / -half : (high - low) / last);
-    const float minimum = a.symmetric ? -half * scale : kernel::as_packed(low);
-    const auto value = static_cast<float>(get(c.in[w], i));
-    const float code = scale == 0 ? 0 : std::nearbyint(std::clamp((value - minimum) / scale, 0.0f, last));
-    set(c.out[0], i, scale * code + minimum);
+    // About zero it is the largest magnitude that gets the outermost code, of its own sign; or, in few bits
+    // and where less is lost, the outermost that has one of the other sign.
+    const float most = -low > high ? low : high, outer = kernel::as_packed(most / -half);
+    const float inner = a.bits > 4 ? outer : kernel::as_packed(most / (half - 1));
+    const auto lost = [&](float scale) {
+      double sum = 0;
+      for (std::int64_t k = first; k < end; ++k)
+        sum += std::pow(static_cast<double>(value(k)) - rounded(k, scale, -half * scale), 2);
+      return sum;
+    };
+    const float scale = lost(inner) < lost(outer) ? inner : outer;
+    set(c.out[0], i, rounded(i, scale, -half * scale));
   }
 }
 

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/random.hpp"
@@ -51,6 +52,45 @@ TEST(Grid, ZeroIsACodeWhereCodesAreAboutZero) {
   w[5] = 0;
   const CodedMatrix q = round_to_nearest(w, 1, 64, {.bits = 4, .group = 64, .symmetric = true}, pool);
   EXPECT_EQ(q.values()[5], 0.0f);
+}
+
+TEST(Grid, ThreeValuesAboutZeroStayInTwoBits) {
+  ThreadPool pool(1);
+  std::vector<float> w(64);
+  for (std::size_t i = 0; i < w.size(); ++i) w[i] = 0.25f * static_cast<float>(static_cast<int>(i % 3) - 1);
+  const Grid grid{.bits = 2, .group = 32, .symmetric = true};
+  EXPECT_EQ(round_to_nearest(w, 2, 32, grid, pool).values(), w);
+  CodedMatrix best = lines_of(w, 2, 32, grid, LineSearch::least_error, pool);
+  round_to_lines(w, best, pool);
+  EXPECT_EQ(best.values(), w);
+}
+
+// Far from zero a group's values use all codes: half a step is of their own range, and of f16's next minimum.
+TEST(Grid, AGroupOnOneSideOfZeroHasItsOwnRange) {
+  ThreadPool pool(1);
+  std::vector<float> w = drawn(64, 12);
+  for (float& x : w) x += 2;
+  const auto [low, high] = std::ranges::minmax_element(w);
+  const Grid grid{.bits = 4, .group = 64};
+  const float half_step = (*high - *low) / 30, f16_step = 2.0f / 1024;
+  CodedMatrix best = lines_of(w, 1, 64, grid, LineSearch::least_error, pool);
+  round_to_lines(w, best, pool);
+  const CodedMatrix plain = round_to_nearest(w, 1, 64, grid, pool);
+  for (std::size_t i = 0; i < w.size(); ++i)
+    EXPECT_LE(std::abs(plain.values()[i] - w[i]), half_step + f16_step) << i;
+  EXPECT_LE(squared(w, best.values()), squared(w, plain.values()));
+}
+
+// Where f16 has one digit left, a scale that is rounded down would cut off a third of the largest value.
+TEST(Grid, ScalesBelowTheNormalNumbersOfF16CutNothingOff) {
+  ThreadPool pool(1);
+  constexpr float step = 0x1p-24f;
+  for (const bool symmetric : {false, true}) {
+    std::vector<float> w(32);
+    for (std::size_t i = 0; i < w.size(); ++i) w[i] = 1.4f * 127 * step * (i % 2 ? 1.0f : -0.5f);
+    const CodedMatrix q = round_to_nearest(w, 1, 32, {.bits = 8, .group = 32, .symmetric = symmetric}, pool);
+    for (std::size_t i = 0; i < w.size(); ++i) EXPECT_NEAR(q.values()[i], w[i], 1.01f * step) << i;
+  }
 }
 
 TEST(Grid, ATailIsAGroupOfItsOwn) {
@@ -128,6 +168,20 @@ TEST(Gptq, ThreadsChangeNothing) {
   const Grid grid{.bits = 2, .group = 32};
   EXPECT_EQ(gptq(w, 40, m, grid, {}, best_isa(), one).codes,
             gptq(w, 40, m, grid, {}, best_isa(), three).codes);
+}
+
+// What multiplies nothing but zeros takes no part of the range from what matters.
+TEST(Gptq, AColumnThatIsNeverReadChangesNoOther) {
+  ThreadPool pool(1);
+  Moments m{.width = 32, .positions = 64, .sum = std::vector<float>(32 * 32)};
+  for (std::size_t i = 1; i < 32; ++i) m.sum[i * 32 + i] = 64;
+  std::vector<float> w = drawn(2 * 32, 13);
+  const Grid grid{.bits = 4, .group = 32};
+  const std::vector<float> small = gptq(w, 2, m, grid, {}, best_isa(), pool).values();
+  w[0] = 100, w[32] = -100;
+  const std::vector<float> large = gptq(w, 2, m, grid, {}, best_isa(), pool).values();
+  for (std::size_t i = 0; i < w.size(); ++i)
+    if (i % 32 != 0) EXPECT_EQ(small[i], large[i]) << i;
 }
 
 // A channel that was always zero, and a sample with fewer positions than channels.

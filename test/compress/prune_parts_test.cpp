@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "compress/changed_model.hpp"
 #include "hone/compress.hpp"
 #include "hone/convert.hpp"
 #include "hone/eval.hpp"
@@ -26,20 +27,6 @@ std::string some_text() {
 Text text_for(const Model&) { return Text::of(some_text(), Tokenizer::chars(some_text())); }
 
 using Values = std::map<std::string, std::vector<float>>;  // in file layout
-
-// The model with some weights changed by hand.
-Model changed(const Model& model,
-              const std::function<void(const std::string&, std::vector<float>&)>& change) {
-  std::map<std::string, StoredWeight> made;
-  for (const ParameterSpec& spec : model.impl().specs) {
-    std::vector<float> values(static_cast<std::size_t>(spec.shape.elements()));
-    model.read(spec.name, values);
-    change(spec.name, values);
-    const auto bytes = std::as_bytes(std::span(values));
-    made[spec.name] = made_weight({spec.shape, DType::f32}, {bytes.begin(), bytes.end()});
-  }
-  return with_weights(model, model.impl().store.with_stored(std::move(made)));
-}
 
 Batch some_batch() {
   Batch batch{2, 9, {}, {}};

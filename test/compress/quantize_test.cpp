@@ -3,17 +3,20 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
 
 #include "compress/awq.hpp"
 #include "compress/bit_mix.hpp"
+#include "compress/changed_model.hpp"
 #include "compress/coded_weights.hpp"
 #include "compress/weight_values.hpp"
 #include "difference.hpp"
 #include "hone/compare.hpp"
 #include "hone/compress.hpp"
+#include "hone/convert.hpp"
 #include "hone/error.hpp"
 #include "hone/eval.hpp"
 #include "hone/generate.hpp"
@@ -54,6 +57,44 @@ QuantizeOptions with(const char* method, double bits) {
 }
 double kl(const Model& model, const Quantized& q) {
   return compare(model, q.model, text(), {.seq = seq, .max_tokens = 512}).kl;
+}
+
+// Scales are kept in f16: a model that would compute NaN is never made, by whatever method.
+TEST(Quantize, AValueBeyondF16IsNamed) {
+  const std::string damaged = "model.layers.1.mlp.up_proj.weight";
+  const Model far = changed(trained(), [&](const std::string& name, auto& values) {
+    if (name == damaged) values[5] = -1e5f;
+  });
+  const Text sample = text();
+  for (const char* method : {"rtn", "hqq"})
+    EXPECT_NE(error_of(ErrorKind::input, [&] { quantize(far, &sample, with(method, 4)); }).find(damaged),
+              std::string::npos)
+        << method;
+  for (const char* method : {"gptq", "awq"})  // these may cut it off
+    EXPECT_TRUE(std::isfinite(evaluate(quantize(far, &sample, with(method, 4)).model, sample).loss))
+        << method;
+  const TemporaryFolder folder;
+  far.save(folder.path() + "/far");
+  for (const char* type : {"f16", "q4_1"})
+    EXPECT_NE(error_of(ErrorKind::input,
+                       [&] { convert(folder.path() + "/far", folder.path() + "/far.gguf", {.type = type}); })
+                  .find(damaged),
+              std::string::npos)
+        << type;
+  EXPECT_FALSE(std::filesystem::exists(folder.path() + "/far.gguf"));
+}
+
+// What no scale in f16 is small enough for is said.
+TEST(Quantize, GroupsThatVanishAreCounted) {
+  const Model small = changed(trained(), [](const std::string& name, auto& values) {
+    if (name == "model.layers.0.mlp.up_proj.weight")
+      for (float& x : values) x *= 1e-9f;
+  });
+  const Quantized q = quantize(small, nullptr, with("rtn", 8));
+  EXPECT_TRUE(std::ranges::any_of(q.notes, [](const std::string& note) {
+    return note.find("model.layers.0.mlp.up_proj.weight") != std::string::npos &&
+           note.find("become zero") != std::string::npos;
+  }));
 }
 
 TEST(Quantize, MoreBitsAreNearerToTheModel) {
