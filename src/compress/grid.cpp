@@ -8,16 +8,6 @@
 namespace hone {
 namespace {
 
-double error_of(const Line& line, std::span<const float> group, std::span<const float> importance,
-                std::int64_t levels) {
-  double sum = 0;
-  for (std::size_t i = 0; i < group.size(); ++i) {
-    const double d = group[i] - line.value(line.code(group[i], levels));
-    sum += (importance.empty() ? 1 : importance[i]) * d * d;
-  }
-  return sum;
-}
-
 // Scale and minimum of the least weighted square for the codes that the line gives.
 Line fitted(const Line& line, std::span<const float> group, std::span<const float> importance,
             const Grid& grid) {
@@ -55,9 +45,9 @@ std::vector<float> CodedMatrix::values() const {
 Line best_line(std::span<const float> group, std::span<const float> importance, const Grid& grid) {
   const auto [low, high] = std::ranges::minmax_element(group);
   Line best = whole_range(group, grid);
-  double least = error_of(best, group, importance, grid.levels());
+  double least = kernel::squares_lost(best, group, grid.levels(), importance);
   const auto take = [&](const Line& line) {
-    const double error = error_of(line, group, importance, grid.levels());
+    const double error = kernel::squares_lost(line, group, grid.levels(), importance);
     if (error < least) least = error, best = line;
   };
   const auto take_fitted = [&](Line line) {

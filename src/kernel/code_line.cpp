@@ -22,15 +22,6 @@ Line about_zero(float scale, const Grid& grid) {
 
 float furthest(float low, float high) { return -low > high ? low : high; }
 
-double squares_lost(const Line& line, std::span<const float> group, std::int64_t levels) {
-  double sum = 0;
-  for (const float w : group) {
-    const double d = w - line.value(line.code(w, levels));
-    sum += d * d;
-  }
-  return sum;
-}
-
 }  // namespace
 
 Line line_over(float low, float high, const Grid& grid) {
@@ -42,6 +33,16 @@ Line line_over(float low, float high, const Grid& grid) {
 
 Line even_line(float low, float high, const Grid& grid) {
   return about_zero(furthest(low, high) / static_cast<float>(grid.levels() / 2 - 1), grid);
+}
+
+double squares_lost(const Line& line, std::span<const float> group, std::int64_t levels,
+                    std::span<const float> importance) {
+  double sum = 0;
+  for (std::size_t i = 0; i < group.size(); ++i) {
+    const double d = group[i] - line.value(line.code(group[i], levels));
+    sum += (importance.empty() ? 1 : importance[i]) * d * d;
+  }
+  return sum;
 }
 
 Line whole_range(std::span<const float> group, const Grid& grid) {

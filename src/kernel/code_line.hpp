@@ -38,6 +38,9 @@ struct Line {
 Line line_over(float low, float high, const Grid& grid);
 // About zero, as far to either side: -2^(b-1)+1 to 2^(b-1)-1 scales, and one more code beyond.
 Line even_line(float low, float high, const Grid& grid);
+// The squares of what rounding to a line's codes takes from a group, weighed by `importance` (none: alike).
+double squares_lost(const Line& line, std::span<const float> group, std::int64_t levels,
+                    std::span<const float> importance = {});
 // Of both, the one that loses less where 4 bits or fewer are about zero: so {-a, 0, a} stays what it is.
 Line whole_range(std::span<const float> group, const Grid& grid);
 // What these are once they are rounded to a line's codes.
