@@ -148,7 +148,7 @@ Model without(const Model& model, const char* key,
 }
 
 // Tables that are kept as cores.
-Model expanded_tables(Model model) {
+Model expanded_tables(const Model& model) {
   std::map<std::string, StoredWeight> made;
   for (const auto& [name, tree] : model.impl().store.trees()) {
     if (!tree->type.tensor_train) continue;

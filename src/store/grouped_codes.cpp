@@ -123,20 +123,30 @@ std::vector<TreePartType> grouped_part_types(const CodeGroups& groups, const Sha
   return parts;
 }
 
+namespace {
+
+StoredWeight code_rows(const TensorType& type, int bits, std::span<const std::uint8_t> codes,
+                       std::int64_t K) {
+  std::vector<std::byte> bytes(static_cast<std::size_t>(type.bytes()));
+  const std::int64_t row = type.shape[1];
+  for (std::int64_t r = 0; r < type.shape[0]; ++r)
+    put_codes(bits, codes.subspan(static_cast<std::size_t>(r * K), static_cast<std::size_t>(K)),
+              reinterpret_cast<std::uint8_t*>(bytes.data()) + r * row);
+  return made_weight(type, std::move(bytes));
+}
+
+}  // namespace
+
 std::shared_ptr<const WeightTree> grouped_codes(const CodeGroups& groups, const Shape& shape,
                                                 std::span<const std::uint8_t> codes,
                                                 std::span<const float> scales,
                                                 std::span<const float> minima) {
-  const std::int64_t N = shape[0], K = shape[1], row = code_bytes(groups, K);
+  const std::int64_t K = shape[1];
   const bool about_zero = minima.empty();
-  std::vector<std::byte> bytes(static_cast<std::size_t>(N * row));
-  for (std::int64_t r = 0; r < N; ++r)
-    put_codes(groups.bits, codes.subspan(static_cast<std::size_t>(r * K), static_cast<std::size_t>(K)),
-              reinterpret_cast<std::uint8_t*>(bytes.data()) + r * row);
   auto made = std::make_shared<WeightTree>(
       WeightTree{.type = {.dtype = type_of_groups(groups, K, about_zero), .groups = groups}, .shape = shape});
   for (const TreePartType& part : grouped_part_types(groups, shape, about_zero))
-    made->parts.push_back({part.name, part.name == "codes"    ? made_weight(part.type, std::move(bytes))
+    made->parts.push_back({part.name, part.name == "codes"    ? code_rows(part.type, groups.bits, codes, K)
                                       : part.name == "scales" ? in_f16(part.type, scales)
                                                               : in_f16(part.type, minima)});
   return made;

@@ -16,10 +16,9 @@ WeightStore WeightStore::with_stored(std::map<std::string, StoredWeight> weights
                                      std::int64_t beside_bytes) const {
   WeightStore store = *this;
   store.held_ = std::make_shared<Held>();  // what is held of this one's weights is not of these
-  for (auto& [name, weight] : weights) {
-    store.tensors_.erase(name);
-    store.stored_[name] = std::move(weight);
-  }
+  for (const auto& named : weights) store.tensors_.erase(named.first);
+  weights.merge(store.stored_);  // those that it has no others for
+  store.stored_ = std::move(weights);
   if (!path.empty()) store.path_ = path;
   store.beside_bytes_ += beside_bytes;
   return store;
