@@ -48,9 +48,9 @@ double error_with(const Moments& m, std::span<const std::span<const float>> weig
 
 std::vector<float> channel_scales(const Moments& m, std::span<const std::span<const float>> weights,
                                   const Grid& grid, Isa isa, ThreadPool& pool) {
-  std::vector<float> best = scales_of_power(m, 0);
-  double least = error_with(m, weights, best, grid, isa, pool);
-  for (int i = 1; i < powers; ++i) {
+  std::vector<float> best = scales_of_power(m, 0);  // where no error is a number
+  double least = std::numeric_limits<double>::infinity();
+  for (int i = 0; i < powers; ++i) {
     const std::vector<float> s = scales_of_power(m, static_cast<double>(i) / powers);
     const double error = error_with(m, weights, s, grid, isa, pool);
     if (error < least) least = error, best = s;

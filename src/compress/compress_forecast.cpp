@@ -30,11 +30,6 @@ std::int64_t largest_elements(const Model& model) {
 // their own.
 constexpr std::int64_t most_kept = std::int64_t{16} << 20;
 
-// Beside what is mapped: arena, weights that are held, programs.
-std::int64_t own_bytes(const JobPlan& job, const Model& model) {
-  return bytes_beside_mapped(job, largest_turned_bytes(model.impl().specs), model.impl().store);
-}
-
 // Both models at once. Weights of the second lie where they were made, but those of files that are turned;
 // those that nobody made it holds once more.
 std::int64_t comparing_bytes(const Compressed& of, const WorkMemory& work, std::int64_t positions) {
@@ -43,8 +38,8 @@ std::int64_t comparing_bytes(const Compressed& of, const WorkMemory& work, std::
   const ComparedJobs jobs = compared_jobs(of.model, of.model, *text, comparison_of(of.options, positions));
   const bool turned = largest_turned_bytes(of.model.impl().specs) > 0;
   const std::int64_t unchanged = std::max<std::int64_t>(0, jobs.after.held_bytes() - work.replaced);
-  return own_bytes(jobs.before, of.model) + jobs.after.arena_bytes() + work.made + work.expanded + unchanged +
-         (turned ? work.made : 0);
+  return bytes_beside_mapped(jobs.before, of.model) + jobs.after.arena_bytes() + work.made + work.expanded +
+         unchanged + (turned ? work.made : 0);
 }
 
 // One after the other; products of codes are laid out anew.
@@ -53,7 +48,7 @@ std::int64_t speed_bytes(const Compressed& of, const WorkMemory& work) {
   if (tokens < 1 || of.model.reads_source() || !(of.measured || of.learned)) return 0;
   const SpeedRun run = speed_run(of.model, {.threads = of.options.threads, .isa = of.options.isa}, tokens,
                                  std::max<std::int64_t>(1, tokens / 4));
-  return work.made + std::max(own_bytes(GeneratePlan(of.model, run.options).impl().job, of.model),
+  return work.made + std::max(bytes_beside_mapped(GeneratePlan(of.model, run.options).impl().job, of.model),
                               2 * work.made + work.expanded);
 }
 

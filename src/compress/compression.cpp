@@ -51,10 +51,9 @@ Model opened(const std::string& in) {
                                  .hint = "hone merge makes one of them"});
 }
 
-// Has it whole numbers for each of its weights, as other programs expect them?
+// Has it each of its weights whole and as numbers, as other programs expect them?
 bool is_plain(const Model& model) {
-  return !has_blocks(model) && model.impl().store.trees().empty() && ranks_of(model).empty() &&
-         ranks_of(model, corrections_key).empty();
+  return !has_blocks(model) && model.impl().store.trees().empty() && !parts_of_weights(model);
 }
 
 // Of the weights that the model stands for: a correction has bytes, but is none of them.

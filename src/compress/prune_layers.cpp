@@ -7,7 +7,6 @@
 #include "compress/prune_parts.hpp"
 #include "compress/smaller_model.hpp"
 #include "compress/weight_values.hpp"
-#include "model/model_impl.hpp"
 #include "run/measured_jobs.hpp"
 #include "train/forecast.hpp"
 
@@ -104,8 +103,7 @@ class Layers {
 
 std::int64_t prune_layers_bytes(const Model& model, const Text& text, const PruneOptions& o) {
   require_measurable(text);
-  return bytes_beside_mapped(evaluated_job(model, text, measure_of(text, o.sample)),
-                             largest_turned_bytes(model.impl().specs), model.impl().store);
+  return bytes_beside_mapped(evaluated_job(model, text, measure_of(text, o.sample)), model);
 }
 
 Pruned prune_layers(const Model& model, const Text& text, const PruneOptions& o) {

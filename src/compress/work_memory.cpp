@@ -198,16 +198,16 @@ WorkMemory prune_work(const Model& model, const Text* text, const PruneOptions& 
   const PrunedWeights weights = pruned_weights(model, o.pattern);
   const std::vector<std::string>& names = weights.worked_at;
   const auto matrices = sizes_of(model, names);
-  std::set<std::string> made(names.begin(), names.end());
-  made.insert(weights.others.begin(), weights.others.end());
   std::int64_t others_bytes = 0;
   for (const std::string& name : weights.others) others_bytes += file_bytes(model, types, name);
   memory.made = others_bytes;
   for (const std::string& name : names) memory.made += file_bytes(model, types, name);
   memory.replaced = memory.made;
-  if (parts)  // the smaller model takes all others as the model holds them
+  if (parts) {  // a smaller model takes what stays as the model holds it
+    memory.replaced = 0;
     for (const ParameterSpec& spec : model.impl().specs)
-      memory.replaced += made.contains(spec.name) ? 0 : file_bytes(model, types, spec.name);
+      memory.replaced += file_bytes(model, types, spec.name);
+  }
   memory.writing = writing_bytes(model, parts ? std::map<std::string, Sizes>() : matrices);
   if (o.pattern == "layers") {
     memory.working = memory.made + (text ? prune_layers_bytes(model, *text, o) : 0);

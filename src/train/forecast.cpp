@@ -5,6 +5,7 @@
 #include "exec/node_times.hpp"
 #include "ir/op_record.hpp"
 #include "machine/limits.hpp"
+#include "model/model_impl.hpp"
 
 namespace hone {
 namespace {
@@ -134,12 +135,20 @@ Forecast forecast_memory(const JobPlan& job, std::int64_t turning_bytes, const T
   return f;
 }
 
-std::int64_t bytes_beside(const JobPlan& job, std::int64_t turning_bytes, const WeightStore& store) {
-  return forecast_memory(job, turning_bytes, {}, &store).peak_bytes - process_bytes;
+namespace {
+
+Forecast forecast_of(const JobPlan& job, const Model& model) {
+  return forecast_memory(job, largest_turned_bytes(model.impl().specs), {}, &model.impl().store);
 }
 
-std::int64_t bytes_beside_mapped(const JobPlan& job, std::int64_t turning_bytes, const WeightStore& store) {
-  const Forecast f = forecast_memory(job, turning_bytes, {}, &store);
+}  // namespace
+
+std::int64_t bytes_beside(const JobPlan& job, const Model& model) {
+  return forecast_of(job, model).peak_bytes - process_bytes;
+}
+
+std::int64_t bytes_beside_mapped(const JobPlan& job, const Model& model) {
+  const Forecast f = forecast_of(job, model);
   return f.peak_bytes - f.mapped_bytes - bare_process_bytes(job.options().threads);
 }
 

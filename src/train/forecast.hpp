@@ -27,9 +27,9 @@ struct TextMemory {
 Forecast forecast_memory(const JobPlan& job, std::int64_t turning_bytes, const TextMemory& text = {},
                          const WeightStore* store = nullptr, const std::set<std::string>& frozen = {});
 // Of a job beside another one, in its process.
-std::int64_t bytes_beside(const JobPlan& job, std::int64_t turning_bytes, const WeightStore& store);
+std::int64_t bytes_beside(const JobPlan& job, const Model& model);
 // And where what it maps is counted already.
-std::int64_t bytes_beside_mapped(const JobPlan& job, std::int64_t turning_bytes, const WeightStore& store);
+std::int64_t bytes_beside_mapped(const JobPlan& job, const Model& model);
 // What nodes with so many operands take, as they are planned and bound.
 std::size_t operands_of(const Node& node);
 std::int64_t program_bytes(std::size_t operands);

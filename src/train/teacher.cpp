@@ -138,7 +138,7 @@ SoftLabels Teacher::soft_labels(const Samples& samples) {
 std::int64_t Teacher::memory_bytes(const Model& model, const TeacherOptions& options) {
   const FloatModeGuard guard;
   const JobPlan job = planned(written(model, options), options);
-  return bytes_beside(job, largest_turned_bytes(model.impl().specs), model.impl().store);
+  return bytes_beside(job, model);
 }
 
 }  // namespace hone
